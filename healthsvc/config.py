@@ -1,0 +1,53 @@
+"""Settings: environment variables ``HEALTHSVC_*`` and ``DATA/healthsvc.toml``. The only reader of the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from healthsvc import clock
+
+
+class Settings(BaseSettings):
+    """What a site may set. Order of force: the command line, the environment, DATA/healthsvc.toml, the defaults here."""
+
+    model_config = SettingsConfigDict(env_prefix="HEALTHSVC_", extra="forbid")
+
+    data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
+    database: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the data directory")
+    zone: str = Field(clock.DEFAULT_ZONE, description="Zone in which dates without a zone are meant (IANA name)")
+    jurisdiction: str = Field("CN", description="Jurisdiction whose policy parameters apply, for example CN-330200")
+    site_name: str = Field("社区卫生服务中心", description="Name of the centre as shown on pages and cards")
+    page_size: int = Field(50, ge=1, le=1000, description="Entries on a search page when the client does not say")
+    page_size_max: int = Field(1000, ge=1, le=10_000, description="Most entries on one search page")
+    request_limit: int = Field(64 << 20, ge=1 << 10, description="Largest request body, bytes")
+    bundle_limit: int = Field(5000, ge=1, description="Most entries in one transaction or batch")
+    message_limit: int = Field(32 << 20, ge=1 << 10, description="Largest HL7 message, bytes")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_json: bool = Field(False, description="One JSON object a line instead of readable text")
+    session_idle_minutes: int = Field(30, ge=1, description="A page session ends after so many idle minutes")
+    session_hours: int = Field(12, ge=1, description="A page session ends after so many hours in any case")
+    secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the site's file after the environment."""
+        where = init_settings().get("data") or env_settings().get("data") or settings_cls.model_fields["data"].default
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(where) / "healthsvc.toml")
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database or f"sqlite:///{(self.data / 'healthsvc.sqlite').resolve()}"
+
+
+def load(data: Path | None = None) -> Settings:
+    """Read the settings for a data directory (``None``: the environment or the default says which)."""
+    return Settings(data=data) if data is not None else Settings()
