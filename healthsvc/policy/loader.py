@@ -80,7 +80,7 @@ class Policy:
 def _shaped(value: Any, hint: Any, name: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint in (int, float, str, bool) and not (type(value) is hint):
+    if hint in (int, float, str, bool) and type(value) is not hint:
         raise Invalid(f"policy parameter {name!r} must be {hint.__name__}, not {type(value).__name__}; mend the file that sets it")
     return tuple(value) if isinstance(value, list) else value
 
