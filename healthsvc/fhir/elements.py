@@ -1,0 +1,92 @@
+"""The small parts that all resources are made of: references, codings, periods, extensions. Written once for every room."""
+
+from datetime import date, datetime
+from typing import Any
+
+from healthsvc.errors import Invalid
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import extension as extension_url
+
+
+def reference(type_: str, id_: str) -> Resource:
+    """A relative reference to one of our own resources."""
+    return {"reference": f"{type_}/{id_}"}
+
+
+def reference_id(element: Resource | None, type_: str) -> str | None:
+    """The id that a reference points at, or None where it is absent or points at another type."""
+    parts = str((element or {}).get("reference", "")).split("/_history/")[0].rsplit("/", 2)
+    return parts[-1] if len(parts) > 1 and parts[-2] == type_ else None
+
+
+def coding(system: str, code: str, display: str | None = None) -> Resource:
+    """A Coding."""
+    return {"system": system, "code": code, **({"display": display} if display else {})}
+
+
+def concept(system: str, code: str, display: str | None = None) -> Resource:
+    """A CodeableConcept with one coding."""
+    return {"coding": [coding(system, code, display)]}
+
+
+def codes(element: Any, system: str) -> tuple[str, ...]:
+    """The codes of one system in a CodeableConcept or in a list of them."""
+    concepts = element if isinstance(element, list) else [element or {}]
+    return tuple(c["code"] for one in concepts for c in one.get("coding", ()) if c.get("system") == system and "code" in c)
+
+
+def instant(at: datetime) -> str:
+    """A moment as FHIR writes it, to the second (microseconds only where there are some), in the zone that it carries."""
+    if at.tzinfo is None:
+        raise Invalid("a moment needs its zone, for example 2026-11-22T08:00:00+08:00")
+    return at.isoformat()
+
+
+def moment(text: str, path: str) -> datetime:
+    """Read a FHIR dateTime that has a time and a zone.
+
+    Raises:
+        Invalid: it is a bare date, has no zone, or is no date at all; ``path`` says which element.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{path} is not a date and time; write it as 2026-11-22T08:00:00+08:00", path=path) from None
+    if at.tzinfo is None:
+        raise Invalid(f"{path} needs a time and a zone; write it as 2026-11-22T08:00:00+08:00", path=path)
+    return at
+
+
+def day(text: str, path: str) -> date:
+    """Read the day of a FHIR date or dateTime (as written, in its own zone).
+
+    Raises:
+        Invalid: it is less than a whole day (``2026-11``) or no date.
+    """
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise Invalid(f"{path} is not a whole day; write it as 2026-11-22", path=path) from None
+
+
+def period(start: date | datetime, end: date | datetime | None = None) -> Resource:
+    """A Period; an open one where there is no end."""
+    written = {"start": _written(start)}
+    if end is not None:
+        written["end"] = _written(end)
+    return written
+
+
+def extensions(element: Resource, name: str) -> list[Resource]:
+    """The extensions of one of our own kinds (by its short name) on an element."""
+    url = extension_url(name)
+    return [one for one in element.get("extension", ()) if one.get("url") == url]
+
+
+def extension(name: str, **value: Any) -> Resource:
+    """One of our own extensions by its short name: ``extension("cadre-category", valueCode="lixiu")``."""
+    return {"url": extension_url(name), **value}
+
+
+def _written(value: date | datetime) -> str:
+    return instant(value) if isinstance(value, datetime) else value.isoformat()
