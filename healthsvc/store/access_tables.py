@@ -1,0 +1,63 @@
+"""Tables of sign-in: accounts, page sessions, API tokens and attempts. No password, session or token stands here in clear."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String
+from sqlmodel import Field, SQLModel
+
+_PK = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UserRow(SQLModel, table=True):
+    """A local account."""
+
+    __tablename__ = "access_user"
+    login: str = Field(sa_column=Column(String(64), primary_key=True))
+    name: str = Field(sa_column=Column(String, nullable=False))
+    roles: str = Field(sa_column=Column(String, nullable=False))
+    """Role codes, separated by blanks."""
+    practitioner: str | None = Field(default=None, sa_column=Column(String))
+    """``Practitioner/x`` where the account belongs to a member of the staff."""
+    password: str = Field(sa_column=Column(String, nullable=False))
+    """argon2id in its own text form."""
+    must_change: bool = Field(sa_column=Column(Boolean, nullable=False))
+    active: bool = Field(sa_column=Column(Boolean, nullable=False))
+    failed: int = Field(sa_column=Column(Integer, nullable=False))
+    locked_until: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created: int = Field(sa_column=Column(BigInteger, nullable=False))
+    changed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """When the password was last set, microseconds since 1970 UTC."""
+
+
+class SessionRow(SQLModel, table=True):
+    """A page session, kept on the server."""
+
+    __tablename__ = "access_session"
+    hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    """SHA-256 of the random token in the cookie."""
+    login: str = Field(sa_column=Column(String(64), nullable=False, index=True))
+    csrf: str = Field(sa_column=Column(String, nullable=False))
+    created: int = Field(sa_column=Column(BigInteger, nullable=False))
+    seen: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class TokenRow(SQLModel, table=True):
+    """A bearer token for the API."""
+
+    __tablename__ = "access_token"
+    id: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    name: str = Field(sa_column=Column(String, nullable=False))
+    role: str = Field(sa_column=Column(String, nullable=False))
+    created: int = Field(sa_column=Column(BigInteger, nullable=False))
+    expires: int = Field(sa_column=Column(BigInteger, nullable=False))
+    revoked: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class AttemptRow(SQLModel, table=True):
+    """A failed attempt to sign in, for the rate limit of its source."""
+
+    __tablename__ = "access_attempt"
+    __table_args__ = (Index("ix_access_attempt_source", "source", "at"),)
+    id: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
+    source: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """SHA-256 of the network address."""
+    at: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -1,0 +1,204 @@
+"""The database of one installation: connections, transactions, and who admits writes."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from healthsvc import clock
+from healthsvc.errors import Invalid, Unavailable
+from healthsvc.fhir.json import Resource
+from healthsvc.policy import Policy
+from healthsvc.policy import load as load_policy
+from healthsvc.store import audit
+from healthsvc.store.room import Actor, Language, Room, Validate
+from healthsvc.store.store import Store
+from healthsvc.store.terms import Terms
+
+BUSY_MILLISECONDS = 30_000
+"""How long one process waits for another's write on SQLite before it says Unavailable."""
+
+
+class Database:
+    """Open once a process. Transactions of SQLite begin immediate (a plain BEGIN that turns into a write fails under load:
+    196 of 300 in a measurement), and the writers of one process queue on a lock instead of polling the file."""
+
+    def __init__(
+        self, engine: Engine, *, language: Language, rooms: Iterable[Room], policy: Policy, zone: str, validate: Validate | None
+    ) -> None:
+        self.engine = engine
+        self.language = language
+        self.policy = policy
+        self.zone = zone
+        self.terms = Terms()
+        self.reads = audit.ReadLog(self._append_acts)
+        self._validate = validate
+        self._writer = threading.Lock()
+        self._rooms: dict[str, list[Room]] = {}
+        for room in rooms:
+            for type in room.types:
+                self._rooms.setdefault(type, []).append(room)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        rooms: Iterable[Room] = (),
+        policy: Policy | None = None,
+        zone: str = clock.DEFAULT_ZONE,
+        language: Language | None = None,
+        validate: Validate | None = None,
+    ) -> Self:
+        """Connect and bring the tables up to date.
+
+        Args:
+            url: SQLAlchemy URL, ``sqlite:///path`` or ``postgresql+psycopg://...``.
+            language: what the store needs to know of FHIR; the packaged R4 registry unless told otherwise.
+            validate: what refuses invalid resources; the packaged R4 validation unless told otherwise.
+        """
+        if language is None:
+            from healthsvc.fhir.registry import Registry
+            from healthsvc.fhir.validation import validate as validate_resource
+
+            registry = Registry.load()
+            language = registry
+            if validate is None:
+
+                def validate(resource: Resource) -> list[Any]:
+                    return validate_resource(resource, registry)
+
+        engine = _sqlite(url) if url.startswith("sqlite") else create_engine(_psycopg(url), pool_pre_ping=True, pool_size=10)
+        database = cls(engine, language=language, rooms=rooms, policy=policy or load_policy(), zone=zone, validate=validate)
+        database.migrate()
+        with engine.connect() as connection:
+            database.terms.load(connection)
+        return database
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest revision (Alembic); nothing happens where it is already there."""
+        from healthsvc.store.migrate import upgrade
+
+        with self._writer:
+            upgrade(self.engine)
+
+    def rooms_of(self, type: str) -> Sequence[Room]:
+        """The rooms that admit writes of a type."""
+        return self._rooms.get(type, ())
+
+    def check(self, resource: Resource) -> None:
+        """Refuse what is not valid FHIR.
+
+        Raises:
+            Invalid: with every issue that is an error.
+        """
+        if self._validate is None:
+            return
+        wrong = [issue for issue in self._validate(resource) if issue.severity in ("error", "fatal")]
+        if wrong:
+            raise Invalid(f"the {resource.get('resourceType')} is not valid: {wrong[0].text}", issues=wrong)
+
+    @contextmanager
+    def reading(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
+        """A snapshot that cannot write."""
+        with _said_clearly(), self.engine.connect() as connection, connection.begin():
+            store = Store(self, connection, actor, at, writable=False)
+            try:
+                yield store
+            finally:
+                self.reads.note(store.acts)
+
+    @contextmanager
+    def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
+        """One transaction: commits at the end, rolls back on any exception."""
+        with _said_clearly(), self._one_writer(), self.engine.connect() as plain:
+            connection = plain.execution_options(writing=True)
+            with connection.begin():
+                store = Store(self, connection, actor, at, writable=True)
+                yield store
+                audit.append(connection, store.acts)
+            store.terms.commit()
+
+    def close(self) -> None:
+        """Write what the audit still holds and let go of the connections."""
+        self.reads.close()
+        self.engine.dispose()
+
+    def _append_acts(self, acts: Sequence[audit.Act]) -> None:
+        with self._one_writer(), self.engine.connect() as plain:
+            connection = plain.execution_options(writing=True)
+            with connection.begin():
+                audit.append(connection, acts)
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        if not self._writer.acquire(timeout=BUSY_MILLISECONDS / 1000):
+            raise Unavailable("another write has held the database for too long; try again")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+
+def _sqlite(url: str) -> Engine:
+    path = make_url(url).database
+    if not path or path == ":memory:":
+        raise Invalid("the embedded database is a file: give sqlite:///path/to/healthsvc.sqlite")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, pool_size=20, max_overflow=20, connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000}
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # an acknowledged message survives a power cut
+        f"busy_timeout={BUSY_MILLISECONDS}",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-32768",  # KiB a connection
+        "mmap_size=268435456",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _psycopg(url: str) -> str:
+    """PostgreSQL is spoken to through psycopg 3, whatever short form of URL was given."""
+    scheme, rest = url.split("://", 1)
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+@contextmanager
+def _said_clearly() -> Iterator[None]:
+    """Database trouble becomes one clear refusal; statements and values never leave this module."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(f"the database does not answer: {_kind(error)}; try again") from error
+
+
+def _kind(error: OperationalError) -> str:
+    said = str(error.orig).lower()
+    for known in ("database is locked", "disk is full", "readonly", "unable to open", "connection refused", "disk i/o error"):
+        if known in said:
+            return known
+    return type(error.orig).__name__

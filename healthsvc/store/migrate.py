@@ -1,0 +1,10 @@
+"""Bring a database to the newest schema."""
+
+from sqlalchemy import Engine
+
+from healthsvc.store.tables import metadata
+
+
+def upgrade(engine: Engine) -> None:
+    """Create what is missing."""
+    metadata.create_all(engine)

@@ -1,0 +1,54 @@
+"""Who acts, and which room decides over which resources."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from healthsvc.errors import Issue
+from healthsvc.fhir.index import Entries
+from healthsvc.fhir.json import Resource
+
+if TYPE_CHECKING:
+    from healthsvc.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The person or system in whose name a transaction runs; goes into the audit."""
+
+    id: str
+    """Stable id: ``Practitioner/x``, ``user/x``, ``link/x`` or ``system``."""
+    name: str = ""
+    roles: frozenset[str] = field(default_factory=frozenset)
+    door: str = "system"
+    """Through which door it came: rest, page, hl7, command, timer, system."""
+
+
+SYSTEM = Actor("system", "healthsvc", frozenset({"system"}))
+"""The product itself: timers, set-up."""
+
+Admit = Callable[[Resource | None, Resource | None, "Store"], None]
+"""``admit(old, new, store)`` is called before every write, whatever the door; ``new`` is None for a deletion. It refuses by raising
+:class:`healthsvc.errors.Refusal`, and may write what must follow through ``store`` in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room of the house: the resource types that it answers for and the one function that admits a write."""
+
+    name: str
+    types: frozenset[str]
+    admit: Admit
+
+
+class Language(Protocol):
+    """What the store needs to know of FHIR; the registry of R4 facts gives it."""
+
+    def is_type(self, name: str) -> bool:
+        """Whether R4 has such a resource type."""
+
+    def extract(self, resource: Resource) -> Entries:
+        """The search index entries of a resource."""
+
+
+Validate = Callable[[Resource], list[Issue]]

@@ -1,0 +1,258 @@
+"""One transaction's view of the store: read, write, search, claim."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, delete, select, text
+
+from healthsvc.clock import zone
+from healthsvc.errors import Conflict, Gone, Invalid, NotFound, PreconditionFailed, Unavailable
+from healthsvc.fhir.json import Resource, dumps
+from healthsvc.policy import Policy
+from healthsvc.store import writes
+from healthsvc.store.audit import Act
+from healthsvc.store.outbox import put as put_outbox
+from healthsvc.store.room import Actor
+from healthsvc.store.stored import Stored, micros
+from healthsvc.store.tables import ClaimRow
+from healthsvc.store.terms import OpenTerms
+
+if TYPE_CHECKING:
+    from healthsvc.store.engine import Database
+    from healthsvc.store.search import Page
+
+_CLAIM = ClaimRow.__table__  # type: ignore[attr-defined]
+_INSERT_CLAIM = text("INSERT INTO claim (key, holder) VALUES (:key, :holder) ON CONFLICT (key) DO NOTHING")
+
+
+class Store:
+    """What a service works with; open it with :meth:`Database.reading` or :meth:`Database.writing`. Services never commit."""
+
+    def __init__(self, database: "Database", connection: Connection, actor: Actor, at: datetime, *, writable: bool) -> None:
+        self.database = database
+        self.connection = connection
+        self.actor = actor
+        self.at = at
+        self.writable = writable
+        self.policy: Policy = database.policy
+        self.zone = zone(database.zone)
+        self.terms = OpenTerms(database.terms, connection)
+        self.acts: list[Act] = []
+
+    # -- reading --------------------------------------------------------------------------------------------------------------
+
+    def get(self, type: str, id: str) -> Stored | None:
+        """The current version as stored, a deletion too; None where there never was one."""
+        term = self.terms.find(type)
+        found = None if term is None else writes.read_current(self.connection, term, type, id)
+        return found[0] if found else None
+
+    def read(self, type: str, id: str) -> Resource:
+        """The current version.
+
+        Raises:
+            NotFound, Gone: it never was, or has been deleted.
+        """
+        stored = self.get(type, id)
+        if stored is None:
+            raise NotFound(f"there is no such {type}")
+        if stored.deleted:
+            raise Gone(f"this {type} has been deleted")
+        return stored.resource
+
+    def find(self, type: str, id: str) -> Resource | None:
+        """The current version, or None where there is none (any more)."""
+        stored = self.get(type, id)
+        return None if stored is None or stored.deleted else stored.resource
+
+    def version(self, type: str, id: str, version: int) -> Stored | None:
+        """One version, current or former."""
+        current = self.get(type, id)
+        if current is None or current.version == version:
+            return current
+        return next((v for v in self.history(type, id) if v.version == version), None)
+
+    def history(self, type: str, id: str) -> list[Stored]:
+        """All versions, newest first; empty where there never was one."""
+        current = self.get(type, id)
+        if current is None:
+            return []
+        rows = self.connection.execute(
+            select(writes.HISTORY).where(writes.HISTORY.c.pk == current.pk).order_by(writes.HISTORY.c.version.desc())
+        )
+        return [current, *(Stored(r.pk, type, id, r.version, r.updated, r.deleted, r.body) for r in rows)]
+
+    def patients_of(self, stored: Stored) -> list[str]:
+        """Ids of the Patients in whose compartment a stored resource is (a Patient is in its own)."""
+        param = self.terms.find(f"{stored.type}.{writes.COMPARTMENT}")
+        table = writes.INDEXES["reference"]
+        return list(self.connection.execute(select(table.c.target).where(table.c.pk == stored.pk, table.c.param == param)).scalars())
+
+    def search(self, type: str, query: str | Sequence[tuple[str, str]]) -> "Page":
+        """Search as a FHIR client does; ``query`` is a query string or its pairs."""
+        from healthsvc.store.search import search
+
+        return search(self, type, query)
+
+    def select(self, type: str, **params: Any) -> list[Resource]:
+        """All matches, for the rooms: ``select("Task", patient=id, status=["requested", "accepted"])``; ``a_b`` means ``a-b``."""
+        from healthsvc.store.search import select_all
+
+        return select_all(self, type, params)
+
+    def first(self, type: str, **params: Any) -> Resource | None:
+        """The first match, or None."""
+        return next(iter(self.select(type, **params)), None)
+
+    # -- writing --------------------------------------------------------------------------------------------------------------
+
+    def create(self, resource: Resource) -> Resource:
+        """Write a new resource under a new id (an id in the body is ignored, as FHIR's create asks)."""
+        return self.put({**resource, "id": str(uuid.uuid4())})
+
+    def once(self, resource: Resource) -> Resource:
+        """Write a resource under its own id unless that id has ever been written; gives what is there, unchanged."""
+        return self.find(resource["resourceType"], resource["id"]) or self.put(resource)
+
+    def put(self, resource: Resource, if_match: int | None = None) -> Resource:
+        """Create or update a resource under its own id; the same content again makes no new version. Gives what is now stored."""
+        return self.write(resource, if_match).resource
+
+    def write(self, resource: Resource, if_match: int | None = None) -> Stored:
+        """As :meth:`put`, giving the stored version.
+
+        Raises:
+            Invalid: not valid FHIR, or a type that R4 does not have.
+            PreconditionFailed: ``if_match`` is not the current version.
+            Refusal: whatever the rooms object.
+        """
+        self._must_be_writable()
+        type, id = resource.get("resourceType"), resource.get("id")
+        if not isinstance(type, str) or not self.database.language.is_type(type):
+            raise Invalid(f"{type!r} is not a FHIR R4 resource type", path="resourceType")
+        if not isinstance(id, str):
+            raise Invalid("the resource has no id to be stored under", path=f"{type}.id")
+        bare = _bare(resource)
+        digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
+        term = self.terms.intern(type)
+        current = writes.read_current(self.connection, term, type, id)
+        old, old_digest = current or (None, None)
+        self._check_version(old, if_match)
+        if old is not None and not old.deleted and old_digest == digest:
+            return old
+        self.database.check(bare)
+        self._admit(type, None if old is None or old.deleted else old.resource, bare)
+        if current is not None:
+            # what a room wrote while admitting may have touched this very resource
+            again = writes.read_current(self.connection, term, type, id)
+            old, _ = again or current
+        version = 1 if old is None else old.version + 1
+        updated = micros(self.at)
+        body = dumps(self._stamped(bare, version))
+        if old is None:
+            pk = writes.insert_current(self.connection, type=term, id=id, version=version, updated=updated, hash=digest, body=body)
+        else:
+            pk = old.pk
+            writes.replace_current(self.connection, old, term, updated=updated, hash=digest, body=body)
+            writes.clear_index(self.connection, pk)
+        entries = self.database.language.extract(bare)
+        writes.write_index(self.connection, self.terms, type, pk, entries)
+        self._note("create" if version == 1 else "update", f"{type}/{id}", version, entries.patients)
+        return Stored(pk, type, id, version, updated, False, body)
+
+    def delete(self, type: str, id: str, if_match: int | None = None) -> Stored | None:
+        """Delete: reading it says Gone from now on, its history stays. Deleting what is not there changes nothing."""
+        self._must_be_writable()
+        old = self.get(type, id)
+        self._check_version(old, if_match)
+        if old is None or old.deleted:
+            return old
+        patients = self.patients_of(old)
+        self._admit(type, old.resource, None)
+        updated = micros(self.at)
+        writes.replace_current(self.connection, old, self.terms.intern(type), updated=updated, hash=b"", body=b"", deleted=True)
+        writes.clear_index(self.connection, old.pk)
+        self._note("delete", f"{type}/{id}", old.version + 1, patients)
+        return Stored(old.pk, type, id, old.version + 1, updated, True, b"")
+
+    def claim(self, key: str, holder: str) -> None:
+        """Take something that only one may hold at a time; taking it again for the same holder changes nothing.
+
+        Raises:
+            Conflict: somebody else holds it.
+        """
+        self._must_be_writable()
+        self.connection.execute(_INSERT_CLAIM, {"key": key, "holder": holder})
+        if self.holder(key) != holder:
+            raise Conflict(f"{key.partition(':')[0]} is already taken by another")
+
+    def holder(self, key: str) -> str | None:
+        """Who holds a claim."""
+        return self.connection.execute(select(_CLAIM.c.holder).where(_CLAIM.c.key == key)).scalar()
+
+    def release(self, key: str, holder: str | None = None) -> None:
+        """Give a claim back (only if ``holder`` has it, where one is named)."""
+        self._must_be_writable()
+        condition = _CLAIM.c.key == key
+        self.connection.execute(delete(_CLAIM).where(condition if holder is None else condition & (_CLAIM.c.holder == holder)))
+
+    def outbox(self, kind: str, key: str, payload: dict[str, Any]) -> None:
+        """Leave work for an outside system; it becomes due when this transaction commits."""
+        self._must_be_writable()
+        put_outbox(self.connection, kind, key, payload, micros(self.at))
+
+    def audit(
+        self, action: str, subject: str | None, *, patient: str | None = None, outcome: str = "success", purpose: str | None = None
+    ) -> None:
+        """Note an act that is not a write (a read, a search by parameter names, a print). Writes note themselves."""
+        self.acts.append(Act(micros(self.at), self.actor.id, self.actor.door, action, subject, None, patient, outcome, purpose))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that can fail by itself: what it wrote is undone, the rest of the transaction goes on."""
+        terms, acts = self.terms.mark(), len(self.acts)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.terms.reset(terms)
+            del self.acts[acts:]
+            raise
+
+    # -- inside ---------------------------------------------------------------------------------------------------------------
+
+    def _must_be_writable(self) -> None:
+        if not self.writable:
+            raise Unavailable("this transaction only reads")
+
+    @staticmethod
+    def _check_version(old: Stored | None, if_match: int | None) -> None:
+        if if_match is not None and (old is None or old.version != if_match):
+            there = "nothing is there" if old is None else f"the current version is {old.version}"
+            raise PreconditionFailed(f"If-Match asks for version {if_match}, but {there}; read it again and repeat the change")
+
+    def _admit(self, type: str, old: Resource | None, new: Resource | None) -> None:
+        for room in self.database.rooms_of(type):
+            room.admit(old, new, self)
+
+    def _stamped(self, bare: Resource, version: int) -> Resource:
+        stamp = {"versionId": str(version), "lastUpdated": self.at.astimezone(self.zone).isoformat(timespec="milliseconds")}
+        head = {"resourceType": bare["resourceType"], "id": bare["id"], "meta": {**bare.get("meta", {}), **stamp}}
+        return head | {key: value for key, value in bare.items() if key not in head}
+
+    def _note(self, action: str, subject: str, version: int, patients: Sequence[str]) -> None:
+        patient = patients[0] if patients else None
+        self.acts.append(Act(micros(self.at), self.actor.id, self.actor.door, action, subject, version, patient, "success", None))
+
+
+def _bare(resource: Resource) -> Resource:
+    """The resource without what the store itself says of it (meta.versionId, meta.lastUpdated)."""
+    meta = resource.get("meta")
+    if not isinstance(meta, dict):
+        return resource
+    meta = {key: value for key, value in meta.items() if key not in ("versionId", "lastUpdated")}
+    return {**{key: value for key, value in resource.items() if key != "meta"}, **({"meta": meta} if meta else {})}

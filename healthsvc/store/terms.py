@@ -1,0 +1,83 @@
+"""Interned strings: each text has one small integer in one database, for ever."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, bindparam, select, text
+
+from healthsvc.store.tables import Term
+
+_TERM = Term.__table__  # type: ignore[attr-defined]
+_FIND = select(_TERM.c.id).where(_TERM.c.text == bindparam("wanted"))
+_INSERT = text("INSERT INTO term (text) VALUES (:wanted) ON CONFLICT (text) DO NOTHING")
+
+
+class Terms:
+    """All interned strings that committed transactions have made, shared by all threads of a process."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+
+    def get(self, wanted: str) -> int | None:
+        """The id of a known text."""
+        return self._ids.get(wanted)
+
+    def text(self, term: int) -> str | None:
+        """The text of a known id."""
+        return self._texts.get(term)
+
+    def learn(self, terms: Iterable[tuple[str, int]]) -> None:
+        """Remember committed terms."""
+        for wanted, term in terms:
+            self._ids[wanted] = term
+            self._texts[term] = wanted
+
+    def load(self, connection: Connection) -> None:
+        """Read all terms from the database."""
+        self.learn((row.text, row.id) for row in connection.execute(select(_TERM.c.id, _TERM.c.text)))
+
+
+class OpenTerms:
+    """The terms as one transaction sees them: the shared ones and those that it has made and not yet committed."""
+
+    def __init__(self, shared: Terms, connection: Connection) -> None:
+        self._shared = shared
+        self._connection = connection
+        self._made: dict[str, int] = {}
+
+    def find(self, wanted: str) -> int | None:
+        """The id of a text, or None where it has never been interned."""
+        known = self._made.get(wanted) or self._shared.get(wanted)
+        if known is None:
+            known = self._connection.execute(_FIND, {"wanted": wanted}).scalar()
+            if known is not None:
+                self._shared.learn([(wanted, known)])  # read from a snapshot, hence committed
+        return known
+
+    def intern(self, wanted: str) -> int:
+        """The id of a text, made if need be."""
+        known = self._made.get(wanted) or self._shared.get(wanted)
+        if known is None:
+            self._connection.execute(_INSERT, {"wanted": wanted})
+            known = int(self._connection.execute(_FIND, {"wanted": wanted}).scalar_one())
+            self._made[wanted] = known
+        return known
+
+    def text(self, term: int) -> str:
+        """The text of an id that a row of this transaction carries."""
+        known = self._shared.text(term)
+        if known is None:
+            known = str(self._connection.execute(select(_TERM.c.text).where(_TERM.c.id == term)).scalar_one())
+        return known
+
+    def mark(self) -> dict[str, int]:
+        """The terms made so far, to come back to when a savepoint rolls back."""
+        return dict(self._made)
+
+    def reset(self, mark: dict[str, int]) -> None:
+        """Forget what was made since a mark."""
+        self._made = mark
+
+    def commit(self) -> None:
+        """Share what this transaction made; call after the commit."""
+        self._shared.learn(self._made.items())
