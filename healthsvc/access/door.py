@@ -1,0 +1,189 @@
+"""The door of the API and the pages: who is there, may they, and the transaction in their name.
+
+Endpoints take ``store: StoreReading`` or ``store: StoreWriting``. That asks for the right to read or write clinical content. A route
+that needs another right says so with ``dependencies=[needs("plan")]``; the store then opens for that right instead::
+
+    @router.get("/Patient/{id}/$green-channel", dependencies=[needs("window")])
+    def window(id: str, store: StoreReading) -> Resource: ...
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+import anyio
+from fastapi import Depends, Request
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+
+from healthsvc import clock
+from healthsvc.access import rules
+from healthsvc.access.rules import Action, SessionLife
+from healthsvc.access.sessions import Session, find_session
+from healthsvc.access.tokens import KNOWN, principal_of
+from healthsvc.config import Settings
+from healthsvc.errors import Forbidden, NotSignedIn
+from healthsvc.store import Actor, Database, Store
+
+COOKIE = "healthsvc"
+"""Name of the session cookie."""
+CSRF_HEADER = "x-csrf-token"
+CSRF_FIELD = "csrf"
+CHANGE_PASSWORD = "/account/password"  # noqa: S105 - a path
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_READERS = 16
+"""Reading transactions open at once in a process; fewer than threads and connections, so that requests cannot wait in a circle."""
+_WRITERS = 8
+"""Writing transactions open at once on PostgreSQL; SQLite has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who is at the door: the actor for the store, and the page session where there is one."""
+
+    actor: Actor
+    session: Session | None = None
+
+    def may(self, action: str, resource_type: str | None = None) -> bool:
+        """Whether they may do this (pages hide what one may not do; the door refuses it anyway)."""
+        return rules.allows(self.actor.roles, action, resource_type)
+
+
+def session_life(settings: Settings) -> SessionLife:
+    """How long sessions live here."""
+    return SessionLife(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
+
+
+async def who_is_there(request: Request) -> Who:
+    """Whoever the request comes from, by bearer token or session cookie.
+
+    Raises:
+        NotSignedIn: neither is given, or it is not known or has ended.
+        Forbidden: a write by cookie without the CSRF token or from another site; or the password must be changed first.
+    """
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        return await _by_token(request, scheme, secret.strip())
+    cookie = request.cookies.get(COOKIE)
+    if not cookie:
+        raise NotSignedIn("sign in first, or send Authorization: Bearer with a token of `healthsvc token`")
+    database, settings = request.app.state.database, request.app.state.settings
+    session = await run_in_threadpool(find_session, database, cookie, session_life(settings), at=clock.now())
+    if session is None:
+        raise NotSignedIn("the session has ended; sign in again")
+    if request.method not in _SAFE:
+        await _check_csrf(request, session)
+    if session.must_change and not request.url.path.startswith(("/account/", "/sign-out", "/static/")):
+        raise Forbidden("choose a new password first", reason="password-must-change")
+    door = "rest" if request.url.path.startswith("/fhir") else "page"
+    return Who(Actor(session.practitioner or f"user/{session.login}", session.name, session.roles, door), session)
+
+
+async def _by_token(request: Request, scheme: str, secret: str) -> Who:
+    if scheme.lower() != "bearer" or not secret:
+        raise NotSignedIn("the API takes Authorization: Bearer with a token of `healthsvc token`")
+    database: Database = request.app.state.database
+    actor = KNOWN.get(database, secret) or await run_in_threadpool(principal_of, database, secret, at=clock.now())
+    if actor is None:
+        raise NotSignedIn("the bearer token is not known, has ended or was revoked; ask for another", reason="invalid_token")
+    return Who(actor)
+
+
+async def _check_csrf(request: Request, session: Session) -> None:
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    given = request.headers.get(CSRF_HEADER)
+    if given is None and request.headers.get("content-type", "").startswith(_FORMS):
+        field = (await request.form()).get(CSRF_FIELD)
+        given = field if isinstance(field, str) else None
+    if not rules.same_origin(host, origin, request.headers.get("sec-fetch-site")) or not rules.same_secret(given, session.csrf):
+        raise Forbidden("the form does not come from a page of this session; load the page again and repeat", reason="csrf")
+
+
+Signed = Annotated[Who, Depends(who_is_there)]
+"""``who: Signed`` in an endpoint: whoever is signed in, whatever their role."""
+
+
+def needs(action: str) -> Any:
+    """A route dependency: only who may do this passes, and the route's store opens for this right."""
+    wanted = Action(action)
+
+    def check(request: Request, who: Signed) -> None:
+        _require(who, wanted, None)
+        request.state.granted = wanted
+
+    return Depends(_named(check, f"needs_{wanted.name.lower()}"))
+
+
+def require(who: Who, action: str, resource_type: str | None = None) -> None:
+    """Refuse unless they may, for endpoints that learn only from the body what is asked (a transaction bundle).
+
+    Raises:
+        Forbidden: with the right that is missing.
+    """
+    _require(who, Action(action), resource_type)
+
+
+def _require(who: Who, action: Action, resource_type: str | None) -> None:
+    if not who.may(action, resource_type):
+        what = f" on {resource_type}" if resource_type else ""
+        raise Forbidden(f"your role does not allow {action}{what}; ask an administrator for another role", reason="role")
+
+
+def _granted(request: Request, who: Who, otherwise: Action) -> None:
+    if getattr(request.state, "granted", None) is None:
+        resource_type = request.path_params.get("type") or request.path_params.get("resource_type")
+        _require(who, otherwise, resource_type)
+
+
+async def open_reading(request: Request, who: Signed) -> AsyncIterator[Store]:
+    """A snapshot in the name of whoever asks; needs ``read-clinical`` unless the route says :func:`needs`."""
+    _granted(request, who, Action.READ_CLINICAL)
+    database: Database = request.app.state.database
+    async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(_reading(database, who.actor)) as store:
+        yield store
+
+
+async def open_writing(request: Request, who: Signed) -> AsyncIterator[Store]:
+    """A transaction in the name of whoever asks; needs ``write-clinical`` unless the route says :func:`needs`.
+
+    It commits before the answer is sent (scope "function"): what is answered 201 is stored.
+    """
+    _granted(request, who, Action.WRITE_CLINICAL)
+    database: Database = request.app.state.database
+    # writers queue here and not in threads: forty threads waiting for the one that writes would leave it none to run in
+    writers = 1 if database.engine.dialect.name == "sqlite" else _WRITERS
+    async with _gate(request, "writing_gate", writers), contextmanager_in_threadpool(_writing(database, who.actor)) as store:
+        yield store
+
+
+@contextmanager
+def _reading(database: Database, actor: Actor) -> Iterator[Store]:
+    with database.reading(actor, at=clock.now()) as store:
+        yield store
+
+
+@contextmanager
+def _writing(database: Database, actor: Actor) -> Iterator[Store]:
+    # the moment is taken when the turn has come, so that times rise with versions
+    with database.writing(actor, at=clock.now()) as store:
+        yield store
+
+
+def _gate(request: Request, name: str, width: int) -> anyio.Semaphore:
+    state = request.app.state
+    gate: anyio.Semaphore | None = getattr(state, name, None)
+    if gate is None:
+        gate = anyio.Semaphore(width)
+        setattr(state, name, gate)
+    return gate
+
+
+def _named(check: Callable[..., None], name: str) -> Callable[..., None]:
+    check.__name__ = name
+    return check
+
+
+StoreReading = Annotated[Store, Depends(open_reading, scope="function")]
+StoreWriting = Annotated[Store, Depends(open_writing, scope="function")]

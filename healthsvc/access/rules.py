@@ -1,0 +1,193 @@
+"""Who may do what, how long a session lives and when an account is locked: pure rules."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from healthsvc.errors import Invalid, RuleViolation
+
+
+class Role(StrEnum):
+    """The roles, coarse: a person may hold several."""
+
+    DOCTOR = "doctor"
+    NURSE = "nurse"
+    COORDINATOR = "coordinator"
+    CENTRE_HEAD = "centre-head"
+    BUREAU = "bureau"
+    HOSPITAL_WINDOW = "hospital-window"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    SYSTEM = "system"
+
+
+class Action(StrEnum):
+    """What a door asks for."""
+
+    READ_CLINICAL = "read-clinical"
+    WRITE_CLINICAL = "write-clinical"
+    PLAN = "plan"
+    WINDOW = "window"
+    FIGURES = "figures"
+    OPERATE = "operate"
+    AUDIT = "audit"
+    ADMIN = "admin"
+    DIRECTORY = "directory"
+    """Read what names no cadre: stations, staff, code systems, the capability statement."""
+
+
+_CARE = frozenset({Action.DIRECTORY, Action.READ_CLINICAL, Action.WRITE_CLINICAL, Action.WINDOW, Action.FIGURES})
+
+PERMITS: dict[Role, frozenset[Action]] = {
+    Role.DOCTOR: _CARE | {Action.PLAN},
+    Role.NURSE: _CARE,
+    Role.COORDINATOR: _CARE | {Action.PLAN},
+    Role.CENTRE_HEAD: _CARE | {Action.PLAN, Action.OPERATE},
+    Role.BUREAU: frozenset({Action.DIRECTORY, Action.FIGURES}),
+    Role.HOSPITAL_WINDOW: frozenset({Action.WINDOW}),
+    Role.OPERATOR: frozenset({Action.DIRECTORY, Action.OPERATE}),
+    Role.AUDITOR: frozenset({Action.DIRECTORY, Action.AUDIT}),
+    Role.ADMIN: frozenset(Action),
+    Role.SYSTEM: frozenset(Action) - {Action.ADMIN, Action.AUDIT},
+}
+"""The one table of rights: role -> what it may do."""
+
+DIRECTORY_TYPES = frozenset(
+    {
+        "CapabilityStatement", "CodeSystem", "ConceptMap", "Endpoint", "HealthcareService", "Location", "NamingSystem", "Organization",
+        "Practitioner", "PractitionerRole", "Questionnaire", "SearchParameter", "StructureDefinition", "ValueSet",
+    }
+)  # fmt: skip
+"""Resource types that say nothing of a cadre."""
+
+AUDIT_TYPES = frozenset({"AuditEvent"})
+
+ROLE_TITLES: dict[Role, str] = {
+    Role.DOCTOR: "医生",
+    Role.NURSE: "护士",
+    Role.COORDINATOR: "协调员",
+    Role.CENTRE_HEAD: "中心负责人",
+    Role.BUREAU: "老干部局",
+    Role.HOSPITAL_WINDOW: "医院窗口",
+    Role.OPERATOR: "运行维护",
+    Role.AUDITOR: "审计员",
+    Role.ADMIN: "管理员",
+    Role.SYSTEM: "系统对接",
+}
+
+
+def allows(roles: frozenset[str], action: str, resource_type: str | None = None) -> bool:
+    """Whether somebody with these roles may do this; a FHIR type narrows or widens the right to read."""
+    wanted = Action(action)
+    if resource_type in AUDIT_TYPES:
+        if wanted is not Action.READ_CLINICAL:
+            return wanted is Action.AUDIT and _holds(roles, Action.AUDIT)
+        wanted = Action.AUDIT
+    elif resource_type in DIRECTORY_TYPES and wanted is Action.READ_CLINICAL:
+        wanted = Action.DIRECTORY
+    return _holds(roles, wanted)
+
+
+def _holds(roles: frozenset[str], action: Action) -> bool:
+    return any(action in PERMITS[Role(role)] for role in roles if role in PERMITS)
+
+
+def role(text: str) -> Role:
+    """The role of that code.
+
+    Raises:
+        Invalid: there is no such role; the text lists those that there are.
+    """
+    try:
+        return Role(text)
+    except ValueError:
+        raise Invalid(f"there is no role {text[:40]!r}; the roles are {', '.join(Role)}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """The policy values of sign-in (access.toml)."""
+
+    password_length: int
+    lock_after: int
+    lock_minutes: int
+    source_attempts: int
+    source_minutes: int
+    token_days: int
+    token_days_longest: int
+
+
+_LOGIN = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+
+
+def check_login(login: str) -> str:
+    """The login in its one form; lower case letters, digits, dot, dash."""
+    plain = login.strip().lower()
+    if not _LOGIN.fullmatch(plain):
+        raise Invalid("a login has 2 to 32 characters: a letter, then letters, digits, dot, dash or underscore")
+    return plain
+
+
+def check_password(password: str, login: str, policy: AccessPolicy) -> None:
+    """Refuse a password that is too short, repeats one character or contains the login."""
+    if len(password) < policy.password_length:
+        raise RuleViolation(f"the password needs at least {policy.password_length} characters", reason="password-too-short")
+    if len(set(password)) < 4:
+        raise RuleViolation("the password repeats too few characters; mix letters and digits", reason="password-too-simple")
+    if login in password.lower():
+        raise RuleViolation("the password contains the login; choose another", reason="password-contains-login")
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """How often an account failed in a row, and until when it is locked (None: it is not)."""
+
+    failed: int
+    until: datetime | None
+
+    def shut(self, at: datetime) -> bool:
+        """Whether nobody may sign in to the account now."""
+        return self.until is not None and at < self.until
+
+    def fail(self, at: datetime, policy: AccessPolicy) -> "Lock":
+        """One more failure: at the limit the account is locked and the count starts again."""
+        failed = self.failed + 1
+        if failed < policy.lock_after:
+            return Lock(failed, None)
+        return Lock(0, at + timedelta(minutes=policy.lock_minutes))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLife:
+    """How long a page session may be idle, and how long it may live at all."""
+
+    idle: timedelta
+    absolute: timedelta
+
+    def alive(self, created: datetime, seen: datetime, at: datetime) -> bool:
+        """Whether a session still holds."""
+        return at - seen < self.idle and at - created < self.absolute
+
+
+def same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:
+    """Whether a browser's write comes from our own pages, by its Sec-Fetch-Site or else its Origin header."""
+    if fetch_site is not None:
+        return fetch_site in ("same-origin", "none")
+    if origin is None:
+        return True  # old browsers omit it on same-origin posts; the CSRF token still has to match
+    return origin.partition("://")[2] == host
+
+
+def same_secret(given: str | None, held: str) -> bool:
+    """Whether two secrets are the same, in a time that tells nothing."""
+    return given is not None and hmac.compare_digest(given.encode(), held.encode())
+
+
+def safe_return(path: str | None) -> str:
+    """Where to go after sign-in: a path of this site, else the first page (no open redirect)."""
+    if not path or not path.startswith("/") or path.startswith(("//", "/\\")) or any(c in path for c in "\r\n\\"):
+        return "/"
+    return path

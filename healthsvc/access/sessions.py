@@ -1,0 +1,71 @@
+"""Page sessions: kept on the server, found by a random token of which only the hash is stored."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+
+from healthsvc.access.rules import SessionLife
+from healthsvc.store import SYSTEM, Actor, Database, Store
+from healthsvc.store.access_tables import SessionRow, UserRow
+from healthsvc.store.stored import micros, moment
+
+_SESSION = SessionRow.__table__  # type: ignore[attr-defined]
+_USER = UserRow.__table__  # type: ignore[attr-defined]
+TOUCH_SECONDS = 60
+"""The last use of a session is written at most so often: a read must not cost a write each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that holds."""
+
+    login: str
+    name: str
+    roles: frozenset[str]
+    practitioner: str | None
+    csrf: str
+    must_change: bool
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a token: it is 256 random bits, so a fast hash is enough."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def open_session(store: Store, login: str) -> tuple[str, str]:
+    """Open a session under a new token (never one that a browser brought); gives the token and the CSRF token."""
+    token, csrf, now = secrets.token_urlsafe(32), secrets.token_urlsafe(24), micros(store.at)
+    store.connection.execute(insert(_SESSION).values(hash=digest(token), login=login, csrf=csrf, created=now, seen=now))
+    return token, csrf
+
+
+def find_session(database: Database, token: str, life: SessionLife, *, at: datetime) -> Session | None:
+    """The session of a cookie, or None where it is unknown, has ended or the account was closed; notes that it was used."""
+    with database.reading(SYSTEM, at=at) as store:
+        row = store.connection.execute(
+            select(_SESSION.c.created, _SESSION.c.seen, _SESSION.c.csrf, _USER)
+            .join(_USER, _USER.c.login == _SESSION.c.login)
+            .where(_SESSION.c.hash == digest(token), _USER.c.active)
+        ).first()
+    if row is None or not life.alive(moment(row[0]), moment(row.seen), at):
+        return None
+    if (at - moment(row.seen)).total_seconds() >= TOUCH_SECONDS:
+        with database.writing(SYSTEM, at=at) as store:
+            store.connection.execute(update(_SESSION).where(_SESSION.c.hash == digest(token)).values(seen=micros(at)))
+    return Session(row.login, row.name, frozenset(row.roles.split()), row.practitioner, row.csrf, row.must_change)
+
+
+def sign_out(database: Database, token: str, actor: Actor, *, at: datetime) -> None:
+    """End a session."""
+    with database.writing(actor, at=at) as store:
+        store.connection.execute(delete(_SESSION).where(_SESSION.c.hash == digest(token)))
+        store.audit("sign-out", actor.id)
+
+
+def forget_sessions(store: Store, life: SessionLife) -> int:
+    """Remove sessions that have ended; a timer calls it. Gives how many."""
+    idle, old = micros(store.at - life.idle), micros(store.at - life.absolute)
+    return int(store.connection.execute(delete(_SESSION).where((_SESSION.c.seen < idle) | (_SESSION.c.created < old))).rowcount)
