@@ -1,0 +1,58 @@
+"""Several messages in one block: FHS/BHS batches, and files in which messages simply follow one another.
+
+Cutting happens on bytes at line starts, which is safe in every character set in use: no trail byte is a carriage return or a line feed.
+"""
+
+import re
+from dataclasses import dataclass
+
+from integrations.mllp.framing import FS, VT
+
+_START = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))(?:\xef\xbb\xbf)?[ \t]*(?=(?:MSH|FHS|BHS|BTS|FTS)(?:[^\w\r\n]|[\r\n]|\Z))")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The messages of a block in order, each with its exact bytes, and the lines around them."""
+
+    messages: tuple[bytes, ...]
+    envelope: tuple[bytes, ...] = ()
+    """FHS, BHS, BTS and FTS lines in order."""
+    stray: tuple[bytes, ...] = ()
+    """What stands before the first header and is not blank."""
+
+    @property
+    def announced(self) -> int | None:
+        """How many messages the trailers (BTS-1, summed) say there should be; None where they say nothing."""
+        counts = [line.split(line[3:4])[1].strip() for line in self.envelope if line.startswith(b"BTS") and len(line) > 4]
+        numbers = [int(count) for count in counts if count.isdigit()]
+        return sum(numbers) if numbers else None
+
+
+def is_batch(block: bytes) -> bool:
+    """Whether a block is an FHS or BHS batch."""
+    return block.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"FHS", b"BHS"))
+
+
+def split(block: bytes) -> Batch:
+    """Cut a block into its messages; MLLP envelope bytes around them are taken off, everything else stays exactly as it is."""
+    starts = [match.start() for match in _START.finditer(block)]
+    if not starts:
+        return Batch((), (), (block,) if block.strip() else ())
+    stray = block[: starts[0]].strip(b"\r\n \t\xef\xbb\xbf" + VT + FS)
+    messages: list[bytes] = []
+    envelope: list[bytes] = []
+    for start, stop in zip(starts, [*starts[1:], len(block)], strict=True):
+        piece = _without_envelope(block[start:stop])
+        if piece.lstrip(b"\xef\xbb\xbf \t").startswith(b"MSH"):
+            messages.append(piece)
+        else:
+            envelope.append(piece.strip())
+    return Batch(tuple(messages), tuple(envelope), (stray,) if stray else ())
+
+
+def _without_envelope(piece: bytes) -> bytes:
+    end = piece.rfind(FS)
+    if end >= 0 and not piece[end + 1 :].strip(b"\r\n \t" + VT):
+        piece = piece[:end]
+    return piece.rstrip(VT)

@@ -1,0 +1,145 @@
+"""Which character set a message is in: decided on the bytes, before anything is split.
+
+GB18030 trail bytes include ``\\ ^ | ~``, so text must be decoded before it is cut. Labels lie (UTF-8 under ``GBK`` has been seen, and
+Chinese text without any label is the rule), bytes do not: strict UTF-8 first, then the link's own set, then MSH-18. Undecodable bytes
+are refused, never guessed: a wrong character in a name is worse than a message on the quarantine list.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from healthsvc.errors import Malformed
+
+ASCII = "ascii"
+UTF_8 = "utf-8"
+_BOM = codecs.BOM_UTF8
+_PAIR = re.compile(rb"[\x80-\xff][\x00-\xff]")
+
+_ALIASES = (
+    {
+        "ASCII": ASCII,
+        "UNICODE": UTF_8,
+        "UNICODEUTF8": UTF_8,
+        "UNICODEUTF16": "utf-16",
+        "UNICODEUTF32": "utf-32",
+        "UTF8": UTF_8,
+        "UTF16": "utf-16",
+        "CP65001": UTF_8,
+        "GB18030": "gb18030",
+        "GB180302000": "gb18030",
+        "GB180302005": "gb18030",
+        "GB180302022": "gb18030",
+        "GBK": "gb18030",
+        "CP936": "gb18030",
+        "MS936": "gb18030",
+        "GB2312": "gb18030",
+        "GB23121980": "gb18030",
+        "EUCCN": "gb18030",
+        "BIG5": "cp950",
+        "CP950": "cp950",
+        "CNS116431992": "cp950",
+        "ISOIR87": "iso2022_jp",
+        "ISOIR159": "iso2022_jp",
+        "KSX1001": "cp949",
+        "WINDOWS1252": "cp1252",
+        "CP1252": "cp1252",
+    }
+    | {f"8859{n}": f"iso8859-{n}" for n in range(1, 17) if n != 12}
+    | {f"ISO8859{n}": f"iso8859-{n}" for n in range(1, 17) if n != 12}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A message as text, and how to write it back: the codec, and whether a byte order mark stood in front."""
+
+    text: str
+    codec: str
+    """Python's name of the character set that the bytes were in; ``ascii`` where every set would have said the same."""
+    bom: bool = False
+
+    def encode(self, text: str) -> bytes:
+        """Write text in the same set."""
+        return (_BOM if self.bom else b"") + text.encode(self.codec)
+
+
+def codec_of(label: str) -> str | None:
+    """The codec that an MSH-18 label or a link setting means (table 0211 and the labels seen in the field); None for an unknown one."""
+    key = re.sub(r"[^A-Z0-9]", "", label.upper())
+    return _ALIASES.get(key)
+
+
+def decode(raw: bytes, link: str | None = None, unlabelled: str | None = None) -> Decoded:
+    """Read the bytes of one message as text.
+
+    ``link`` is the character set that the link profile names, used before MSH-18 where the bytes are not UTF-8; ``unlabelled`` is the
+    one that it assumes where MSH-18 is empty or unknown.
+
+    Raises:
+        Malformed: the bytes fit neither UTF-8 nor the link's nor the declared set; the text gives the place of the first wrong byte.
+    """
+    if raw.isascii():
+        return Decoded(raw.decode(ASCII), ASCII)
+    if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return _strict(raw, "utf-16", "the byte order mark")
+    bom = raw.startswith(_BOM)
+    body = raw[len(_BOM) :] if bom else raw
+    try:
+        return Decoded(body.decode(UTF_8), UTF_8, bom)
+    except UnicodeDecodeError as error:
+        wrong = error.start
+    declared = _declared(body)
+    candidates = [codec_of(link or ""), codec_of(declared)]
+    if candidates[1] is None and _plausible(body):
+        candidates.append(codec_of(unlabelled or ""))
+    for codec in candidates:
+        if codec in (None, UTF_8, ASCII):
+            continue
+        try:
+            decoded = Decoded(body.decode(codec), codec, bom)
+            if decoded.encode(decoded.text) == raw:
+                return decoded
+        except UnicodeError:
+            continue
+    raise Malformed(
+        f"the message is not valid UTF-8 (byte {wrong}) and fits neither the link's character set ({link or unlabelled or 'none set'}) "
+        f"nor MSH-18 ({'as declared' if declared else 'empty'}); set the link's charset or mend the sender",
+        path="MSH-18",
+        reason="charset",
+    )
+
+
+def _plausible(body: bytes) -> bool:
+    """Whether unlabelled bytes look like Chinese: most characters in two high bytes, unlike Western text with single ones."""
+    pairs = _PAIR.findall(body)
+    return 2 * sum(1 for pair in pairs if pair[1] >= 0x80) >= len(pairs)
+
+
+def _strict(raw: bytes, codec: str, by: str) -> Decoded:
+    try:
+        return Decoded(raw.decode(codec), codec)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the message is not valid {codec} (byte {error.start}) as {by} says", path="MSH-18", reason="charset") from None
+
+
+def _declared(body: bytes) -> str:
+    """MSH-18 read from the bytes. The header is read as GB18030-safe text: a byte of 0x80 or more takes the byte after it along."""
+    line = re.split(rb"[\r\n]", body, maxsplit=1)[0]
+    if len(line) < 4:
+        return ""
+    separator = line[3:4]
+    fields: list[bytes] = [b""]
+    at = 0
+    while at < len(line):
+        step = 2 if line[at] >= 0x80 else 1
+        piece = line[at : at + step]
+        if piece == separator:
+            fields.append(b"")
+        else:
+            fields[-1] += piece
+        at += step
+    if len(fields) < 18:
+        return ""
+    label = fields[17].decode("latin-1")
+    return next((part for part in label.split("~") if codec_of(part) not in (None, ASCII, UTF_8)), label)

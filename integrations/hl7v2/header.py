@@ -1,0 +1,98 @@
+"""The message header (MSH): who sends what to whom, under which number, in which version."""
+
+from dataclasses import dataclass
+
+from healthsvc.errors import Malformed
+from integrations.hl7v2.er7 import Delimiters, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """MSH as sent. The raw texts are kept as written (escapes and all), so that an answer can repeat them exactly."""
+
+    cut: Delimiters
+    sender: tuple[str, str]
+    """MSH-3 and MSH-4, raw."""
+    receiver: tuple[str, str]
+    """MSH-5 and MSH-6, raw."""
+    sent: str
+    """MSH-7, raw."""
+    code: str
+    """MSH-9.1, for example ``ADT``."""
+    trigger: str
+    """MSH-9.2, for example ``A01``; empty in very old messages."""
+    control_id: str
+    """MSH-10, raw."""
+    processing: str
+    version: str
+    """MSH-12.1 as sent; may be empty."""
+    accept: str
+    """MSH-15: when an accept acknowledgement is wanted (AL NE ER SU)."""
+    application: str
+    """MSH-16: when an application acknowledgement is wanted."""
+    charset: str
+    """MSH-18, raw."""
+    rest: tuple[str, str] = ("", "")
+    """MSH-11 and MSH-12 as sent, raw."""
+
+    @property
+    def event(self) -> str:
+        """Message code and trigger as people write them: ``ADT^A01``."""
+        return f"{self.code}^{self.trigger}" if self.trigger else self.code
+
+    def at_least(self, version: tuple[int, int]) -> bool:
+        """Whether the sender speaks this version or a later one; an empty or unreadable version counts as old."""
+        major, _, minor = self.version.partition(".")
+        try:
+            return (int(major), int(minor[:1] or 0)) >= version
+        except ValueError:
+            return False
+
+
+def read_header(message: Message) -> Header:
+    """Read the header of a message.
+
+    Raises:
+        Malformed: the first segment is not MSH, or it lacks the message type (MSH-9) or the control id (MSH-10).
+    """
+    msh = message.segments[0]
+    if msh.name != "MSH":
+        raise Malformed(f"a message begins with MSH, this one with {msh.name}", path="MSH")
+    kind = msh[9]
+    header = Header(
+        cut=message.cut,
+        sender=(msh[3].raw, msh[4].raw),
+        receiver=(msh[5].raw, msh[6].raw),
+        sent=msh[7].raw,
+        code=kind.component(1).text.strip().upper(),
+        trigger=kind.component(2).text.strip().upper(),
+        control_id=msh[10].raw,
+        processing=msh[11].component(1).text,
+        version=msh[12].component(1).text.strip(),
+        accept=msh[15].text.strip().upper(),
+        application=msh[16].text.strip().upper(),
+        charset=msh[18].raw,
+        rest=(msh[11].raw, msh[12].raw),
+    )
+    if "_" in header.code and not header.trigger:  # "ADT_A01" or "ACK_A01" in one component
+        code, _, trigger = header.code.partition("_")
+        return _replace_kind(header, code, trigger)
+    return header
+
+
+def _replace_kind(header: Header, code: str, trigger: str) -> Header:
+    from dataclasses import replace
+
+    return replace(header, code=code, trigger=trigger)
+
+
+def check_header(header: Header) -> None:
+    """Refuse a header that cannot be answered or sorted.
+
+    Raises:
+        Malformed: MSH-9 or MSH-10 is empty.
+    """
+    if not header.code:
+        raise Malformed("MSH-9 (message type) is empty; the sender must say what kind of message this is", path="MSH-9", reason="no-type")
+    if not header.control_id.strip():
+        raise Malformed("MSH-10 (control id) is empty; without it no answer can be matched to the message", path="MSH-10", reason="no-id")

@@ -1,0 +1,192 @@
+"""Where a message starts and ends on the line: MLLP frames cut out of a stream of bytes, with every fault named and survived.
+
+A frame is VT, the message, FS, CR (HL7 v2.5 appendix C, "Minimal Lower Layer Protocol"). Real lines are rougher; the rules here:
+
+- FS CR ends a frame. FS VT ends it too (the CR was forgotten), and so does FS followed by a pause (``pause``). Any other FS is payload.
+- FS CR followed in the same read by what looks like a further segment is payload as well.
+- VT before a message header inside an open frame starts anew; what came before is reported as cut off and never handed over as a frame.
+- Bytes outside frames are junk: skipped and reported. A message without its VT is reported with its header, to be refused by name.
+- A frame over the limit is skipped to its end and reported with its head; the line lives on.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+VT = b"\x0b"
+FS = b"\x1c"
+CR = b"\r"
+END = FS + CR
+HEAD_KEPT = 4096
+"""Bytes of a faulty block that are kept: enough for a message header."""
+
+_HEADERS = (b"MSH", b"FHS", b"BHS")
+_NEXT_SEGMENT = re.compile(rb"(?!MSH|FHS|BHS)[A-Z][A-Z0-9]{2}[^\w\s\x0b\x1c]")
+_OPENING = re.compile(rb"\x0b(?=MSH|FHS|BHS)")
+_BETWEEN_FRAMES = b"\r\n \t\x00"
+
+
+class FaultKind(StrEnum):
+    """What can be wrong with a block on the line."""
+
+    JUNK = "junk"
+    UNFRAMED = "unframed"
+    EMPTY = "empty"
+    TOO_LONG = "too-long"
+    RESTARTED = "restarted"
+    TRUNCATED = "truncated"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One whole message as it came, without its envelope."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something on the line that is no whole message: its kind, its first bytes (at most ``HEAD_KEPT``) and its size in bytes."""
+
+    kind: FaultKind
+    head: bytes
+    size: int
+
+
+def wrap(content: bytes) -> bytes:
+    """Put a message into its envelope."""
+    return b"".join((VT, content, END))
+
+
+class FrameReader:
+    """Turns reads of any size into whole messages and named faults; holds at most ``limit`` bytes of an unfinished one."""
+
+    __slots__ = ("_buffer", "_junk", "_limit", "_open", "_scanned", "_skipped")
+
+    def __init__(self, limit: int = 16 << 20) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+        self._open = False
+        self._scanned = 0
+        self._skipped = 0
+        self._junk = bytearray()
+
+    @property
+    def half_open(self) -> bool:
+        """Whether a frame has begun and not ended."""
+        return self._open
+
+    def feed(self, received: bytes) -> list[Frame | Fault]:
+        """Take what one read gave; return the frames and faults that it completes, in the order of the line."""
+        if not self._buffer and not self._open and not self._junk and _is_plain(received) and len(received) - 3 <= self._limit:
+            return [Frame(bytes(received[1:-2]))]
+        self._buffer += received
+        found: list[Frame | Fault] = []
+        while self._step(found):
+            pass
+        return found
+
+    def pause(self) -> list[Frame | Fault]:
+        """The line has been quiet for a moment: a frame that ends in FS without its CR is whole now."""
+        if self._open and self._buffer.endswith(FS):
+            found: list[Frame | Fault] = []
+            self._finish(len(self._buffer) - 1, len(self._buffer), found)
+            return found
+        return []
+
+    def close(self) -> list[Frame | Fault]:
+        """The line has ended: report what was left unfinished."""
+        found: list[Frame | Fault] = self.pause()
+        if self._open:
+            found.append(Fault(FaultKind.TRUNCATED, bytes(self._buffer[:HEAD_KEPT]), len(self._buffer) + self._skipped))
+        else:
+            self._junk += self._buffer
+            self._report_junk(found)
+        self._reset(b"")
+        return found
+
+    def _step(self, found: list[Frame | Fault]) -> bool:
+        """Make one step; False when more bytes are needed."""
+        return self._inside(found) if self._open else self._outside(found)
+
+    def _outside(self, found: list[Frame | Fault]) -> bool:
+        start = self._buffer.find(VT)
+        if start < 0:
+            self._junk += self._buffer
+            self._buffer.clear()
+            if END in self._junk or len(self._junk) > self._limit:
+                self._report_junk(found)
+            return False
+        self._junk += self._buffer[:start]
+        self._report_junk(found)
+        del self._buffer[: start + 1]
+        self._open, self._scanned, self._skipped = True, 0, 0
+        return True
+
+    def _inside(self, found: list[Frame | Fault]) -> bool:
+        restart = _OPENING.search(self._buffer, self._scanned)
+        end = self._end(self._buffer, self._scanned, restart.start() if restart else len(self._buffer))
+        if end is not None:
+            self._finish(*end, found)
+            return True
+        if restart:
+            cut = restart.start()
+            if cut or self._skipped:
+                found.append(Fault(FaultKind.RESTARTED, bytes(self._buffer[: min(cut, HEAD_KEPT)]), cut + self._skipped))
+            del self._buffer[: cut + 1]
+            self._scanned = self._skipped = 0
+            return True
+        self._scanned = max(0, len(self._buffer) - 6)
+        if len(self._buffer) > self._limit:
+            self._shorten()
+        return False
+
+    def _shorten(self) -> None:
+        """Over the limit: keep the head for the answer and the tail for the end mark, let the middle go."""
+        excess = len(self._buffer) - HEAD_KEPT - 6
+        if excess > 0:
+            del self._buffer[HEAD_KEPT : HEAD_KEPT + excess]
+            self._skipped += excess
+            self._scanned = HEAD_KEPT
+        elif not self._skipped:
+            self._skipped = 1
+
+    @staticmethod
+    def _end(buffer: bytearray, start: int, stop: int) -> tuple[int, int] | None:
+        """Find the end of the open frame before ``stop``: (end of content, start of what follows)."""
+        at = buffer.find(FS, start, stop)
+        while at >= 0:
+            follower = buffer[at + 1 : at + 2]
+            if follower == VT:
+                return at, at + 1
+            if follower == CR and not _NEXT_SEGMENT.match(buffer, at + 2):
+                return at, at + 2
+            at = buffer.find(FS, at + 1, stop)
+        return None
+
+    def _finish(self, stop: int, after: int, found: list[Frame | Fault]) -> None:
+        content, skipped = bytes(self._buffer[:stop]), self._skipped
+        self._reset(self._buffer[after:])
+        if skipped or len(content) > self._limit:
+            found.append(Fault(FaultKind.TOO_LONG, content[:HEAD_KEPT], skipped + len(content)))
+        elif not content.strip(_BETWEEN_FRAMES):
+            found.append(Fault(FaultKind.EMPTY, b"", len(content)))
+        else:
+            found.append(Frame(content))
+
+    def _report_junk(self, found: list[Frame | Fault]) -> None:
+        junk = bytes(self._junk).strip(_BETWEEN_FRAMES + FS)
+        self._junk.clear()
+        if junk:
+            kind = FaultKind.UNFRAMED if junk.startswith(_HEADERS) else FaultKind.JUNK
+            found.append(Fault(kind, junk[:HEAD_KEPT], len(junk)))
+
+    def _reset(self, rest: bytes | bytearray) -> None:
+        self._buffer = bytearray(rest)
+        self._open = False
+        self._scanned = self._skipped = 0
+
+
+def _is_plain(received: bytes) -> bool:
+    """Whether a read is exactly one plain frame, which is nearly always the case."""
+    return received[:1] == VT and received[-2:] == END and received.find(FS, 0, -2) < 0 and received.find(VT, 1) < 0 and len(received) > 8
