@@ -59,6 +59,10 @@ class Policy:
             )
         return max(here, key=lambda p: (len(p.jurisdiction), p.effective_from, p.trust == "site"))
 
+    def in_force(self, name: str, on: date) -> bool:
+        """Whether any value of a parameter is in force on a day here."""
+        return any(p.effective_from <= on and _covers(p.jurisdiction, self.jurisdiction) for p in self._by_name.get(name, ()))
+
     def value(self, name: str, on: date) -> Any:
         """The bare value in force on a day."""
         return self.parameter(name, on).value

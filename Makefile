@@ -1,0 +1,44 @@
+# healthsvc: `make demo` sets everything up and runs the main job; `make test` sets everything up and runs all tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: setup demo test lint bench lock clean
+
+setup: .venv/.ready healthsvc/web/static/vendor/.ready
+
+# Pinned dependencies, each checked against its hash; then this tree itself, and the planner's kernels compiled once.
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "healthsvc needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing pinned dependencies (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Scripts and styles of the pages come from npm packages named in a lock file; nothing is fetched at run time.
+healthsvc/web/static/vendor/.ready: .venv/.ready healthsvc/web/package.json healthsvc/web/package-lock.json
+	@$(BIN)/python -m healthsvc.web.assets
+	@touch $@
+
+demo: setup
+	@$(BIN)/healthsvc demo $(ARGS)
+
+test: setup
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# Pins and hashes anew from pyproject.toml; needs `uv`. No download host goes into the file.
+lock:
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv healthsvc/web/static/vendor healthsvc/web/node_modules demo-data artifacts

@@ -1,0 +1,91 @@
+"""The ASGI application: the FHIR API, the rooms' operations, the pages, and the three addresses that operations ask."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from asgi_correlation_id import CorrelationIdMiddleware
+from fastapi import APIRouter, FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from healthsvc import __version__
+from healthsvc.errors import Unavailable
+from healthsvc.installation import Installation
+
+_ENDPOINTS = ("healthfile", "greenchannel", "circle", "visit", "checkup", "referral", "infusion", "homebed", "contract", "emergency", "dayplan", "indicators")
+
+
+def create_app(installation: Installation, *, wiring: dict[str, Any] | None = None, on_stop: Sequence[Callable[[], None]] = ()) -> FastAPI:
+    """Put the application together.
+
+    Args:
+        wiring: what the pages show of parts that they may not import (the HL7 lines, for one), by name; becomes ``app.state`` attributes.
+        on_stop: called when the application stops.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        for stop in on_stop:
+            stop()
+
+    app = FastAPI(
+        title="healthsvc",
+        version=__version__,
+        description="Community-care follow-up for retired cadres 离退休干部",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
+    )
+    app.state.database = installation.database
+    app.state.settings = installation.settings
+    app.state.policy = installation.policy
+    for name, value in (wiring or {}).items():
+        setattr(app.state, name, value)
+    _mount(app, installation)
+    app.add_middleware(CorrelationIdMiddleware)
+    return app
+
+
+def _mount(app: FastAPI, installation: Installation) -> None:
+    from healthsvc.access.headers import install as install_headers
+    from healthsvc.rest.errors import install as install_errors
+    from healthsvc.rest.router import router as rest_router
+    from healthsvc.web.router import install as install_pages
+
+    install_errors(app)
+    app.include_router(_operations(installation))
+    app.include_router(rest_router(installation.settings), prefix="/fhir")
+    for room in _ENDPOINTS:
+        if find_spec(f"healthsvc.{room}.endpoints") is not None:
+            app.include_router(import_module(f"healthsvc.{room}.endpoints").router)
+    install_pages(app)
+    install_headers(app)
+
+
+def _operations(installation: Installation) -> APIRouter:
+    """Liveness, readiness, metrics: open, and without a word about persons."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/livez")
+    def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    def ready() -> dict[str, str]:
+        try:
+            with installation.database.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except Exception as error:
+            raise Unavailable(f"the database does not answer: {type(error).__name__}") from None
+        return {"status": "ready"}
+
+    @router.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router

@@ -1,0 +1,60 @@
+"""Tokens for programs, accounts for people, and the audit."""
+
+from typing import Annotated
+
+import typer
+
+from healthsvc import clock
+from healthsvc.access.accounts import create_user
+from healthsvc.access.rules import Role
+from healthsvc.access.tokens import issue_token
+from healthsvc.commands.shape import COMMAND, Data, Json, err, installation, out, show_json
+from healthsvc.store.audit import verify
+
+users = typer.Typer(no_args_is_help=True, help="Accounts of people who sign in to the pages.")
+audit = typer.Typer(no_args_is_help=True, help="The record of who did what.")
+
+Roles = Annotated[str, typer.Option("--role", help="One of: " + ", ".join(sorted(str(role) for role in Role)))]
+
+
+def token(
+    role: Roles,
+    data: Data = None,
+    name: Annotated[str, typer.Option("--name", help="What it is for; shown in lists and in the audit")] = "",
+    days: Annotated[int | None, typer.Option("--days", help="Life in days; default: the policy's")] = None,
+    json: Json = False,
+) -> None:
+    """Print a bearer token for the API. It is shown once; what is stored is its hash."""
+    with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
+        secret = issue_token(store, role, name, days)
+    show_json({"token": secret, "role": role}) if json else typer.echo(secret)
+
+
+@users.command("add")
+def add_user(
+    login: Annotated[str, typer.Argument(help="Sign-in name")],
+    role: Roles,
+    data: Data = None,
+    name: Annotated[str, typer.Option("--name", help="Name shown on pages")] = "",
+    practitioner: Annotated[str | None, typer.Option("--practitioner", help="Practitioner/ID of a doctor or nurse")] = None,
+    json: Json = False,
+) -> None:
+    """Make an account and print its first password, which must be changed at the first sign-in."""
+    with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
+        password = create_user(store, login, role, name=name, practitioner=practitioner)
+    show_json({"login": login, "password": password}) if json else out.print(f"{login}: {password}", markup=False)
+
+
+@audit.command("verify")
+def verify_audit(data: Data = None, json: Json = False) -> None:
+    """Walk the hash chain; say which rows were changed, removed or moved. Exit code 1 if any."""
+    with installation(data) as here, here.database.engine.connect() as connection:
+        found = list(verify(connection))
+    if json:
+        show_json({"intact": not found, "findings": found})
+    else:
+        for line in found:
+            err.print(line, markup=False)
+        out.print("the audit is intact" if not found else f"{len(found)} findings")
+    if found:
+        raise typer.Exit(1)

@@ -1,0 +1,92 @@
+"""Check an installation and say how to mend what is missing."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import typer
+from sqlalchemy import text
+
+from healthsvc import __version__
+from healthsvc.commands.shape import Data, Json, installation, show_json, table
+from healthsvc.errors import Refusal
+from healthsvc.installation import Installation, settings_for
+from healthsvc.store.audit import verify
+
+ENOUGH_DISK = 1 << 30
+
+
+def doctor(data: Data = None, json: Json = False) -> None:
+    """Check the installation: Python, packages, settings, policy, database, audit, pages, roads, disk. Exit code 1 if anything is wrong."""
+    findings: list[tuple[str, bool, str]] = []
+
+    def look(name: str, finder: Callable[[], str]) -> None:
+        try:
+            findings.append((name, True, finder()))
+        except (Refusal, OSError, RuntimeError) as error:
+            findings.append((name, False, str(error)))
+
+    look("python", _python)
+    look("packages", lambda: f"healthsvc {__version__}, fhir.resources {version('fhir.resources')}, hl7apy {version('hl7apy')}")
+    look("settings", lambda: f"zone {settings_for(data).zone}, jurisdiction {settings_for(data).jurisdiction}")
+    look("disk", lambda: _disk(settings_for(data).data))
+    look("page assets", _assets)
+    try:
+        with installation(data) as here:
+            look("database", lambda: _database(here))
+            look("audit", lambda: _audit(here))
+            look("policy", lambda: f"{len(here.policy.names())} parameters")
+            look("roads", lambda: _roads(here))
+    except Refusal as refusal:
+        findings.append(("database", False, refusal.text))
+    if json:
+        show_json([{"part": name, "ok": ok, "says": says} for name, ok, says in findings])
+    else:
+        table(("part", "", "says"), [(name, "ok" if ok else "MEND", says) for name, ok, says in findings])
+    if not all(ok for _, ok, _ in findings):
+        raise typer.Exit(1)
+
+
+def _python() -> str:
+    if sys.version_info[:2] != (3, 11):
+        raise RuntimeError(f"Python {sys.version.split()[0]} runs; healthsvc is tested with 3.11: make PYTHON=/path/to/python3.11")
+    return sys.version.split()[0]
+
+
+def _disk(where: Path) -> str:
+    there = next(folder for folder in (where, *where.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < ENOUGH_DISK:
+        raise RuntimeError(f"only {free >> 20} MiB are free where the data lives; free some or move the data directory")
+    return f"{free >> 30} GiB free"
+
+
+def _assets() -> str:
+    from healthsvc.web.assets import missing
+
+    lacking = missing()
+    if lacking:
+        raise RuntimeError(f"{', '.join(lacking)} not there: run `make setup` (python -m healthsvc.web.assets)")
+    return "all there"
+
+
+def _database(here: Installation) -> str:
+    with here.database.engine.connect() as connection:
+        count = connection.execute(text("SELECT count(*) FROM resource")).scalar_one()
+    return f"{here.database.engine.dialect.name}, {count} resources"
+
+
+def _audit(here: Installation) -> str:
+    with here.database.engine.connect() as connection:
+        found = list(verify(connection))
+    if found:
+        raise RuntimeError(f"{len(found)} findings: run `healthsvc audit verify`")
+    return "intact"
+
+
+def _roads(here: Installation) -> str:
+    from healthsvc.circle.providers import travel_times
+
+    return str(travel_times(here.settings.data).status())

@@ -1,0 +1,32 @@
+"""Import people from the lists that a bureau keeps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from healthsvc import clock
+from healthsvc.commands.shape import COMMAND, Data, Json, err, installation, out, progress, show_json
+from healthsvc.healthfile.roster import import_roster
+
+imports = typer.Typer(no_args_is_help=True, help="Bring in lists: rosters of people.")
+
+
+@imports.command("roster")
+def roster(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV (UTF-8 or GB18030) or XLSX with Chinese headers")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Import a roster: good rows are kept, bad rows are reported with line, column and reason; again changes nothing. Exit code 1 if any row was bad."""
+    with installation(data) as here, progress() as bar:
+        task = bar.add_task("importing rows", total=None)
+        report = import_roster(here.database, file, COMMAND, at=clock.now(), progress=lambda done, total: bar.update(task, completed=done, total=total))
+    if json:
+        show_json(report.as_json())
+    else:
+        for problem in report.problems:
+            err.print(f"line {problem.line}, {problem.column}: {problem.reason}", markup=False)
+        out.print(f"{report.created} created, {report.changed} changed, {report.unchanged} unchanged, {report.refused} refused")
+    if report.refused:
+        raise typer.Exit(1)

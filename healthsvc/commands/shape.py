@@ -1,0 +1,68 @@
+"""What commands share: options, progress, and how answers and refusals are shown."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from healthsvc.errors import Refusal
+from healthsvc.fhir.json import dumps
+from healthsvc.installation import Installation, open_installation
+from healthsvc.store import Actor
+
+COMMAND = Actor("command", "command line", frozenset({"system"}), "command")
+"""In whose name commands act: whoever may run them may also read the data directory."""
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data directory (database, keys, site files). Default: HEALTHSVC_DATA or ./healthsvc-data", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text")]
+
+
+@contextmanager
+def installation(data: Path | None) -> Iterator[Installation]:
+    """The opened installation of a data directory, closed at the end."""
+    opened = open_installation(data)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document on standard output."""
+    typer.echo(dumps(value, pretty=True).decode())
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
+    """Print a table."""
+    shown = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    out.print(shown)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress bar on standard error (so that standard output stays clean); silent where nobody watches a terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=not err.is_terminal) as bar:
+        yield bar
+
+
+def explain(refusal: Refusal) -> None:
+    """Print a refusal: what, where, how to mend it; at most twenty of its issues."""
+    err.print(f"[bold red]healthsvc:[/] {refusal.text}", markup=True)
+    if len(refusal.issues) > 1:
+        for issue in refusal.issues[:20]:
+            err.print(f"  {issue.path or '-'}: {issue.text}", markup=False)
+        if len(refusal.issues) > 20:
+            err.print(f"  and {len(refusal.issues) - 20} more")

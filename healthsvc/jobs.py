@@ -1,0 +1,107 @@
+"""Timers: each opens a transaction and calls one service. Many processes may run this; the holder of a lease fires.
+
+A firing is claimed under (job, due time) in the transaction of its work, so it runs once however many leaders there were; a firing
+that was missed runs once, late, when the lease is taken.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from healthsvc import clock
+from healthsvc.store import Actor, Database, Store, lease
+from healthsvc.store.stored import moment
+
+log = structlog.get_logger()
+
+LEASE = "timers"
+LEASE_LENGTH = timedelta(seconds=15)
+MISFIRE_GRACE_SECONDS = 300
+TIMERS = Actor("system/timers", "timers", frozenset({"system"}), "timer")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done at times of day. ``work`` must be idempotent: asking twice changes nothing."""
+
+    id: str
+    cron: str
+    """Five fields, in the site's zone."""
+    work: Callable[[Store], object]
+
+
+class Timers:
+    """APScheduler with a memory job store: jobs are declared in code, what is due stands in our tables."""
+
+    def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._zone = clock.zone(database.zone)
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._leading = False
+        self._scheduler = BackgroundScheduler(timezone=self._zone)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        for job in self._jobs:
+            self._scheduler.add_job(
+                self._run_due,
+                CronTrigger.from_crontab(job.cron, timezone=self._zone),
+                args=[job],
+                id=job.id,
+                coalesce=True,
+                misfire_grace_time=MISFIRE_GRACE_SECONDS,
+            )
+        self._scheduler.add_job(
+            self._keep_lease, "interval", seconds=LEASE_LENGTH.total_seconds() / 3, id=LEASE, coalesce=True, next_run_time=clock.now(self._zone)
+        )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Finish what runs, let go of the lease."""
+        self._scheduler.shutdown(wait=True)
+        with self._database.writing(TIMERS, at=clock.utc_now()) as store:
+            lease.give_back(store.connection, LEASE, self._holder)
+
+    def _keep_lease(self) -> None:
+        at = clock.utc_now()
+        with self._database.writing(TIMERS, at=at) as store:
+            leading = lease.take(store.connection, LEASE, self._holder, at, LEASE_LENGTH) is not None
+        if leading and not self._leading:
+            log.info("timers lead", holder=self._holder)
+            self._leading = True
+            for job in self._jobs:
+                self._run_due(job)
+        self._leading = leading
+
+    def _run_due(self, job: Job) -> None:
+        if self._leading:
+            run_due(self._database, job, clock.now(self._zone))
+
+
+def run_due(database: Database, job: Job, at: datetime) -> bool:
+    """Run the newest firing of a job that was due by ``at``, unless it has run; earlier missed ones are coalesced into it."""
+    trigger = CronTrigger.from_crontab(job.cron, timezone=at.tzinfo)
+    with database.reading(TIMERS, at=at) as store:
+        last = lease.last_fired(store.connection, job.id)
+    start = at - timedelta(days=1, hours=1) if last is None else moment(last).astimezone(at.tzinfo)
+    due = None
+    following = trigger.get_next_fire_time(None, start)
+    while following is not None and following <= at:
+        due = following
+        following = trigger.get_next_fire_time(following, following)
+    if due is None or (last is not None and moment(last) >= due):
+        return False
+    with database.writing(TIMERS, at=at) as store:
+        if not lease.fire(store.connection, job.id, due, at):
+            return False
+        job.work(store)
+        lease.finish(store.connection, job.id, due, "done")
+    log.info("job done", job=job.id, due=due.isoformat())
+    return True

@@ -1,0 +1,41 @@
+"""Structured logs: the event and its outcome, never the person."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from asgi_correlation_id import correlation_id
+
+from healthsvc.config import Settings
+
+
+def _with_request(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    request = correlation_id.get()
+    if request:
+        event["request"] = request
+    return event
+
+
+def configure(settings: Settings) -> None:
+    """Set up logging for this process: standard error, readable or JSON, one line an event."""
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        _with_request,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=False),
+    ]
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if settings.log_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # libraries speak through the standard module: only what needs somebody, and never a request line (paths may name people)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s", force=True)
+    for name in ("uvicorn.access", "httpx", "apscheduler.executors.default"):
+        logging.getLogger(name).setLevel(logging.ERROR)

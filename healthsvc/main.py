@@ -1,0 +1,60 @@
+"""The command line and composition root: the only module that knows every room and the integrations."""
+
+import sys
+
+import typer
+from click.exceptions import Abort, ClickException, Exit
+
+from healthsvc import __version__
+from healthsvc.commands import access, doctor, fhir, plan, policy, roads, roster
+from healthsvc.commands.shape import explain, out
+from healthsvc.errors import Refusal
+from integrations import commands as hospital
+from integrations.demo import command as demo
+from integrations.serving import serve
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="healthsvc: community-care follow-up for retired cadres 离退休干部. Every command has --help.",
+)
+cli.command("serve")(serve)
+cli.command("demo")(demo.demo)
+cli.command("token")(access.token)
+cli.command("doctor")(doctor.doctor)
+cli.add_typer(roster.imports, name="import")
+cli.add_typer(hospital.hl7, name="hl7")
+cli.add_typer(fhir.fhir, name="fhir")
+cli.add_typer(plan.plan, name="plan")
+cli.add_typer(roads.roads, name="roads")
+cli.add_typer(access.users, name="user")
+cli.add_typer(access.audit, name="audit")
+cli.add_typer(policy.policy, name="policy")
+
+
+@cli.command("version")
+def version() -> None:
+    """Print the version."""
+    out.print(__version__)
+
+
+def app() -> None:
+    """Run the command line: 0 done, 1 done with findings, 2 refused or wrongly called, 130 interrupted."""
+    try:
+        code = cli(standalone_mode=False)
+    except Refusal as refusal:
+        explain(refusal)
+        code = 2
+    except ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (Abort, KeyboardInterrupt):
+        code = 130
+    except Exit as end:
+        code = end.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,50 @@
+"""A lease: of many processes one may act. And a firing: of one due time one run."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, text
+
+from healthsvc.store.lease_tables import FiringRow, LeaseRow
+from healthsvc.store.stored import micros
+
+_LEASE = LeaseRow.__table__  # type: ignore[attr-defined]
+_FIRING = FiringRow.__table__  # type: ignore[attr-defined]
+_TAKE = text(
+    "INSERT INTO lease (name, holder, token, until) VALUES (:name, :holder, 1, :until) "
+    "ON CONFLICT (name) DO UPDATE SET holder = :holder, until = :until, "
+    "token = CASE WHEN lease.holder = :holder THEN lease.token ELSE lease.token + 1 END "
+    "WHERE lease.holder = :holder OR lease.until < :now"
+)
+_FIRE = text(
+    "INSERT INTO firing (job, scheduled_for, started, outcome) VALUES (:job, :due, :now, 'started') ON CONFLICT (job, scheduled_for) DO NOTHING"
+)
+
+
+def take(connection: Connection, name: str, holder: str, at: datetime, length: timedelta) -> int | None:
+    """Take or keep a lease; gives its fencing token, or None where another holds it."""
+    connection.execute(_TAKE, {"name": name, "holder": holder, "now": micros(at), "until": micros(at + length)})
+    row = connection.execute(select(_LEASE.c.holder, _LEASE.c.token).where(_LEASE.c.name == name)).one()
+    return int(row.token) if row.holder == holder else None
+
+
+def give_back(connection: Connection, name: str, holder: str) -> None:
+    """Let go of a lease before its end, so that the next holder need not wait."""
+    connection.execute(text("UPDATE lease SET until = 0 WHERE name = :name AND holder = :holder"), {"name": name, "holder": holder})
+
+
+def fire(connection: Connection, job: str, due: datetime, at: datetime) -> bool:
+    """Claim one firing of a job; False where it was claimed before."""
+    return connection.execute(_FIRE, {"job": job, "due": micros(due), "now": micros(at)}).rowcount == 1
+
+
+def finish(connection: Connection, job: str, due: datetime, outcome: str) -> None:
+    """Record how a firing ended."""
+    connection.execute(
+        text("UPDATE firing SET outcome = :outcome WHERE job = :job AND scheduled_for = :due"),
+        {"outcome": outcome, "job": job, "due": micros(due)},
+    )
+
+
+def last_fired(connection: Connection, job: str) -> int | None:
+    """When a job last had a firing, microseconds since 1970 UTC."""
+    return connection.execute(select(_FIRING.c.scheduled_for).where(_FIRING.c.job == job).order_by(_FIRING.c.scheduled_for.desc()).limit(1)).scalar()
