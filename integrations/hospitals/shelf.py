@@ -1,0 +1,224 @@
+"""Reads the profiles: those that ship with the product (examples, and the default) and those of the site; every mistake is named."""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from healthsvc.errors import Invalid, NotFound
+from integrations.hl7v2.ack import AckMode
+from integrations.hl7v2.charset import codec_of
+from integrations.hl7v2.header import Header
+from integrations.hospitals.profile import DEFAULT, NUMBER_MEANINGS, Match, NumberRule, Profile, Unknown, UnknownEvent, is_loopback
+
+_SHIPPED = Path(__file__).parent
+_SEXES = frozenset({"male", "female", "other", "unknown"})
+_CLASSES = frozenset({"IMP", "ACUTE", "AMB", "EMER", "OBSENC", "PRENC", "SS", "HH", "VR", "FLD"})
+_REASONS = frozenset({"lixiu", "age", "disability", "veteran", "other"})
+_FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""})
+_TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unlabelled", "untyped", "unlisted", "pid_2", "pid_19"})
+_KEYS = _TEXT_KEYS | {
+    "extends",
+    "version",
+    "match",
+    "ack",
+    "unknown_person",
+    "unknown_event",
+    "number",
+    "sex",
+    "visit_class",
+    "nothing",
+    "vip",
+    "patient_type",
+    "abnormal",
+}
+
+Document = dict[str, Any]
+T = TypeVar("T", bound=StrEnum)
+
+
+class Shelf:
+    """The profiles in force: the site's own, and the built-in default for loopback."""
+
+    def __init__(self, site: Iterable[Profile], default: Profile | None) -> None:
+        self.site = tuple(site)
+        self.default = default
+
+    def choose(self, header: Header, listen: str, peer: str = "") -> Profile | None:
+        """The profile that fits a message most closely; None where nobody knows its sender on this address."""
+        fitting = [(score, profile) for profile in self.site if (score := profile.fits(header, listen, peer)) is not None]
+        if fitting:
+            return max(fitting, key=lambda pair: (pair[0], pair[1].name))[1]
+        return self.default if self.default is not None and is_loopback(listen) else None
+
+    def check_listening(self, address: str) -> None:
+        """Refuse to listen where nobody is known.
+
+        Raises:
+            Invalid: the address can be reached from outside and no named profile allows it.
+        """
+        if not is_loopback(address) and not any(profile.listens_on(address) for profile in self.site):
+            raise Invalid(
+                f"no link profile allows listening on {address}; put one into DATA/hospitals/ with match.listen = [{address!r}], "
+                "or listen on 127.0.0.1"
+            )
+
+
+def shipped() -> list[str]:
+    """Names of the profiles that come with the product."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+
+
+def load(name_or_path: str) -> Profile:
+    """Read one profile, by the name of a shipped one or by path.
+
+    Raises:
+        NotFound: neither is there. Invalid: the file is wrong; the text says where.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = _SHIPPED / f"{name_or_path}.toml"
+    if not path.is_file():
+        raise NotFound(f"there is no link profile {name_or_path!r}; shipped are {', '.join(shipped())}, or give the path of a .toml file")
+    return read(path)
+
+
+def shelf(site: Path | None = None) -> Shelf:
+    """The profiles in force for a data directory: every file in its ``hospitals`` folder, and the built-in default."""
+    paths = sorted(site.glob("*.toml")) if site is not None and site.is_dir() else []
+    profiles = [read(path) for path in paths]
+    names = [profile.name for profile in profiles]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Invalid(f"two link profiles are called {twice[0]!r}; rename one of the files in {site and site.name}/")
+    own_default = next((profile for profile in profiles if profile.name == DEFAULT), None)
+    return Shelf([profile for profile in profiles if profile is not own_default], own_default or load(DEFAULT))
+
+
+def read(path: Path) -> Profile:
+    """Read and check one profile file."""
+    return _Reader(path.name, _document(path)).profile()
+
+
+def _document(path: Path) -> Document:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"link profile {path.name} cannot be read: {error}") from None
+    base = document.get("extends")
+    if base is None:
+        return document
+    if not isinstance(base, str) or not (_SHIPPED / f"{base}.toml").is_file():
+        raise Invalid(f"link profile {path.name}: extends names no shipped profile; use one of {', '.join(shipped())}")
+    below = {key: value for key, value in _document(_SHIPPED / f"{base}.toml").items() if key != "match"}
+    merged = below | document
+    for key in ("sex", "visit_class", "vip", "patient_type", "abnormal"):
+        if isinstance(below.get(key), dict) and isinstance(document.get(key), dict):
+            merged[key] = below[key] | document[key]
+    if isinstance(document.get("number"), list):
+        merged["number"] = document["number"] + below.get("number", [])
+    return merged
+
+
+class _Reader:
+    """Turns one file into a profile, naming file, key and remedy of whatever is wrong."""
+
+    def __init__(self, file: str, document: Document) -> None:
+        self.file = file
+        self.document = document
+
+    def wrong(self, key: str, said: str) -> Invalid:
+        return Invalid(f"link profile {self.file}: {key} {said}", path=key)
+
+    def profile(self) -> Profile:
+        unknown = sorted(set(self.document) - _KEYS)
+        if unknown:
+            raise self.wrong(unknown[0], f"is not a setting; known are {', '.join(sorted(_KEYS))}")
+        texts = {key: self.text(key) for key in _TEXT_KEYS & set(self.document)}
+        for key in ("profile", "title", "hospital"):
+            if not texts.get(key):
+                raise self.wrong(key, "is missing")
+        for key in ("charset", "charset_unlabelled"):
+            if texts.get(key) and codec_of(texts[key]) is None:
+                raise self.wrong(key, "is no known character set; use UTF-8, GB18030, GBK, GB2312, BIG-5 or 8859/1")
+        for key in ("untyped", "unlisted", "pid_2", "pid_19"):
+            if key in texts:
+                self.among(key, texts[key], NUMBER_MEANINGS)
+        version = self.document.get("version")
+        if type(version) is not int or version < 1:
+            raise self.wrong("version", "must be a whole number from 1; raise it with every change")
+        name = texts.pop("profile")
+        return Profile(
+            name=name,
+            version=version,
+            **texts,
+            match=self.match(),
+            ack=self.choice("ack", AckMode, AckMode.ORIGINAL),
+            unknown_person=self.choice("unknown_person", Unknown, Unknown.REVIEW),
+            unknown_event=self.choice("unknown_event", UnknownEvent, UnknownEvent.ACCEPT),
+            numbers=tuple(self.number(index, entry) for index, entry in enumerate(self.entries("number"), start=1)),
+            sex=self.table("sex", _SEXES),
+            visit_class=self.table("visit_class", _CLASSES),
+            vip=self.table("vip", _REASONS),
+            patient_type=self.table("patient_type", _REASONS),
+            abnormal=self.table("abnormal", _FLAGS, fold=str.upper),
+            nothing=frozenset(self.words("nothing", self.document.get("nothing", []))),
+        )
+
+    def text(self, key: str) -> str:
+        value = self.document[key]
+        if not isinstance(value, str):
+            raise self.wrong(key, "must be a text in quotes")
+        return value
+
+    def among(self, key: str, value: object, allowed: Iterable[str]) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            raise self.wrong(key, f"is one of {', '.join(sorted(filter(None, allowed)))}")
+        return value
+
+    def choice(self, key: str, kind: type[T], otherwise: T) -> T:
+        return kind(self.among(key, self.document[key], [each.value for each in kind])) if key in self.document else otherwise
+
+    def words(self, key: str, value: object) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise self.wrong(key, 'must be a list of texts, for example ["a", "b"]')
+        return value
+
+    def table(self, key: str, allowed: Iterable[str], fold: Callable[[str], str] = str.casefold) -> Mapping[str, str]:
+        value = self.document.get(key, {})
+        if not isinstance(value, dict):
+            raise self.wrong(key, "must be a table of sender's word = our code")
+        return {fold(word): self.among(f"{key}.{word}", code, allowed) for word, code in value.items()}
+
+    def entries(self, key: str) -> list[Document]:
+        value = self.document.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            raise self.wrong(key, f"must be written as [[{key}]] entries")
+        return value
+
+    def number(self, index: int, entry: Document) -> NumberRule:
+        where = f"number {index}"
+        strange = sorted(set(entry) - {"means", "kind", "authority", "identity"})
+        if strange:
+            raise self.wrong(where, f"has an unknown setting {strange[0]}; known are means, kind, authority, identity")
+        if not (entry.get("kind") or entry.get("authority")):
+            raise self.wrong(where, "needs kind (CX.5) or authority (CX.4)")
+        self.among(f"{where}.means", entry.get("means"), NUMBER_MEANINGS)
+        if not all(isinstance(entry.get(key, ""), str) for key in ("kind", "authority")) or type(entry.get("identity", True)) is not bool:
+            raise self.wrong(where, "has kind and authority as texts in quotes, identity as true or false")
+        return NumberRule(**entry)
+
+    def match(self) -> Match:
+        value = self.document.get("match", {})
+        if not isinstance(value, dict):
+            raise self.wrong("match", "must be a table [match]")
+        lists = {key: tuple(self.words(f"match.{key}", value[key])) for key in ("listen", "peers") if key in value}
+        texts = {key: item for key, item in value.items() if key not in lists}
+        known = {"sending_application", "sending_facility", "receiving_application", "receiving_facility"}
+        for key, item in texts.items():
+            if key not in known:
+                raise self.wrong(f"match.{key}", f"is not a setting; known are {', '.join(sorted(known))}, listen, peers")
+            if not isinstance(item, str):
+                raise self.wrong(f"match.{key}", "must be a text in quotes")
+        return Match(**texts, listen=lists.get("listen", ()), peers=lists.get("peers", ()))
