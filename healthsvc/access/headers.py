@@ -1,0 +1,62 @@
+"""Headers that every answer carries: no foreign hosts, no inline script, no framing, no caching of what is about a person."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "worker-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_ALWAYS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "geolocation=(self), camera=(), microphone=(), payment=()",
+}
+_STATIC = "/static/"
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds the headers, and ``WWW-Authenticate`` to every 401."""
+
+    def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
+        self.app = app
+        self.https = https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add(scope, message)
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+    def _add(self, scope: Scope, message: Message) -> None:
+        headers = MutableHeaders(scope=message)
+        for name, value in _ALWAYS.items():
+            headers.setdefault(name, value)
+        if not scope["path"].startswith(_STATIC):
+            headers.setdefault("cache-control", "no-store")
+        if message["status"] == 401:
+            headers.setdefault("www-authenticate", 'Bearer realm="healthsvc"')
+        if self.https:
+            headers.setdefault("strict-transport-security", "max-age=31536000")
