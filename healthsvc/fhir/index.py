@@ -1,6 +1,13 @@
 """What the search index keeps of a resource: one entry per value of a search parameter.
 
 The registry extracts them (``healthsvc.fhir.registry``), the store writes them into six typed tables.
+
+Parameter names carry what modifiers and composites need:
+
+- ``code:text`` (strings): display and text of codes, for ``:text``; ``identifier:of-type`` (tokens, code ``TYPE|VALUE``) for ``:of-type``;
+- ``subject:identifier`` (tokens): the identifier in a reference, for ``:identifier``;
+- ``code-value-quantity$SYSTEM|CODE`` (any table): the second part of a composite, under the token of its first part;
+- ``near:latitude`` and ``near:longitude`` (quantities): degrees of Location.position.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +19,7 @@ class TokenEntry(NamedTuple):
 
     param: str
     system: str | None
-    """The code system or identifier system; None where the element has none."""
+    """The code system or identifier system; for a bare ``code`` the system that its required value set implies; None where there is none."""
     code: str
 
 

@@ -12,6 +12,7 @@ OUTPATIENT_NUMBER = "urn:oid:2.16.156.10011.1.11"
 INPATIENT_NUMBER = "urn:oid:2.16.156.10011.1.12"
 HEALTH_CARD = "urn:oid:2.16.156.10011.1.19"
 LIXIU_CERTIFICATE = f"{BASE}/NamingSystem/lixiu-certificate"
+UNVERIFIED_CITIZEN_ID = f"{BASE}/NamingSystem/citizen-id-unverified"
 CONTRACT_NUMBER = f"{BASE}/NamingSystem/contract-number"
 
 

@@ -1,0 +1,83 @@
+"""Chinese names as Latin letters, so that 单国强 is found by ``shanguoqiang``, ``shan`` or ``sgq``.
+
+Readings come from pypinyin; surnames that are read otherwise than the same character elsewhere come from the table here.
+"""
+
+from functools import lru_cache
+from itertools import product
+
+from healthsvc.fhir.text import fold, is_han
+
+SURNAMES: dict[str, str] = {
+    "单": "shan", "曾": "zeng", "仇": "qiu", "解": "xie", "盖": "ge", "区": "ou", "查": "zha", "覃": "qin", "任": "ren", "朴": "piao",
+    "翟": "zhai", "乐": "yue", "员": "yun", "尉": "wei", "朝": "chao", "种": "chong", "繁": "po", "缪": "miao", "折": "she", "秘": "bi",
+    "冼": "xian", "洗": "xian", "华": "hua", "纪": "ji", "那": "na", "宁": "ning", "葛": "ge", "于": "yu", "黑": "he", "阚": "kan",
+    "郗": "xi", "召": "shao", "重": "chong", "祭": "zhai", "逄": "pang", "麻": "ma", "牟": "mu", "佴": "nai", "过": "guo", "万": "wan",
+    "尹": "yin", "晟": "cheng", "洪": "hong", "沈": "shen", "石": "shi", "吕": "lv", "瞿": "qu", "隗": "wei", "幺": "yao", "应": "ying",
+}  # fmt: skip
+"""One-character surnames whose reading as a surname is fixed."""
+DOUBLE_SURNAMES: dict[str, str] = {
+    "尉迟": "yu chi", "长孙": "zhang sun", "万俟": "mo qi", "澹台": "tan tai", "宇文": "yu wen", "欧阳": "ou yang", "司马": "si ma",
+    "上官": "shang guan", "诸葛": "zhu ge", "夏侯": "xia hou", "皇甫": "huang fu", "令狐": "ling hu", "公孙": "gong sun", "慕容": "mu rong",
+    "司徒": "si tu", "司空": "si kong", "轩辕": "xuan yuan", "东方": "dong fang", "独孤": "du gu", "南宫": "nan gong", "闻人": "wen ren",
+    "端木": "duan mu", "赫连": "he lian", "呼延": "hu yan", "鲜于": "xian yu", "太史": "tai shi", "公冶": "gong ye", "宗政": "zong zheng",
+    "濮阳": "pu yang", "淳于": "chun yu", "单于": "chan yu", "申屠": "shen tu", "仲孙": "zhong sun", "钟离": "zhong li", "百里": "bai li",
+    "东郭": "dong guo", "西门": "xi men", "南门": "nan men", "谷梁": "gu liang", "拓跋": "tuo ba", "第五": "di wu",
+}  # fmt: skip
+OTHER_READINGS: dict[str, tuple[str, ...]] = {
+    "乐": ("le",),
+    "宁": ("ning",),
+    "盖": ("gai",),
+    "区": ("qu",),
+    "吕": ("lu", "lyu"),
+    "翟": ("di",),
+}
+"""Second readings of surnames that families do use, or that keyboards without ü write."""
+MOST = 8
+"""Most spellings of one name that are indexed."""
+
+
+def split(name: str) -> tuple[str, str]:
+    """Family and given name of a Chinese name as one writes it: 欧阳修 -> 欧阳, 修; a single character is a family name."""
+    bare = "".join(fold(name).split()).replace("·", "")
+    head = 2 if len(bare) > 2 and bare[:2] in DOUBLE_SURNAMES else 1
+    return bare[:head], bare[head:]
+
+
+@lru_cache(maxsize=8192)
+def spellings(name: str, family: str | None = None) -> tuple[str, ...]:
+    """How the name may be typed: full pinyin, then initials, for each reading. Empty if there is no Chinese character in it.
+
+    >>> spellings("单国强")
+    ('shanguoqiang', 'sgq')
+    """
+    if not any(map(is_han, name)):
+        return ()
+    bare = "".join(one for one in fold(name) if is_han(one))
+    head = len(family) if family and bare.startswith(family) else len(split(bare)[0])
+    found: dict[str, None] = {}
+    for first, *rest in product(family_readings(bare[:head]), *map(readings, bare[head:])):
+        syllables = [*first.split(), *rest]
+        found["".join(syllables)] = None
+        found["".join(one[0] for one in syllables)] = None
+        if len(found) >= MOST:
+            break
+    return tuple(sorted(found, key=lambda one: (-len(one), one)))
+
+
+def family_readings(family: str) -> tuple[str, ...]:
+    """The readings of a surname, the usual one first; syllables apart by a space."""
+    if family in DOUBLE_SURNAMES:
+        return (DOUBLE_SURNAMES[family],)
+    if family in SURNAMES:
+        return (SURNAMES[family], *OTHER_READINGS.get(family, ()))
+    return (" ".join(readings(one)[0] for one in family),)
+
+
+@lru_cache(maxsize=8192)
+def readings(character: str) -> tuple[str, ...]:
+    """The usual reading of one character without tone; ü as v, as keyboards have it, and also as u."""
+    from pypinyin import Style, lazy_pinyin
+
+    usual = lazy_pinyin(character, style=Style.NORMAL, errors="default")[0].lower()
+    return (usual, usual.replace("v", "u")) if "v" in usual else (usual,)
