@@ -65,27 +65,31 @@ def access_policy(store: Store) -> AccessPolicy:
 def create_user(
     store: Store,
     login: str,
-    name: str,
-    roles: list[str],
-    password: str,
+    role: str,
     *,
+    name: str = "",
     practitioner: str | None = None,
-    must_change: bool = False,
-) -> Account:
-    """Make a local account.
+    password: str | None = None,
+    must_change: bool | None = None,
+) -> str:
+    """Make a local account and return its password.
 
     Args:
         login: 2 to 32 letters, digits, dots, dashes; stored in lower case.
-        roles: role codes, see :class:`healthsvc.access.rules.Role`.
+        role: role code, or several separated by commas; see :class:`healthsvc.access.rules.Role`.
         practitioner: ``Practitioner/id`` of the member of the staff, so that "my day" is known.
-        must_change: the person chooses another password at the first sign-in.
+        password: None makes a random one.
+        must_change: whether the person chooses another one at the first sign-in; None: yes, if it is a random one.
 
     Raises:
         Invalid, RuleViolation: login, role or password are not acceptable.
         Conflict: the login is taken.
     """
     login = rules.check_login(login)
-    codes = sorted({str(rules.role(code)) for code in roles})
+    codes = sorted({str(rules.role(code.strip())) for code in role.split(",")})
+    if must_change is None:
+        must_change = password is None
+    password = password or random_password()
     rules.check_password(password, login, access_policy(store))
     if store.connection.execute(select(USER.c.login).where(USER.c.login == login)).first():
         raise Conflict("this login is taken; choose another")
@@ -97,7 +101,13 @@ def create_user(
         )
     )  # fmt: skip
     store.audit("user-create", f"user/{login}")
-    return Account(login, name, tuple(codes), practitioner, True, must_change, False)
+    return password
+
+
+def random_password() -> str:
+    """Sixteen letters and digits in four groups, without those that are mistaken for one another: about 78 bits."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
 
 
 def accounts(store: Store) -> list[Account]:

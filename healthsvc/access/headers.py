@@ -1,5 +1,6 @@
 """Headers that every answer carries: no foreign hosts, no inline script, no framing, no caching of what is about a person."""
 
+from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -60,3 +61,8 @@ class SecurityHeaders:
             headers.setdefault("www-authenticate", 'Bearer realm="healthsvc"')
         if self.https:
             headers.setdefault("strict-transport-security", "max-age=31536000")
+
+
+def install(app: FastAPI) -> None:
+    """Put the headers on every answer of an application."""
+    app.add_middleware(SecurityHeaders, https=app.state.settings.secure_cookies)

@@ -12,10 +12,9 @@ from fastapi.responses import JSONResponse
 from serving import serving
 from sqlalchemy import text
 
-from healthsvc.access import accounts, audit, sessions, tokens
+from healthsvc.access import accounts, audit, headers, sessions, tokens
 from healthsvc.access.accounts import TooManyAttempts
 from healthsvc.access.door import COOKIE, CSRF_HEADER, Signed, StoreReading, StoreWriting, needs
-from healthsvc.access.headers import SecurityHeaders
 from healthsvc.config import Settings
 from healthsvc.errors import Invalid, Refusal, RuleViolation
 from healthsvc.store import SYSTEM, Database
@@ -35,8 +34,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def peopled(database: Database) -> Database:
     with database.writing(SYSTEM, at=AT) as store:
-        accounts.create_user(store, "chenyi", "陈一", ["doctor"], PASSWORD, practitioner="Practitioner/doc-1")
-        accounts.create_user(store, "window1", "窗口", ["hospital-window"], PASSWORD)
+        accounts.create_user(store, "chenyi", "doctor", name="陈一", password=PASSWORD, practitioner="Practitioner/doc-1")
+        accounts.create_user(store, "window1", "hospital-window", password=PASSWORD)
     return database
 
 
@@ -44,7 +43,7 @@ def peopled(database: Database) -> Database:
 def client(peopled: Database) -> Iterator[httpx.Client]:
     app = FastAPI()
     app.state.database, app.state.settings = peopled, Settings()
-    app.add_middleware(SecurityHeaders)
+    headers.install(app)
 
     @app.exception_handler(Refusal)
     def refused(request: Request, refusal: Refusal) -> JSONResponse:
@@ -82,16 +81,16 @@ def _bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-def _sign_in(database: Database, client: httpx.Client, at: datetime, login: str = "chenyi") -> accounts.SignedIn:
-    signed_in = accounts.sign_in(database, login, PASSWORD, source="192.0.2.1", at=at)
+def _sign_in(database: Database, client: httpx.Client, at: datetime, login: str = "chenyi", password: str = PASSWORD) -> accounts.SignedIn:
+    signed_in = accounts.sign_in(database, login, password, source="192.0.2.1", at=at)
     client.cookies.set(COOKIE, signed_in.token)
     return signed_in
 
 
 @time_machine.travel(AT, tick=False)
 def test_an_outsider_gets_nothing(client: httpx.Client) -> None:
-    for headers in ({}, _bearer("hs_x"), {"Authorization": "Bearer"}, {"Authorization": "Basic eDp5"}, {"Cookie": f"{COOKIE}=x"}):
-        answer = client.get("/fhir/Patient", headers=headers)
+    for given in ({}, _bearer("hs_x"), {"Authorization": "Bearer"}, {"Authorization": "Basic eDp5"}, {"Cookie": f"{COOKIE}=x"}):
+        answer = client.get("/fhir/Patient", headers=given)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == 'Bearer realm="healthsvc"'
         assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -186,8 +185,8 @@ def test_a_closed_account_and_a_new_password_end_sessions(client: httpx.Client, 
 @time_machine.travel(AT, tick=False)
 def test_who_must_change_the_password_sees_nothing_else(client: httpx.Client, peopled: Database) -> None:
     with peopled.writing(SYSTEM, at=AT) as store:
-        accounts.create_user(store, "newnurse", "新护士", ["nurse"], PASSWORD, must_change=True)
-    _sign_in(peopled, client, AT, "newnurse")
+        password = accounts.create_user(store, "newnurse", "nurse, coordinator")
+    _sign_in(peopled, client, AT, "newnurse", password)
     answer = client.get("/who")
     assert (answer.status_code, answer.json()["reason"]) == (403, "password-must-change")
 
