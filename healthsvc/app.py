@@ -15,7 +15,20 @@ from healthsvc import __version__
 from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation
 
-_ENDPOINTS = ("healthfile", "greenchannel", "circle", "visit", "checkup", "referral", "infusion", "homebed", "contract", "emergency", "dayplan", "indicators")
+_ENDPOINTS = (
+    "healthfile",
+    "greenchannel",
+    "circle",
+    "visit",
+    "checkup",
+    "referral",
+    "infusion",
+    "homebed",
+    "contract",
+    "emergency",
+    "dayplan",
+    "indicators",
+)
 
 
 def create_app(installation: Installation, *, wiring: dict[str, Any] | None = None, on_stop: Sequence[Callable[[], None]] = ()) -> FastAPI:

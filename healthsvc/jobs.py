@@ -59,7 +59,12 @@ class Timers:
                 misfire_grace_time=MISFIRE_GRACE_SECONDS,
             )
         self._scheduler.add_job(
-            self._keep_lease, "interval", seconds=LEASE_LENGTH.total_seconds() / 3, id=LEASE, coalesce=True, next_run_time=clock.now(self._zone)
+            self._keep_lease,
+            "interval",
+            seconds=LEASE_LENGTH.total_seconds() / 3,
+            id=LEASE,
+            coalesce=True,
+            next_run_time=clock.now(self._zone),
         )
         self._scheduler.start()
 

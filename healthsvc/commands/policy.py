@@ -45,4 +45,7 @@ def list_parameters(
             ]
         )
         return
-    table(("parameter", "value", "unit", "title", "trust", "from", "where"), [(p.name, p.value, p.unit, p.title, p.trust, p.effective_from, p.jurisdiction) for p in chosen])
+    table(
+        ("parameter", "value", "unit", "title", "trust", "from", "where"),
+        [(p.name, p.value, p.unit, p.title, p.trust, p.effective_from, p.jurisdiction) for p in chosen],
+    )

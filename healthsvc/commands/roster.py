@@ -21,7 +21,9 @@ def roster(
     """Import a roster: good rows are kept, bad rows are reported with line, column and reason; again changes nothing. Exit code 1 if any row was bad."""
     with installation(data) as here, progress() as bar:
         task = bar.add_task("importing rows", total=None)
-        report = import_roster(here.database, file, COMMAND, at=clock.now(), progress=lambda done, total: bar.update(task, completed=done, total=total))
+        report = import_roster(
+            here.database, file, COMMAND, at=clock.now(), progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
     if json:
         show_json(report.as_json())
     else:

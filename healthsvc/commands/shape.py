@@ -22,7 +22,10 @@ out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Data directory (database, keys, site files). Default: HEALTHSVC_DATA or ./healthsvc-data", show_default=False)
+    Path | None,
+    typer.Option(
+        "--data", help="Data directory (database, keys, site files). Default: HEALTHSVC_DATA or ./healthsvc-data", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text")]
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+from healthsvc.store import access_tables, lease_tables  # noqa: F401 - every table must be known to the metadata
 from healthsvc.store.tables import metadata
 
 

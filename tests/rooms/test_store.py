@@ -1,9 +1,8 @@
-"""The store against real SQLite files: versions, refusals, claims, races, the audit chain."""
+"""The store against both real engines: versions, refusals, claims, races, the audit chain."""
 
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,9 +41,9 @@ def one_active(old: dict[str, Any] | None, new: dict[str, Any] | None, store: St
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(engine_url: str) -> Iterator[Database]:
     rooms = [Room("contract", frozenset({"Contract"}), one_active)]
-    opened = Database.open(f"sqlite:///{tmp_path}/t.sqlite", rooms=rooms, language=Names(), validate=lambda _: [])
+    opened = Database.open(engine_url, rooms=rooms, language=Names(), validate=lambda _: [])
     yield opened
     opened.close()
 

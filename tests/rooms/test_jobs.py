@@ -1,0 +1,69 @@
+"""Timers: one leader, every due time once, missed ones once and late."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from healthsvc.jobs import LEASE, Job, run_due
+from healthsvc.store import SYSTEM, Database, Store, lease
+
+ZONE = ZoneInfo("Asia/Shanghai")
+AT = datetime(2026, 11, 22, 9, 30, tzinfo=ZONE)
+LENGTH = timedelta(seconds=15)
+
+
+class Nothing:
+    def is_type(self, name: str) -> bool:
+        return False
+
+    def extract(self, resource: object) -> None:
+        raise AssertionError("timers write no resource here")
+
+
+@pytest.fixture
+def empty(engine_url: str) -> Iterator[Database]:
+    opened = Database.open(engine_url, language=Nothing(), validate=lambda _: [])  # type: ignore[arg-type]
+    yield opened
+    opened.close()
+
+
+def test_one_holds_the_lease_until_it_ends_and_the_token_grows(empty: Database) -> None:
+    def take(holder: str, at: datetime) -> int | None:
+        with empty.writing(SYSTEM, at=at) as store:
+            return lease.take(store.connection, LEASE, holder, at, LENGTH)
+
+    assert take("a", AT) == 1
+    assert take("b", AT) is None
+    assert take("a", AT + LENGTH / 2) == 1
+    assert take("b", AT + LENGTH) is None
+    assert take("b", AT + 2 * LENGTH) == 2
+    with empty.writing(SYSTEM, at=AT) as store:
+        lease.give_back(store.connection, LEASE, "b")
+    assert take("a", AT + 2 * LENGTH) == 3
+
+
+def test_a_due_time_runs_once_and_missed_ones_are_one(empty: Database) -> None:
+    runs: list[datetime] = []
+    job = Job("daily", "0 6 * * *", lambda store: runs.append(store.at))
+    assert run_due(empty, job, AT)
+    assert not run_due(empty, job, AT + timedelta(minutes=1))
+    assert run_due(empty, job, AT + timedelta(days=5))
+    assert not run_due(empty, job, AT + timedelta(days=5, hours=1))
+    assert len(runs) == 2
+
+
+def test_a_job_that_fails_leaves_no_firing_and_runs_again(empty: Database) -> None:
+    calls: list[int] = []
+
+    def work(_store: Store) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("the first time it fails")
+
+    job = Job("fragile", "0 6 * * *", work)
+    with pytest.raises(RuntimeError):
+        run_due(empty, job, AT)
+    assert run_due(empty, job, AT)
+    assert calls == [1, 1]
