@@ -1,0 +1,1 @@
+"""Published benchmark formats, read into a problem and written from a plan."""

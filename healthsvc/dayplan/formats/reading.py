@@ -1,0 +1,137 @@
+"""Careful reading of instance files: every refusal says what is wrong and where."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from healthsvc.dayplan.problem import Matrix
+from healthsvc.errors import Malformed
+
+Json = Mapping[str, Any]
+
+
+def load(path: Path) -> Json:
+    """One JSON object from a file.
+
+    :raises Malformed: the file is missing, not UTF-8, not JSON or not an object.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as wrong:
+        raise Malformed(f"cannot read {path.name}: {wrong.strerror}") from None
+    except UnicodeDecodeError as wrong:
+        raise Malformed(f"{path.name} is not UTF-8 text (byte {wrong.start})") from None
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str) -> Json:
+    """One JSON object from text; NaN and Infinity, which JSON does not have, are refused.
+
+    :raises Malformed: it is not.
+    """
+
+    def refuse(token: str) -> float:
+        raise Malformed(f"{name} holds {token}, which is not a number of JSON")
+
+    try:
+        found = json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as wrong:
+        raise Malformed(f"{name} is not JSON: {wrong.msg} at line {wrong.lineno} column {wrong.colno}") from None
+    except RecursionError:
+        raise Malformed(f"{name} is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise Malformed(f"{name} has to be one JSON object")
+    return found
+
+
+def obj(holder: Json, name: str, where: str) -> Json:
+    """An object under ``name``."""
+    found = _need(holder, name, where)
+    if not isinstance(found, dict):
+        raise Malformed(f"{where}.{name} has to be an object", path=f"{where}.{name}")
+    return found
+
+
+def rows(holder: Json, name: str, where: str) -> list[Json]:
+    """A list of objects under ``name``."""
+    found = _need(holder, name, where)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise Malformed(f"{where}.{name} has to be a list of objects", path=f"{where}.{name}")
+    return found
+
+
+def text(holder: Json, name: str, where: str) -> str:
+    """A non-empty string under ``name``."""
+    found = _need(holder, name, where)
+    if not isinstance(found, str) or not found:
+        raise Malformed(f"{where}.{name} has to be text", path=f"{where}.{name}")
+    return found
+
+
+def texts(holder: Json, name: str, where: str) -> list[str]:
+    """A list of strings under ``name``; absent is empty."""
+    found = holder.get(name)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise Malformed(f"{where}.{name} has to be a list of texts", path=f"{where}.{name}")
+    return found
+
+
+def number(holder: Json, name: str, where: str) -> float:
+    """A finite number under ``name``."""
+    return as_number(_need(holder, name, where), f"{where}.{name}")
+
+
+def index(holder: Json, name: str, where: str, size: int) -> int:
+    """A row number below ``size`` under ``name``."""
+    found = _need(holder, name, where)
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found < size:
+        raise Malformed(f"{where}.{name} has to be a row of the distance matrix (0 to {size - 1})", path=f"{where}.{name}")
+    return found
+
+
+def as_number(found: object, where: str) -> float:
+    """``found`` as a finite number."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise Malformed(f"{where} has to be a number", path=where)
+    return float(found)
+
+
+def matrix(holder: Json, name: str, where: str) -> Matrix:
+    """A square matrix of minutes, none negative."""
+    found = _need(holder, name, where)
+    if not isinstance(found, list) or not found or not all(isinstance(row, list) and len(row) == len(found) for row in found):
+        raise Malformed(f"{where}.{name} has to be a square matrix", path=f"{where}.{name}")
+    try:
+        square = np.array(found, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise Malformed(f"{where}.{name} holds something that is not a number", path=f"{where}.{name}") from None
+    if not np.isfinite(square).all() or (square < 0).any():
+        raise Malformed(f"{where}.{name} holds a negative or infinite time", path=f"{where}.{name}")
+    return square
+
+
+def distinct(names: Sequence[str], what: str) -> None:
+    """Names must not repeat."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Malformed(f"{what} {name} appears twice")
+        seen.add(name)
+
+
+def _need(holder: Json, name: str, where: str) -> Any:
+    if name not in holder:
+        raise Malformed(f"{where}.{name} is missing", path=f"{where}.{name}")
+    return holder[name]
+
+
+def tidy(value: float) -> int | float:
+    """A time as the published files write it: whole numbers without a point, others to a thousandth."""
+    rounded = round(value, 3)
+    return int(rounded) if rounded == int(rounded) else rounded
