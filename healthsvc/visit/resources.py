@@ -87,7 +87,7 @@ def to_visit(task: Resource) -> Visit:
         id=task.get("id", ""),
         kind=kind,
         person=_person(task),
-        window=Window(_moment(period, "start"), _moment(period, "end")),
+        window=Window(moment_of(period, "start"), moment_of(period, "end")),
         minutes=_minutes(minutes),
         skills=frozenset(inputs.get("skill", ())),
         staff=int(inputs.get("staff", [1])[0]),
@@ -103,6 +103,25 @@ def to_visit(task: Resource) -> Visit:
         subtype=_code(task.get("code"), VISIT_SUBTYPE),
         title=task["code"].get("text", ""),
     )
+
+
+def moment_of(period: Resource, end: str, where: str = "Task.restriction.period") -> datetime:
+    """One end of a period as a moment that knows its zone.
+
+    Raises:
+        Invalid: it is missing, is only a date, or has no zone.
+    """
+    text = period.get(end)
+    path = f"{where}.{end}"
+    if not text:
+        raise Invalid(f"{path} is missing; a visit needs both ends of its window", path=path)
+    try:
+        moment: datetime | None = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Invalid(f"{path} must be date and time with zone, for example 2026-01-05T08:00:00+08:00", path=path)
+    return moment
 
 
 def encounter_of(
@@ -166,20 +185,6 @@ def _time(values: Sequence[str] | None) -> time | None:
         return time.fromisoformat(values[0]) if values else None
     except (TypeError, ValueError):
         raise Invalid("a time of day is written HH:MM:SS", path="Task.input") from None
-
-
-def _moment(period: Resource, end: str) -> datetime:
-    text = period.get(end)
-    path = f"Task.restriction.period.{end}"
-    if not text:
-        raise Invalid(f"a visit needs its window: restriction.period.{end} is missing", path=path)
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        raise Invalid("a visit's window is given as date and time with zone, for example 2026-01-05T08:00:00+08:00", path=path) from None
-    if moment.tzinfo is None:
-        raise Invalid("a visit's window is given as date and time with zone, for example 2026-01-05T08:00:00+08:00", path=path)
-    return moment
 
 
 def _status(task: Resource) -> Status:

@@ -1,0 +1,36 @@
+"""What every write of a Patient must pass, through whatever door it comes."""
+
+from typing import Final
+
+from healthsvc.errors import Conflict
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import CITIZEN_ID
+from healthsvc.healthfile import citizen_id
+from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.service import claims_of, policy_of, today
+from healthsvc.store import Room, Store
+
+
+def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
+    """Admit a file: a new citizen id must be a possible one, and no two files share a citizen id or a health file number."""
+    held = claims_of(old) if old else set()
+    wanted = claims_of(new) if new else set()
+    if new is not None and wanted - held:
+        known = {one.value for one in to_person(old).identifiers} if old else set()
+        for number in to_person(new).identifiers:
+            if number.system == CITIZEN_ID and number.value not in known:
+                citizen_id.read(number.value, today(store), policy_of(store).oldest_age)
+    holder = f"Patient/{(new or old or {}).get('id')}"
+    for key in held - wanted:
+        store.release(key, holder)
+    for key in wanted - held:
+        try:
+            store.claim(key, holder)
+        except Conflict:
+            raise Conflict(
+                "another health file has this citizen id or file number; update that file, or merge the two",
+                reason="patient-duplicate",
+            ) from None
+
+
+ROOM: Final = Room("healthfile", frozenset({"Patient"}), admit)

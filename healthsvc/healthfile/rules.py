@@ -1,0 +1,184 @@
+"""健康档案: the values of a person's file, risk tags with their reason, and how complete a file is."""
+
+import re
+from dataclasses import dataclass, fields
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from healthsvc.errors import RuleViolation
+
+
+class Category(StrEnum):
+    """干部类别: joined before the first of October 1949 (离休), or retired by age (退休)."""
+
+    LIXIU = "lixiu"
+    TUIXIU = "tuixiu"
+
+
+class ContactRole(StrEnum):
+    """The four whom an alarm calls, in this order (四级联系人)."""
+
+    FAMILY = "family"
+    FORMER_UNIT = "former-unit"
+    COMMUNITY_WORKER = "community-worker"
+    COMMUNITY_DOCTOR = "community-doctor"
+
+
+class Living(StrEnum):
+    """居住情况: with whom the person lives."""
+
+    ALONE = "alone"
+    COUPLE_ALONE = "couple-alone"
+    """空巢: two old people by themselves."""
+    WITH_FAMILY = "with-family"
+    WITH_CARER = "with-carer"
+    INSTITUTION = "institution"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """A number by which somebody knows the person."""
+
+    system: str
+    value: str
+    converted: bool = False
+    """A citizen id that was upgraded from 15 digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody to be called for the person."""
+
+    role: ContactRole
+    name: str
+    phone: str = ""
+    relation: str = ""
+    """For family: 配偶, 儿子, 女儿 ..., as told."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskTag:
+    """Why somebody needs more attention than others."""
+
+    code: str
+    reason: str
+    by_hand: bool = False
+    """Set by a person (living alone ...), not derived from the file (age ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """WGS-84 degrees."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a health file says of who the person is. Texts may be empty, dates None: what is not known is not invented."""
+
+    name: str
+    sex: str = "unknown"
+    """FHIR administrative-gender."""
+    sex_code: str = ""
+    """GB/T 2261.1 as it came (0 1 2 9), kept because 0 and 9 are both "unknown" in FHIR."""
+    birth: date | None = None
+    identifiers: tuple[Identifier, ...] = ()
+    phones: tuple[str, ...] = ()
+    address: str = ""
+    position: Position | None = None
+    contacts: tuple[Contact, ...] = ()
+    category: Category | None = None
+    managing_unit: str = ""
+    """管理单位: the unit that keeps the person's personnel file; not where the person lives."""
+    residence_area: str = ""
+    """居住社区: where the person lives; every right depends on this one."""
+    resettled: bool | None = None
+    """易地安置: managed elsewhere, living here; None: not known."""
+    living: Living | None = None
+    tags: tuple[RiskTag, ...] = ()
+    doctor: str | None = None
+    """``Practitioner/x``: the responsible doctor (责任医生)."""
+    centre: str | None = None
+    """``Organization/x``: the community health centre that keeps the file."""
+    deceased: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilePolicy:
+    """Filled from ``policy/healthfile.toml``."""
+
+    oldest_age: int
+    age_bands: dict[str, int]
+    risky_living: tuple[str, ...]
+    completeness_weights: dict[str, int]
+
+
+_FILE_NUMBER: Final = re.compile(r"[0-9]{17}")
+_PHONE: Final = re.compile(r"\+?[0-9][0-9() -]{4,19}(?:\s*(?:转|ext\.?)\s*[0-9]{1,6})?")
+
+
+def check_file_number(number: str) -> str | None:
+    """A warning where a health file number is not the 17 digits of the national rule; such numbers are kept as they are."""
+    if _FILE_NUMBER.fullmatch(number):
+        return None
+    return "the health file number is not 17 digits; it is kept as it is"
+
+
+def check_phone(phone: str) -> None:
+    """Refuse what cannot be dialled."""
+    if not _PHONE.fullmatch(phone):
+        raise RuleViolation("this is not a telephone number; write digits, for example 0574-00000000", reason="phone")
+
+
+def age(birth: date, on: date) -> int:
+    """Completed years of life on a day."""
+    return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
+
+
+def derive_tags(person: Person, policy: FilePolicy, on: date) -> tuple[RiskTag, ...]:
+    """The risk tags that follow from the file on a day, each with its reason; tags set by hand are kept, unknown tags are not."""
+    tags = [tag for tag in person.tags if tag.by_hand]
+    if person.birth is not None:
+        years = age(person.birth, on)
+        reached = [(start, code) for code, start in policy.age_bands.items() if years >= start]
+        if reached:
+            start, code = max(reached)
+            tags.append(RiskTag(code, f"年满{start}周岁"))
+    if person.living is not None and person.living.value in policy.risky_living:
+        tags.append(RiskTag(person.living.value, "居住情况"))
+    unique = {tag.code: tag for tag in reversed(tags)}
+    return tuple(unique[code] for code in sorted(unique))
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """How much of a file is there: 0 to 100, and what is missing."""
+
+    score: int
+    missing: tuple[str, ...]
+
+
+def completeness(person: Person, policy: FilePolicy) -> Completeness:
+    """Score a file by the weights of the policy; each contact role counts by itself (``contact:family``)."""
+    roles = {contact.role.value for contact in person.contacts if contact.phone}
+    systems = {one.system for one in person.identifiers}
+    known = {one.name for one in fields(Person)}
+    missing = []
+    for item in policy.completeness_weights:
+        kind, _, detail = item.partition(":")
+        if kind == "contact":
+            there = detail in roles
+        elif kind == "identifier":
+            there = any(system.endswith(detail) for system in systems)
+        elif kind in known:
+            there = bool(getattr(person, kind)) and getattr(person, kind) != "unknown"
+        else:
+            there = False
+        if not there:
+            missing.append(item)
+    total = sum(policy.completeness_weights.values())
+    lost = sum(policy.completeness_weights[item] for item in missing)
+    return Completeness(round(100 * (total - lost) / total), tuple(missing))

@@ -1,0 +1,186 @@
+"""健康档案: find, open, change, merge and read a person's file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from hashlib import blake2b
+
+from healthsvc.errors import Conflict, Invalid, RuleViolation
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
+from healthsvc.healthfile.demographics import clean, joined
+from healthsvc.healthfile.resources import links, to_patient, to_person
+from healthsvc.healthfile.rules import Completeness, FilePolicy, Identifier, Person, completeness, derive_tags
+from healthsvc.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A file as it now stands, and what was odd about what was told."""
+
+    patient: Resource
+    warnings: tuple[str, ...] = ()
+    new: bool = False
+    changed: bool = False
+
+
+def policy_of(store: Store) -> FilePolicy:
+    """The health file policy in force on the day of the transaction."""
+    return store.policy.fill(FilePolicy, "healthfile", today(store))
+
+
+def today(store: Store) -> date:
+    """The day of the transaction in the site's zone."""
+    return store.at.astimezone(store.zone).date()
+
+
+def identify(store: Store, identifiers: Iterable[Identifier | tuple[str, str]]) -> Resource | None:
+    """Find the one file that these numbers name; None where there is none. Merged files lead to the surviving one.
+
+    Raises:
+        Conflict: the numbers name different people (reason ``patient-identifiers-disagree``).
+    """
+    found: dict[str, Resource] = {}
+    for one in identifiers:
+        system, value = (one.system, one.value) if isinstance(one, Identifier) else one
+        if not value:
+            continue
+        for patient in store.select("Patient", identifier=f"{system}|{value}"):
+            survivor = follow(store, patient["id"])
+            found[survivor["id"]] = survivor
+    if len(found) > 1:
+        raise Conflict(
+            "the numbers given belong to different health files; merge the files or mend the numbers", reason="patient-identifiers-disagree"
+        )
+    return next(iter(found.values()), None)
+
+
+def register(store: Store, values: Person, source: str, *, strict: bool = False) -> Filed:
+    """Open a file for a person, or update the one that the numbers name; telling the same again changes nothing.
+
+    Args:
+        store: an open writing transaction.
+        values: what is told of the person; empty values say nothing.
+        source: by whom it is told, a URI (``urn:healthsvc:roster``, ``urn:healthsvc:link:NAME``); goes into meta.source of a new file.
+        strict: refuse a wrong citizen id (lists) instead of keeping it as unverified (feeds).
+    """
+    told, warnings = clean(values, today(store), policy_of(store).oldest_age, strict=strict)
+    if not told.name:
+        raise Invalid("a health file needs a name", reason="name-missing", path="Patient.name")
+    known = identify(store, told.identifiers)
+    if known is not None:
+        return _update(store, known, told, warnings)
+    person = replace(told, tags=derive_tags(told, policy_of(store), today(store)))
+    patient = to_patient(person, "")
+    patient["meta"] = {**patient.get("meta", {}), "source": source}
+    return Filed(store.create(patient), warnings, new=True, changed=True)
+
+
+def update_demographics(store: Store, patient: str, values: Person, *, strict: bool = False) -> Filed:
+    """Write what is newly told of a person whose file is known; what is not told stays."""
+    told, warnings = clean(values, today(store), policy_of(store).oldest_age, strict=strict)
+    return _update(store, follow(store, patient), told, warnings)
+
+
+def follow(store: Store, patient: str) -> Resource:
+    """The file that is in force for a person: the surviving one where files have been merged."""
+    seen = [patient]
+    file = store.read("Patient", patient)
+    while after := links(file, "replaced-by"):
+        if after[0] in seen:
+            raise Conflict("these health files replace each other in a circle; undo one of the merges", reason="patient-merge-circle")
+        seen.append(after[0])
+        file = store.read("Patient", after[0])
+    return file
+
+
+def merge(store: Store, survivor: str, retired: str) -> Resource:
+    """Join two files of one person: ``retired`` is replaced by ``survivor``. Twice changes nothing, and :func:`unmerge` undoes it.
+
+    Nothing is moved or deleted here: whoever reads the survivor's timeline sees both. Open contracts and visits of the retired file are
+    settled by the contract room when it admits the change. Returns the survivor.
+    """
+    kept, gone = follow(store, survivor), store.read("Patient", retired)
+    if links(gone, "replaced-by"):
+        if follow(store, retired)["id"] == kept["id"]:
+            return kept
+        raise RuleViolation("this file has already been merged into another; undo that merge first", reason="patient-merged-elsewhere")
+    if kept["id"] == gone["id"]:
+        raise RuleViolation("a file cannot be merged into itself", reason="patient-merge-self")
+    replaces = {"other": {"reference": f"Patient/{gone['id']}"}, "type": "replaces"}
+    replaced_by = {"other": {"reference": f"Patient/{kept['id']}"}, "type": "replaced-by"}
+    store.put(kept | {"link": [*kept.get("link", []), replaces]})
+    store.put(gone | {"active": False, "link": [*gone.get("link", []), replaced_by]})
+    return store.read("Patient", kept["id"])
+
+
+def unmerge(store: Store, retired: str) -> Resource:
+    """Undo a merge: both files are in force again. Returns the one that had been retired."""
+    gone = store.read("Patient", retired)
+    survivors = links(gone, "replaced-by")
+    for survivor in survivors:
+        _unlink(store, survivor, "replaces", retired)
+    _unlink(store, retired, "replaced-by", *survivors)
+    return store.put(store.read("Patient", retired) | {"active": True}) if survivors else gone
+
+
+def replaced(store: Store, patient: str) -> list[str]:
+    """Ids of all files that this one has taken up, however many merges ago."""
+    found: list[str] = []
+    queue = [patient]
+    while queue:
+        file = store.find("Patient", queue.pop())
+        for former in links(file, "replaces") if file else []:
+            if former not in found:
+                found.append(former)
+                queue.append(former)
+    return found
+
+
+def responsible_doctor(store: Store, patient: str) -> str | None:
+    """``Practitioner/x`` who is responsible for a person; None where nobody is."""
+    return to_person(follow(store, patient)).doctor
+
+
+def completeness_of(store: Store, patient: str) -> Completeness:
+    """How complete a person's file is, and what is missing."""
+    return completeness(to_person(follow(store, patient)), policy_of(store))
+
+
+def refresh_tags(store: Store) -> int:
+    """Derive all risk tags anew (birthdays pass); returns how many files changed. A timer calls this once a day."""
+    changed = 0
+    for patient in store.select("Patient", active="true"):
+        person = to_person(patient)
+        tags = derive_tags(person, policy_of(store), today(store))
+        if set(tags) != set(person.tags):
+            store.put(to_patient(replace(person, tags=tags), patient["id"], patient))
+            changed += 1
+    return changed
+
+
+def claims_of(patient: Resource) -> set[str]:
+    """What a file holds alone: its citizen id and its health file number, hashed (a claim shows in no page, but rests in a table)."""
+    return {
+        f"identifier:{blake2b(f'{number.system}|{number.value}'.encode(), digest_size=16).hexdigest()}"
+        for number in to_person(patient).identifiers
+        if number.system in (CITIZEN_ID, HEALTH_FILE_NUMBER)
+    }
+
+
+def _update(store: Store, patient: Resource, told: Person, warnings: tuple[str, ...]) -> Filed:
+    known = to_person(patient)
+    person = joined(known, told)
+    person = replace(person, tags=derive_tags(person, policy_of(store), today(store)))
+    if person == known:
+        return Filed(patient, warnings)
+    stored = store.put(to_patient(person, patient["id"], patient))
+    return Filed(stored, warnings, changed=stored["meta"]["versionId"] != patient["meta"]["versionId"])
+
+
+def _unlink(store: Store, patient: str, kind: str, *others: str) -> None:
+    file = store.read("Patient", patient)
+    targets = {f"Patient/{other}" for other in others}
+    kept = [one for one in file.get("link", []) if one.get("type") != kind or one.get("other", {}).get("reference") not in targets]
+    file.pop("link", None)
+    store.put(file | ({"link": kept} if kept else {}))
