@@ -19,7 +19,7 @@ class TokenEntry(NamedTuple):
 
     param: str
     system: str | None
-    """The code system or identifier system; for a bare ``code`` the system that its required value set implies; None where there is none."""
+    """The code system or identifier system (of a bare ``code`` the one that its required value set implies); None where there is none."""
     code: str
 
 
