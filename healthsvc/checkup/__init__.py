@@ -1,0 +1,1 @@
+"""每季上门体检 The quarterly home checkup: which quarters, which windows, which form, and what a bad result asks for."""
