@@ -10,6 +10,7 @@ from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthsvc import __version__
 from healthsvc.errors import Unavailable
@@ -93,7 +94,7 @@ def _operations(installation: Installation) -> APIRouter:
         try:
             with installation.database.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-        except Exception as error:
+        except SQLAlchemyError as error:
             raise Unavailable(f"the database does not answer: {type(error).__name__}") from None
         return {"status": "ready"}
 

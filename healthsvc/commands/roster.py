@@ -18,7 +18,10 @@ def roster(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Import a roster: good rows are kept, bad rows are reported with line, column and reason; again changes nothing. Exit code 1 if any row was bad."""
+    """Import a roster: good rows are kept, bad ones reported with line, column and reason; again changes nothing.
+
+    Exit code 1 if any row was bad.
+    """
     with installation(data) as here, progress() as bar:
         task = bar.add_task("importing rows", total=None)
         report = import_roster(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from healthsvc.fhir.index import Entries
 from healthsvc.store.stored import Stored
@@ -38,6 +38,14 @@ LONGEST = 500
 _INSERT_RESOURCE = insert(RESOURCE)
 _INSERT_HISTORY = insert(HISTORY)
 _INSERT_INDEX = {kind: insert(table) for kind, table in INDEXES.items()}
+_CLEAR_INDEX = [delete(table).where(table.c.pk == bindparam("of")) for table in INDEXES.values()]
+_UPDATE_RESOURCE = (
+    update(RESOURCE)
+    .where(RESOURCE.c.pk == bindparam("of"))
+    .values({name: bindparam(name) for name in ("version", "deleted", "updated", "hash", "body")})
+)
+_COLUMNS = (RESOURCE.c.pk, RESOURCE.c.id, RESOURCE.c.version, RESOURCE.c.updated, RESOURCE.c.deleted, RESOURCE.c.body)
+_CURRENT = select(*_COLUMNS, RESOURCE.c.hash).where(RESOURCE.c.type == bindparam("type"), RESOURCE.c.id == bindparam("id"))
 
 
 def insert_current(connection: Connection, *, type: int, id: str, version: int, updated: int, hash: bytes, body: bytes) -> int:
@@ -58,16 +66,15 @@ def replace_current(
         {"pk": old.pk, "version": old.version, "type": type, "deleted": old.deleted, "updated": old.updated, "body": old.body},
     )
     connection.execute(
-        update(RESOURCE)
-        .where(RESOURCE.c.pk == old.pk)
-        .values(version=old.version + 1, deleted=deleted, updated=updated, hash=hash, body=body)
+        _UPDATE_RESOURCE,
+        {"of": old.pk, "version": old.version + 1, "deleted": deleted, "updated": updated, "hash": hash, "body": body},
     )
 
 
 def clear_index(connection: Connection, pk: int) -> None:
     """Remove all index entries of a resource."""
-    for table in INDEXES.values():
-        connection.execute(delete(table).where(table.c.pk == pk))
+    for statement in _CLEAR_INDEX:
+        connection.execute(statement, {"of": pk})
 
 
 def write_index(connection: Connection, terms: OpenTerms, type: str, pk: int, entries: Entries) -> None:
@@ -110,12 +117,9 @@ def _rows(names: tuple[str, ...], values: Iterable[tuple[Any, ...]], pk: int) ->
     return [{**dict(zip(names, value, strict=True)), "pk": pk} for value in values]
 
 
-_COLUMNS = (RESOURCE.c.pk, RESOURCE.c.id, RESOURCE.c.version, RESOURCE.c.updated, RESOURCE.c.deleted, RESOURCE.c.body)
-
-
 def read_current(connection: Connection, type: int, type_name: str, id: str) -> tuple[Stored, bytes] | None:
     """The current version (a deleted one too) and its content hash."""
-    row = connection.execute(select(*_COLUMNS, RESOURCE.c.hash).where(RESOURCE.c.type == type, RESOURCE.c.id == id)).first()
+    row = connection.execute(_CURRENT, {"type": type, "id": id}).first()
     if row is None:
         return None
     return Stored(row.pk, type_name, row.id, row.version, row.updated, row.deleted, row.body), row.hash
