@@ -1,0 +1,165 @@
+"""ADT: who comes, moves, goes, or turns out to be somebody else. Text to values."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from healthsvc.errors import Invalid
+from integrations.hl7v2.er7 import Message, Segment
+from integrations.hl7v2.header import Header
+from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
+from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
+from integrations.hospitals.profile import Profile
+
+VISIT_EVENTS = {
+    "A01": "admit",
+    "A02": "transfer",
+    "A03": "discharge",
+    "A04": "register",
+    "A05": "pre-admit",
+    "A06": "outpatient to inpatient",
+    "A07": "inpatient to outpatient",
+    "A08": "update",
+    "A11": "cancel admit",
+    "A12": "cancel transfer",
+    "A13": "cancel discharge",
+}
+PERSON_EVENTS = {"A28": "add person", "A31": "update person"}
+MERGE_EVENTS = {"A18": "merge", "A34": "merge", "A40": "merge"}
+EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The visit of a message (PV1): a stay on a ward, an outpatient visit, an emergency."""
+
+    number: str = ""
+    """PV1-19, else PV1-50, else the account (PID-18); empty where the sender gives none."""
+    code: str = "IMP"
+    """ActCode of the class: IMP, AMB, EMER, OBSENC, PRENC, HH."""
+    class_sent: str = ""
+    department: Coded = NOTHING_CODED
+    """PV1-3.1 with the words of PV1-3.5 or .9, as sites fill them."""
+    bed: str = ""
+    facility: str = ""
+    attending: Coded = NOTHING_CODED
+    vip: str = ""
+    """PV1-16 as sent: no standard codes."""
+    patient_type: str = ""
+    """PV1-18 as sent: no standard codes."""
+    admitted: Moment | None = None
+    discharged: Moment | None = None
+    disposition: str = ""
+    reason: str = ""
+    """PV2-3 as words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One DG1."""
+
+    code: Coded
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One person of an A40: who stays, and the numbers under which they were also known."""
+
+    survivor: Demographics
+    prior: tuple[Number, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdtEvent:
+    """One ADT message."""
+
+    event: str
+    """MSH-9.2, for example ``A01``."""
+    person: Demographics
+    happened: Moment | None
+    """When it happened or was recorded: EVN-6, else EVN-2, else MSH-7."""
+    stay: Stay | None = None
+    diagnoses: tuple[Diagnosis, ...] = ()
+    merges: tuple[Merge, ...] = ()
+
+
+def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -> AdtEvent:
+    """Read an ADT message.
+
+    Raises:
+        Invalid: it has no PID, or a merge has no MRG with a number; the path is the HL7 position.
+    """
+    if "PID" not in message:
+        raise Invalid("the message has no PID segment, so it is about nobody", path="PID", reason="no-person")
+    evn = message["EVN"]
+    stated = (evn[6].component(1).text, evn[2].component(1).text, message["MSH"][7].component(1).text)
+    happened = next((at for text in stated if (at := moment(text, zone)) is not None), None)
+    return AdtEvent(
+        event=header.trigger or clean(evn[1].text),
+        person=demographics(message, header, profile, zone),
+        happened=happened,
+        stay=stay_of(message, profile, zone) if "PV1" in message else None,
+        diagnoses=tuple(_diagnosis(segment, profile) for segment in message.all("DG1") if segment[3] or segment[4]),
+        merges=_merges(message, header, profile, zone) if header.trigger in MERGE_EVENTS else (),
+    )
+
+
+def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
+    """Read PV1, with PV2-3 as the reason."""
+    pv1, nothing = message["PV1"], profile.nothing
+    sent = clean(pv1[2].component(1).text, nothing)
+    place = pv1[3]
+    words = next((text for n in (9, 5, 1) if (text := clean(place.component(n).text, nothing))), "")
+    unit = clean(place.component(1).subcomponent(1).text, nothing)
+    attending = name_and_number(pv1, 7)
+    number = next(
+        (text for part in (pv1[19], pv1[50], message["PID"][18]) if (text := clean(part.component(1).text, nothing))),
+        "",
+    )
+    return Stay(
+        number=number,
+        code=profile.visit_class.get(sent.casefold(), "AMB" if message["MSH"][9].component(2).text == "A04" else "IMP"),
+        class_sent=sent,
+        department=Coded(unit, words if words != unit else ""),
+        bed=clean(place.component(3).text, nothing),
+        facility=clean(place.component(4).subcomponent(1).text, nothing),
+        attending=attending,
+        vip=clean(pv1[16].component(1).text, nothing),
+        patient_type=clean(pv1[18].component(1).text, nothing),
+        admitted=moment(pv1[44].component(1).text, zone),
+        discharged=moment(pv1[45].component(1).text, zone),
+        disposition=clean(pv1[36].component(1).text, nothing),
+        reason=coded(message["PV2"][3], nothing).text or coded(message["PV2"][3], nothing).code,
+    )
+
+
+def name_and_number(segment: Segment, position: int) -> Coded:
+    """A person of the staff (XCN): number and name."""
+    first = segment[position]
+    number = clean(first.component(1).text)
+    words = " ".join(text for n in (2, 3) if (text := clean(first.component(n).text)))
+    return Coded(number, words.replace(" ", "") if any(ord(c) > 0x3000 for c in words) else words)
+
+
+def _diagnosis(segment: Segment, profile: Profile) -> Diagnosis:
+    code = coded(segment[3], profile.nothing)
+    words = clean(segment[4].text, profile.nothing)
+    return Diagnosis(Coded(code.code, code.text or words, code.system or clean(segment[2].text)), clean(segment[6].component(1).text))
+
+
+def _merges(message: Message, header: Header, profile: Profile, zone: tzinfo) -> tuple[Merge, ...]:
+    """Every PID with the MRG that follows it; one message may merge several persons (HL7 v2.5 3.3.40)."""
+    found: list[Merge] = []
+    pid: Segment | None = None
+    for segment in message.segments:
+        if segment.name == "PID":
+            pid = segment
+        elif segment.name == "MRG" and pid is not None:
+            prior = list(numbers_in(segment[1], "MRG-1", header, profile)) + list(numbers_in(segment[4], "MRG-4", header, profile))
+            if not prior:
+                raise Invalid("MRG-1 names no number that this link knows, so nothing can be merged", path="MRG-1", reason="no-prior")
+            found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior)))
+            pid = None
+    if not found:
+        raise Invalid("a merge needs an MRG segment after its PID", path="MRG", reason="no-merge")
+    return tuple(found)

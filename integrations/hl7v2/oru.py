@@ -1,0 +1,231 @@
+"""ORU and OUL: what the laboratory found. Text to values."""
+
+import re
+from dataclasses import dataclass
+from datetime import tzinfo
+from decimal import Decimal, InvalidOperation
+
+from healthsvc.errors import Invalid
+from integrations.hl7v2.adt import Stay, name_and_number, stay_of
+from integrations.hl7v2.er7 import Message, Segment
+from integrations.hl7v2.header import Header
+from integrations.hl7v2.person import Demographics, demographics
+from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
+from integrations.hospitals.profile import Profile
+
+ORU_EVENTS = frozenset({"R01", "R30", "R31", "R32"})
+OUL_EVENTS = frozenset({"R21", "R22", "R23", "R24"})
+ABNORMAL = frozenset({"A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", ">", "<", "W", "U", "D"})
+CRITICAL = frozenset({"AA", "HH", "LL"})
+_RANGE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-{1,2}|~|～|—|–|至)\s*(-?\d+(?:\.\d+)?)\s*\D*")
+_BOUND = re.compile(r"\s*(<|>|<=|>=|≤|≥|＜|＞)\s*(-?\d+(?:\.\d+)?)\s*\D*")
+_NUMBER = re.compile(r"([<>]=?|≤|≥|＜|＞)?\s*(-?\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A measured number as written (``14.60`` stays so), with a comparator where one stood before it."""
+
+    text: str
+    comparator: str = ""
+
+    @property
+    def value(self) -> Decimal:
+        """The number."""
+        return Decimal(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One OBX."""
+
+    index: int
+    """Its place in the report, from 1."""
+    code: Coded
+    kind: str
+    """OBX-2 as sent: NM, ST, SN, CE, CWE, TX, FT, DT, TM, TS, ED ..."""
+    texts: tuple[str, ...] = ()
+    """OBX-5, one per repetition, unescaped."""
+    quantity: Quantity | None = None
+    coded: Coded = NOTHING_CODED
+    unit: str = ""
+    range_text: str = ""
+    low: Decimal | None = None
+    high: Decimal | None = None
+    flags: tuple[str, ...] = ()
+    """Table 0078, after the link's own words were translated; derived from the range where none was sent."""
+    flags_derived: bool = False
+    status: str = "F"
+    observed: Moment | None = None
+    sub_id: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def abnormal(self) -> bool:
+        """Whether it lies outside what is normal."""
+        return any(flag in ABNORMAL for flag in self.flags)
+
+    @property
+    def critical(self) -> bool:
+        """Whether it needs somebody at once (table 0078: AA, HH, LL)."""
+        return any(flag in CRITICAL for flag in self.flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One OBR with its results."""
+
+    filler: str
+    placer: str
+    code: Coded
+    status: str
+    """OBR-25 as sent; empty where it was not."""
+    observed: Moment | None
+    issued: Moment | None
+    results: tuple[Result, ...]
+    section: str = ""
+    notes: tuple[str, ...] = ()
+    author: Coded = NOTHING_CODED
+
+
+@dataclass(frozen=True, slots=True)
+class ResultEvent:
+    """One ORU or OUL message."""
+
+    event: str
+    person: Demographics
+    reports: tuple[Report, ...]
+    sent: Moment | None
+    stay: Stay | None = None
+
+
+def read_results(message: Message, header: Header, profile: Profile, zone: tzinfo) -> ResultEvent:
+    """Read ORU^R01 or OUL^R21 to R24.
+
+    Raises:
+        Invalid: there is no PID or no OBR; the path is the HL7 position.
+    """
+    if "PID" not in message:
+        raise Invalid("the message has no PID segment, so its results belong to nobody", path="PID", reason="no-person")
+    groups: list[tuple[Segment, list[Segment]]] = []
+    order: Segment | None = None
+    for segment in message.segments:
+        if segment.name == "OBR":
+            groups.append((segment, [order] if order else []))
+            order = None
+        elif segment.name == "ORC" and (not groups or any(s.name == "OBX" for s in groups[-1][1])):
+            order = segment
+        elif groups and segment.name in ("OBX", "NTE", "ORC"):
+            groups[-1][1].append(segment)
+    if not groups:
+        raise Invalid("the message has no OBR segment, so it reports nothing", path="OBR", reason="no-report")
+    return ResultEvent(
+        event=header.event,
+        person=demographics(message, header, profile, zone),
+        reports=tuple(_report(obr, rest, profile, zone) for obr, rest in groups),
+        sent=moment(message["MSH"][7].component(1).text, zone),
+        stay=stay_of(message, profile, zone) if "PV1" in message else None,
+    )
+
+
+def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo) -> Report:
+    orc = next((segment for segment in rest if segment.name == "ORC"), None)
+    placer = clean(obr[2].component(1).text) or (clean(orc[2].component(1).text) if orc else "")
+    filler = clean(obr[3].component(1).text) or (clean(orc[3].component(1).text) if orc else "")
+    results: list[Result] = []
+    notes: list[str] = []
+    pending: list[tuple[Segment, list[str]]] = []
+    for segment in rest:
+        if segment.name == "OBX" and (segment[3] or segment[5]):
+            pending.append((segment, []))
+        elif segment.name == "NTE" and (text := clean(segment[3].text)):
+            (pending[-1][1] if pending else notes).append(text)
+    for index, (obx, remarks) in enumerate(pending, start=1):
+        results.append(_result(obx, index, tuple(remarks), profile, zone))
+    return Report(
+        filler=filler,
+        placer=placer,
+        code=coded(obr[4], profile.nothing),
+        status=clean(obr[25].text).upper(),
+        observed=moment(obr[7].component(1).text, zone),
+        issued=moment(obr[22].component(1).text, zone),
+        results=tuple(results),
+        section=clean(obr[24].text),
+        notes=tuple(notes),
+        author=name_and_number(obr, 32),
+    )
+
+
+def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, zone: tzinfo) -> Result:
+    kind = clean(obx[2].text).upper()
+    texts = tuple(part.text.strip() for part in obx[5].repetitions if part)
+    range_text = clean(obx[7].text, profile.nothing)
+    low, high = bounds(range_text)
+    quantity = _quantity(obx, kind, texts)
+    flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
+    derived = not obx[8] and bool(flags := _derived(quantity, low, high))
+    unit = obx[6]
+    return Result(
+        index=index,
+        code=coded(obx[3], profile.nothing),
+        kind=kind,
+        texts=texts,
+        quantity=quantity,
+        coded=coded(obx[5]) if kind in ("CE", "CWE", "CNE", "CF") else NOTHING_CODED,
+        unit=clean(unit.component(1).text) or clean(unit.component(2).text),
+        range_text=range_text,
+        low=low,
+        high=high,
+        flags=flags,
+        flags_derived=derived,
+        status=clean(obx[11].text).upper() or "F",
+        observed=moment(obx[14].component(1).text, zone),
+        sub_id=clean(obx[4].text),
+        notes=notes,
+    )
+
+
+def _flag(sent: str, profile: Profile) -> str:
+    return profile.abnormal.get(sent.upper(), sent.upper())
+
+
+def _quantity(obx: Segment, kind: str, texts: tuple[str, ...]) -> Quantity | None:
+    """A number where the value is one: NM, SN with one number, or ST that is only a number (the rule in Chinese laboratories)."""
+    if len(texts) != 1:
+        return None
+    if kind == "SN":
+        comparator, number, rest = (clean(obx[5].component(n).text) for n in (1, 2, 3))
+        return _number(f"{comparator if comparator not in ('=', '<>') else ''}{number}") if not rest else None
+    return _number(texts[0]) if kind in ("NM", "ST", "TX", "") else None
+
+
+def _number(text: str) -> Quantity | None:
+    found = _NUMBER.fullmatch(text.strip())
+    if not found:
+        return None
+    comparator = {"≤": "<=", "≥": ">=", "＜": "<", "＞": ">"}.get(found[1] or "", found[1] or "")
+    try:
+        Decimal(found[2])
+    except InvalidOperation:
+        return None
+    return Quantity(found[2], comparator)
+
+
+def bounds(text: str) -> tuple[Decimal | None, Decimal | None]:
+    """Low and high of a reference range such as ``3.90-6.10``, ``<5.2`` or ``≥1.0``; nothing where it is prose."""
+    if found := _RANGE.fullmatch(text):
+        low, high = Decimal(found[1]), Decimal(found[2])
+        return (low, high) if low <= high else (None, None)
+    if found := _BOUND.fullmatch(text):
+        return (Decimal(found[2]), None) if found[1] in (">", ">=", "≥", "＞") else (None, Decimal(found[2]))
+    return None, None
+
+
+def _derived(quantity: Quantity | None, low: Decimal | None, high: Decimal | None) -> tuple[str, ...]:
+    if quantity is None or quantity.comparator or (low is None and high is None):
+        return ()
+    if low is not None and quantity.value < low:
+        return ("L",)
+    if high is not None and quantity.value > high:
+        return ("H",)
+    return ("N",)

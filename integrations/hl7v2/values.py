@@ -1,0 +1,191 @@
+"""HL7 texts as hospitals really write them, read as values: dates of every shape, whole names in one component, misplaced phones."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+from integrations.hl7v2.er7 import Part
+
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_MOMENT = re.compile(
+    r"(?P<year>\d{4})(?:[-/.年]?(?P<month>\d{1,2})(?:[-/.月]?(?P<day>\d{1,2})日?)?)?"
+    r"(?:[ T]*(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?)?"
+    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
+)
+_PACKED = re.compile(r"\d{4,14}(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time as precise as it was sent."""
+
+    at: datetime
+    """Aware; what was not sent is the beginning (1 January, midnight)."""
+    precision: str
+    """year, month, day, minute or second."""
+
+    @property
+    def fhir(self) -> str:
+        """As FHIR writes it, no more precise than it was sent."""
+        if self.precision == "year":
+            return f"{self.at.year:04}"
+        if self.precision == "month":
+            return f"{self.at.year:04}-{self.at.month:02}"
+        return self.day if self.precision == "day" else self.at.isoformat()
+
+    @property
+    def day(self) -> str:
+        """The date alone, as far as it is known."""
+        return self.fhir if self.precision in ("year", "month") else self.at.date().isoformat()
+
+
+def moment(text: str, zone: tzinfo) -> Moment | None:
+    """Read an HL7 time stamp, or a date with dashes, slashes or 年月日; None where it is empty or no date.
+
+    ``00000000`` and other impossible dates are None. A time without offset is meant in ``zone``.
+    """
+    text = text.strip()
+    if packed := _PACKED.match(text):
+        text = _spaced(packed.group()) + text[packed.end() :]
+    found = _MOMENT.fullmatch(text)
+    if not found:
+        return None
+    parts = found.groupdict()
+    precision = next(name for name in ("second", "minute", "hour", "day", "month", "year") if parts[name])
+    offset = _offset(parts["zone"])
+    try:
+        at = datetime(
+            int(parts["year"]),
+            int(parts["month"] or 1),
+            int(parts["day"] or 1),
+            int(parts["hour"] or 0),
+            int(parts["minute"] or 0),
+            min(int(parts["second"] or 0), 59),
+            int((parts["fraction"] or "0").ljust(6, "0")),
+            tzinfo=offset or zone,
+        )
+    except ValueError:
+        return None
+    return Moment(at, "minute" if precision == "hour" else precision)
+
+
+def _spaced(digits: str) -> str:
+    """``20260105170124`` with its parts held apart."""
+    date, time = digits[:8], digits[8:]
+    written = "-".join(part for part in (date[:4], date[4:6], date[6:8]) if part)
+    return written + (" " + ":".join(time[at : at + 2] for at in range(0, len(time), 2)) if time else "")
+
+
+def _offset(text: str | None) -> tzinfo | None:
+    if not text:
+        return None
+    if text == "Z":
+        return UTC
+    hours, minutes = int(text[1:3]), int(text[-2:])
+    return timezone((1 if text[0] == "+" else -1) * timedelta(hours=hours, minutes=minutes))
+
+
+def clean(text: str, nothing: Iterable[str] = ()) -> str:
+    """A text without surrounding space; empty where the sender wrote a word that means nothing (无, 同上)."""
+    text = text.strip()
+    return "" if text in nothing else text
+
+
+def has_han(text: str) -> bool:
+    """Whether there is a Chinese character in it."""
+    return _HAN.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A person's name as one text, and its Latin spelling where one was sent beside a Chinese name."""
+
+    text: str
+    latin: str = ""
+
+
+def name(field: Part, nothing: Iterable[str] = ()) -> Name | None:
+    """Read XPN or XCN-like repetitions: ``测试甲``, ``CESHI^测试甲``, ``测试甲^CESHI``, ``向^某某``, ``Doe^Jane^M``."""
+    latin, best = "", ""
+    for repetition in field.repetitions:
+        pieces = [clean(repetition.component(n).subcomponent(1).text, nothing) for n in (1, 2, 3)]
+        chinese = "".join(piece for piece in pieces if has_han(piece))
+        western = " ".join(piece for piece in (pieces[1], pieces[2], pieces[0]) if piece and not has_han(piece))
+        if chinese and not has_han(best):
+            latin, best = western or best or latin, chinese
+        elif western and not best:
+            best = western
+        elif western and not latin:
+            latin = western
+    return Name(best, latin if latin != best else "") if best else None
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A telephone number and where it rings."""
+
+    value: str
+    use: str = ""
+    """FHIR contact-point-use: home, work, mobile; empty: not said."""
+
+
+def phones(field: Part, use: str, nothing: Iterable[str] = ()) -> list[Phone]:
+    """Read XTN repetitions wherever the number stands: component 12, 1, 6+7+8 or the comment (9)."""
+    found: list[Phone] = []
+    for repetition in field.repetitions:
+        component = [clean(repetition.component(n).text, nothing) for n in range(1, 13)]
+        local = "-".join(part for part in (component[5], component[6]) if part)
+        if local and component[7]:
+            local += f"转{component[7]}"
+        value = next((text for text in (component[11], component[0], local, component[8]) if sum(c.isdigit() for c in text) >= 5), "")
+        if value and value not in (phone.value for phone in found):
+            mobile = component[2] == "CP" or component[1] in ("PRS", "CP")
+            found.append(Phone(value, "mobile" if mobile else {"WPN": "work", "PRN": "home"}.get(component[1], use)))
+    return found
+
+
+def address(field: Part, nothing: Iterable[str] = ()) -> str:
+    """The home address as one text: the repetition typed H, or the first without a type."""
+    chosen = None
+    for repetition in field.repetitions:
+        kind = repetition.component(7).text.strip().upper()
+        if kind == "H" or (kind in ("", "C", "P", "L", "M") and chosen is None):
+            text = _address_text(repetition, nothing)
+            if text:
+                chosen = text
+                if kind == "H":
+                    break
+    return chosen or ""
+
+
+def _address_text(repetition: Part, nothing: Iterable[str]) -> str:
+    street, other, city, province, code = (
+        clean(repetition.component(1).subcomponent(1).text if n == 1 else repetition.component(n).text, nothing) for n in range(1, 6)
+    )
+    if any(has_han(part) for part in (street, other, city, province)):
+        before = "".join(part for part in (province, city) if part and part not in street)
+        return before + street + other
+    return ", ".join(part for part in (street, other, city, f"{province} {code}".strip()) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A coded value as sent: code, words, code system; any of them may be empty."""
+
+    code: str
+    text: str = ""
+    system: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.code or self.text)
+
+
+NOTHING_CODED = Coded("")
+"""No code was sent."""
+
+
+def coded(part: Part, nothing: Iterable[str] = ()) -> Coded:
+    """Read CE, CWE or CNE: the first triplet, and the words of the second where the first has none."""
+    code, text, system, _, other = (clean(part.component(n).text, nothing) for n in range(1, 6))
+    return Coded(code, text or other, system)
