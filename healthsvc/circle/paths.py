@@ -1,0 +1,134 @@
+"""Quickest ways between hooks on one mode's graph: Dijkstra over junctions, with the stretches to and from them added exactly."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healthsvc.circle.layer import Hooks, Indexes, Layer
+from healthsvc.circle.travel import Floats
+
+_CELLS = 1_000_000
+"""Distances kept at once (sources x junctions): bounds the memory whatever the size of the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A graph read forwards, or backwards for questions with more origins than destinations."""
+
+    graph: Any
+    metres_graph: Any
+    ends: NDArray[np.int32]
+    forward: Floats
+    back: Floats
+    metres: Floats
+
+
+def quickest(layer: Layer, ends: NDArray[np.int32], origins: Hooks, destinations: Hooks, limit: float) -> tuple[Floats, Floats]:
+    """Seconds and metres (infinite where there is no way within ``limit`` seconds) between all pairs of hooks."""
+    turned = len(origins.edge) > len(destinations.edge)
+    if turned:
+        side = Side(layer.graph.T.tocsr(), layer.metres_graph.T.tocsr(), ends, layer.back, layer.forward, layer.metres)
+        origins, destinations = destinations, origins
+    else:
+        side = Side(layer.graph, layer.metres_graph, ends, layer.forward, layer.back, layer.metres)
+    shape = (len(origins.edge), len(destinations.edge))
+    seconds, metres = np.full(shape, np.inf), np.full(shape, np.inf)
+    rows, columns = np.flatnonzero(origins.edge >= 0), np.flatnonzero(destinations.edge >= 0)
+    chunk = max(1, _CELLS // max(1, side.graph.shape[0]))
+    for first in range(0, len(rows), chunk):
+        some = rows[first : first + chunk]
+        at = np.ix_(some, columns)
+        seconds[at], metres[at] = _chunk(side, _pick(origins, some), _pick(destinations, columns), limit)
+    far = seconds > limit
+    seconds[far] = metres[far] = np.inf
+    return (seconds.T, metres.T) if turned else (seconds, metres)
+
+
+def spread(layer: Layer, ends: NDArray[np.int32], origin: Hooks, limit: float) -> Floats:
+    """Seconds from one hook to every junction, infinite beyond ``limit``."""
+    side = Side(layer.graph, layer.metres_graph, ends, layer.forward, layer.back, layer.metres)
+    seconds, _, _ = _search(side, origin, limit)
+    return np.asarray(seconds[0])
+
+
+def _pick(hooks: Hooks, some: Indexes) -> Hooks:
+    return Hooks(hooks.edge[some], hooks.along[some], hooks.metres[some])
+
+
+def _search(side: Side, origins: Hooks, limit: float) -> tuple[Floats, NDArray[np.int32], tuple[Any, Any]]:
+    """Dijkstra from every origin, each a source of its own beside the junctions, with streets leading to its edge's ends."""
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import dijkstra
+
+    size, count = side.graph.shape[0], len(origins.edge)
+    to = side.ends[origins.edge]
+    share = np.stack([origins.along, 1.0 - origins.along], axis=1)
+    cost = _stretch(share, np.stack([side.back[origins.edge], side.forward[origins.edge]], axis=1))
+    length = share * side.metres[origins.edge][:, None]
+    swapped = to[:, 0] > to[:, 1]
+    for pair in (to, cost, length):
+        pair[swapped] = pair[swapped, ::-1]
+    loop = to[:, 0] == to[:, 1]  # a round way back to its own junction: only the quicker side may stand
+    worse = np.where(cost[:, 0] <= cost[:, 1], 1, 0)
+    cost[loop, worse[loop]] = np.inf
+    there = np.isfinite(cost)
+    degree = there.sum(axis=1)
+
+    def with_sources(graph: Any, values: Floats) -> Any:
+        """Rows for the sources below the rows of the junctions; nothing leads back to them."""
+        pointers = np.concatenate([graph.indptr, graph.indptr[-1] + np.cumsum(degree)])
+        columns = np.concatenate([graph.indices, to[there]])
+        return csr_matrix((np.concatenate([graph.data, values[there]]), columns, pointers), shape=(size + count, size + count))
+
+    graph = with_sources(side.graph, np.maximum(cost, 1e-9))
+    lengths = with_sources(side.metres_graph, length)
+    seconds, before = dijkstra(graph, directed=True, indices=np.arange(size, size + count), limit=limit, return_predecessors=True)
+    return seconds, before, (lengths, size)
+
+
+def _chunk(side: Side, origins: Hooks, destinations: Hooks, limit: float) -> tuple[Floats, Floats]:
+    """Seconds and metres from some origins to all destinations."""
+    seconds, before, (lengths, _) = _search(side, origins, limit)
+    metres = _walked(seconds, before, lengths)
+    tail, head = side.ends[destinations.edge].T
+    along, edge = destinations.along, destinations.edge
+    by_tail = seconds[:, tail] + _stretch(along, side.forward[edge])
+    by_head = seconds[:, head] + _stretch(1.0 - along, side.back[edge])
+    tail_first = by_tail <= by_head
+    best = np.where(tail_first, by_tail, by_head)
+    length = np.where(tail_first, metres[:, tail] + along * side.metres[edge], metres[:, head] + (1.0 - along) * side.metres[edge])
+    row, column = np.nonzero(origins.edge[:, None] == edge[None, :])
+    step = along[column] - origins.along[row]
+    pace = np.where(step >= 0, side.forward[edge[column]], side.back[edge[column]])
+    direct = _stretch(np.abs(step), pace)
+    quicker = direct < best[row, column]
+    row, column, direct, step = row[quicker], column[quicker], direct[quicker], step[quicker]
+    best[row, column] = direct
+    length[row, column] = np.abs(step) * side.metres[edge[column]]
+    return best, length
+
+
+def _stretch(share: Floats, pace: Floats) -> Floats:
+    """Part of an edge's seconds; no part costs nothing, even on a street closed in that direction (the place is its junction)."""
+    return np.asarray(share * np.where(share == 0, 0.0, pace))
+
+
+def _walked(seconds: Floats, before: NDArray[np.int32], lengths: Any) -> Floats:
+    """Metres along the quickest ways: every node adds what its predecessor has, doubling the stretch covered at each turn."""
+    count, size = before.shape
+    rows, nodes = np.nonzero(before >= 0)
+    up = before[rows, nodes]
+    metres = np.zeros((count, size))
+    if len(rows):
+        metres[rows, nodes] = np.asarray(lengths[up, nodes]).ravel()
+    jump = np.where(before >= 0, before, np.arange(size, dtype=before.dtype))
+    while True:
+        further = np.take_along_axis(jump, jump, axis=1)
+        metres += np.take_along_axis(metres, jump, axis=1)
+        if (further == jump).all():
+            break
+        jump = further
+    metres[~np.isfinite(seconds)] = np.inf
+    return metres
