@@ -11,6 +11,8 @@ from sqlmodel import Field, SQLModel
 metadata = SQLModel.metadata
 
 _PK = BigInteger().with_variant(Integer, "sqlite")
+_TEXT = String().with_variant(String(collation="C"), "postgresql")
+"""Text that is compared by code points on both engines: prefix searches walk the B-tree whatever the database's language."""
 NO_TERM = 0
 """Interned id of "there is none" (a code without a system)."""
 
@@ -65,7 +67,7 @@ class TokenIndex(SQLModel, table=True):
     __tablename__ = "ix_token"
     __table_args__ = _clustered("ix_token")
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    code: str = Field(sa_column=Column(String, primary_key=True))
+    code: str = Field(sa_column=Column(_TEXT, primary_key=True))
     system: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
 
@@ -76,8 +78,8 @@ class StringIndex(SQLModel, table=True):
     __tablename__ = "ix_string"
     __table_args__ = _clustered("ix_string")
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    folded: str = Field(sa_column=Column(String, primary_key=True))
-    exact: str = Field(sa_column=Column(String, primary_key=True))
+    folded: str = Field(sa_column=Column(_TEXT, primary_key=True))
+    exact: str = Field(sa_column=Column(_TEXT, primary_key=True))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
 
 
@@ -98,7 +100,7 @@ class ReferenceIndex(SQLModel, table=True):
     __tablename__ = "ix_reference"
     __table_args__ = _clustered("ix_reference")
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    target: str = Field(sa_column=Column(String, primary_key=True))
+    target: str = Field(sa_column=Column(_TEXT, primary_key=True))
     target_type: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
 
@@ -112,7 +114,7 @@ class QuantityIndex(SQLModel, table=True):
     low: float = Field(sa_column=Column(Float, primary_key=True))
     high: float = Field(sa_column=Column(Float, primary_key=True))
     system: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    code: str = Field(sa_column=Column(String, primary_key=True))
+    code: str = Field(sa_column=Column(_TEXT, primary_key=True))
     """The unit; an empty text where there is none (part of the key, hence not null)."""
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
 
@@ -123,7 +125,7 @@ class UriIndex(SQLModel, table=True):
     __tablename__ = "ix_uri"
     __table_args__ = _clustered("ix_uri")
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    uri: str = Field(sa_column=Column(String, primary_key=True))
+    uri: str = Field(sa_column=Column(_TEXT, primary_key=True))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
 
 
