@@ -58,6 +58,8 @@ class GreenChannelPolicy:
     lixiu_valid_years: int
     other_valid_years: int
     renewal_notice_days: int
+    disability_tags: tuple[str, ...]
+    veteran_tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,189 @@
+"""绿色通道 Grant, withdraw and renew the green channel, and answer the hospital window."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from healthsvc.errors import NotFound, RuleViolation
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import CITIZEN_ID
+from healthsvc.greenchannel import rules
+from healthsvc.greenchannel.resources import Channel, birth_date, flag_id, is_channel, to_channel, to_flag
+from healthsvc.greenchannel.rules import Answer, Cadre, Decision, GreenChannelPolicy, Reason, Right
+from healthsvc.healthfile import citizen_id
+from healthsvc.healthfile.resources import is_deceased, to_person
+from healthsvc.healthfile.service import follow, identify, replaced, today
+from healthsvc.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What the daily look at all files changed, as ids of Patients."""
+
+    granted: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+
+
+def policy_of(store: Store, on: date) -> GreenChannelPolicy:
+    """The green channel policy in force on a day."""
+    return store.policy.fill(GreenChannelPolicy, "greenchannel", on)
+
+
+def cadre_of(patient: Resource, policy: GreenChannelPolicy) -> Cadre:
+    """What entitlement depends on, read from a Patient."""
+    person = to_person(patient)
+    tags = {tag.code for tag in person.tags}
+    return Cadre(
+        category=person.category.value if person.category else None,
+        birth=birth_date(patient),
+        disabled=bool(tags & set(policy.disability_tags)),
+        veteran=bool(tags & set(policy.veteran_tags)),
+        deceased=is_deceased(patient),
+    )
+
+
+def entitlement(store: Store, patient: str, on: date) -> Decision:
+    """What the rules say a person is entitled to from a day on; nothing is written."""
+    policy = policy_of(store, on)
+    return rules.decide(cadre_of(follow(store, patient), policy), on, policy)
+
+
+def grant(
+    store: Store, patient: str, on: date, *, rights: Iterable[Right] | None = None, reason: Reason | None = None, by: str | None = None
+) -> Resource:
+    """Open a person's green channel and give the Flag; granting what is already in force changes nothing.
+
+    Without ``rights`` the rules decide. With ``rights`` somebody decides one by one: ``by`` (a Practitioner id) is then needed.
+
+    Raises:
+        RuleViolation: not entitled (``greenchannel-not-entitled``), deceased, or granted one by one by nobody.
+    """
+    file = follow(store, patient)
+    policy = policy_of(store, on)
+    if is_deceased(file):
+        raise RuleViolation("the file says that the person has died; nothing is granted", reason="greenchannel-deceased")
+    if rights is not None:
+        if not by:
+            raise RuleViolation(
+                "a green channel that no rule gives needs the name of whoever approves it", reason="greenchannel-no-approver"
+            )
+        decision = rules.grant(rights, (reason or Reason.OTHER,), on, policy)
+    else:
+        decision = rules.decide(cadre_of(file, policy), on, policy)
+        if not decision.entitled:
+            raise RuleViolation(
+                "no rule entitles the person: neither 离休, nor age, disability or veteran status is on file",
+                reason="greenchannel-not-entitled",
+            )
+    current = channel_of(store, file["id"])
+    if current is not None and not current.withdrawn and rules.in_force(current.decision, on):
+        if (current.decision.rights, current.decision.reasons) == (decision.rights, decision.reasons):
+            return store.read("Flag", flag_id(current.patient))
+        decision = replace(decision, valid_from=current.decision.valid_from)
+    return store.put(to_flag(Channel(file["id"], decision, granted_by=by)))
+
+
+def renew(store: Store, patient: str, on: date) -> Resource:
+    """Put a green channel into force for another term from a day on; the rules are asked again, or the approver's grant is repeated.
+
+    Raises:
+        NotFound: there is none. RuleViolation: withdrawn, or no longer entitled.
+    """
+    file = follow(store, patient)
+    channel = channel_of(store, file["id"])
+    if channel is None:
+        raise NotFound("the person has no green channel to renew; grant one")
+    if channel.withdrawn:
+        raise RuleViolation("the green channel was withdrawn; grant it anew", reason="greenchannel-withdrawn")
+    if is_deceased(file):
+        raise RuleViolation("the file says that the person has died; nothing is renewed", reason="greenchannel-deceased")
+    policy = policy_of(store, on)
+    if channel.granted_by:
+        decision = rules.grant(channel.decision.rights, channel.decision.reasons, on, policy)
+    else:
+        decision = rules.decide(cadre_of(file, policy), on, policy)
+        if not decision.entitled:
+            raise RuleViolation("the person is no longer entitled; withdraw the green channel", reason="greenchannel-not-entitled")
+    if rules.in_force(channel.decision, on):
+        decision = replace(decision, valid_from=channel.decision.valid_from)
+    return store.put(to_flag(Channel(file["id"], decision, granted_by=channel.granted_by)))
+
+
+def withdraw(store: Store, patient: str, on: date) -> Resource:
+    """Close a person's green channel on a day; closing it twice changes nothing."""
+    for one in _files(store, patient):
+        flag = store.find("Flag", flag_id(one))
+        if flag is None or not is_channel(flag):
+            continue
+        channel = to_channel(flag)
+        if channel.withdrawn:
+            return flag
+        start = channel.decision.valid_from or on
+        decision = replace(channel.decision, valid_to=min(channel.decision.valid_to or on, max(on, start)))
+        return store.put(to_flag(replace(channel, decision=decision, withdrawn=True)))
+    raise NotFound("the person has no green channel to withdraw")
+
+
+def channel_of(store: Store, patient: str) -> Channel | None:
+    """A person's green channel, also where it stands under a file that was merged into this one."""
+    found = [to_channel(flag) for one in _files(store, patient) if (flag := store.find("Flag", flag_id(one))) and is_channel(flag)]
+    return min(found, key=lambda channel: channel.withdrawn, default=None)
+
+
+def answer(store: Store, identifier_system: str, value: str, on: date | None = None, purpose: str = "hospital-window") -> Answer:
+    """Tell a hospital window where the person with this number stands on a day; every question is noted in the audit.
+
+    Merged files lead to the surviving one. Unknown, not entitled, expired, withdrawn and deceased are different answers.
+
+    Raises:
+        Invalid: the number is no citizen id, though it was given as one.
+        Conflict: the number stands in several files that are not merged.
+    """
+    day = on or today(store)
+    number = citizen_id.read(value, day).number if identifier_system == CITIZEN_ID else value.strip()
+    file = identify(store, [(identifier_system, number)])
+    told = answer_for(store, file["id"], day) if file else rules.answer(None, False, None, False, day)
+    store.audit(
+        "green-channel",
+        f"Flag/{flag_id(told.patient)}" if told.patient else None,
+        patient=told.patient,
+        outcome=told.standing.value,
+        purpose=purpose,
+    )
+    return told
+
+
+def answer_for(store: Store, patient: str, on: date) -> Answer:
+    """Where a person stands on a day, by the id of the file."""
+    file = follow(store, patient)
+    channel = channel_of(store, file["id"])
+    return rules.answer(file["id"], is_deceased(file), channel.decision if channel else None, bool(channel and channel.withdrawn), on)
+
+
+def refresh(store: Store, on: date) -> Refreshed:
+    """Look at every file: grant what the rules give, renew what is about to end, withdraw what no rule gives any more.
+
+    A channel that somebody granted or withdrew by hand stays as it is. Asking twice changes nothing; a timer calls it once a day.
+    """
+    policy = policy_of(store, on)
+    granted, renewed, withdrawn = [], [], []
+    for patient in store.select("Patient", active="true"):
+        cadre, channel = cadre_of(patient, policy), channel_of(store, patient["id"])
+        entitled = rules.decide(cadre, on, policy).entitled
+        if channel is None:
+            if entitled:
+                grant(store, patient["id"], on)
+                granted.append(patient["id"])
+        elif not channel.withdrawn and (cadre.deceased or (not entitled and not channel.granted_by)):
+            withdraw(store, patient["id"], on)
+            withdrawn.append(patient["id"])
+        elif entitled and not channel.withdrawn and not channel.granted_by and rules.due_for_renewal(channel.decision, on, policy):
+            renew(store, patient["id"], on)
+            renewed.append(patient["id"])
+    return Refreshed(tuple(granted), tuple(renewed), tuple(withdrawn))
+
+
+def _files(store: Store, patient: str) -> list[str]:
+    survivor = str(follow(store, patient)["id"])
+    return [survivor, *replaced(store, survivor)]
