@@ -1,0 +1,244 @@
+"""From conditions and an order to one page of rows.
+
+Two plans give the same rows in the same order:
+
+- *sparse*: some condition selects few rows; take those, test the others, sort.
+- *dense*: all conditions select many rows; walk an index in the wanted order, test each row, stop when the page is full.
+
+Pages continue after the key of the last row (keyset), never by counting from the start: the thousandth page costs what the first does,
+and what is written meanwhile neither repeats nor hides a row. The pk breaks ties. Resources without a value come last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from healthsvc.store import search_ast as ast
+from healthsvc.store.search_leaf import EVER, Piece, all_of, among
+from healthsvc.store.search_rows import CEILING, COLUMNS, Rows
+from healthsvc.store.search_sql import LIVE, Writer
+from healthsvc.store.stored import Stored
+
+KEYS = {
+    "token": ("code", "system"),
+    "string": ("folded", "exact"),
+    "date": ("low", "high"),
+    "reference": ("target", "target_type"),
+    "quantity": ("low", "high"),
+    "uri": ("uri",),
+}
+"""Columns by which an index table sorts behind the parameter: the first is the sort key, the second completes the walk."""
+COLUMN_KEYS = {"_id": "r.id", "_lastUpdated": "r.updated", "_type": "r.type"}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One sort key: a column of the resource (kind None) or a parameter of an index table."""
+
+    kind: ast.Kind | None
+    params: tuple[str, ...]
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of one page, and the position after its last row (None: that was all)."""
+
+    rows: list[Stored]
+    position: list[Any] | None
+
+
+class Plan:
+    """The conditions and the order of one search, ready to give pages and counts."""
+
+    def __init__(self, rows: Rows, writer: Writer, types: Sequence[str], node: ast.Node, keys: Sequence[Key]) -> None:
+        self.rows = rows
+        self.writer = writer
+        self.types = types
+        self.keys = keys
+        nodes = node.nodes if isinstance(node, ast.All) else (node,)
+        first = rows.rarest(writer, nodes, types) if nodes else None
+        few = first is not None and rows.size(writer, first, types) < CEILING
+        self.source = writer.source(first, types) if first is not None and few else None
+        self.walked = next(filter(_walkable, nodes), None) if self.source is None and not keys else None
+        taken = self.walked if self.source is None else first
+        tested = [writer.bracketed(one, "r") for one in nodes if one is not taken]
+        if taken is None or not _indexed(taken):
+            tested = [among("r.type", rows.terms(types)), Piece(f"r.{LIVE}"), *tested]
+        self.tests = all_of(tested)
+
+    def page(self, count: int, position: Sequence[Any] | None) -> Slice:
+        """``count`` rows after a position (None: from the start)."""
+        if not self.keys:
+            return self._by_pk(count, position)
+        if self.keys[0].kind is None:
+            return self._sorted(count, position, with_key=False)
+        if position is not None and position[0] == "none":
+            return self._sorted(count, position[1:], with_key=False, without=True)
+        first = self._sorted(count, position, with_key=True)
+        if len(first.rows) == count:
+            return first
+        rest = self._sorted(count - len(first.rows), None, with_key=False, without=True)
+        return Slice(first.rows + rest.rows, rest.position)
+
+    def count(self, most: int) -> int:
+        """How many rows there are, counting no further than ``most``."""
+        made = self._from("r.pk", None, bare=self.tests.sql == EVER)
+        limited = f"SELECT count(*) FROM (SELECT 1 FROM ({made.sql}) AS s LIMIT {int(most)}) AS c"
+        return int(self.rows.run(limited, made.args)[0][0])
+
+    # -- inside -----------------------------------------------------------------------------------------------------------------
+
+    def _from(self, columns: str, position: Sequence[Any] | None, *, bare: bool = False) -> Piece:
+        """Rows by the source, along one index range, or along the types; ``bare``: the index alone tells, no row is needed."""
+        if self.walked is not None:
+            return self._along(self.walked, columns, position, bare)
+        if bare and self.source is not None:
+            return Piece(f"SELECT DISTINCT d.pk FROM ({self.source.sql}) AS d", self.source.args)
+        after = EVER_PIECE if position is None else Piece("r.pk>?", (position[0],))
+        known = all_of((self.tests, after))
+        if self.source is None:
+            return Piece(f"SELECT {columns} FROM resource r WHERE {known.sql}", known.args)
+        return Piece(f"SELECT {columns} FROM resource r WHERE r.pk IN ({self.source.sql}) AND {known.sql}", self.source.args + known.args)
+
+    def _along(self, leaf: ast.Tokens | ast.References, columns: str, position: Sequence[Any] | None, bare: bool) -> Piece:
+        """Along the entries ``c`` of one code or one reference, which stand in the order of pk, each once."""
+        after = EVER_PIECE if position is None else Piece("c.pk>?", (position[0],))
+        known = all_of((among("c.param", self.rows.params(leaf.params)), *self.writer.leaves.alternatives(leaf, "c"), after))
+        table = TABLE_OF[type(leaf)]
+        if bare:
+            return Piece(f"SELECT c.pk FROM {table} c WHERE {known.sql}", known.args)
+        known = all_of((known, self.tests))
+        return Piece(f"SELECT {columns} FROM {table} c CROSS JOIN resource r WHERE r.pk=c.pk AND {known.sql}", known.args)
+
+    def _by_pk(self, count: int, position: Sequence[Any] | None) -> Slice:
+        made = self._from(COLUMNS, position)
+        found = self.rows.run(f"{made.sql} ORDER BY {'c' if self.walked else 'r'}.pk LIMIT {count + 1}", made.args)
+        rows = [self.rows.stored(row) for row in found[:count]]
+        return Slice(rows, [rows[-1].pk] if len(found) > count and rows else None)
+
+    def _sorted(self, count: int, position: Sequence[Any] | None, *, with_key: bool, without: bool = False) -> Slice:
+        """Sorted rows: those that have the first key by its index, or those that do not have it, or by a column of the resource."""
+        first, later = self.keys[0], list(self.keys[1:])
+        down = first.descending
+        head: list[tuple[str, bool]] = []
+        condition = EVER_PIECE
+        if with_key:
+            condition = self._keyed(first)
+            names = KEYS[str(first.kind)] if not later else KEYS[str(first.kind)][:1]
+            head = [(f"s.{name}", down) for name in names]
+        elif without:
+            condition = self.writer.test(ast.Not(ast.Present(first.kind or "token", first.params)), "r")
+        else:
+            head = [(COLUMN_KEYS[first.params[0]], down)]
+        scalars = [self._scalar(one) for one in later]
+        order = [*head, *((f"k{place}", one.descending) for place, one in enumerate(later)), ("pk", down)]
+        return self._ordered(count, position, first if with_key else None, condition, scalars, order, without)
+
+    def _ordered(
+        self,
+        count: int,
+        position: Sequence[Any] | None,
+        key: Key | None,
+        condition: Piece,
+        scalars: Sequence[Piece],
+        order: Sequence[tuple[str, bool]],
+        without: bool,
+    ) -> Slice:
+        named = [(name if name.startswith("k") else ("s.pk" if key else "r.pk") if name == "pk" else name, down) for name, down in order]
+        simple = not scalars
+        columns = ", ".join([COLUMNS, *(f"{name} AS h{place}" for place, (name, _) in enumerate(named) if not name.startswith("k"))])
+        columns += "".join(f", ({one.sql}) AS k{place}" for place, one in enumerate(scalars))
+        bound = after(named, position) if position is not None else EVER_PIECE
+        known = all_of((condition, self.tests, bound if simple else EVER_PIECE))
+        scalar_args = tuple(arg for one in scalars for arg in one.args)
+        if key is None:
+            table, args = "resource r", ()
+            link = EVER_PIECE if self.source is None else Piece(f"r.pk IN ({self.source.sql})", self.source.args)
+        elif self.source is None:
+            table, args, link = f"ix_{key.kind} s CROSS JOIN resource r", (), Piece("r.pk=s.pk")
+        else:
+            table, args = (
+                f"(SELECT DISTINCT pk FROM ({self.source.sql}) AS d) AS c CROSS JOIN ix_{key.kind} s CROSS JOIN resource r",
+                self.source.args,
+            )
+            link = Piece("s.pk=c.pk AND r.pk=c.pk")
+        known = all_of((link, known))
+        sql, values = f"SELECT {columns} FROM {table} WHERE {known.sql}", scalar_args + args + known.args
+        heads = [name if simple or name.startswith("k") else f"h{place}" for place, (name, _) in enumerate(named)]
+        if not simple:
+            bound = after(list(zip(heads, [down for _, down in named], strict=True)), position) if position is not None else EVER_PIECE
+            sql, values = f"SELECT * FROM ({sql}) AS q WHERE {bound.sql}", values + bound.args
+        by = ", ".join(written for name, (_, down) in zip(heads, named, strict=True) for written in ordering(name, down))
+        found = self.rows.run(f"{sql} ORDER BY {by} LIMIT {count + 1}", values)
+        rows = [self.rows.stored(row) for row in found[:count]]
+        if len(found) <= count or not rows:
+            return Slice(rows, None)
+        width = len(named) - len(scalars)
+        last = found[count - 1]
+        heads_of, keys_of = list(last[6 : 6 + width]), list(last[6 + width :])
+        place = [*heads_of[:-1], *keys_of, heads_of[-1]]
+        return Slice(rows, ["none", *place] if without else place)
+
+    def _keyed(self, key: Key) -> Piece:
+        """The index entry ``s`` of the key, of several the first in the order."""
+        param = among("s.param", self.rows.params(key.params))
+        columns = KEYS[str(key.kind)]
+        mine, other = ", ".join(f"s.{one}" for one in columns), ", ".join(f"o.{one}" for one in columns)
+        sign = ">" if key.descending else "<"
+        return Piece(
+            f"{param.sql} AND NOT EXISTS (SELECT 1 FROM ix_{key.kind} o WHERE o.pk=s.pk AND o.param=s.param AND ({other}) {sign} ({mine}))",
+            param.args,
+        )
+
+    def _scalar(self, key: Key) -> Piece:
+        """A later sort key as a value of the row."""
+        if key.kind is None:
+            return Piece(COLUMN_KEYS[key.params[0]])
+        x = self.writer.alias("x")
+        known = self.writer.param(x, key.params)
+        pick = "max" if key.descending else "min"
+        return Piece(f"SELECT {pick}({x}.{KEYS[key.kind][0]}) FROM ix_{key.kind} {x} WHERE {x}.pk=r.pk AND {known.sql}", known.args)
+
+
+EVER_PIECE = Piece(EVER)
+TABLE_OF = {ast.Tokens: "ix_token", ast.References: "ix_reference"}
+
+
+def ordering(name: str, down: bool) -> list[str]:
+    """ORDER BY terms; only keys that may be absent need the first."""
+    way = " DESC" if down else ""
+    return [f"{name} IS NULL", f"{name}{way}"] if name.startswith("k") else [f"{name}{way}"]
+
+
+def after(order: Sequence[tuple[str, bool]], position: Sequence[Any]) -> Piece:
+    """The rows behind a position in an order of several keys."""
+    same_way = len({down for _, down in order}) == 1 and not any(name.startswith("k") for name, _ in order)
+    if same_way:
+        names = ", ".join(name for name, _ in order)
+        return Piece(f"({names}) {'<' if order[0][1] else '>'} ({','.join('?' * len(order))})", tuple(position))
+    alternatives, args = [], []
+    for place in range(len(order)):
+        equal = [(name, value) for (name, _), value in zip(order[:place], position[:place], strict=True)]
+        name, down = order[place]
+        value = position[place]
+        if value is None:
+            continue  # nothing comes behind an absent value but later keys
+        parts = [f"{one} IS NULL" if v is None else f"{one}=?" for one, v in equal]
+        behind = f"{name}{'<' if down else '>'}?"
+        parts.append(f"({behind} OR {name} IS NULL)" if name.startswith("k") else behind)
+        alternatives.append(f"({' AND '.join(parts)})")
+        args += [v for _, v in equal if v is not None] + [value]
+    return Piece(f"({' OR '.join(alternatives)})", tuple(args))
+
+
+def _indexed(node: ast.Node) -> bool:
+    """Whether an index of its own answers: its parameters carry the type, and deleted resources have no entries."""
+    return isinstance(node, (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present, ast.Chained))
+
+
+def _walkable(node: ast.Node) -> TypeGuard[ast.Tokens | ast.References]:
+    """One full code or one full reference of one type: its entries stand in the order of pk."""
+    if not isinstance(node, (ast.Tokens, ast.References)):
+        return False
+    return len(node.wanted) == 1 and len(node.params) == 1 and None not in node.wanted[0]
