@@ -82,7 +82,7 @@ class Layer:
         edge, along, metres = np.full(count, -1, np.intp), np.zeros(count), np.full(count, np.inf)
         if count == 0 or len(self.line_edge) == 0:
             return Hooks(edge, along, metres)
-        dots = shapely.points(self.projection.metres(places))
+        dots: Any = shapely.points(self.projection.metres(places))
         asked, found = self.tree.query_nearest(dots, all_matches=False)
         lines = self.lines[found]
         edge[asked] = self.line_edge[found]
@@ -104,7 +104,7 @@ def layer(network: Network, mode: Mode, policy: CirclePolicy, projection: Projec
     graph, metres_graph = join(len(network.junctions), *both_ways(ends, forward, back, metres))
     _, part = connected_components(graph, directed=True, connection="strong")
     within = (np.isfinite(forward) | np.isfinite(back)) & (part[ends[:, 0]] == part[ends[:, 1]])
-    part_metres = np.bincount(part[ends[within, 0]], weights=metres[within], minlength=int(part.max()) + 1)
+    part_metres: Floats = np.bincount(part[ends[within, 0]], weights=metres[within], minlength=int(part.max()) + 1).astype(np.float64)
     enough = min(policy.part_min_metres, policy.part_min_share * float(part_metres.max()))
     large = (part_metres > 0) & (part_metres >= enough)
     usable = within & large[part[ends[:, 0]]] & (metres > 0)

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from healthsvc import clock
 from healthsvc.circle import network as networks
 from healthsvc.circle import osm
 from healthsvc.circle.network import Network
+from healthsvc.circle.providers import policy_values
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.rules import CirclePolicy, Mode
+from healthsvc.policy import load as load_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +46,51 @@ class LoadReport:
     attribution: str
     modes: tuple[PartReport, ...]
 
-    def manifest(self) -> dict[str, Any]:
-        """The report as kept with the network."""
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values; kept with the network as its manifest."""
         return {"format": networks.FORMAT, **asdict(self)}
 
+    def lines(self) -> list[str]:
+        """The report in words."""
+        west, south, east, north = self.bbox
+        dated = f"{self.data_date} (from the {self.date_source})" if self.data_date else "unknown: neither the file nor its name tells"
+        found = [
+            f"roads of {self.file}: {self.road_km} km, {self.junctions} junctions, {self.edges} edges, {self.barriers} barriers",
+            f"bounding box: {west:.5f}, {south:.5f} to {east:.5f}, {north:.5f} (WGS-84)",
+            f"data date: {dated}",
+        ]
+        for part in self.modes:
+            large = ", ".join(f"{km} km" for km in part.parts_km)
+            found.append(
+                f"{part.mode}: {part.road_km} km, {len(part.parts_km)} connected part{'s' * (len(part.parts_km) != 1)} ({large});"
+                f" {part.unusable_km} km hang on none of them and are not used for addresses"
+            )
+        if self.cut_ways:
+            found.append(f"{self.cut_ways} ways leave the extract")
+        return [*found, f"network sha256: {self.sha256}", self.attribution]
 
-def load(path: Path, data: Path, policy: CirclePolicy, progress: Callable[[str], None] = lambda _: None) -> LoadReport:
+
+def load(
+    path: Path, data: Path, progress: Callable[[int, int], None] = lambda _done, _total: None, policy: CirclePolicy | None = None
+) -> LoadReport:
     """Read an ``.osm.pbf`` extract and make it the site's road network in ``data/roads``.
 
     Args:
         path: the extract.
         data: the site's data directory.
-        policy: the circle's parameters (they say how large a part must be to be usable).
-        progress: told in words what is under way.
+        progress: told how many steps of how many are done.
+        policy: the circle's parameters (they say how large a part must be to be usable); None: those in force today.
 
     Raises:
         NotFound: there is no such file.
         Malformed: it is empty, no PBF, damaged, or holds no road. What was loaded before stays in force.
     """
-    extract = osm.read(path, progress)
-    progress("joining ways")
+    values = policy or policy_values(load_policy(data / "policy"), clock.today())
+    progress(0, 4)
+    extract = osm.read(path)
+    progress(1, 4)
     network = networks.build(extract.ways, extract.barriers)
-    progress("finding connected parts")
+    progress(2, 4)
     report = LoadReport(
         file=path.name,
         bbox=network.bounds(),
@@ -78,10 +104,11 @@ def load(path: Path, data: Path, policy: CirclePolicy, progress: Callable[[str],
         road_km=round(float(network.metres().sum()) / 1000, 1),
         sha256=network.sha256(),
         attribution=osm.ATTRIBUTION,
-        modes=parts(network, policy),
+        modes=parts(network, values),
     )
-    networks.save(network, report.manifest(), data / "roads")
-    progress("saved")
+    progress(3, 4)
+    networks.save(network, report.as_json(), data / "roads")
+    progress(4, 4)
     return report
 
 

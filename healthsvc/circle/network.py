@@ -84,8 +84,8 @@ class Network:
         digest = hashlib.sha256(FORMAT.encode())
         for part in (self.junctions, self.ends, self.starts, self.shape, self.name):
             digest.update(np.ascontiguousarray(part, dtype="<i4").tobytes())
-        for part in (self.bits, self.kind, self.maxspeed):
-            digest.update(np.ascontiguousarray(part).tobytes())
+        for codes in (self.bits, self.kind, self.maxspeed):
+            digest.update(np.ascontiguousarray(codes).tobytes())
         digest.update("\n".join(self.names).encode())
         return digest.hexdigest()
 

@@ -1,7 +1,6 @@
 """Read an OpenStreetMap extract (``.osm.pbf``): its ways with rights of use, its barriers, its date."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,12 +33,11 @@ class Extract:
     """Ways that leave the extract: some of their nodes are missing."""
 
 
-def read(path: Path, progress: Callable[[str], None] = lambda _: None) -> Extract:
+def read(path: Path) -> Extract:
     """Read all ways that somebody may use.
 
     Args:
         path: the PBF file.
-        progress: told in words what is under way.
 
     Raises:
         NotFound: there is no such file.
@@ -48,13 +46,12 @@ def read(path: Path, progress: Callable[[str], None] = lambda _: None) -> Extrac
     import osmium
 
     _look(path)
-    progress(f"reading {path.name}")
     found: list[Way] = []
     barriers: dict[int, int] = {}
     newest, cut = datetime(1970, 1, 1, tzinfo=UTC), 0
     try:
         header = osmium.io.Reader(osmium.io.File(str(path), "pbf"), osmium.osm.osm_entity_bits.NOTHING).header()
-        objects = osmium.FileProcessor(osmium.io.File(str(path), "pbf"), osmium.osm.NODE | osmium.osm.WAY)
+        objects: Any = osmium.FileProcessor(osmium.io.File(str(path), "pbf"), osmium.osm.NODE | osmium.osm.WAY)
         objects = objects.with_locations("sparse_mem_array").with_filter(osmium.filter.KeyFilter("highway", "barrier"))
         for thing in objects:
             newest = max(newest, thing.timestamp)
@@ -79,7 +76,6 @@ def read(path: Path, progress: Callable[[str], None] = lambda _: None) -> Extrac
         raise Malformed(
             f"{path.name} holds no road that can be used on foot, by e-bike or by car; load an extract with highway ways", path="file"
         )
-    progress(f"{len(found)} ways, {len(barriers)} barriers")
     said, how = _dated(header, newest, path)
     return Extract(found, barriers, said, how, cut)
 

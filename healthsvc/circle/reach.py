@@ -13,7 +13,7 @@ _ROUND = 6
 
 
 def draw(network: Network, layer: Layer, origin: Hooks, limit: float, width: float) -> tuple[dict[str, Any], float]:
-    """A GeoJSON MultiPolygon about every stretch of road reached within ``limit`` seconds, ``width`` metres to each side, and its area in km2."""
+    """A GeoJSON MultiPolygon about every stretch of road reached within ``limit`` seconds, ``width`` metres to each side; its km2."""
     import shapely
 
     stretches = _stretches(network, layer, origin, limit) if origin.edge[0] >= 0 else []

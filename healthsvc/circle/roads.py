@@ -14,7 +14,7 @@ from healthsvc.circle.layer import Hooks, Layer, Projection
 from healthsvc.circle.network import Network
 from healthsvc.circle.rules import Basis, CirclePolicy, Mode
 from healthsvc.circle.rules import mode as read_mode
-from healthsvc.circle.travel import NO_PATH, ROAD, Floats, Matrix, Reach, Snap, distances, points
+from healthsvc.circle.travel import NO_PATH, ROAD, Floats, Matrix, Reach, Snap, Status, distances, points
 
 ENGINE = "healthsvc roads"
 
@@ -28,7 +28,7 @@ class Roads:
         self.network, self.manifest, self.policy = network, manifest, policy
         west, south, east, north = network.bounds()
         self.projection = Projection((west + east) / 2, (south + north) / 2)
-        hull = shapely.multipoints(self.projection.metres(network.degrees)).convex_hull
+        hull: Any = shapely.convex_hull(shapely.multipoints(self.projection.metres(network.degrees)))
         self.extent = hull.buffer(policy.snap_flag_metres)
         shapely.prepare(self.extent)
         self._layers: dict[Mode, Layer] = {}
@@ -92,9 +92,9 @@ class Roads:
         basis = Basis.ROAD if hooks.edge[0] >= 0 else Basis.NO_PATH
         return Reach(geometry, area, basis, self.provenance(here.mode), float(snap.metres[0]), snap.doubts(0))
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """The engine and the manifest of its data."""
-        return {"engine": ENGINE, "basis": str(Basis.ROAD), "modes": [str(how) for how in Mode], "roads": self.manifest}
+        return Status(ENGINE, Basis.ROAD, tuple(str(how) for how in Mode), self.manifest)
 
     def provenance(self, how: Mode) -> dict[str, Any]:
         """What is stored with every answer."""

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from healthsvc.circle import town_plan, ways
@@ -129,7 +130,7 @@ def _homes(drawing: Drawing) -> tuple[Place, ...]:
     stretches: dict[str, list[tuple[int, int, str]]] = {number: [] for number, *_ in _COMMUNITIES}
     for nodes, tags in drawing.ways:
         if tags["highway"] in _HOME_KINDS and tags["name"] != "断头小径":
-            for a, b in zip(nodes, nodes[1:], strict=False):
+            for a, b in pairwise(nodes):
                 (ax, ay), (bx, by) = drawing.places[a - 1], drawing.places[b - 1]
                 community = _community((ax + bx) / 2, (ay + by) / 2)
                 if community is not None:

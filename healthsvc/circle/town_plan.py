@@ -8,6 +8,7 @@ lane, and a stub of path that hangs on nothing.
 import math
 import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from healthsvc.circle import ways
 from healthsvc.circle.datum import EARTH_RADIUS
@@ -111,7 +112,7 @@ def _grid(town: Drawing, chance: random.Random, columns: tuple[int, ...]) -> lis
 def _bent(town: Drawing, chance: random.Random, middles: dict[tuple[int, int], int], corners: list[int]) -> list[int]:
     """A street through its crossings with a slight bend in every block; the bend is where lanes begin."""
     found = [corners[0]]
-    for a, b in zip(corners, corners[1:], strict=False):
+    for a, b in pairwise(corners):
         (ax, ay), (bx, by) = town.places[a - 1], town.places[b - 1]
         middles[a, b] = town.node((ax + bx) / 2 + chance.uniform(-12, 12), (ay + by) / 2 + chance.uniform(-12, 12))
         found += [middles[a, b], b]

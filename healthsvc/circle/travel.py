@@ -46,7 +46,7 @@ class Snap:
 class Matrix:
     """Ways from every origin (row) to every destination (column), and what they rest on.
 
-    ``seconds`` and ``metres`` are infinite where there is no path (basis ``NO_PATH``) and where the way is longer than the limit (``ROAD``).
+    ``seconds`` and ``metres`` are infinite where there is no path (``NO_PATH``) and where the way is longer than the limit (``ROAD``).
     """
 
     seconds: Floats
@@ -75,6 +75,39 @@ class Reach:
     doubts: tuple[Doubt, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Which engine answers, on which data."""
+
+    engine: str
+    basis: Basis
+    modes: tuple[str, ...]
+    roads: dict[str, Any] | None
+    """The manifest of the road data: file, bounding box, date, fingerprint, parts, attribution; None where there are none."""
+    behind: "Status | None" = None
+    """Who answers where the first cannot."""
+    formula: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The status as plain values."""
+        behind = self.behind.as_json() if self.behind else None
+        return {
+            "engine": self.engine,
+            "basis": str(self.basis),
+            "modes": list(self.modes),
+            "roads": self.roads,
+            "formula": self.formula,
+            "outside_the_data": behind,
+        }
+
+    def __str__(self) -> str:
+        if self.roads is None:
+            return f"{self.engine}: {', '.join(self.modes)}"
+        dated = self.roads.get("data_date") or "date unknown"
+        invented = ", an invented town: load an extract with `healthsvc roads load FILE.osm.pbf`" if self.roads.get("invented") else ""
+        return f"{self.engine}, {self.roads['file']} ({dated}), {self.roads['road_km']} km of road{invented}"
+
+
 class TravelTimes(Protocol):
     """Whoever can say how long a way takes: our own road graph, a routing service, an estimate."""
 
@@ -86,7 +119,7 @@ class TravelTimes(Protocol):
         """The ground that can be reached from a place."""
         ...
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Which engine answers, on which data, for which modes and area."""
         ...
 
@@ -132,8 +165,8 @@ def distances(places: Floats, others: Floats) -> Floats:
 class Estimate:
     """Travel times from the distance as the crow flies: always there, always marked.
 
-    Measured against roads in three cities its error is 8 to 11 % (median) and 29 to 44 % (95th percentile) in Chinese centres, and of the homes
-    that it calls inside the walking circle 15 to 38 % are not.
+    Measured against routed times on foot its error is 8 to 11 % (median) and 29 to 44 % (95th percentile), and of the homes that it calls
+    inside the walking circle 15 to 38 % are not.
     """
 
     def __init__(self, policy: CirclePolicy) -> None:
@@ -163,12 +196,15 @@ class Estimate:
             {"type": "Polygon", "coordinates": [ring]}, float(area), Basis.ESTIMATE, self._provenance(how), doubts=(Doubt.ESTIMATED,)
         )
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """The formula's parameters."""
-        formula = {str(how): dict(zip(("fixed_seconds", "detour", "kmh"), self.policy.estimate(how), strict=True)) for how in Mode}
-        return {"engine": "estimate", "basis": str(Basis.ESTIMATE), "modes": list(formula), "formula": formula, "roads": None}
+        formula = {str(how): self._formula(how) for how in Mode}
+        return Status("estimate", Basis.ESTIMATE, tuple(formula), None, formula=formula)
+
+    def _formula(self, how: Mode) -> str:
+        fixed, detour, kmh = self.policy.estimate(how)
+        return f"{fixed:g} s + {detour:g} d at {kmh:g} km/h"
 
     def _provenance(self, how: Mode) -> dict[str, Any]:
-        fixed, detour, kmh = self.policy.estimate(how)
-        formula = f"{fixed:g} s + {detour:g} d at {kmh:g} km/h"
-        return {"engine": "estimate", "mode": str(how), "kmh": kmh, "formula": formula, "network": None, "data_date": None}
+        _, _, kmh = self.policy.estimate(how)
+        return {"engine": "estimate", "mode": str(how), "kmh": kmh, "formula": self._formula(how), "network": None, "data_date": None}

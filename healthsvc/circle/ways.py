@@ -1,7 +1,7 @@
 """Who may use a way: OpenStreetMap tags read as rights of way on foot, by e-bike and by car.
 
-Rights are bits per direction, so that a network keeps them apart from speeds (which are policy). Private ground is not used: an address there
-is reached from the nearest public road, and the snap distance says how far that is.
+Rights are bits per direction, so that a network keeps them apart from speeds (which are policy). Private ground is not used: an address
+there is reached from the nearest public road, and the snap distance says how far that is.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ _DRIVEN = frozenset(CLASSES[:15])
 
 
 def rights(tags: Mapping[str, str]) -> int:
-    """The bits of who may use a way; 0 where nobody may or it is no way that we know (``highway`` proposed, under construction, a race track).
+    """The bits of who may use a way; 0 where nobody may, or it is no way that we know (proposed, under construction, a race track).
 
-    On foot one-way signs do not count. An e-bike obeys them unless ``oneway:bicycle=no`` or an ``opposite`` cycle lane says otherwise, and is
-    pushed at walking pace on footways, pedestrian streets and where ``bicycle=dismount``.
+    On foot one-way signs do not count. An e-bike obeys them unless ``oneway:bicycle=no`` or an ``opposite`` cycle lane says otherwise, and
+    is pushed at walking pace on footways, in pedestrian streets and where ``bicycle=dismount``.
     """
     kind = tags.get("highway", "")
     if kind not in CLASSES or tags.get("area") == "yes":

@@ -1,17 +1,18 @@
 """Who answers: the roads where there are data, the estimate elsewhere, marked as such."""
 
-import os
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from healthsvc import clock
 from healthsvc.circle.rules import Basis, CirclePolicy, Doubt
-from healthsvc.circle.travel import ESTIMATE, Estimate, Matrix, Reach, TravelTimes
+from healthsvc.circle.travel import ESTIMATE, Estimate, Matrix, Reach, Status, TravelTimes
 from healthsvc.policy import Policy
+from healthsvc.policy import load as load_policy
 
 
 class Composite:
@@ -44,32 +45,36 @@ class Composite:
         guess = self.estimate.reach(origin, mode, minutes)
         return Reach(guess.geometry, guess.square_km, Basis.ESTIMATE, guess.provenance, found.snap_metres, (*found.doubts, Doubt.ESTIMATED))
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """The road engine's status, and that the estimate stands behind it."""
-        return {**self.roads.status(), "outside_the_data": self.estimate.status()}
+        return replace(self.roads.status(), behind=self.estimate.status())
+
+
+def travel_times(data: Path | None, policy: Policy | None = None, on: date | None = None) -> TravelTimes:
+    """The travel times of a site: its loaded roads, or the embedded town, each with the estimate behind it.
+
+    Args:
+        data: the site's data directory (``DATA/roads`` holds what ``healthsvc roads load`` made); None: the embedded town.
+        policy: where speeds and limits come from; None: the shipped values and the site's own.
+        on: the day whose parameters are in force; None: today.
+
+    The answer is kept until the file or a parameter changes; it is safe to share between threads.
+
+    Raises:
+        Malformed: the saved network is damaged.
+    """
+    known = policy or load_policy(None if data is None else data / "policy")
+    values = _Values(policy_values(known, on or clock.today()))
+    path = None if data is None else data / "roads" / "network.npz"
+    if path is None or not path.is_file():
+        return _town(values)
+    stamp = path.stat()
+    return _loaded(path, (stamp.st_mtime_ns, stamp.st_size), values)
 
 
 def policy_values(policy: Policy, on: date) -> CirclePolicy:
     """The circle's parameters in force on a day."""
     return policy.fill(CirclePolicy, "circle", on)
-
-
-def travel_times(data: Path | None, policy: Policy, on: date) -> TravelTimes:
-    """The travel times of a site: its loaded roads, or the embedded town, each with the estimate behind it.
-
-    Args:
-        data: the site's data directory (``DATA/roads`` holds what ``healthsvc roads load`` made); None: the embedded town.
-        policy: where speeds and limits come from.
-        on: the day whose parameters are in force.
-
-    The answer is kept until the file or a parameter changes; it is safe to share between threads.
-    """
-    values = policy_values(policy, on)
-    path = None if data is None else data / "roads" / "network.npz"
-    if path is None or not path.is_file():
-        return _town(_Values(values))
-    stamp = os.stat(path)
-    return _loaded(path, (stamp.st_mtime_ns, stamp.st_size), _Values(values))
 
 
 class _Values:
