@@ -52,7 +52,8 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
             path="Flag.code",
         )
     longest = policy.lixiu_valid_years if "lixiu" in channel.decision.reasons else policy.other_valid_years
-    latest = years_later(max(on, today(store)), longest) + timedelta(days=policy.renewal_notice_days)
+    before = to_channel(old).decision.valid_to if old is not None and is_channel(old) else None
+    latest = years_later(max(on, today(store), before or on), longest) + timedelta(days=policy.renewal_notice_days)
     if channel.decision.valid_to is None or channel.decision.valid_to > latest:
         raise RuleViolation(
             f"the green channel is granted for {longest} years at most; give Flag.period.end",

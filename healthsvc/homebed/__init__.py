@@ -1,0 +1,1 @@
+"""家庭病床 Home beds: assess, establish, lay out the rounds, suspend, review, discharge; never longer than the limit."""

@@ -1,0 +1,1 @@
+"""The rules of home beds, pure: parameters, eligibility, the bed and its end, the rounds."""
