@@ -147,7 +147,7 @@ class Membership:
 def decide(
     ways: Sequence[Travel], straight: Sequence[float], limit_seconds: float, quick: float, flags: Sequence[Doubt] = ()
 ) -> Membership:
-    """Decide whether a home lies in the circle of its quickest station.
+    """Decide whether a home lies in the circle of its quickest station. A way by road that suffices goes before any estimate.
 
     Args:
         ways: the way from each station to the home.
@@ -158,7 +158,7 @@ def decide(
     """
     if not ways:
         raise Invalid("no station to measure from; register at least one station with a position", reason="no-station")
-    best = min(range(len(ways)), key=lambda i: (ways[i].seconds, ways[i].basis is Basis.NO_PATH))
+    best = min(range(len(ways)), key=lambda i: _rank(ways[i], limit_seconds))
     way = ways[best]
     doubts = list(flags)
     if way.basis is Basis.NO_PATH:
@@ -171,3 +171,9 @@ def decide(
     if not inside and any(w.basis is Basis.NO_PATH and metres <= reachable_metres for w, metres in zip(ways, straight, strict=True)):
         doubts.append(Doubt.NO_PATH_TO_NEARER)
     return Membership(best if math.isfinite(way.seconds) else None, way, Verdict.INSIDE if inside else Verdict.OUTSIDE, tuple(doubts))
+
+
+def _rank(way: Travel, limit_seconds: float) -> tuple[bool, float, bool]:
+    """Ways by road within the limit first, then the quickest; an unknown way last."""
+    measured_inside = way.basis is Basis.ROAD and way.seconds <= limit_seconds
+    return not measured_inside, way.seconds, way.basis is Basis.NO_PATH
