@@ -1,4 +1,4 @@
-"""生活自理能力评估: five items, each answered by one of the points that its row of the form allows; the total is computed, never entered."""
+"""生活自理能力评估: five items, each answered by one of the points that its row allows; the total is computed, never entered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

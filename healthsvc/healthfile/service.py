@@ -97,8 +97,8 @@ def follow(store: Store, patient: str) -> Resource:
 def merge(store: Store, survivor: str, retired: str) -> Resource:
     """Join two files of one person: ``retired`` is replaced by ``survivor``. Twice changes nothing, and :func:`unmerge` undoes it.
 
-    Nothing is moved or deleted here: whoever reads the survivor's timeline sees both. Open contracts and visits of the retired file are
-    settled by the contract room when it admits the change. Returns the survivor.
+    Nothing is moved or deleted here (only the responsible doctor is passed on): whoever reads the survivor's timeline sees both. Open
+    contracts and visits of the retired file are settled by the contract room when it admits the change. Returns the survivor.
     """
     kept, gone = follow(store, survivor), store.read("Patient", retired)
     if links(gone, "replaced-by"):
@@ -109,8 +109,10 @@ def merge(store: Store, survivor: str, retired: str) -> Resource:
         raise RuleViolation("a file cannot be merged into itself", reason="patient-merge-self")
     replaces = {"other": {"reference": f"Patient/{gone['id']}"}, "type": "replaces"}
     replaced_by = {"other": {"reference": f"Patient/{kept['id']}"}, "type": "replaced-by"}
-    store.put(kept | {"link": [*kept.get("link", []), replaces]})
     store.put(gone | {"active": False, "link": [*gone.get("link", []), replaced_by]})
+    doctor = kept.get("generalPractitioner") or gone.get("generalPractitioner")
+    named = {"generalPractitioner": doctor} if doctor else {}
+    store.put(kept | named | {"link": [*kept.get("link", []), replaces]})
     return store.read("Patient", kept["id"])
 
 

@@ -1,5 +1,6 @@
 """What a visit found, as FHIR Observations (LOINC, UCUM) and as outputs of its Task."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -57,8 +58,8 @@ def outputs_of(findings: Findings, observations: list[Resource]) -> list[Resourc
     return [{"type": {"coding": [{"system": VISIT_OUTPUT, "code": name}]}, key: value} for name, key, value in values]
 
 
-def findings_of(task: Resource, observations: list[Resource]) -> dict[str, Any]:
-    """Read the findings of a completed visit back, as keyword arguments of :class:`Findings` (without its times and texts)."""
+def findings_of(task: Resource, observations: list[Resource], at: datetime) -> Findings:
+    """Read the numbers and coded findings of a completed visit back (``at`` stands for both times where the Task has none)."""
     found: dict[str, Any] = {}
     danger: list[str] = []
     for output in task.get("output", []):
@@ -75,7 +76,9 @@ def findings_of(task: Resource, observations: list[Resource]) -> dict[str, Any]:
         found["danger_signs"] = tuple(danger)
     for observation in observations:
         found |= _read(observation)
-    return found
+    period = task.get("executionPeriod", {})
+    start, end = (datetime.fromisoformat(period[end]) if period.get(end) else at for end in ("start", "end"))
+    return Findings(start, end, **found)
 
 
 def _read(observation: Resource) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from healthsvc.visit.findings import Findings
 from healthsvc.visit.observations import observations_of, outputs_of
 from healthsvc.visit.policy import VisitPolicy, in_force
 from healthsvc.visit.resources import encounter_of, is_visit, to_task, to_visit
-from healthsvc.visit.rules import OPEN, WAITING, Act, Standing, Status, Visit, apply, resumed_window, standing
+from healthsvc.visit.rules import OPEN, WAITING, Act, Standing, Status, Visit, Window, apply, resumed_window, standing
 
 _SUSPENDABLE: Final = frozenset({Status.REQUESTED, Status.ACCEPTED, Status.IN_PROGRESS})
 
@@ -34,10 +34,10 @@ def policy_of(store: Store, on: date | None = None) -> VisitPolicy:
     return in_force(store.policy, on or store.at.astimezone(store.zone).date())
 
 
-def request(store: Store, visit: Visit) -> Resource:
+def request(store: Store, visit: Visit, extensions: Sequence[Resource] = ()) -> Resource:
     """Ask for a visit, once: asking again under the same id gives back what is there, unchanged.
 
-    A person whose file has been merged into another is visited under the surviving file.
+    A person whose file has been merged into another is visited under the surviving file. ``extensions`` are FHIR extensions of the Task.
     """
     known = store.find("Task", visit.id)
     if known is not None:
@@ -45,6 +45,8 @@ def request(store: Store, visit: Visit) -> Resource:
     survivor = follow(store, visit.person)["id"]
     titled = visit.title or policy_of(store).title(visit.kind)
     task = to_task(replace(visit, person=survivor, title=titled, status=Status.REQUESTED))
+    if extensions:
+        task["extension"] = [*task.get("extension", []), *extensions]
     return store.put(task | {"authoredOn": store.at.isoformat(timespec="seconds")})
 
 
@@ -193,11 +195,25 @@ def reopen(store: Store, task_id: str) -> Resource:
     return _step(store, task_id, Act.REOPEN)
 
 
-def reassign(store: Store, task_id: str, owner: str | None = None, *, person: str | None = None, sources: Sequence[str] = ()) -> Resource:
-    """Give an open visit to another responsible doctor, to the surviving file of a merge, or to another contract."""
+def reassign(
+    store: Store,
+    task_id: str,
+    owner: str | None = None,
+    *,
+    person: str | None = None,
+    sources: Sequence[str] = (),
+    window: Window | None = None,
+) -> Resource:
+    """Give an open visit another responsible doctor, the surviving file of a merge, another contract or another window."""
     task = _task(store, task_id)
     visit = to_visit(task)
-    changed = replace(visit, owner=owner or visit.owner, person=person or visit.person, sources=tuple(sources) or visit.sources)
+    changed = replace(
+        visit,
+        owner=owner or visit.owner,
+        person=person or visit.person,
+        sources=tuple(sources) or visit.sources,
+        window=window or visit.window,
+    )
     return store.put(to_task(changed, task))
 
 

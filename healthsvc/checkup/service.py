@@ -1,0 +1,208 @@
+"""每季上门体检: lay out a term's checkups, complete one, decide what a result asks for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from healthsvc.checkup.calendar import look_up, next_workday
+from healthsvc.checkup.followup import Disease, FollowUp, FollowUpPolicy, Next, Reading, Result, decide, is_needed
+from healthsvc.checkup.resources import (
+    FOLLOW_UP,
+    ICD10_DIABETES,
+    ICD10_HYPERTENSION,
+    PROVISIONAL,
+    checkup_visit,
+    class_observation,
+    has_code,
+    self_care_observation,
+    to_result,
+)
+from healthsvc.checkup.rules import CheckupPolicy, Quarter, quarters
+from healthsvc.checkup.selfcare import SelfCare, assess
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.rules import age
+from healthsvc.healthfile.service import follow, today
+from healthsvc.store import Store
+from healthsvc.visit import service as visits
+from healthsvc.visit.findings import Findings
+from healthsvc.visit.observations import findings_of
+from healthsvc.visit.resources import derived_id, to_visit
+from healthsvc.visit.rules import OPEN, Kind, Priority, Status, Visit, Window
+
+_DISEASES: Final = {Disease.HYPERTENSION: ICD10_HYPERTENSION, Disease.DIABETES: ICD10_DIABETES}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedUp:
+    """A checkup that has been made, with the self-care score where it was asked."""
+
+    visit: visits.Completed
+    self_care: SelfCare | None
+
+
+def lay_out(store: Store, patient: str, source: str, signed: date, ends: date, doctor: str | None) -> list[Resource]:
+    """Ask for the checkups of a contract's term, one Task a quarter; doing it again changes nothing.
+
+    A quarter whose checkup is already open (from the contract before) goes over to the new contract and doctor; one that was called off
+    is asked for again; one that has been made stays made.
+
+    Args:
+        store: an open writing transaction.
+        patient: Patient id.
+        source: ``Contract/x``.
+        signed: first day of the term.
+        ends: last day of the term.
+        doctor: ``Practitioner/x`` who is responsible.
+    """
+    policy = store.policy.fill(CheckupPolicy, "checkup", signed)
+    made = []
+    for planned in quarters(signed, ends, policy):
+        quarter = _closing_on_workday(planned)
+        wanted = checkup_visit(patient, quarter, policy.minutes[quarter.form], doctor, source, store.zone)
+        known = store.find("Task", wanted.id)
+        if known is None:
+            provisional = look_up(quarter.closes).provisional
+            mark = [{"url": PROVISIONAL, "valueBoolean": True}] if provisional else []
+            made.append(visits.request(store, wanted, mark))
+        else:
+            made.append(_taken_over(store, to_visit(known), wanted, known))
+    return made
+
+
+def call_off(store: Store, patient: str, source: str, reason: str) -> list[str]:
+    """Call off the open checkups that a contract had asked for."""
+    return visits.cancel_all(store, patient, reason, source)
+
+
+def complete(
+    store: Store, task_id: str, findings: Findings, by: Sequence[str] | str, self_care: Mapping[str, int] | None = None
+) -> CheckedUp:
+    """A checkup has been made: its findings as with any visit, and the self-care answers where they were asked.
+
+    Raises:
+        Invalid: an impossible number or an answer that the form does not offer; nothing is written.
+    """
+    score = None
+    if self_care is not None:
+        score = assess(self_care, store.policy.value("checkup.selfcare_bands", today(store)))
+        visit = visits.read(store, task_id)
+        store.put(self_care_observation(score, visit.person, visit.id, visit.encounter, findings.end))
+    return CheckedUp(visits.complete(store, task_id, findings, by), score)
+
+
+def decisions(store: Store, visit: Visit, task: Resource) -> list[FollowUp]:
+    """What a completed visit asks for, by the rules of hypertension and diabetes; recorded as Observations, extra visits asked for.
+
+    Diseases that the file knows are always judged; the others only where the numbers are an emergency. That the deciding number is
+    missing is held against a checkup only: an infusion visit need not measure glucose.
+    """
+    observations = _observations(store, task)
+    found = findings_of(task, observations, store.at)
+    patient = follow(store, visit.person)
+    on = today(store)
+    birth = to_person(patient).birth
+    reading = _reading(found, age(birth, on) if birth else 0)
+    conditions = store.select("Condition", patient=visit.person)
+    made = []
+    for disease, codes in _DISEASES.items():
+        known = any(has_code(condition, codes) for condition in conditions)
+        decision = decide(disease, reading, _previous(store, visit, disease) if known else None, _follow_up_policy(store, on))
+        told = decision.result is not Result.NOT_MEASURED or visit.kind == Kind.QUARTERLY_CHECKUP
+        if decision.result is Result.EMERGENCY or (known and told):
+            basis = [f"Observation/{one['id']}" for one in observations]
+            store.put(class_observation(decision, visit, visit.encounter, store.at, basis))
+            made.append(decision)
+    _ask_for_follow_up(store, visit, made, on)
+    return made
+
+
+def settle_calendar(store: Store) -> int:
+    """Look again at open checkups whose year's holidays were not published; returns how many are no longer provisional."""
+    settled = 0
+    for task in store.select("Task", status=[status.value for status in OPEN]):
+        mark = [one for one in task.get("extension", []) if one.get("url") == PROVISIONAL]
+        if not mark:
+            continue
+        closes = to_visit(task).window.end.astimezone(store.zone).date()
+        if not look_up(closes).provisional:
+            rest = [one for one in task["extension"] if one not in mark]
+            bare = {key: value for key, value in task.items() if key != "extension"}
+            store.put(bare | ({"extension": rest} if rest else {}))
+            settled += 1
+    return settled
+
+
+def _closing_on_workday(quarter: Quarter) -> Quarter:
+    """A window that would close on a day off closes on the worked day before, unless that lies before its due day."""
+    closes = next_workday(quarter.closes, quarter.closes)
+    return replace(quarter, closes=closes) if closes >= quarter.due else quarter
+
+
+def _taken_over(store: Store, known: Visit, wanted: Visit, task: Resource) -> Resource:
+    if known.status is Status.CANCELLED:
+        visits.reopen(store, known.id)
+    elif known.status not in OPEN:
+        return task
+    window = wanted.window if known.status is Status.CANCELLED else None
+    return visits.reassign(store, known.id, wanted.owner, sources=wanted.sources, window=window)
+
+
+def _observations(store: Store, task: Resource) -> list[Resource]:
+    ids = [out["valueReference"]["reference"].rpartition("/")[2] for out in task.get("output", []) if "valueReference" in out]
+    return [found for id in ids if (found := store.find("Observation", id)) is not None]
+
+
+def _reading(readings: Findings, years: int) -> Reading:
+    arms = [arm for arm in (readings.bp_left, readings.bp_right) if arm is not None]
+    return Reading(
+        age=years,
+        systolic=max((arm.systolic for arm in arms), default=None),
+        diastolic=max((arm.diastolic for arm in arms), default=None),
+        glucose=readings.glucose,
+        fasting=readings.glucose_fasting,
+        adverse_reaction=readings.adverse_reaction,
+        complication=readings.complication,
+        danger_signs=readings.danger_signs,
+    )
+
+
+def _previous(store: Store, visit: Visit, disease: Disease) -> Result | None:
+    own = derived_id(f"class-{disease}", visit.id)
+    former = [one for one in store.select("Observation", patient=visit.person, code=f"{FOLLOW_UP}|{disease.value}") if one["id"] != own]
+    latest = max(former, key=lambda one: datetime.fromisoformat(one["effectiveDateTime"]), default=None)
+    return to_result(latest) if latest else None
+
+
+def _follow_up_policy(store: Store, on: date) -> FollowUpPolicy:
+    return store.policy.fill(FollowUpPolicy, "checkup", on)
+
+
+def _ask_for_follow_up(store: Store, visit: Visit, made: list[FollowUp], on: date) -> None:
+    pressing = [one for one in made if one.within_days is not None]
+    if not pressing:
+        return
+    worst = max(pressing, key=lambda one: list(Next).index(one.next) if one.next is not Next.MEASURE else -1)
+    planned = tuple(
+        other.window.end.astimezone(store.zone).date()
+        for other in visits.open_visits(store, visit.person)
+        if other.id != visit.id and "doctor" in other.skills and other.status is not Status.ON_HOLD
+    )
+    if not is_needed(worst, on, planned):
+        return
+    policy = visits.policy_of(store)
+    last = datetime.combine(on + timedelta(days=worst.within_days or 0), time(23, 59, 59), store.zone)
+    extra = Visit(
+        id=derived_id("follow-up", visit.id),
+        kind=Kind.FOLLOW_UP,
+        person=visit.person,
+        window=Window(store.at, last),
+        minutes=policy.length(Kind.FOLLOW_UP),
+        skills=policy.skills_of(Kind.FOLLOW_UP),
+        owner=visit.owner,
+        priority=Priority.ASAP if worst.next is Next.REFER_URGENTLY else Priority.URGENT,
+        sources=(visit.encounter,) if visit.encounter else (),
+        subtype=worst.next.value,
+    )
+    visits.request(store, extra)

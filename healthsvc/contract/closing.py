@@ -1,0 +1,60 @@
+"""When a file closes or two files become one: what is still open is settled in the same step, through whatever door the news came.
+
+This stands here because the contract room is the uppermost of those that have something open for a person; it may call all the others.
+"""
+
+from dataclasses import replace
+
+from healthsvc.contract.resources import is_family_doctor, to_agreement, to_contract
+from healthsvc.contract.rules import Act, EndReason, State, end_early
+from healthsvc.errors import Conflict
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.service import today
+from healthsvc.store import Store
+from healthsvc.visit import service as visits
+
+_OPEN_EPISODE = ("planned", "waitlist", "active", "onhold")
+_OPEN_ORDER = ("active", "on-hold", "draft")
+
+
+def close_file_on_death(store: Store, patient: str) -> None:
+    """A person has died: contract, visits, home bed, infusion courses and green channel end now. Twice changes nothing."""
+    for contract in _open_contracts(store, patient):
+        agreement = to_agreement(contract)
+        store.put(to_contract(end_early(agreement, Act.TERMINATE, today(store), EndReason.DECEASED), contract))
+    visits.cancel_all(store, patient, EndReason.DECEASED.value)
+    now = store.at.isoformat()
+    for episode in store.select("EpisodeOfCare", patient=patient, status=_OPEN_EPISODE):
+        status = "finished" if episode["status"] in ("active", "onhold") else "cancelled"
+        store.put(episode | {"status": status, "period": {**episode.get("period", {}), "end": now}})
+    for order in store.select("MedicationRequest", patient=patient, status=_OPEN_ORDER):
+        stopped = "cancelled" if order["status"] == "draft" else "stopped"
+        store.put(order | {"status": stopped, "statusReason": {"text": EndReason.DECEASED.value}})
+    for flag in store.select("Flag", patient=patient, status="active"):
+        store.put(flag | {"status": "inactive", "period": {**flag.get("period", {}), "end": now}})
+
+
+def join_files(store: Store, survivor: str, retired: str) -> None:
+    """Two files have become one: open visits and the contract go over to the surviving file.
+
+    A visit of which the survivor has the same open in the same quarter is called off; so is the retired file's contract where the
+    survivor has one in force.
+    """
+    own = any(to_agreement(one).state is State.ACTIVE for one in _open_contracts(store, survivor))
+    for contract in _open_contracts(store, retired):
+        agreement = to_agreement(contract)
+        if own or agreement.state is not State.ACTIVE:
+            ended = end_early(agreement, Act.TERMINATE, today(store), EndReason.MERGED)
+            store.put(to_contract(ended, contract))
+        else:
+            store.put(to_contract(replace(agreement, person=survivor), contract))
+    for visit in visits.open_visits(store, retired):
+        try:
+            visits.reassign(store, visit.id, person=survivor)
+        except Conflict:
+            visits.cancel(store, visit.id, EndReason.MERGED.value)
+
+
+def _open_contracts(store: Store, patient: str) -> list[Resource]:
+    found = store.select("Contract", patient=patient, status=["negotiable", "offered", "executable", "executed"])
+    return [contract for contract in found if is_family_doctor(contract)]

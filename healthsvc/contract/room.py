@@ -1,0 +1,123 @@
+"""What every write of a Contract, and the end of a Patient's file, must pass or cause, through whatever door it comes."""
+
+from typing import Final
+
+from healthsvc.checkup import service as checkups
+from healthsvc.contract.closing import close_file_on_death, join_files
+from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
+from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_step
+from healthsvc.contract.service import policy_of, signed_with
+from healthsvc.errors import Conflict, Invalid, RuleViolation
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import is_deceased, links
+from healthsvc.healthfile.service import follow
+from healthsvc.store import Room, Store
+
+
+def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
+    """Admit a contract, and see to what a death or a merge of files leaves open."""
+    kind = (new or old or {}).get("resourceType")
+    if kind == "Contract":
+        _admit_contract(old, new, store)
+    elif kind == "Patient" and new is not None:
+        if is_deceased(new) and old is not None and not is_deceased(old):
+            close_file_on_death(store, new["id"])
+        for retired in set(links(new, "replaces")) - set(links(old, "replaces") if old else ()):
+            gone = store.find("Patient", retired)
+            if gone is not None and new["id"] in links(gone, "replaced-by"):
+                join_files(store, new["id"], retired)
+
+
+def _admit_contract(old: Resource | None, new: Resource | None, store: Store) -> None:
+    before = to_agreement(old) if old is not None and is_family_doctor(old) else None
+    if new is None:
+        if before is not None and before.state is State.ACTIVE:
+            raise RuleViolation("a contract in force is not deleted; terminate it", reason="contract-delete")
+        return
+    if not is_family_doctor(new):
+        if before is not None:
+            raise RuleViolation("a family-doctor contract keeps its type", reason="contract-type", path="Contract.type")
+        return
+    after = to_agreement(new)
+    check_step(before.state if before else None, after.state)
+    if before is not None:
+        _check_change(before, after, store)
+    if after.state is State.ACTIVE:
+        check_active(after, policy_of(store, after.start))
+        _claim(before, after, store)
+        if before is None or before.state is not State.ACTIVE:
+            _begin(after, store)
+        elif (before.person, before.nurse) != (after.person, after.nurse):
+            store.put(to_care_team(after, active=True))
+    elif before is not None and before.state is State.ACTIVE:
+        _end(before, after, store)
+
+
+def _check_change(before: Agreement, after: Agreement, store: Store) -> None:
+    if before.state in (State.DRAFT, State.PENDING_SIGNATURE):
+        return
+    if after.person != before.person and follow(store, before.person)["id"] != after.person:
+        raise RuleViolation("a signed contract keeps its person", reason="contract-person", path="Contract.subject")
+    if after.doctor != before.doctor:
+        raise RuleViolation("a signed contract keeps its doctor; transfer it", reason="contract-doctor", path="Contract.signer")
+    if after.start != before.start:
+        raise RuleViolation("a signed contract keeps its first day", reason="contract-start", path="Contract.applies.start")
+
+
+def _begin(agreement: Agreement, store: Store) -> None:
+    """A contract comes into force: check person and staff, name the pair, ask for the checkups of the term."""
+    person = store.find("Patient", agreement.person)
+    if person is None:
+        raise Invalid("the contract is with a person who has no health file here; register the person first", path="Contract.subject")
+    if is_deceased(person) or links(person, "replaced-by"):
+        raise RuleViolation("the person's file is closed or merged into another", reason="contract-person-closed", path="Contract.subject")
+    for who, role in ((agreement.doctor, "doctor"), (agreement.nurse, "nurse")):
+        if who is not None:
+            _check_staff(who, role, store)
+    capacity = policy_of(store, agreement.start).doctor_capacity
+    if signed_with(store, agreement.doctor) >= capacity:
+        raise RuleViolation(f"the doctor already has {capacity} people under contract", reason="contract-capacity", path="Contract.signer")
+    store.put(person | {"generalPractitioner": [{"reference": agreement.doctor}]})
+    store.put(to_care_team(agreement, active=True))
+    checkups.lay_out(store, agreement.person, f"Contract/{agreement.id}", agreement.start, agreement.end, agreement.doctor)
+
+
+def _check_staff(who: str, role: str, store: Store) -> None:
+    kind, _, id = who.partition("/")
+    if kind != "Practitioner" or store.find("Practitioner", id) is None:
+        raise Invalid(f"the {role} of the contract is not in the staff directory; add the Practitioner first", path="Contract.signer")
+    roles = store.select("PractitionerRole", practitioner=id)
+    codes = {c.get("code") for one in roles for concept in one.get("code", []) for c in concept.get("coding", [])}
+    if codes and role not in codes:
+        raise RuleViolation(f"the {role} of the contract has no role {role} in the staff directory", reason="contract-staff-role")
+
+
+def _claim(before: Agreement | None, after: Agreement, store: Store) -> None:
+    holder = f"Contract/{after.id}"
+    if before is not None and before.person != after.person:
+        store.release(f"contract:{before.person}", holder)
+    try:
+        store.claim(f"contract:{after.person}", holder)
+    except Conflict:
+        raise Conflict(
+            "the person already has a family-doctor contract in force; transfer, renew or terminate that one",
+            reason="contract-second-active",
+        ) from None
+
+
+def _end(before: Agreement, after: Agreement, store: Store) -> None:
+    """A contract is no longer in force: the next may be signed; what it had asked for is called off unless a successor takes it on."""
+    store.release(f"contract:{before.person}", f"Contract/{after.id}")
+    if after.state in (State.RENEWED, State.TRANSFERRED):
+        return
+    reason = after.end_reason or (EndReason.OTHER if after.state is State.TERMINATED else None)
+    checkups.call_off(store, before.person, f"Contract/{after.id}", reason.value if reason else "contract-expired")
+    store.put(to_care_team(after, active=False))
+    if reason is EndReason.DECEASED:
+        return
+    person = store.find("Patient", before.person)
+    if person is not None and person.get("generalPractitioner") == [{"reference": before.doctor}]:
+        store.put({key: value for key, value in person.items() if key != "generalPractitioner"})
+
+
+ROOM: Final = Room("contract", frozenset({"Contract", "Patient"}), admit)

@@ -1,0 +1,258 @@
+"""家庭医生签约: draft, sign, renew, transfer, end; what was promised and what has been delivered."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+
+from healthsvc.contract.resources import is_family_doctor, to_agreement, to_contract
+from healthsvc.contract.rules import (
+    Act,
+    Agreement,
+    ContractPolicy,
+    Delivered,
+    EndReason,
+    Fulfilment,
+    Promise,
+    Side,
+    SignatureKind,
+    Signed,
+    State,
+    end_early,
+    step,
+    term_end,
+)
+from healthsvc.errors import NotFound, RuleViolation
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.service import follow, today
+from healthsvc.store import Store
+from healthsvc.visit.resources import is_visit, to_visit
+from healthsvc.visit.rules import Standing, Status, standing
+
+
+def policy_of(store: Store, on: date | None = None) -> ContractPolicy:
+    """The contract policy in force on a day."""
+    return store.policy.fill(ContractPolicy, "contract", on or today(store))
+
+
+def draft(
+    store: Store,
+    patient: str,
+    doctor: str,
+    nurse: str | None,
+    start: date,
+    *,
+    months: int | None = None,
+    package: str = "basic",
+    number: str = "",
+    predecessor: str | None = None,
+) -> Agreement:
+    """Put a contract together (nothing is written): the package's promises for the term, the centre that keeps the file.
+
+    Args:
+        store: an open transaction.
+        patient: Patient id; a retired file leads to the surviving one.
+        doctor: ``Practitioner/x``.
+        nurse: ``Practitioner/x`` or None.
+        start: first day of the term.
+        months: length of the term; None: the shortest that the policy allows.
+        package: one of policy ``contract.packages``.
+        number: the number printed on the paper, if there is one.
+        predecessor: ``Contract/x`` that it follows.
+    """
+    policy = policy_of(store, start)
+    promised = policy.packages.get(package)
+    if promised is None:
+        raise RuleViolation(f"there is no package {package!r}; choose one of {', '.join(policy.packages)}", reason="contract-package")
+    file = follow(store, patient)
+    length = months or policy.least_months
+    return Agreement(
+        id=_free_id(store, file["id"], start),
+        person=file["id"],
+        doctor=doctor,
+        nurse=nurse,
+        start=start,
+        end=term_end(start, length),
+        centre=to_person(file).centre,
+        number=number,
+        package=package,
+        promises=tuple(Promise(service, round(times * length / 12)) for service, times in promised.items()),
+        predecessor=predecessor,
+    )
+
+
+def sign(
+    store: Store,
+    patient: str,
+    doctor: str,
+    nurse: str | None,
+    start: date,
+    *,
+    months: int | None = None,
+    package: str = "basic",
+    number: str = "",
+    kind: SignatureKind = SignatureKind.DRAWN,
+    signatures: Sequence[Signed] | None = None,
+) -> Resource:
+    """Sign a contract: from now on it is the one in force, and the quarterly checkups of its term are asked for.
+
+    Signing the same again (person, doctor, first day) gives back what is there. Without ``signatures`` the person and the doctor sign
+    now, in the way ``kind`` says; the default is the weakest claim.
+
+    Raises:
+        Conflict: the person already has a contract in force (``contract-second-active``).
+        RuleViolation: term, signature, capacity or person do not allow it.
+    """
+    same = _same(store, patient, doctor, start)
+    if same is not None:
+        return same
+    both = tuple(signatures or (Signed(Side.RESIDENT, kind, store.at), Signed(Side.DOCTOR, kind, store.at)))
+    agreement = draft(store, patient, doctor, nurse, start, months=months, package=package, number=number)
+    return store.put(to_contract(replace(agreement, state=State.ACTIVE, signatures=both)))
+
+
+def offer(store: Store, agreement: Agreement) -> Resource:
+    """Lay a drafted contract before both sides: it waits for their signatures."""
+    return store.put(to_contract(replace(agreement, state=step(agreement.state, Act.OFFER))))
+
+
+def add_signature(store: Store, contract: str, signed: Signed) -> Resource:
+    """One side signs; with the second signature the contract is in force."""
+    stored = _contract(store, contract)
+    agreement = to_agreement(stored)
+    if agreement.state not in (State.DRAFT, State.PENDING_SIGNATURE):
+        raise RuleViolation(f"a contract that is {agreement.state} is not signed any more", reason="contract-transition")
+    others = tuple(one for one in agreement.signatures if _side(one) != _side(signed))
+    signatures = (*others, signed)
+    complete = {_side(one) for one in signatures} == {"person", "doctor"}
+    state = step(agreement.state, Act.SIGN) if complete else State.PENDING_SIGNATURE
+    return store.put(to_contract(replace(agreement, signatures=signatures, state=state), stored))
+
+
+def active(store: Store, patient: str) -> Agreement | None:
+    """The contract in force of a person."""
+    for contract in store.select("Contract", patient=follow(store, patient)["id"], status="executed"):
+        if is_family_doctor(contract):
+            return to_agreement(contract)
+    return None
+
+
+def read(store: Store, contract: str) -> Agreement:
+    """One contract by its id; refuses where the Contract is something else."""
+    return to_agreement(_contract(store, contract))
+
+
+def terminate(store: Store, contract: str, reason: EndReason, on: date) -> Resource:
+    """End a contract before its term: open checkups that it asked for are called off."""
+    stored = _contract(store, contract)
+    return store.put(to_contract(end_early(to_agreement(stored), Act.TERMINATE, on, reason), stored))
+
+
+def transfer(
+    store: Store, contract: str, doctor: str, nurse: str | None, start: date, *, kind: SignatureKind = SignatureKind.DRAWN
+) -> Resource:
+    """Hand a person over to another doctor, in one transaction: the old contract ends, a new one is signed, open checkups go along."""
+    stored = _contract(store, contract)
+    old = to_agreement(stored)
+    if old.doctor == doctor:
+        raise RuleViolation("the person is already with this doctor", reason="contract-transfer-same")
+    closing = end_early(old, Act.TRANSFER, start - timedelta(days=1), EndReason.CHANGED_TEAM)
+    return _succeed(store, stored, closing, doctor, nurse, start, kind)
+
+
+def renew(store: Store, contract: str, *, months: int | None = None, kind: SignatureKind = SignatureKind.DRAWN) -> Resource:
+    """Sign on for another term, from the day after the present one ends; the present contract becomes renewed."""
+    stored = _contract(store, contract)
+    old = to_agreement(stored)
+    closing = replace(old, state=step(old.state, Act.RENEW))
+    return _succeed(store, stored, closing, old.doctor, old.nurse, old.end + timedelta(days=1), kind, months)
+
+
+def expire_due(store: Store, on: date) -> list[Resource]:
+    """End the contracts whose term is over, or renew them where the policy says so; a timer calls this every day."""
+    automatic = policy_of(store, on).automatic_renewal
+    ended = []
+    for contract in _in_force(store):
+        agreement = to_agreement(contract)
+        if agreement.end >= on:
+            continue
+        if automatic:
+            ended.append(renew(store, agreement.id))
+        else:
+            ended.append(store.put(to_contract(replace(agreement, state=step(agreement.state, Act.EXPIRE)), contract)))
+    return ended
+
+
+def to_renew(store: Store, on: date) -> list[Agreement]:
+    """The contracts that end within the days of notice of the policy, soonest first: time to bring up the renewal."""
+    last = on + timedelta(days=policy_of(store, on).notice_days)
+    ending = [agreement for contract in _in_force(store) if on <= (agreement := to_agreement(contract)).end <= last]
+    return sorted(ending, key=lambda one: (one.end, one.id))
+
+
+def fulfilment(store: Store, contract: str, on: date | None = None) -> Fulfilment:
+    """Promised and delivered of one contract, counted from its visits (the day asked for decides what was due)."""
+    agreement = read(store, contract)
+    dusk = datetime.combine(on or today(store), time.max, store.zone)
+    found = [to_visit(task) for task in store.select("Task", based_on=f"Contract/{agreement.id}") if is_visit(task)]
+    items = []
+    for promise in agreement.promises:
+        own = [visit for visit in found if visit.kind == promise.service]
+        made = sum(visit.status is Status.COMPLETED for visit in own)
+        late = sum(standing(visit, dusk) is Standing.OVERDUE or visit.status is Status.FAILED for visit in own)
+        items.append(Delivered(promise.service, promise.times, made, made + late))
+    return Fulfilment(tuple(items))
+
+
+def signed_with(store: Store, doctor: str) -> int:
+    """How many people a doctor has under contract."""
+    return sum(is_family_doctor(one) for one in store.select("Contract", signer=doctor, status="executed"))
+
+
+def _succeed(
+    store: Store,
+    stored: Resource,
+    closing: Agreement,
+    doctor: str,
+    nurse: str | None,
+    start: date,
+    kind: SignatureKind,
+    months: int | None = None,
+) -> Resource:
+    """Close one contract and put its successor in force; the one claim on the person passes from the first to the second."""
+    store.put(to_contract(closing, stored))
+    package = closing.package or "basic"
+    following = draft(store, closing.person, doctor, nurse, start, months=months, package=package, predecessor=f"Contract/{closing.id}")
+    both = (Signed(Side.RESIDENT, kind, store.at), Signed(Side.DOCTOR, kind, store.at))
+    return store.put(to_contract(replace(following, state=State.ACTIVE, signatures=both)))
+
+
+def _contract(store: Store, contract: str) -> Resource:
+    stored = store.read("Contract", contract)
+    if not is_family_doctor(stored):
+        raise NotFound("this Contract is not a family-doctor contract")
+    return stored
+
+
+def _in_force(store: Store) -> list[Resource]:
+    return [contract for contract in store.select("Contract", status="executed") if is_family_doctor(contract)]
+
+
+def _same(store: Store, patient: str, doctor: str, start: date) -> Resource | None:
+    for contract in store.select("Contract", patient=follow(store, patient)["id"], status="executed"):
+        if is_family_doctor(contract) and (one := to_agreement(contract)).doctor == doctor and one.start == start:
+            return contract
+    return None
+
+
+def _free_id(store: Store, patient: str, start: date) -> str:
+    """``contract-{patient}-20261122``, with a number behind it where that day already has one (a transfer on the first day)."""
+    base = f"contract-{patient}-{start:%Y%m%d}"
+    number = 1
+    while store.get("Contract", base if number == 1 else f"{base}-{number}") is not None:
+        number += 1
+    return base if number == 1 else f"{base}-{number}"
+
+
+def _side(signed: Signed) -> str:
+    return "doctor" if signed.side is Side.DOCTOR else "person"
