@@ -21,6 +21,11 @@ EXAMPLES = ("example", "example-extension")
 BUILT_IN = ("ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "txt-1", "txt-2", "ref-1")
 """Invariants that the validator knows by itself, because nearly every element has them."""
 
+CORRECTED = {
+    "que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",  # published as > 2, against its own text
+}
+"""Invariants whose published FHIRPath contradicts their text, as later releases mended them."""
+
 
 def main(source: Path) -> None:
     """Read the definitions under ``source`` and write the packaged facts."""
@@ -74,7 +79,7 @@ def shapes(structure: dict[str, Any], codes: "Codes") -> Iterator[tuple[str, dic
         elif element.get("contentReference"):
             types = [element["contentReference"].removeprefix("#")]
         else:
-            types = [written_type(one) for one in element["type"]]
+            types = [written_type(one, path) for one in element["type"]]
         found[parent]["e"].append(record(last, element, types, codes))
     yield from found.items()
 
@@ -93,11 +98,13 @@ def record(name: str, element: dict[str, Any], types: list[str], codes: "Codes")
     return row
 
 
-def written_type(one: dict[str, Any]) -> str:
+def written_type(one: dict[str, Any], path: str) -> str:
     """``string``, ``Reference>Patient,Group``, ``canonical>ValueSet``, ``SimpleQuantity``."""
     code: str = one["code"]
     if code.startswith("http://hl7.org/fhirpath/System."):
         code = next(part["valueUrl"] for part in one["extension"] if part["url"].endswith("structuredefinition-fhir-type"))
+    if path == "Resource.id":
+        code = "id"  # the definition says string by an extension, the text "id"; R5 mended it
     special = [url.removeprefix(STRUCTURE) for url in one.get("profile", ())]
     if special and special[0] in SPECIAL_QUANTITIES:
         return str(special[0])
@@ -107,16 +114,15 @@ def written_type(one: dict[str, Any]) -> str:
 
 def invariants(structure: dict[str, Any]) -> Iterator[tuple[str, list[list[str]]]]:
     """Own invariants of each element path: ``[key, severity, text, FHIRPath]``."""
-    for element in structure["snapshot"]["element"]:
-        if element["path"] != structure["id"] and element.get("base", {}).get("path") != element["path"]:
-            continue
+    root, *inner = structure["snapshot"]["element"]
+    for element in (root, *(one for one in inner if one["base"]["path"] == one["path"] and structure["id"] not in SPECIAL_QUANTITIES)):
         own = [
-            [one["key"], one["severity"], one["human"], one["expression"]]
+            [one["key"], one["severity"], one["human"], CORRECTED.get(one["key"], one["expression"])]
             for one in element.get("constraint", ())
             if one["key"] not in BUILT_IN and one.get("source", "").removeprefix(STRUCTURE) in ("", structure["id"]) and "expression" in one
         ]
         if own:
-            yield element["path"], own
+            yield structure["id"] if element is root else element["path"], own
 
 
 class Codes:

@@ -37,13 +37,7 @@ def wrong_narrative(value: Any) -> str | None:
         return "must be one div element in the XHTML namespace"
     if root.tag == "div":
         return "must be in the namespace http://www.w3.org/1999/xhtml"
-    for element in root.iter():
-        wrong = wrong_element(element)
-        if wrong:
-            return wrong
-    return (
-        None if "".join(root.itertext()).strip() or root.find(f".//{XHTML}img") is not None else "must have some text or an image (txt-2)"
-    )
+    return next((wrong for element in root.iter() if (wrong := wrong_element(element))), None)
 
 
 def wrong_element(element: ElementTree.Element) -> str | None:

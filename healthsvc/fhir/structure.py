@@ -4,50 +4,17 @@ A type is compiled to one function on first use. Paths are put together only whe
 nothing for them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from healthsvc.fhir import facts, primitives
+from healthsvc.fhir.containment import unreferenced
 from healthsvc.fhir.facts import Codes, Element, TypeRef
+from healthsvc.fhir.findings import Finding, Scope, Walk, prefix
 from healthsvc.fhir.invariants import Rule, rules_for
-from healthsvc.fhir.reference import parse
+from healthsvc.fhir.reference import canonical, parse
 
-
-@dataclass(slots=True)
-class Scope:
-    """One resource with what it contains: where ``#id`` references are looked up."""
-
-    root: dict[str, Any]
-    contained: dict[str, str] = field(default_factory=dict)
-    """Id of each contained resource -> its type."""
-    pointed: set[str] = field(default_factory=set)
-    """Ids that ``#id`` references name."""
-    inside: bool = False
-    """While a contained resource is walked."""
-
-
-class Finding:
-    """One problem, its path put together from the inside outwards."""
-
-    __slots__ = ("code", "path", "severity", "text")
-
-    def __init__(self, text: str, code: str = "structure", path: str = "", severity: str = "error") -> None:
-        self.text, self.code, self.path, self.severity = text, code, path, severity
-
-    def under(self, step: str) -> None:
-        """The problem lies in the child ``step`` of the caller's element."""
-        self.path = f"{step}.{self.path}" if self.path else step
-
-
-Walk: TypeAlias = Callable[[Any, list[Finding], Scope], None]
-
-
-def prefix(found: list[Finding], since: int, step: str) -> None:
-    """Put a step before the paths of all findings since a place."""
-    for one in found[since:]:
-        one.under(step)
+HL7 = "http://hl7.org/fhir/"
 
 
 @cache
@@ -59,6 +26,7 @@ def walker(name: str) -> Walk:
     needed = tuple(one for one in shape.elements if one.min > 0)
     choices = tuple(tuple(key for key, _ in one.names()) for one in shape.elements if one.choice)
     is_resource = shape.kind == "resource"
+    has_own_id = not is_resource and name != "ElementDefinition"  # snapshot and differential repeat theirs
     rules: list[tuple[Rule, ...]] = []
 
     def walk(value: Any, found: list[Finding], scope: Scope) -> None:
@@ -69,6 +37,8 @@ def walker(name: str) -> Walk:
             found.append(Finding("is empty; leave an element out if there is nothing to say (ele-1)"))
             return
         start = len(found)
+        if has_own_id and "id" in value:
+            unique_id(value["id"], found, scope)
         for key, inner in value.items():
             handle = handlers.get(key)
             if handle is not None:
@@ -90,9 +60,17 @@ def walker(name: str) -> Walk:
                 rules.append(rules_for(name))
             for rule in rules[0]:
                 if not rule.holds(value, scope.root):
-                    found.append(Finding(f"{rule.text} ({rule.key})", "invariant", severity=rule.severity))
+                    found.append(Finding(f"{rule.text} ({rule.key})" if rule.key else rule.text, "invariant", severity=rule.severity))
 
     return walk
+
+
+def unique_id(name: Any, found: list[Finding], scope: Scope) -> None:
+    """Element ids are unique within a resource."""
+    if isinstance(name, str):
+        if name in scope.ids and not scope.inside:
+            found.append(Finding("another element of this resource has the same id", "duplicate", "id"))
+        scope.ids.add(name)
 
 
 def companion(key: str, inner: Any, values: Any, single: bool, found: list[Finding], scope: Scope) -> None:
@@ -149,6 +127,8 @@ def check_of(element: Element, ref: TypeRef) -> Walk:
     """The function for one value of an element."""
     check = primitives.CHECKS.get(ref.name)
     if check is not None:
+        if ref.name == "canonical" and ref.targets:
+            return canonical_to(check, ref.targets)
         codes = element.binding.every if element.binding and ref.name == "code" else frozenset()
         return primitive(check, codes, element.binding, element.max != 1)
     if ref.name in facts.ABSTRACT:
@@ -179,6 +159,26 @@ def primitive(check: primitives.Check, codes: frozenset[str], binding: Codes | N
             assert binding is not None
             listed = " | ".join(sorted(codes)) if len(codes) <= 12 else binding.url
             found.append(Finding(f"is not a code of the required value set; use one of: {listed}", "code-invalid"))
+
+    return run
+
+
+def canonical_to(check: primitives.Check, targets: frozenset[str]) -> Walk:
+    """A canonical; where it names a definition of the standard itself, the type must be one of the targets."""
+    run_form = primitive(check, frozenset(), None, True)
+
+    def run(value: Any, found: list[Finding], scope: Scope) -> None:
+        since = len(found)
+        run_form(value, found, scope)
+        if len(found) > since or value is None:
+            return
+        if value[0] == "#":
+            kind = scope.contained.get(value[1:], "")
+        else:
+            home, _, name = canonical(value)[0].removeprefix(HL7).partition("/")
+            kind = home if name and value.startswith(HL7) else ""
+        if kind in facts.resource_types() and kind not in targets:
+            found.append(Finding(f"points to a {kind}; allowed: {', '.join(sorted(targets))}"))
 
     return run
 
@@ -258,15 +258,16 @@ def contained(value: Any, found: list[Finding], scope: Scope) -> None:
 
 def inner_resource(value: Any, found: list[Finding], scope: Scope) -> None:
     """A resource in a Bundle or in Parameters: a scope of its own."""
-    found.extend(resource(value))
+    if scope.entries or type(value) is not dict:
+        found.extend(resource(value))
 
 
-def resource(value: Any) -> list[Finding]:
+def resource(value: Any, entries: bool = True) -> list[Finding]:
     """All problems of one resource; paths start below the resource."""
     found: list[Finding] = []
     if type(value) is not dict:
         return [Finding(f"must be a resource, not {primitives.kind(value)}")]
-    scope = Scope(value)
+    scope = Scope(value, entries=entries)
     inside = value.get("contained", ())
     for one in inside if isinstance(inside, list) else ():
         if isinstance(one, dict) and isinstance(one.get("id"), str) and isinstance(one.get("resourceType"), str):
@@ -277,28 +278,6 @@ def resource(value: Any) -> list[Finding]:
     if scope.contained:
         unreferenced(value, scope, found)
     return found
-
-
-def unreferenced(value: dict[str, Any], scope: Scope, found: list[Finding]) -> None:
-    """dom-3: what is contained must be pointed to, or point to its container."""
-    named = scope.pointed | local_urls(value)
-    for place, one in enumerate(value["contained"]):
-        if isinstance(one, dict) and one.get("id") not in named and "#" not in local_references(one):
-            text = "nothing refers to this contained resource; refer to it by #id or leave it out (dom-3)"
-            found.append(Finding(text, "invariant", f"contained[{place}]"))
-
-
-def local_urls(value: Any) -> set[str]:
-    """Ids named by any ``#id`` text: canonicals and uris point to contained resources too."""
-    return {text[1:] for text in local_references(value)}
-
-
-def local_references(value: Any) -> set[str]:
-    """All texts that begin with #."""
-    if isinstance(value, str):
-        return {value} if value.startswith("#") else set()
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return {text for one in inner for text in local_references(one)}
 
 
 def dispatch(value: dict[str, Any], found: list[Finding], scope: Scope) -> None:

@@ -9,14 +9,19 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry
 
 
-def validate(resource: Resource, registry: Registry | None = None, *, profile_checks: bool = True) -> list[Issue]:
+def validate(resource: Resource, registry: Registry | None = None, *, profile_checks: bool = True, entries: bool = True) -> list[Issue]:
     """All that is wrong with a resource, errors and warnings; an empty list: it is valid R4.
 
-    ``path`` of each issue is a FHIRPath such as ``Patient.name[0].given``. Values are not repeated in the texts: they may name a person.
+    ``path`` of each issue is a FHIRPath such as ``Patient.name[0].given[1]``. Values are not repeated in the texts: they may name a person.
+    ``entries=False`` leaves out the resources inside a Bundle, for a caller that checks them when it writes them.
     """
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
     root = kind if isinstance(kind, str) else "Resource"
-    return [Issue(one.text, one.code, f"{root}.{one.path}" if one.path else root, one.severity) for one in structure.resource(resource)]
+    try:
+        found = structure.resource(resource, entries)
+    except RecursionError:
+        return [Issue("is nested too deeply", "too-long", root)]
+    return [Issue(one.text, one.code, f"{root}.{one.path}" if one.path else root, one.severity) for one in found]
 
 
 def require_valid(resource: Resource, registry: Registry | None = None, *, profile_checks: bool = True) -> list[Issue]:
