@@ -1,0 +1,232 @@
+"""Compiled: moves of whole visits: both halves of a double visit together, in and out of the plan, and the greedy first plan."""
+
+from healthsvc.dayplan import layout as at
+from healthsvc.dayplan.compiled import compiled
+from healthsvc.dayplan.dice import below
+from healthsvc.dayplan.layout import World
+from healthsvc.dayplan.links import begin, insert, undo, unlink
+from healthsvc.dayplan.moves import finish, may_join, near_node, spot
+from healthsvc.dayplan.pricing import accept, evaluate, fixed_price
+from healthsvc.dayplan.timing import INFINITE
+
+TRIES = 6
+
+
+@compiled
+def _spot_at(w: World, v: int, time: float) -> int:
+    """A node after which ``v`` could go so that it would start about ``time``."""
+    found, best = -1, INFINITE
+    for _ in range(TRIES):
+        u = near_node(w, v)
+        if u < 0 or not may_join(w, v, w.link[u, at.RT]):
+            continue
+        if w.time[u, at.S] > time:
+            u = w.link[u, at.PRV]
+        apart = abs(time - w.time[u, at.S])
+        if u >= w.flag[at.N]:
+            apart *= 0.5
+        if apart < best:
+            found, best = u, apart
+    if found >= 0:
+        q = w.link[found, at.NXT]
+        while q < w.flag[at.N] and w.time[q, at.S] < time:
+            found = q
+            q = w.link[q, at.NXT]
+    return found
+
+
+@compiled
+def _place(w: World, j: int, first: int) -> bool:
+    """Link every service of visit ``j``: one after ``first`` (-1: a drawn spot), its partner where it would start at the right time."""
+    v = w.job[j, at.FIRST]
+    count = w.job[j, at.COUNT]
+    lead = below(w.dice, count) if first < 0 else 0
+    for k in range(count):
+        x = v + (lead + k) % count
+        p = w.kind[x, at.PARTNER]
+        if k == 0 or p < 0 or w.link[p, at.RT] < 0:
+            q = first if k == 0 and first >= 0 else spot(w, x)
+            if q >= 0 and not may_join(w, x, w.link[q, at.RT]):
+                q = -1
+        else:
+            neighbour = w.link[p, at.PRV]
+            time = w.time[neighbour, at.S] + w.spec[neighbour, at.DUR] if neighbour < w.flag[at.N] else w.win[p, 0]
+            time = max(time, w.win[p, 0])
+            least = w.spec[x, at.GAPMIN]
+            time = time + least if w.kind[x, at.ROLE] == 2 else time - least
+            q = _spot_at(w, x, time)
+        if q < 0:
+            return False
+        insert(w, x, q)
+    return True
+
+
+@compiled
+def _lift(w: World, j: int) -> float:
+    """Unlink every service of visit ``j``; the price of the lateness that goes with them."""
+    dropped = 0.0
+    for x in range(w.job[j, at.FIRST], w.job[j, at.FIRST] + w.job[j, at.COUNT]):
+        dropped += w.time[x, at.LATE] * (w.price[at.W_HARD] if w.kind[x, at.HARD] else w.spec[x, at.LATEW])
+        unlink(w, x)
+    return dropped
+
+
+@compiled
+def take_out(w: World, j: int) -> None:
+    """Enter visit ``j`` in the list of those left out."""
+    w.job[j, at.POS] = w.flag[at.N_OUT]
+    w.out[w.flag[at.N_OUT]] = j
+    w.flag[at.N_OUT] += 1
+
+
+@compiled
+def take_in(w: World, j: int) -> None:
+    """Strike visit ``j`` from the list of those left out."""
+    k = w.job[j, at.POS]
+    last = w.out[w.flag[at.N_OUT] - 1]
+    w.out[k] = last
+    w.job[last, at.POS] = k
+    w.job[j, at.POS] = -1
+    w.flag[at.N_OUT] -= 1
+
+
+@compiled
+def move_visit(w: World, j: int, limit: float) -> bool:
+    """Take all services of a visit out and put them in elsewhere."""
+    travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
+    begin(w)
+    _lift(w, j)
+    if not _place(w, j, -1):
+        undo(w, travel, affinity, skip)
+        return False
+    return finish(w, limit, 0.0, -1, travel, affinity, skip)
+
+
+@compiled
+def bring_in(w: World, j: int, limit: float) -> bool:
+    """Plan a visit that is left out."""
+    travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
+    begin(w)
+    if not _place(w, j, -1):
+        undo(w, travel, affinity, skip)
+        return False
+    w.total[at.SUM_SKIP] -= w.skip[j]
+    if not finish(w, limit, 0.0, -1, travel, affinity, skip):
+        return False
+    take_in(w, j)
+    return True
+
+
+@compiled
+def leave_out(w: World, j: int, limit: float) -> bool:
+    """Leave out a visit that is planned."""
+    travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
+    begin(w)
+    dropped = _lift(w, j)
+    w.total[at.SUM_SKIP] += w.skip[j]
+    if not finish(w, limit, dropped, j, travel, affinity, skip):
+        return False
+    take_out(w, j)
+    return True
+
+
+@compiled
+def replace(w: World, j: int, limit: float) -> bool:
+    """Plan visit ``j``, which is left out, in the place of a near one, which is left out instead."""
+    v = w.job[j, at.FIRST]
+    u = near_node(w, v)
+    if u < 0 or w.kind[u, at.FIXED]:
+        return False
+    i = w.kind[u, at.JOB]
+    for x in range(w.job[i, at.FIRST], w.job[i, at.FIRST] + w.job[i, at.COUNT]):
+        if w.kind[x, at.FIXED]:
+            return False
+    p = w.link[u, at.PRV]
+    c = w.link[u, at.RT]
+    while p < w.flag[at.N] and w.kind[p, at.JOB] == i:
+        p = w.link[p, at.PRV]
+    if not w.allow[v, c]:
+        return False
+    travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
+    begin(w)
+    dropped = _lift(w, i)
+    w.total[at.SUM_SKIP] += w.skip[i] - w.skip[j]
+    if not _place(w, j, p):
+        undo(w, travel, affinity, skip)
+        return False
+    if not finish(w, limit, dropped, i, travel, affinity, skip):
+        return False
+    take_in(w, j)
+    take_out(w, i)
+    return True
+
+
+@compiled
+def best_spot(w: World, v: int, blink: int) -> tuple[int, float]:
+    """The cheapest place for ``v`` over all routes: the node before it and the price. Each place is skipped once in ``blink`` (0: never)."""
+    found, best = -1, INFINITE
+    n = w.flag[at.N]
+    for c in range(w.flag[at.C]):
+        if not may_join(w, v, c):
+            continue
+        p = n + c
+        while p < n + w.flag[at.C]:
+            if blink == 0 or below(w.dice, blink) > 0:
+                travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
+                begin(w)
+                insert(w, v, p)
+                fixed = fixed_price(w)
+                if fixed < best:
+                    price = evaluate(w, fixed, 0.0, best)
+                    if price < best:
+                        found, best = p, price
+                undo(w, travel, affinity, skip)
+            p = w.link[p, at.NXT]
+    return found, best
+
+
+@compiled
+def plan_visit(w: World, j: int, blink: int) -> bool:
+    """Put every service of visit ``j`` where it is cheapest, one after the other; False (and nothing changed) where there is no place."""
+    first = w.job[j, at.FIRST]
+    count = w.job[j, at.COUNT]
+    for k in range(count):
+        p, _ = best_spot(w, first + k, blink)
+        done = False
+        if p >= 0:
+            begin(w)
+            insert(w, first + k, p)
+            fixed = fixed_price(w)
+            price = evaluate(w, fixed, 0.0, 1e290)
+            if price < INFINITE:
+                accept(w, price, fixed, -1)
+                done = True
+            else:
+                undo(w, w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP])
+        if not done:
+            _withdraw(w, first, k, j)
+            return False
+    w.total[at.SUM_SKIP] -= w.skip[j]
+    w.total[at.COST] -= w.skip[j]
+    w.total[at.FIXED_COST] -= w.skip[j]
+    take_in(w, j)
+    return True
+
+
+@compiled
+def _withdraw(w: World, first: int, count: int, j: int) -> None:
+    """Take the first ``count`` services of visit ``j`` out again."""
+    begin(w)
+    dropped = 0.0
+    for x in range(first, first + count):
+        dropped += w.time[x, at.LATE] * (w.price[at.W_HARD] if w.kind[x, at.HARD] else w.spec[x, at.LATEW])
+        unlink(w, x)
+    fixed = fixed_price(w)
+    accept(w, evaluate(w, fixed, dropped, 1e290), fixed, j)
+
+
+@compiled
+def construct(w: World, order: object) -> None:
+    """The first plan: visits in the given order, each where it is cheapest; what finds no place is left out."""
+    for k in range(len(order)):  # type: ignore[arg-type]
+        plan_visit(w, order[k], 0)  # type: ignore[index]
