@@ -1,10 +1,11 @@
 """QBP^Q22 in, RSP^K22 out: the hospital window asks who somebody is and whether the green channel 绿色通道 is open to them.
 
 The question carries numbers (citizen id, hospital number) and perhaps a name, as QPD-3 pairs ``@PID.3.1^value`` (HL7 v2.5 5.5.4, IHE
-PDQ) or, from simpler windows, as a plain CX. The answer repeats QPD, says OK, NF or AE in QAK, and gives PID and ZGC for every person found.
+PDQ) or, from simpler windows, as a plain CX. The answer repeats QPD, says OK, NF or AE in QAK, and gives PID and ZGC for everyone found.
 
 ZGC, our own segment: 1 set id; 2, 3, 4 priority consultation, settlement, dispensing (Y/N); 5 valid from; 6 valid to; 7 reasons as
-code^words^system, strongest first; 8 the person's cadre category. A window that does not know ZGC may ignore it.
+code^words^system, strongest first; 8 the person's cadre category; 9 standing (entitled, not-entitled, expired,
+withdrawn, deceased). A window that does not know ZGC may ignore it.
 """
 
 from collections.abc import Sequence
@@ -54,6 +55,8 @@ class Channel:
     reasons: tuple[tuple[str, str], ...] = ()
     """Code and Chinese words, strongest first."""
     category: str = ""
+    standing: str = ""
+    """entitled, not-entitled, expired, not-yet, withdrawn or deceased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Found:
     sex: str
     phone: str
     address: str
+    note: str = ""
+    """Where the person stands, in words for MSA-3."""
     channel: Channel = field(default_factory=lambda: Channel(frozenset()))
 
 
@@ -158,4 +163,4 @@ def _zgc(index: int, channel: Channel, cut: Delimiters) -> str:
     rights = ["Y" if right in channel.rights else "N" for right in RIGHTS]
     days = [day.strftime("%Y%m%d") if day else "" for day in (channel.valid_from, channel.valid_to)]
     reasons = cut.repetition.join(cut.component.join((code, escape(words, cut), "green-channel-reason")) for code, words in channel.reasons)
-    return cut.field.join(["ZGC", str(index), *rights, *days, reasons, channel.category]).rstrip(cut.field)
+    return cut.field.join(["ZGC", str(index), *rights, *days, reasons, channel.category, channel.standing]).rstrip(cut.field)

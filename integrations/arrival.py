@@ -1,0 +1,220 @@
+"""What an arriving message is, decided before it is stored: whose line, which characters, which answer. Pure; no database, no socket."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from healthsvc.errors import Malformed, Refusal
+from healthsvc.store.stored import micros
+from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, wants
+from integrations.hl7v2.batch import is_batch
+from integrations.hl7v2.charset import ASCII, Decoded, decode
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.families import Family, family_of, missing_segment
+from integrations.hl7v2.header import Header, check_header, read_header
+from integrations.hospitals.profile import Profile, UnknownEvent
+from integrations.hospitals.shelf import Shelf
+
+MAX_ID = 199
+"""Longest control id that is taken (HL7 v2.9 allows 199 characters)."""
+
+
+class State(StrEnum):
+    """What has become of a message."""
+
+    PENDING = "pending"
+    DONE = "done"
+    IGNORED = "ignored"
+    """Kept, but mapped to nothing: an event that is none of our concern."""
+    REVIEW = "review"
+    DEAD = "dead"
+    QUARANTINE = "quarantine"
+    FORGOTTEN = "forgotten"
+    REPLACED = "replaced"
+    """An operator edited it; the edited one went in instead."""
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One message on its way into the inbox."""
+
+    raw: bytes
+    listen: str
+    peer: str
+    received: int
+    link: str = ""
+    sender: str = ""
+    control_id: str = ""
+    event: str = ""
+    code: AckCode = AckCode.AR
+    answer: bytes = b""
+    state: State = State.QUARANTINE
+    reason: str | None = None
+    place: str | None = None
+    remark: str | None = None
+    hash: bytes = b""
+    reused: bool = False
+    query: "Question | None" = None
+    """Set where the message asks something and is answered from the file instead of being stored."""
+    read: "Read | None" = None
+    batch: bool = False
+    made: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A message that could be read."""
+
+    message: Message
+    header: Header
+    decoded: Decoded
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query to be answered at once."""
+
+    read: Read
+    number: str
+
+
+def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, number: str) -> Arrival:
+    """Read a message as far as its answer needs, and write that answer: AA (CA) for what we take charge of, AE or AR with the reason.
+
+    ``number`` is the answer's own control id. The answer must only be sent after the arrival has been stored.
+    """
+    arrival = Arrival(raw, listen, peer, micros(at), hash=hashlib.blake2b(raw, digest_size=16).digest())
+    if is_batch(raw):
+        arrival.batch = True
+        return arrival
+    read = None
+    try:
+        read = _read(raw, shelf, listen, peer)
+        _judge(arrival, read, number)
+    except Refusal as refusal:
+        _refuse(arrival, refusal, read)
+    _answer(arrival, read, at, number)
+    return arrival
+
+
+def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
+    """Decode with the link's own set. The link is chosen by the header, which is read loosely first; names in it only choose."""
+    loose = read_header(Message(_header_line(raw)))
+    profile = shelf.choose(loose, listen, peer)
+    if profile is None:
+        raise _UnknownSender(loose)
+    try:
+        decoded = decode(raw, profile.charset or None, profile.charset_unlabelled or None)
+    except Malformed as refusal:
+        raise _Undecodable(refusal, loose, profile) from None
+    message = Message(decoded.text, decoded.codec)
+    return Read(message, read_header(message), decoded, profile)
+
+
+def _header_line(raw: bytes) -> str:
+    """The first line as text in which every byte is a character: good enough to find who sends, and to answer the undecodable."""
+    body = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
+    end = min((at for at in (body.find(b"\r"), body.find(b"\n")) if at >= 0), default=len(body))
+    line = body[:end]
+    for codec in ("utf-8", "gb18030"):
+        try:
+            return line.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    return line.decode("latin-1")
+
+
+class _UnknownSender(Refusal):
+    """Nobody knows the sender on this address."""
+
+    def __init__(self, header: Header) -> None:
+        super().__init__(
+            "no link profile fits MSH-3 to MSH-6 on this address; add one to DATA/hospitals/", path="MSH-3", reason="unknown-sender"
+        )
+        self.header = header
+
+
+class _Undecodable(Refusal):
+    """The characters cannot be read."""
+
+    def __init__(self, cause: Malformed, header: Header, profile: Profile) -> None:
+        super().__init__(cause.text, path="MSH-18", reason="charset")
+        self.header, self.profile = header, profile
+
+
+def _judge(arrival: Arrival, read: Read, number: str) -> None:
+    header, profile = read.header, read.profile
+    arrival.read, arrival.link = read, profile.name
+    _name(arrival, header)
+    check_header(header)
+    if len(header.control_id) > MAX_ID:
+        raise Malformed(f"MSH-10 (control id) is longer than {MAX_ID} characters", path="MSH-10", reason="id-too-long")
+    arrival.code, arrival.state = AckCode.AA, State.PENDING
+    family = family_of(header)
+    if family is Family.QUERY:
+        arrival.query = Question(read, number)
+    elif family is Family.ANSWER:
+        arrival.state, arrival.reason = State.IGNORED, "answer"
+    elif family is None:
+        _unknown_event(arrival, profile.unknown_event, header)
+    elif (absent := missing_segment(family, read.message)) is not None:
+        arrival.code, arrival.state = AckCode.AE, State.DEAD
+        arrival.reason, arrival.place = "segment-missing", absent
+        arrival.remark = f"{header.event} needs a {absent} segment"
+
+
+def _unknown_event(arrival: Arrival, policy: UnknownEvent, header: Header) -> None:
+    arrival.reason, arrival.place = "unknown-event", "MSH-9"
+    arrival.remark = f"{header.event} is mapped to nothing here"
+    if policy is UnknownEvent.ACCEPT:
+        arrival.state = State.IGNORED
+    else:
+        arrival.code, arrival.state = AckCode(policy.value), State.DEAD
+
+
+def _refuse(arrival: Arrival, refusal: Refusal, read: Read | None) -> None:
+    arrival.reason, arrival.place, arrival.remark = refusal.reason or refusal.issue_code, refusal.issues[0].path, refusal.text
+    arrival.state = State.QUARANTINE
+    arrival.code = AckCode.AR
+    if isinstance(refusal, _Undecodable):
+        arrival.code, arrival.link = AckCode.AE, refusal.profile.name
+        _name(arrival, refusal.header)
+    elif isinstance(refusal, _UnknownSender):
+        _name(arrival, refusal.header)
+
+
+def _name(arrival: Arrival, header: Header) -> None:
+    arrival.sender = header.cut.field.join(header.sender)
+    arrival.control_id, arrival.event = header.control_id[: MAX_ID + 1], header.event[:32]
+
+
+def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str) -> None:
+    """Write the answer of the commit: in enhanced mode CA, CE or CR, and none where MSH-15 wants none."""
+    if read is not None:
+        header, codec, mode = read.header, read.decoded.codec, read.profile.ack
+    else:
+        try:
+            header, codec, mode = read_header(Message(_header_line(arrival.raw))), ASCII, AckMode.ORIGINAL
+        except Refusal:
+            arrival.answer = b""
+            return
+    code = arrival.code
+    if mode is AckMode.ENHANCED:
+        code = COMMIT[arrival.code]
+        if not wants(header.accept, code):
+            arrival.answer = b""
+            arrival.code = code
+            return
+    problem = None
+    if not code.positive:
+        problem = Problem(
+            arrival.remark or "the message was not accepted", arrival.place or "", _TABLE_0357.get(arrival.reason or "", "207")
+        )
+    text = answer(header, code, at=at, number=number, problem=problem)
+    arrival.code = code
+    arrival.answer = encode_answer(text, codec)
+
+
+_TABLE_0357 = {"segment-missing": "100", "no-type": "101", "no-id": "101", "id-too-long": "102", "unknown-event": "201", "charset": "102"}

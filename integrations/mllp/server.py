@@ -1,0 +1,244 @@
+"""The listening end of MLLP lines: sockets, limits and time-outs. What a message says is the handler's business.
+
+Frames of one line are handed over in their order and answered in their order; lines do not wait for each other. A line that leaves half
+a frame lying, or never reads its answers, is closed after a time; over the limit of lines a new one is closed at once.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from integrations.mllp.framing import FS, Fault, Frame, FrameReader, wrap
+
+Handler = Callable[[bytes, str, str], Awaitable[bytes]]
+"""``await handler(message, listen, peer)`` gives the answer; empty for none."""
+FaultHandler = Callable[[Fault, str, str], bytes]
+"""What to answer to a block that is no whole message; empty for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one listening end puts up with."""
+
+    connections: int = 512
+    message_bytes: int = 32 << 20
+    half_frame_seconds: float = 30.0
+    """How long an unfinished frame may stay without a further byte."""
+    frame_seconds: float = 600.0
+    """How long one frame may take altogether."""
+    missing_end_seconds: float = 0.25
+    """After so long a silence FS alone ends a frame."""
+    unread_seconds: float = 30.0
+    """How long a peer may leave its answers unread."""
+    in_flight: int = 64
+    """Frames of one line that may wait for their answer before reading pauses."""
+
+
+@dataclass(slots=True)
+class LineState:
+    """One open line as an operator sees it."""
+
+    peer: str
+    since: float
+    messages: int = 0
+    faults: int = 0
+    last: float = 0.0
+
+
+@dataclass(slots=True)
+class Server:
+    """One listening address. ``start`` it inside a running event loop; ``stop`` drains it."""
+
+    handler: Handler
+    fault_handler: FaultHandler
+    limits: Limits = field(default_factory=Limits)
+    tls: ssl.SSLContext | None = None
+    allowed: Callable[[str], bool] | None = None
+    """Whether a peer address may connect; None: any."""
+    changed: Callable[[int], None] = lambda _: None
+    """Told the number of open lines whenever it changes."""
+    refused: Callable[[], None] = lambda: None
+    listen: str = ""
+    lines: "set[Line]" = field(default_factory=set)
+    _server: asyncio.Server | None = None
+    _drained: asyncio.Event | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; gives the port (port 0 lets the system choose)."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Line(self), host, port, ssl=self.tls, backlog=1024)
+        port = self._server.sockets[0].getsockname()[1]
+        self.listen = f"{host}:{port}"
+        return int(port)
+
+    async def stop(self, seconds: float = 10.0) -> None:
+        """Take no new line, let the frames that have arrived be answered, then close."""
+        if self._server is not None:
+            self._server.close()
+        for line in list(self.lines):
+            line.leave()
+        self._drained = asyncio.Event()
+        if self.lines:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), seconds)
+        for line in list(self.lines):
+            line.abort()
+
+    def left(self, line: "Line") -> None:
+        """A line is gone."""
+        self.lines.discard(line)
+        self.changed(len(self.lines))
+        if self._drained is not None and not self.lines:
+            self._drained.set()
+
+    def states(self) -> list[LineState]:
+        """The open lines."""
+        return [line.state for line in self.lines if line.state]
+
+
+class Line(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.reader = FrameReader(server.limits.message_bytes)
+        self.loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self.state: LineState | None = None
+        self._queue: deque[Frame | Fault] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._frame_began: float | None = None
+        self._leaving = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the line, or close it where there are too many or its address is not allowed."""
+        assert isinstance(transport, asyncio.Transport)
+        peer = str((transport.get_extra_info("peername") or ("",))[0])
+        allowed = self.server.allowed is None or self.server.allowed(peer)
+        if not allowed or len(self.server.lines) >= self.server.limits.connections:
+            self.server.refused()
+            transport.abort()
+            return
+        self.transport = transport
+        self.state = LineState(peer, self.loop.time())
+        self.server.lines.add(self)
+        self.server.changed(len(self.server.lines))
+
+    def data_received(self, data: bytes) -> None:
+        """Cut what came into frames and begin to answer them."""
+        if self.transport is None:
+            return
+        self._enqueue(self.reader.feed(data))
+        self._watch(data)
+
+    def eof_received(self) -> bool:
+        """The peer sends no more: answer what has arrived whole, then close."""
+        self._enqueue(self.reader.close())
+        self.leave()
+        return self.server.tls is None  # over TLS the line cannot stay half open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the line; what had arrived whole is still handed over, only its answer has nowhere to go."""
+        self._stop_timer()
+        self._writable.set()
+        if self.transport is not None:
+            self.transport = None
+            self.server.left(self)
+
+    def pause_writing(self) -> None:
+        """The peer does not read: wait, but not for ever."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._writable.set()
+
+    def leave(self) -> None:
+        """Close once everything that has arrived is answered."""
+        self._leaving = True
+        if self.transport is not None and self._task is None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _enqueue(self, found: list[Frame | Fault]) -> None:
+        if not found:
+            return
+        self._queue.extend(found)
+        if self.transport is not None and len(self._queue) >= self.server.limits.in_flight:
+            self.transport.pause_reading()
+        if self._task is None:
+            self._task = self.loop.create_task(self._work())
+
+    async def _work(self) -> None:
+        """Hand over and answer in order, until nothing waits."""
+        try:
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self.server.limits.in_flight))]
+                answers = [self._begin(each) for each in batch]
+                for answer in answers:
+                    told = await answer if isinstance(answer, asyncio.Future) else answer
+                    await self._send(told)
+                if self.transport is not None and not self._leaving:
+                    self.transport.resume_reading()
+        finally:
+            self._task = None
+            if self._leaving and self.transport is not None:
+                self.transport.close()
+
+    def _begin(self, each: Frame | Fault) -> "asyncio.Future[bytes] | bytes":
+        assert self.state is not None
+        self.state.last = self.loop.time()
+        if isinstance(each, Fault):
+            self.state.faults += 1
+            return self.server.fault_handler(each, self.server.listen, self.state.peer)
+        self.state.messages += 1
+        return self.loop.create_task(self.server.handler(each.content, self.server.listen, self.state.peer))  # type: ignore[arg-type]
+
+    async def _send(self, answer: bytes) -> None:
+        if not answer or self.transport is None:
+            return
+        self.transport.write(wrap(answer))
+        if not self._writable.is_set():
+            try:
+                await asyncio.wait_for(self._writable.wait(), self.server.limits.unread_seconds)
+            except TimeoutError:
+                self.abort()
+
+    def _watch(self, data: bytes) -> None:
+        """Look after an unfinished frame."""
+        self._stop_timer()
+        if not self.reader.half_open:
+            self._frame_began = None
+            return
+        now = self.loop.time()
+        self._frame_began = self._frame_began or now
+        if now - self._frame_began > self.server.limits.frame_seconds:
+            self.abort()
+        elif data.endswith(FS):
+            self._timer = self.loop.call_later(self.server.limits.missing_end_seconds, self._paused)
+        else:
+            self._timer = self.loop.call_later(self.server.limits.half_frame_seconds, self._idle)
+
+    def _paused(self) -> None:
+        self._enqueue(self.reader.pause())
+        self._frame_began = None
+
+    def _idle(self) -> None:
+        """Half a frame and then nothing: report it and hang up; it was never acknowledged."""
+        self._enqueue(self.reader.close())
+        self.leave()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
