@@ -1,4 +1,4 @@
-"""The doctor's rounds 查床: the first within a day, then one each interval."""
+"""The doctor's rounds 查床: the first within a day, then one each interval, until the last day of the bed."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -8,11 +8,12 @@ from healthsvc.homebed.rules.parameters import HomeBedPolicy
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One doctor's round: between which moments it may be made."""
+    """One doctor's round: the day on which it is due, and between which moments it may be made."""
 
-    number: int
+    due: date
     start: datetime
     end: datetime
+    first: bool = False
 
 
 def interval(stable: bool, infusing: bool, policy: HomeBedPolicy) -> int:
@@ -21,19 +22,24 @@ def interval(stable: bool, infusing: bool, policy: HomeBedPolicy) -> int:
     return min(usual, policy.round_days_infusing) if infusing else usual
 
 
-def rounds(established: datetime, end: date, every_days: int, policy: HomeBedPolicy, zone: tzinfo) -> tuple[Round, ...]:
-    """The rounds of a bed: the first within 24 hours of establishment, then one each interval until the last day.
+def first_round(established: datetime, policy: HomeBedPolicy, zone: tzinfo) -> Round:
+    """The first round: from establishment on, due 24 hours later."""
+    end = established + timedelta(hours=policy.first_round_hours)
+    return Round(end.astimezone(zone).date(), established, end, first=True)
 
-    ``end`` is the last day of the bed. A later round is due at the closing hour of its day and may be made some days earlier.
+
+def rounds(after: date, not_before: datetime, end: date, every_days: int, policy: HomeBedPolicy, zone: tzinfo) -> tuple[Round, ...]:
+    """The rounds that follow one made (or due) on the day ``after``, one each interval, up to and including the day ``end``.
+
+    Each is due at the closing hour of its day and may be made some days earlier, but not before ``not_before``. A round whose day has
+    passed by then is due on the next day instead.
     """
     opens, closes = time.fromisoformat(policy.round_opens), time.fromisoformat(policy.round_closes)
-    first_due = established + timedelta(hours=policy.first_round_hours)
-    laid = [Round(1, established, first_due)]
-    start = established.astimezone(zone).date()
-    due = start + timedelta(days=every_days)
-    early = min(policy.round_early_days, every_days - 1)
+    early = timedelta(days=min(policy.round_early_days, every_days - 1))
+    due = max(after + timedelta(days=every_days), not_before.astimezone(zone).date() + timedelta(days=1))
+    laid = []
     while due <= end:
-        opening = datetime.combine(due - timedelta(days=early), opens, zone)
-        laid.append(Round(len(laid) + 1, max(opening, first_due), datetime.combine(due, closes, zone)))
+        opening = datetime.combine(due - early, opens, zone)
+        laid.append(Round(due, max(opening, not_before), datetime.combine(due, closes, zone)))
         due += timedelta(days=every_days)
     return tuple(laid)

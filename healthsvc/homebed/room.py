@@ -1,0 +1,159 @@
+"""What every write of a home bed must pass, through whatever door; and what an admission, a death and an infusion course do to it."""
+
+from dataclasses import replace
+from typing import Final
+
+from healthsvc.errors import RuleViolation
+from healthsvc.fhir.elements import codes, reference_id
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE
+from healthsvc.healthfile.resources import is_deceased
+from healthsvc.healthfile.service import today
+from healthsvc.homebed import service, visits
+from healthsvc.homebed.resources import is_bed, to_agreement, to_assessment
+from healthsvc.homebed.rules import bed as rules
+from healthsvc.homebed.rules.bed import OPEN, Bed, Discharge, Status
+from healthsvc.homebed.rules.eligibility import assess, check_agreement, must_fit
+from healthsvc.store import Room, Store
+
+
+def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
+    """Admit a write, and let follow what must follow in the same transaction."""
+    kind = (new or old or {}).get("resourceType")
+    if kind == "EpisodeOfCare":
+        _admit_bed(old, new, store)
+    elif kind == "Encounter":
+        _follow_hospital(old, new, store)
+    elif kind == "Patient":
+        _follow_death(old, new, store)
+    elif kind == "MedicationRequest":
+        _follow_course(old, new, store)
+
+
+def _admit_bed(old: Resource | None, new: Resource | None, store: Store) -> None:
+    before = service.with_diagnoses(store, old) if old is not None and is_bed(old) else None
+    if new is None or not is_bed(new):
+        if before is not None:
+            raise RuleViolation("a home bed is discharged or entered in error, not deleted", reason="homebed-keep", path="EpisodeOfCare")
+        return
+    after = service.with_diagnoses(store, new)
+    rules.check_step(before.status if before else None, after.status)
+    policy = service.policy_of(store, after.start)
+    if after.last_day > rules.last_day(after.start, policy):
+        raise RuleViolation(
+            f"a home bed lasts {policy.max_days} days at most; to go on, discharge, settle and apply again",
+            reason="homebed-too-long",
+            path="EpisodeOfCare.extension",
+        )
+    if before is None:
+        _check_new(after, store)
+    else:
+        _check_change(before, after, store)
+    _settle(before, after, store)
+
+
+def _check_new(bed: Bed, store: Store) -> None:
+    service.must_be_alive(store, bed.patient)
+    impression = store.find("ClinicalImpression", bed.assessment) if bed.assessment else None
+    if impression is None:
+        raise RuleViolation("a home bed needs the doctor's assessment on file; assess first", reason="homebed-not-assessed")
+    assessment = to_assessment(impression)
+    agreement = service.signed_agreement(store, bed)
+    if assessment.patient != bed.patient or (agreement is not None and agreement.patient != bed.patient):
+        raise RuleViolation(
+            "assessment and agreement must be the person's own", reason="homebed-other-person", path="EpisodeOfCare.patient"
+        )
+    policy = service.policy_of(store, bed.start)
+    must_fit(assess(assessment, bed.start, policy))
+    check_agreement(to_agreement(agreement, store.zone) if agreement else None, bed.start, policy)
+
+
+def _check_change(before: Bed, after: Bed, store: Store) -> None:
+    if (before.patient, before.start) != (after.patient, after.start):
+        raise RuleViolation("a home bed keeps its person and its first day", reason="homebed-keep", path="EpisodeOfCare")
+    if after.status is Status.ACTIVE and before.status is Status.ONHOLD and rules.days_left(after, today(store)) <= 0:
+        raise RuleViolation(
+            "the last day of the bed has passed; discharge it and apply again", reason="homebed-too-long", path="EpisodeOfCare.status"
+        )
+    if after.status is Status.FINISHED and before.status in OPEN:
+        how = after.discharge
+        if how is None:
+            raise RuleViolation("a discharge needs its reason and outcome", reason="homebed-no-discharge", path="EpisodeOfCare.extension")
+        rules.must_be_free(service.blockers(store, before, how))
+
+
+def _settle(before: Bed | None, after: Bed, store: Store) -> None:
+    """One open bed a person; rounds follow the bed."""
+    was_open, is_open = before is not None and before.status in OPEN, after.status in OPEN
+    key = f"homebed:{after.patient}"
+    if is_open and not was_open:
+        store.claim(key, after.id)
+    if was_open and not is_open:
+        store.release(key, after.id)
+        visits.call_off(store, after, "bed-closed")
+    infusing = service.infusing(store, after.patient)
+    if before is None and is_open:
+        visits.lay_rounds(store, after, infusing)
+    elif before is not None and before.status is Status.ACTIVE and after.status is Status.ONHOLD:
+        visits.call_off(store, after, after.held_for or "on-hold")
+    elif before is not None and before.status is Status.ONHOLD and after.status is Status.ACTIVE:
+        reviewed = visits.ask_review(store, after)
+        visits.replan_rounds(store, after, infusing, after=reviewed)
+    elif before is not None and after.status is Status.ACTIVE and before.stable != after.stable:
+        visits.replan_rounds(store, after, infusing)
+
+
+def _follow_hospital(old: Resource | None, new: Resource | None, store: Store) -> None:
+    """An admission puts the bed on hold; the end of the stay (or a cancelled admission) takes it up again with a review."""
+    before, after = _stays(old), _stays(new)
+    patient = reference_id((new or old or {}).get("subject"), "Patient")
+    if patient is None or before == after or store.find("Patient", patient) is None:
+        return
+    if after:
+        service.suspend(store, patient)
+    elif (
+        (bed := service.open_bed(store, patient)) is not None
+        and bed.held_for == "admitted"
+        and not _elsewhere(new or old or {}, patient, store)
+    ):
+        service.resume(store, patient)
+
+
+def _elsewhere(ended: Resource, patient: str, store: Store) -> bool:
+    """Whether the person is still in another ward (moved to another hospital)."""
+    return any(_stays(one) and one["id"] != ended.get("id") for one in store.select("Encounter", patient=patient, status="in-progress"))
+
+
+def _stays(encounter: Resource | None) -> bool:
+    """Whether an Encounter says that the person is in a ward now."""
+    if encounter is None or encounter.get("status") not in ("in-progress", "onleave"):
+        return False
+    kind = encounter.get("class", {})
+    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
+
+
+def _follow_death(old: Resource | None, new: Resource | None, store: Store) -> None:
+    if old is None or new is None or is_deceased(old) or not is_deceased(new):
+        return
+    bed = service.open_bed(store, new["id"])
+    if bed is not None:
+        how = Discharge(max(today(store), bed.start), "death", "death")
+        service.save(store, replace(rules.move(bed, Status.FINISHED), held_for=None, discharge=how))
+
+
+def _follow_course(old: Resource | None, new: Resource | None, store: Store) -> None:
+    """While an infusion course is open the doctor comes more often."""
+    one = new or old or {}
+    if "home-infusion" not in codes(one.get("category", []), HOME_CARE):
+        return
+    before = (old or {}).get("status") == "active"
+    after = (new or {}).get("status") == "active"
+    patient = reference_id(one.get("subject"), "Patient")
+    if before == after or patient is None:
+        return
+    bed = service.open_bed(store, patient)
+    if bed is not None and bed.status is Status.ACTIVE:
+        visits.replan_rounds(store, bed, after)
+
+
+ROOM: Final = Room("homebed", frozenset({"EpisodeOfCare", "Encounter", "Patient", "MedicationRequest"}), admit)
