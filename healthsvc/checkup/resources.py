@@ -5,7 +5,7 @@ from datetime import datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from healthsvc.checkup.followup import FollowUp, Result
+from healthsvc.checkup.followup import Disease, FollowUp, Result
 from healthsvc.checkup.rules import Form, Quarter, task_id
 from healthsvc.checkup.selfcare import Item, Level, SelfCare
 from healthsvc.fhir.json import Resource
@@ -20,6 +20,7 @@ FOLLOW_UP: Final = code_system("follow-up-rule")
 FOLLOW_UP_RESULT: Final = code_system("follow-up-result")
 _CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 _TITLES: Final = {Form.ANNUAL_FULL: "每季上门体检（年度全面体检）", Form.QUARTERLY_BASIC: "每季上门体检"}
+_DISEASES: Final = {Disease.HYPERTENSION: "高血压随访分类", Disease.DIABETES: "2型糖尿病随访分类"}
 
 ICD10_HYPERTENSION: Final = ("I10", "I11", "I12", "I13", "I15")
 ICD10_DIABETES: Final = ("E10", "E11", "E12", "E13", "E14")
@@ -79,7 +80,7 @@ def class_observation(decision: FollowUp, visit: Visit, encounter: str | None, a
         "resourceType": "Observation",
         "id": derived_id(f"class-{decision.disease}", visit.id),
         "status": "final",
-        "code": {"coding": [{"system": FOLLOW_UP, "code": decision.disease.value}]},
+        "code": {"coding": [{"system": FOLLOW_UP, "code": decision.disease.value}], "text": _DISEASES[decision.disease]},
         "subject": {"reference": f"Patient/{visit.person}"},
         "effectiveDateTime": at.isoformat(),
         "valueCodeableConcept": {"coding": [{"system": FOLLOW_UP_RESULT, "code": decision.result.value}]},

@@ -1,6 +1,6 @@
 """每季上门体检: the quarters of a contract's term and their windows, one full yearly check among three basic ones."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -56,7 +56,7 @@ def bounds(year: int, number: int) -> tuple[date, date]:
     return first, after - timedelta(days=1)
 
 
-def quarters(signed: date, ends: date, policy: CheckupPolicy) -> Iterator[Quarter]:
+def quarters(signed: date, ends: date, policy: CheckupPolicy, done: Container[str] = ()) -> Iterator[Quarter]:
     """The checkups that a term promises: consecutive calendar quarters, ``per_year`` for each year of the term.
 
     The first is the quarter of signing, unless fewer than ``least_days`` of it are left; so a term of one year gets four at whatever
@@ -66,17 +66,20 @@ def quarters(signed: date, ends: date, policy: CheckupPolicy) -> Iterator[Quarte
         signed: first day of the term.
         ends: last day of the term.
         policy: shares and limits in force.
+        done: names of quarters whose checkup was already made under an earlier contract; the promise goes on behind them.
     """
     promised = round(policy.per_year * ((ends - signed).days + 1) / 365.25)
     step = 4 // policy.per_year
     year, number = signed.year, (signed.month + 2) // 3
     if (bounds(year, number)[1] - signed).days + 1 < policy.least_days:
         year, number = _next(year, number)
-    for _ in range(promised):
+    while promised > 0:
         quarter = _window(year, number, signed, ends, policy)
         if quarter is None:
             return
-        yield quarter
+        if quarter.name not in done:
+            promised -= 1
+            yield quarter
         for _ in range(step):
             year, number = _next(year, number)
 

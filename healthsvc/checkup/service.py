@@ -28,8 +28,8 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings
 from healthsvc.visit.observations import findings_of
-from healthsvc.visit.resources import derived_id, to_visit
-from healthsvc.visit.rules import OPEN, Kind, Priority, Status, Visit, Window
+from healthsvc.visit.resources import derived_id, is_visit, to_visit
+from healthsvc.visit.rules import OPEN, Kind, Priority, Status, Visit, Window, quarter_of
 
 _DISEASES: Final = {Disease.HYPERTENSION: ICD10_HYPERTENSION, Disease.DIABETES: ICD10_DIABETES}
 
@@ -46,7 +46,7 @@ def lay_out(store: Store, patient: str, source: str, signed: date, ends: date, d
     """Ask for the checkups of a contract's term, one Task a quarter; doing it again changes nothing.
 
     A quarter whose checkup is already open (from the contract before) goes over to the new contract and doctor; one that was called off
-    is asked for again; one that has been made stays made.
+    is asked for again; one that was made under the contract before stays there, and the promise goes on behind it.
 
     Args:
         store: an open writing transaction.
@@ -58,7 +58,7 @@ def lay_out(store: Store, patient: str, source: str, signed: date, ends: date, d
     """
     policy = store.policy.fill(CheckupPolicy, "checkup", signed)
     made = []
-    for planned in quarters(signed, ends, policy):
+    for planned in quarters(signed, ends, policy, _made_before(store, patient, source)):
         quarter = _closing_on_workday(planned)
         wanted = checkup_visit(patient, quarter, policy.minutes[quarter.form], doctor, source, store.zone)
         known = store.find("Task", wanted.id)
@@ -138,6 +138,16 @@ def _closing_on_workday(quarter: Quarter) -> Quarter:
     """A window that would close on a day off closes on the worked day before, unless that lies before its due day."""
     closes = next_workday(quarter.closes, quarter.closes)
     return replace(quarter, closes=closes) if closes >= quarter.due else quarter
+
+
+def _made_before(store: Store, patient: str, source: str) -> frozenset[str]:
+    found = store.select("Task", patient=patient, status=Status.COMPLETED.value)
+    made = [to_visit(task) for task in found if is_visit(task)]
+    return frozenset(
+        quarter_of(one.window.start.astimezone(store.zone).date())
+        for one in made
+        if one.kind == Kind.QUARTERLY_CHECKUP and source not in one.sources
+    )
 
 
 def _taken_over(store: Store, known: Visit, wanted: Visit, task: Resource) -> Resource:

@@ -30,8 +30,9 @@ def close_file_on_death(store: Store, patient: str) -> None:
     for order in store.select("MedicationRequest", patient=patient, status=_OPEN_ORDER):
         stopped = "cancelled" if order["status"] == "draft" else "stopped"
         store.put(order | {"status": stopped, "statusReason": {"text": EndReason.DECEASED.value}})
-    for flag in store.select("Flag", patient=patient, status="active"):
-        store.put(flag | {"status": "inactive", "period": {**flag.get("period", {}), "end": now}})
+    for flag in store.select("Flag", patient=patient):
+        if flag.get("status") == "active":
+            store.put(flag | {"status": "inactive", "period": {**flag.get("period", {}), "end": now}})
 
 
 def join_files(store: Store, survivor: str, retired: str) -> None:

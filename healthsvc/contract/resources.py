@@ -140,7 +140,7 @@ def _term(agreement: Agreement) -> Resource:
             {
                 "valuedItem": [
                     {
-                        "entityCodeableConcept": {"coding": [{"system": VISIT_KIND, "code": promise.service}]},
+                        "entityCodeableConcept": {"coding": [{"system": VISIT_KIND, "code": str(promise.service)}]},
                         "quantity": {"value": promise.times},
                     }
                     for promise in agreement.promises

@@ -157,7 +157,11 @@ def transfer(
     if old.doctor == doctor:
         raise RuleViolation("the person is already with this doctor", reason="contract-transfer-same")
     closing = end_early(old, Act.TRANSFER, start - timedelta(days=1), EndReason.CHANGED_TEAM)
-    return _succeed(store, stored, closing, doctor, nurse, start, kind)
+    successor = _succeed(store, stored, closing, doctor, nurse, start, kind)
+    for visit in visits.open_visits(store, old.person):
+        if visit.owner == old.doctor:
+            visits.reassign(store, visit.id, doctor)
+    return successor
 
 
 def renew(store: Store, contract: str, *, months: int | None = None, kind: SignatureKind = SignatureKind.DRAWN) -> Resource:

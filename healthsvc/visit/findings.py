@@ -83,22 +83,23 @@ class Vital:
 
     field: str
     loinc: str
+    title: str
     display: str
     unit: str
     ucum: str
 
 
 VITALS: Final = (
-    Vital("pulse", "8867-4", "Heart rate", "/min", "/min"),
-    Vital("respiration", "9279-1", "Respiratory rate", "/min", "/min"),
-    Vital("temperature", "8310-5", "Body temperature", "°C", "Cel"),
-    Vital("weight", "29463-7", "Body weight", "kg", "kg"),
-    Vital("height", "8302-2", "Body height", "cm", "cm"),
-    Vital("waist", "8280-0", "Waist Circumference at umbilicus by Tape measure", "cm", "cm"),
-    Vital("spo2", "2708-6", "Oxygen saturation in Arterial blood", "%", "%"),
+    Vital("pulse", "8867-4", "脉搏", "Heart rate", "/min", "/min"),
+    Vital("respiration", "9279-1", "呼吸", "Respiratory rate", "/min", "/min"),
+    Vital("temperature", "8310-5", "体温", "Body temperature", "°C", "Cel"),
+    Vital("weight", "29463-7", "体重", "Body weight", "kg", "kg"),
+    Vital("height", "8302-2", "身高", "Body height", "cm", "cm"),
+    Vital("waist", "8280-0", "腰围", "Waist Circumference at umbilicus by Tape measure", "cm", "cm"),
+    Vital("spo2", "2708-6", "血氧饱和度", "Oxygen saturation in Arterial blood", "%", "%"),
 )
-GLUCOSE: Final = Vital("glucose", "15074-8", "Glucose [Moles/volume] in Blood", "mmol/L", "mmol/L")
-FASTING_GLUCOSE: Final = Vital("glucose", "76629-5", "Fasting glucose [Moles/volume] in Blood", "mmol/L", "mmol/L")
+GLUCOSE: Final = Vital("glucose", "15074-8", "血糖", "Glucose [Moles/volume] in Blood", "mmol/L", "mmol/L")
+FASTING_GLUCOSE: Final = Vital("glucose", "76629-5", "空腹血糖", "Fasting glucose [Moles/volume] in Blood", "mmol/L", "mmol/L")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,10 @@ SYSTOLIC: Final = "8480-6"
 DIASTOLIC: Final = "8462-4"
 _PULSE_OXIMETRY: Final = {"system": LOINC, "code": "59408-5", "display": "Oxygen saturation in Arterial blood by Pulse oximetry"}
 _CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
-_ARMS: Final = {"left": ("368208006", "Left upper arm structure"), "right": ("368209003", "Right upper arm structure")}
+_ARMS: Final = {
+    "left": ("368208006", "Left upper arm structure", "血压（左臂）"),
+    "right": ("368209003", "Right upper arm structure", "血压（右臂）"),
+}
 
 
 def observations_of(visit: Visit, findings: Findings, encounter: str, performers: tuple[str, ...]) -> list[Resource]:
@@ -121,9 +124,12 @@ def _frame(visit: Visit, findings: Findings, encounter: str, performers: tuple[s
 
 
 def _panel(arm: str, pressure: Pressure) -> Resource:
-    site, display = _ARMS[arm]
+    site, display, title = _ARMS[arm]
     return {
-        "code": {"coding": [{"system": LOINC, "code": BP_PANEL, "display": "Blood pressure panel with all children optional"}]},
+        "code": {
+            "coding": [{"system": LOINC, "code": BP_PANEL, "display": "Blood pressure panel with all children optional"}],
+            "text": title,
+        },
         "bodySite": {"coding": [{"system": SNOMED, "code": site, "display": display}]},
         "component": [
             {"code": {"coding": [{"system": LOINC, "code": code, "display": name}]}, "valueQuantity": _quantity(value, "mmHg", "mm[Hg]")}
@@ -139,7 +145,7 @@ def _number(vital: Vital, value: int | Decimal) -> Resource:
     coding = [{"system": LOINC, "code": vital.loinc, "display": vital.display}]
     if vital.field == "spo2":
         coding.append(dict(_PULSE_OXIMETRY))
-    return {"code": {"coding": coding}, "valueQuantity": _quantity(value, vital.unit, vital.ucum)}
+    return {"code": {"coding": coding, "text": vital.title}, "valueQuantity": _quantity(value, vital.unit, vital.ucum)}
 
 
 def _quantity(value: int | Decimal, unit: str, ucum: str) -> Resource:

@@ -49,13 +49,13 @@ def to_task(visit: Visit, base: Resource | None = None) -> Resource:
     task["id"] = visit.id
     task["status"] = visit.status.value
     task["priority"] = visit.priority.value
-    coding: list[Resource] = [{"system": VISIT_KIND, "code": visit.kind}]
+    coding: list[Resource] = [{"system": VISIT_KIND, "code": str(visit.kind)}]
     if visit.subtype:
-        coding.append({"system": VISIT_SUBTYPE, "code": visit.subtype})
+        coding.append({"system": VISIT_SUBTYPE, "code": str(visit.subtype)})
     task["code"] = {"coding": coding, **({"text": visit.title} if visit.title else {})}
     task["for"] = {"reference": f"Patient/{visit.person}"}
     task["restriction"] = {"period": {"start": visit.window.start.isoformat(), "end": visit.window.end.isoformat()}}
-    reason = {"coding": [{"system": VISIT_REASON, "code": visit.reason}]} if visit.reason else None
+    reason = {"coding": [{"system": VISIT_REASON, "code": str(visit.reason)}]} if visit.reason else None
     _set(task, "statusReason", reason)
     _set(task, "businessStatus", deepcopy(reason) if visit.status is Status.ON_HOLD else None)
     _set(task, "owner", {"reference": visit.owner} if visit.owner else None)
@@ -134,7 +134,7 @@ def encounter_of(
         "id": derived_id("visit", visit.id),
         "status": status,
         "class": {"system": V3_ACT_CODE, "code": code, "display": display},
-        "type": [{"coding": [{"system": VISIT_KIND, "code": visit.kind}], **({"text": visit.title} if visit.title else {})}],
+        "type": [{"coding": [{"system": VISIT_KIND, "code": str(visit.kind)}], **({"text": visit.title} if visit.title else {})}],
         "subject": {"reference": f"Patient/{visit.person}"},
         "period": {"start": start.isoformat(), "end": end.isoformat()},
     }
@@ -151,7 +151,7 @@ def _inputs(visit: Visit) -> list[Resource]:
         ("duration", "valueDuration", {"value": visit.minutes, "unit": "min", "system": UCUM, "code": "min"}),
         ("staff", "valuePositiveInt", visit.staff),
     ]
-    values += [("skill", "valueCode", skill) for skill in sorted(visit.skills)]
+    values += [("skill", "valueCode", str(skill)) for skill in sorted(visit.skills)]
     values += [
         (name, "valueTime", moment.isoformat())
         for name, moment in (("earliest", visit.earliest), ("latest", visit.latest))
