@@ -129,9 +129,7 @@ def summarise(answers: Sequence[Answer], mode: str, limit_seconds: float, unloca
     by_group = tuple(count(key, (a for a in answers if key in a.home.groups)) for key in groups)
     gaps = [_gap(each.key, [a for a in answers if a.home.community == each.key]) for each in by_community if each.inside < each.people]
     gaps.sort(key=lambda gap: (-gap.not_inside, gap.community))
-    return Coverage(
-        mode, limit_seconds, tuple(answers), count(_WHOLE, answers), by_community, by_group, tuple(gaps), unlocated, provenance
-    )
+    return Coverage(mode, limit_seconds, tuple(answers), count(_WHOLE, answers), by_community, by_group, tuple(gaps), unlocated, provenance)
 
 
 def count(key: str, answers: Iterable[Answer]) -> Count:

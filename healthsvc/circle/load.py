@@ -3,18 +3,15 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from healthsvc import clock
-from healthsvc.circle import network as networks
-from healthsvc.circle import osm
-from healthsvc.circle.network import Network
-from healthsvc.circle.providers import policy_values
-from healthsvc.circle.roads import Roads
+from healthsvc.circle.policy import in_force
 from healthsvc.circle.rules import CirclePolicy, Mode
 from healthsvc.policy import load as load_policy
+
+if TYPE_CHECKING:
+    from healthsvc.circle.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,9 @@ class LoadReport:
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values; kept with the network as its manifest."""
-        return {"format": networks.FORMAT, **asdict(self)}
+        from healthsvc.circle.network import FORMAT
+
+        return {"format": FORMAT, **asdict(self)}
 
     def lines(self) -> list[str]:
         """The report in words."""
@@ -85,7 +84,10 @@ def load(
         NotFound: there is no such file.
         Malformed: it is empty, no PBF, damaged, or holds no road. What was loaded before stays in force.
     """
-    values = policy or policy_values(load_policy(data / "policy"), clock.today())
+    from healthsvc.circle import network as networks
+    from healthsvc.circle import osm
+
+    values = policy or in_force(load_policy(data / "policy"), clock.today())
     progress(0, 4)
     extract = osm.read(path)
     progress(1, 4)
@@ -112,8 +114,12 @@ def load(
     return report
 
 
-def parts(network: Network, policy: CirclePolicy) -> tuple[PartReport, ...]:
+def parts(network: "Network", policy: CirclePolicy) -> tuple[PartReport, ...]:
     """For every mode the connected parts: large ones by length, and the rest that no address is brought to."""
+    import numpy as np
+
+    from healthsvc.circle.roads import Roads
+
     roads = Roads(network, {"sha256": network.sha256()}, policy)
     found = []
     for how in Mode:

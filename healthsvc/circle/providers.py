@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from healthsvc import clock
+from healthsvc.circle.policy import in_force
 from healthsvc.circle.rules import Basis, CirclePolicy, Doubt
 from healthsvc.circle.travel import ESTIMATE, Estimate, Matrix, Reach, Status, TravelTimes
 from healthsvc.policy import Policy
@@ -64,17 +65,12 @@ def travel_times(data: Path | None, policy: Policy | None = None, on: date | Non
         Malformed: the saved network is damaged.
     """
     known = policy or load_policy(None if data is None else data / "policy")
-    values = _Values(policy_values(known, on or clock.today()))
+    values = _Values(in_force(known, on or clock.today()))
     path = None if data is None else data / "roads" / "network.npz"
     if path is None or not path.is_file():
         return _town(values)
     stamp = path.stat()
     return _loaded(path, (stamp.st_mtime_ns, stamp.st_size), values)
-
-
-def policy_values(policy: Policy, on: date) -> CirclePolicy:
-    """The circle's parameters in force on a day."""
-    return policy.fill(CirclePolicy, "circle", on)
 
 
 class _Values:

@@ -64,6 +64,10 @@ class CirclePolicy:
     part_min_metres: float
     reach_width_metres: float
     siting_seconds: float
+    siting_candidates: int
+    declared: str
+    """``standard``: FHIR's own word that a position is WGS-84 suffices; ``always``: in mainland China the origin must be written."""
+    datum_tolerance_metres: float
 
     @property
     def limit_seconds(self) -> float:

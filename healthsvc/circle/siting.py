@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from healthsvc.circle.coverage import Home, Station
 from healthsvc.circle.rules import CirclePolicy
 from healthsvc.circle.rules import mode as read_mode
-from healthsvc.circle.travel import ESTIMATE, Floats, TravelTimes
+from healthsvc.circle.travel import ESTIMATE, Floats, TravelTimes, distances
 from healthsvc.errors import Invalid
 
 Reached = NDArray[np.bool_]
@@ -106,6 +106,22 @@ def study(
     )
 
 
+def candidates(homes: Sequence[Home], count: int) -> tuple[Station, ...]:
+    """Candidate places among the homes themselves, each next one as far as possible from those taken: no home is far from one.
+
+    The place names no person: it is called by its number, and stands where somebody lives, which is where a road leads.
+    """
+    at = np.unique(np.round(np.array([(home.lon, home.lat) for home in homes]).reshape(-1, 2), 6), axis=0)
+    if len(at) > count:
+        taken = [int(np.argmin(distances(at, np.broadcast_to(at.mean(axis=0), at.shape))))]
+        near = distances(at, np.broadcast_to(at[taken[0]], at.shape))
+        while len(taken) < count:
+            taken.append(int(np.argmax(near)))
+            near = np.minimum(near, distances(at, np.broadcast_to(at[taken[-1]], at.shape)))
+        at = at[sorted(taken)]
+    return tuple(Station(f"candidate-{i + 1}", f"候选点 {i + 1}", float(lon), float(lat)) for i, (lon, lat) in enumerate(at))
+
+
 def choose(reached: Reached, count: int, time_limit: float, weights: Floats | None = None) -> Choice:
     """Choose ``count`` rows of a (places, homes) table that together reach most homes.
 
@@ -124,7 +140,7 @@ def choose(reached: Reached, count: int, time_limit: float, weights: Floats | No
         raise Invalid(f"{count} further stations are to be chosen from {places} candidates; ask for 1 to {places}", path="count")
     worth = np.ones(homes) if weights is None else np.asarray(weights, np.float64)
     columns, first, inverse = np.unique(reached, axis=1, return_index=True, return_inverse=True)
-    grouped = np.bincount(inverse.ravel(), weights=worth, minlength=len(first))
+    grouped: Floats = np.bincount(inverse.ravel(), weights=worth, minlength=len(first)).astype(np.float64)
     open_ = columns.any(axis=0) & (grouped > 0)
     columns, grouped = columns[:, open_], grouped[open_]
     quick = _greedy(columns, grouped, count)
@@ -187,4 +203,4 @@ def _gain(columns: Reached, worth: Floats, chosen: Sequence[int]) -> float:
 
 
 def _ids(homes: Sequence[Home], which: Reached) -> tuple[str, ...]:
-    return tuple(homes[i].id for i in np.flatnonzero(which))
+    return tuple(home.id for home, chosen in zip(homes, which.tolist(), strict=True) if chosen)
