@@ -18,6 +18,8 @@ HL7 = "http://hl7.org/fhir/SearchParameter/"
 EVERYWHERE = ("Resource", "DomainResource")
 KEPT_BY_THE_STORE = ("_id", "_lastUpdated")
 """Parameters that are columns of the stored resource and have no index entries."""
+ITSELF = "{def}"
+"""How a CompartmentDefinition says that the compartment's own resource is in it."""
 DECEASED = "Patient.deceased.exists() and Patient.deceased != false"
 
 
@@ -87,8 +89,8 @@ class Registry:
         return self.compartment("Patient", type)
 
     def compartment(self, of: str, type: str) -> tuple[str, ...]:
-        """The same for any compartment: Patient, Encounter, Practitioner, RelatedPerson, Device."""
-        return tuple(facts.compartment(of).get(type, ()))
+        """The same for any compartment: Patient, Encounter, Practitioner, RelatedPerson, Device (the named resource itself is always in)."""
+        return tuple(code for code in facts.compartment(of).get(type, ()) if code != ITSELF)
 
     def element_type(self, type: str, path: str) -> tuple[str, ...]:
         """The types that an element may have: ``("Patient", "name.family")`` -> ``("string",)``; none if there is no such element."""

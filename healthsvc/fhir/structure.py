@@ -15,6 +15,8 @@ from healthsvc.fhir.invariants import Rule, rules_for
 from healthsvc.fhir.reference import canonical, parse
 
 HL7 = "http://hl7.org/fhir/"
+HARMLESS = frozenset({"invariant", "code-invalid", "not-found", "required", "duplicate"})
+"""Findings after which the shape is still sound enough to ask the invariants."""
 
 
 @cache
@@ -55,7 +57,7 @@ def walker(name: str) -> Walk:
             if sum(key in value or f"_{key}" in value for key in keys) > 1:
                 present = " and ".join(key for key in keys if key in value)
                 found.append(Finding(f"{present} cannot stand together; choose one"))
-        if len(found) == start:
+        if len(found) == start or all(one.code in HARMLESS for one in found[start:]):
             if not rules:
                 rules.append(rules_for(name))
             for rule in rules[0]:
