@@ -26,6 +26,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, today
 from healthsvc.store import Store
+from healthsvc.visit import service as visits
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Standing, Status, standing
 

@@ -167,7 +167,7 @@ def _take(
 ) -> None:
     for line, cells in batch:
         person, wrong = read_person(cells, columns)
-        report.problems += [Problem(line, column, bad.reason, bad.text) for column, bad in wrong]
+        report.problems += [Problem(line, column, bad.reason or "cell", bad.text) for column, bad in wrong]
         if person is None:
             continue
         keys = [(one.system, one.value.upper()) for one in person.identifiers]
@@ -205,9 +205,7 @@ def _columns(row: Row) -> tuple[dict[int, Column], tuple[str, ...]]:
     if "name" not in there:
         raise Malformed(f"line {line}: there is no column 姓名")
     if not there & set(NUMBERS):
-        raise Malformed(
-            f"line {line}: there is no column 身份证号, 健康档案号 or 离休证号; one of them is needed to recognise people again"
-        )
+        raise Malformed(f"line {line}: there is no column 身份证号, 健康档案号 or 离休证号; people are recognised by one of them")
     return columns, tuple(unknown)
 
 

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from healthsvc.errors import RuleViolation
+from healthsvc.errors import Invalid, RuleViolation
 from healthsvc.healthfile.rules import Category, Living, check_phone
 
 
-class BadCell(Exception):
+class BadCell(Invalid):
     """A cell that cannot be read: a stable reason and a text that says how to mend it."""
 
     def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.text = text
+        super().__init__(text, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,32 @@ class Column:
     example: str = ""
 
 
-_SEX: Final = {"男": "1", "女": "2", "1": "1", "2": "2", "0": "0", "9": "9", "m": "1", "f": "2", "男性": "1", "女性": "2"}
-_SEX |= {"male": "1", "female": "2", "未知": "0", "未说明": "9", "不详": "0"}
+_SEX: Final = {
+    "男": "1",
+    "女": "2",
+    "1": "1",
+    "2": "2",
+    "0": "0",
+    "9": "9",
+    "m": "1",
+    "f": "2",
+    "男性": "1",
+    "女性": "2",
+    "male": "1",
+    "female": "2",
+    "未知": "0",
+    "未说明": "9",
+    "不详": "0",
+}
 FHIR_SEX: Final = {"1": "male", "2": "female", "0": "unknown", "9": "unknown"}
-_CATEGORY: Final = {"离休": Category.LIXIU, "离休干部": Category.LIXIU, "退休": Category.TUIXIU, "退休干部": Category.TUIXIU}
-_CATEGORY |= {"lixiu": Category.LIXIU, "tuixiu": Category.TUIXIU}
+_CATEGORY: Final = {
+    "离休": Category.LIXIU,
+    "离休干部": Category.LIXIU,
+    "退休": Category.TUIXIU,
+    "退休干部": Category.TUIXIU,
+    "lixiu": Category.LIXIU,
+    "tuixiu": Category.TUIXIU,
+}
 _LIVING: Final = {
     "独居": Living.ALONE,
     "空巢": Living.COUPLE_ALONE,
@@ -56,8 +75,20 @@ _LIVING: Final = {
     "养老机构": Living.INSTITUTION,
     "机构养老": Living.INSTITUTION,
 } | {living.value: living for living in Living}
-_YES_NO: Final = {"是": True, "有": True, "y": True, "yes": True, "1": True, "true": True}
-_YES_NO |= {"否": False, "无": False, "n": False, "no": False, "0": False, "false": False}
+_YES_NO: Final = {
+    "是": True,
+    "有": True,
+    "y": True,
+    "yes": True,
+    "1": True,
+    "true": True,
+    "否": False,
+    "无": False,
+    "n": False,
+    "no": False,
+    "0": False,
+    "false": False,
+}
 _DATES: Final = (
     re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T]00:00(?::00)?)?"),
     re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})"),
