@@ -1,0 +1,156 @@
+"""双向转诊: refer up, and let the hospital's news, the return home and the follow-up move the referral on."""
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from healthsvc.errors import NotFound
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.service import follow, today
+from healthsvc.referral.resources import is_referral, task_id, to_referral, to_request, to_task
+from healthsvc.referral.rules import OVER, Act, Direction, Outcome, Reason, Referral, Stage, check_closing, step
+from healthsvc.store import Store
+from healthsvc.visit import service as visits
+from healthsvc.visit.resources import derived_id
+from healthsvc.visit.rules import Kind, Priority, Visit, Window
+
+_BEFORE_STAY: Final = frozenset({Stage.REQUESTED, Stage.ACCEPTED, Stage.DISCHARGED, Stage.FOLLOWED_UP})
+
+
+def refer(
+    store: Store,
+    patient: str,
+    reason: Reason,
+    hospital: str,
+    requester: str,
+    *,
+    urgent: bool = False,
+    summary: str = "",
+    department: str = "",
+    direction: Direction = Direction.UP,
+) -> Referral:
+    """Refer a person, and plan the follow-up of an urgent referral within the days of the policy. The same on the same day is one referral.
+
+    Args:
+        store: an open writing transaction.
+        patient: Patient id.
+        reason: why.
+        hospital: ``Organization/x``.
+        requester: ``Practitioner/x``.
+        urgent: to be seen at once.
+        summary: illness, tests and results.
+        department: of the hospital, as it names it.
+        direction: up to the hospital, or down to the community.
+    """
+    person = follow(store, patient)["id"]
+    id = derived_id("referral", f"{person}-{today(store):%Y%m%d}-{reason}")
+    if store.find("ServiceRequest", id) is not None:
+        return read(store, id)
+    referral = Referral(id, person, reason, hospital, requester, store.at, urgent, direction, summary, department)
+    store.put(to_request(referral))
+    store.put(to_task(referral))
+    if urgent:
+        plan_follow_up(store, referral)
+    return referral
+
+
+def read(store: Store, referral: str) -> Referral:
+    """One referral by its id."""
+    request, task = store.read("ServiceRequest", referral), store.find("Task", task_id(referral))
+    if not is_referral(task) or task is None:
+        raise NotFound("this ServiceRequest is not a referral")
+    return to_referral(request, task)
+
+
+def open_referrals(store: Store, patient: str) -> list[Referral]:
+    """The referrals of a person that are not over, oldest first."""
+    found = store.select("Task", patient=patient, status=["requested", "accepted", "rejected", "in-progress"])
+    referrals = [read(store, task["focus"]["reference"].rpartition("/")[2]) for task in found if is_referral(task)]
+    return sorted((one for one in referrals if one.stage not in OVER), key=lambda one: (one.at, one.id))
+
+
+def accept(store: Store, referral: str) -> Referral:
+    """The hospital takes the person."""
+    return _move(store, read(store, referral), Act.ACCEPT)
+
+
+def refuse(store: Store, referral: str, remark: str) -> Referral:
+    """The hospital does not take the person, and says why."""
+    return _move(store, replace(read(store, referral), remark=remark), Act.REFUSE)
+
+
+def withdraw(store: Store, referral: str, remark: str) -> Referral:
+    """The community takes the referral back before anything came of it."""
+    return _move(store, replace(read(store, referral), remark=remark), Act.WITHDRAW)
+
+
+def admitted(store: Store, patient: str, stay: str) -> Referral | None:
+    """The hospital has admitted the person (ADT A01): the latest open referral goes on; None where there is none. Twice changes nothing."""
+    for referral in reversed(open_referrals(store, patient)):
+        if referral.stay == stay and referral.stage is Stage.ADMITTED:
+            return referral
+        if referral.direction is Direction.UP and referral.stage in _BEFORE_STAY and referral.stay in (None, stay):
+            return _move(store, replace(referral, stay=stay), Act.ADMIT)
+    return None
+
+
+def discharged(store: Store, patient: str, stay: str) -> Referral | None:
+    """The hospital has discharged the person (ADT A03): the referral waits for the community. A follow-up is planned. Twice changes nothing."""
+    for referral in reversed(open_referrals(store, patient)):
+        if referral.stay == stay and referral.stage is Stage.ADMITTED:
+            moved = _move(store, referral, Act.DISCHARGE)
+            plan_follow_up(store, moved)
+            return moved
+        if referral.stay == stay:
+            return referral
+    return None
+
+
+def take_back(store: Store, referral: str, guidance: str = "") -> Referral:
+    """The community has the person back, with the hospital's guidance for convalescence."""
+    known = read(store, referral)
+    return _move(store, replace(known, remark=guidance or known.remark), Act.TAKE_BACK)
+
+
+def followed_up(store: Store, referral: str) -> Referral:
+    """The follow-up visit has been made (completing that visit does this by itself)."""
+    return _move(store, read(store, referral), Act.FOLLOW_UP)
+
+
+def close(store: Store, referral: str, outcome: Outcome) -> Referral:
+    """End a referral with its outcome; before the follow-up only where the outcome explains it (died, not gone, lost)."""
+    known = read(store, referral)
+    check_closing(known.stage, outcome)
+    return _move(store, replace(known, outcome=outcome), Act.CLOSE)
+
+
+def plan_follow_up(store: Store, referral: Referral) -> Resource:
+    """Ask for the follow-up visit of a referral, within the days of the policy; once for each stay."""
+    policy = visits.policy_of(store)
+    on = today(store)
+    days = int(store.policy.value("referral.follow_up_days", on))
+    last = datetime.combine(on + timedelta(days=days), time(23, 59, 59), store.zone)
+    stay = (referral.stay or "").rpartition("/")[2]
+    return visits.request(
+        store,
+        Visit(
+            id=derived_id("follow-up", f"{referral.id}-{stay}" if stay else referral.id),
+            kind=Kind.FOLLOW_UP,
+            person=referral.person,
+            window=Window(store.at, last),
+            minutes=policy.length(Kind.FOLLOW_UP),
+            skills=policy.skills_of(Kind.FOLLOW_UP),
+            owner=referral.requester if referral.requester.startswith("Practitioner/") else None,
+            priority=Priority.URGENT if referral.urgent else Priority.ROUTINE,
+            sources=(f"ServiceRequest/{referral.id}",),
+            subtype="referral",
+            title="转诊随访",
+        ),
+    )
+
+
+def _move(store: Store, referral: Referral, act: Act) -> Referral:
+    moved = replace(referral, stage=step(referral.stage, act))
+    store.put(to_request(moved, store.read("ServiceRequest", referral.id)))
+    store.put(to_task(moved, store.read("Task", task_id(referral.id))))
+    return moved
