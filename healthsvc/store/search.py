@@ -15,6 +15,7 @@ from healthsvc.fhir.json import Resource, loads
 from healthsvc.fhir.registry import Registry
 from healthsvc.store import search_ast as ast
 from healthsvc.store.search_include import Includer
+from healthsvc.store.search_leaf import all_of, among
 from healthsvc.store.search_options import Options, is_result, parse_options
 from healthsvc.store.search_parse import Parser
 from healthsvc.store.search_plan import Plan, Slice
@@ -148,6 +149,16 @@ def _total(plan: Plan, options: Options, cut: Slice, counting: bool, *, first: b
     return found if found <= most or options.total == "estimate" else None
 
 
+def may_see(store: "Store", stored: Stored, restrict: ast.Restrict) -> bool:
+    """Whether a stored resource is within what an actor may see."""
+    limit = restrict(stored.type)
+    if limit is None:
+        return True
+    rows = Rows(store)
+    known = all_of((among("r.pk", [stored.pk]), Writer(rows, restrict).bracketed(limit, "r")))
+    return bool(rows.run(f"SELECT 1 FROM resource r WHERE {known.sql}", known.args))
+
+
 def select_all(store: "Store", type: str, params: Mapping[str, Any], restrict: ast.Restrict | None = None) -> list[Resource]:
     """All matches, parsed. Names are Python's: ``a_b`` means ``a-b``, ``status__not`` means ``status:not``; a list means any of them.
 
@@ -180,4 +191,4 @@ def _value(value: Any) -> str:
     return escaped(str(value)).replace(r"\|", "|").replace(r"\$", "$")
 
 
-__all__ = ["Page", "search", "select_all"]
+__all__ = ["Page", "may_see", "search", "select_all"]

@@ -24,6 +24,7 @@ from healthsvc.store.terms import OpenTerms
 if TYPE_CHECKING:
     from healthsvc.store.engine import Database
     from healthsvc.store.search import Page
+    from healthsvc.store.search_ast import Restrict
 
 _CLAIM = ClaimRow.__table__  # type: ignore[attr-defined]
 _INSERT_CLAIM = text("INSERT INTO claim (key, holder) VALUES (:key, :holder) ON CONFLICT (key) DO NOTHING")
@@ -42,6 +43,8 @@ class Store:
         self.zone = zone(database.zone)
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
+        self.restrict: Restrict | None = None
+        """What the actor may see of a resource type (set by the door); None: everything. The REST API searches and reads under it."""
 
     # -- reading --------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,70 @@
+"""Answers as FHIR wants them: the stored bytes, a weak ETag, when it was written and where it is."""
+
+from dataclasses import dataclass, field
+from email.utils import format_datetime
+
+from fastapi import Response
+
+from healthsvc.errors import Issue, Refusal
+from healthsvc.fhir.json import Resource, dumps, loads
+from healthsvc.fhir.outcome import of_refusal, operation_outcome
+from healthsvc.store.stored import Stored
+
+FHIR_JSON = "application/fhir+json; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Answer:
+    """Status, headers and body of one interaction, for a response of its own or an entry of a bundle."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    outcome: bytes | None = None
+    """What a bundle entry says besides (warnings of a search, a refusal)."""
+
+    def response(self, *, pretty: bool = False) -> Response:
+        """The HTTP response."""
+        body = dumps(loads(self.body), pretty=True) if pretty and self.body else self.body
+        return Response(body, self.status, self.headers, media_type=FHIR_JSON if body else None)
+
+
+def etag(version: int) -> str:
+    """The weak entity tag of a version."""
+    return f'W/"{version}"'
+
+
+def stamps(stored: Stored) -> dict[str, str]:
+    """ETag and Last-Modified of a version."""
+    return {"etag": etag(stored.version), "last-modified": format_datetime(stored.at, usegmt=True)}
+
+
+def location(base: str, stored: Stored) -> str:
+    """The address of a version."""
+    return f"{base}/{stored.type}/{stored.id}/_history/{stored.version}"
+
+
+def written(stored: Stored, base: str, status: int, prefer: str | None) -> Answer:
+    """The answer to a write: the resource, nothing, or an outcome, as the client prefers (``Prefer: return=``)."""
+    headers = {**stamps(stored), "location": location(base, stored)}
+    if prefer == "minimal":
+        return Answer(status, b"", headers)
+    if prefer == "OperationOutcome":
+        said = "stored as version" if status != 201 else "created as version"
+        return Answer(status, outcome([Issue(f"{said} {stored.version}", "informational", severity="information")]), headers)
+    return Answer(status, stored.body, headers)
+
+
+def outcome(issues: list[Issue]) -> bytes:
+    """An OperationOutcome in bytes."""
+    return dumps(operation_outcome(issues))
+
+
+def refused(refusal: Refusal) -> Answer:
+    """The answer to what was refused."""
+    return Answer(refusal.status, dumps(of_refusal(refusal)))
+
+
+def resource_answer(resource: Resource, status: int = 200) -> Answer:
+    """A resource that was made for this answer and is stored nowhere."""
+    return Answer(status, dumps(resource))

@@ -1,0 +1,167 @@
+"""One FHIR interaction as it is asked, by a request of its own or by an entry of a bundle; and what a request may be written in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from healthsvc.errors import Malformed, Refusal, TooLarge
+from healthsvc.fhir.json import Resource, loads
+from healthsvc.fhir.systems import BASE
+
+JSON_PATCH = "application/json-patch+json"
+_JSON = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", JSON_PATCH})
+_ACCEPTED = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "application/*", "text/*", "*/*"})
+_FORMATS = frozenset({"json", "application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/fhir json"})
+_OUTSIDE = frozenset({"_format", "_pretty"})
+"""Parameters about the form of the answer: no part of a search."""
+
+
+class NotAcceptable(Refusal):
+    """The answer is wanted in a format that we do not write."""
+
+    status = 406
+    issue_code = "not-supported"
+
+
+class UnsupportedMedia(Refusal):
+    """The body is in a format that we do not read."""
+
+    status = 415
+    issue_code = "not-supported"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked."""
+
+    base: str
+    """Our own url, without the last slash."""
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    media: str = ""
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
+    if_none_exist: str | None = None
+    prefer: dict[str, str] = field(default_factory=dict)
+    pretty: bool = False
+
+    @property
+    def bases(self) -> frozenset[str]:
+        """Urls under which absolute references are ours."""
+        return frozenset((self.base, BASE))
+
+    @property
+    def prefers(self) -> str | None:
+        """``minimal``, ``representation`` or ``OperationOutcome``; None where the client does not say."""
+        return self.prefer.get("return")
+
+    @property
+    def strict(self) -> bool:
+        """Whether what is not understood is to be refused."""
+        return self.prefer.get("handling") == "strict"
+
+    def resource(self, type: str | None = None) -> Resource:
+        """The resource in the body.
+
+        Raises:
+            Malformed: there is none, or it is of another type than the url says.
+        """
+        return as_resource(loads(self.body) if self.body else None, type)
+
+
+def as_resource(value: object, type: str | None = None) -> Resource:
+    """A value that must be a resource (of that type)."""
+    if not isinstance(value, dict):
+        raise Malformed("the body must be one FHIR resource as a JSON object")
+    kind = value.get("resourceType")
+    if not isinstance(kind, str):
+        raise Malformed("the body has no resourceType", path="resourceType")
+    if type is not None and kind != type:
+        raise Malformed(f"the body is not a {type}, but that is what the url says", path="resourceType")
+    return value
+
+
+async def call_of(request: Request) -> Call:
+    """The call that a request makes.
+
+    Raises:
+        NotAcceptable, UnsupportedMedia: it wants or is in a format other than JSON.
+        TooLarge: the body is over the limit of the settings.
+    """
+    headers = request.headers
+    query = tuple(parse_qsl(request.url.query, keep_blank_values=True)) if request.url.query else ()
+    _check_format(query, headers.get("accept"))
+    body, media = b"", ""
+    if request.method in ("POST", "PUT", "PATCH"):
+        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = await read_body(request, request.app.state.settings.request_limit)
+        form = media == "application/x-www-form-urlencoded"
+        if form:
+            query += tuple(parse_qsl(_text(body), keep_blank_values=True))
+            _check_format(query, None)
+        elif body and media not in _JSON:
+            raise UnsupportedMedia("send FHIR resources as application/fhir+json; other formats are not read here")
+    return Call(
+        f"{str(request.base_url).rstrip('/')}/fhir",
+        tuple(pair for pair in query if pair[0] not in _OUTSIDE),
+        body,
+        media,
+        headers.get("if-match"),
+        headers.get("if-none-match"),
+        headers.get("if-modified-since"),
+        headers.get("if-none-exist"),
+        preferences(headers.getlist("prefer")),
+        ("_pretty", "true") in query,
+    )
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, if it is not over the limit (bytes)."""
+    too_large = TooLarge(f"the request body is over {limit} bytes; send less at once")
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise too_large
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the form is not UTF-8 (byte {error.start})") from None
+
+
+def preferences(headers: Sequence[str]) -> dict[str, str]:
+    """``Prefer: return=minimal; handling=strict`` as names and values; repeated headers and commas too."""
+    found: dict[str, str] = {}
+    for header in headers:
+        for one in header.replace(";", ",").split(","):
+            name, _, value = one.strip().partition("=")
+            if name:
+                found.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return found
+
+
+def _check_format(query: Sequence[tuple[str, str]], accept: str | None) -> None:
+    """JSON is what we write, whether asked for by ``_format`` or by ``Accept``."""
+    for name, value in query:
+        if name == "_format":
+            if value.partition(";")[0].strip().lower() not in _FORMATS:
+                raise NotAcceptable("answers are written as application/fhir+json only; ask for _format=json")
+            return
+    if not accept:
+        return
+    for one in accept.split(","):
+        media, *parameters = [part.strip().lower() for part in one.split(";")]
+        if media in _ACCEPTED and all(not part.startswith("fhirversion=") or part[12:].startswith("4.0") for part in parameters):
+            return
+    raise NotAcceptable("answers are written as application/fhir+json (R4) only; send Accept: application/fhir+json")

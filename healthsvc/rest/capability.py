@@ -1,0 +1,153 @@
+"""The CapabilityStatement, made from the registry and from the routes that really exist: it cannot claim what is not there."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from fastapi import APIRouter, Depends, Response
+from starlette.routing import BaseRoute, Route
+
+from healthsvc import __version__
+from healthsvc.errors import NotSupported
+from healthsvc.fhir.json import Resource, dumps
+from healthsvc.fhir.registry import Registry, SearchParameter
+from healthsvc.fhir.systems import BASE
+from healthsvc.rest.answer import FHIR_JSON
+from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.site import Site
+from healthsvc.store.search_parse import NOT_OFFERED
+
+PUBLISHED = "2026-01-01"
+"""Date of the statement's form; what it lists follows the program."""
+ONE, TYPE = "/{type:fhirtype}/{id:fhirid}", "/{type:fhirtype}"
+INTERACTIONS = {
+    ("GET", ONE): "read",
+    ("GET", f"{ONE}/_history/{{version:fhirid}}"): "vread",
+    ("PUT", ONE): "update",
+    ("PATCH", ONE): "patch",
+    ("DELETE", ONE): "delete",
+    ("GET", f"{ONE}/_history"): "history-instance",
+    ("GET", f"{TYPE}/_history"): "history-type",
+    ("POST", TYPE): "create",
+    ("GET", TYPE): "search-type",
+}
+"""Which route makes which interaction (R4 TypeRestfulInteraction)."""
+SYSTEM = {("POST", ""): ("transaction", "batch"), ("GET", ""): ("search-system",), ("GET", "/_history"): ("history-system",)}
+STANDARD = "http://hl7.org/fhir/OperationDefinition/"
+SEARCHED_EVERYWHERE = ("_id", "_lastUpdated", "_tag", "_profile", "_security", "_source")
+
+
+def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
+    """The statement of one installation."""
+    present = {
+        (method, path) for route in routes if isinstance(route, Route) for method in route.methods or () for path in [_bare(route.path)]
+    }
+    interactions = [code for key, code in INTERACTIONS.items() if key in present]
+    operations = sorted({_operation(path) for _, path in present if "$" in path})
+    return {
+        "resourceType": "CapabilityStatement",
+        "id": "healthsvc",
+        "url": f"{BASE}/CapabilityStatement/healthsvc",
+        "version": __version__,
+        "name": "Healthsvc",
+        "title": f"{site.name} FHIR R4",
+        "status": "active",
+        "date": PUBLISHED,
+        "kind": "instance",
+        "software": {"name": "healthsvc", "version": __version__},
+        "implementation": {"description": site.name, "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": "日期不带时区时按 Asia/Shanghai 理解 Dates without a zone are meant in Asia/Shanghai",
+                "security": {"cors": False, "description": "Authorization: Bearer"},
+                "resource": [_resource(site.registry, type, interactions, present, operations) for type in sorted(site.registry.types)],
+                "interaction": [{"code": code} for key, codes in SYSTEM.items() if key in present for code in codes],
+                "searchParam": [
+                    _parameter(one) for code in SEARCHED_EVERYWHERE if (one := site.registry.parameter("Patient", code)) is not None
+                ],
+            }
+        ],
+    }
+
+
+def _bare(path: str) -> str:
+    return path.removeprefix("/fhir")
+
+
+def _operation(path: str) -> tuple[str, str]:
+    """(resource type or ``*``, name) of the operation at a path."""
+    head, _, name = path.partition("/$")
+    type = head.strip("/").split("/")[0]
+    return ("*" if type.startswith("{") else type, name.partition("/")[0])
+
+
+def _resource(
+    registry: Registry, type: str, interactions: Sequence[str], present: set[tuple[str, str]], operations: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
+    """What can be done with one type."""
+    parameters = registry.parameters(type)
+    references = sorted(code for code, one in parameters.items() if one.type == "reference")
+    made: dict[str, Any] = {
+        "type": type,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{type}",
+        "interaction": [{"code": code} for code in interactions],
+        "versioning": "versioned",
+        "readHistory": "vread" in interactions,
+        "updateCreate": "update" in interactions,
+        "conditionalCreate": "create" in interactions,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": ("PUT", TYPE) in present,
+        "conditionalDelete": "multiple" if ("DELETE", TYPE) in present else "not-supported",
+        "referencePolicy": ["literal", "logical"],
+        "searchInclude": ["*", *(f"{type}:{code}" for code in references)],
+        "searchRevInclude": ["*", *_referring(registry, type)],
+        "searchParam": [_parameter(one) for _, one in sorted(parameters.items()) if _searchable(one)],
+    }
+    listed = [{"name": name, "definition": _definition(of, name)} for of, name in operations if of in ("*", type)]
+    if listed:
+        made["operation"] = listed
+    return made
+
+
+def _searchable(one: SearchParameter) -> bool:
+    return one.code not in NOT_OFFERED
+
+
+def _parameter(one: SearchParameter) -> dict[str, str]:
+    made = {"name": one.code, "definition": one.url, "type": one.type}
+    return {**made, "documentation": one.description} if one.description and one.url.startswith(BASE) else made
+
+
+def _definition(type: str, name: str) -> str:
+    if (type, name) in (("*", "validate"), ("*", "meta")):
+        return f"{STANDARD}Resource-{name}"
+    return f"{STANDARD}{type}-{name}" if (type, name) == ("Patient", "everything") else f"{BASE}/OperationDefinition/{type}-{name}"
+
+
+@lru_cache(maxsize=256)
+def _referring(registry: Registry, type: str) -> tuple[str, ...]:
+    """``Observation:subject`` and its like: parameters that name the type among their targets."""
+    return tuple(
+        f"{source}:{one.code}"
+        for source in sorted(registry.types)
+        for one in registry.parameters(source).values()
+        if one.type == "reference" and type in one.targets
+    )
+
+
+def routes(site: Site, router: APIRouter) -> None:
+    """GET /metadata. Open to all: it says nothing of any person, and clients need it before they can sign in."""
+    made: dict[str, bytes] = {}
+
+    @router.get("/metadata")
+    def metadata(call: Call = Depends(call_of)) -> Response:
+        if dict(call.query).get("mode", "full") not in ("full", "normative"):
+            raise NotSupported("mode is full or normative here", path="mode")
+        if call.base not in made:
+            made.clear()  # one installation has one address; a forged Host must not fill the memory
+            made[call.base] = dumps(capability(site, router.routes, call.base))
+        return Response(made[call.base], media_type=FHIR_JSON)

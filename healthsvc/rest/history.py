@@ -1,0 +1,102 @@
+"""History of a resource, of a type, of everything; newest first, with ``_since``, ``_at`` and ``_count``."""
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Depends, Response
+
+from healthsvc.access.door import StoreReading
+from healthsvc.errors import NotFound, Refusal
+from healthsvc.fhir import dates
+from healthsvc.rest import envelope
+from healthsvc.rest.answer import Answer, etag
+from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.permitted import require_read, restriction, visible
+from healthsvc.rest.search import PAGE
+from healthsvc.rest.site import Site
+from healthsvc.store import Store
+from healthsvc.store.search_versions import Position, Window
+from healthsvc.store.search_versions import history as versions_of
+from healthsvc.store.stored import Stored
+
+
+def history(site: Site, store: Store, type: str | None, id: str | None, call: Call) -> Answer:
+    """A history bundle.
+
+    Raises:
+        NotFound: there never was such a resource.
+    """
+    query, after = dict(call.query), None
+    if PAGE in query:
+        opened = cast(dict[str, Any], site.links.open(store.actor.id, query[PAGE]))
+        query, after = opened["query"], cast(Position, tuple(opened["after"]))
+    pk = None
+    if type is not None:
+        require_read(store, type)
+    if type is not None and id is not None:
+        stored = store.get(type, id)
+        if stored is None or not (stored.deleted or visible(store, stored)):
+            raise NotFound(f"there is no such {type}")
+        pk = stored.pk
+    types = [type] if type else [one for one in sorted(site.registry.types) if store.terms.find(one) is not None]
+    count = _count(query.get("_count"), site)
+    found, position = versions_of(
+        store, types, _window(query, store), count=count, after=after, pk=pk, restrict=None if pk is not None else restriction(store)
+    )
+    store.audit("history", "/".join(filter(None, (type, id))) or None, patient=id if type == "Patient" else None)
+    path = "/".join(filter(None, (call.base, type, id, "_history")))
+    links = [("self", f"{path}?{urlencode(query)}" if query else path)]
+    if position is not None:
+        links.append(("next", f"{path}?{PAGE}={site.links.seal(store.actor.id, {'query': query, 'after': position})}"))
+    total = len(found) if position is None and after is None else None
+    return Answer(200, envelope.bundle("history", (_entry(call.base, one) for one in found), links=links, total=total))
+
+
+def _entry(base: str, stored: Stored) -> bytes:
+    """One version with the request that made it."""
+    method = "DELETE" if stored.deleted else "POST" if stored.version == 1 else "PUT"
+    status = {"DELETE": "204", "POST": "201", "PUT": "200"}[method]
+    url = stored.type if method == "POST" else f"{stored.type}/{stored.id}"
+    at = stored.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    response = {"status": status, "etag": etag(stored.version), "lastModified": at}
+    resource = b"" if stored.deleted else b',"resource":%b' % stored.body
+    return b'{"fullUrl":%b%b,"request":%b,"response":%b}' % (
+        orjson.dumps(f"{base}/{stored.type}/{stored.id}"),
+        resource,
+        orjson.dumps({"method": method, "url": url}),
+        orjson.dumps(response),
+    )
+
+
+def _count(text: str | None, site: Site) -> int:
+    if text is None:
+        return site.page_size
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
+        raise Refusal("_count takes a whole number from 1", path="_count")
+    return min(int(text), site.page_size_max)
+
+
+def _window(query: dict[str, str], store: Store) -> Window:
+    try:
+        since = dates.span(query["_since"].replace(" ", "+"), store.zone.key)[0] if "_since" in query else None
+        low, high = dates.span(query["_at"].replace(" ", "+"), store.zone.key) if "_at" in query else (None, None)
+    except Refusal as error:
+        raise Refusal(f"_since and _at take a date or an instant: {error.text}", path="_since") from None
+    return Window(since, low, high)
+
+
+def routes(site: Site, router: APIRouter) -> None:
+    """GET .../_history."""
+
+    @router.get("/{type:fhirtype}/{id:fhirid}/_history")
+    def history_of_one(type: str, id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return history(site, store, type, id, call).response(pretty=call.pretty)
+
+    @router.get("/{type:fhirtype}/_history")
+    def history_of_type(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return history(site, store, type, None, call).response(pretty=call.pretty)
+
+    @router.get("/_history")
+    def history_of_all(store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return history(site, store, None, None, call).response(pretty=call.pretty)

@@ -1,0 +1,96 @@
+"""``$validate`` (the same checks as a write, the rooms' rules included, and nothing is stored) and ``$meta``."""
+
+import uuid
+from typing import Any
+
+from fastapi import APIRouter, Depends, Response
+
+from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.errors import Gone, Issue, Malformed, NotFound, Refusal
+from healthsvc.fhir.json import Resource, loads
+from healthsvc.fhir.validation import validate as validate_resource
+from healthsvc.rest.answer import Answer, outcome, resource_answer
+from healthsvc.rest.call import Call, as_resource, call_of
+from healthsvc.rest.permitted import require_read, require_write, visible
+from healthsvc.rest.read import audit_read
+from healthsvc.rest.site import Site
+from healthsvc.store import Store
+
+
+class _Undo(Exception):
+    """Ends the trial write of a validation."""
+
+
+def validate(site: Site, store: Store, type: str, id: str | None, call: Call) -> Answer:
+    """All issues of a resource, as a create or update would find them; 200 whatever they are (R4: the outcome is the answer).
+
+    ``mode`` create, update or delete; without a body the stored resource is validated.
+    """
+    require_write(store, type)
+    resource, mode = _asked(store, type, id, call)
+    if mode == "delete":
+        return Answer(200, outcome(_tried(store, lambda: store.delete(type, id or ""))))
+    issues = validate_resource(resource, site.registry)
+    if not any(one.severity in ("error", "fatal") for one in issues):
+        issues += _tried(store, lambda: store.write({**resource, "id": id or resource.get("id") or str(uuid.uuid4())}))
+    return Answer(200, outcome(issues))
+
+
+def _asked(store: Store, type: str, id: str | None, call: Call) -> tuple[Resource, str]:
+    """The resource to be validated and the mode."""
+    body: Any = loads(call.body) if call.body else None
+    mode = next((value for name, value in call.query if name == "mode"), "create" if id is None else "update")
+    if isinstance(body, dict) and body.get("resourceType") == "Parameters" and type != "Parameters":
+        named = {one.get("name"): one for one in body.get("parameter", []) if isinstance(one, dict)}
+        mode = named.get("mode", {}).get("valueCode", mode)
+        body = named.get("resource", {}).get("resource")
+    if mode not in ("create", "update", "delete", "profile"):
+        raise Malformed("mode is one of create, update, delete and profile", path="mode")
+    if body is None and id is not None:
+        stored = store.get(type, id)
+        if stored is None or stored.deleted:
+            raise NotFound(f"there is no such {type}")
+        body = stored.resource
+    if body is None and mode == "delete":
+        raise Malformed("a validation of a deletion needs the id in the url", path="mode")
+    return as_resource(body, type), mode
+
+
+def _tried(store: Store, write: Any) -> list[Issue]:
+    """The issues that a write would meet; whatever it did is undone."""
+    try:
+        with store.savepoint():
+            write()
+            raise _Undo
+    except _Undo:
+        return []
+    except Refusal as refusal:
+        return list(refusal.issues)
+
+
+def meta(store: Store, type: str, id: str) -> Answer:
+    """The meta of a resource: profiles, tags and security labels."""
+    require_read(store, type)
+    stored = store.get(type, id)
+    if stored is None or not visible(store, stored):
+        raise NotFound(f"there is no such {type}")
+    if stored.deleted:
+        raise Gone(f"this {type} has been deleted")
+    audit_read(store, stored, "read")
+    return resource_answer({"resourceType": "Parameters", "parameter": [{"name": "return", "valueMeta": stored.resource.get("meta", {})}]})
+
+
+def routes(site: Site, router: APIRouter) -> None:
+    """$validate and $meta."""
+
+    @router.post("/{type:fhirtype}/$validate")
+    def validate_one(type: str, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
+        return validate(site, store, type, None, call).response(pretty=call.pretty)
+
+    @router.api_route("/{type:fhirtype}/{id:fhirid}/$validate", methods=["GET", "POST"])
+    def validate_stored(type: str, id: str, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
+        return validate(site, store, type, id, call).response(pretty=call.pretty)
+
+    @router.get("/{type:fhirtype}/{id:fhirid}/$meta")
+    def meta_of(type: str, id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return meta(store, type, id).response(pretty=call.pretty)

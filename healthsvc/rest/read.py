@@ -1,0 +1,66 @@
+"""Read and vread."""
+
+from fastapi import APIRouter, Depends, Response
+
+from healthsvc.access.door import StoreReading
+from healthsvc.errors import Gone, NotFound
+from healthsvc.rest.answer import Answer, etag, stamps
+from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.conditional import unchanged
+from healthsvc.rest.permitted import require_read, visible
+from healthsvc.rest.shape import asked_shape, shaped
+from healthsvc.rest.site import Site
+from healthsvc.store import Store
+from healthsvc.store.stored import Stored
+
+
+def read(site: Site, store: Store, type: str, id: str, call: Call) -> Answer:
+    """The current version, or 304 where the client has it already.
+
+    Raises:
+        NotFound: there is none, or the actor may not know of it.
+        Gone: it has been deleted.
+    """
+    require_read(store, type)
+    return _given(site, store, store.get(type, id), type, call, "read")
+
+
+def vread(site: Site, store: Store, type: str, id: str, version: str, call: Call) -> Answer:
+    """One version.
+
+    Raises:
+        NotFound, Gone: there is no such version, or it is the deletion.
+    """
+    require_read(store, type)
+    stored = store.version(type, id, int(version)) if version.isascii() and version.isdigit() and len(version) < 10 else None
+    return _given(site, store, stored, type, call, "vread")
+
+
+def _given(site: Site, store: Store, stored: Stored | None, type: str, call: Call, action: str) -> Answer:
+    if stored is None or not visible(store, stored):
+        raise NotFound(f"there is no such {type}" + (" version" if action == "vread" else ""))
+    if stored.deleted:
+        raise Gone(f"this {type} has been deleted")
+    audit_read(store, stored, action)
+    if unchanged(call, stored):
+        return Answer(304, b"", {"etag": etag(stored.version)})
+    shape = asked_shape(call.query)
+    return Answer(200, shaped(site.registry, stored.body, *shape) if shape else stored.body, stamps(stored))
+
+
+def audit_read(store: Store, stored: Stored, action: str) -> None:
+    """Note that a resource was read, and of which person it is."""
+    patient = stored.id if stored.type == "Patient" else next(iter(store.patients_of(stored)), None)
+    store.audit(action, f"{stored.type}/{stored.id}", patient=patient)
+
+
+def routes(site: Site, router: APIRouter) -> None:
+    """GET /Type/id and /Type/id/_history/version."""
+
+    @router.api_route("/{type:fhirtype}/{id:fhirid}", methods=["GET", "HEAD"])
+    def read_one(type: str, id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return read(site, store, type, id, call).response(pretty=call.pretty)
+
+    @router.api_route("/{type:fhirtype}/{id:fhirid}/_history/{version:fhirid}", methods=["GET", "HEAD"])
+    def read_version(type: str, id: str, version: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return vread(site, store, type, id, version, call).response(pretty=call.pretty)

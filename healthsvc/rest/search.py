@@ -1,0 +1,134 @@
+"""Search by GET and by POST, of one type, in a compartment, or over all types. Further pages by sealed links."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from healthsvc.access.door import StoreReading
+from healthsvc.errors import NotFound
+from healthsvc.rest import envelope
+from healthsvc.rest.answer import Answer
+from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.permitted import require_read, restriction
+from healthsvc.rest.shape import shaped
+from healthsvc.rest.site import Site
+from healthsvc.store import Store
+from healthsvc.store import search_ast as ast
+from healthsvc.store.search import Page
+from healthsvc.store.search import search as search_store
+from healthsvc.store.search_parse import shown
+
+PAGE = "_page"
+_OF_PATIENT = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
+COMPARTMENTS = ("Patient", "Encounter", "Practitioner", "RelatedPerson", "Device")
+
+
+def search(site: Site, store: Store, type: str | None, call: Call, within: tuple[str, str] | None = None) -> Answer:
+    """A searchset; ``within`` is the compartment (type, id) of ``GET /Patient/1/Observation``."""
+    if type is not None:
+        require_read(store, type)
+    sealed = next((value for name, value in call.query if name == PAGE), None)
+    if sealed is not None:
+        opened = cast(dict[str, Any], site.links.open(store.actor.id, sealed))
+        query = [(name, value) for name, value in opened["query"]]
+        position, within = opened["position"], tuple(opened["within"]) if opened["within"] else None
+        type = opened["type"]
+    else:
+        query, position = list(call.query), None
+    page = search_store(
+        store,
+        type,
+        query,
+        count=site.page_size,
+        page=position,
+        restrict=restriction(store),
+        strict=call.strict and sealed is None,
+        bases=call.bases,
+        within=_compartment(site, within, type) if within else None,
+        count_max=site.page_size_max,
+    )
+    _audit(store, type, query, within)
+    return Answer(200, _searchset(site, store, type, call, page, query, within))
+
+
+def _searchset(
+    site: Site, store: Store, type: str | None, call: Call, page: Page, query: Sequence[tuple[str, str]], within: tuple[str, str] | None
+) -> bytes:
+    path = f"{call.base}/{type}" if type else call.base
+    here = f"{call.base}/{within[0]}/{within[1]}/{type}" if within else path
+    links = [("self", f"{here}?{urlencode(page.applied)}" if page.applied else here)]
+    if page.next is not None:
+        sealed = {"type": type, "query": query, "position": page.next, "within": within}
+        links.append(("next", f"{path}?{PAGE}={site.links.seal(store.actor.id, sealed)}"))
+    whole = page.summary in ("false", "count") and not page.elements
+    entries = [
+        envelope.found(call.base, one, "match", None if whole else shaped(site.registry, one.body, page.summary, page.elements))
+        for one in page.matches
+    ]
+    entries += [envelope.found(call.base, one, "include") for one in page.included]
+    entries += envelope.remarks(page.issues)
+    return envelope.bundle("searchset", entries, links=links, total=page.total)
+
+
+def _compartment(site: Site, within: tuple[str, str], type: str | None) -> ast.Node:
+    """The condition of a compartment."""
+    of, id = within
+    if type is None:
+        raise NotFound("name the resource type to be searched in the compartment")
+    if of == "Patient":
+        return ast.in_patient_compartment(type, (id,))
+    codes = [one for one in site.registry.compartment(of, type) if one != "{def}"]
+    nodes: list[ast.Node] = [ast.References((f"{type}.{code}",), ((of, id),)) for code in codes]
+    if type == of:
+        nodes.append(ast.Ids((id,)))
+    return ast.Any(tuple(nodes))
+
+
+def _audit(store: Store, type: str | None, query: Sequence[tuple[str, str]], within: tuple[str, str] | None) -> None:
+    """Note the search by the names of its parameters; values of persons do not belong into an audit of names."""
+    patient = within[1] if within and within[0] == "Patient" else None
+    for name, value in query:
+        if name in _OF_PATIENT and "," not in value:
+            patient = value.removeprefix("Patient/")
+        elif name == "_id" and type == "Patient" and "," not in value:
+            patient = value
+    names = "&".join(sorted({shown(name) for name, _ in query}))
+    opaque = patient if patient and len(patient) <= 64 and patient.replace("-", "").replace(".", "").isalnum() else None
+    store.audit("search", f"{type or ''}?{names}", patient=opaque)
+
+
+def routes(site: Site, router: APIRouter) -> None:
+    """GET /Type, POST /Type/_search, GET / and POST /_search, and compartments GET /Patient/id/Type."""
+
+    @router.api_route("/{type:fhirtype}", methods=["GET", "HEAD"])
+    def search_type(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return search(site, store, type, call).response(pretty=call.pretty)
+
+    @router.post("/{type:fhirtype}/_search")
+    def search_by_form(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return search(site, store, type, call).response(pretty=call.pretty)
+
+    @router.api_route("", methods=["GET", "HEAD"])
+    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    def search_system(request: Request, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return search(site, store, None, call).response(pretty=call.pretty)
+
+    @router.post("/_search")
+    def search_system_by_form(store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return search(site, store, None, call).response(pretty=call.pretty)
+
+    @router.api_route("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}", methods=["GET", "HEAD"])
+    def search_compartment(of: str, id: str, type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
+
+    @router.post("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}/_search")
+    def search_compartment_by_form(of: str, id: str, type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
+
+
+def _known(of: str, id: str) -> tuple[str, str]:
+    if of not in COMPARTMENTS:
+        raise NotFound(f"{of} has no compartment; those that have are {', '.join(COMPARTMENTS)}")
+    return of, id
