@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from healthsvc import clock
-from healthsvc.circle.policy import in_force
+from healthsvc.circle.policy import policy_values
 from healthsvc.circle.rules import CirclePolicy, Mode
 from healthsvc.policy import load as load_policy
 
@@ -87,7 +87,7 @@ def load(
     from healthsvc.circle import network as networks
     from healthsvc.circle import osm
 
-    values = policy or in_force(load_policy(data / "policy"), clock.today())
+    values = policy or policy_values(load_policy(data / "policy"), clock.today())
     progress(0, 4)
     extract = osm.read(path)
     progress(1, 4)

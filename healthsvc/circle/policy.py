@@ -6,6 +6,6 @@ from healthsvc.circle.rules import CirclePolicy
 from healthsvc.policy import Policy
 
 
-def in_force(policy: Policy, on: date) -> CirclePolicy:
+def policy_values(policy: Policy, on: date) -> CirclePolicy:
     """The circle's parameters in force on a day."""
     return policy.fill(CirclePolicy, "circle", on)

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from healthsvc import clock
-from healthsvc.circle.policy import in_force
+from healthsvc.circle.policy import policy_values
 from healthsvc.circle.rules import Basis, CirclePolicy, Doubt
 from healthsvc.circle.travel import ESTIMATE, Estimate, Matrix, Reach, Status, TravelTimes
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
+
+__all__ = ["Composite", "policy_values", "travel_times"]
 
 
 class Composite:
@@ -65,7 +67,7 @@ def travel_times(data: Path | None, policy: Policy | None = None, on: date | Non
         Malformed: the saved network is damaged.
     """
     known = policy or load_policy(None if data is None else data / "policy")
-    values = _Values(in_force(known, on or clock.today()))
+    values = _Values(policy_values(known, on or clock.today()))
     path = None if data is None else data / "roads" / "network.npz"
     if path is None or not path.is_file():
         return _town(values)

@@ -4,7 +4,7 @@ from typing import Final
 
 from healthsvc.circle.datum import distance, place
 from healthsvc.circle.mainland import in_mainland
-from healthsvc.circle.policy import in_force
+from healthsvc.circle.policy import policy_values
 from healthsvc.circle.positions import ORIGIN, positions, to_coordinate
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
@@ -30,7 +30,7 @@ def _check(element: Resource, store: Store) -> None:
     told = next((one for one in element.get("extension", []) if one.get("url") == ORIGIN), None)
     if told is None:
         at = to_coordinate(element)
-        if at is not None and in_mainland(at.lon, at.lat) and in_force(store.policy, today(store)).declared == "always":
+        if at is not None and in_mainland(at.lon, at.lat) and policy_values(store.policy, today(store)).declared == "always":
             raise Invalid(
                 f"position refused: it does not say in which datum it was given; add the extension {ORIGIN} with datum and source",
                 path="position",
@@ -44,7 +44,7 @@ def _check(element: Resource, store: Store) -> None:
         raise Invalid("position refused: longitude or latitude is missing", path="position", reason="position-incomplete")
     meant = place(at.given_lon, at.given_lat, given.datum, given.source)
     apart = distance(meant.lon, meant.lat, at.lon, at.lat)
-    if apart > in_force(store.policy, today(store)).datum_tolerance_metres:
+    if apart > policy_values(store.policy, today(store)).datum_tolerance_metres:
         raise Invalid(
             f"position refused: it lies {apart:.0f} m from what its {given.datum} pair means; positions are written in WGS-84, "
             "with the pair as it was given in the origin",

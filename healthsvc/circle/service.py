@@ -7,7 +7,7 @@ from healthsvc.circle import coverage, siting, studies
 from healthsvc.circle import resources as fhir
 from healthsvc.circle.coverage import Answer, Coverage, Home, Station
 from healthsvc.circle.datum import Coordinate, place
-from healthsvc.circle.policy import in_force
+from healthsvc.circle.policy import policy_values
 from healthsvc.circle.positions import geolocation, position
 from healthsvc.circle.rules import CirclePolicy, Mode
 from healthsvc.circle.rules import mode as read_mode
@@ -21,7 +21,7 @@ from healthsvc.store import Store
 
 def policy_of(store: Store) -> CirclePolicy:
     """The circle's parameters in force on the day of the transaction."""
-    return in_force(store.policy, today(store))
+    return policy_values(store.policy, today(store))
 
 
 def locate_home(store: Store, patient: str, lon: float, lat: float, datum: str | None, source: str) -> Resource:

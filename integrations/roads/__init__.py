@@ -1,0 +1,1 @@
+"""Outside road engines behind the circle's travel-time protocol."""
