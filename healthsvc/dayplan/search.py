@@ -1,0 +1,186 @@
+"""One search: a few first plans are annealed quickly, the best of them slowly.
+
+Some instances have several deep valleys: a cooling schedule falls into one of them early, and no patience later gets it out. So the budget
+is split: short runs from different first plans choose the valley, one long run from a milder heat explores it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from healthsvc.dayplan import jobs, kernel, pricing
+from healthsvc.dayplan import layout as at
+from healthsvc.dayplan.arrays import Space
+from healthsvc.dayplan.layout import World
+from healthsvc.dayplan.timing import INFINITE
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """When to stop: after ``seconds`` (of processor time where ``cpu``) or after ``iterations`` proposals, whichever is given."""
+
+    seconds: float | None = None
+    iterations: int | None = None
+    cpu: bool = False
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The clock that the seconds are read from."""
+        return time.process_time if self.cpu else time.perf_counter
+
+    @property
+    def proposals(self) -> int:
+        """About how many proposals the budget holds; exact for an iteration budget."""
+        return self.iterations if self.iterations is not None else int((self.seconds or 0.0) * NOMINAL_SPEED)
+
+
+NOMINAL_SPEED = 1_500_000
+"""Proposals a second that a time budget is taken for where it is divided up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a budget is spent. Heats are shares of the mean price of one service in the first plan.
+
+    ``mix``: shares of the moves (see :func:`kernel.propose`); ``hot``, ``warm``, ``cold``: first heat of a short run, first heat of the long
+    run, last heat of both; ``scouts``: most short runs; ``scouting``: their share of the budget; ``scout_length``: least proposals a service
+    in a short run.
+    """
+
+    mix: tuple[float, ...] = (0.30, 0.18, 0.12, 0.15, 0.15, 0.05, 0.05)
+    hot: float = 3.0
+    warm: float = 0.6
+    cold: float = 0.01
+    scouts: int = 8
+    scouting: float = 0.35
+    scout_length: int = 25_000
+    stages: int = 60
+
+
+FIRST_STAGE = 10_000
+"""Proposals of the first stage under a time budget, before the speed is known."""
+
+
+@dataclass(slots=True)
+class Best:
+    """The best plan seen: its price, its links and where breaks are taken."""
+
+    price: float
+    link: npt.NDArray[np.int64]
+    anchor: npt.NDArray[np.int64]
+
+    @classmethod
+    def none(cls, w: World) -> "Best":
+        """Nothing seen yet."""
+        return cls(INFINITE, np.zeros((len(w.link), 3), dtype=np.int64), np.zeros(len(w.person), dtype=np.int64))
+
+
+class Search:
+    """The state of one search over one world."""
+
+    def __init__(self, space: Space, stop: StopRule, schedule: Schedule, seed: int) -> None:
+        self.space, self.world, self.stop, self.schedule = space, space.world, stop, schedule
+        self.mix = np.cumsum(np.array(schedule.mix))
+        self.rng = np.random.default_rng(seed)
+        self.clock = stop.clock
+        self.begun = self.clock()
+        self.done = 0
+        self.speed = 0.0
+        self.best = Best.none(self.world)
+
+    def solve(self) -> float:
+        """Spend the budget; the world holds the best plan afterwards. Returns its price (INFINITE: nothing clean was found)."""
+        schedule, n = self.schedule, max(1, len(self.space.nodes))
+        scouts = int(min(schedule.scouts, schedule.scouting * self.stop.proposals / (schedule.scout_length * n)))
+        if scouts <= 1:
+            self.first_plan(0)
+            self.run(self.heat(schedule.hot), self.heat(schedule.cold), 1.0)
+        else:
+            for k in range(scouts):
+                self.first_plan(k)
+                self.run(self.heat(schedule.hot), self.heat(schedule.cold), schedule.scouting * (k + 1) / scouts)
+            if self.best.price < INFINITE:
+                restore(self.world, self.best)
+                pricing.rebuild(self.world)
+            self.run(self.heat(schedule.warm), self.heat(schedule.cold), 1.0)
+        if self.best.price < INFINITE:
+            restore(self.world, self.best)
+        return float(pricing.rebuild(self.world)) if self.best.price < INFINITE else INFINITE
+
+    def first_plan(self, k: int) -> None:
+        """Build a plan greedily: by the start of the windows, after the first one with growing disorder."""
+        w = self.world
+        clear(w)
+        opens = np.array([visit.windows[0].start for visit in self.space.problem.visits])
+        spread = float(np.ptp(opens)) if len(opens) else 0.0
+        noise = self.rng.uniform(-1.0, 1.0, len(opens)) * spread * 0.15 * k
+        pricing.rebuild(w)
+        jobs.construct(w, np.argsort(opens + noise, kind="stable").astype(np.int64))
+        pricing.rebuild(w)
+        if k == 0:
+            self.unit = max(1e-9, float(w.total[at.COST] - w.total[at.SUM_SKIP])) / max(1, len(self.space.nodes))
+        self._note()
+
+    def heat(self, share: float) -> float:
+        """A temperature in the unit of the objective."""
+        return share * self.unit
+
+    def _note(self) -> None:
+        """Remember the present plan if it is the best."""
+        w = self.world
+        if kernel.clean(w) and w.total[at.COST] < self.best.price:
+            self.best.price = float(w.total[at.COST])
+            kernel.remember(w, self.best.link, self.best.anchor)
+
+    def run(self, hot: float, cold: float, until: float) -> None:
+        """One annealing run that ends when ``until`` (a share) of the whole budget is spent."""
+        stages = self.schedule.stages
+        for k in range(stages):
+            high, low = hot * (cold / hot) ** (k / stages), hot * (cold / hot) ** ((k + 1) / stages)
+            steps = self._steps(until, stages - k)
+            if steps <= 0:
+                break
+            begun = self.clock()
+            self.best.price, _ = kernel.anneal(self.world, self.mix, steps, high, low, self.best.price, self.best.link, self.best.anchor)
+            took = self.clock() - begun
+            self.speed = steps / took if took > 1e-4 else self.speed
+            self.done += steps
+            pricing.rebuild(self.world)
+
+    def _steps(self, until: float, stages: int) -> int:
+        """Proposals of the next stage when ``stages`` are left."""
+        if self.stop.iterations is not None:
+            return max(0, int(self.stop.iterations * until) - self.done) // stages
+        left = (self.stop.seconds or 0.0) * until - (self.clock() - self.begun)
+        if left <= 0:
+            return 0
+        return max(kernel.STEP, int(self.speed * left / stages)) if self.speed else FIRST_STAGE
+
+
+def clear(w: World) -> None:
+    """Nobody planned: every route empty, every visit left out."""
+    n, c_all = int(w.flag[at.N]), int(w.flag[at.C])
+    w.link[:n, : at.STAMP] = -1
+    heads, tails = np.arange(n, n + c_all), np.arange(n + c_all, n + 2 * c_all)
+    w.link[heads, at.NXT], w.link[tails, at.PRV] = tails, heads
+    w.person[:, at.ANCHOR] = heads
+    _list_out(w)
+
+
+def restore(w: World, best: Best) -> None:
+    """Link the best plan again; its times come with the next rebuild."""
+    w.link[:, : at.STAMP] = best.link
+    w.person[:, at.ANCHOR] = best.anchor
+    _list_out(w)
+
+
+def _list_out(w: World) -> None:
+    """Make the list of visits left out agree with the links."""
+    missing = np.flatnonzero(w.link[w.job[:, at.FIRST], at.RT] < 0)
+    w.job[:, at.POS] = -1
+    w.job[missing, at.POS] = np.arange(len(missing))
+    w.out[: len(missing)] = missing
+    w.flag[at.N_OUT] = len(missing)
