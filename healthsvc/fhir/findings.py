@@ -10,6 +10,8 @@ class Scope:
     """One resource with what it contains: where ``#id`` references are looked up."""
 
     root: dict[str, Any]
+    resource: dict[str, Any]
+    """The resource that is being walked: the root or one that it contains."""
     contained: dict[str, str] = field(default_factory=dict)
     """Id of each contained resource -> its type."""
     pointed: set[str] = field(default_factory=set)

@@ -89,7 +89,7 @@ class Registry:
         return self.compartment("Patient", type)
 
     def compartment(self, of: str, type: str) -> tuple[str, ...]:
-        """The same for any compartment: Patient, Encounter, Practitioner, RelatedPerson, Device (the named resource itself is always in)."""
+        """The same for any compartment: Patient, Encounter, Practitioner, RelatedPerson, Device (its own resource is always in)."""
         return tuple(code for code in facts.compartment(of).get(type, ()) if code != ITSELF)
 
     def element_type(self, type: str, path: str) -> tuple[str, ...]:

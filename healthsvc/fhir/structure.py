@@ -61,7 +61,7 @@ def walker(name: str) -> Walk:
             if not rules:
                 rules.append(rules_for(name))
             for rule in rules[0]:
-                if not rule.holds(value, scope.root):
+                if not rule.holds(value, scope.resource):
                     found.append(Finding(f"{rule.text} ({rule.key})" if rule.key else rule.text, "invariant", severity=rule.severity))
 
     return walk
@@ -253,9 +253,9 @@ def contained(value: Any, found: list[Finding], scope: Scope) -> None:
             found.append(Finding("a contained resource must not have meta.versionId or meta.lastUpdated (dom-4)", "invariant"))
         if "security" in meta:
             found.append(Finding("a contained resource must not have meta.security (dom-5)", "invariant"))
-    scope.inside = True
+    scope.inside, scope.resource = True, value
     dispatch(value, found, scope)
-    scope.inside = False
+    scope.inside, scope.resource = False, scope.root
 
 
 def inner_resource(value: Any, found: list[Finding], scope: Scope) -> None:
@@ -269,7 +269,7 @@ def resource(value: Any, entries: bool = True) -> list[Finding]:
     found: list[Finding] = []
     if type(value) is not dict:
         return [Finding(f"must be a resource, not {primitives.kind(value)}")]
-    scope = Scope(value, entries=entries)
+    scope = Scope(value, value, entries=entries)
     inside = value.get("contained", ())
     for one in inside if isinstance(inside, list) else ():
         if isinstance(one, dict) and isinstance(one.get("id"), str) and isinstance(one.get("resourceType"), str):

@@ -4,7 +4,7 @@ The element trees of the definitions are the judge (``structure.py``); nothing i
 """
 
 from healthsvc.errors import Invalid, Issue
-from healthsvc.fhir import structure
+from healthsvc.fhir import facts, structure
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry
 
@@ -16,7 +16,7 @@ def validate(resource: Resource, registry: Registry | None = None, *, profile_ch
     ``entries=False`` leaves out the resources inside a Bundle, for a caller that checks them when it writes them.
     """
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
-    root = kind if isinstance(kind, str) else "Resource"
+    root = kind if isinstance(kind, str) and kind in facts.resource_types() else "Resource"
     try:
         found = structure.resource(resource, entries)
     except RecursionError:
