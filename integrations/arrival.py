@@ -101,7 +101,7 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
 
 def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
     """Decode with the link's own set. The link is chosen by the header, which is read loosely first; names in it only choose."""
-    loose = read_header(Message(_header_line(raw)))
+    loose = read_header(Message(header_line(raw)))
     profile = shelf.choose(loose, listen, peer)
     if profile is None:
         raise _UnknownSender(loose)
@@ -113,7 +113,7 @@ def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
     return Read(message, read_header(message), decoded, profile)
 
 
-def _header_line(raw: bytes) -> str:
+def header_line(raw: bytes) -> str:
     """The first line as text in which every byte is a character: good enough to find who sends, and to answer the undecodable."""
     body = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
     end = min((at for at in (body.find(b"\r"), body.find(b"\n")) if at >= 0), default=len(body))
@@ -196,7 +196,7 @@ def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str) -> N
         header, codec, mode = read.header, read.decoded.codec, read.profile.ack
     else:
         try:
-            header, codec, mode = read_header(Message(_header_line(arrival.raw))), ASCII, AckMode.ORIGINAL
+            header, codec, mode = read_header(Message(header_line(arrival.raw))), ASCII, AckMode.ORIGINAL
         except Refusal:
             arrival.answer = b""
             return

@@ -1,13 +1,13 @@
 """Which of our people a hospital means, and what its word may change in that person's file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from healthsvc.errors import Conflict, Invalid, Refusal
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
 from healthsvc.healthfile import citizen_id, names
-from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.resources import is_deceased, to_person
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
 from healthsvc.healthfile.service import Filed, identify, policy_of, register, today, update_demographics
 from healthsvc.store import Store
@@ -55,6 +55,11 @@ def identifiers(store: Store, numbers: tuple[Number, ...]) -> list[Identifier]:
     return [Identifier(*_verified(store, number)) for number in numbers if number.identity]
 
 
+def citizen_ids(patient: Resource) -> set[str]:
+    """The citizen ids on a file."""
+    return {one["value"] for one in patient.get("identifier", []) if one.get("system") == CITIZEN_ID and one.get("value")}
+
+
 def _verified(store: Store, number: Number) -> tuple[str, str]:
     if number.system != CITIZEN_ID:
         return number.system, number.value
@@ -64,11 +69,12 @@ def _verified(store: Store, number: Number) -> tuple[str, str]:
         return UNVERIFIED_CITIZEN_ID, number.value
 
 
-def admit_person(store: Store, told: Demographics, profile: Profile, *, overwrite: bool) -> Party:
-    """Find the person of a message, or deal with an unknown one as the link's profile says.
+def admit_person(store: Store, known: Resource | None, told: Demographics, profile: Profile, *, overwrite: bool) -> Party:
+    """Bring what a message says of a person into the file, or deal with an unknown one as the link's profile says.
 
     Args:
         store: an open writing transaction.
+        known: the file that :func:`find` found; None where there is none.
         told: what the message says.
         profile: the link's profile.
         overwrite: the message's purpose is to tell particulars (A08, A28, A31); otherwise it only fills gaps.
@@ -76,13 +82,13 @@ def admit_person(store: Store, told: Demographics, profile: Profile, *, overwrit
     Raises:
         SetAside: somebody must decide. NotOurs: unknown, and the link forgets such people.
     """
-    known = find(store, told.numbers)
     if known is None:
         return _unknown(store, told, profile)
     _check_same(store, to_person(known), told)
-    values = _person(told) if overwrite else _gaps(to_person(known), _person(told))
+    values = _news(to_person(known), _person(told)) if overwrite else _gaps(to_person(known), _person(told))
     filed = update_demographics(store, known["id"], values)
     filed = _erase(store, filed, told) if overwrite else filed
+    filed = _deceased(store, filed, told)
     return Party(filed.patient["id"], filed.patient, False, filed.changed, filed.warnings)
 
 
@@ -130,6 +136,11 @@ def _person(told: Demographics) -> Person:
     )
 
 
+def _news(known: Person, told: Person) -> Person:
+    """What the message says, but a Chinese name on file is not replaced by its pinyin."""
+    return replace(told, name=known.name) if has_han(known.name) and not has_han(told.name) else told
+
+
 def _gaps(known: Person, told: Person) -> Person:
     """Only what the file does not have yet; numbers are always added, and a death is always news."""
     family = any(contact.role is ContactRole.FAMILY for contact in known.contacts)
@@ -144,6 +155,13 @@ def _gaps(known: Person, told: Person) -> Person:
         contacts=() if family else told.contacts,
         deceased=known.deceased or told.deceased,
     )
+
+
+def _deceased(store: Store, filed: Filed, told: Demographics) -> Filed:
+    """A death without a date (PID-30 only)."""
+    if not told.dead or is_deceased(filed.patient):
+        return filed
+    return Filed(store.put(filed.patient | {"deceasedBoolean": True}), filed.warnings, changed=True)
 
 
 def _erase(store: Store, filed: Filed, told: Demographics) -> Filed:

@@ -1,6 +1,6 @@
 """上门服务: request, plan, start, complete, suspend, resume, cancel and miss a visit; what is due and what is overdue."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -146,11 +146,14 @@ def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] |
     return Completed(store.put(completed), encounter, tuple(observations), warnings)
 
 
-def suspend(store: Store, patient: str, reason: str, cause: str | None = None) -> list[Visit]:
-    """Put all open visits of a person on hold (``admitted``, ``away``); ``cause`` is a reference to what did it. Twice changes nothing."""
+def suspend(store: Store, patient: str, reason: str, cause: str | None = None, *, keep: Collection[str] = ()) -> list[Visit]:
+    """Put all open visits of a person on hold (``admitted``, ``away``), except kinds in ``keep``. Twice changes nothing.
+
+    ``cause`` is a reference to what did it.
+    """
     held = []
     for visit in open_visits(store, patient):
-        if visit.status in _SUSPENDABLE:
+        if visit.status in _SUSPENDABLE and visit.kind not in keep:
             task = _task(store, visit.id)
             held.append(replace(apply(visit, Act.SUSPEND, reason), cause=cause))
             store.put(to_task(held[-1], task))

@@ -77,7 +77,9 @@ class AdtEvent:
     """MSH-9.2, for example ``A01``."""
     person: Demographics
     happened: Moment | None
-    """When it happened or was recorded: EVN-6, else EVN-2, else MSH-7."""
+    """When it happened: EVN-6, else EVN-2, else MSH-7."""
+    recorded: Moment | None
+    """When the sender recorded it: EVN-2, else MSH-7; by this its events are put in order."""
     stay: Stay | None = None
     diagnoses: tuple[Diagnosis, ...] = ()
     merges: tuple[Merge, ...] = ()
@@ -92,12 +94,12 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
     if "PID" not in message:
         raise Invalid("the message has no PID segment, so it is about nobody", path="PID", reason="no-person")
     evn = message["EVN"]
-    stated = (evn[6].component(1).text, evn[2].component(1).text, message["MSH"][7].component(1).text)
-    happened = next((at for text in stated if (at := moment(text, zone)) is not None), None)
+    occurred, noted, sent = (moment(part.component(1).text, zone) for part in (evn[6], evn[2], message["MSH"][7]))
     return AdtEvent(
         event=header.trigger or clean(evn[1].text),
         person=demographics(message, header, profile, zone),
-        happened=happened,
+        happened=occurred or noted or sent,
+        recorded=noted or sent,
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
         diagnoses=tuple(_diagnosis(segment, profile) for segment in message.all("DG1") if segment[3] or segment[4]),
         merges=_merges(message, header, profile, zone) if header.trigger in MERGE_EVENTS else (),

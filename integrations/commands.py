@@ -1,0 +1,52 @@
+"""The HL7 commands: send messages and see the answers; try messages without storing anything."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from healthsvc.commands.shape import Json, err, out, progress, show_json
+from integrations.hl7v2.check import check
+from integrations.sending import send
+from integrations.serving import Address
+
+hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages.")
+
+
+@hl7.command("send")
+def send_files(
+    files: Annotated[list[Path], typer.Argument(exists=True, help="Files of one message, many, or a batch")],
+    to: Annotated[str, typer.Option("--to", help="HOST:PORT of an MLLP listener")],
+    seconds: Annotated[float, typer.Option("--seconds", help="How long to wait for each answer")] = 10.0,
+    json: Json = False,
+) -> None:
+    """Send each message, wait for its own answer, print it. Exit code 1 if any was not accepted (AA or CA)."""
+    address = Address.of(to, "--to")
+    answers = []
+    for sent in send(files, address.host, address.port, seconds):
+        answers.append(sent)
+        if not json:
+            out.print(f"{sent.file}: {sent.code} {sent.control_id} {sent.text}".rstrip(), markup=False)
+    if json:
+        show_json([sent.as_json() for sent in answers])
+    if not answers:
+        err.print("no message found in these files", markup=False)
+    if not answers or any(sent.code not in ("AA", "CA") for sent in answers):
+        raise typer.Exit(1)
+
+
+@hl7.command("check")
+def check_files(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders of messages")],
+    profile: Annotated[str, typer.Option("--profile", help="Link profile: a shipped name or a file")] = "default",
+    json: Json = False,
+) -> None:
+    """Dry run, nothing is stored: what is read, re-encodes byte-identical, in which charset, is mapped, or is rejected and why."""
+    with progress() as bar:
+        task = bar.add_task("reading messages", total=None)
+        report = check(paths, profile, lambda done, total: bar.update(task, completed=done, total=total))
+    if json:
+        show_json(report.as_json())
+    else:
+        for line in report.lines():
+            out.print(line, markup=False)

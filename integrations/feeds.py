@@ -1,0 +1,127 @@
+"""The hospital lines of one process: listen, take in, answer; and stop without losing what has arrived."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from healthsvc import clock
+from healthsvc.errors import Refusal, Unavailable
+from healthsvc.store import Database
+from integrations import metrics
+from integrations.arrival import header_line
+from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
+from integrations.hl7v2.charset import ASCII
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.header import read_header
+from integrations.hospitals.shelf import Shelf
+from integrations.inbox import Inbox
+from integrations.mllp.framing import Fault, FaultKind
+from integrations.mllp.server import Limits, LineState, Server
+
+log = structlog.get_logger()
+
+_ANSWERED = {
+    FaultKind.UNFRAMED: Problem("the message came without its start byte VT (0x0B); nothing was stored", "MSH", "207"),
+    FaultKind.TOO_LONG: Problem("the message is longer than this line takes; nothing was stored", "MSH", "207"),
+}
+READY_SECONDS = 10.0
+
+
+class Feeds:
+    """One listening address with its inbox, in a thread with an event loop of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        shelf: Shelf,
+        host: str,
+        port: int,
+        *,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        allowed: Callable[[str], bool] | None = None,
+    ) -> None:
+        shelf.check_listening(f"{host}:{port}")
+        self.inbox = Inbox(database, shelf)
+        self.host, self.port = host, port
+        self.server = Server(
+            self.inbox.take,
+            on_fault,
+            limits or Limits(),
+            tls,
+            allowed,
+            changed=metrics.CONNECTIONS.set,
+            refused=metrics.REFUSED.inc,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._failed: OSError | None = None
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="hospital-lines", daemon=True)
+
+    def start(self) -> int:
+        """Listen; gives the port.
+
+        Raises:
+            Unavailable: the address is taken or not ours.
+        """
+        self.inbox.start()
+        self._thread.start()
+        self._ready.wait(READY_SECONDS)
+        if self._failed is not None:
+            self.inbox.stop()
+            raise Unavailable(
+                f"cannot listen on {self.host}:{self.port}: {self._failed.strerror}; choose another port or stop the other program"
+            )
+        log.info("hospital line open", listen=f"{self.host}:{self.port}")
+        return self.port
+
+    def stop(self) -> None:
+        """Close the door, answer what has arrived, commit what waits."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+        self.inbox.stop()
+
+    def lines(self) -> list[LineState]:
+        """The lines that are open now."""
+        return self.server.states()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.set_default_executor(ThreadPoolExecutor(4, "hospital-window"))
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        try:
+            self.port = await self.server.start(self.host, self.port)
+        except OSError as error:
+            self._failed = error
+            self._ready.set()
+            return
+        self._ready.set()
+        await self._stop.wait()
+        await self.server.stop()
+
+
+def on_fault(fault: Fault, listen: str, peer: str) -> bytes:
+    """Count and log a fault of the line; refuse by its own number what carries one. What was cut short is never acknowledged."""
+    metrics.FAULTS.labels(fault.kind.value).inc()
+    log.warning("hl7 line fault", kind=fault.kind.value, listen=listen, peer=peer, size=fault.size)
+    problem = _ANSWERED.get(fault.kind)
+    if problem is None:
+        return b""
+    try:
+        header = read_header(Message(header_line(fault.head)))
+    except Refusal:
+        return b""
+    text = answer(header, AckCode.AR, at=clock.now(), number=f"F{clock.utc_now():%y%m%d%H%M%S%f}", problem=problem)
+    return encode_answer(text, ASCII)

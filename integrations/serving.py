@@ -1,0 +1,165 @@
+"""Serve: the API and pages, the hospital lines, the workers and the timers, in one process or one each."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import FrameType
+from typing import Annotated, Any
+
+import structlog
+import typer
+import uvicorn
+
+from healthsvc.access.door import session_life
+from healthsvc.app import create_app
+from healthsvc.commands.shape import Data, out
+from healthsvc.errors import Invalid
+from healthsvc.installation import Installation, open_installation
+from healthsvc.jobs import Timers
+from healthsvc.timetable import jobs
+from integrations.feeds import Feeds
+from integrations.hospitals.shelf import shelf as load_shelf
+from integrations.inbox import Inbox
+from integrations.mllp.server import Limits
+from integrations.worker import Worker
+
+log = structlog.get_logger()
+
+
+class Role(StrEnum):
+    """What a process may do alone."""
+
+    API = "api"
+    FEEDS = "feeds"
+    WORKER = "worker"
+    TIMERS = "timers"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, text: str, what: str) -> "Address":
+        """Read ``HOST:PORT``, ``[IPv6]:PORT`` too."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not host or not port.isdigit() or int(port) > 65535:
+            raise Invalid(f"{what} is HOST:PORT such as 127.0.0.1:8000, not {text!r}")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Serving:
+    """The chosen roles of one installation, each in threads of its own; ``start`` returns when all are ready."""
+
+    def __init__(self, installation: Installation, http: Address, mllp: Address, roles: Iterable[Role] = tuple(Role)) -> None:
+        self.installation = installation
+        self.roles = frozenset(roles)
+        self.http = http
+        self.mllp = mllp
+        self._stops: list[tuple[str, Callable[[], None]]] = []
+
+    def start(self) -> None:
+        """Start what was chosen: lines first, so that the pages can show them; the API last."""
+        here = self.installation
+        wiring: dict[str, Any] = {}
+        shelf = load_shelf(here.settings.data / "hospitals")
+        inbox = Inbox(here.database, shelf)
+        if Role.FEEDS in self.roles:
+            feeds = Feeds(here.database, shelf, self.mllp.host, self.mllp.port, limits=Limits(message_bytes=here.settings.message_limit))
+            self.mllp = Address(self.mllp.host, feeds.start())
+            self._stops.append(("feeds", feeds.stop))
+            inbox, wiring["lines"] = feeds.inbox, feeds.lines
+        if Role.WORKER in self.roles:
+            worker = Worker(here.database, shelf, f"{socket.gethostname()}:{os.getpid()}", inbox.arrived)
+            worker.start()
+            self._stops.append(("worker", worker.stop))
+        if Role.TIMERS in self.roles:
+            timers = Timers(here.database, jobs(session_life(here.settings)))
+            timers.start()
+            self._stops.append(("timers", timers.stop))
+        if Role.API in self.roles:
+            api = _Api(create_app(here, wiring=wiring), self.http)
+            self.http = Address(self.http.host, api.start())
+            self._stops.append(("api", api.stop))
+
+    def stop(self) -> None:
+        """Stop taking anything new, finish what was begun, write what waits."""
+        for name, stop in reversed(self._stops):
+            stop()
+            log.info("stopped", role=name)
+        self._stops.clear()
+
+    def where(self) -> str:
+        """Where to reach it."""
+        found = [f"http://{self.http}"] if Role.API in self.roles else []
+        found += [f"mllp://{self.mllp}"] if Role.FEEDS in self.roles else []
+        return " ".join(found) or ", ".join(sorted(self.roles))
+
+
+class _Api:
+    """uvicorn in a thread: the main thread keeps the signals."""
+
+    def __init__(self, app: Any, address: Address) -> None:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((address.host, address.port))
+        except OSError as error:
+            raise Invalid(f"cannot listen on {address}: {error.strerror}; choose another --http HOST:PORT") from None
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=20, proxy_headers=False, server_header=False, lifespan="on"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="api")
+
+    def start(self) -> int:
+        """Serve; gives the port once it answers."""
+        self._thread.start()
+        waiting = threading.Event()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise Invalid("the API did not start; the log says why")
+            waiting.wait(0.01)
+        return int(self._socket.getsockname()[1])
+
+    def stop(self) -> None:
+        """Answer what is under way, then end."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def serve(
+    data: Data = None,
+    http: Annotated[str, typer.Option("--http", help="Where the API and the pages listen, HOST:PORT")] = "127.0.0.1:8000",
+    mllp: Annotated[str, typer.Option("--mllp", help="Where hospitals connect, HOST:PORT")] = "127.0.0.1:2575",
+    only: Annotated[Role | None, typer.Option("--only", help="Run one role alone")] = None,
+) -> None:
+    """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C."""
+    addresses = Address.of(http, "--http"), Address.of(mllp, "--mllp")
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    installation = open_installation(data)
+    serving = Serving(installation, *addresses, (only,) if only else tuple(Role))
+    try:
+        serving.start()
+        out.print(f"ready {serving.where()}", markup=False)
+        stopping.wait()
+    finally:
+        serving.stop()
+        installation.close()

@@ -1,0 +1,262 @@
+"""The worker: takes what the inbox holds, in each person's order, and lets every message have its effect exactly once.
+
+A message's effects and its state are one transaction. One that is refused goes to the dead letters with its reason and field, one that
+somebody must decide goes to the review list, and in both cases the others go on. When the database does not answer, the message waits
+and is tried again; only the messages of the same person wait with it.
+"""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, func, select, update
+
+from healthsvc import clock
+from healthsvc.errors import Conflict, PreconditionFailed, Refusal, Unavailable
+from healthsvc.store import Actor, Database, Store, lease
+from healthsvc.store.stored import micros
+from integrations import metrics
+from integrations.arrival import State
+from integrations.hl7v2.charset import decode
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.header import Header, read_header
+from integrations.hl7v2.person import numbers_in, numbers_of
+from integrations.hospital_care import HospitalPolicy, Outcome
+from integrations.hospital_event import apply
+from integrations.hospital_person import NotOurs, SetAside
+from integrations.hospital_trace import trace
+from integrations.hospitals.profile import Profile
+from integrations.hospitals.shelf import Shelf
+from integrations.inbox import INBOX
+from integrations.lanes import Waiting, keys, runnable
+
+log = structlog.get_logger()
+
+LEASE = "hospital-worker"
+LEASE_LENGTH = timedelta(seconds=30)
+LOOK_AHEAD = 2000
+"""Most waiting messages that are looked at in one round."""
+TOGETHER = 32
+"""Most messages in one transaction; each has its own savepoint, so that one that is refused undoes only itself."""
+IDLE_SECONDS = 0.5
+_PENDING = (
+    select(INBOX.c.id, INBOX.c.link, INBOX.c.control_id, INBOX.c.event, INBOX.c.due, INBOX.c.attempts)
+    .where(INBOX.c.state == State.PENDING.value)
+    .order_by(INBOX.c.id)
+    .limit(LOOK_AHEAD)
+)
+_SYSTEM = Actor("system/worker", "hospital line", frozenset({"system"}), "hl7")
+
+
+class Worker:
+    """Processes the inbox of one database. Only the holder of the lease works, however many processes run one."""
+
+    def __init__(self, database: Database, shelf: Shelf, holder: str, arrived: threading.Event | None = None) -> None:
+        self.database = database
+        self.shelf = shelf
+        self.holder = holder
+        self.arrived = arrived or threading.Event()
+        self._stopping = threading.Event()
+        self._keys: dict[int, frozenset[str]] = {}
+        self._lead_until: datetime | None = None
+        self._thread = threading.Thread(target=self._run, name="hospital-worker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the message at hand, give the lease back, end."""
+        self._stopping.set()
+        self.arrived.set()
+        self._thread.join()
+
+    def drain(self) -> int:
+        """Process everything that can be processed now, in the calling thread; gives how many messages were settled."""
+        settled = 0
+        while done := self.round():
+            settled += done
+        return settled
+
+    def round(self) -> int:
+        """Take one look at the queue and process what may go on; gives how many messages were settled."""
+        now = clock.utc_now()
+        with self.database.reading(_SYSTEM, at=now) as store:
+            rows = store.connection.execute(_PENDING).all()
+            metrics.QUEUED.set(len(rows))
+            queue = [Waiting(row.id, self._keys_of(store.connection, row), row.due) for row in rows]
+        ready = {waiting.id for waiting in runnable(queue, micros(now))}
+        chosen = [row for row in rows if row.id in ready]
+        for start in range(0, len(chosen), TOGETHER):
+            if self._stopping.is_set():
+                break
+            self._process(chosen[start : start + TOGETHER])
+        for row in chosen:
+            self._keys.pop(row.id, None)
+        return len(chosen)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.arrived.clear()
+            try:
+                busy = self._lead() and self.round() > 0
+            except Refusal as refusal:
+                log.error("hospital worker waits", reason=refusal.text)
+                busy = False
+            if not busy and not self._stopping.is_set():
+                self.arrived.wait(IDLE_SECONDS)
+        try:
+            with self.database.writing(_SYSTEM, at=clock.utc_now()) as store:
+                lease.give_back(store.connection, LEASE, self.holder)
+        except Refusal as refusal:
+            log.warning("hospital worker could not give its lease back; it ends by itself", reason=refusal.text)
+
+    def _lead(self) -> bool:
+        """Whether this process may work now; looks at the lease only when half of it has passed."""
+        now = clock.utc_now()
+        if self._lead_until is not None and now < self._lead_until:
+            return True
+        with self.database.writing(_SYSTEM, at=now) as store:
+            held = lease.take(store.connection, LEASE, self.holder, now, LEASE_LENGTH) is not None
+        self._lead_until = now + LEASE_LENGTH / 2 if held else now
+        return held
+
+    def _keys_of(self, connection: Connection, row: Any) -> frozenset[str]:
+        found = self._keys.get(row.id)
+        if found is None:
+            found = self._keys[row.id] = lane_keys(_raw(connection, row.id), profile_of(row, self.shelf))
+        return found
+
+    def _process(self, rows: Sequence[Any]) -> None:
+        """Process messages in one transaction, each in its own savepoint; if the database fails, none of them has happened."""
+        try:
+            with self.database.writing(_SYSTEM, at=clock.now(clock.zone(self.database.zone))) as store:
+                for row in rows:
+                    self._one(store, row)
+        except (Unavailable, PreconditionFailed) as refusal:
+            self._postpone(rows, refusal)
+
+    def _one(self, store: Store, row: Any) -> None:
+        profile = profile_of(row, self.shelf)
+        store.actor = Actor(f"link/{profile.name}", profile.title, frozenset({"hospital"}), "hl7")
+        try:
+            with store.savepoint():
+                outcome = process(store, row, profile)
+            settle(store.connection, row.id, State.DONE, store, outcome=outcome)
+            state = State.DONE
+        except NotOurs:
+            settle(store.connection, row.id, State.FORGOTTEN, store, erase=True)
+            state = State.FORGOTTEN
+        except (Unavailable, PreconditionFailed):
+            raise
+        except Refusal as refusal:
+            state = State.REVIEW if isinstance(refusal, (SetAside, Conflict)) else State.DEAD
+            settle(store.connection, row.id, state, store, refusal=refusal)
+        except Exception as error:  # noqa: BLE001 - a message that breaks us must not stop the others; its text may name a person, so only the kind is logged
+            state = State.DEAD
+            place = _place(error)
+            log.error("hl7 message broke the worker", link=row.link, control_id=row.control_id, error=type(error).__name__, place=place)
+            settle(store.connection, row.id, state, store, refusal=Refusal(f"{type(error).__name__} at {place}", reason="internal"))
+        metrics.PROCESSED.labels(row.link, state.value).inc()
+        log.info("hl7 message processed", link=row.link, control_id=row.control_id, hl7_event=row.event, state=state.value)
+
+    def _postpone(self, rows: Sequence[Any], refusal: Refusal) -> None:
+        """Try again later, with doubling pauses; after the last attempt a message goes to the dead letters."""
+        now = clock.utc_now()
+        with self.database.writing(_SYSTEM, at=now) as store:
+            policy = store.policy.fill(HospitalPolicy, "hospital", now.date())
+            for row in rows:
+                if row.attempts + 1 >= policy.attempts:
+                    settle(store.connection, row.id, State.DEAD, store, refusal=refusal)
+                    continue
+                later = micros(now + timedelta(seconds=2**row.attempts))
+                store.connection.execute(update(INBOX).where(INBOX.c.id == row.id).values(attempts=row.attempts + 1, due=later))
+        log.warning("hl7 messages postponed", messages=len(rows), reason=refusal.text)
+
+
+def process(store: Store, row: Any, profile: Profile) -> Outcome:
+    """Let one stored message have its effect and leave its trace."""
+    raw = _raw(store.connection, row.id)
+    message, header = read(raw, profile)
+    outcome = apply(store, message, header, profile)
+    if outcome.made:
+        trace(
+            store,
+            inbox_id=row.id,
+            raw=raw,
+            link=profile.name,
+            control_id=row.control_id,
+            event=header.event,
+            happened=outcome.happened or store.at,
+            patient=outcome.patient,
+            made=outcome.made,
+        )
+    return outcome
+
+
+def read(raw: bytes, profile: Profile) -> tuple[Message, Header]:
+    """A stored message as its link reads it."""
+    decoded = decode(raw, profile.charset or None, profile.charset_unlabelled or None)
+    message = Message(decoded.text, decoded.codec)
+    return message, read_header(message)
+
+
+def profile_of(row: Any, shelf: Shelf) -> Profile:
+    """The profile under which a message came in; the default where that one is no longer there."""
+    found = next((profile for profile in shelf.site if profile.name == row.link), None) or shelf.default
+    if found is None:
+        raise Unavailable(f"the link profile {row.link!r} of a waiting message is missing; put it back into DATA/hospitals/")
+    return found
+
+
+def _raw(connection: Connection, id: int) -> bytes:
+    return bytes(connection.execute(select(INBOX.c.raw).where(INBOX.c.id == id)).scalar_one())
+
+
+def lane_keys(raw: bytes, profile: Profile) -> frozenset[str]:
+    """What a message is about: every number in PID-3, PID-2, PID-19 and MRG."""
+    try:
+        message, header = read(raw, profile)
+    except Refusal:
+        return frozenset()
+    found = [(number.system, number.value) for pid in message.all("PID") for number in numbers_of(pid, header, profile)]
+    for mrg in message.all("MRG"):
+        found += [(n.system, n.value) for n in numbers_in(mrg[1], "MRG-1", header, profile)]
+        found += [(n.system, n.value) for n in numbers_in(mrg[4], "MRG-4", header, profile)]
+    return keys("", found)
+
+
+def settle(
+    connection: Connection,
+    id: int,
+    state: State,
+    store: Store,
+    *,
+    outcome: Outcome | None = None,
+    refusal: Refusal | None = None,
+    erase: bool = False,
+) -> None:
+    """Write down what has become of a message."""
+    values: dict[str, Any] = {"state": state.value, "finished": micros(store.at), "reason": None, "place": None, "remark": None}
+    if outcome is not None:
+        values["made"] = " ".join(outcome.made)
+        values["remark"] = "; ".join(outcome.remarks) or None
+    if refusal is not None:
+        values |= {"reason": refusal.reason or refusal.issue_code, "place": refusal.issues[0].path, "remark": refusal.text}
+    if erase:
+        values["raw"] = None
+    connection.execute(update(INBOX).where(INBOX.c.id == id).values(**values))
+
+
+def waiting(connection: Connection) -> int:
+    """How many messages wait for processing."""
+    return int(connection.execute(select(func.count()).select_from(INBOX).where(INBOX.c.state == State.PENDING.value)).scalar() or 0)
+
+
+def _place(error: Exception) -> str:
+    trace_back = error.__traceback__
+    while trace_back is not None and trace_back.tb_next is not None:
+        trace_back = trace_back.tb_next
+    return f"{trace_back.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace_back.tb_lineno}" if trace_back else "unknown"
