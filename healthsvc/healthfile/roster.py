@@ -46,13 +46,13 @@ class Report:
 
     rows: int = 0
     created: int = 0
-    updated: int = 0
+    changed: int = 0
     unchanged: int = 0
     problems: list[Problem] = field(default_factory=list)
     unknown_columns: tuple[str, ...] = ()
 
     @property
-    def bad(self) -> int:
+    def refused(self) -> int:
         """Rows that were not taken."""
         return len({one.line for one in self.problems if one.severity == "error"})
 
@@ -61,9 +61,9 @@ class Report:
         return {
             "rows": self.rows,
             "created": self.created,
-            "updated": self.updated,
+            "changed": self.changed,
             "unchanged": self.unchanged,
-            "bad": self.bad,
+            "refused": self.refused,
             "unknownColumns": list(self.unknown_columns),
             "problems": [
                 {"line": one.line, "column": one.column, "reason": one.reason, "severity": one.severity, "text": one.text}
@@ -75,10 +75,10 @@ class Report:
 def import_roster(
     target: Database | Store,
     path: Path,
-    progress: Progress | None = None,
-    *,
     actor: Actor = SYSTEM,
+    *,
     at: datetime | None = None,
+    progress: Progress | None = None,
     centre: str | None = None,
 ) -> Report:
     """Read a roster into health files.
@@ -87,9 +87,9 @@ def import_roster(
         target: a database (rows are written in transactions of a hundred, so that others can work meanwhile), or an open writing
             transaction (all in one).
         path: .csv or .xlsx with Chinese headings (:func:`healthsvc.healthfile.roster_files.write_template` writes an empty one).
-        progress: called with rows done and rows in all.
         actor: in whose name; only used with a database.
         at: the moment; needed with a database.
+        progress: called with rows done and rows in all.
         centre: ``Organization/x`` that keeps the new files.
 
     Raises:
@@ -184,7 +184,7 @@ def _take(
         seen |= dict.fromkeys(keys, line)
         report.problems += [Problem(line, "身份证号", "citizen-id-warning", text, "warning") for text in filed.warnings]
         report.created += filed.new
-        report.updated += filed.changed and not filed.new
+        report.changed += filed.changed and not filed.new
         report.unchanged += not filed.changed
 
 

@@ -95,7 +95,7 @@ def admitted(store: Store, patient: str, stay: str) -> Referral | None:
 
 
 def discharged(store: Store, patient: str, stay: str) -> Referral | None:
-    """The hospital has discharged the person (ADT A03): the referral waits for the community. A follow-up is planned. Twice changes nothing."""
+    """The hospital has discharged the person (ADT A03): a follow-up is planned, the community takes over. Twice changes nothing."""
     for referral in reversed(open_referrals(store, patient)):
         if referral.stay == stay and referral.stage is Stage.ADMITTED:
             moved = _move(store, referral, Act.DISCHARGE)
