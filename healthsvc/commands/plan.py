@@ -1,0 +1,59 @@
+"""Plan a day; solve published instances."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from healthsvc import clock
+from healthsvc.circle.providers import travel_times
+from healthsvc.commands.shape import COMMAND, Data, Json, err, installation, out, show_json, table
+from healthsvc.dayplan.instance import solve_instance
+from healthsvc.dayplan.service import plan_day
+
+plan = typer.Typer(no_args_is_help=True, help="The planner: a day's routes, and published instances.")
+
+Seconds = Annotated[float, typer.Option("--seconds", min=0.1, help="How long to search")]
+Seed = Annotated[int, typer.Option("--seed", help="Same input, seed and iterations give the same plan")]
+
+
+@plan.command("day")
+def plan_one_day(
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day to plan")],
+    data: Data = None,
+    seconds: Seconds = 5.0,
+    seed: Seed = 1,
+    json: Json = False,
+) -> None:
+    """Route all due visits of a day for the staff on duty; name what was left over and why. The plan is stored."""
+    with installation(data) as here:
+        travel = travel_times(here.settings.data, here.policy, day.date())
+        with err.status("planning"):
+            planned = plan_day(here.database, COMMAND, day.date(), travel, at=clock.now(), seconds=seconds, seed=seed)
+    if json:
+        show_json(planned.as_json())
+        return
+    for route in planned.routes:
+        table(("arrive", "start", "end", "visit"), route.rows(), title=route.title())
+    for left in planned.left_over:
+        out.print(f"left over {left.visit}: {left.reason} ({left.code})", markup=False)
+
+
+@plan.command("solve")
+def solve(
+    instance: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A published instance: Mankowska or unified, JSON")],
+    out_file: Annotated[Path, typer.Option("--out", help="Where to write the solution, in the published solutions' format")],
+    seconds: Seconds = 10.0,
+    seed: Seed = 1,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that search side by side")] = 1,
+    json: Json = False,
+) -> None:
+    """Solve a published instance, prove the answer with the strict checker, print its cost by the published objective."""
+    with err.status(f"searching for {seconds:g} s"):
+        summary = solve_instance(instance, seconds=seconds, seed=seed, jobs=jobs, out=out_file)
+    if json:
+        show_json(summary.as_json())
+        return
+    for line in summary.lines():
+        out.print(line, markup=False)
