@@ -1,0 +1,180 @@
+"""The dry run: read messages as a link would, and say of each what would become of it. Nothing is stored."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from healthsvc import clock
+from healthsvc.errors import Refusal
+from integrations.hl7v2.adt import read_adt
+from integrations.hl7v2.batch import split
+from integrations.hl7v2.charset import decode
+from integrations.hl7v2.er7 import HEADERS, Message
+from integrations.hl7v2.families import Family, family_of, missing_segment
+from integrations.hl7v2.header import Header, check_header, read_header
+from integrations.hl7v2.oru import read_results
+from integrations.hl7v2.qbp import read_query
+from integrations.hospitals.profile import Profile
+from integrations.hospitals.shelf import load
+
+Progress = Callable[[int, int], object]
+_NOT_MESSAGES = frozenset({".md", ".json", ".toml", ".csv", ".xml", ".py", ".zip"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One message and what a link makes of it. Carries no value of a person."""
+
+    file: str
+    index: int
+    """Its place in the file, from 1; 0 where the file holds no message."""
+    event: str = ""
+    version: str = ""
+    control_id: str = ""
+    read: bool = False
+    identical: bool = False
+    """Cut to the last subcomponent, joined and encoded again, it is the same bytes."""
+    charset: str = ""
+    mapped: str = ""
+    """The family that it was read as; empty where it is mapped to nothing."""
+    rejected: bool = False
+    reason: str = ""
+    place: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The dry run of all files."""
+
+    profile: str
+    files: int
+    messages: tuple[Checked, ...]
+
+    def counts(self) -> dict[str, Any]:
+        """How many messages were read, are byte-identical, are mapped, are rejected, and by what."""
+        held = [one for one in self.messages if one.index]
+        return {
+            "files": self.files,
+            "without_message": sum(not one.index for one in self.messages),
+            "messages": len(held),
+            "read": sum(one.read for one in held),
+            "identical": sum(one.identical for one in held),
+            "mapped": sum(bool(one.mapped) and not one.rejected for one in held),
+            "unmapped": sum(one.read and not one.mapped and not one.rejected for one in held),
+            "rejected": sum(one.rejected for one in held),
+            "charsets": dict(Counter(one.charset for one in held if one.charset).most_common()),
+            "families": dict(Counter(one.mapped for one in held if one.mapped and not one.rejected).most_common()),
+            "events": dict(Counter(one.event for one in held if one.event).most_common()),
+            "reasons": dict(Counter(one.reason for one in self.messages if one.rejected or not one.index).most_common()),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts, and every message by itself."""
+        return {"profile": self.profile, "counts": self.counts(), "messages": [asdict(one) for one in self.messages]}
+
+    def lines(self) -> Iterator[str]:
+        """The report as text: what was not taken one by one, then the counts."""
+        for one in self.messages:
+            if one.rejected or not one.index or (one.read and not one.identical):
+                where = f"{one.file} #{one.index}" if one.index else one.file
+                yield " ".join(part for part in (f"{where}:", one.event, one.place, one.remark or "not byte-identical") if part)
+        counts = self.counts()
+        yield f"profile {self.profile}: {counts['files']} files, {counts['messages']} messages"
+        yield ", ".join(f"{counts[key]} {key}" for key in ("read", "identical", "mapped", "unmapped", "rejected"))
+        for key in ("charsets", "families", "events", "reasons"):
+            if counts[key]:
+                yield f"{key}: " + ", ".join(f"{name} {number}" for name, number in counts[key].items())
+
+
+def check(paths: Iterable[Path], profile: str = "default", progress: Progress | None = None) -> Report:
+    """Read every message of files and folders as a link would.
+
+    Args:
+        paths: files of one message, several, or a batch; folders are searched.
+        profile: name of a shipped link profile, or the path of one.
+        progress: told how many files are done, and of how many.
+    """
+    link = load(profile)
+    files = list(_files(paths))
+    found: list[Checked] = []
+    for done, (file, name) in enumerate(files, start=1):
+        found += _check_file(file, name, link)
+        if progress is not None:
+            progress(done, len(files))
+    return Report(link.name, len(files), tuple(found))
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    for path in paths:
+        if path.is_dir():
+            for file in sorted(path.rglob("*")):
+                if file.is_file() and file.suffix.lower() not in _NOT_MESSAGES and not file.name.startswith("."):
+                    yield file, file.relative_to(path).as_posix()
+        else:
+            yield path, path.name
+
+
+def _check_file(file: Path, name: str, profile: Profile) -> Iterator[Checked]:
+    batch = split(file.read_bytes())
+    if not batch.messages:
+        yield Checked(name, 0, reason="no-message", remark="there is no HL7 message (no line begins with MSH)")
+    for index, raw in enumerate(batch.messages, start=1):
+        yield check_message(raw, name, index, profile)
+
+
+def check_message(raw: bytes, name: str, index: int, profile: Profile) -> Checked:
+    """What a link makes of one message."""
+    known: dict[str, Any] = {}
+    try:
+        decoded = decode(raw, profile.charset or None, profile.charset_unlabelled or None)
+        known["charset"] = decoded.codec
+        message = Message(decoded.text, decoded.codec)
+        known["identical"] = decoded.encode(rejoined(message)) == raw
+        header = read_header(message)
+        known |= {"read": True, "event": header.event, "version": header.version, "control_id": header.control_id}
+        family = family_of(header)
+        known["mapped"] = family.value if family else ""
+        check_header(header)
+        if family and (absent := missing_segment(family, message)):
+            return Checked(name, index, **known, rejected=True, reason="segment-missing", place=absent, remark=f"needs a {absent} segment")
+        _map(message, header, family, profile)
+    except Refusal as refusal:
+        issue = refusal.issues[0]
+        reason = refusal.reason or issue.code
+        return Checked(name, index, **known, rejected=True, reason=reason, place=issue.path or "", remark=refusal.text)
+    return Checked(name, index, **known)
+
+
+def _map(message: Message, header: Header, family: Family | None, profile: Profile) -> None:
+    zone = clock.zone()
+    if family in (Family.VISIT, Family.PERSON, Family.MERGE):
+        read_adt(message, header, profile, zone)
+    elif family is Family.RESULT:
+        read_results(message, header, profile, zone)
+    elif family is Family.QUERY:
+        read_query(message, header, profile, zone)
+
+
+def rejoined(message: Message) -> str:
+    """The message cut down to its subcomponents and joined again: what the reader understood, not what it kept aside."""
+    return "".join(_segment(segment.fields, segment.name in HEADERS, message) + segment.end for segment in message.segments)
+
+
+def _segment(fields: list[str], header: bool, message: Message) -> str:
+    cut = message.cut
+    levels = (cut.repetition, cut.component, cut.subcomponent)
+    whole = [field if header and position < 3 else _join(field, levels) for position, field in enumerate(fields)]
+    if header:
+        del whole[1]
+    return cut.field.join(whole)
+
+
+def _join(text: str, levels: tuple[str, ...]) -> str:
+    if not levels:
+        return text
+    if not levels[0]:
+        return _join(text, levels[1:])
+    return levels[0].join([_join(piece, levels[1:]) for piece in text.split(levels[0])])

@@ -1,0 +1,54 @@
+"""Reading an answer: which message it belongs to, and whether the peer took charge."""
+
+from dataclasses import dataclass
+
+from healthsvc.errors import Refusal
+from integrations.hl7v2.ack import AckCode
+from integrations.hl7v2.charset import decode
+from integrations.hl7v2.er7 import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a peer answered."""
+
+    code: str
+    """MSA-1; empty where there is none."""
+    control_id: str
+    """MSA-2, raw: the number of the message that it answers."""
+    text: str
+    """MSA-3, and the words of ERR-8 where there are some."""
+
+    @property
+    def positive(self) -> bool:
+        """Whether the peer took charge (AA or CA)."""
+        return self.code in (AckCode.AA, AckCode.CA)
+
+    @property
+    def final(self) -> bool:
+        """Whether sending the same again is pointless (AR or CR)."""
+        return self.code in (AckCode.AR, AckCode.CR)
+
+
+def read_reply(raw: bytes) -> Reply:
+    """Read an answer; one that is no HL7 gives empty fields."""
+    try:
+        message = Message(decode(raw, unlabelled="GB18030").text)
+    except Refusal:
+        return Reply("", "", "the answer is no HL7 message")
+    msa = message["MSA"]
+    words = [msa[3].text, *(err[8].text or err[3].component(2).text for err in message.all("ERR"))]
+    return Reply(msa[1].text.strip().upper(), msa[2].raw, "; ".join(dict.fromkeys(word for word in words if word)))
+
+
+def control_id_of(raw: bytes) -> str:
+    """MSH-10 of a message, raw; empty where it cannot be read."""
+    try:
+        return Message(decode(raw, unlabelled="GB18030").text)["MSH"][10].raw
+    except Refusal:
+        return ""
+
+
+def belongs(message: bytes, reply: bytes) -> bool:
+    """Whether an answer is the one to a message: MSA-2 repeats MSH-10. A late answer to an earlier message does not."""
+    return read_reply(reply).control_id.strip() == control_id_of(message).strip()
