@@ -139,7 +139,9 @@ def check(findings: Findings, allowed: dict[str, Range]) -> tuple[Issue, ...]:
     """
     wrong: list[Issue] = []
     odd: list[Issue] = []
-    if findings.end < findings.start:
+    if findings.start.tzinfo is None or findings.end.tzinfo is None:
+        wrong.append(Issue("the times of a visit need a time zone, for example 2026-01-05T08:00:00+08:00", "value", "start"))
+    elif findings.end < findings.start:
         wrong.append(Issue("the visit ends before it starts; mend the two times", "value", "end"))
     for arm, pressure in (("left", findings.bp_left), ("right", findings.bp_right)):
         if pressure is not None and pressure.diastolic >= pressure.systolic:

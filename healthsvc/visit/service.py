@@ -86,7 +86,7 @@ def plan(store: Store, visit: Visit | str, start: datetime, end: datetime, staff
     """Give a visit its time and staff (``Practitioner/x``); returns the planned Encounter. Planning anew moves it."""
     task = _task(store, visit if isinstance(visit, str) else visit.id)
     current = to_visit(task)
-    if start < current.window.start:
+    if Window(start, end).start < current.window.start:
         raise RuleViolation("the visit is planned before its window opens; choose a later time", reason="visit-plan-too-early")
     if len(set(staff)) < current.staff:
         raise RuleViolation(f"the visit needs {current.staff} members of staff at the same time", reason="visit-plan-staff")
@@ -131,9 +131,9 @@ def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] |
     task = _task(store, task_id)
     visit = to_visit(task)
     done = apply(visit, Act.COMPLETE, reason=findings.late_reason)
+    warnings = rules_of_findings.check(findings, rules_of_findings.ranges(policy_of(store).ranges))
     if findings.end > visit.window.end and findings.late_reason is None:
         raise RuleViolation("the visit was made after its window; give the reason", reason="visit-late-reason", path="late_reason")
-    warnings = rules_of_findings.check(findings, rules_of_findings.ranges(policy_of(store).ranges))
     encounter = store.put(encounter_of(done, "finished", findings.start, findings.end, staff, findings.mode, findings.complaints))
     reference = f"Encounter/{encounter['id']}"
     observations = [store.put(one) for one in observations_of(done, findings, reference, staff)]

@@ -1,0 +1,32 @@
+"""Checkups over HTTP: completing one with its self-care answers, and what kind of day a date is."""
+
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.checkup import service
+from healthsvc.checkup.calendar import look_up
+from healthsvc.visit.endpoints import Made, bundle, fhir
+
+router = APIRouter(prefix="/api/checkup", tags=["每季上门体检 Quarterly checkup"])
+
+
+class CheckupMade(Made):
+    """What a checkup has found; ``self_care`` holds the points of the five items where they were asked."""
+
+    self_care: dict[str, int] | None = None
+
+
+@router.post("/{task}/complete")
+def complete(task: str, made: CheckupMade, store: StoreWriting) -> Response:
+    """A checkup has been made; gives its Task, Encounter, Observations and warnings."""
+    return fhir(bundle(service.complete(store, task, made.findings, made.by, made.self_care).visit))
+
+
+@router.get("/day/{on}")
+def day(on: date, _store: StoreReading) -> dict[str, Any]:
+    """Whether a day is worked, which holiday it is, and whether the year's calendar is only provisional."""
+    return asdict(look_up(on))

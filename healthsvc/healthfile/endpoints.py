@@ -1,0 +1,80 @@
+"""The health file over HTTP, for what plain FHIR does not say: the line of time, completeness, merging, rosters."""
+
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Response, UploadFile
+from pydantic import BaseModel, ConfigDict
+
+from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile import service
+from healthsvc.healthfile.roster import import_roster
+from healthsvc.healthfile.roster_files import write_template
+from healthsvc.healthfile.timeline import timeline
+
+router = APIRouter(prefix="/api/healthfile", tags=["健康档案 Health file"])
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class Merge(BaseModel):
+    """Two files of one person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    survivor: str
+    retired: str
+
+
+class Unmerge(BaseModel):
+    """The file to be put in force again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retired: str
+
+
+@router.get("/roster-template.xlsx")
+def template(_store: StoreReading) -> Response:
+    """An empty roster with all headings."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "roster-template.xlsx"
+        write_template(path)
+        return Response(path.read_bytes(), media_type=_XLSX)
+
+
+@router.post("/roster")
+def roster(file: Annotated[UploadFile, File()], store: StoreWriting) -> dict[str, Any]:
+    """Import a roster: what became of it, by line and column."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / ("roster" + Path(file.filename or "").suffix.lower())
+        path.write_bytes(file.file.read())
+        return import_roster(store, path).as_json()
+
+
+@router.post("/merge")
+def merge(files: Merge, store: StoreWriting) -> Resource:
+    """Join two files; gives the surviving one."""
+    return service.merge(store, files.survivor, files.retired)
+
+
+@router.post("/unmerge")
+def unmerge(file: Unmerge, store: StoreWriting) -> Resource:
+    """Undo a merge; gives the file that is in force again."""
+    return service.unmerge(store, file.retired)
+
+
+@router.get("/{patient}/timeline")
+def line(patient: str, store: StoreReading, limit: int = 200) -> list[dict[str, Any]]:
+    """Everything in a person's file on one line of time, newest first."""
+    store.audit("read", f"Patient/{patient}", patient=patient)
+    return [asdict(event) for event in timeline(store, patient, limit)]
+
+
+@router.get("/{patient}/completeness")
+def complete(patient: str, store: StoreReading) -> dict[str, Any]:
+    """How complete a file is, and what is missing."""
+    store.audit("read", f"Patient/{patient}", patient=patient)
+    return asdict(service.completeness_of(store, patient))
