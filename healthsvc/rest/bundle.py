@@ -6,6 +6,7 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import unquote, urlencode
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
@@ -80,6 +81,8 @@ def _transaction(site: Site, store: Store, bundle: Resource, call: Call) -> list
     for entry in entries:
         _at(entry, lambda one: _identify(store, one, call, known))
     _each_once(entries)
+    for written_here in {f"{one.type}/{one.target}" for one in entries if one.method in ("PUT", "PATCH")}:
+        known.pop(written_here, None)  # a create's temporary url may look like the id of another entry
     for entry in entries:
         if isinstance(entry.resource, dict):
             conditional = _at(entry, lambda one: resolved(one.resource, lambda type, text: _the_one(store, type, text, call)))
@@ -120,6 +123,7 @@ def _each_once(entries: Sequence[Entry]) -> None:
     """R4: the same resource may stand only once in a transaction."""
     seen: dict[tuple[str | None, str | None], int] = {}
     urls: set[str] = set()
+    conditions: set[tuple[str | None, str]] = set()
     for entry in entries:
         if entry.method in ("GET", "HEAD") or entry.target is None or (entry.method == "POST" and entry.existing):
             continue
@@ -128,6 +132,11 @@ def _each_once(entries: Sequence[Entry]) -> None:
             raise Malformed(f"the transaction writes the same {entry.type} twice (entry {seen[key]} and {entry.place})", path=entry.path)
         if entry.full_url and entry.full_url in urls:
             raise Malformed("the transaction has the same fullUrl twice", path=f"{entry.path}.fullUrl")
+        condition = entry.if_none_exist if entry.method == "POST" else urlencode(entry.query) if entry.id is None else None
+        if condition and entry.existing is None:
+            if (entry.type, unquote(condition)) in conditions:
+                raise Malformed("two entries have the same condition, and nothing matches it yet", path=f"{entry.path}.request")
+            conditions.add((entry.type, unquote(condition)))
         seen[key] = entry.place
         urls.add(entry.full_url or "")
 

@@ -1,0 +1,41 @@
+"""The FHIR API alone behind a real socket, with a token of the role that asks: what a FHIR client meets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+from serving import serving
+
+from healthsvc import clock
+from healthsvc.access.tokens import issue_token
+from healthsvc.config import Settings
+from healthsvc.rest.errors import install
+from healthsvc.rest.router import router
+from healthsvc.store import SYSTEM, Database
+
+
+def fhir_app(database: Database, settings: Settings) -> FastAPI:
+    """An application with nothing but the FHIR API."""
+    app = FastAPI()
+    app.state.database, app.state.settings = database, settings
+    install(app)
+    app.include_router(router(settings), prefix="/fhir")
+    return app
+
+
+def token(database: Database, role: str = "system") -> str:
+    """A bearer token."""
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        return issue_token(store, role, "test", 1)
+
+
+@contextmanager
+def fhir_client(database: Database, data: Path, *, role: str = "system", **set: object) -> Iterator[httpx.Client]:
+    """A client of a running server; ``set`` are settings."""
+    settings = Settings(data=data, **set)
+    with serving(fhir_app(database, settings)) as base:
+        headers = {"authorization": f"Bearer {token(database, role)}"}
+        with httpx.Client(base_url=f"{base}/fhir", headers=headers, timeout=60) as client:
+            yield client
