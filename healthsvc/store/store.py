@@ -101,13 +101,13 @@ class Store:
 
         return search(self, type, query)
 
-    def select(self, type: str, **params: Any) -> list[Resource]:
+    def select(self, type: str, /, **params: Any) -> list[Resource]:
         """All matches, for the rooms: ``select("Task", patient=id, status=["requested", "accepted"])``; ``a_b`` means ``a-b``."""
         from healthsvc.store.search import select_all
 
         return select_all(self, type, params)
 
-    def first(self, type: str, **params: Any) -> Resource | None:
+    def first(self, type: str, /, **params: Any) -> Resource | None:
         """The first match, or None."""
         return next(iter(self.select(type, **params)), None)
 

@@ -21,6 +21,7 @@ from integrations.demo.district import Staff, found
 
 PEOPLE: Final = 600
 SIGNED_SHARE: Final = 0.94
+SIGNED_WITHIN_DAYS: Final = 45
 BEDS: Final = 14
 COURSES: Final = 4
 SEED: Final = 2026
@@ -61,7 +62,7 @@ def bring_in(here: Installation, town: Town, folder: Path, at: datetime, told: T
 
 
 def sign_contracts(here: Installation, staff: Sequence[Staff], at: datetime, told: Told, step: Step) -> None:
-    """Sign most people with the doctor and nurse of their station, on days spread over the last eleven months."""
+    """Sign most people with the doctor and nurse of their station, on days of the last weeks."""
     chance = Random(SEED)  # noqa: S311 - a demonstration, not a secret
     doctors = [one for one in staff if one.role == "doctor"]
     nurses = [one for one in staff if one.role == "nurse"]
@@ -73,7 +74,7 @@ def sign_contracts(here: Installation, staff: Sequence[Staff], at: datetime, tol
         with here.database.writing(DEMO, at=at) as store:
             for person in portion:
                 number = chance.randrange(len(doctors))
-                started = at.date() - timedelta(days=chance.randrange(330))
+                started = at.date() - timedelta(days=chance.randrange(SIGNED_WITHIN_DAYS))
                 sign(store, person, doctors[number].reference, nurses[number % len(nurses)].reference, started)
         step(min((done + 1) * 50, len(chosen)), len(chosen))
     with here.database.reading(DEMO, at=at) as store:
