@@ -7,6 +7,9 @@ from healthsvc.fhir.systems import extension
 PINYIN = "pinyin"
 PEOPLE = ("Patient", "Practitioner", "RelatedPerson", "Person")
 
+COMPARTMENT: dict[str, tuple[str, ...]] = {"Task": ("patient",), "Contract": ("patient",)}
+"""What R4 leaves out of the Patient compartment and R5 put in: who may not see a person must not see what is to be done for them."""
+
 
 def rows() -> list[list[Any]]:
     """Rows in the shape of the packaged facts: ``[id, code, type, bases, expression, targets, components, description]``."""

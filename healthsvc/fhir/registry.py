@@ -86,7 +86,7 @@ class Registry:
 
     def patient_compartment(self, type: str) -> tuple[str, ...]:
         """Codes of the reference parameters that put a resource of this type into a Patient's compartment (none: never in one)."""
-        return self.compartment("Patient", type)
+        return self.compartment("Patient", type) or own.COMPARTMENT.get(type, ())
 
     def compartment(self, of: str, type: str) -> tuple[str, ...]:
         """The same for any compartment: Patient, Encounter, Practitioner, RelatedPerson, Device (its own resource is always in)."""
