@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from healthsvc.circle.mainland import in_mainland
+from healthsvc.circle.mainland import in_mainland, near_mainland
 from healthsvc.errors import Invalid
 
 EARTH_RADIUS = 6_371_008.8
@@ -89,7 +89,7 @@ def to_wgs84(lon: float, lat: float, system: Datum) -> tuple[float, float]:
 
     A shifted pair within some hundred metres of the mainland's border has two originals; the one inside is taken.
     """
-    if system is Datum.WGS84:
+    if system is Datum.WGS84 or not near_mainland(lon, lat):
         return lon, lat
     found_lon, found_lat = _unshift(*(_from_baidu(lon, lat) if system is Datum.BD09 else (lon, lat)))
     return (found_lon, found_lat) if in_mainland(found_lon, found_lat) else (lon, lat)

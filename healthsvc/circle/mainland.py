@@ -40,9 +40,14 @@ _UNSHIFTED = (
 
 def in_mainland(lon: float, lat: float) -> bool:
     """Whether maps of this place (WGS-84 degrees) are published in a shifted datum."""
-    if not (73.0 < lon < 136.0 and 17.0 < lat < 54.0):
+    if not near_mainland(lon, lat):
         return False
     return _within(_OUTLINE, lon, lat) and not any(_within(ring, lon, lat) for ring in _UNSHIFTED)
+
+
+def near_mainland(lon: float, lat: float) -> bool:
+    """Whether a place lies in the box about the mainland, shifted maps of it included."""
+    return 73.0 < lon < 136.0 and 17.0 < lat < 54.0
 
 
 def _within(ring: tuple[tuple[float, float], ...], lon: float, lat: float) -> bool:

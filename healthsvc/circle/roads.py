@@ -60,7 +60,8 @@ class Roads:
     def matrix(self, origins: ArrayLike, destinations: ArrayLike, mode: str, limit: float | None = None) -> Matrix:
         """Quickest ways on the roads; ``NO_PATH`` where the data know none or an address lies outside them.
 
-        The stretch between an address and its road counts too, on foot. Neighbours on one road go straight across.
+        The stretch between an address and its road counts too, on foot. Neighbours on one road
+        who live nearer to each other than to it go straight.
         """
         start, end = points(origins), points(destinations)
         here = self.layer(mode)
@@ -74,7 +75,7 @@ class Roads:
         seconds, metres = seconds + off_road * pace, metres + off_road
         rows, columns = np.nonzero(same)
         across = distances(start[rows], end[columns])
-        straight = across * pace < seconds[rows, columns]
+        straight = (across <= off_road[rows, columns]) & (across * pace < seconds[rows, columns])
         rows, columns, across = rows[straight], columns[straight], across[straight]
         seconds[rows, columns], metres[rows, columns] = across * pace, across
         seconds[seconds > bound] = metres[seconds > bound] = np.inf

@@ -41,11 +41,10 @@ TWO = ("name", "birth-date")
 def step(bedside: Bedside, act: Act, minute: int, **given: Any) -> Bedside:
     text = given.pop("text", "记录" if act in {Act.REFUSE, Act.REACT, Act.REFER, Act.REPORT} else "")
     vitals = given.pop("vitals", WELL if act in {Act.MEASURE, Act.END} else None)
-    if act is Act.IDENTIFY:
-        given.setdefault("identifiers", TWO)
+    matched = given.pop("matched", TWO if act is Act.IDENTIFY else ())
     if act is Act.CLEAR:
         given.setdefault("results", OPEN)
-    return apply(bedside, Entry(act, AT + timedelta(minutes=minute), "nu-1", text, vitals), POLICY, **given)
+    return apply(bedside, Entry(act, AT + timedelta(minutes=minute), "nu-1", text, vitals, matched), POLICY, **given)
 
 
 def walk(*acts: tuple[Act, int]) -> Bedside:
@@ -103,7 +102,7 @@ def test_one_shut_gate_keeps_everything_shut(gate: Gate) -> None:
 @pytest.mark.parametrize(
     ("before", "act", "minute", "given", "reason"),
     [
-        (START[:1], Act.IDENTIFY, 2, {"identifiers": ("name", "name")}, "infusion-not-identified"),
+        (START[:1], Act.IDENTIFY, 2, {"matched": ("name", "name")}, "infusion-not-identified"),
         (START[:1], Act.IDENTIFY, -1, {}, "infusion-time-order"),
         (START[:2], Act.PUNCTURE, 3, {}, "infusion-step-out-of-order"),
         (START[:3], Act.PUNCTURE, 6, {}, "infusion-step-out-of-order"),
@@ -171,7 +170,7 @@ class AtTheBedside(RuleBasedStateMachine):
         results = tuple(replace(r, outcome=Outcome.MISSING) if r.gate is shut else r for r in OPEN)
         at = AT + timedelta(minutes=self.minute + minutes)
         try:
-            after = apply(self.bedside, Entry(act, at, "nu-1", text, vitals), POLICY, identifiers=identifiers, results=results)
+            after = apply(self.bedside, Entry(act, at, "nu-1", text, vitals, identifiers), POLICY, results=results)
         except RuleViolation as refused:
             self.reasons.add(refused.reason)
             return
