@@ -103,6 +103,8 @@ class Entry:
     by: str
     text: str = ""
     vitals: Vitals | None = None
+    matched: tuple[str, ...] = ()
+    """What agreed when the person was identified: name, birth-date, file-number, citizen-id, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +139,12 @@ def apply(
     entry: Entry,
     policy: InfusionPolicy,
     *,
-    identifiers: Iterable[str] = (),
     results: Iterable[GateResult] = (),
     not_before: datetime | None = None,
 ) -> Bedside:
     """Take one step.
 
-    ``identifiers``: what agreed when the person was identified. ``results``: the twelve gates, asked at the bedside. ``not_before``: the
+    ``results``: the twelve gates, asked at the bedside. ``not_before``: the
     earliest moment that the gap after the dose before allows.
 
     Raises:
@@ -158,7 +159,7 @@ def apply(
         ) from None
     if bedside.log and entry.at < bedside.log[-1].at:
         raise RuleViolation("a step cannot lie before the one it follows; mend its time", reason="infusion-time-order")
-    if entry.act is Act.IDENTIFY and len(set(identifiers)) < IDENTIFIERS_NEEDED:
+    if entry.act is Act.IDENTIFY and len(set(entry.matched)) < IDENTIFIERS_NEEDED:
         raise RuleViolation("identify the person by two things that agree", reason="infusion-not-identified")
     if entry.act is Act.CLEAR:
         _all_open(results)

@@ -118,7 +118,8 @@ def skin_test(order: Order, evidence: Evidence, policy: InfusionPolicy, drugs: D
     seen = (test.at.isoformat(), f"batch {test.batch}")
     if test.drug_code != order.drug_code or test.batch != order.batch:
         return _failed("the skin test was done with another drug or batch", *seen)
-    if not timedelta(0) <= evidence.at - test.at <= timedelta(hours=policy.skin_test_valid_hours):
+    since = max(test.at, test.carried_to or test.at)
+    if not timedelta(0) <= evidence.at - since <= timedelta(hours=policy.skin_test_valid_hours):
         return _failed(f"a skin test holds for {policy.skin_test_valid_hours} hours", *seen)
     return _passed("the skin test was negative, with the same batch, and still holds", *seen)
 

@@ -92,6 +92,8 @@ class SkinTest:
     drug_code: str
     batch: str
     negative: bool
+    carried_to: datetime | None = None
+    """Start of the latest dose of this course and batch that was given without a reaction: the test holds on from there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ class InfusionPolicy:
     consent_kinds: tuple[str, ...]
     nurse_years: int
     nurse_titles: tuple[str, ...]
+    title_words: dict[str, str]
+    order_qualification: str
     kit_items: tuple[str, ...]
     double_check_valid_minutes: int
     absolute_gates: tuple[str, ...]

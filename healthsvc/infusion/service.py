@@ -1,0 +1,216 @@
+"""上门输液 Order, look at and stop a course; what the gates say of it; which gates were overridden by whom."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from hashlib import blake2b
+
+from healthsvc.errors import Issue, NotFound, RuleViolation
+from healthsvc.fhir.consent import SignedConsent, to_consent
+from healthsvc.fhir.elements import concept, reference, reference_id
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
+from healthsvc.healthfile.service import follow, today
+from healthsvc.infusion.evidence import files_of, gather
+from healthsvc.infusion.records import OfTheDay
+from healthsvc.infusion.resources import dated, is_course, last_day, stopped, to_order, to_request
+from healthsvc.infusion.rules.checks import Outcome
+from healthsvc.infusion.rules.gates import AT_ORDER, REASONS, Gate, GateResult, pass_gates, shut
+from healthsvc.infusion.rules.order import Approval, Evidence, FirstDose, Order, Override, SkinTest, Slot
+from healthsvc.infusion.rules.parameters import InfusionPolicy
+from healthsvc.store import Store
+from healthsvc.visit.resources import derived_id
+from healthsvc.visit.rules import Kind
+from healthsvc.visit.service import open_visits
+
+ISSUE = code_system("infusion-override")
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A course as it now stands: the MedicationRequest, what the gates said, its visits (Tasks)."""
+
+    request: Resource
+    results: tuple[GateResult, ...]
+    visits: tuple[Resource, ...]
+
+
+def policy_of(store: Store, on: date | None = None) -> InfusionPolicy:
+    """The infusion policy in force on a day."""
+    return store.policy.fill(InfusionPolicy, "infusion", on or today(store))
+
+
+def order_course(
+    store: Store,
+    order: Order,
+    *,
+    consent: SignedConsent | None = None,
+    approval: Approval | None = None,
+    first_dose: FirstDose | None = None,
+    skin_test: SkinTest | None = None,
+    overrides: Iterable[Override] = (),
+    nurse: str | None = None,
+) -> Course:
+    """Order a course: the gates that can be asked now are asked, and each dose becomes a visit. Ordering twice changes nothing.
+
+    Args:
+        store: an open writing transaction.
+        order: what the doctor ordered; without ``authored`` it was given today.
+        consent: as signed for this course.
+        overrides: each by a named doctor with a reason; used only where a gate is shut and may be overridden, and then reported.
+        nurse: Practitioner id of the nurse who is meant to give it.
+
+    Raises:
+        RuleViolation: gates stay shut (one issue each, the reason of the first), or the course does not belong at home.
+    """
+    person = str(follow(store, order.patient)["id"])
+    wanted = replace(dated(order, today(store)), patient=person)
+    id = course_id(wanted)
+    known = store.find("MedicationRequest", id)
+    if known is None or not is_course(known) or known["status"] != "active":
+        signed = consent_for(store, consent, person, id) if consent else None
+        given = {"approval": approval, "first_dose": first_dose, "skin_test": skin_test}
+        store.put(to_request(wanted, id, overrides=overrides, consent=signed, nurse=nurse, **given))  # type: ignore[arg-type]
+    return read(store, id)
+
+
+def consent_for(store: Store, consent: SignedConsent, patient: str, course: str) -> str:
+    """Keep the signed consent as one to this course; gives its id."""
+    about = replace(consent, patient=patient, kind="infusion", about=f"MedicationRequest/{course}")
+    return str(store.put(to_consent(about))["id"])
+
+
+def read(store: Store, course: str) -> Course:
+    """A course, what the gates say of it now, and its visits.
+
+    Raises:
+        NotFound: there is none under this id.
+    """
+    request = store.find("MedicationRequest", course)
+    if request is None or not is_course(request):
+        raise NotFound("there is no such course of infusions")
+    order = to_order(request)
+    tasks = [
+        task
+        for task in store.select("Task", patient=order.patient)
+        if any(one.get("reference") == f"MedicationRequest/{course}" for one in task.get("basedOn", ()))
+    ]
+    tasks.sort(key=lambda task: str(task.get("restriction", {}).get("period", {}).get("start", "")))
+    return Course(request, at_order(store, request), tuple(tasks))
+
+
+def at_order(store: Store, request: Resource) -> tuple[GateResult, ...]:
+    """What the gates that can be asked at ordering say of a course."""
+    order = to_order(request)
+    policy = policy_of(store, order.start)
+    evidence = gather(store, order, request, policy, on=order.start, at=store.at)
+    results = pass_gates(order, evidence, policy, AT_ORDER)
+    return tuple(_whole_course(one, order, evidence, policy) for one in results)
+
+
+def at_bedside(store: Store, request: Resource, nurse: str, of_the_day: OfTheDay, slot: Slot) -> tuple[GateResult, ...]:
+    """What all twelve gates say at the bedside, on the day and at the moment of ``slot.start``."""
+    order = to_order(request)
+    on = slot.start.astimezone(store.zone).date()
+    policy = policy_of(store, on)
+    evidence = gather(store, order, request, policy, on=on, at=slot.start, nurse=nurse, slot=slot, of_the_day=of_the_day)
+    return pass_gates(order, evidence, policy)
+
+
+def must_be_open(results: Iterable[GateResult]) -> None:
+    """Refuse where gates stay shut: an issue for each, with its reason code in front.
+
+    Raises:
+        RuleViolation: the reason is that of the first shut gate.
+    """
+    closed = shut(results)
+    if closed:
+        issues = [Issue(f"{one.reason}: {one.text}{_who_may(one)}", "business-rule", "MedicationRequest") for one in closed]
+        text = "the infusion is refused: " + "; ".join(issue.text for issue in issues)
+        raise RuleViolation(text, reason=closed[0].reason, issues=issues)
+
+
+def report_overrides(store: Store, results: Iterable[GateResult], course: str, patient: str) -> list[Resource]:
+    """An overridden gate is never silent: it becomes a DetectedIssue that names gate, doctor and reason."""
+    return [_detected(store, one, course, patient) for one in results if one.outcome is Outcome.OVERRIDDEN]
+
+
+def overridden(store: Store, patient: str | None = None) -> list[Resource]:
+    """All overrides on record (of one person), for the report to whoever answers for them."""
+    found = store.select("DetectedIssue", **({"patient": patient} if patient else {}))
+    return [one for one in found if any(c.get("system") == ISSUE for c in one.get("code", {}).get("coding", ()))]
+
+
+def stop(store: Store, course: str, reason: str) -> Resource:
+    """Stop a course with a reason code (``order-changed``, ``admitted``, ``reaction``, ``patient-wish``); open visits are called off."""
+    request = store.read("MedicationRequest", course)
+    if not is_course(request):
+        raise NotFound("there is no such course of infusions")
+    if request["status"] not in ("active", "on-hold", "draft"):
+        return request
+    return store.put(stopped(request, reason, any_given(store, course, str(reference_id(request.get("subject"), "Patient")))))
+
+
+def stop_all(store: Store, patient: str, reason: str) -> list[str]:
+    """Stop every open course of a person (admission, death); gives their ids. A course is never taken up again: it is ordered anew."""
+    gone = []
+    for one in files_of(store, patient):
+        for request in store.select("MedicationRequest", patient=one, status=["active", "on-hold", "draft"]):
+            if is_course(request):
+                stop(store, request["id"], reason)
+                gone.append(str(request["id"]))
+    return gone
+
+
+def finish_if_done(store: Store, course: str) -> None:
+    """A course is completed when none of its visits is open any more."""
+    request = store.read("MedicationRequest", course)
+    source, patient = f"MedicationRequest/{course}", str(reference_id(request.get("subject"), "Patient"))
+    if request["status"] == "active" and not any(source in one.sources for one in open_visits(store, patient, Kind.HOME_INFUSION)):
+        store.put(request | {"status": "completed" if any_given(store, course, patient) else "cancelled"})
+
+
+def any_given(store: Store, course: str, patient: str) -> bool:
+    """Whether any dose of a course has begun to run."""
+    given = store.select("MedicationAdministration", patient=patient, status=["in-progress", "completed", "stopped"])
+    return any(reference_id(one.get("request"), "MedicationRequest") == course for one in given)
+
+
+def course_id(order: Order) -> str:
+    """Id of a course: person, first day and drug (as a digest: an id names no drug)."""
+    drug = blake2b(f"{order.drug_code}|{order.drug_name}|{order.times_a_day}".encode(), digest_size=3).hexdigest()
+    return derived_id("inf", f"{order.patient}-{order.start:%y%m%d}-{drug}")
+
+
+def _whole_course(result: GateResult, order: Order, evidence: Evidence, policy: InfusionPolicy) -> GateResult:
+    """Bed or contract must cover the last day too, not only the first."""
+    if result.gate is not Gate.CARE or not result.open:
+        return result
+    return pass_gates(order, replace(evidence, on=last_day(order)), policy, [Gate.CARE])[0]
+
+
+def _detected(store: Store, result: GateResult, course: str, patient: str) -> Resource:
+    return store.put(
+        {
+            "resourceType": "DetectedIssue",
+            "id": derived_id(f"override-{result.gate.value}"[:20], f"{course}-{store.at:%m%d}"),
+            "status": "final",
+            "code": {**concept(ISSUE, REASONS[result.gate]), "text": result.text},
+            "severity": "high",
+            "patient": reference("Patient", patient),
+            "identifiedDateTime": store.at.isoformat(),
+            "implicated": [reference("MedicationRequest", course)],
+            "detail": result.text,
+            "mitigation": [
+                {
+                    "action": {"text": result.override_reason or ""},
+                    "date": store.at.isoformat(),
+                    "author": reference("Practitioner", result.overridden_by or ""),
+                }
+            ],
+        }
+    )
+
+
+def _who_may(result: GateResult) -> str:
+    return "" if result.absolute else " (a named doctor may override this with a reason)"
