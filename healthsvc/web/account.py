@@ -1,0 +1,109 @@
+"""Sign in, sign out, change the password, choose the language."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from healthsvc import clock
+from healthsvc.access import accounts, rules, sessions
+from healthsvc.access.door import COOKIE, Signed
+from healthsvc.errors import Forbidden, NotSignedIn, Refusal
+from healthsvc.web import words
+from healthsvc.web.menu import home
+from healthsvc.web.render import OpenPage, SignedPage
+
+router = APIRouter()
+_YEAR = 365 * 24 * 3600
+
+
+@router.get("/sign-in")
+def sign_in_page(page: OpenPage, next: str = "/") -> Response:
+    """The sign-in form."""
+    return page.show("sign_in.html", back=rules.safe_return(next), login="", refused=None)
+
+
+@router.post("/sign-in")
+def sign_in(
+    page: OpenPage,
+    request: Request,
+    login: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "/",
+) -> Response:
+    """Sign in and go on to where one wanted to go."""
+    _same_site(request)
+    source = request.client.host if request.client else "unknown"
+    try:
+        signed_in = accounts.sign_in(request.app.state.database, login, password, source=source, at=clock.now())
+    except Refusal as refusal:
+        refused = page.told(refusal)
+        return page.show("sign_in.html", status=refusal.status, back=rules.safe_return(back), login=login[:64], refused=refused)
+    answer = RedirectResponse("/account/password" if signed_in.must_change else _after(back), status_code=303)
+    secure = request.app.state.settings.secure_cookies
+    answer.set_cookie(COOKIE, signed_in.token, httponly=True, samesite="lax", secure=secure, path="/")
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, who: Signed) -> Response:
+    """End the session; the browser forgets what it kept."""
+    sessions.sign_out(request.app.state.database, request.cookies.get(COOKIE, ""), who.actor, at=clock.now())
+    answer = RedirectResponse("/sign-in", status_code=303)
+    answer.delete_cookie(COOKIE, path="/")
+    answer.headers["clear-site-data"] = '"cache", "storage"'
+    return answer
+
+
+@router.get("/account/password")
+def password_page(page: SignedPage) -> Response:
+    """The form for another password."""
+    return page.show("password.html", refused=None)
+
+
+@router.post("/account/password")
+def change_password(
+    page: SignedPage,
+    request: Request,
+    old: Annotated[str, Form()] = "",
+    new: Annotated[str, Form()] = "",
+    again: Annotated[str, Form()] = "",
+) -> Response:
+    """Set another password; all sessions of the account end and one signs in anew."""
+    if page.who is None or page.who.session is None:
+        raise NotSignedIn("sign in first")
+    if new != again:
+        return page.show("password.html", status=422, refused=page.say("两次输入的新密码不一致。"))
+    try:
+        accounts.change_own_password(request.app.state.database, page.who.session.login, old, new, page.who.actor, at=clock.now())
+    except Refusal as refusal:
+        return page.show("password.html", status=refusal.status, refused=page.told(refusal))
+    return RedirectResponse("/sign-in", status_code=303)
+
+
+@router.post("/language")
+def choose_language(request: Request, to: Annotated[str, Form()] = "zh", back: Annotated[str, Form()] = "/") -> Response:
+    """Chinese or English from now on; the cookie says nothing else."""
+    _same_site(request)
+    answer = RedirectResponse(rules.safe_return(back), status_code=303)
+    if to in words.LANGUAGES:
+        answer.set_cookie(words.COOKIE, to, max_age=_YEAR, httponly=True, samesite="lax", secure=request.app.state.settings.secure_cookies)
+    return answer
+
+
+@router.get("/start")
+def start(who: Signed) -> Response:
+    """The first page that one's role opens."""
+    return RedirectResponse(home(who), status_code=303)
+
+
+def _after(back: str) -> str:
+    """Where to go after sign-in: where one wanted to go, else the first page that one's role opens."""
+    wanted = rules.safe_return(back)
+    return "/start" if wanted == "/" else wanted
+
+
+def _same_site(request: Request) -> None:
+    """There is no session yet whose token could be checked; another site must still not sign anybody in."""
+    if not rules.same_origin(request.headers.get("host", ""), request.headers.get("origin"), request.headers.get("sec-fetch-site")):
+        raise Forbidden("the form comes from another site; open the page here and repeat", reason="csrf")

@@ -1,0 +1,171 @@
+"""The day as one sees it: lanes of staff with their visits in order, what is overdue, what is due."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.rules import Person
+from healthsvc.store import Store
+from healthsvc.visit import service as visits
+from healthsvc.visit.resources import is_visit, to_visit
+from healthsvc.visit.rules import Priority, Standing, Visit, standing
+from healthsvc.web.lookup import Directory
+
+_PRESSING: Final = {priority: rank for rank, priority in enumerate(reversed(Priority))}
+_SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished"})
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A visit that waits to be made."""
+
+    visit: Visit
+    person: Person
+    owner: str
+    due: date
+    days: int
+    """Days that it is overdue; negative: days that are left."""
+    planned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A visit with its time in somebody's day."""
+
+    visit: Visit
+    person: Person
+    start: datetime
+    end: datetime
+    state: str
+    """planned, in-progress, finished, or late: the time is over and it has not been begun."""
+    gap: int
+    """Minutes on the way or waiting before it; 0 for the first."""
+    staff: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One member of the staff's day."""
+
+    practitioner: str
+    name: str
+    number: int
+    """Colour and mark on the map, 1 to 12."""
+    stops: tuple[Stop, ...]
+
+    @property
+    def done(self) -> int:
+        """How many have been made."""
+        return sum(stop.state == "finished" for stop in self.stops)
+
+    @property
+    def minutes(self) -> int:
+        """Minutes at people's doors."""
+        return sum(stop.visit.minutes for stop in self.stops)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A day."""
+
+    on: date
+    lanes: tuple[Lane, ...]
+    overdue: tuple[Waiting, ...]
+    due: tuple[Waiting, ...]
+    planned: int
+    done: int
+
+
+COLOURS: Final = 12
+
+
+def board(store: Store, on: date, mine: str | None = None) -> Board:
+    """The day, of everybody or of one member of the staff (``Practitioner/x``: their lane, and what they are responsible for)."""
+    names = Directory(store)
+    stops = _stops(store, on, names)
+    everybody = sorted({one for stop in stops for one in stop.staff}, key=lambda one: (names.staff(one), one))
+    lanes = tuple(
+        _lane(practitioner, names.staff(practitioner), number % COLOURS + 1, stops)
+        for number, practitioner in enumerate(everybody)
+        if mine in (None, practitioner)
+    )
+    overdue, due = waiting(store, on, names, mine)
+    shown = {stop.visit.id: stop for lane in lanes for stop in lane.stops}
+    return Board(on, lanes, overdue, due, len(shown), sum(stop.state == "finished" for stop in shown.values()))
+
+
+def waiting(store: Store, on: date, names: Directory, mine: str | None = None) -> tuple[tuple[Waiting, ...], tuple[Waiting, ...]]:
+    """What is overdue (longest first) and what is due (most pressing first) on a day."""
+    overdue: list[Visit] = []
+    due: list[Visit] = []
+    for visit, stands in visits.standings(store, on):
+        if mine in (None, visit.owner) and stands in (Standing.OVERDUE, Standing.DUE):
+            (overdue if stands is Standing.OVERDUE else due).append(visit)
+    due.sort(key=lambda visit: (_PRESSING[visit.priority], visit.window.end))
+    return tuple(_waiting(v, on, store, names) for v in overdue), tuple(_waiting(v, on, store, names) for v in due)
+
+
+def _waiting(visit: Visit, on: date, store: Store, names: Directory) -> Waiting:
+    last = visit.window.end.astimezone(store.zone).date()
+    return Waiting(visit, names.person(visit.person), names.staff(visit.owner), last, (on - last).days, visit.encounter is not None)
+
+
+def _stops(store: Store, on: date, names: Directory) -> list[Stop]:
+    encounters = {
+        f"Encounter/{one['id']}": one
+        for one in store.select("Encounter", date=on.isoformat())
+        if one.get("status") in _SHOWN and one.get("class", {}).get("code") != "IMP" and "period" in one
+    }
+    if not encounters:
+        return []
+    tasks = store.select("Task", encounter=list(encounters))
+    made = [to_visit(task) for task in tasks if is_visit(task)]
+    found = [_stop(visit, encounters[visit.encounter], store, names) for visit in made if visit.encounter in encounters]
+    return sorted(found, key=lambda stop: (stop.start, stop.visit.id))
+
+
+def _stop(visit: Visit, encounter: Resource, store: Store, names: Directory) -> Stop:
+    period = encounter["period"]
+    start = datetime.fromisoformat(period["start"]).astimezone(store.zone)
+    end = datetime.fromisoformat(period["end"]).astimezone(store.zone) if "end" in period else start + timedelta(minutes=visit.minutes)
+    status = str(encounter["status"])
+    state = "late" if status == "planned" and end < store.at else status
+    staff = tuple(one["individual"]["reference"] for one in encounter.get("participant", []) if "individual" in one)
+    return Stop(visit, names.person(visit.person), start, end, state, 0, staff)
+
+
+def _lane(practitioner: str, name: str, number: int, stops: Sequence[Stop]) -> Lane:
+    own: list[Stop] = []
+    before: datetime | None = None
+    for stop in stops:
+        if practitioner in stop.staff:
+            gap = int((stop.start - before).total_seconds() // 60) if before else 0
+            own.append(Stop(stop.visit, stop.person, stop.start, stop.end, stop.state, max(gap, 0), stop.staff))
+            before = stop.end
+    return Lane(practitioner, name, number, tuple(own))
+
+
+def standing_now(store: Store, visit: Visit) -> Standing:
+    """How a visit stands at the moment of the transaction."""
+    return standing(visit, store.at)
+
+
+def hours(lanes: Sequence[Lane], on: date) -> tuple[int, int]:
+    """First and last hour that the lanes' strips must show; 8 to 18 at least."""
+    first, last = 8, 18
+    for lane in lanes:
+        for stop in lane.stops:
+            first = min(first, stop.start.hour)
+            midnight = datetime.combine(on, time.min, stop.end.tzinfo)
+            last = max(last, -int(-(stop.end - midnight).total_seconds() // 3600))
+    return first, min(last, 24)
+
+
+def strip(stop: Stop, first: int, last: int) -> tuple[float, float]:
+    """Where a stop lies on a strip of 1000 units: left edge and width."""
+    span = (last - first) * 60
+    begin = stop.start.hour * 60 + stop.start.minute - first * 60
+    length = max((stop.end - stop.start).total_seconds() / 60, 4)
+    return round(1000 * begin / span, 1), round(1000 * length / span, 1)

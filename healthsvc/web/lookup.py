@@ -1,0 +1,45 @@
+"""Names behind references, read once a page."""
+
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.rules import Person
+from healthsvc.store import Store
+
+_NOBODY = Person("")
+
+
+class Directory:
+    """People and staff that a page names; each is read at most once. Every person that is looked up is noted as read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._people: dict[str, Person] = {}
+        self._staff: dict[str, str] = {}
+
+    def person(self, id: str) -> Person:
+        """The person of a file; empty values where the file is not there (any more)."""
+        if id not in self._people:
+            patient = self._store.find("Patient", id)
+            if patient is not None:
+                self._store.audit("read", f"Patient/{id}", patient=id, purpose="list")
+            self._people[id] = _NOBODY if patient is None else to_person(patient)
+        return self._people[id]
+
+    def staff(self, reference: str | None) -> str:
+        """The name of a member of the staff by ``Practitioner/x``; empty where nobody is named."""
+        if not reference:
+            return ""
+        if reference not in self._staff:
+            kind, _, id = reference.partition("/")
+            found = self._store.find(kind, id) if kind == "Practitioner" else None
+            self._staff[reference] = name_of(found) if found else ""
+        return self._staff[reference]
+
+
+def name_of(resource: Resource) -> str:
+    """The name of a person or organization as written."""
+    name = resource.get("name")
+    if isinstance(name, str):
+        return name
+    first = name[0] if isinstance(name, list) and name else {}
+    return str(first.get("text") or f"{first.get('family', '')}{''.join(first.get('given', []))}")

@@ -1,0 +1,53 @@
+"""The menu: each page, the right that it needs, its icon."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from healthsvc.access.door import Who
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the menu."""
+
+    path: str
+    title: str
+    icon: str
+    needs: str | None = None
+    here: bool = False
+    first: bool = False
+    """Shown in the bar at the bottom of a phone."""
+
+
+_ENTRIES: Final = (
+    Entry("/", "今日", "today", "read-clinical", first=True),
+    Entry("/people", "人员档案", "people", "read-clinical", first=True),
+    Entry("/window", "医院窗口", "window", "window", first=True),
+    Entry("/roster", "名册导入", "roster", "write-clinical"),
+    Entry("/figures", "考核统计", "figures", "figures", first=True),
+    Entry("/operate", "运行维护", "operate", "operate"),
+    Entry("/users", "账号与令牌", "users", "admin"),
+    Entry("/audit", "审计记录", "audit", "audit"),
+    Entry("/policy", "现行规则", "policy"),
+    Entry("/help", "使用帮助", "help", first=True),
+)
+
+
+def menu(who: Who, path: str) -> list[Entry]:
+    """The entries that this person may open; the one that is open is marked."""
+    return [
+        Entry(entry.path, entry.title, entry.icon, entry.needs, _is_here(entry.path, path), entry.first)
+        for entry in _ENTRIES
+        if entry.needs is None or who.may(entry.needs)
+    ]
+
+
+def home(who: Who) -> str:
+    """The first page that this person may open."""
+    return next((entry.path for entry in _ENTRIES if entry.needs and who.may(entry.needs)), "/help")
+
+
+def _is_here(entry: str, path: str) -> bool:
+    if entry == "/":
+        return path == "/" or path.startswith(("/day", "/visits"))
+    return path == entry or path.startswith(entry + "/")

@@ -1,0 +1,113 @@
+"""一人一档 one person's file: who, whom to call, what is agreed, what waits, and the story."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
+
+from healthsvc.access.door import StoreReading
+from healthsvc.contract import service as contracts
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
+from healthsvc.greenchannel import service as greenchannel
+from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, STANDING_NAMES
+from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.service import completeness_of, follow, replaced, today
+from healthsvc.homebed import service as homebeds
+from healthsvc.store import Store
+from healthsvc.visit import service as visits
+from healthsvc.visit.rules import standing
+from healthsvc.web import trends
+from healthsvc.web.lookup import Directory
+from healthsvc.web.render import SignedPage
+from healthsvc.web.story import story
+
+router = APIRouter()
+_FIRST: Final = 60
+"""Events of the story that show at once; the rest on demand."""
+MISSING: Final = {
+    "name": "姓名", "sex": "性别", "birth": "出生日期", "phones": "电话", "address": "住址", "position": "住址定位", "category": "干部类别",
+    "managing_unit": "管理单位", "residence_area": "居住社区", "living": "居住情况", "doctor": "责任医生", "centre": "建档机构",
+    "contact:family": "家属联系人", "contact:former-unit": "原单位联系人", "contact:community-worker": "社区联系人",
+    "contact:community-doctor": "社区医生联系方式",
+}  # fmt: skip
+"""What a file may lack, as one says it."""
+
+
+@router.get("/people/{id}")
+def person(id: str, page: SignedPage, store: StoreReading) -> Response:
+    """The file; the file of somebody whose files were merged leads to the surviving one."""
+    patient = follow(store, id)
+    if patient["id"] != id:
+        return RedirectResponse(f"/people/{patient['id']}", status_code=303)
+    store.audit("read", f"Patient/{id}", patient=id, purpose="file")
+    return page.show("person.html", id=id, first=_FIRST, **_file(store, patient))
+
+
+@router.get("/people/{id}/card")
+def card(id: str, page: SignedPage, store: StoreReading) -> Response:
+    """The contact card 联系卡 to print: doctor, nurse, whom to call. No number of the person stands on it."""
+    patient = follow(store, id)
+    store.audit("print", f"Patient/{patient['id']}", patient=patient["id"], purpose="card")
+    known, names = to_person(patient), Directory(store)
+    agreement = contracts.active(store, patient["id"])
+    staff = [(role, ref) for role, ref in (("责任医生", agreement.doctor), ("责任护士", agreement.nurse)) if ref] if agreement else []
+    team = [(role, names.staff(reference), _phone(store, reference)) for role, reference in staff]
+    return page.show("card.html", id=patient["id"], person=known, team=team, agreement=agreement)
+
+
+def _file(store: Store, patient: Resource) -> dict[str, Any]:
+    id, names, on = patient["id"], Directory(store), today(store)
+    known = to_person(patient)
+    agreement = contracts.active(store, id)
+    channel = greenchannel.answer_for(store, id, on)
+    observations = [one for file in (id, *replaced(store, id)) for one in store.select("Observation", patient=file)]
+    return {
+        "person": known,
+        "age": _age(known, store),
+        "doctor": names.staff(agreement.doctor if agreement else known.doctor),
+        "nurse": names.staff(agreement.nurse) if agreement else "",
+        "agreement": agreement,
+        "fulfilment": contracts.fulfilment(store, agreement.id) if agreement else None,
+        "channel": channel,
+        "rights": [RIGHT_NAMES[right] for right in sorted(channel.rights)],
+        "channel_reason": REASON_NAMES[channel.reason] if channel.reason else None,
+        "channel_standing": STANDING_NAMES[channel.standing],
+        "bed": homebeds.open_bed(store, id),
+        "complete": completeness_of(store, id),
+        "missing_names": MISSING,
+        "numbers": _numbers(known),
+        "conditions": store.select("Condition", patient=id),
+        "allergies": store.select("AllergyIntolerance", patient=id),
+        "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
+        "charts": trends.charts(observations, store.zone),
+        "events": story(store, id, names),
+        "now": store.at,
+    }
+
+
+def _age(person: Person, store: Store) -> int | None:
+    on = person.deceased or today(store)
+    if person.birth is None:
+        return None
+    return on.year - person.birth.year - ((on.month, on.day) < (person.birth.month, person.birth.day))
+
+
+def _numbers(person: Person) -> list[tuple[str, str]]:
+    """Identifiers with their names; the citizen id shows its ends only."""
+    shown = []
+    for one in person.identifiers:
+        if one.system == CITIZEN_ID:
+            shown.append(("身份证号", f"{one.value[:3]}···········{one.value[-4:]}"))
+        elif one.system == HEALTH_FILE_NUMBER:
+            shown.append(("档案编号", one.value))
+        else:
+            shown.append(("院内号" if "/hospital/" in one.system else "编号", one.value))
+    return shown
+
+
+def _phone(store: Store, reference: str) -> str:
+    kind, _, id = reference.partition("/")
+    found = store.find(kind, id) or {}
+    return next((one["value"] for one in found.get("telecom", []) if one.get("system") == "phone" and "value" in one), "")

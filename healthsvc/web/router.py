@@ -1,0 +1,114 @@
+"""All pages: the routes, the static files, and how a refusal looks to a reader."""
+
+from collections.abc import Callable
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from healthsvc.access.door import CHANGE_PASSWORD, who_is_there
+from healthsvc.errors import Malformed, NotFound, NotSignedIn, Refusal
+from healthsvc.web import account, audit, help, maps, operate, people, person, policy, roster, today, users, visit, window
+from healthsvc.web.render import Page
+
+_STATIC = Path(__file__).parent / "static"
+_PAGES = (account, today, maps, people, person, visit, window, roster, operate, users, audit, policy, help)
+_PATHS = frozenset(
+    {
+        "",
+        "start",
+        "sign-in",
+        "sign-out",
+        "account",
+        "language",
+        "day",
+        "map",
+        "people",
+        "visits",
+        "window",
+        "roster",
+        "figures",
+        "operate",
+        "users",
+        "tokens",
+        "audit",
+        "policy",
+        "help",
+    }
+)
+"""First steps of the paths that are pages; a refusal there is answered as a page, elsewhere as the API answers."""
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to the application; call it after the API's own handlers of refusals are in place."""
+    for page in _PAGES:
+        app.include_router(page.router, include_in_schema=False)
+    app.mount("/static", GZipMiddleware(_Unchanging(directory=_STATIC, check_dir=False), minimum_size=1000), name="static")
+    _answer_as_page(app, Refusal, lambda error: error)
+    _answer_as_page(app, HTTPException, _of_status)
+    _answer_as_page(app, RequestValidationError, _of_input)
+
+
+def _answer_as_page(app: FastAPI, kind: type[Exception], translate: Callable[[Any], Refusal]) -> None:
+    """Answer an error on a page's address as a page, and leave all others to the handler that is already there."""
+    before: Any = app.exception_handlers.get(kind)
+
+    async def handler(request: Request, error: Exception) -> Response:
+        if before is None or _is_page(request):
+            return await refusal_page(request, translate(error))
+        answer = before(request, error)
+        return cast(Response, await answer if isawaitable(answer) else answer)
+
+    app.add_exception_handler(kind, handler)
+
+
+def _of_status(error: HTTPException) -> Refusal:
+    return NotFound("there is no such page") if error.status_code == 404 else Malformed("this address does not take that request")
+
+
+def _of_input(error: RequestValidationError) -> Refusal:
+    """Names the fields, never what was typed."""
+    fields = ", ".join(str(one["loc"][-1]) for one in error.errors())
+    return Malformed(f"something is missing or cannot be read: {fields}")
+
+
+async def refusal_page(request: Request, refusal: Refusal) -> Response:
+    """What a reader sees instead of the page: the reason, how to go on, never a word about a person."""
+    if isinstance(refusal, NotSignedIn):
+        if request.headers.get("hx-request"):
+            return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
+        if request.method == "GET":
+            back = "" if request.url.path == "/" else "?next=" + quote(request.url.path)
+            return RedirectResponse("/sign-in" + back, status_code=303)
+    if refusal.reason == "password-must-change":
+        return RedirectResponse(CHANGE_PASSWORD, status_code=303)
+    try:
+        who = await who_is_there(request)
+    except Refusal:
+        who = None
+    page = Page(request, who)
+    template = "refusal_part.html" if page.wants_part else "refusal.html"
+    return page.show(template, status=refusal.status, refusal=refusal, told=page.told(refusal))
+
+
+def _is_page(request: Request) -> bool:
+    """Whether the address is one of ours, or a browser looks for a page that nobody has."""
+    first = request.url.path.split("/")[1]
+    return first in _PATHS or ("text/html" in request.headers.get("accept", "") and first not in ("fhir", "api", "static"))
+
+
+class _Unchanging(StaticFiles):
+    """Static files may be kept by the browser; their addresses carry the version."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """As the base class, with the header that lets the browser keep it."""
+        answer: Response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        answer.headers["cache-control"] = "public, max-age=3600"
+        return answer

@@ -1,0 +1,112 @@
+// The day on a map: our own roads as lines, circles, stations, each lane's way in order. No tiles, no other host.
+"use strict";
+
+(function () {
+  const place = document.getElementById("map");
+  if (!place || !window.L) return;
+  const words = place.dataset;
+  const colours = ["#0b6b5d", "#1f5c99", "#a3480b", "#6b3fa0", "#8c1d4f", "#4d6b12", "#0a6f8f", "#7a4b16", "#3d4a9e", "#9a2f2f", "#2f6b3a", "#5a5a66"];
+  const styles = {
+    path: { color: "#dfe5e1", weight: 1, opacity: 0.9 },
+    minor: { color: "#d3dbd7", weight: 1.6 },
+    middle: { color: "#c3cec9", weight: 2.6 },
+    major: { color: "#b3c0ba", weight: 3.6 },
+  };
+  const map = L.map(place, { preferCanvas: true, zoomControl: true, attributionControl: true, zoomSnap: 0.25, maxZoom: 19 });
+  map.attributionControl.setPrefix("");
+  const circles = L.layerGroup();
+  const dots = L.featureGroup();
+  const ground = L.canvas({ padding: 0.4 });
+
+  function read(path) {
+    return fetch(path, { headers: { accept: "application/json" }, credentials: "same-origin" }).then(function (answer) {
+      if (!answer.ok) throw new Error(String(answer.status));
+      return answer.json();
+    });
+  }
+
+  function text(tag, words, kind) {
+    const made = document.createElement(tag);
+    if (kind) made.className = kind;
+    made.textContent = words;
+    return made;
+  }
+
+  function bubble(stop, lane) {
+    const made = document.createElement("div");
+    const link = text("a", stop.name);
+    link.href = "/visits/" + encodeURIComponent(stop.visit);
+    made.append(link, text("p", [lane ? lane.name : "", stop.label].filter(Boolean).join(" · "), "muted"), text("p", stop.address, "small"));
+    return made;
+  }
+
+  function mark(stop, colour, number) {
+    const icon = L.divIcon({ className: "", iconSize: [24, 24], html: "" });
+    const marker = L.marker([stop.lat, stop.lon], { icon: icon, title: stop.name, alt: stop.name, keyboard: true });
+    marker.on("add", function () {
+      const at = marker.getElement();
+      const sign = text("span", String(number), "pin " + stop.state);
+      sign.style.setProperty("background-color", stop.state === "finished" ? "#fff" : colour);
+      sign.style.setProperty("color", stop.state === "finished" ? colour : "#fff");
+      sign.style.setProperty("border-color", colour);
+      at.replaceChildren(sign);
+    });
+    return marker;
+  }
+
+  function drawRoads(roads) {
+    map.attributionControl.addAttribution(roads.attribution);
+    roads.features.forEach(function (one) {
+      const lines = one.geometry.coordinates.map(function (line) { return line.map(function (p) { return [p[1], p[0]]; }); });
+      L.polyline(lines, Object.assign({ interactive: false, renderer: ground, smoothFactor: 0.6 }, styles[one.properties.weight])).addTo(map).bringToBack();
+    });
+    if (roads.bounds && !map.ready) fit(L.latLngBounds([roads.bounds[1], roads.bounds[0]], [roads.bounds[3], roads.bounds[2]]));
+  }
+
+  function fit(bounds) {
+    if (!bounds.isValid()) return;
+    map.ready = true;
+    map.fitBounds(bounds, { padding: [24, 24], maxZoom: 16, animate: false });
+  }
+
+  function drawDay(day) {
+    day.stations.forEach(function (one) {
+      const marker = L.marker([one.lat, one.lon], { icon: L.divIcon({ className: "", iconSize: [26, 26] }), title: one.name, alt: one.name, zIndexOffset: 500 });
+      marker.on("add", function () { marker.getElement().replaceChildren(text("span", "+", "station")); });
+      marker.bindTooltip(one.name).addTo(map);
+    });
+    day.waiting.forEach(function (stop) {
+      if (stop.lat === undefined) return;
+      const colour = stop.state === "overdue" ? "#b3261e" : "#8b9a95";
+      L.circleMarker([stop.lat, stop.lon], { radius: stop.state === "overdue" ? 5 : 3.5, weight: 1, color: "#fff", fillColor: colour, fillOpacity: 0.95 })
+        .bindPopup(bubble(stop, null)).addTo(dots);
+    });
+    const way = L.featureGroup();
+    day.lanes.forEach(function (lane) {
+      const colour = colours[(lane.number - 1) % colours.length];
+      const at = lane.stops.filter(function (stop) { return stop.lat !== undefined; });
+      L.polyline(at.map(function (stop) { return [stop.lat, stop.lon]; }), { color: colour, weight: 2.5, opacity: 0.75, dashArray: "1 6", lineCap: "round", interactive: false }).addTo(way);
+      at.forEach(function (stop) {
+        mark(stop, colour, lane.stops.indexOf(stop) + 1).bindPopup(bubble(stop, lane)).addTo(way);
+      });
+    });
+    way.addTo(map);
+    dots.addTo(map);
+    const everything = L.featureGroup([way, dots]);
+    const bounds = way.getLayers().length ? way.getBounds() : everything.getBounds();
+    day.stations.forEach(function (one) { bounds.extend([one.lat, one.lon]); });
+    fit(bounds);
+  }
+
+  function drawCircles(found) {
+    L.geoJSON(found, { interactive: false, style: { color: "#0b6b5d", weight: 1, opacity: 0.45, fillColor: "#0b6b5d", fillOpacity: 0.06 } }).addTo(circles);
+    circles.addTo(map);
+    L.control.layers(null, Object.fromEntries([[words.circles, circles], [words.waiting, dots]]), { collapsed: false, position: "topright" }).addTo(map);
+  }
+
+  read(words.day).then(drawDay)
+    .then(function () { return read("/map/roads.json"); }).then(drawRoads)
+    .then(function () { return read("/map/circles.json"); }).then(drawCircles)
+    .then(function () { place.dataset.drawn = "true"; })
+    .catch(function () { place.replaceChildren(text("p", words.failed, "empty")); });
+})();

@@ -1,0 +1,78 @@
+// What every page does: safe searching while an input method composes, notices, one press per button, keyboard.
+"use strict";
+
+(function () {
+  // A search field asks after a short rest, never in the middle of a composition (pinyin letters are not a name yet).
+  function watch(field) {
+    let timer = 0;
+    let composing = false;
+    function ask() {
+      clearTimeout(timer);
+      timer = setTimeout(function () {
+        if (!composing) field.dispatchEvent(new CustomEvent("settled", { bubbles: true }));
+      }, 180);
+    }
+    field.addEventListener("compositionstart", function () { composing = true; clearTimeout(timer); });
+    field.addEventListener("compositionend", function () { composing = false; ask(); });
+    field.addEventListener("input", function () { if (!composing) ask(); });
+  }
+
+  function notice(text) {
+    const place = document.getElementById("notice");
+    if (!place) return;
+    place.textContent = text;
+    setTimeout(function () { if (place.textContent === text) place.textContent = ""; }, 6000);
+  }
+
+  document.querySelectorAll("[data-settle]").forEach(watch);
+  document.querySelectorAll("[data-notice]").forEach(function (one) { notice(one.dataset.notice); });
+
+  // "/" goes to the search, as long as nothing is being written.
+  document.addEventListener("keydown", function (event) {
+    const writing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
+    if (event.key === "/" && !writing && !event.isComposing) {
+      const field = document.querySelector("[data-shortcut='/']");
+      if (field) { event.preventDefault(); field.focus(); }
+    }
+    if (event.key === "Escape") document.querySelectorAll("details.account[open], details.more[open]").forEach(function (one) { one.open = false; });
+  });
+  document.addEventListener("click", function (event) {
+    document.querySelectorAll("details.account[open], details.more[open]").forEach(function (one) {
+      if (!one.contains(event.target)) one.open = false;
+    });
+  });
+
+  // A form is sent once; what takes long says so.
+  document.addEventListener("submit", function (event) {
+    const button = event.submitter;
+    if (event.defaultPrevented || !button || event.target.hasAttribute("hx-post")) return;
+    if (button.dataset.busy) button.textContent = button.dataset.busy;
+    setTimeout(function () { button.disabled = true; }, 0);
+  });
+  window.addEventListener("pageshow", function (event) {
+    if (event.persisted) document.querySelectorAll("button:disabled").forEach(function (one) { one.disabled = false; });
+  });
+
+  document.querySelectorAll("[data-print]").forEach(function (one) {
+    one.addEventListener("click", function () { window.print(); });
+  });
+
+  document.querySelectorAll("[data-show]").forEach(function (one) {
+    one.addEventListener("click", function () {
+      document.querySelectorAll(one.dataset.show).forEach(function (row) { row.hidden = false; });
+      one.parentElement.hidden = true;
+    });
+  });
+
+  // Buttons that show only one kind of row of a list.
+  document.querySelectorAll("[data-filter]").forEach(function (group) {
+    group.addEventListener("click", function (event) {
+      const chosen = event.target.closest("button");
+      if (!chosen) return;
+      group.querySelectorAll("button").forEach(function (one) { one.setAttribute("aria-pressed", String(one === chosen)); });
+      document.querySelectorAll(group.dataset.filter + " > [data-kind]").forEach(function (row) {
+        row.hidden = chosen.dataset.value !== "" && row.dataset.kind !== chosen.dataset.value;
+      });
+    });
+  });
+})();

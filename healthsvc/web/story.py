@@ -1,0 +1,238 @@
+"""时间线 one person's story in one line of time: hospital, results, visits, bed, infusions, contracts; newest first."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, tzinfo
+from typing import Any, Final
+
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.service import follow, replaced
+from healthsvc.store import Store
+from healthsvc.web.lookup import Directory
+from healthsvc.web.values import Value, value_of
+
+_TYPES: Final = (
+    *("Encounter", "Observation", "DiagnosticReport", "Contract", "EpisodeOfCare", "MedicationRequest", "ServiceRequest"),
+    *("Flag", "Condition", "AllergyIntolerance", "Task"),
+)
+_ENDED: Final = frozenset({"finished", "cancelled", "entered-in-error"})
+_MOST_VALUES: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, or is planned."""
+
+    at: datetime
+    whole_day: bool
+    sign: str
+    tone: str
+    title: str
+    lines: tuple[str, ...] = ()
+    values: tuple[Value, ...] = ()
+    link: str = ""
+    kind: str = ""
+    """hospital, visit, result, care: what the tabs filter by."""
+    chips: tuple[tuple[str, str], ...] = ()
+
+
+def story(store: Store, patient: str, names: Directory) -> list[Event]:
+    """Everything in a file, and in the files that were merged into it, newest first."""
+    survivor = str(follow(store, patient)["id"])
+    files = (survivor, *replaced(store, survivor))
+    held = {type: [one for file in files for one in store.select(type, patient=file)] for type in _TYPES}
+    teller = _Teller(store.zone, names, held)
+    return sorted(teller.tell(), key=lambda event: event.at, reverse=True)
+
+
+class _Teller:
+    """Turns the resources of one file into events; knows which Observations belong to which visit or report."""
+
+    def __init__(self, zone: tzinfo, names: Directory, held: dict[str, list[Resource]]) -> None:
+        self._zone, self._names, self._held = zone, names, held
+        self._by_encounter: dict[str, list[Resource]] = {}
+        self._by_id = {f"Observation/{one['id']}": one for one in held["Observation"]}
+        self._tasks = {one.get("encounter", {}).get("reference"): one for one in held["Task"] if "encounter" in one}
+        self._told: set[str] = set()
+        for one in held["Observation"]:
+            self._by_encounter.setdefault(one.get("encounter", {}).get("reference", ""), []).append(one)
+
+    def tell(self) -> Iterator[Event]:
+        """All events."""
+        for encounter in self._held["Encounter"]:
+            inpatient = encounter.get("class", {}).get("code") in ("IMP", "ACUTE", "NONAC", "EMER", "OBSENC")
+            yield from self._stay(encounter) if inpatient else self._visit(encounter)
+        for report in self._held["DiagnosticReport"]:
+            yield from self._report(report)
+        yield from self._loose_results()
+        for type, tell in (
+            ("Contract", self._contract),
+            ("EpisodeOfCare", self._bed),
+            ("MedicationRequest", self._order),
+            ("ServiceRequest", self._referral),
+            ("Flag", self._flag),
+            ("Condition", self._condition),
+            ("AllergyIntolerance", self._allergy),
+            ("Task", self._task),
+        ):
+            for one in self._held[type]:
+                yield from tell(one)
+
+    def _stay(self, encounter: Resource) -> Iterator[Event]:
+        period = encounter.get("period", {})
+        where = encounter.get("serviceProvider", {}).get("display", "")
+        ward = next((one.get("location", {}).get("display", "") for one in encounter.get("location", [])), "")
+        reason = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
+        lines = tuple(filter(None, (" ".join(filter(None, (where, ward))), reason)))
+        if encounter.get("status") in ("cancelled", "entered-in-error"):
+            yield from self._at(period.get("start"), "hospital", "", "住院已取消", lines, kind="hospital")
+            return
+        emergency = encounter.get("class", {}).get("code") == "EMER"
+        open_stay = "end" not in period and encounter.get("status") not in _ENDED
+        chips = (("在院", "red"),) if open_stay else ()
+        yield from self._at(period.get("start"), "hospital", "red", "急诊" if emergency else "入院", lines, kind="hospital", chips=chips)
+        if "end" in period:
+            yield from self._at(period["end"], "hospital", "green", "离开急诊" if emergency else "出院", lines[:1], kind="hospital")
+
+    def _visit(self, encounter: Resource) -> Iterator[Event]:
+        reference = f"Encounter/{encounter['id']}"
+        task = self._tasks.get(reference)
+        title = next((_words(one) for one in encounter.get("type", []) if _words(one)), "") or "就诊"
+        staff = "、".join(
+            filter(None, (self._names.staff(one.get("individual", {}).get("reference")) for one in encounter.get("participant", [])))
+        )
+        found = self._by_encounter.get(reference, [])
+        self._told |= {one["id"] for one in found}
+        status = encounter.get("status")
+        notes = [note["text"] for note in (task or {}).get("note", []) if "text" in note]
+        said = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
+        lines = tuple(filter(None, (staff, f"主诉：{said}" if said else "", *(f"建议：{note}" for note in notes))))
+        chips = {"planned": (("已排班", ""),), "in-progress": (("进行中", "blue"),), "cancelled": (("已取消", ""),)}.get(str(status), ())
+        link = f"/visits/{task['id']}" if task else ""
+        tone = "main" if status == "finished" else ""
+        shown = tuple(value_of(one) for one in found[:_MOST_VALUES])
+        yield from self._at(encounter.get("period", {}).get("start"), "home", tone, title, lines, shown, link, "visit", chips)
+
+    def _report(self, report: Resource) -> Iterator[Event]:
+        results = [self._by_id[one["reference"]] for one in report.get("result", []) if one.get("reference") in self._by_id]
+        self._told |= {one["id"] for one in results}
+        shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
+        when = report.get("effectiveDateTime") or report.get("effectivePeriod", {}).get("start") or report.get("issued")
+        lines = tuple(filter(None, (report.get("conclusion", ""),)))
+        yield from self._at(
+            when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result", chips=_abnormal(shown)
+        )
+
+    def _loose_results(self) -> Iterator[Event]:
+        """Observations that belong to no visit and no report, those of one moment together."""
+        by_moment: dict[str, list[Resource]] = {}
+        for one in self._held["Observation"]:
+            if one["id"] not in self._told and one.get("status") not in ("cancelled", "entered-in-error"):
+                when = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start") or one.get("issued") or ""
+                by_moment.setdefault(when, []).append(one)
+        for when, found in by_moment.items():
+            shown = tuple(value_of(one) for one in found[:_MOST_VALUES])
+            title = shown[0].name if len(shown) == 1 else "检查结果"
+            yield from self._at(when, "result", _tone(shown), title, (), shown, kind="result", chips=_abnormal(shown))
+
+    def _contract(self, contract: Resource) -> Iterator[Event]:
+        applies = contract.get("applies", {})
+        ended = contract.get("status") in ("terminated", "cancelled", "revoked")
+        lines = (f"{applies.get('start', '')} 至 {applies.get('end', '')}",) if applies else ()
+        chips = (("已终止", ""),) if ended else (("生效", "green"),) if contract.get("status") == "executed" else (("待签", "amber"),)
+        yield from self._at(
+            applies.get("start") or contract.get("issued"), "contract", "main", "家庭医生签约", lines, kind="care", chips=chips
+        )
+
+    def _bed(self, episode: Resource) -> Iterator[Event]:
+        period = episode.get("period", {})
+        title = next((_words(one) for one in episode.get("type", []) if _words(one)), "家庭病床")
+        chips = {"active": (("在床", "blue"),), "onhold": (("暂停", "amber"),)}.get(str(episode.get("status")), ())
+        yield from self._at(period.get("start"), "bed", "blue", f"{title} · 建床", (), kind="care", chips=chips)
+        if episode.get("status") == "finished" and "end" in period:
+            yield from self._at(period["end"], "bed", "", f"{title} · 撤床", (), kind="care")
+
+    def _order(self, order: Resource) -> Iterator[Event]:
+        dose = tuple(one["text"] for one in order.get("dosageInstruction", []) if "text" in one)
+        yield from self._at(
+            order.get("authoredOn"), "drip", "violet", _words(order.get("medicationCodeableConcept")) or "用药医嘱", dose, kind="care"
+        )
+
+    def _referral(self, request: Resource) -> Iterator[Event]:
+        to = "、".join(one.get("display", "") for one in request.get("performer", []))
+        title = _words(request.get("code")) or "转诊"
+        when = request.get("authoredOn") or request.get("occurrenceDateTime")
+        yield from self._at(when, "route", "amber", title, (to,) if to else (), kind="hospital")
+
+    def _flag(self, flag: Resource) -> Iterator[Event]:
+        title = _words(flag.get("code")) or "提示"
+        chips = (("生效", "green"),) if flag.get("status") == "active" else (("已撤销", ""),)
+        yield from self._at(flag.get("period", {}).get("start"), "flag", "green", title, (), kind="care", chips=chips)
+
+    def _condition(self, condition: Resource) -> Iterator[Event]:
+        when = condition.get("onsetDateTime") or condition.get("recordedDate")
+        yield from self._at(when, "note", "", f"诊断：{_words(condition.get('code'))}", (), kind="care")
+
+    def _allergy(self, allergy: Resource) -> Iterator[Event]:
+        when = allergy.get("onsetDateTime") or allergy.get("recordedDate")
+        yield from self._at(when, "warn", "red", f"过敏：{_words(allergy.get('code'))}", (), kind="care")
+
+    def _task(self, task: Resource) -> Iterator[Event]:
+        """Only what no Encounter tells: visits that were missed."""
+        if task.get("status") != "failed":
+            return
+        when = task.get("restriction", {}).get("period", {}).get("end")
+        reason = _words(task.get("statusReason"))
+        yield from self._at(
+            when,
+            "task",
+            "red",
+            f"{_words(task.get('code'))} · 未访",
+            (reason,) if reason else (),
+            link=f"/visits/{task['id']}",
+            kind="visit",
+        )
+
+    def _at(
+        self,
+        when: Any,
+        sign: str,
+        tone: str,
+        title: str,
+        lines: Iterable[str],
+        values: tuple[Value, ...] = (),
+        link: str = "",
+        kind: str = "",
+        chips: tuple[tuple[str, str], ...] = (),
+    ) -> Iterator[Event]:
+        """An event, if it is known when it was: a date stands for its whole day."""
+        moment, whole = _moment(str(when or ""), self._zone)
+        if moment is not None:
+            yield Event(moment, whole, sign, tone, title, tuple(lines), values, link, kind, chips)
+
+
+def _moment(when: str, zone: tzinfo) -> tuple[datetime | None, bool]:
+    try:
+        if len(when) <= len("2026-01-01"):
+            return datetime.combine(
+                date.fromisoformat(when + "-01-01"[len(when) - 10 :] if 4 <= len(when) < 10 else when), time.min, zone
+            ), True
+        at = datetime.fromisoformat(when)
+    except ValueError:
+        return None, False
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone), False
+
+
+def _words(concept: Any) -> str:
+    if not isinstance(concept, dict):
+        return ""
+    return str(concept.get("text") or next((one.get("display") or one.get("code", "") for one in concept.get("coding", [])), ""))
+
+
+def _tone(shown: tuple[Value, ...]) -> str:
+    return "red" if any(value.mark for value in shown) else ""
+
+
+def _abnormal(shown: tuple[Value, ...]) -> tuple[tuple[str, str], ...]:
+    count = sum(bool(value.mark) for value in shown)
+    return ((f"{count} 项异常", "red"),) if count else ()

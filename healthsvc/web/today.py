@@ -1,0 +1,61 @@
+"""今日 the first page: the day's lanes and map, what is overdue and due, and the button that plans the day."""
+
+from datetime import date, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Query, Response
+from fastapi.responses import RedirectResponse
+
+from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc.errors import Malformed
+from healthsvc.web import board as boards
+from healthsvc.web.lookup import Directory
+from healthsvc.web.planning import planned, planning_of
+from healthsvc.web.render import SignedPage
+
+router = APIRouter()
+KINDS = {"quarterly-checkup": "main", "home-bed-round": "blue", "home-infusion": "violet", "follow-up": "amber", "admission-visit": "amber"}
+"""Kind of visit -> colour of its chip."""
+_FIRST = 12
+_MANY = 100
+
+
+def the_day(on: Annotated[str, Query(pattern=r"\d{4}-\d{2}-\d{2}|")] = "") -> date | None:
+    """The day that a page is asked for; None means today."""
+    try:
+        return date.fromisoformat(on) if on else None
+    except ValueError:
+        raise Malformed("a day is written 2026-11-23") from None
+
+
+Day = Annotated[date | None, Depends(the_day)]
+
+
+@router.get("/")
+def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) -> Response:
+    """The day, mine or everybody's."""
+    on = day or store.at.astimezone(store.zone).date()
+    mine = None if all or page.who is None or page.who.session is None else page.who.session.practitioner
+    seen = boards.board(store, on, mine)
+    return page.show(
+        "today.html", board=seen, on=on, mine=mine, everybody=all, first=_FIRST, hours=boards.hours(seen.lanes, on), strip=boards.strip,
+        before=on - timedelta(days=1), after=on + timedelta(days=1), planning=planning_of(store, on), kinds=KINDS,
+    )  # fmt: skip
+
+
+@router.get("/day/list")
+def waiting_list(page: SignedPage, store: StoreReading, day: Day, what: str = "overdue", all: bool = False, start: int = 0) -> Response:
+    """Everything that is overdue, or due, a hundred at a time."""
+    on = day or store.at.astimezone(store.zone).date()
+    mine = None if all or page.who is None or page.who.session is None else page.who.session.practitioner
+    overdue, due = boards.waiting(store, on, Directory(store), mine)
+    rows = overdue if what == "overdue" else due
+    part = rows[max(start, 0) : start + _MANY]
+    return page.show("waiting.html", rows=part, what=what, on=on, total=len(rows), start=start, many=_MANY, everybody=all, kinds=KINDS)
+
+
+@router.post("/day/plan", dependencies=[needs("plan")])
+def plan(store: StoreWriting, on: Annotated[date, Form()]) -> Response:
+    """Plan the day and come back to it."""
+    planned(store, on)
+    return RedirectResponse(f"/?on={on.isoformat()}&all=true", status_code=303)

@@ -1,0 +1,78 @@
+"""账号与令牌 accounts of people and tokens of programs; a secret is shown once."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import RedirectResponse
+
+from healthsvc.access import accounts, tokens
+from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc.access.rules import ROLE_TITLES, Role
+from healthsvc.errors import Refusal, RuleViolation
+from healthsvc.store import Store
+from healthsvc.web.lookup import name_of
+from healthsvc.web.render import Page, SignedPage
+
+router = APIRouter(dependencies=[needs("admin")])
+
+
+@router.get("/users")
+def users(page: SignedPage, store: StoreReading) -> Response:
+    """All accounts and tokens."""
+    return _show(page, store)
+
+
+@router.post("/users")
+def add(
+    page: SignedPage,
+    store: StoreWriting,
+    login: Annotated[str, Form()],
+    role: Annotated[str, Form()],
+    name: Annotated[str, Form()] = "",
+    practitioner: Annotated[str, Form()] = "",
+) -> Response:
+    """Make an account; its first password shows once."""
+    try:
+        with store.savepoint():
+            password = accounts.create_user(store, login, role, name=name, practitioner=practitioner or None)
+    except Refusal as refusal:
+        return _show(page, store, wrong=page.told(refusal) if refusal.reason else refusal.text, status=refusal.status)
+    return _show(page, store, secret=(page.say("账号 {login} 的首次密码", login=login), password))
+
+
+@router.post("/users/{login}/active")
+def set_active(page: SignedPage, store: StoreWriting, login: str, active: Annotated[bool, Form()]) -> Response:
+    """Close an account or open it again."""
+    if page.who and page.who.session and page.who.session.login == login:
+        raise RuleViolation("nobody closes the account that they use; ask another administrator", reason="own-account")
+    accounts.set_active(store, login, active)
+    return RedirectResponse("/users", status_code=303)
+
+
+@router.post("/users/{login}/password")
+def reset(page: SignedPage, store: StoreWriting, login: str) -> Response:
+    """Give an account another first password, shown once."""
+    password = accounts.random_password()
+    accounts.set_password(store, login, password, must_change=True)
+    return _show(page, store, secret=(page.say("账号 {login} 的首次密码", login=login), password))
+
+
+@router.post("/tokens")
+def issue(page: SignedPage, store: StoreWriting, role: Annotated[str, Form()], name: Annotated[str, Form()] = "") -> Response:
+    """Issue a token, shown once."""
+    return _show(page, store, secret=(page.say("新令牌"), tokens.issue_token(store, role, name)))
+
+
+@router.post("/tokens/{id}/revoke")
+def revoke(store: StoreWriting, id: int) -> Response:
+    """End a token now."""
+    tokens.revoke(store, id)
+    return RedirectResponse("/users", status_code=303)
+
+
+def _show(page: Page, store: Store, *, secret: tuple[str, str] | None = None, wrong: str = "", status: int = 200) -> Response:
+    return page.show(
+        "users.html", status=status, accounts=accounts.accounts(store), tokens=tokens.tokens(store), roles_known=ROLE_TITLES, secret=secret,
+        wrong=wrong, now=store.at, role_of=lambda code: ROLE_TITLES.get(Role(code), code),
+        staff=sorted((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")),
+    )  # fmt: skip

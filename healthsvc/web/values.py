@@ -1,0 +1,90 @@
+"""Numbers of Observations as one reads them: name, value, unit, and whether they are out of range."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from healthsvc.fhir.json import Resource
+
+NAMES: Final = {
+    "85354-9": "血压",
+    "8480-6": "收缩压",
+    "8462-4": "舒张压",
+    "8867-4": "心率",
+    "9279-1": "呼吸",
+    "8310-5": "体温",
+    "29463-7": "体重",
+    "8302-2": "身高",
+    "8280-0": "腰围",
+    "2708-6": "血氧",
+    "59408-5": "血氧",
+    "15074-8": "血糖",
+    "76629-5": "空腹血糖",
+    "39156-5": "体质指数",
+}
+"""LOINC code -> what the ward calls it. What stands in no table keeps the name that the sender gave."""
+_MARKS: Final = {"H": "high", "HH": "high", "HU": "high", "L": "low", "LL": "low", "LU": "low", "A": "high", "AA": "high"}
+SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One measured value."""
+
+    name: str
+    text: str
+    mark: str
+    """``high``, ``low`` or empty."""
+
+
+def codes(observation: Resource) -> list[str]:
+    """All codes of an Observation or of one of its components."""
+    return [one["code"] for one in observation.get("code", {}).get("coding", []) if "code" in one]
+
+
+def value_of(observation: Resource) -> Value:
+    """An Observation in one line; a blood pressure as 135/80."""
+    parts = {code: part for part in observation.get("component", []) for code in codes(part)}
+    if SYSTOLIC in parts and DIASTOLIC in parts:
+        text = f"{_bare(parts[SYSTOLIC])}/{_bare(parts[DIASTOLIC])} mmHg"
+    elif parts:
+        text = "，".join(f"{name_of(part)} {_text(part)}" for part in observation["component"])
+    else:
+        text = _text(observation)
+    return Value(name_of(observation), text, _mark(observation))
+
+
+def name_of(observation: Resource) -> str:
+    """What the value is called."""
+    known = next((NAMES[code] for code in codes(observation) if code in NAMES), None)
+    concept = observation.get("code", {})
+    first: Resource = next(iter(concept.get("coding", [])), {})
+    return known or concept.get("text") or first.get("display") or first.get("code") or ""
+
+
+def number_of(element: Resource) -> float | None:
+    """The number of a quantity, for drawing."""
+    value = element.get("valueQuantity", {}).get("value")
+    return None if value is None else float(value)
+
+
+def _bare(element: Resource) -> str:
+    return str(element.get("valueQuantity", {}).get("value", "–"))
+
+
+def _text(element: Resource) -> str:
+    if "valueQuantity" in element:
+        quantity = element["valueQuantity"]
+        return f"{quantity.get('comparator', '')}{quantity.get('value', '–')} {quantity.get('unit') or quantity.get('code') or ''}".strip()
+    if "valueCodeableConcept" in element:
+        concept = element["valueCodeableConcept"]
+        return concept.get("text") or next((c.get("display") or c.get("code", "") for c in concept.get("coding", [])), "")
+    for key in ("valueString", "valueInteger", "valueBoolean", "valueDateTime", "valueTime"):
+        if key in element:
+            return str(element[key])
+    absent = element.get("dataAbsentReason", {})
+    return absent.get("text") or "未得出"
+
+
+def _mark(observation: Resource) -> str:
+    found = (code.get("code", "") for concept in observation.get("interpretation", []) for code in concept.get("coding", []))
+    return next((_MARKS[code] for code in found if code in _MARKS), "")

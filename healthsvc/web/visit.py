@@ -1,0 +1,141 @@
+"""上门办理 one visit: what is known before the door, the form of findings, and writing it off with a reason."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.checkup import service as checkups
+from healthsvc.checkup.selfcare import POINTS
+from healthsvc.errors import Refusal
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.service import follow
+from healthsvc.store import Store
+from healthsvc.visit import service as visits
+from healthsvc.visit.rules import OPEN, Kind, Standing, Status, Visit, standing
+from healthsvc.web import findings_form as form
+from healthsvc.web.findings_form import Typed
+from healthsvc.web.lookup import Directory, name_of
+from healthsvc.web.render import Page, SignedPage
+from healthsvc.web.values import value_of
+
+router = APIRouter()
+_LAST = 12
+
+
+async def typed_form(request: Request) -> Typed:
+    """Everything that was typed, as text."""
+    given = await request.form()
+    return Typed({key: value for key, value in given.items() if isinstance(value, str)}, [str(v) for v in given.getlist("danger")])
+
+
+@router.get("/visits/{id}")
+def visit(id: str, page: SignedPage, store: StoreReading) -> Response:
+    """The visit, before it is made or after."""
+    return _show(page, store, id, Typed({}), None)
+
+
+@router.post("/visits/{id}/complete")
+def complete(id: str, page: SignedPage, store: StoreWriting, typed: Annotated[Typed, Depends(typed_form)]) -> Response:
+    """The visit has been made: write the findings, or show the form again with what is wrong."""
+    try:
+        with store.savepoint():
+            _complete(store, id, typed, page)
+    except Refusal as refusal:
+        return _show(page, store, id, typed, refusal)
+    return RedirectResponse(f"/visits/{id}", status_code=303)
+
+
+@router.post("/visits/{id}/miss")
+def miss(id: str, page: SignedPage, store: StoreWriting, reason: Annotated[str, Form()]) -> Response:
+    """The visit will not be made: write it off, with the reason."""
+    visits.miss(store, id, reason if reason in dict(form.MISSED) else "other")
+    return RedirectResponse(f"/visits/{id}", status_code=303)
+
+
+def _complete(store: Store, id: str, typed: Typed, page: Page) -> None:
+    found = form.findings(typed, store.zone)
+    by = [one for one in (typed["by"], typed["with"]) if one]
+    staff = list(dict.fromkeys(by)) or [store.actor.id]
+    if visits.read(store, id).kind == Kind.QUARTERLY_CHECKUP:
+        checkups.complete(store, id, found, staff, form.self_care(typed))
+    else:
+        visits.complete(store, id, found, staff)
+
+
+def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | None) -> Response:
+    current = visits.read(store, id)
+    patient = follow(store, current.person)
+    store.audit("read", f"Task/{id}", patient=patient["id"], purpose="visit")
+    names = Directory(store)
+    encounter = store.find(*current.encounter.split("/", 1)) if current.encounter else None
+    before = sorted(store.select("Observation", patient=patient["id"]), key=lambda one: str(one.get("effectiveDateTime", "")), reverse=True)
+    return page.show(
+        "visit.html",
+        status=refusal.status if refusal else 200,
+        id=id,
+        visit=current,
+        patient=patient["id"],
+        person=to_person(patient),
+        owner=names.staff(current.owner),
+        stands=standing(current, store.at),
+        open=current.status in OPEN,
+        typed=_filled(typed, current, encounter, store),
+        wrong=_wrong(refusal, page),
+        staff=_staff(store),
+        can_write=page.who is not None and page.who.may("write-clinical"),
+        held=current.status is Status.ON_HOLD,
+        late=standing(current, store.at) is Standing.OVERDUE,
+        form=form,
+        points=POINTS,
+        task=store.read("Task", id),
+        made=[value_of(o) for o in before if o.get("encounter", {}).get("reference") == current.encounter and current.encounter],
+        before=[(o.get("effectiveDateTime", ""), value_of(o)) for o in before[:_LAST]],
+        allergies=store.select("AllergyIntolerance", patient=patient["id"]),
+        conditions=store.select("Condition", patient=patient["id"]),
+        encounter=encounter,
+        team=[names.staff(one) for one in _participants(encounter)],
+    )
+
+
+def _filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store) -> Typed:
+    """What was typed, or what the plan and the person who signs in suggest."""
+    if typed.values:
+        return typed
+    now = store.at.astimezone(store.zone)
+    period = (encounter or {}).get("period", {})
+    start = datetime.fromisoformat(period["start"]).astimezone(store.zone) if "start" in period else now - timedelta(minutes=visit.minutes)
+    if start > now or start.date() != now.date():
+        start = now - timedelta(minutes=visit.minutes)
+    team = _participants(encounter)
+    me = store.actor.id if store.actor.id.startswith("Practitioner/") else ""
+    by = me or (team[0] if team else visit.owner or "")
+    other = next((one for one in team if one != by), "")
+    suggested = {"day": f"{now:%Y-%m-%d}", "start": f"{start:%H:%M}", "end": f"{now:%H:%M}", "mode": "home", "by": by, "with": other}
+    return Typed(suggested)
+
+
+def _wrong(refusal: Refusal | None, page: Page) -> list[str]:
+    """What is wrong, a line for each field, in the reader's language."""
+    if refusal is None:
+        return []
+    lines = []
+    for issue in refusal.issues:
+        name = form.FIELD_NAMES.get(issue.path or "") or form.FIELD_NAMES.get((issue.path or "").partition("_")[0])
+        if page.language == "zh":
+            lines.append(f"{name}：数值不合理或无法识别，请核对。" if name and issue.code != "business-rule" else page.told(refusal))
+        else:
+            lines.append(f"{page.say(name)}: {issue.text}" if name else issue.text)
+    return list(dict.fromkeys(lines))
+
+
+def _participants(encounter: Resource | None) -> list[str]:
+    return [one["individual"]["reference"] for one in (encounter or {}).get("participant", []) if "individual" in one]
+
+
+def _staff(store: Store) -> list[tuple[str, str]]:
+    found: list[Any] = [(f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")]
+    return sorted(found, key=lambda one: one[1])

@@ -1,0 +1,73 @@
+"""The pages of a small town, served on a real socket, and a real Chromium to look at them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import serving
+from world import PASSWORD, World, build
+
+from healthsvc import clock
+from healthsvc.app import create_app
+from healthsvc.config import Settings
+from healthsvc.installation import open_installation
+from healthsvc.web import assets
+
+CHROMIUM = Path("/usr/bin/chromium")
+SHOTS = Path(__file__).resolve().parents[2] / "artifacts" / "screenshots"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A served town."""
+
+    url: str
+    world: World
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The town, written once for all tests of the pages; tests that change something make their own people."""
+    data = tmp_path_factory.mktemp("town")
+    installation = open_installation(settings=Settings(data=data))
+    world = build(installation.database, clock.now())
+    with serving(create_app(installation)) as url:
+        yield Site(url, world)
+    installation.close()
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[httpx.Client]:
+    """A browser without scripts, not signed in."""
+    with httpx.Client(base_url=site.url, follow_redirects=False, headers={"accept": "text/html"}) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A real Chromium that may talk to nobody but us."""
+    if not CHROMIUM.exists():
+        pytest.skip("needs Chromium: apt-get install chromium fonts-noto-cjk")
+    if assets.missing():
+        pytest.skip("needs the pages' scripts: .venv/bin/python -m healthsvc.web.assets")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"],
+        )
+        yield browser
+        browser.close()
+
+
+def sign_in(page: Any, url: str, login: str = "coordinator1", password: str = PASSWORD) -> None:
+    """Sign in as a person does."""
+    page.goto(f"{url}/sign-in")
+    page.get_by_label("账号").fill(login)
+    page.get_by_label("密码").fill(password)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_load_state("load")
