@@ -84,7 +84,7 @@ def _numbers(known: tuple[Identifier, ...], told: tuple[Identifier, ...]) -> tup
     there = {(one.system, one.value): one for one in known}
     new = {one.system: there.get((one.system, one.value), one) for one in told if one.system in _ONE_OF_A_KIND}
     numbers = [new.get(one.system, one) for one in known]
-    numbers += [there.get((one.system, one.value), one) for one in told]
+    numbers += [new.get(one.system) or there.get((one.system, one.value), one) for one in told]
     if any(one.system == CITIZEN_ID for one in numbers):
         numbers = [one for one in numbers if one.system != UNVERIFIED_CITIZEN_ID]
     return tuple(dict.fromkeys(numbers))

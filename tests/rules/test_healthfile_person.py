@@ -1,0 +1,197 @@
+"""A person survives FHIR; names are split by the table; what is told joins what is known; tags and completeness follow from the file."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from healthsvc.errors import Invalid
+from healthsvc.fhir.json import dumps, loads
+from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, UNVERIFIED_CITIZEN_ID, hospital_number
+from healthsvc.healthfile import names
+from healthsvc.healthfile.citizen_id import check_digit
+from healthsvc.healthfile.demographics import clean, joined
+from healthsvc.healthfile.resources import to_patient, to_person
+from healthsvc.healthfile.rules import (
+    Category,
+    Contact,
+    ContactRole,
+    FilePolicy,
+    Identifier,
+    Living,
+    Person,
+    Position,
+    RiskTag,
+    completeness,
+    derive_tags,
+)
+from healthsvc.policy import load
+
+ON = date(2026, 11, 22)
+POLICY = load(Path("absent")).fill(FilePolicy, "healthfile", ON)
+
+words = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1, max_size=6)
+blank = st.just("") | words
+phones = st.integers(0, 9_999_999).map(lambda n: f"0574-{n:08d}")
+numbers = st.builds(
+    Identifier,
+    st.sampled_from([CITIZEN_ID, HEALTH_FILE_NUMBER, hospital_number("h1"), hospital_number("h2")]),
+    st.integers(0, 10**17).map(str),
+    st.booleans(),
+)
+contacts = st.lists(st.sampled_from(list(ContactRole)), unique=True).flatmap(
+    lambda roles: st.tuples(
+        *(st.builds(Contact, st.just(role), words, st.just("") | phones, blank) for role in sorted(roles, key=list(ContactRole).index))
+    )
+)
+degrees = st.integers(-179_000_000, 179_000_000).map(lambda n: n / 1_000_000)
+
+
+@st.composite
+def persons(draw: Any) -> Person:
+    return Person(
+        name=draw(words),
+        sex=draw(st.sampled_from(["male", "female", "unknown", "other"])),
+        sex_code=draw(st.sampled_from(["", "0", "1", "2", "9"])),
+        birth=draw(st.none() | st.dates(date(1900, 1, 1), ON)),
+        identifiers=tuple(draw(st.lists(numbers, unique_by=lambda one: (one.system, one.value), max_size=4))),
+        phones=tuple(draw(st.lists(phones, max_size=2, unique=True))),
+        address=draw(blank),
+        position=draw(st.none() | st.builds(Position, degrees, degrees)),
+        contacts=draw(contacts),
+        category=draw(st.none() | st.sampled_from(Category)),
+        managing_unit=draw(blank),
+        residence_area=draw(blank),
+        resettled=draw(st.sampled_from([None, True, False])),
+        living=draw(st.none() | st.sampled_from(Living)),
+        tags=tuple(
+            draw(st.lists(st.builds(RiskTag, st.sampled_from(["aged-90", "alone", "bedridden"]), blank, st.booleans()), max_size=3))
+        ),
+        doctor=draw(st.none() | st.just("Practitioner/d1")),
+        centre=draw(st.none() | st.just("Organization/c1")),
+        deceased=draw(st.none() | st.dates(date(2000, 1, 1), ON)),
+    )
+
+
+@given(persons())
+def test_a_person_survives_fhir(person: Person) -> None:
+    assert to_person(loads(dumps(to_patient(person, "p1")))) == person
+
+
+@settings(max_examples=40)
+@given(persons(), persons())
+def test_writing_a_person_over_a_patient_keeps_what_is_not_ours(person: Person, other: Person) -> None:
+    base = to_patient(other, "p1") | {"maritalStatus": {"text": "丧偶"}, "photo": [{"title": "x"}]}
+    base["extension"] = [*base.get("extension", []), {"url": "http://example.org/own", "valueString": "kept"}]
+    again = to_patient(replace(person, birth=person.birth or other.birth, deceased=person.deceased or other.deceased), "p1", base)
+    assert again["maritalStatus"] == {"text": "丧偶"}
+    assert again["photo"] == [{"title": "x"}]
+    assert again["extension"][-1]["valueString"] == "kept"
+    assert to_person(again) == replace(person, birth=person.birth or other.birth, deceased=person.deceased or other.deceased)
+
+
+@settings(max_examples=40)
+@given(persons(), persons())
+def test_telling_the_same_twice_changes_nothing(known: Person, told: Person) -> None:
+    once = joined(known, told)
+    assert joined(once, told) == once
+
+
+@given(persons())
+def test_telling_nothing_changes_nothing(known: Person) -> None:
+    known = replace(known, contacts=known.contacts)
+    assert joined(known, Person(name="")) == known
+
+
+def test_a_new_citizen_id_replaces_the_old_one_and_a_hospital_number_is_added() -> None:
+    known = Person("某某", identifiers=(Identifier(UNVERIFIED_CITIZEN_ID, "1"), Identifier(hospital_number("h1"), "a")))
+    told = Person("某某", identifiers=(Identifier(CITIZEN_ID, "2"), Identifier(hospital_number("h1"), "b")))
+    assert [(one.system == CITIZEN_ID, one.value) for one in joined(known, told).identifiers] == [(False, "a"), (True, "2"), (False, "b")]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("王明", ("王", "明")),
+        ("欧阳修远", ("欧阳", "修远")),
+        ("司徒静", ("司徒", "静")),
+        ("欧阳", ("欧", "阳")),
+        ("单雄信", ("单", "雄信")),
+        ("张李明珍", None),
+        ("买买提·艾力", None),
+        ("John Smith", None),
+        ("李", None),
+    ],
+)
+def test_a_name_is_split_only_where_it_is_certain(name: str, parts: tuple[str, str] | None) -> None:
+    assert names.split(names.normal(name)) == parts
+
+
+def test_one_name_has_one_way_of_writing() -> None:
+    assert names.normal(" 王  小 明 ") == "王小明"
+    assert names.normal("买买提•艾力") == names.normal("买买提．艾力") == "买买提·艾力"
+    assert names.normal("Ｊｏｈｎ  Smith") == "John Smith"
+    assert names.masked("欧阳修远") == "欧阳**"
+    assert names.masked("王明") == "王*"
+
+
+def test_birth_and_sex_are_read_from_the_citizen_id_and_contradictions_are_told() -> None:
+    number = "33029919300101901"
+    number += check_digit(number)
+    told, warnings = clean(Person("某某", identifiers=(Identifier(CITIZEN_ID, number),)), ON, 125, strict=True)
+    assert (told.birth, told.sex, warnings) == (date(1930, 1, 1), "male", ())
+    other = Person("某某", sex="female", birth=date(1931, 1, 1), identifiers=(Identifier(CITIZEN_ID, number),))
+    told, warnings = clean(other, ON, 125, strict=True)
+    assert (told.birth, told.sex, len(warnings)) == (date(1931, 1, 1), "female", 2)
+
+
+def test_a_wrong_citizen_id_is_refused_in_a_list_and_set_aside_in_a_feed() -> None:
+    wrong = Person("某某", identifiers=(Identifier(CITIZEN_ID, "330299193001019010"),))
+    with pytest.raises(Invalid):
+        clean(wrong, ON, 125, strict=True)
+    told, warnings = clean(wrong, ON, 125, strict=False)
+    assert told.identifiers[0].system == UNVERIFIED_CITIZEN_ID
+    assert "330299" not in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("birth", "code"),
+    [(date(1946, 11, 23), None), (date(1946, 11, 22), "aged-80"), (date(1936, 11, 22), "aged-90"), (date(1920, 1, 1), "aged-100")],
+)
+def test_the_age_band_changes_on_the_birthday(birth: date, code: str | None) -> None:
+    tags = derive_tags(Person("某某", birth=birth), POLICY, ON)
+    assert [tag.code for tag in tags] == ([code] if code else [])
+
+
+def test_tags_set_by_hand_stay_and_derived_ones_are_made_anew() -> None:
+    person = Person("某某", living=Living.ALONE, tags=(RiskTag("aged-80", "", False), RiskTag("bedridden", "医生评估", True)))
+    assert {tag.code for tag in derive_tags(person, POLICY, ON)} == {"alone", "bedridden"}
+
+
+def test_completeness_says_what_is_missing() -> None:
+    nothing = completeness(Person("某某"), POLICY)
+    assert nothing.score == 8
+    assert "contact:family" in nothing.missing
+    full = Person(
+        "某某",
+        "male",
+        "1",
+        date(1930, 1, 1),
+        (Identifier(CITIZEN_ID, "1"), Identifier(HEALTH_FILE_NUMBER, "2")),
+        ("0574-00000000",),
+        "某路1号",
+        Position(29.0, 121.0),
+        tuple(Contact(role, "某人", "0574-00000000") for role in ContactRole),
+        Category.LIXIU,
+        "某单位",
+        "某社区",
+        False,
+        Living.WITH_FAMILY,
+        (),
+        "Practitioner/d1",
+    )
+    assert completeness(full, POLICY) == completeness(full, POLICY).__class__(100, ())

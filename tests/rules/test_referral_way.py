@@ -1,0 +1,88 @@
+"""A referral's way is its table; it closes with an outcome and after the follow-up; it survives FHIR."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from healthsvc.errors import Invalid, RuleViolation
+from healthsvc.fhir.json import dumps, loads
+from healthsvc.referral.resources import is_referral, stage_of, to_referral, to_request, to_task
+from healthsvc.referral.rules import (
+    EARLY_OUTCOMES,
+    OVER,
+    TRANSITIONS,
+    Act,
+    Direction,
+    Outcome,
+    Reason,
+    Referral,
+    Stage,
+    check_closing,
+    check_step,
+    step,
+)
+
+AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+@st.composite
+def referrals(draw: Any) -> Referral:
+    return Referral(
+        id="referral-p1",
+        person="p1",
+        reason=draw(st.sampled_from(Reason)),
+        hospital="Organization/h1",
+        requester="Practitioner/d1",
+        at=AT,
+        urgent=draw(st.booleans()),
+        direction=draw(st.sampled_from(Direction)),
+        summary=draw(st.sampled_from(["", "胸痛两小时"])),
+        department=draw(st.sampled_from(["", "心内科"])),
+        stage=draw(st.sampled_from(Stage)),
+        stay=draw(st.none() | st.just("Encounter/e1")),
+        outcome=draw(st.none() | st.sampled_from(Outcome)),
+        remark=draw(st.sampled_from(["", "床位已满"])),
+    )
+
+
+@given(referrals())
+def test_a_referral_survives_fhir(referral: Referral) -> None:
+    request, task = loads(dumps([to_request(referral), to_task(referral)]))
+    assert is_referral(task)
+    assert to_referral(request, task) == referral
+
+
+@given(st.lists(st.sampled_from(Act), max_size=10))
+def test_no_sequence_of_acts_leaves_the_table(acts: list[Act]) -> None:
+    stage = Stage.REQUESTED
+    for act in acts:
+        if (stage, act) in TRANSITIONS:
+            after = step(stage, act)
+            check_step(stage, after)
+            stage = after
+        else:
+            with pytest.raises(RuleViolation):
+                step(stage, act)
+    assert not any(before in OVER for before, _ in TRANSITIONS)
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("outcome", [None, *Outcome])
+def test_closing_asks_for_an_outcome_and_for_the_follow_up(stage: Stage, outcome: Outcome | None) -> None:
+    fine = outcome is not None and (stage in (Stage.FOLLOWED_UP, Stage.REFUSED) or outcome in EARLY_OUTCOMES)
+    if fine:
+        check_closing(stage, outcome)
+    else:
+        with pytest.raises(RuleViolation):
+            check_closing(stage, outcome)
+
+
+def test_stage_and_status_say_the_same() -> None:
+    task = to_task(Referral("r", "p1", Reason.CRITICAL, "Organization/h1", "Practitioner/d1", AT))
+    with pytest.raises(Invalid):
+        stage_of(task | {"status": "completed"})
+    with pytest.raises(Invalid):
+        stage_of({key: value for key, value in task.items() if key != "businessStatus"})
