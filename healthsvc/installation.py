@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from healthsvc import config, logs
 from healthsvc.config import Settings
+from healthsvc.logs import settings_for
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.rooms import ROOMS
@@ -22,13 +22,6 @@ class Installation:
     def close(self) -> None:
         """Write what is waiting and let go."""
         self.database.close()
-
-
-def settings_for(data: Path | None) -> Settings:
-    """The settings of a data directory, with logging set up after them."""
-    settings = config.load(data)
-    logs.configure(settings)
-    return settings
 
 
 def open_installation(data: Path | None = None, *, settings: Settings | None = None) -> Installation:

@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import structlog
 from asgi_correlation_id import correlation_id
 
+from healthsvc import config
 from healthsvc.config import Settings
 
 
@@ -39,3 +41,10 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s", force=True)
     for name in ("uvicorn.access", "httpx", "apscheduler.executors.default"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def settings_for(data: Path | None) -> Settings:
+    """The settings of a data directory, with logging set up after them."""
+    settings = config.load(data)
+    configure(settings)
+    return settings

@@ -11,7 +11,6 @@ from healthsvc.commands.shape import explain, out
 from healthsvc.errors import Refusal
 from integrations import commands as hospital
 from integrations.demo import command as demo
-from integrations.serving import serve
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -19,7 +18,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="healthsvc: community-care follow-up for retired cadres 离退休干部. Every command has --help.",
 )
-cli.command("serve")(serve)
+cli.command("serve")(hospital.serve)
 cli.command("demo")(demo.demo)
 cli.command("token")(access.token)
 cli.command("doctor")(doctor.doctor)

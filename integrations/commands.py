@@ -1,14 +1,16 @@
-"""The HL7 commands: send messages and see the answers; try messages without storing anything."""
+"""Commands of the hospital side: serve; send messages and see the answers; try messages without storing anything."""
 
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
-from healthsvc.commands.shape import Json, err, out, progress, show_json
-from integrations.hl7v2.check import check
-from integrations.sending import send
-from integrations.serving import Address
+from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
+from integrations.address import Address
+from integrations.roles import Role
 
 hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages.")
 
@@ -21,6 +23,8 @@ def send_files(
     json: Json = False,
 ) -> None:
     """Send each message, wait for its own answer, print it. Exit code 1 if any was not accepted (AA or CA)."""
+    from integrations.sending import send
+
     address = Address.of(to, "--to")
     answers = []
     for sent in send(files, address.host, address.port, seconds):
@@ -42,6 +46,8 @@ def check_files(
     json: Json = False,
 ) -> None:
     """Dry run, nothing is stored: what is read, re-encodes byte-identical, in which charset, is mapped, or is rejected and why."""
+    from integrations.hl7v2.check import check
+
     with progress() as bar:
         task = bar.add_task("reading messages", total=None)
         report = check(paths, profile, lambda done, total: bar.update(task, completed=done, total=total))
@@ -50,3 +56,32 @@ def check_files(
     else:
         for line in report.lines():
             out.print(line, markup=False)
+
+
+def serve(
+    data: Data = None,
+    http: Annotated[str, typer.Option("--http", help="Where the API and the pages listen, HOST:PORT")] = "127.0.0.1:8000",
+    mllp: Annotated[str, typer.Option("--mllp", help="Where hospitals connect, HOST:PORT")] = "127.0.0.1:2575",
+    only: Annotated[Role | None, typer.Option("--only", help="Run one role alone")] = None,
+) -> None:
+    """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C."""
+    from healthsvc.installation import open_installation
+    from integrations.serving import Serving
+
+    addresses = Address.of(http, "--http"), Address.of(mllp, "--mllp")
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    installation = open_installation(data)
+    serving = Serving(installation, *addresses, (only,) if only else tuple(Role))
+    try:
+        serving.start()
+        out.print(f"ready {serving.where()}", markup=False)
+        stopping.wait()
+    finally:
+        serving.stop()
+        installation.close()

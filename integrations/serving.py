@@ -1,61 +1,29 @@
 """Serve: the API and pages, the hospital lines, the workers and the timers, in one process or one each."""
 
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
-from types import FrameType
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
-import typer
 import uvicorn
 
 from healthsvc.access.door import session_life
 from healthsvc.app import create_app
-from healthsvc.commands.shape import Data, out
 from healthsvc.errors import Invalid
-from healthsvc.installation import Installation, open_installation
+from healthsvc.installation import Installation
 from healthsvc.jobs import Timers
 from healthsvc.timetable import jobs
+from integrations.address import Address
 from integrations.feeds import Feeds
 from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.inbox import Inbox
 from integrations.mllp.server import Limits
+from integrations.roles import Role
 from integrations.worker import Worker
 
 log = structlog.get_logger()
-
-
-class Role(StrEnum):
-    """What a process may do alone."""
-
-    API = "api"
-    FEEDS = "feeds"
-    WORKER = "worker"
-    TIMERS = "timers"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, text: str, what: str) -> "Address":
-        """Read ``HOST:PORT``, ``[IPv6]:PORT`` too."""
-        host, colon, port = text.rpartition(":")
-        if not colon or not host or not port.isdigit() or int(port) > 65535:
-            raise Invalid(f"{what} is HOST:PORT such as 127.0.0.1:8000, not {text!r}")
-        return cls(host.strip("[]"), int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Serving:
@@ -137,29 +105,3 @@ class _Api:
         """Answer what is under way, then end."""
         self._server.should_exit = True
         self._thread.join()
-
-
-def serve(
-    data: Data = None,
-    http: Annotated[str, typer.Option("--http", help="Where the API and the pages listen, HOST:PORT")] = "127.0.0.1:8000",
-    mllp: Annotated[str, typer.Option("--mllp", help="Where hospitals connect, HOST:PORT")] = "127.0.0.1:2575",
-    only: Annotated[Role | None, typer.Option("--only", help="Run one role alone")] = None,
-) -> None:
-    """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C."""
-    addresses = Address.of(http, "--http"), Address.of(mllp, "--mllp")
-    stopping = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    installation = open_installation(data)
-    serving = Serving(installation, *addresses, (only,) if only else tuple(Role))
-    try:
-        serving.start()
-        out.print(f"ready {serving.where()}", markup=False)
-        stopping.wait()
-    finally:
-        serving.stop()
-        installation.close()

@@ -6,9 +6,8 @@ The State Council publishes the days of the coming year in November; until then 
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-import holidays
 
 _ONE_DAY: Final = timedelta(days=1)
 
@@ -60,7 +59,9 @@ def next_workday(day: date, latest: date | None = None, site: SiteCalendar | Non
 
 
 @lru_cache(maxsize=64)
-def _china(year: int) -> holidays.HolidayBase:
+def _china(year: int) -> Any:
+    import holidays  # half a second, and only the calendar needs it
+
     return holidays.country_holidays("CN", years=year, language="zh_CN")
 
 

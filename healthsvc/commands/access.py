@@ -5,11 +5,8 @@ from typing import Annotated
 import typer
 
 from healthsvc import clock
-from healthsvc.access.accounts import create_user
 from healthsvc.access.rules import Role
-from healthsvc.access.tokens import issue_token
-from healthsvc.commands.shape import COMMAND, Data, Json, err, installation, out, show_json
-from healthsvc.store.audit import verify
+from healthsvc.commands.shape import Data, Json, err, installation, out, show_json
 
 users = typer.Typer(no_args_is_help=True, help="Accounts of people who sign in to the pages.")
 audit = typer.Typer(no_args_is_help=True, help="The record of who did what.")
@@ -25,6 +22,9 @@ def token(
     json: Json = False,
 ) -> None:
     """Print a bearer token for the API. It is shown once; what is stored is its hash."""
+    from healthsvc.access.tokens import issue_token
+    from healthsvc.commands.actor import COMMAND
+
     with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
         secret = issue_token(store, role, name, days)
     show_json({"token": secret, "role": role}) if json else typer.echo(secret)
@@ -40,6 +40,9 @@ def add_user(
     json: Json = False,
 ) -> None:
     """Make an account and print its first password, which must be changed at the first sign-in."""
+    from healthsvc.access.accounts import create_user
+    from healthsvc.commands.actor import COMMAND
+
     with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
         password = create_user(store, login, role, name=name, practitioner=practitioner)
     show_json({"login": login, "password": password}) if json else out.print(f"{login}: {password}", markup=False)
@@ -48,6 +51,8 @@ def add_user(
 @audit.command("verify")
 def verify_audit(data: Data = None, json: Json = False) -> None:
     """Walk the hash chain; say which rows were changed, removed or moved. Exit code 1 if any."""
+    from healthsvc.store.audit import verify
+
     with installation(data) as here, here.database.engine.connect() as connection:
         found = list(verify(connection))
     if json:

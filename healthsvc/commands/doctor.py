@@ -5,21 +5,24 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from sqlalchemy import text
 
 from healthsvc import __version__
 from healthsvc.commands.shape import Data, Json, installation, show_json, table
 from healthsvc.errors import Refusal
-from healthsvc.installation import Installation, settings_for
-from healthsvc.store.audit import verify
+
+if TYPE_CHECKING:
+    from healthsvc.installation import Installation
 
 ENOUGH_DISK = 1 << 30
 
 
 def doctor(data: Data = None, json: Json = False) -> None:
     """Check the installation: Python, packages, settings, policy, database, audit, pages, roads, disk. Exit code 1 if anything is wrong."""
+    from healthsvc.logs import settings_for
+
     findings: list[tuple[str, bool, str]] = []
 
     def look(name: str, finder: Callable[[], str]) -> None:
@@ -72,13 +75,17 @@ def _assets() -> str:
     return "all there"
 
 
-def _database(here: Installation) -> str:
+def _database(here: "Installation") -> str:
+    from sqlalchemy import text
+
     with here.database.engine.connect() as connection:
         count = connection.execute(text("SELECT count(*) FROM resource")).scalar_one()
     return f"{here.database.engine.dialect.name}, {count} resources"
 
 
-def _audit(here: Installation) -> str:
+def _audit(here: "Installation") -> str:
+    from healthsvc.store.audit import verify
+
     with here.database.engine.connect() as connection:
         found = list(verify(connection))
     if found:
@@ -86,7 +93,7 @@ def _audit(here: Installation) -> str:
     return "intact"
 
 
-def _roads(here: Installation) -> str:
+def _roads(here: "Installation") -> str:
     from healthsvc.circle.providers import travel_times
 
     return str(travel_times(here.settings.data).status())

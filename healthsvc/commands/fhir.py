@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from healthsvc import clock
-from healthsvc.commands.shape import COMMAND, Json, out, progress, show_json
-from healthsvc.fhir.check import check
+from healthsvc.commands.shape import Json, out, progress, show_json
 from healthsvc.fhir.json import Resource
-from healthsvc.store import Database, Store
+
+if TYPE_CHECKING:
+    from healthsvc.store import Store
 
 fhir = typer.Typer(no_args_is_help=True, help="FHIR files: validate, prove that storing keeps them.")
 
@@ -23,6 +24,8 @@ def check_files(
     json: Json = False,
 ) -> None:
     """Validate, store in a scratch database and read back value-identical. Nothing is kept. Exit code 1 if anything is not."""
+    from healthsvc.fhir.check import check
+
     with scratch_store() as store, progress() as bar:
         task = bar.add_task("checking", total=None)
 
@@ -40,8 +43,11 @@ def check_files(
 
 
 @contextmanager
-def scratch_store() -> Iterator[Store]:
+def scratch_store() -> "Iterator[Store]":
     """A store in a temporary folder without rooms' rules: it answers only whether FHIR content survives."""
+    from healthsvc.commands.actor import COMMAND
+    from healthsvc.store import Database
+
     with TemporaryDirectory() as folder:
         database = Database.open(f"sqlite:///{folder}/scratch.sqlite", validate=lambda _: [])
         try:

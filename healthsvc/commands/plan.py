@@ -1,4 +1,4 @@
-"""Plan a day; solve published instances."""
+"""Plan a day; solve published instances. What only one command needs is imported by it: the others start at once."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,10 +7,7 @@ from typing import Annotated
 import typer
 
 from healthsvc import clock
-from healthsvc.circle.providers import travel_times
-from healthsvc.commands.shape import COMMAND, Data, Json, err, installation, out, show_json, table
-from healthsvc.dayplan.instance import solve_instance
-from healthsvc.dayplan.service import plan_day
+from healthsvc.commands.shape import Data, Json, err, installation, out, show_json, table
 
 plan = typer.Typer(no_args_is_help=True, help="The planner: a day's routes, and published instances.")
 
@@ -27,6 +24,10 @@ def plan_one_day(
     json: Json = False,
 ) -> None:
     """Route all due visits of a day for the staff on duty; name what was left over and why. The plan is stored."""
+    from healthsvc.circle.providers import travel_times
+    from healthsvc.commands.actor import COMMAND
+    from healthsvc.dayplan.service import plan_day
+
     with installation(data) as here:
         travel = travel_times(here.settings.data, here.policy, day.date())
         with err.status("planning"):
@@ -50,6 +51,8 @@ def solve(
     json: Json = False,
 ) -> None:
     """Solve a published instance, prove the answer with the strict checker, print its cost by the published objective."""
+    from healthsvc.dayplan.instance import solve_instance
+
     with err.status(f"searching for {seconds:g} s"):
         summary = solve_instance(instance, seconds=seconds, seed=seed, jobs=jobs, out=out_file)
     if json:

@@ -8,7 +8,7 @@ import typer
 
 from healthsvc import clock
 from healthsvc.commands.shape import Data, Json, show_json, table
-from healthsvc.installation import settings_for
+from healthsvc.logs import settings_for
 from healthsvc.policy import load
 
 policy = typer.Typer(no_args_is_help=True, help="The policy parameters in force, with source and date.")

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from healthsvc.circle.load import load
 from healthsvc.commands.shape import Data, Json, out, progress, show_json
-from healthsvc.installation import settings_for
+from healthsvc.logs import settings_for
 
 roads = typer.Typer(no_args_is_help=True, help="The road graph behind the ten-minute circle.")
 
@@ -19,6 +18,8 @@ def load_roads(
     json: Json = False,
 ) -> None:
     """Build the road graph from an extract; travel times use it from then on."""
+    from healthsvc.circle.load import load
+
     settings = settings_for(data)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with progress() as bar:

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from healthsvc import clock
-from healthsvc.commands.shape import COMMAND, Data, Json, err, installation, out, progress, show_json
-from healthsvc.healthfile.roster import import_roster
+from healthsvc.commands.shape import Data, Json, err, installation, out, progress, show_json
 
 imports = typer.Typer(no_args_is_help=True, help="Bring in lists: rosters of people.")
 
@@ -22,6 +21,9 @@ def roster(
 
     Exit code 1 if any row was bad.
     """
+    from healthsvc.commands.actor import COMMAND
+    from healthsvc.healthfile.roster import import_roster
+
     with installation(data) as here, progress() as bar:
         task = bar.add_task("importing rows", total=None)
         report = import_roster(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,11 +12,9 @@ from rich.table import Table
 
 from healthsvc.errors import Refusal
 from healthsvc.fhir.json import dumps
-from healthsvc.installation import Installation, open_installation
-from healthsvc.store import Actor
 
-COMMAND = Actor("command", "command line", frozenset({"system"}), "command")
-"""In whose name commands act: whoever may run them may also read the data directory."""
+if TYPE_CHECKING:
+    from healthsvc.installation import Installation
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -31,8 +29,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 
 @contextmanager
-def installation(data: Path | None) -> Iterator[Installation]:
+def installation(data: Path | None) -> "Iterator[Installation]":
     """The opened installation of a data directory, closed at the end."""
+    from healthsvc.installation import open_installation
+
     opened = open_installation(data)
     try:
         yield opened
