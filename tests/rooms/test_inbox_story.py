@@ -255,7 +255,7 @@ def test_a_number_of_one_and_the_particulars_of_another_wait_for_somebody(hospit
 
 
 def test_a_poison_message_goes_to_the_dead_letters_and_the_others_go_on(hospital: Hospital) -> None:
-    patient, checkup = cadre(hospital.database)
+    _, checkup = cadre(hospital.database)
     assert hospital.says("ADT^A01", "C9", name="") == "AA"
     row = hospital.last()
     assert (row.state, row.place) == ("dead", "PID-5")  # type: ignore[attr-defined]

@@ -1,0 +1,183 @@
+"""Real sockets: every fault of the line is survived, every message is answered under its own number, nothing is acknowledged undone."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from healthsvc import clock
+from healthsvc.errors import Invalid, Unavailable
+from healthsvc.store import SYSTEM, Database
+from integrations.feeds import Feeds
+from integrations.hl7v2.replies import belongs, read_reply
+from integrations.hospitals.shelf import shelf
+from integrations.inbox import INBOX
+from integrations.mllp.client import Client, NoAnswer
+from integrations.mllp.framing import Frame, FrameReader, wrap
+from integrations.mllp.server import Limits
+
+QUICK = Limits(connections=3, message_bytes=50_000, half_frame_seconds=0.4, missing_end_seconds=0.1, unread_seconds=1.0)
+
+
+def adt(control_id: str, event: str = "A31", extra: str = "") -> bytes:
+    header = f"MSH|^~\\&|HIS|H1|C|C|20260105170124||ADT^{event}|{control_id}|P|2.4\rEVN||20260105170124\r"
+    return f"{header}PID|1||C1^^^^IDCard||测试甲||19300101|M\r{extra}".encode()
+
+
+@pytest.fixture
+def feeds(database: Database) -> Iterator[Feeds]:
+    line = Feeds(database, shelf(), "127.0.0.1", 0, limits=QUICK)
+    line.start()
+    yield line
+    line.stop()
+
+
+@pytest.fixture
+def line(feeds: Feeds) -> Iterator[socket.socket]:
+    with closing(socket.create_connection(("127.0.0.1", feeds.port), timeout=5)) as connected:
+        yield connected
+
+
+def answers(line: socket.socket, count: int) -> list[bytes]:
+    reader, found = FrameReader(), []
+    while len(found) < count:
+        received = line.recv(65536)
+        if not received:
+            break
+        found += [each.content for each in reader.feed(received) if isinstance(each, Frame)]
+    return found
+
+
+def stored(database: Database) -> list[str]:
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        return [row.control_id for row in store.connection.execute(INBOX.select().order_by(INBOX.c.id))]
+
+
+def test_many_frames_in_one_write_are_answered_in_order(line: socket.socket, database: Database) -> None:
+    line.sendall(b"".join(wrap(adt(f"N{n}")) for n in range(50)))
+    assert [read_reply(answer).control_id for answer in answers(line, 50)] == [f"N{n}" for n in range(50)]
+    assert stored(database) == [f"N{n}" for n in range(50)]
+
+
+def test_a_frame_byte_by_byte(line: socket.socket) -> None:
+    for byte in wrap(adt("SLOW")):
+        line.sendall(bytes([byte]))
+    assert read_reply(answers(line, 1)[0]).code == "AA"
+
+
+def test_the_end_without_its_cr(line: socket.socket) -> None:
+    line.sendall(b"\x0b" + adt("NOCR") + b"\x1c")
+    assert read_reply(answers(line, 1)[0]).control_id == "NOCR"
+
+
+def test_a_restarted_message_is_answered_once_and_the_half_one_never(line: socket.socket, database: Database) -> None:
+    line.sendall(b"\x0b" + adt("HALF")[:60] + wrap(adt("WHOLE")))
+    assert [read_reply(answer).control_id for answer in answers(line, 1)] == ["WHOLE"]
+    assert stored(database) == ["WHOLE"]
+
+
+def test_junk_and_empty_frames_between_messages(line: socket.socket) -> None:
+    line.sendall(b"GET / HTTP/1.1\r\n\r\n" + wrap(adt("A")) + b"\x0b\x1c\r" + wrap(adt("B")))
+    assert [read_reply(answer).control_id for answer in answers(line, 2)] == ["A", "B"]
+
+
+def test_without_its_start_a_message_is_refused_by_its_own_number(line: socket.socket, database: Database) -> None:
+    line.sendall(adt("NOVT") + b"\x1c\r")
+    reply = read_reply(answers(line, 1)[0])
+    assert (reply.code, reply.control_id) == ("AR", "NOVT")
+    assert stored(database) == []
+
+
+def test_too_long_is_refused_and_the_line_lives_on(line: socket.socket) -> None:
+    line.sendall(wrap(adt("BIG", extra="NTE|1||" + "x" * 60_000 + "\r")) + wrap(adt("SMALL")))
+    first, second = (read_reply(answer) for answer in answers(line, 2))
+    assert (first.code, first.control_id) == ("AR", "BIG")
+    assert (second.code, second.control_id) == ("AA", "SMALL")
+
+
+def test_half_a_frame_and_silence_closes_the_line_without_an_answer(line: socket.socket, database: Database) -> None:
+    line.sendall(b"\x0b" + adt("CUT")[:80])
+    assert line.recv(100) == b""
+    assert stored(database) == []
+
+
+def test_the_last_message_before_the_peer_hangs_up_is_answered(line: socket.socket, database: Database) -> None:
+    line.sendall(wrap(adt("LAST")))
+    line.shutdown(socket.SHUT_WR)
+    assert [read_reply(answer).control_id for answer in answers(line, 1)] == ["LAST"]
+    assert line.recv(10) == b""
+
+
+def test_over_the_limit_of_lines_a_new_one_is_closed_at_once(feeds: Feeds) -> None:
+    held = [socket.create_connection(("127.0.0.1", feeds.port), timeout=5) for _ in range(3)]
+    for one in held:
+        one.sendall(wrap(adt("HELD")))
+        assert read_reply(answers(one, 1)[0]).code == "AA"
+    with closing(socket.create_connection(("127.0.0.1", feeds.port), timeout=5)) as refused, pytest.raises(OSError):  # noqa: PT011, PT012
+        if refused.recv(10) == b"":
+            raise ConnectionResetError
+    for one in held:
+        one.sendall(wrap(adt("STILL")))
+        assert read_reply(answers(one, 1)[0]).code == "AA"
+        one.close()
+
+
+def test_a_peer_that_never_reads_holds_up_nobody(feeds: Feeds) -> None:
+    with closing(socket.socket()) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        deaf.connect(("127.0.0.1", feeds.port))
+        deaf.settimeout(0.2)
+        flood = b"".join(wrap(adt(f"D{n}")) for n in range(200))
+        try:
+            for _ in range(100):
+                deaf.sendall(flood)
+        except TimeoutError:
+            pass
+        started = time.monotonic()
+        with Client("127.0.0.1", feeds.port, belongs) as client:
+            assert read_reply(client.send(adt("OTHER"))).code == "AA"
+        assert time.monotonic() - started < 5
+
+
+def test_stopping_answers_what_has_arrived(database: Database) -> None:
+    line = Feeds(database, shelf(), "127.0.0.1", 0)
+    line.start()
+    with closing(socket.create_connection(("127.0.0.1", line.port), timeout=5)) as peer:
+        peer.sendall(b"".join(wrap(adt(f"N{n}")) for n in range(20)))
+        first = answers(peer, 1)
+        line.stop()
+        rest = answers(peer, 19)
+    told = [read_reply(answer).control_id for answer in first + rest]
+    assert set(told) <= set(stored(database))
+
+
+def test_an_outside_address_needs_a_named_profile_and_a_taken_port_says_so(database: Database, feeds: Feeds) -> None:
+    with pytest.raises(Invalid, match="no link profile allows listening"):
+        Feeds(database, shelf(), "0.0.0.0", 0)
+    with pytest.raises(Unavailable, match="cannot listen"):
+        Feeds(database, shelf(), "127.0.0.1", feeds.port).start()
+
+
+def test_the_client_takes_no_answer_that_belongs_to_another_message() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+
+        def late() -> None:
+            for _ in range(2):
+                peer, _ = listening.accept()
+                with closing(peer):
+                    peer.recv(65536)
+                    peer.sendall(wrap(b"MSH|^~\\&|||||||ACK|1|P|2.4\rMSA|AA|ANOTHER\r"))
+                    peer.settimeout(2)
+                    assert peer.recv(10) == b"", "the line is dropped"
+
+        thread = threading.Thread(target=late)
+        thread.start()
+        with Client("127.0.0.1", listening.getsockname()[1], belongs, seconds=2) as client:
+            for _ in range(2):
+                with pytest.raises(NoAnswer, match="another message"):
+                    client.send(adt("MINE"))
+        thread.join(5)
+        assert not thread.is_alive()
