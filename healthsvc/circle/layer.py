@@ -66,6 +66,8 @@ class Layer:
     """scipy CSR of seconds between junctions."""
     metres_graph: Any
     """The same entries in metres."""
+    pace: float | None
+    """Seconds a metre where the mode has one speed everywhere."""
     passable: NDArray[np.bool_]
     """(parts, parts) whether the second large part can be reached from the first; small parts are never asked."""
     lines: Any
@@ -129,6 +131,7 @@ def layer(network: Network, mode: Mode, policy: CirclePolicy, projection: Projec
         large=large,
         graph=graph,
         metres_graph=metres_graph,
+        pace=3.6 / policy.walk_kmh if mode is Mode.WALK else None,
         passable=_passable(graph, part, large),
         lines=lines,
         tree=shapely.STRtree(lines),

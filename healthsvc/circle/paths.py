@@ -19,6 +19,8 @@ class Side:
 
     graph: Any
     metres_graph: Any
+    pace: float | None
+    """Seconds a metre where the mode has one speed everywhere: lengths then follow from times. None: they are walked back."""
     ends: NDArray[np.int32]
     forward: Floats
     back: Floats
@@ -29,10 +31,10 @@ def quickest(layer: Layer, ends: NDArray[np.int32], origins: Hooks, destinations
     """Seconds and metres (infinite where there is no way within ``limit`` seconds) between all pairs of hooks."""
     turned = len(origins.edge) > len(destinations.edge)
     if turned:
-        side = Side(layer.graph.T.tocsr(), layer.metres_graph.T.tocsr(), ends, layer.back, layer.forward, layer.metres)
+        side = Side(layer.graph.T.tocsr(), layer.metres_graph.T.tocsr(), layer.pace, ends, layer.back, layer.forward, layer.metres)
         origins, destinations = destinations, origins
     else:
-        side = Side(layer.graph, layer.metres_graph, ends, layer.forward, layer.back, layer.metres)
+        side = Side(layer.graph, layer.metres_graph, layer.pace, ends, layer.forward, layer.back, layer.metres)
     shape = (len(origins.edge), len(destinations.edge))
     seconds, metres = np.full(shape, np.inf), np.full(shape, np.inf)
     rows, columns = np.flatnonzero(origins.edge >= 0), np.flatnonzero(destinations.edge >= 0)
@@ -48,17 +50,16 @@ def quickest(layer: Layer, ends: NDArray[np.int32], origins: Hooks, destinations
 
 def spread(layer: Layer, ends: NDArray[np.int32], origin: Hooks, limit: float) -> Floats:
     """Seconds from one hook to every junction, infinite beyond ``limit``."""
-    side = Side(layer.graph, layer.metres_graph, ends, layer.forward, layer.back, layer.metres)
-    seconds, _, _ = _search(side, origin, limit)
-    return np.asarray(seconds[0])
+    side = Side(layer.graph, layer.metres_graph, 1.0, ends, layer.forward, layer.back, layer.metres)
+    return np.asarray(_search(side, origin, limit)[0][0])
 
 
 def _pick(hooks: Hooks, some: Indexes) -> Hooks:
     return Hooks(hooks.edge[some], hooks.along[some], hooks.metres[some])
 
 
-def _search(side: Side, origins: Hooks, limit: float) -> tuple[Floats, NDArray[np.int32], tuple[Any, Any]]:
-    """Dijkstra from every origin, each a source of its own beside the junctions, with streets leading to its edge's ends."""
+def _search(side: Side, origins: Hooks, limit: float) -> tuple[Floats, Floats]:
+    """Seconds and metres by Dijkstra from every origin, each a source of its own beside the junctions, with streets to its edge's ends."""
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import dijkstra
 
@@ -83,15 +84,17 @@ def _search(side: Side, origins: Hooks, limit: float) -> tuple[Floats, NDArray[n
         return csr_matrix((np.concatenate([graph.data, values[there]]), columns, pointers), shape=(size + count, size + count))
 
     graph = with_sources(side.graph, np.maximum(cost, 1e-9))
-    lengths = with_sources(side.metres_graph, length)
-    seconds, before = dijkstra(graph, directed=True, indices=np.arange(size, size + count), limit=limit, return_predecessors=True)
-    return seconds, before, (lengths, size)
+    sources = np.arange(size, size + count)
+    if side.pace is not None:
+        seconds = dijkstra(graph, directed=True, indices=sources, limit=limit)
+        return seconds, seconds / side.pace
+    seconds, before = dijkstra(graph, directed=True, indices=sources, limit=limit, return_predecessors=True)
+    return seconds, _walked(seconds, before, with_sources(side.metres_graph, length))
 
 
 def _chunk(side: Side, origins: Hooks, destinations: Hooks, limit: float) -> tuple[Floats, Floats]:
     """Seconds and metres from some origins to all destinations."""
-    seconds, before, (lengths, _) = _search(side, origins, limit)
-    metres = _walked(seconds, before, lengths)
+    seconds, metres = _search(side, origins, limit)
     tail, head = side.ends[destinations.edge].T
     along, edge = destinations.along, destinations.edge
     by_tail = seconds[:, tail] + _stretch(along, side.forward[edge])
@@ -116,19 +119,24 @@ def _stretch(share: Floats, pace: Floats) -> Floats:
 
 
 def _walked(seconds: Floats, before: NDArray[np.int32], lengths: Any) -> Floats:
-    """Metres along the quickest ways: every node adds what its predecessor has, doubling the stretch covered at each turn."""
-    count, size = before.shape
-    rows, nodes = np.nonzero(before >= 0)
-    up = before[rows, nodes]
-    metres = np.zeros((count, size))
-    if len(rows):
-        metres[rows, nodes] = np.asarray(lengths[up, nodes]).ravel()
-    jump = np.where(before >= 0, before, np.arange(size, dtype=before.dtype))
-    while True:
-        further = np.take_along_axis(jump, jump, axis=1)
-        metres += np.take_along_axis(metres, jump, axis=1)
-        if (further == jump).all():
-            break
-        jump = further
-    metres[~np.isfinite(seconds)] = np.inf
+    """Metres along the quickest ways: every node adds what its predecessor has, doubling the stretch covered at each turn.
+
+    One origin at a time: its nodes fit into the processor's cache.
+    """
+    metres = np.full(seconds.shape, np.inf)
+    every = np.arange(before.shape[1])
+    for row in range(len(before)):
+        reached = before[row] >= 0
+        nodes = np.flatnonzero(reached)
+        jump = np.where(reached, before[row], every).astype(np.intp)
+        sums = np.zeros(len(every))
+        if len(nodes):
+            sums[nodes] = np.asarray(lengths[jump[nodes], nodes]).ravel()
+        while True:
+            further = jump[jump]
+            sums += sums[jump]
+            if np.array_equal(further, jump):
+                break
+            jump = further
+        metres[row] = np.where(np.isfinite(seconds[row]), sums, np.inf)
     return metres

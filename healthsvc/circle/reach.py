@@ -19,7 +19,7 @@ def draw(network: Network, layer: Layer, origin: Hooks, limit: float, width: flo
     stretches = _stretches(network, layer, origin, limit) if origin.edge[0] >= 0 else []
     if not stretches:
         return {"type": "MultiPolygon", "coordinates": []}, 0.0
-    beside = shapely.buffer(shapely.union_all(stretches), width, quad_segs=4).simplify(_SIMPLER_METRES)
+    beside = shapely.union_all(shapely.buffer(np.array(stretches, dtype=object), width, quad_segs=4)).simplify(_SIMPLER_METRES)
     ground = shapely.orient_polygons(beside)  # RFC 7946: rims run anticlockwise, holes clockwise
     area = float(ground.area) / 1e6
     pieces = [piece for piece in shapely.get_parts(ground) if not piece.is_empty]
