@@ -1,59 +1,49 @@
 """What the map draws: our own roads (no tile server), the ten-minute circles, and the day's ways. Addresses carry no personal data."""
 
 import gzip
-from datetime import date
+from collections.abc import Callable, Hashable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from healthsvc.access.door import Signed, StoreReading
-from healthsvc.circle import ways
-from healthsvc.circle.network import Network
+from healthsvc.access.door import Signed, StoreReading, needs
+from healthsvc.circle import geojson, service, town
 from healthsvc.circle.policy import policy_values
 from healthsvc.circle.providers import Composite, travel_times
 from healthsvc.circle.roads import Roads
-from healthsvc.fhir.json import Resource
-from healthsvc.policy import Policy
-from healthsvc.store import Store
+from healthsvc.circle.travel import TravelTimes
+from healthsvc.healthfile.rules import Person
 from healthsvc.web import board as boards
 from healthsvc.web.today import Day
 
 router = APIRouter()
-
-_WEIGHT: Final = {
-    **dict.fromkeys(("motorway", "motorway_link", "trunk", "trunk_link", "primary", "primary_link"), "major"),
-    **dict.fromkeys(("secondary", "secondary_link", "tertiary", "tertiary_link"), "middle"),
-    **dict.fromkeys(("footway", "path", "steps", "pedestrian", "cycleway", "bridleway", "corridor", "track"), "path"),
-}
 _MARGIN: Final = 0.012
-"""Degrees (about a kilometre) around stations and homes within which roads are drawn."""
-_PLACES: Final = 5
-"""Decimals of a drawn coordinate: about a metre."""
+"""Degrees (about a kilometre) around the stations within which roads are drawn."""
 _WIDEST: Final = 0.35
-"""Degrees; a town is not wider. Homes that lie further away do not widen the map."""
+"""Degrees; a town is not wider. Stations that lie further apart do not narrow the drawing."""
+_EMPTY: Final[dict[str, Any]] = {"type": "FeatureCollection", "attribution": "", "bbox": None, "features": []}
 
 
-@router.get("/map/roads.json")
-def roads(request: Request, who: Signed, store: StoreReading) -> Response:
-    """The roads around the stations as GeoJSON, packed once."""
-    places = [(lon, lat) for lon, lat, _ in stations(store)]
-    engine = travel_times(request.app.state.settings.data, store.policy, store.at.date())
-    drawn = engine.roads if isinstance(engine, Composite) and isinstance(engine.roads, Roads) else None
-    packed = _packed(_Held(drawn), _frame(places)) if drawn is not None else gzip.compress(b'{"attribution":"","features":[]}')
+@router.get("/map/roads.json", dependencies=[needs("directory")])
+def roads(request: Request, store: StoreReading) -> Response:
+    """Roads around the stations, and the ground of the embedded town, packed once."""
+    drawn = _roads(_times(request))
+    frame = _frame([(one.lon, one.lat) for one in service.stations(store)])
+    packed = gzip.compress(orjson.dumps(_EMPTY)) if drawn is None else _packed(_Key(drawn, frame, lambda: _drawing(drawn, frame)))
     headers = {"content-encoding": "gzip", "vary": "accept-encoding", "cache-control": "private, max-age=3600"}
     return Response(packed, media_type="application/json", headers=headers)
 
 
-@router.get("/map/circles.json")
+@router.get("/map/circles.json", dependencies=[needs("directory")])
 def circles(request: Request, store: StoreReading) -> Response:
     """The ten-minute circles 十分钟圈 around the stations, as drawn ground (membership itself comes from travel times)."""
-    places = tuple((lon, lat) for lon, lat, _ in stations(store))
-    rings = _circles(_Shared(request.app.state.settings.data, store.policy, store.at.date()), places)
-    return Response(rings, media_type="application/json")
+    times = _times(request)
+    places = tuple((one.lon, one.lat) for one in service.stations(store))
+    policy = policy_values(store.policy, store.at.date())
+    key = _Key(times, (places, policy.mode, policy.limit_minutes), lambda: _rings(times, places, policy.mode, policy.limit_minutes))
+    return Response(_packed(key), media_type="application/json", headers={"content-encoding": "gzip", "vary": "accept-encoding"})
 
 
 @router.get("/map/day.json")
@@ -63,7 +53,7 @@ def day(store: StoreReading, day: Day, who: Signed, all: bool = False) -> dict[s
     seen = boards.board(store, on, None if all or who.session is None else who.session.practitioner)
     planned = {stop.visit.id for lane in seen.lanes for stop in lane.stops}
     return {
-        "stations": [{"lon": lon, "lat": lat, "name": name} for lon, lat, name in stations(store)],
+        "stations": [{"lon": one.lon, "lat": one.lat, "name": one.name} for one in service.stations(store)],
         "lanes": [
             {
                 "number": lane.number,
@@ -81,39 +71,22 @@ def day(store: StoreReading, day: Day, who: Signed, all: bool = False) -> dict[s
     }
 
 
-def stations(store: Store) -> list[tuple[float, float, str]]:
-    """Stations with their place, longitude first."""
-    found = (one for one in store.select("Location") if _place(one) is not None)
-    return sorted((*place, str(one.get("name", ""))) for one in found if (place := _place(one)) is not None)
-
-
-def _place(location: Resource) -> tuple[float, float] | None:
-    position = location.get("position", {})
-    if "longitude" not in position or "latitude" not in position:
-        return None
-    return float(position["longitude"]), float(position["latitude"])
-
-
-def _dot(visit: str, person: Any, label: str, state: str) -> dict[str, Any]:
+def _dot(visit: str, person: Person, label: str, state: str) -> dict[str, Any]:
     at = person.position
     where = {"lon": at.longitude, "lat": at.latitude} if at is not None else {}
     return {"visit": visit, "name": person.name, "address": person.address, "label": label, "state": state, **where}
 
 
-class _Held:
-    """Roads as the key of a cache: the same object is the same key."""
-
-    def __init__(self, roads: Roads) -> None:
-        self.roads = roads
-
-    def __hash__(self) -> int:
-        return id(self.roads)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and other.roads is self.roads
+def _times(request: Request) -> TravelTimes:
+    told: TravelTimes | None = getattr(request.app.state, "travel_times", None)
+    return told or travel_times(request.app.state.settings.data, request.app.state.database.policy)
 
 
-def _frame(places: list[tuple[float, float]]) -> tuple[float, float, float, float] | None:
+def _roads(times: TravelTimes) -> Roads | None:
+    return times.roads if isinstance(times, Composite) and isinstance(times.roads, Roads) else None
+
+
+def _frame(places: list[tuple[float, float]]) -> geojson.Bbox | None:
     if not places:
         return None
     lons, lats = [p[0] for p in places], [p[1] for p in places]
@@ -122,52 +95,31 @@ def _frame(places: list[tuple[float, float]]) -> tuple[float, float, float, floa
     return min(lons) - _MARGIN, min(lats) - _MARGIN, max(lons) + _MARGIN, max(lats) + _MARGIN
 
 
-@lru_cache(maxsize=4)
-def _packed(held: _Held, frame: tuple[float, float, float, float] | None) -> bytes:
-    roads = held.roads
-    document = {
-        "attribution": roads.manifest.get("attribution", ""),
-        "bounds": frame or roads.network.bounds(),
-        "features": [
-            {"type": "Feature", "properties": {"weight": weight}, "geometry": {"type": "MultiLineString", "coordinates": lines}}
-            for weight, lines in drawn_lines(roads.network, frame).items()
-        ],
-    }
-    return gzip.compress(orjson.dumps(document), 6, mtime=0)
+def _drawing(roads: Roads, frame: geojson.Bbox | None) -> dict[str, Any]:
+    drawn = geojson.roads(roads.network, roads.manifest, frame)
+    under = geojson.town(town.town())["features"] if roads.manifest.get("invented") else []
+    return {**drawn, "bbox": frame or drawn["bbox"], "features": [*under, *drawn["features"]]}
 
 
-def drawn_lines(network: Network, frame: tuple[float, float, float, float] | None) -> dict[str, list[list[list[float]]]]:
-    """Lines of the network inside a frame, by weight: major, middle, minor, path."""
-    found: dict[str, list[list[list[float]]]] = {"path": [], "minor": [], "middle": [], "major": []}
-    degrees = np.round(network.degrees, _PLACES)
-    inside = np.ones(len(degrees), dtype=bool)
-    if frame is not None:
-        west, south, east, north = frame
-        inside = (degrees[:, 0] >= west) & (degrees[:, 0] <= east) & (degrees[:, 1] >= south) & (degrees[:, 1] <= north)
-    for edge, kind in enumerate(network.kind):
-        start, end = int(network.starts[edge]), int(network.starts[edge + 1])
-        if inside[start:end].any():
-            found[_WEIGHT.get(ways.CLASSES[kind], "minor")].append(degrees[start:end].tolist())
-    return found
+def _rings(times: TravelTimes, places: tuple[tuple[float, float], ...], mode: str, minutes: float) -> dict[str, Any]:
+    found = [times.reach(place, mode, minutes) for place in places]
+    features = [{"type": "Feature", "properties": {"basis": str(ring.basis)}, "geometry": ring.geometry} for ring in found]
+    return {"type": "FeatureCollection", "features": features}
 
 
-class _Shared:
-    """Everything that the circles depend on besides the stations, as the key of a cache."""
+class _Key:
+    """The key of a kept drawing: whose roads, which part of them; and how it is made where it is not kept yet."""
 
-    def __init__(self, data: Path, policy: Policy, on: date) -> None:
-        self.engine = travel_times(data, policy, on)
-        self.policy = policy_values(policy, on)
+    def __init__(self, whose: object, part: Hashable, make: Callable[[], dict[str, Any]]) -> None:
+        self.whose, self.part, self.make = whose, part, make
 
     def __hash__(self) -> int:
-        return hash((id(self.engine), repr(self.policy)))
+        return hash((id(self.whose), self.part))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shared) and self.engine is other.engine and self.policy == other.policy
+        return isinstance(other, _Key) and other.whose is self.whose and other.part == self.part
 
 
-@lru_cache(maxsize=4)
-def _circles(shared: _Shared, places: tuple[tuple[float, float], ...]) -> bytes:
-    policy = shared.policy
-    rings = [shared.engine.reach(place, policy.mode, policy.limit_minutes) for place in places]
-    features = [{"type": "Feature", "properties": {"basis": str(ring.basis)}, "geometry": ring.geometry} for ring in rings]
-    return orjson.dumps({"type": "FeatureCollection", "features": features}, option=orjson.OPT_SERIALIZE_NUMPY)
+@lru_cache(maxsize=8)
+def _packed(key: _Key) -> bytes:
+    return gzip.compress(orjson.dumps(key.make(), option=orjson.OPT_SERIALIZE_NUMPY), 6, mtime=0)

@@ -1,6 +1,6 @@
 """The menu: each page, the right that it needs, its icon."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from healthsvc.access.door import Who
@@ -16,30 +16,28 @@ class Entry:
     needs: str | None = None
     here: bool = False
     first: bool = False
-    """Shown in the bar at the bottom of a phone."""
+    """Shown in the bar at the bottom of a phone; the others stand behind "more"."""
 
 
+_IN_BAR: Final = 4
 _ENTRIES: Final = (
-    Entry("/", "今日", "today", "read-clinical", first=True),
-    Entry("/people", "人员档案", "people", "read-clinical", first=True),
-    Entry("/window", "医院窗口", "window", "window", first=True),
+    Entry("/", "今日", "today", "read-clinical"),
+    Entry("/people", "人员档案", "people", "read-clinical"),
+    Entry("/window", "医院窗口", "window", "window"),
     Entry("/roster", "名册导入", "roster", "write-clinical"),
-    Entry("/figures", "考核统计", "figures", "figures", first=True),
+    Entry("/figures", "考核统计", "figures", "figures"),
     Entry("/operate", "运行维护", "operate", "operate"),
     Entry("/users", "账号与令牌", "users", "admin"),
     Entry("/audit", "审计记录", "audit", "audit"),
     Entry("/policy", "现行规则", "policy"),
-    Entry("/help", "使用帮助", "help", first=True),
+    Entry("/help", "使用帮助", "help"),
 )
 
 
 def menu(who: Who, path: str) -> list[Entry]:
     """The entries that this person may open; the one that is open is marked."""
-    return [
-        Entry(entry.path, entry.title, entry.icon, entry.needs, _is_here(entry.path, path), entry.first)
-        for entry in _ENTRIES
-        if entry.needs is None or who.may(entry.needs)
-    ]
+    open_ones = [entry for entry in _ENTRIES if entry.needs is None or who.may(entry.needs)]
+    return [replace(entry, here=_is_here(entry.path, path), first=place < _IN_BAR) for place, entry in enumerate(open_ones)]
 
 
 def home(who: Who) -> str:

@@ -6,17 +6,14 @@
   if (!place || !window.L) return;
   const words = place.dataset;
   const colours = ["#0b6b5d", "#1f5c99", "#a3480b", "#6b3fa0", "#8c1d4f", "#4d6b12", "#0a6f8f", "#7a4b16", "#3d4a9e", "#9a2f2f", "#2f6b3a", "#5a5a66"];
-  const styles = {
-    path: { color: "#dfe5e1", weight: 1, opacity: 0.9 },
-    minor: { color: "#d3dbd7", weight: 1.6 },
-    middle: { color: "#c3cec9", weight: 2.6 },
-    major: { color: "#b3c0ba", weight: 3.6 },
-  };
+  const widths = [4, 4, 3.6, 3, 2.6, 1.8, 1.1];
+  const shades = ["#aebcb5", "#aebcb5", "#b6c3bd", "#bfcac5", "#c6d0cb", "#d3dbd7", "#dfe5e1"];
   const map = L.map(place, { preferCanvas: true, zoomControl: true, attributionControl: true, zoomSnap: 0.25, maxZoom: 19 });
   map.attributionControl.setPrefix("");
   const circles = L.layerGroup();
   const dots = L.featureGroup();
-  const ground = L.canvas({ padding: 0.4 });
+  map.createPane("ground").style.zIndex = 250;
+  const ground = L.canvas({ padding: 0.4, pane: "ground" });
 
   function read(path) {
     return fetch(path, { headers: { accept: "application/json" }, credentials: "same-origin" }).then(function (answer) {
@@ -55,12 +52,18 @@
   }
 
   function drawRoads(roads) {
-    map.attributionControl.addAttribution(roads.attribution);
+    map.attributionControl.addAttribution(text("span", roads.attribution).outerHTML);
     roads.features.forEach(function (one) {
+      const kind = one.properties;
+      if (one.geometry.type === "Polygon") {
+        const water = kind.kind === "river";
+        L.geoJSON(one, { interactive: false, renderer: ground, style: { stroke: !water, color: "#c9d3ce", weight: 1, dashArray: "2 4", fillColor: water ? "#cfe3ee" : "#fff", fillOpacity: water ? 1 : 0.35 } }).addTo(map);
+        return;
+      }
       const lines = one.geometry.coordinates.map(function (line) { return line.map(function (p) { return [p[1], p[0]]; }); });
-      L.polyline(lines, Object.assign({ interactive: false, renderer: ground, smoothFactor: 0.6 }, styles[one.properties.weight])).addTo(map).bringToBack();
+      L.polyline(lines, { interactive: false, renderer: ground, smoothFactor: 0.6, color: shades[kind.rank], weight: widths[kind.rank] }).addTo(map);
     });
-    if (roads.bounds && !map.ready) fit(L.latLngBounds([roads.bounds[1], roads.bounds[0]], [roads.bounds[3], roads.bounds[2]]));
+    if (roads.bbox && !map.ready) fit(L.latLngBounds([roads.bbox[1], roads.bbox[0]], [roads.bbox[3], roads.bbox[2]]));
   }
 
   function fit(bounds) {
@@ -99,7 +102,7 @@
   }
 
   function drawCircles(found) {
-    L.geoJSON(found, { interactive: false, style: { color: "#0b6b5d", weight: 1, opacity: 0.45, fillColor: "#0b6b5d", fillOpacity: 0.06 } }).addTo(circles);
+    L.geoJSON(found, { interactive: false, style: { color: "#0b6b5d", weight: 1, opacity: 0.5, fillColor: "#0b6b5d", fillOpacity: 0.08 } }).addTo(circles);
     circles.addTo(map);
     L.control.layers(null, Object.fromEntries([[words.circles, circles], [words.waiting, dots]]), { collapsed: false, position: "topright" }).addTo(map);
   }
