@@ -209,6 +209,7 @@ def plan_visit(w: World, j: int, blink: int) -> bool:
     w.total[at.SUM_SKIP] -= w.skip[j]
     w.total[at.COST] -= w.skip[j]
     w.total[at.FIXED_COST] -= w.skip[j]
+    w.total[at.TRUE_COST] -= w.skip[j]
     take_in(w, j)
     return True
 

@@ -86,8 +86,8 @@ def anneal(w: World, mix: object, steps: int, hot: float, cold: float, best: flo
             limit = w.total[at.COST] - heat * math.log(1.0 - unit(w.dice))
             if propose(w, mix, limit):
                 taken += 1
-                if w.total[at.COST] < best - 1e-7 and clean(w):
-                    best = w.total[at.COST]
+                if w.total[at.TRUE_COST] < best - 1e-7 and clean(w):
+                    best = w.total[at.TRUE_COST]
                     remember(w, best_link, best_anchor)
         heat *= fall
     return best, taken

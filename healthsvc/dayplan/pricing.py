@@ -25,17 +25,56 @@ def balance(w: World) -> float:
 
 
 @compiled
+def _least_idle_of(w: World, c: int) -> float:
+    """Unused shift time of one caregiver if no break is missed and no overtime worked: never above the true one."""
+    if not w.person[c, at.BOUNDED]:
+        return 0.0
+    idle = w.route[c, at.SHIFT_E] - w.route[c, at.SHIFT_S] - w.route[c, at.TRAVEL] - w.route[c, at.WORK]
+    if w.person[c, at.HAS_REST]:
+        idle -= w.route[c, at.REST_D]
+    return max(0.0, idle)
+
+
+@compiled
+def _idle_of(w: World, c: int) -> float:
+    """Unused shift time of one caregiver with the tried figures."""
+    return w.route[c, at.T_IDLE] if w.person[c, at.RSTAMP] == w.flag[at.MOVE] else w.route[c, at.IDLE]
+
+
+@compiled
 def least_idle(w: World) -> float:
-    """The largest unused shift time if nobody missed a break or worked overtime: never above the true one."""
-    worst = 0.0
+    """The idle part of the objective from below."""
+    worst, powers = 0.0, 0.0
     for c in range(w.flag[at.C]):
-        if w.person[c, at.BOUNDED]:
-            idle = w.route[c, at.SHIFT_E] - w.route[c, at.SHIFT_S] - w.route[c, at.TRAVEL] - w.route[c, at.WORK]
-            if w.person[c, at.HAS_REST]:
-                idle -= w.route[c, at.REST_D]
-            if idle > worst:
-                worst = idle
-    return worst
+        idle = _least_idle_of(w, c)
+        worst = max(worst, idle)
+        if w.price[at.SOFT_IDLE] > 0.0:
+            powers += _eighth(idle)
+    return math.sqrt(math.sqrt(math.sqrt(powers))) if w.price[at.SOFT_IDLE] > 0.0 else worst
+
+
+@compiled
+def _eighth(x: float) -> float:
+    """The eighth power."""
+    x *= x
+    x *= x
+    return x * x
+
+
+@compiled
+def soft_idle(w: World) -> float:
+    """The idle part of the objective with the tried figures.
+
+    A maximum has no slope: a move that helps anybody but the idlest is worth nothing. So while it is warm the maximum is replaced by the
+    8-norm, which every idle caregiver pushes a little; in the end by the maximum itself.
+    """
+    worst, powers = 0.0, 0.0
+    for c in range(w.flag[at.C]):
+        idle = _idle_of(w, c)
+        worst = max(worst, idle)
+        if w.price[at.SOFT_IDLE] > 0.0:
+            powers += _eighth(idle)
+    return math.sqrt(math.sqrt(math.sqrt(powers))) if w.price[at.SOFT_IDLE] > 0.0 else worst
 
 
 @compiled
@@ -112,7 +151,7 @@ def evaluate(w: World, fixed: float, dropped: float, limit: float) -> float:
         miss += w.route[c, at.T_MISS] - w.route[c, at.MISS]
     price += w.price[at.W_WAIT] * wait + w.price[at.W_OVER] * over + miss
     if w.price[at.W_IDLE] > 0.0:
-        price += w.price[at.W_IDLE] * (_idle(w) - least_idle(w))
+        price += w.price[at.W_IDLE] * (soft_idle(w) - least_idle(w))
     return price
 
 
@@ -123,17 +162,6 @@ def _latest(w: World, latest: float) -> float:
         if w.link[v, at.STAMP] != w.flag[at.MOVE] and w.link[v, at.RT] >= 0 and not w.kind[v, at.HARD] and w.time[v, at.LATE] > latest:
             latest = w.time[v, at.LATE]
     return latest
-
-
-@compiled
-def _idle(w: World) -> float:
-    """The largest unused shift time with the tried figures."""
-    worst = 0.0
-    for c in range(w.flag[at.C]):
-        idle = w.route[c, at.T_IDLE] if w.person[c, at.RSTAMP] == w.flag[at.MOVE] else w.route[c, at.IDLE]
-        if idle > worst:
-            worst = idle
-    return worst
 
 
 @compiled
@@ -162,6 +190,7 @@ def accept(w: World, price: float, fixed: float, job: int) -> None:
         w.route[c, at.MISS] = w.route[c, at.T_MISS]
         w.route[c, at.IDLE] = w.route[c, at.T_IDLE]
         w.time[n + c_all + c, at.S] = start_of(w, n + c_all + c)
+    idle = w.price[at.W_IDLE] * soft_idle(w) if w.price[at.SOFT_IDLE] > 0.0 else 0.0
     total[at.COST] = price
     total[at.FIXED_COST] = fixed
     if w.price[at.W_LATEST] > 0.0:
@@ -177,6 +206,7 @@ def accept(w: World, price: float, fixed: float, job: int) -> None:
                 worst = w.route[c, at.IDLE]
                 w.flag[at.IDLEST] = c
         total[at.MAX_IDLE] = max(0.0, worst)
+    total[at.TRUE_COST] = price - idle + w.price[at.W_IDLE] * total[at.MAX_IDLE] if w.price[at.SOFT_IDLE] > 0.0 else price
 
 
 @compiled

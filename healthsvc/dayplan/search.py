@@ -51,13 +51,16 @@ class Schedule:
     """
 
     mix: tuple[float, ...] = (0.30, 0.18, 0.12, 0.15, 0.15, 0.05, 0.05)
-    hot: float = 3.0
-    warm: float = 0.6
-    cold: float = 0.01
+    hot: float = 6.0
+    warm: float = 1.2
+    cold: float = 0.02
     scouts: int = 8
     scouting: float = 0.35
     scout_length: int = 25_000
     stages: int = 60
+    soft_until: float = 0.7
+    skip_heat: float = 0.5
+    optional: float = 6.0
 
 
 FIRST_STAGE = 10_000
@@ -83,13 +86,22 @@ class Search:
 
     def __init__(self, space: Space, stop: StopRule, schedule: Schedule, seed: int) -> None:
         self.space, self.world, self.stop, self.schedule = space, space.world, stop, schedule
-        self.mix = np.cumsum(np.array(schedule.mix))
+        self.mix = self._mix()
         self.rng = np.random.default_rng(seed)
         self.clock = stop.clock
         self.begun = self.clock()
         self.done = 0
         self.speed = 0.0
         self.best = Best.none(self.world)
+
+    def _mix(self) -> npt.NDArray[np.float64]:
+        """The summed shares of the moves: the more visits may be left out, the more often they change between in and out."""
+        shares = np.array(self.schedule.mix)
+        w = self.world
+        shares[5] *= 1.0 + self.schedule.optional * float(np.mean(w.job[:, at.MUST] == 0)) if len(w.job) else 1.0
+        shares[6] *= bool((w.person[:, at.HAS_REST] > 0).any())
+        summed: npt.NDArray[np.float64] = np.cumsum(shares / shares.sum())
+        return summed
 
     def solve(self) -> float:
         """Spend the budget; the world holds the best plan afterwards. Returns its price (INFINITE: nothing clean was found)."""
@@ -106,6 +118,7 @@ class Search:
                 restore(self.world, self.best)
                 pricing.rebuild(self.world)
             self.run(self.heat(schedule.warm), self.heat(schedule.cold), 1.0)
+        self.soften(False)
         if self.best.price < INFINITE:
             restore(self.world, self.best)
         return float(pricing.rebuild(self.world)) if self.best.price < INFINITE else INFINITE
@@ -121,18 +134,34 @@ class Search:
         jobs.construct(w, np.argsort(opens + noise, kind="stable").astype(np.int64))
         pricing.rebuild(w)
         if k == 0:
-            self.unit = max(1e-9, float(w.total[at.COST] - w.total[at.SUM_SKIP])) / max(1, len(self.space.nodes))
+            self.unit = self._unit()
         self._note()
 
+    def soften(self, soft: bool) -> None:
+        """Price idle time by the 8-norm (soft) or by the maximum."""
+        prices = self.world.price
+        if bool(prices[at.SOFT_IDLE]) != soft and prices[at.W_IDLE] > 0:
+            prices[at.SOFT_IDLE] = float(soft)
+            pricing.rebuild(self.world)
+
+    def _unit(self) -> float:
+        """What travel to one service costs in the present plan (or waits of that length, where travel is free)."""
+        w = self.world
+        minute = w.price[at.W_TRAVEL] or w.price[at.W_WAIT] or 1.0
+        planned = max(1, int((w.link[: len(self.space.nodes), at.RT] >= 0).sum()))
+        return max(1e-6, float(minute * w.total[at.SUM_TRAVEL] / planned))
+
     def heat(self, share: float) -> float:
-        """A temperature in the unit of the objective."""
-        return share * self.unit
+        """A temperature in the unit of the objective, not so high that every visit that may be left out is."""
+        optional = self.world.skip[self.world.job[:, at.MUST] == 0]
+        most = float(np.median(optional)) * self.schedule.skip_heat if len(optional) else np.inf
+        return min(share * self.unit, most * share / self.schedule.hot) if most > 0 else share * self.unit
 
     def _note(self) -> None:
         """Remember the present plan if it is the best."""
         w = self.world
-        if kernel.clean(w) and w.total[at.COST] < self.best.price:
-            self.best.price = float(w.total[at.COST])
+        if kernel.clean(w) and w.total[at.TRUE_COST] < self.best.price:
+            self.best.price = float(w.total[at.TRUE_COST])
             kernel.remember(w, self.best.link, self.best.anchor)
 
     def run(self, hot: float, cold: float, until: float) -> None:
@@ -143,6 +172,7 @@ class Search:
             steps = self._steps(until, stages - k)
             if steps <= 0:
                 break
+            self.soften(k < self.schedule.soft_until * stages)
             begun = self.clock()
             self.best.price, _ = kernel.anneal(self.world, self.mix, steps, high, low, self.best.price, self.best.link, self.best.anchor)
             took = self.clock() - begun
