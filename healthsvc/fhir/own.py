@@ -1,4 +1,4 @@
-"""Search parameters that R4 does not have and our people need: names in pinyin, and what our extensions say."""
+"""Search parameters that R4 does not have and our people need: names in pinyin, what our extensions say, and elements that R4 left out."""
 
 from typing import Any
 
@@ -7,38 +7,76 @@ from healthsvc.fhir.systems import extension
 PINYIN = "pinyin"
 PEOPLE = ("Patient", "Practitioner", "RelatedPerson", "Person")
 
-COMPARTMENT: dict[str, tuple[str, ...]] = {"Task": ("patient",), "Contract": ("patient",)}
-"""What R4 leaves out of the Patient compartment and R5 put in: who may not see a person must not see what is to be done for them."""
+COMPARTMENT: dict[str, tuple[str, ...]] = dict.fromkeys(("Task", "Contract", "Device", "GuidanceResponse"), ("patient",))
+"""What R4 leaves out of the Patient compartment (R5 put Task and Contract in): who may not see a person must not see what is theirs."""
 
 
 def rows() -> list[list[Any]]:
-    """Rows in the shape of the packaged facts: ``[id, code, type, bases, expression, targets, components, description]``."""
+    """Rows in the shape of the packaged facts: ``[id, code, type, bases, expression, targets, components, description]``.
+
+    The description is ``中文 | English``.
+    """
+    unit = f"Patient.extension('{extension('managing-unit')}').value"
+    area = f"Patient.extension('{extension('residence-area')}').value.ofType(CodeableConcept)"
     return [
-        row("person-pinyin", PINYIN, "string", PEOPLE, "name", "姓名拼音全拼或首字母 Name in pinyin, full or initials"),
-        by_extension("cadre-category", "token", "离休或退休 Category of retired cadre"),
-        by_extension("managing-unit", "string", "管理单位 Unit that manages the cadre (name)", "string"),
-        by_extension("managing-unit-code", "token", "管理单位编码 Unit that manages the cadre (code)", "CodeableConcept", "managing-unit"),
-        by_extension(
+        row(
+            "person-pinyin",
+            PINYIN,
+            "string",
+            " | ".join(f"{one}.name" for one in PEOPLE),
+            "姓名拼音全拼或首字母 | Name in pinyin, full or initials",
+        ),
+        row(
+            "Patient-managing-unit",
+            "managing-unit",
+            "string",
+            f"{unit}.ofType(Reference).display",
+            "管理单位名称 | Name of the managing unit",
+        ),
+        row(
+            "Patient-managing-unit-organization",
             "managing-unit-organization",
             "reference",
-            "管理单位 Unit that manages the cadre",
-            "Reference",
-            "managing-unit",
+            unit,
+            "管理单位 | Managing unit",
             ["Organization"],
         ),
-        by_extension("residence-area", "token", "居住地区划 Area where the person lives"),
-        by_extension("risk-tag", "token", "风险标签 Risk tag"),
-        by_extension("resettled", "token", "易地安置 Settled away from the managing unit"),
-        by_extension("living-arrangement", "token", "居住情况 Living arrangement"),
+        row(
+            "Patient-residence-area",
+            "residence-area",
+            "string",
+            f"{area}.text | {area}.coding.display | {area}.coding.code",
+            "居住地区划名称或代码 | Area where the person lives, name or code",
+        ),
+        of_extension("Patient", "cadre-category", "离休或退休 | Category of retired cadre"),
+        of_extension("Patient", "risk-tag", "风险标签 | Risk tag"),
+        of_extension("Patient", "resettled", "易地安置 | Settled away from the managing unit"),
+        of_extension("Patient", "living-arrangement", "居住情况 | Living arrangement"),
+        row("Flag-code", "code", "token", "Flag.code", "标志代码 | What the flag says"),
+        row("Flag-category", "category", "token", "Flag.category", "标志类别 | Category of the flag"),
+        row("Flag-status", "status", "token", "Flag.status", "标志状态 | Status of the flag"),
+        of_extension("Flag", "green-channel-reason", "绿色通道依据 | Reason for the green channel"),
+        row("Contract-applies", "applies", "date", "Contract.applies", "协议期限 | Term of the contract"),
+        row("Contract-type", "type", "token", "Contract.type", "协议类型 | Kind of contract"),
+        of_extension("Contract", "contract-state", "签约状态 | State of the contract"),
+        row(
+            "Contract-signed-doctor",
+            "signed-doctor",
+            "reference",
+            f"Contract.extension('{extension('signed-doctor')}').value",
+            "签约医生 | Doctor who signed",
+            ["Practitioner", "PractitionerRole"],
+        ),
+        row("Task-window", "window", "date", "Task.restriction.period", "服务窗口 | From when until when it may be done"),
     ]
 
 
-def row(name: str, code: str, kind: str, bases: tuple[str, ...], path: str, text: str, targets: list[str] | None = None) -> list[Any]:
-    """One parameter on an element of several types."""
-    return [name, code, kind, list(bases), " | ".join(f"{base}.{path}" for base in bases), targets or [], [], text]
+def row(name: str, code: str, kind: str, expression: str, text: str, targets: list[str] | None = None) -> list[Any]:
+    """One parameter; its bases are the types that the expression begins with."""
+    bases = list(dict.fromkeys(part.strip().partition(".")[0] for part in expression.split(" | ")))
+    return [name, code, kind, bases, expression, targets or [], [], text]
 
 
-def by_extension(code: str, kind: str, text: str, of_type: str = "", url: str = "", targets: list[str] | None = None) -> list[Any]:
-    """A parameter of Patient on the value of one of our extensions."""
-    path = f"extension('{extension(url or code)}').value" + (f".ofType({of_type})" if of_type else "")
-    return row(f"Patient-{code}", code, kind, ("Patient",), path, text, targets)
+def of_extension(base: str, name: str, text: str) -> list[Any]:
+    """A token parameter on the value of one of our extensions, named like it."""
+    return row(f"{base}-{name}", name, "token", f"{base}.extension('{extension(name)}').value", text)

@@ -4,7 +4,7 @@ The element trees of the definitions are the judge (``structure.py``); nothing i
 """
 
 from healthsvc.errors import Invalid, Issue
-from healthsvc.fhir import facts, structure
+from healthsvc.fhir import facts, profiles, structure
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry
 
@@ -21,7 +21,10 @@ def validate(resource: Resource, registry: Registry | None = None, *, profile_ch
         found = structure.resource(resource, entries)
     except RecursionError:
         return [Issue("is nested too deeply", "too-long", root)]
-    return [Issue(one.text, one.code, f"{root}.{one.path}" if one.path else root, one.severity) for one in found]
+    issues = [Issue(one.text, one.code, f"{root}.{one.path}" if one.path else root, one.severity) for one in found]
+    if profile_checks and not any(one.severity == "error" for one in issues):
+        issues += profiles.check(resource)
+    return issues
 
 
 def require_valid(resource: Resource, registry: Registry | None = None, *, profile_checks: bool = True) -> list[Issue]:

@@ -200,7 +200,7 @@ def test_our_extensions_can_be_searched() -> None:
         "extension": [
             {"url": extension("risk-tag"), "valueCodeableConcept": {"coding": [{"system": "s", "code": "falls"}]}},
             {"url": extension("risk-tag"), "valueCodeableConcept": {"coding": [{"system": "s", "code": "alone"}]}},
-            {"url": extension("managing-unit"), "valueString": "某局"},
+            {"url": extension("managing-unit"), "valueReference": {"display": "某局"}},
         ],
     }
     found = extract(patient)

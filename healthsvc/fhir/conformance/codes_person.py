@@ -1,0 +1,143 @@
+"""Code systems about people: category, contacts, living, risk, green channel, contract, circle."""
+
+from healthsvc.fhir.conformance.tables import CodeTable, codes
+
+PERSON: tuple[CodeTable, ...] = (
+    codes("cadre-category", "离退休类别", "Category of retired cadre", """
+        lixiu  | 离休 | Retired with veteran status (joined the revolution before October 1949)
+        tuixiu | 退休 | Retired
+    """),
+    codes("contact-role", "联系人角色", "Role of a contact", """
+        family           | 家属 | Family
+        former-unit      | 原单位联络员 | Former work unit
+        community-worker | 社区工作者 | Community worker
+        community-doctor | 社区医生 | Community doctor
+    """),
+    codes("living-arrangement", "居住情况", "Living arrangement", """
+        alone        | 独居 | Alone
+        couple-alone | 夫妻空巢 | With the spouse only
+        with-family  | 与家人同住 | With family
+        with-carer   | 与护工同住 | With a carer
+        institution  | 机构养老 | In an institution
+    """),
+    codes("risk-tag", "风险标签", "Risk tag", """
+        age-80       | 80周岁以上 | 80 years or older
+        age-90       | 90周岁以上 | 90 years or older
+        alone        | 独居 | Lives alone
+        couple-alone | 夫妻空巢 | Lives with the spouse only
+        disabled     | 失能 | Disabled
+        dementia     | 失智 | Dementia
+        falls        | 跌倒风险 | Falls
+    """, closed=False),
+    codes("gbt-2261-1", "性别代码（GB/T 2261.1）", "Sex as recorded (GB/T 2261.1)", """
+        0 | 未知的性别 | Unknown
+        1 | 男性 | Male
+        2 | 女性 | Female
+        9 | 未说明的性别 | Not stated
+    """),
+    codes("green-channel", "绿色通道权益", "Green-channel right", """
+        consultation | 优先就诊 | Priority consultation
+        settlement   | 优先结算 | Priority settlement
+        dispensing   | 优先取药 | Priority dispensing
+    """),
+    codes("green-channel-reason", "绿色通道依据", "Reason for the green channel", """
+        lixiu      | 离休干部 | Veteran cadre (lixiu)
+        veteran    | 退役军人优待 | Veteran
+        disability | 残疾或失能 | Disability
+        age        | 高龄 | Old age
+        other      | 单独批准 | Approved one by one
+    """),
+    codes("contract-type", "协议类型", "Kind of contract", """
+        family-doctor | 家庭医生签约服务协议 | Family-doctor contract
+    """),
+    codes("contract-state", "签约状态", "State of a family-doctor contract", """
+        draft             | 草稿 | Draft
+        pending_signature | 待签字 | Waiting for signatures
+        active            | 履约中 | In force
+        renewed           | 已续约 | Renewed by a successor
+        expired           | 已到期 | Expired
+        terminated        | 已解约 | Ended early
+        transferred       | 已转签 | Transferred to another team
+    """),
+    codes("contract-end-reason", "解约原因", "Why a contract ended", """
+        deceased           | 去世 | Deceased
+        moved-away         | 迁出 | Moved away
+        own-wish           | 本人意愿 | Own wish
+        changed-team       | 更换团队 | Changed team
+        lost               | 失访 | Lost to follow-up
+        unreachable-a-year | 一年联系不上 | Unreachable for a year
+        refused-a-year     | 一年拒绝服务 | Refused service for a year
+        merged             | 档案合并 | Files were merged
+        other              | 其他 | Other
+    """),
+    codes("contract-signer", "签字方", "Who signs", """
+        resident | 本人 | The person
+        proxy    | 代签人 | Somebody for the person
+        doctor   | 签约医生 | The doctor
+    """),
+    codes("signature-kind", "签字方式", "How a signature was made", """
+        drawn     | 屏幕手写 | Drawn on a screen
+        wet_scan  | 纸质签字扫描 | Signed on paper and scanned
+        ca        | 电子认证签名 | Certified electronic signature
+        wet-scan  | 纸质签字扫描 | Signed on paper and scanned
+        certified | 电子认证签名 | Certified electronic signature
+    """),
+    codes("contract-package", "服务包", "Service package", "", closed=False),
+    codes("consent-kind", "知情同意类型", "Kind of consent", """
+        home-bed | 家庭病床服务协议 | Home-bed agreement
+        infusion | 上门输液知情同意 | Consent to infusion at home
+    """, closed=False),
+    codes("care-role", "结对角色", "Role in the pair", """
+        doctor | 责任医生 | Responsible doctor
+        nurse  | 责任护士 | Responsible nurse
+    """, closed=False),
+    codes("emergency", "一键通", "Emergency call", """
+        alarm   | 一键通求助 | Call for help
+        outcome | 处置结果 | Outcome
+    """, closed=False),
+    codes("alarm-kind", "求助类型", "Kind of alarm", """
+        help              | 求助 | Call for help
+        fall              | 跌倒 | Fall
+        sudden-illness    | 突发疾病 | Sudden illness
+        infusion-reaction | 输液反应 | Reaction to an infusion
+        device-silent     | 设备离线 | Device is silent
+        drill             | 演练 | Drill
+    """, closed=False),
+    codes("alarm-outcome", "求助处置结果", "Outcome of an alarm", """
+        helped-at-home    | 上门处置 | Helped at home
+        taken-to-hospital | 送医 | Taken to hospital
+        false-alarm       | 误报 | False alarm
+        drill             | 演练 | Drill
+        deceased          | 去世 | Deceased
+        other             | 其他 | Other
+    """, closed=False),
+    codes("circle-measurement", "十分钟圈测量项", "What is measured for the ten-minute circle", """
+        travel-walk  | 步行到达时间 | Travel time on foot
+        travel-ebike | 电动自行车到达时间 | Travel time by e-bike
+        travel-drive | 汽车到达时间 | Travel time by car
+        limit        | 时限 | Limit
+        home         | 住址坐标 | Position of the home
+        metres       | 路程 | Length of the way
+        snap         | 距最近道路 | Distance to the nearest road
+        doubt        | 存疑 | Doubt
+    """, closed=False),
+    codes("circle-verdict", "十分钟圈结论", "Verdict of the ten-minute circle", """
+        inside            | 圈内 | Inside
+        outside           | 圈外 | Outside
+        estimated-inside  | 可能在圈内（估算） | Probably inside (estimated)
+        estimated-outside | 可能在圈外（估算） | Probably outside (estimated)
+        ask               | 需人工核实 | A person has to look
+    """),
+    codes("circle-basis", "十分钟圈依据", "What the verdict rests on", """
+        road     | 路网 | By road
+        estimate | 估算 | Estimate
+        no_path  | 路网不通 | No path in the road data
+    """),
+    codes("circle-doubt", "十分钟圈存疑", "Doubt about the verdict", """
+        estimated         | 估算值 | Estimated
+        no-path           | 路网数据中无可通行路线 | No way from any station in the road data
+        no-path-to-nearer | 更近的站点在路网数据中不通 | A nearer station has no path
+        snapped-far       | 地址离最近道路过远 | The address is far from every usable road
+        outside-data      | 地址在路网数据范围之外 | The address lies outside the road data
+    """),
+)  # fmt: skip

@@ -1,0 +1,125 @@
+"""The tables as FHIR resources, to be read under ``/fhir`` by any client."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from healthsvc.fhir import own, systems
+from healthsvc.fhir.conformance.codes_care import CARE
+from healthsvc.fhir.conformance.codes_person import PERSON
+from healthsvc.fhir.conformance.extensions import EXTENSIONS
+from healthsvc.fhir.conformance.profiles import PROFILES
+from healthsvc.fhir.conformance.structures import extension_definition, profile_definition
+from healthsvc.fhir.conformance.tables import PUBLISHED_ON, PUBLISHER, VERSION, Code, CodeTable
+from healthsvc.fhir.json import Resource
+
+CODE_TABLES: dict[str, CodeTable] = {one.name: one for one in (*PERSON, *CARE)}
+NAMING: tuple[tuple[str, str, str, str], ...] = (
+    ("citizen-id", systems.CITIZEN_ID, "公民身份号码（GB 11643）", "Citizen identification number (GB 11643)"),
+    ("health-file-number", systems.HEALTH_FILE_NUMBER, "健康档案编号", "Number of the health file"),
+    ("staff-number", systems.STAFF_NUMBER, "医务人员编号", "Number of a member of staff"),
+    ("institution-code", systems.INSTITUTION_CODE, "医疗机构编码", "Code of a medical institution"),
+    ("outpatient-number", systems.OUTPATIENT_NUMBER, "门诊号", "Outpatient number"),
+    ("inpatient-number", systems.INPATIENT_NUMBER, "住院号", "Inpatient number"),
+    ("health-card", systems.HEALTH_CARD, "居民健康卡号", "Number of the health card"),
+    ("lixiu-certificate", systems.LIXIU_CERTIFICATE, "离休干部荣誉证编号", "Number of the veteran cadre's certificate"),
+    ("contract-number", systems.CONTRACT_NUMBER, "签约协议编号", "Number of a family-doctor contract"),
+    ("citizen-id-unverified", systems.UNVERIFIED_CITIZEN_ID, "未通过校验的身份号码", "Citizen id that failed its check"),
+)
+"""Identifier systems: id, uri, Chinese, English."""
+
+
+@cache
+def resources() -> tuple[Resource, ...]:
+    """Everything that we publish, in a fixed order; treat it as read-only."""
+    made = [
+        *map(code_system, CODE_TABLES.values()),
+        *(value_set(one) for one in CODE_TABLES.values() if one.codes),
+        *map(extension_definition, EXTENSIONS),
+        *map(profile_definition, PROFILES),
+        *map(search_parameter, own.rows()),
+        *(naming_system(*row) for row in NAMING),
+    ]
+    return (*made, implementation_guide(made))
+
+
+def canonical(resource_type: str, name: str, zh: str, en: str, **more: Any) -> Resource:
+    """What all published resources have in common."""
+    return {
+        "resourceType": resource_type,
+        "id": name,
+        "url": f"{systems.BASE}/{resource_type}/{name}",
+        "version": VERSION,
+        "name": machine_name(name),
+        "title": f"{zh} {en}",
+        "status": "active",
+        "experimental": False,
+        "date": PUBLISHED_ON,
+        "publisher": PUBLISHER,
+        "description": f"{zh}。{en}.",
+        **more,
+    }
+
+
+def machine_name(name: str) -> str:
+    """``green-channel`` as GreenChannel."""
+    return "".join(part[:1].upper() + part[1:] for part in name.replace("_", "-").split("-"))
+
+
+def code_system(table: CodeTable) -> Resource:
+    """A table of codes: Chinese display, English designation."""
+    content = ("complete" if table.closed else "fragment") if table.codes else "not-present"
+    more: Resource = {"caseSensitive": True, "content": content}
+    if table.codes:
+        more |= {"valueSet": systems.value_set(table.name), "count": len(table.codes), "concept": list(map(concept, table.codes))}
+    return canonical("CodeSystem", table.name, table.zh, table.en, **more)
+
+
+def concept(one: Code) -> Resource:
+    """One code."""
+    return {"code": one.code, "display": one.zh, "designation": [{"language": "en", "value": one.en}]}
+
+
+def value_set(table: CodeTable) -> Resource:
+    """All codes of a table."""
+    return canonical("ValueSet", table.name, table.zh, table.en, compose={"include": [{"system": systems.code_system(table.name)}]})
+
+
+def search_parameter(row: list[Any]) -> Resource:
+    """One of our search parameters."""
+    name, code, kind, bases, expression, targets, _, text = row
+    made = canonical("SearchParameter", name, *text.rsplit(" | ", 1), code=code, base=bases, type=kind, expression=expression)
+    made["xpathUsage"] = "normal"
+    del made["title"]
+    return made | ({"target": targets} if targets else {})
+
+
+def naming_system(name: str, uri: str, zh: str, en: str) -> Resource:
+    """One identifier system."""
+    kind, value = ("oid", uri.removeprefix("urn:oid:")) if uri.startswith("urn:oid:") else ("uri", uri)
+    made = canonical("NamingSystem", name, zh, en, kind="identifier", uniqueId=[{"type": kind, "value": value, "preferred": True}])
+    return {key: value for key, value in made.items() if key not in ("url", "version", "title", "experimental")}
+
+
+def implementation_guide(made: list[Resource]) -> Resource:
+    """The guide that lists all of it."""
+    return canonical(
+        "ImplementationGuide",
+        "healthsvc",
+        "离退休干部社区医疗服务实施指南",
+        "Implementation guide of community care for retired cadres",
+        packageId="healthsvc.fhir",
+        license="Apache-2.0",
+        fhirVersion=["4.0.1"],
+        definition={"resource": list(listed(made))},
+    )
+
+
+def listed(made: list[Resource]) -> Iterator[Resource]:
+    """The resources as entries of the guide."""
+    for one in made:
+        yield {
+            "reference": {"reference": f"{one['resourceType']}/{one['id']}"},
+            "name": one.get("title") or one["name"],
+            "exampleBoolean": False,
+        }
