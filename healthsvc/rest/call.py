@@ -10,8 +10,10 @@ from healthsvc.errors import Malformed, Refusal, TooLarge
 from healthsvc.fhir.json import Resource, loads
 from healthsvc.fhir.systems import BASE
 
+FHIR_JSON = "application/fhir+json"
 JSON_PATCH = "application/json-patch+json"
-_JSON = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", JSON_PATCH})
+MERGE_PATCH = "application/merge-patch+json"
+_JSON = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", JSON_PATCH, MERGE_PATCH})
 _ACCEPTED = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "application/*", "text/*", "*/*"})
 _FORMATS = frozenset({"json", "application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/fhir json"})
 _OUTSIDE = frozenset({"_format", "_pretty"})

@@ -1,4 +1,4 @@
-"""Patch: JSON Patch (RFC 6902) and FHIRPath Patch, by id or by condition."""
+"""Patch: JSON Patch (RFC 6902), FHIRPath Patch, and JSON Merge Patch (RFC 7396), which fhirpy sends; by id or by condition."""
 
 import base64
 from typing import Any
@@ -11,7 +11,7 @@ from healthsvc.access.door import StoreWriting
 from healthsvc.errors import Gone, Invalid, Malformed, NotFound
 from healthsvc.fhir.json import Resource, loads
 from healthsvc.rest.answer import Answer, written
-from healthsvc.rest.call import JSON_PATCH, Call, UnsupportedMedia, call_of
+from healthsvc.rest.call import FHIR_JSON, JSON_PATCH, Call, UnsupportedMedia, call_of
 from healthsvc.rest.conditional import one_match, version_of
 from healthsvc.rest.fhirpath_patch import apply as apply_fhirpath
 from healthsvc.rest.permitted import require_write, visible
@@ -46,7 +46,7 @@ def patch(store: Store, type: str, id: str | None, call: Call) -> Answer:
 def patched(resource: Resource, call: Call) -> Resource:
     """The resource after the patch in the body of a call."""
     if call.media == "application/x-www-form-urlencoded":
-        raise UnsupportedMedia("send a patch as application/json-patch+json, or Parameters as application/fhir+json")
+        raise UnsupportedMedia("send a patch as application/json-patch+json or application/merge-patch+json, or Parameters as application/fhir+json")
     body = loads(call.body) if call.body else None
     if call.media == JSON_PATCH or isinstance(body, list):
         return json_patched(resource, body)
@@ -54,7 +54,23 @@ def patched(resource: Resource, call: Call) -> Resource:
         return apply_fhirpath(resource, body)
     if isinstance(body, dict) and body.get("resourceType") == "Binary" and body.get("contentType") == JSON_PATCH:
         return json_patched(resource, loads(_decoded(body)))
+    if isinstance(body, dict) and call.media != FHIR_JSON:
+        return merged(resource, body)
     raise Malformed("a patch is a list of JSON Patch operations (application/json-patch+json) or a Parameters resource (FHIRPath Patch)")
+
+
+def merged(resource: Resource, changes: Resource) -> Resource:
+    """RFC 7396: what is named is replaced, null takes away, the rest stays."""
+    result = dict(resource)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            inner = result.get(key)
+            result[key] = merged(inner if isinstance(inner, dict) else {}, value)
+        else:
+            result[key] = value
+    return result
 
 
 def json_patched(resource: Resource, operations: Any) -> Resource:

@@ -74,10 +74,13 @@ class Plan:
         if self.keys[0].kind is None:
             return self._sorted(count, position, with_key=False)
         if position is not None and position[0] == "none":
-            return self._sorted(count, position[1:], with_key=False, without=True)
+            return self._sorted(count, position[1:] or None, with_key=False, without=True)
         first = self._sorted(count, position, with_key=True)
-        if len(first.rows) == count:
+        if first.position is not None:
             return first
+        if len(first.rows) == count:
+            more = self._sorted(1, None, with_key=False, without=True).rows
+            return Slice(first.rows, ["none"] if more else None)
         rest = self._sorted(count - len(first.rows), None, with_key=False, without=True)
         return Slice(first.rows + rest.rows, rest.position)
 

@@ -248,7 +248,18 @@ def test_fhirpath_patch(client: httpx.Client) -> None:
     assert patch(_operation("add", "Patient", name="birthDate", value={"valueDate": "1934"})).status_code == 422
     assert patch(_operation("add", "Patient", name="nonsense", value={"valueDate": "1934"})).status_code == 422
     assert patch(_operation("shake", "Patient.photo")).status_code == 400
-    assert client.patch(f"/Patient/{patient['id']}", json={"resourceType": "Patient"}).status_code == 400
+    fhir = {"content-type": "application/fhir+json"}
+    assert client.patch(f"/Patient/{patient['id']}", content=b'{"resourceType": "Patient"}', headers=fhir).status_code == 400
+
+
+def test_merge_patch(client: httpx.Client) -> None:
+    patient = _created(client, {**PATIENT, "gender": "male", "maritalStatus": {"text": "丧偶"}})
+    headers = {"content-type": "application/merge-patch+json"}
+    changes = {"gender": None, "maritalStatus": {"text": "再婚"}, "active": True}
+    done = client.patch(f"/Patient/{patient['id']}", content=json.dumps(changes), headers=headers).json()
+    assert "gender" not in done
+    assert (done["maritalStatus"], done["active"], done["birthDate"]) == ({"text": "再婚"}, True, "1934-12-17")
+    assert client.patch(f"/Patient/{patient['id']}", content=b'{"id": null}', headers=headers).status_code == 422
 
 
 def test_history_of_one_type_and_all(client: httpx.Client) -> None:
