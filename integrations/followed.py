@@ -8,7 +8,7 @@ from healthsvc.store.inbox_tables import FollowedRow
 _FOLLOWED = FollowedRow.__table__  # type: ignore[attr-defined]
 _SET = text(
     "INSERT INTO followed (key, happened, event) VALUES (:key, :happened, :event) "
-    "ON CONFLICT (key) DO UPDATE SET happened = :happened, event = :event"
+    "ON CONFLICT (key) DO UPDATE SET happened = excluded.happened, event = excluded.event WHERE excluded.happened >= followed.happened"
 )
 
 
@@ -20,5 +20,4 @@ def is_stale(store: Store, key: str, happened: int) -> bool:
 
 def follow(store: Store, key: str, happened: int, event: str) -> None:
     """Note that the stream has been followed up to an event; an earlier event does not set it back."""
-    if not is_stale(store, key, happened):
-        store.connection.execute(_SET, {"key": key, "happened": happened, "event": event})
+    store.connection.execute(_SET, {"key": key, "happened": happened, "event": event})

@@ -13,6 +13,7 @@ from healthsvc.greenchannel.rules import RIGHT_NAMES
 from healthsvc.greenchannel.service import answer_for
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
+from healthsvc.referral import service as referrals
 from healthsvc.store import Store
 from healthsvc.store.stored import micros
 from healthsvc.visit.resources import derived_id
@@ -112,17 +113,28 @@ def _follow_stay(
         if kind is Move.CANCEL_DISCHARGE:
             call_off(store, derived_id("follow-up", moved.id), "discharge-cancelled", outcome)
         outcome.wrote(ask(store, party.id, "admission-visit", moved.id, happened, policy.admission_visit_days))
+        if referred := referrals.admitted(store, party.id, f"Encounter/{moved.id}"):
+            outcome.made.append(f"ServiceRequest/{referred.id}")
         return
     if moved.ends(classes):
         if kind is Move.CANCEL_ADMIT:
             call_off(store, derived_id("admission-visit", moved.id), "admission-cancelled", outcome)
         elif kind is Move.DISCHARGE:
-            outcome.wrote(ask(store, party.id, "follow-up", moved.id, happened, policy.discharge_followup_days))
+            _discharged(store, party, moved, happened, policy, outcome)
         take_up(store, party.id, happened, policy, outcome)
     elif moved.is_new_as("finished") and moved.after.get("class", {}).get("code") in classes:
-        outcome.wrote(ask(store, party.id, "follow-up", moved.id, happened, policy.discharge_followup_days))
+        _discharged(store, party, moved, happened, policy, outcome)
     elif kind is Move.ADMIT and moved.is_new_as("in-progress"):
         _start_channel_clock(store, party.id, moved, outcome)
+
+
+def _discharged(store: Store, party: Party, moved: Moved, at: datetime, policy: HospitalPolicy, outcome: Outcome) -> None:
+    """Somebody is back from hospital: the referral that led there asks for its own follow-up, otherwise the stay does."""
+    referred = referrals.discharged(store, party.id, f"Encounter/{moved.id}")
+    if referred is not None:
+        outcome.made.append(f"ServiceRequest/{referred.id}")
+        return
+    outcome.wrote(ask(store, party.id, "follow-up", moved.id, at, policy.discharge_followup_days))
 
 
 def _start_channel_clock(store: Store, patient: str, moved: Moved, outcome: Outcome) -> None:
