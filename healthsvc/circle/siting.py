@@ -145,8 +145,8 @@ def choose(reached: Reached, count: int, time_limit: float, weights: Floats | No
     columns, grouped = columns[:, open_], grouped[open_]
     quick = _greedy(columns, grouped, count)
     best, bound, proven = quick, float(grouped.sum()), False
-    if _gain(columns, grouped, quick) >= bound:
-        proven = True
+    if count == 1 or _gain(columns, grouped, quick) >= bound:
+        bound, proven = _gain(columns, grouped, quick), True  # the best single place, or every home that any place reaches
     elif columns.size:
         best, bound, proven = _solve(columns, grouped, count, max(0.1, time_limit - (perf_counter() - begun)), quick)
     ordered = _by_gain(columns, grouped, best)
