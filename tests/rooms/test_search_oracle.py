@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from search_oracle import World, sort_value
+from sqlalchemy import create_engine
 
 from healthsvc.fhir.json import Resource, loads
 from healthsvc.store import SYSTEM, Database, search_plan, search_rows
@@ -83,10 +84,19 @@ def _resources(seed: int) -> list[Resource]:
     return made
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Database]]:
-    path: Path = tmp_path_factory.mktemp("oracle")
-    database = Database.open(f"sqlite:///{path}/healthsvc.sqlite", validate=lambda resource: [])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Database]]:
+    if request.param == "sqlite":
+        path: Path = tmp_path_factory.mktemp("oracle")
+        url = f"sqlite:///{path}/healthsvc.sqlite"
+    else:
+        server: str = request.getfixturevalue("postgres_server")
+        engine = create_engine(server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("CREATE DATABASE oracle")
+        engine.dispose()
+        url = server.rsplit("/", 1)[0] + "/oracle"
+    database = Database.open(url, validate=lambda resource: [])
     resources = _resources(20261122)
     with database.writing(SYSTEM, at=AT) as store:
         for one in resources:
@@ -191,7 +201,7 @@ def searches(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]], list[str], li
 
 
 @pytest.mark.parametrize("ceiling", [4000, 6])
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=searches())
 def test_the_search_finds_what_the_oracle_finds(
     world: tuple[World, Database],
