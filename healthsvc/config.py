@@ -23,10 +23,16 @@ class Settings(BaseSettings):
     request_limit: int = Field(64 << 20, ge=1 << 10, description="Largest request body, bytes")
     bundle_limit: int = Field(5000, ge=1, description="Most entries in one transaction or batch")
     message_limit: int = Field(32 << 20, ge=1 << 10, description="Largest HL7 message, bytes")
+    valhalla: str | None = Field(None, description="http:// address of a Valhalla service on this machine; unset: the loaded roads")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="One JSON object a line instead of readable text")
     session_idle_minutes: int = Field(30, ge=1, description="A page session ends after so many idle minutes")
     session_hours: int = Field(12, ge=1, description="A page session ends after so many hours in any case")
+    notify_webhook: str = Field("", description="Address of a message gateway for emergency calls (http or https); unset: only the log")
+    notify_secret: str = Field("", description="Secret that signs what is posted to the message gateway")
+    notify_smtp: str = Field("", description="Mail server HOST:PORT for emergency calls, where there is no message gateway")
+    notify_sender: str = Field("", description="Mail address that emergency mails come from")
+    notify_mail_gateway: str = Field("", description="Domain that turns NUMBER@DOMAIN into a text message")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
 
     @classmethod

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -11,15 +12,19 @@ import uvicorn
 
 from healthsvc.access.door import session_life
 from healthsvc.app import create_app
+from healthsvc.circle.providers import use as use_roads
 from healthsvc.errors import Invalid
 from healthsvc.installation import Installation
 from healthsvc.jobs import Timers
 from healthsvc.timetable import jobs
 from integrations.address import Address
+from integrations.alarms.watch import Watch
 from integrations.feeds import Feeds
 from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.inbox import Inbox
 from integrations.mllp.server import Limits
+from integrations.roads.valhalla import Valhalla
+from integrations.notify import notifier_for
 from integrations.roles import Role
 from integrations.worker import Worker
 
@@ -40,6 +45,8 @@ class Serving:
         """Start what was chosen: lines first, so that the pages can show them; the API last."""
         here = self.installation
         wiring: dict[str, Any] = {}
+        if here.settings.valhalla:
+            use_roads(partial(Valhalla, here.settings.valhalla))
         shelf = load_shelf(here.settings.data / "hospitals")
         inbox = Inbox(here.database, shelf)
         if Role.FEEDS in self.roles:
@@ -51,6 +58,9 @@ class Serving:
             worker = Worker(here.database, shelf, f"{socket.gethostname()}:{os.getpid()}", inbox.arrived)
             worker.start()
             self._stops.append(("worker", worker.stop))
+            watch = Watch(here.database, notifier_for(here.settings))
+            watch.start()
+            self._stops.append(("watch", watch.stop))
         if Role.TIMERS in self.roles:
             timers = Timers(here.database, jobs(session_life(here.settings)))
             timers.start()
