@@ -23,8 +23,8 @@ from integrations.feeds import Feeds
 from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.inbox import Inbox
 from integrations.mllp.server import Limits
-from integrations.roads.valhalla import Valhalla
 from integrations.notify import notifier_for
+from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
 from integrations.worker import Worker
 
