@@ -20,6 +20,7 @@ ROOMS: Final = {
     "greenchannel": "绿色通道",
     "healthfile": "健康档案",
     "homebed": "家庭病床",
+    "hospital": "医院接入",
     "indicators": "考核",
     "infusion": "上门输液",
     "infusion_drugs": "输液药品",

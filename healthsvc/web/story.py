@@ -1,6 +1,6 @@
 """时间线 one person's story in one line of time: hospital, results, visits, bed, infusions, contracts; newest first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
 from typing import Any, Final
@@ -28,12 +28,15 @@ class Event:
     sign: str
     tone: str
     title: str
-    lines: tuple[str, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
+    """Label (or empty) and text."""
     values: tuple[Value, ...] = ()
     link: str = ""
     kind: str = ""
     """hospital, visit, result, care: what the tabs filter by."""
     chips: tuple[tuple[str, str], ...] = ()
+    about: str = ""
+    """What it is about, in the words of whoever wrote it."""
 
 
 def story(store: Store, patient: str, names: Directory) -> list[Event]:
@@ -83,7 +86,7 @@ class _Teller:
         where = encounter.get("serviceProvider", {}).get("display", "")
         ward = next((one.get("location", {}).get("display", "") for one in encounter.get("location", [])), "")
         reason = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
-        lines = tuple(filter(None, (" ".join(filter(None, (where, ward))), reason)))
+        lines = _plain(" ".join(filter(None, (where, ward))), reason)
         if encounter.get("status") in ("cancelled", "entered-in-error"):
             yield from self._at(period.get("start"), "hospital", "", "住院已取消", lines, kind="hospital")
             return
@@ -106,7 +109,7 @@ class _Teller:
         status = encounter.get("status")
         notes = [note["text"] for note in (task or {}).get("note", []) if "text" in note]
         said = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
-        lines = tuple(filter(None, (staff, f"主诉：{said}" if said else "", *(f"建议：{note}" for note in notes))))
+        lines = (*_plain(staff), *((("主诉", said),) if said else ()), *(("建议", note) for note in notes))
         chips = {"planned": (("已排班", ""),), "in-progress": (("进行中", "blue"),), "cancelled": (("已取消", ""),)}.get(str(status), ())
         link = f"/visits/{task['id']}" if task else ""
         tone = "main" if status == "finished" else ""
@@ -118,7 +121,7 @@ class _Teller:
         self._told |= {one["id"] for one in results}
         shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
         when = report.get("effectiveDateTime") or report.get("effectivePeriod", {}).get("start") or report.get("issued")
-        lines = tuple(filter(None, (report.get("conclusion", ""),)))
+        lines = _plain(report.get("conclusion", ""))
         yield from self._at(
             when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result", chips=_abnormal(shown)
         )
@@ -138,7 +141,7 @@ class _Teller:
     def _contract(self, contract: Resource) -> Iterator[Event]:
         applies = contract.get("applies", {})
         ended = contract.get("status") in ("terminated", "cancelled", "revoked")
-        lines = (f"{applies.get('start', '')} 至 {applies.get('end', '')}",) if applies else ()
+        lines = _plain(f"{applies.get('start', '')} – {applies.get('end', '')}" if applies else "")
         chips = (("已终止", ""),) if ended else (("生效", "green"),) if contract.get("status") == "executed" else (("待签", "amber"),)
         yield from self._at(
             applies.get("start") or contract.get("issued"), "contract", "main", "家庭医生签约", lines, kind="care", chips=chips
@@ -146,14 +149,14 @@ class _Teller:
 
     def _bed(self, episode: Resource) -> Iterator[Event]:
         period = episode.get("period", {})
-        title = next((_words(one) for one in episode.get("type", []) if _words(one)), "家庭病床")
+        about = next((_words(one) for one in episode.get("type", []) if _words(one)), "家庭病床")
         chips = {"active": (("在床", "blue"),), "onhold": (("暂停", "amber"),)}.get(str(episode.get("status")), ())
-        yield from self._at(period.get("start"), "bed", "blue", f"{title} · 建床", (), kind="care", chips=chips)
+        yield from self._at(period.get("start"), "bed", "blue", "建床", (), kind="care", chips=chips, about=about)
         if episode.get("status") == "finished" and "end" in period:
-            yield from self._at(period["end"], "bed", "", f"{title} · 撤床", (), kind="care")
+            yield from self._at(period["end"], "bed", "", "撤床", (), kind="care", about=about)
 
     def _order(self, order: Resource) -> Iterator[Event]:
-        dose = tuple(one["text"] for one in order.get("dosageInstruction", []) if "text" in one)
+        dose = _plain(*(one.get("text", "") for one in order.get("dosageInstruction", [])))
         yield from self._at(
             order.get("authoredOn"), "drip", "violet", _words(order.get("medicationCodeableConcept")) or "用药医嘱", dose, kind="care"
         )
@@ -162,7 +165,7 @@ class _Teller:
         to = "、".join(one.get("display", "") for one in request.get("performer", []))
         title = _words(request.get("code")) or "转诊"
         when = request.get("authoredOn") or request.get("occurrenceDateTime")
-        yield from self._at(when, "route", "amber", title, (to,) if to else (), kind="hospital")
+        yield from self._at(when, "route", "amber", title, _plain(to), kind="hospital")
 
     def _flag(self, flag: Resource) -> Iterator[Event]:
         title = _words(flag.get("code")) or "提示"
@@ -171,11 +174,11 @@ class _Teller:
 
     def _condition(self, condition: Resource) -> Iterator[Event]:
         when = condition.get("onsetDateTime") or condition.get("recordedDate")
-        yield from self._at(when, "note", "", f"诊断：{_words(condition.get('code'))}", (), kind="care")
+        yield from self._at(when, "note", "", "诊断", (), kind="care", about=_words(condition.get("code")))
 
     def _allergy(self, allergy: Resource) -> Iterator[Event]:
         when = allergy.get("onsetDateTime") or allergy.get("recordedDate")
-        yield from self._at(when, "warn", "red", f"过敏：{_words(allergy.get('code'))}", (), kind="care")
+        yield from self._at(when, "warn", "red", "过敏", (), kind="care", about=_words(allergy.get("code")))
 
     def _task(self, task: Resource) -> Iterator[Event]:
         """Only what no Encounter tells: visits that were missed."""
@@ -187,10 +190,11 @@ class _Teller:
             when,
             "task",
             "red",
-            f"{_words(task.get('code'))} · 未访",
-            (reason,) if reason else (),
+            _words(task.get("code")),
+            _plain(reason),
             link=f"/visits/{task['id']}",
             kind="visit",
+            chips=(("未访", "red"),),
         )
 
     def _at(
@@ -199,16 +203,22 @@ class _Teller:
         sign: str,
         tone: str,
         title: str,
-        lines: Iterable[str],
+        lines: tuple[tuple[str, str], ...],
         values: tuple[Value, ...] = (),
         link: str = "",
         kind: str = "",
         chips: tuple[tuple[str, str], ...] = (),
+        about: str = "",
     ) -> Iterator[Event]:
         """An event, if it is known when it was: a date stands for its whole day."""
         moment, whole = _moment(str(when or ""), self._zone)
         if moment is not None:
-            yield Event(moment, whole, sign, tone, title, tuple(lines), values, link, kind, chips)
+            yield Event(moment, whole, sign, tone, title, lines, values, link, kind, chips, about)
+
+
+def _plain(*texts: str) -> tuple[tuple[str, str], ...]:
+    """Lines without a label; empty ones are left out."""
+    return tuple(("", text) for text in texts if text)
 
 
 def _moment(when: str, zone: tzinfo) -> tuple[datetime | None, bool]:
@@ -234,5 +244,4 @@ def _tone(shown: tuple[Value, ...]) -> str:
 
 
 def _abnormal(shown: tuple[Value, ...]) -> tuple[tuple[str, str], ...]:
-    count = sum(bool(value.mark) for value in shown)
-    return ((f"{count} 项异常", "red"),) if count else ()
+    return (("有异常", "red"),) if any(value.mark for value in shown) else ()

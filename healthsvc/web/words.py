@@ -23,6 +23,12 @@ def english() -> Mapping[str, str]:
 
 
 @lru_cache(maxsize=1)
+def codes() -> Mapping[str, tuple[str, str]]:
+    """Code -> Chinese and English word, for codes that pages show."""
+    return {key: (str(value[0]), str(value[1])) for key, value in _read("codes.toml")["codes"].items()}
+
+
+@lru_cache(maxsize=1)
 def reasons() -> Mapping[str, str]:
     """Reason code of a refusal -> what to tell the reader in Chinese."""
     return {key: str(value) for key, value in _read("reasons.toml")["reason"].items()}
@@ -33,7 +39,9 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def say(text: str, language: str = "zh", **values: object) -> str:
-    """A text in a language; ``{name}`` in it stands for a value. What the catalogue lacks stays Chinese."""
+    """A text or a code in a language; ``{name}`` in it stands for a value. What the catalogue lacks stays Chinese."""
+    if text in codes():
+        return codes()[text][language != "zh"]
     spoken = text if language == "zh" else english().get(text, text)
     return _SLOT.sub(lambda slot: str(values.get(slot[1], slot[0])), spoken) if values else spoken
 
