@@ -9,7 +9,7 @@ from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.circle import geojson, service, town
 from healthsvc.circle.coverage import Answer, Count, Coverage, Station
 from healthsvc.circle.datum import place
-from healthsvc.circle.providers import Composite, travel_times
+from healthsvc.circle.providers import site_roads, travel_times
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.rules import Mode
 from healthsvc.circle.travel import BASES, Matrix, Snap, TravelTimes
@@ -176,15 +176,15 @@ def reach(
 
 @router.get("/roads.geojson", dependencies=[needs("directory")])
 def roads(
-    times: Times,
+    request: Request,
     store: StoreReading,
     bbox: Annotated[str | None, Query(description="west,south,east,north")] = None,
     detail: Annotated[int, Query(ge=0, le=6)] = 6,
 ) -> Response:
     """The roads as lines. The attribution must be shown on every map."""
-    engine = times.roads if isinstance(times, Composite) else times
+    engine = site_roads(request.app.state.settings.data, request.app.state.policy).roads
     if not isinstance(engine, Roads):
-        raise NotFound("the engine of this site draws no roads; load an extract with `healthsvc roads load FILE.osm.pbf`")
+        raise NotFound("this site has no roads to draw; load an extract with `healthsvc roads load FILE.osm.pbf`")
     drawn = geojson.roads(engine.network, engine.manifest, geojson.bbox(bbox), detail)
     if engine.manifest.get("invented"):
         drawn["features"] = geojson.town(town.town())["features"] + drawn["features"]

@@ -1,5 +1,6 @@
 """Who answers: the roads where there are data, the estimate elsewhere, marked as such."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -15,7 +16,9 @@ from healthsvc.circle.travel import ESTIMATE, Estimate, Matrix, Reach, Status, T
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 
-__all__ = ["Composite", "policy_values", "travel_times"]
+__all__ = ["Composite", "policy_values", "site_roads", "travel_times", "use"]
+
+_chosen: list[Callable[[CirclePolicy], TravelTimes]] = []
 
 
 class Composite:
@@ -66,13 +69,33 @@ def travel_times(data: Path | None, policy: Policy | None = None, on: date | Non
     Raises:
         Malformed: the saved network is damaged.
     """
-    known = policy or load_policy(None if data is None else data / "policy")
-    values = _Values(policy_values(known, on or clock.today()))
+    values = _Values(_in_force(data, policy, on))
+    if _chosen:
+        return Composite(_chosen[0](values.policy), Estimate(values.policy))
+    return site_roads(data, policy, on)
+
+
+def site_roads(data: Path | None, policy: Policy | None = None, on: date | None = None) -> Composite:
+    """The site's own roads, whoever answers questions: maps are drawn from them. Arguments and refusals as :func:`travel_times`."""
+    values = _Values(_in_force(data, policy, on))
     path = None if data is None else data / "roads" / "network.npz"
     if path is None or not path.is_file():
         return _town(values)
     stamp = path.stat()
     return _loaded(path, (stamp.st_mtime_ns, stamp.st_size), values)
+
+
+def use(engine: Callable[[CirclePolicy], TravelTimes] | None) -> None:
+    """Let another road engine answer in this process, made anew for the parameters in force; None: the site's own roads again.
+
+    Called once, where the parts are put together.
+    """
+    _chosen[:] = [engine] if engine else []
+
+
+def _in_force(data: Path | None, policy: Policy | None, on: date | None) -> CirclePolicy:
+    known = policy or load_policy(None if data is None else data / "policy")
+    return policy_values(known, on or clock.today())
 
 
 class _Values:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from healthsvc import policy
 from healthsvc.circle.coverage import Home, Station, measure
 from healthsvc.circle.policy import policy_values
-from healthsvc.circle.providers import Composite
+from healthsvc.circle.providers import Composite, site_roads, travel_times, use
 from healthsvc.circle.rules import Basis, Verdict
 from healthsvc.circle.travel import ESTIMATE, NO_PATH, ROAD, Estimate, straight
 from healthsvc.errors import Invalid, Unavailable
@@ -137,6 +138,17 @@ def test_behind_it_stands_the_estimate_and_the_circle_says_which(service: tuple[
     assert [one.membership.verdict for one in found.answers] == [Verdict.INSIDE, Verdict.ASK, Verdict.ESTIMATED_OUTSIDE]
     assert times.matrix([(121.599, 30.45)], [(122.5, 30.45)], "walk").basis[0, 0] == ESTIMATE
     assert str(times.status()).startswith("valhalla 3.9.1")
+
+
+def test_a_site_that_chose_it_is_answered_by_it_and_still_draws_its_own_roads(service: tuple[type[Service], str]) -> None:
+    _, url = service
+    use(partial(Valhalla, url))
+    try:
+        assert str(travel_times(None).status()).startswith("valhalla")
+        assert site_roads(None).status().engine == "healthsvc roads"
+    finally:
+        use(None)
+    assert travel_times(None).status().engine == "healthsvc roads"
 
 
 def test_reach_is_the_isochrone(service: tuple[type[Service], str]) -> None:
