@@ -69,6 +69,18 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a hospital takes messages from us."""
+
+    name: str
+    """The profile's name."""
+    host: str
+    port: int
+    seconds: float = 10.0
+    """How long to wait for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One hospital line."""
 
@@ -103,6 +115,8 @@ class Profile:
     """PV1-18, likewise."""
     abnormal: Mapping[str, str] = field(default_factory=dict)
     """OBX-8 words of the site to table 0078 codes (``M`` for normal in Chinese laboratories)."""
+
+    send: Destination | None = None
 
     def hospital_of(self, header: Header) -> str:
         """The hospital code for a message."""

@@ -1,0 +1,148 @@
+"""The outbox: messages to hospitals wait in the database, go out in each person's order, and are tried again without flooding anybody.
+
+Delivery is at least once: a message keeps its control id however often it is sent, so the peer can recognise it. Only an answer with its
+own number counts (MSA-2); a line that answers anything else is dropped. AA and CA end it, AR and CR end it as refused, AE and CE and
+silence are tried again after a growing pause, which holds back the messages of the same person and of nobody else. After silence the
+whole destination rests, because the next message would only knock at the same closed door.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+
+from healthsvc import clock
+from healthsvc.errors import Refusal
+from healthsvc.fhir.json import loads
+from healthsvc.store import Actor, Database, Store
+from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.stored import micros
+from integrations import metrics
+from integrations.hl7v2.replies import Reply, belongs, read_reply
+from integrations.hospitals.profile import Destination
+from integrations.mllp.client import Client, NoAnswer
+
+log = structlog.get_logger()
+
+LOOK_AHEAD = 1000
+IDLE_SECONDS = 0.5
+_ACTOR = Actor("system/outbox", "hospital line", frozenset({"system"}), "hl7")
+_KIND = "hl7:"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """Filled from ``policy/hospital.toml``."""
+
+    delivery_first_pause_seconds: int
+    delivery_longest_pause_seconds: int
+    delivery_jitter: float
+    delivery_errors: int
+
+
+def send_later(store: Store, destination: str, person: str, text: str, codec: str = "utf-8") -> None:
+    """Leave a message for a hospital; it becomes due when this transaction commits. ``person`` keeps the order (a Patient id)."""
+    store.outbox(f"{_KIND}{destination}", person, {"message": text, "codec": codec})
+
+
+def pause(attempts: int, policy: DeliveryPolicy, chance: float) -> timedelta:
+    """How long to wait after so many failed attempts (``chance`` from 0 to 1): doubling, bounded, and never quite the same."""
+    seconds = min(policy.delivery_first_pause_seconds * 2.0 ** min(attempts - 1, 30), policy.delivery_longest_pause_seconds)
+    return timedelta(seconds=seconds * (1 + policy.delivery_jitter * (2 * chance - 1)))
+
+
+class Courier:
+    """Delivers to one destination, one message at a time, in a thread of its own."""
+
+    def __init__(self, database: Database, destination: Destination, chance: Callable[[], float]) -> None:
+        self.database = database
+        self.destination = destination
+        self._chance = chance
+        self._client = Client(destination.host, destination.port, belongs, seconds=destination.seconds)
+        self._stopping = threading.Event()
+        self._silences = 0
+        self._rests_until: datetime | None = None
+        self._thread = threading.Thread(target=self._run, name=f"courier-{destination.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the message at hand and end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._client.close()
+
+    def round(self, at: datetime) -> int:
+        """Deliver what is due, first message of each person first; gives how many messages were settled."""
+        if self._rests_until is not None and at < self._rests_until:
+            return 0
+        settled = 0
+        for row in self._due(at):
+            if self._stopping.is_set():
+                break
+            reply = self._send(row)
+            settled += self._note(row, reply, at)
+            if reply is None:
+                break
+        return settled
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                busy = self.round(clock.utc_now()) > 0
+            except Refusal as refusal:
+                log.error("courier waits", destination=self.destination.name, reason=refusal.text)
+                busy = False
+            if not busy:
+                self._stopping.wait(IDLE_SECONDS)
+
+    def _due(self, at: datetime) -> list[Any]:
+        """The first waiting message of each person, where it is due."""
+        with self.database.reading(_ACTOR, at=at) as store:
+            rows = store.connection.execute(
+                select(OUTBOX)
+                .where(OUTBOX.c.state == "due", OUTBOX.c.kind == f"{_KIND}{self.destination.name}")
+                .order_by(OUTBOX.c.id)
+                .limit(LOOK_AHEAD)
+            ).all()
+        first: dict[str, Any] = {}
+        for row in rows:
+            first.setdefault(row.key, row)
+        return [row for row in first.values() if row.due <= micros(at)]
+
+    def _send(self, row: Any) -> Reply | None:
+        payload = loads(row.payload)
+        try:
+            return read_reply(self._client.send(payload["message"].encode(payload["codec"])))
+        except NoAnswer as refusal:
+            log.warning("hl7 delivery without answer", destination=self.destination.name, message=row.id, reason=refusal.text)
+            return None
+
+    def _note(self, row: Any, reply: Reply | None, at: datetime) -> int:
+        """Write down how an attempt went; gives 1 where that was the last word on the message."""
+        with self.database.writing(_ACTOR, at=at) as store:
+            policy = store.policy.fill(DeliveryPolicy, "hospital", at.date())
+            attempts = row.attempts + 1
+            values: dict[str, Any] = {"attempts": attempts, "error": f"{reply.code} {reply.text}".strip() if reply else "no answer"}
+            if reply is not None and reply.positive:
+                values |= {"state": "delivered", "error": None}
+            elif reply is not None and reply.final:
+                values["state"] = "refused"
+            elif reply is not None and attempts >= policy.delivery_errors:
+                values["state"] = "dead"
+            else:
+                values["due"] = micros(at + pause(attempts, policy, self._chance()))
+            store.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(**values))
+            self._silences = 0 if reply is not None else self._silences + 1
+            self._rests_until = at + pause(self._silences, policy, self._chance()) if reply is None else None
+        outcome = str(values.get("state", "again"))
+        metrics.DELIVERED.labels(self.destination.name, outcome).inc()
+        log.info("hl7 delivery", destination=self.destination.name, message=row.id, outcome=outcome, attempts=attempts)
+        return int("state" in values)

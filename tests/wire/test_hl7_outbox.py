@@ -1,0 +1,159 @@
+"""Messages to a hospital over real sockets: in each person's order, again after silence, never against a wrong answer, never as a flood."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import pytest
+
+from healthsvc import clock
+from healthsvc.fhir.json import loads
+from healthsvc.store import SYSTEM, Database
+from healthsvc.store.outbox import OUTBOX
+from integrations.hl7v2.compose import message, segment
+from integrations.hl7v2.replies import control_id_of
+from integrations.hospitals.profile import Destination
+from integrations.mllp.framing import Frame, FrameReader, wrap
+from integrations.outbox import Courier, DeliveryPolicy, pause, send_later
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=clock.zone())
+Answer = Callable[[str, int], str | None]
+Start = Callable[[Answer], "Peer"]
+Hire = Callable[["Peer"], Courier]
+
+
+class Peer:
+    """A hospital's listener: notes what it gets, answers as told."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.got: list[str] = []
+        self.lines = 0
+        self._answer = answer
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                line, _ = self._listening.accept()
+            except OSError:
+                return
+            self.lines += 1
+            with closing(line):
+                self._talk(line)
+
+    def _talk(self, line: socket.socket) -> None:
+        reader = FrameReader()
+        while received := line.recv(65536):
+            for frame in reader.feed(received):
+                assert isinstance(frame, Frame)
+                control_id = control_id_of(frame.content)
+                self.got.append(control_id)
+                told = self._answer(control_id, self.got.count(control_id))
+                if told is None:
+                    return
+                code, _, other = told.partition(" ")
+                line.sendall(wrap(f"MSH|^~\\&|||||||ACK|9|P|2.4\rMSA|{code}|{other or control_id}\r".encode()))
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Answer], Peer]]:
+    peers: list[Peer] = []
+
+    def begin(answer: Answer) -> Peer:
+        peers.append(Peer(answer))
+        return peers[-1]
+
+    yield begin
+    for peer in peers:
+        peer.close()
+
+
+def leave(database: Database, *messages: tuple[str, str]) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        for person, control_id in messages:
+            text = message(("ADT", "A31"), control_id, AT, [segment("PID", {3: person})], sender=("HEALTHSVC", "C"), receiver=("HIS", "H1"))
+            send_later(store, "h1", person, text)
+
+
+def states(database: Database) -> dict[str, str]:
+    with database.reading(SYSTEM, at=AT) as store:
+        rows = list(store.connection.execute(OUTBOX.select().order_by(OUTBOX.c.id)))
+    return {control_id_of(loads(row.payload)["message"].encode()): row.state for row in rows}
+
+
+@pytest.fixture
+def courier(database: Database) -> Iterator[Callable[[Peer], Courier]]:
+    hired: list[Courier] = []
+
+    def hire(peer: Peer) -> Courier:
+        hired.append(Courier(database, Destination("h1", "127.0.0.1", peer.port, 1.0), lambda: 0.5))
+        return hired[-1]
+
+    yield hire
+    for one in hired:
+        one.stop()
+
+
+def test_each_person_in_order_and_an_error_holds_back_only_that_person(database: Database, start: Start, courier: Hire) -> None:
+    peer = start(lambda control_id, times: "AE" if control_id == "a1" and times == 1 else "AA")
+    leave(database, ("A", "a1"), ("A", "a2"), ("B", "b1"))
+    delivering = courier(peer)
+    while delivering.round(AT):
+        pass
+    assert peer.got == ["a1", "b1"]
+    assert states(database) == {"a1": "due", "a2": "due", "b1": "delivered"}
+    later = AT + timedelta(seconds=60)
+    while delivering.round(later):
+        pass
+    assert peer.got == ["a1", "b1", "a1", "a2"]
+    assert set(states(database).values()) == {"delivered"}
+
+
+def test_a_refusal_is_the_last_word(database: Database, start: Start, courier: Hire) -> None:
+    peer = start(lambda control_id, times: "AR" if control_id == "a1" else "AA")
+    leave(database, ("A", "a1"), ("A", "a2"))
+    delivering = courier(peer)
+    while delivering.round(AT):
+        pass
+    assert states(database) == {"a1": "refused", "a2": "delivered"}
+
+
+def test_silence_rests_the_destination_and_does_not_flood(database: Database, start: Start, courier: Hire) -> None:
+    peer = start(lambda control_id, times: None if times <= 2 else "AA")
+    leave(database, *((f"P{n}", f"p{n}") for n in range(20)))
+    delivering = courier(peer)
+    for second in range(4):
+        delivering.round(AT + timedelta(seconds=second))
+    assert peer.got == ["p0"], "one knock, then a rest"
+    at = AT
+    while "due" in states(database).values():
+        at += timedelta(seconds=30)
+        delivering.round(at)
+    assert set(states(database).values()) == {"delivered"}
+
+
+def test_the_answer_to_another_message_is_not_taken(database: Database, start: Start, courier: Hire) -> None:
+    peer = start(lambda control_id, times: "AA ANOTHER" if times == 1 else "AA")
+    leave(database, ("A", "a1"))
+    delivering = courier(peer)
+    delivering.round(AT)
+    assert states(database) == {"a1": "due"}
+    delivering.round(AT + timedelta(minutes=5))
+    assert states(database) == {"a1": "delivered"}
+    assert peer.lines == 2, "the line was dropped after the wrong answer"
+
+
+def test_pauses_grow_and_stay_bounded() -> None:
+    policy = DeliveryPolicy(5, 600, 0.3, 10)
+    seconds = [pause(n, policy, 0.5).total_seconds() for n in range(1, 12)]
+    assert seconds[:4] == [5, 10, 20, 40]
+    assert max(seconds) == 600
+    assert pause(1, policy, 0.0) < pause(1, policy, 1.0)
