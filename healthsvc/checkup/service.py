@@ -71,9 +71,12 @@ def lay_out(store: Store, patient: str, source: str, signed: date, ends: date, d
     return made
 
 
-def call_off(store: Store, patient: str, source: str, reason: str) -> list[str]:
-    """Call off the open checkups that a contract had asked for."""
-    return visits.cancel_all(store, patient, reason, source)
+def call_off(store: Store, patient: str, reason: str) -> list[str]:
+    """Call off the open visits that a person's contracts have asked for, the remaining ones of a renewed contract too."""
+    gone = [one.id for one in visits.open_visits(store, patient) if any(source.startswith("Contract/") for source in one.sources)]
+    for task_id in gone:
+        visits.cancel(store, task_id, reason)
+    return gone
 
 
 def complete(

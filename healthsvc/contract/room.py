@@ -111,7 +111,7 @@ def _end(before: Agreement, after: Agreement, store: Store) -> None:
     if after.state in (State.RENEWED, State.TRANSFERRED):
         return
     reason = after.end_reason or (EndReason.OTHER if after.state is State.TERMINATED else None)
-    checkups.call_off(store, before.person, f"Contract/{after.id}", reason.value if reason else "contract-expired")
+    checkups.call_off(store, before.person, reason.value if reason else "contract-expired")
     store.put(to_care_team(after, active=False))
     if reason is EndReason.DECEASED:
         return

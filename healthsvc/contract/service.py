@@ -169,6 +169,8 @@ def renew(store: Store, contract: str, *, months: int | None = None, kind: Signa
     """Sign on for another term, from the day after the present one ends; the present contract becomes renewed."""
     stored = _contract(store, contract)
     old = to_agreement(stored)
+    if today(store) < old.start:
+        raise RuleViolation("a contract whose term has not begun is not renewed yet", reason="contract-renew-early")
     closing = replace(old, state=step(old.state, Act.RENEW))
     return _succeed(store, stored, closing, old.doctor, old.nurse, old.end + timedelta(days=1), kind, months)
 

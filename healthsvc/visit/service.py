@@ -62,24 +62,26 @@ def open_visits(store: Store, patient: str, kind: str | None = None) -> list[Vis
     return sorted((one for one in visits if kind in (None, one.kind)), key=_urgency)
 
 
-def standings(store: Store, when: date | datetime) -> list[tuple[Visit, Standing]]:
+def standings(store: Store, when: date | datetime, *, begun: bool = False) -> list[tuple[Visit, Standing]]:
     """Every visit that still waits to be made, with how it stands at a moment or on a day; most pressing first.
 
-    On a day a visit is due when its window touches the day, and overdue when the window closed before the day began.
+    On a day a visit is due when its window touches the day, and overdue when the window closed before the day began. ``begun`` leaves out
+    (in the database, hence quickly) those whose window opens later.
     """
-    found = store.select("Task", status=[status.value for status in WAITING])
+    limits = {"window": f"lt{_dusk(when, store).isoformat()}"} if begun else {}
+    found = store.select("Task", status=[status.value for status in WAITING], **limits)
     visits = sorted((to_visit(task) for task in found if is_visit(task)), key=_urgency)
     return [(visit, standing(visit, _moment(visit, when, store))) for visit in visits]
 
 
 def due(store: Store, on: date | datetime) -> list[Visit]:
     """The visits that may be made on a day (or at a moment) and are not overdue."""
-    return [visit for visit, stands in standings(store, on) if stands is Standing.DUE]
+    return [visit for visit, stands in standings(store, on, begun=True) if stands is Standing.DUE]
 
 
 def overdue(store: Store, on: date | datetime) -> list[Visit]:
     """The visits whose window has closed without their having been made."""
-    return [visit for visit, stands in standings(store, on) if stands is Standing.OVERDUE]
+    return [visit for visit, stands in standings(store, on, begun=True) if stands is Standing.OVERDUE]
 
 
 def plan(store: Store, visit: Visit | str, start: datetime, end: datetime, staff: Sequence[str]) -> Resource:
@@ -234,6 +236,13 @@ def _task(store: Store, task_id: str) -> Resource:
 
 def _urgency(visit: Visit) -> tuple[datetime, str]:
     return visit.window.end, visit.id
+
+
+def _dusk(when: date | datetime, store: Store) -> datetime:
+    """The first moment after a day, or just after a moment."""
+    if isinstance(when, datetime):
+        return when + timedelta(seconds=1)
+    return datetime.combine(when + timedelta(days=1), time.min, store.zone)
 
 
 def _moment(visit: Visit, when: date | datetime, store: Store) -> datetime:

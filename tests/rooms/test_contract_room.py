@@ -1,0 +1,321 @@
+"""Contracts on a real database: one in force for a person under any sequence and any race; signing lays out the year."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from healthsvc.contract import service
+from healthsvc.contract.resources import to_agreement, to_contract
+from healthsvc.contract.rules import EndReason, Side, SignatureKind, Signed, State, term_end
+from healthsvc.errors import Conflict, Invalid, NotFound, RuleViolation
+from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.service import merge, register, responsible_doctor, update_demographics
+from healthsvc.policy import Parameter, Policy, load
+from healthsvc.rooms import ROOMS
+from healthsvc.store import SYSTEM, Database, Store
+from healthsvc.visit import service as visits
+from healthsvc.visit.findings import Findings
+from healthsvc.visit.resources import to_visit
+from healthsvc.visit.rules import OPEN, Kind, Visit, Window
+
+AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
+ON = date(2026, 11, 22)
+D1, D2, N1 = "Practitioner/d1", "Practitioner/d2", "Practitioner/n1"
+
+
+def staff(store: Store) -> None:
+    for name in (D1, D2, N1):
+        store.once({"resourceType": "Practitioner", "id": name.partition("/")[2]})
+
+
+def person(store: Store, name: str = "测试甲") -> str:
+    staff(store)
+    return str(register(store, Person(name), "urn:test").patient["id"])
+
+
+def in_force(store: Store, patient: str) -> list[str]:
+    found = [to_agreement(one) for one in store.select("Contract", patient=patient)]
+    return [one.id for one in found if one.state is State.ACTIVE]
+
+
+def test_signing_names_the_pair_and_asks_for_four_checkups(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = service.sign(store, patient, D1, N1, ON)
+        tasks = [to_visit(task) for task in store.select("Task", patient=patient)]
+        assert sorted(one.id for one in tasks) == [f"checkup-{patient}-{q}" for q in ("2026Q4", "2027Q1", "2027Q2", "2027Q3")]
+        assert {one.owner for one in tasks} == {D1}
+        assert {one.sources for one in tasks} == {(f"Contract/{contract['id']}",)}
+        assert sorted(one.subtype or "" for one in tasks) == ["annual-full", *["quarterly-basic"] * 3]
+        assert responsible_doctor(store, patient) == D1
+        team = store.first("CareTeam", patient=patient)
+        assert team is not None
+        assert [one["member"]["reference"] for one in team["participant"]] == [D1, N1]
+        again = service.sign(store, patient, D1, N1, ON)
+        assert again["meta"]["versionId"] == contract["meta"]["versionId"] == "1"
+        assert len(store.select("Task", patient=patient)) == 4
+
+
+def test_a_second_contract_is_refused_through_any_door(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = service.sign(store, patient, D1, N1, ON)
+        with pytest.raises(Conflict) as refused:
+            service.sign(store, patient, D2, None, ON)
+        assert refused.value.reason == "contract-second-active"
+        with pytest.raises(Conflict):
+            store.create(contract)
+        draft = service.offer(store, service.draft(store, patient, D2, None, ON))
+        service.add_signature(store, draft["id"], Signed(Side.DOCTOR, SignatureKind.CA, AT))
+        with pytest.raises(Conflict):
+            service.add_signature(store, draft["id"], Signed(Side.PROXY, SignatureKind.DRAWN, AT, "某女", "女儿"))
+    with database.reading(SYSTEM, at=AT) as store:
+        assert in_force(store, patient) == [contract["id"]]
+
+
+def test_a_refused_signature_leaves_nothing_behind(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+    with pytest.raises(Invalid), database.writing(SYSTEM, at=AT) as store:
+        service.sign(store, patient, D1, "Practitioner/nobody", ON)
+    with database.reading(SYSTEM, at=AT) as store:
+        assert store.select("Contract") == store.select("Task") == store.select("CareTeam") == []
+        assert responsible_doctor(store, patient) is None
+
+
+def test_both_sides_sign_one_after_the_other(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = service.offer(store, service.draft(store, patient, D1, N1, ON))
+        assert contract["status"] == "executable"
+        assert store.select("Task", patient=patient) == []
+        service.add_signature(store, contract["id"], Signed(Side.PROXY, SignatureKind.WET_SCAN, AT, "某女", "女儿"))
+        assert service.active(store, patient) is None
+        signed = service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CA, AT))
+        assert signed["status"] == "executed"
+        assert len(store.select("Task", patient=patient)) == 4
+        with pytest.raises(RuleViolation):
+            service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CA, AT))
+
+
+def test_a_plain_write_obeys_the_rules(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        good = to_contract(service.draft(store, patient, D1, N1, ON)) | {"status": "executed"}
+        with pytest.raises(RuleViolation) as refused:
+            store.create(good)
+        assert refused.value.reason == "contract-not-signed"
+        contract = service.sign(store, patient, D1, N1, ON)
+        short = {"applies": {"start": "2026-11-22", "end": "2026-12-22"}}
+        for change, reason in ((short, "contract-term"), ({"status": "executable"}, "contract-transition")):
+            with pytest.raises(RuleViolation) as refused:
+                store.put(contract | change)
+            assert refused.value.reason == reason
+        with pytest.raises(RuleViolation) as refused:
+            store.delete("Contract", contract["id"])
+        assert refused.value.reason == "contract-delete"
+        store.put(contract | {"status": "terminated"})
+        assert visits.open_visits(store, patient) == []
+        with pytest.raises(RuleViolation):
+            store.put(contract)
+
+
+def test_a_transfer_takes_open_visits_along_in_one_step(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = service.sign(store, patient, D1, N1, ON)
+        visits.request(store, Visit("extra", Kind.FOLLOW_UP, patient, Window(AT, AT + timedelta(days=9)), 20, owner=D1))
+        first = f"checkup-{patient}-2026Q4"
+        visits.complete(store, first, Findings(AT, AT, pulse=70), D1)
+        new = service.transfer(store, contract["id"], D2, N1, ON)
+        old = service.read(store, contract["id"])
+        assert (old.state, old.end_reason) == (State.TRANSFERRED, EndReason.CHANGED_TEAM)
+        assert in_force(store, patient) == [new["id"]]
+        assert responsible_doctor(store, patient) == D2
+        assert {one.owner for one in visits.open_visits(store, patient)} == {D2}
+        assert visits.read(store, first).sources == (f"Contract/{contract['id']}",)
+        mine = [one.id[-6:] for one in visits.open_visits(store, patient, Kind.QUARTERLY_CHECKUP)]
+        assert mine == ["2027Q1", "2027Q2", "2027Q3", "2027Q4"]
+
+
+def test_a_renewal_goes_on_with_the_next_quarters(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = service.sign(store, patient, D1, N1, ON)
+        assert service.to_renew(store, ON) == []
+        assert [one.id for one in service.to_renew(store, date(2027, 10, 30))] == [contract["id"]]
+        new = service.renew(store, contract["id"])
+        assert to_agreement(new).start == date(2027, 11, 22)
+        assert service.read(store, contract["id"]).state is State.RENEWED
+        assert len(visits.open_visits(store, patient)) == 8
+        assert service.expire_due(store, date(2027, 11, 22)) == []
+
+
+def test_what_is_not_renewed_expires_and_is_called_off(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = service.sign(store, patient, D1, N1, ON)
+        assert service.expire_due(store, date(2027, 11, 21)) == []
+        (expired,) = service.expire_due(store, date(2027, 11, 22))
+        assert to_agreement(expired).state is State.EXPIRED
+        assert visits.open_visits(store, patient) == []
+        assert responsible_doctor(store, patient) is None
+        again = service.sign(store, patient, D1, N1, ON + timedelta(days=1))
+        assert again["id"] != contract["id"]
+        reopened = visits.open_visits(store, patient)
+        assert len(reopened) == 4
+        assert {one.sources for one in reopened} == {(f"Contract/{again['id']}",)}
+
+
+def test_promised_and_delivered(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = service.sign(store, patient, D1, N1, ON)["id"]
+        visits.complete(store, f"checkup-{patient}-2026Q4", Findings(AT, AT, pulse=70), D1)
+        visits.miss(store, f"checkup-{patient}-2027Q1", "refused")
+        (item,) = service.fulfilment(store, contract).items
+        assert (item.promised, item.delivered, item.due) == (4, 1, 2)
+        (later,) = service.fulfilment(store, contract, date(2027, 12, 31)).items
+        assert (later.delivered, later.due) == (1, 4)
+
+
+def test_a_doctor_with_a_full_list_takes_nobody(tmp_path: object) -> None:
+    shipped = load()
+    narrow = [Parameter("contract.doctor_capacity", 1, "persons", "", "", "test", "site", date(2020, 1, 1), "CN", "test.toml")]
+    opened = Database.open(f"sqlite:///{tmp_path}/small.sqlite", rooms=ROOMS, policy=Policy([*shipped, *narrow]))
+    opened.migrate()
+    with opened.writing(SYSTEM, at=AT) as store:
+        service.sign(store, person(store), D1, N1, ON)
+        other = person(store, "测试乙")
+        with pytest.raises(RuleViolation) as refused:
+            service.sign(store, other, D1, N1, ON)
+        assert refused.value.reason == "contract-capacity"
+        service.sign(store, other, D2, N1, ON)
+    opened.close()
+
+
+def test_death_closes_everything_in_one_step(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        service.sign(store, patient, D1, N1, ON)
+        visits.request(store, Visit("extra", Kind.FOLLOW_UP, patient, Window(AT, AT + timedelta(days=9)), 20))
+        visits.suspend(store, patient, "admitted")
+        update_demographics(store, patient, Person("", deceased=ON))
+        assert visits.open_visits(store, patient) == []
+        assert in_force(store, patient) == []
+        (contract,) = store.select("Contract", patient=patient)
+        assert to_agreement(contract).end_reason is EndReason.DECEASED
+        assert store.read("Patient", patient)["deceasedDateTime"] == "2026-11-22"
+        with pytest.raises(RuleViolation):
+            service.sign(store, patient, D2, None, ON)
+
+
+def test_a_merge_takes_contract_and_visits_to_the_surviving_file(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        survivor, retired = person(store), person(store, "测试乙")
+        contract = service.sign(store, retired, D1, N1, ON)
+        merge(store, survivor, retired)
+        assert in_force(store, survivor) == [contract["id"]]
+        assert len(visits.open_visits(store, survivor)) == 4
+        assert responsible_doctor(store, retired) == D1
+        with pytest.raises(Conflict):
+            service.sign(store, survivor, D2, None, ON)
+
+
+def test_a_merge_of_two_signed_files_keeps_the_survivors_contract(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        survivor, retired = person(store), person(store, "测试乙")
+        kept = service.sign(store, survivor, D1, N1, ON)
+        gone = service.sign(store, retired, D2, None, ON)
+        merge(store, survivor, retired)
+        assert in_force(store, survivor) == [kept["id"]]
+        assert service.read(store, gone["id"]).end_reason is EndReason.MERGED
+        assert len(visits.open_visits(store, survivor)) == 4
+        assert visits.open_visits(store, retired) == []
+
+
+def test_of_many_who_sign_at_once_one_wins(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+    everybody = Barrier(6)
+
+    def sign(number: int) -> str:
+        everybody.wait()
+        try:
+            with database.writing(SYSTEM, at=AT) as store:
+                service.sign(store, patient, (D1, D2)[number % 2], N1, ON + timedelta(days=number))
+        except Conflict as refused:
+            return str(refused.reason)
+        return "signed"
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = sorted(pool.map(sign, range(6)))
+    assert outcomes == ["contract-second-active"] * 5 + ["signed"]
+    with database.reading(SYSTEM, at=AT) as store:
+        assert len(in_force(store, patient)) == 1
+        assert len(visits.open_visits(store, patient)) == 4
+
+
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking on a real database takes minutes
+ACTS = ("sign", "sign-other", "offer", "complete-signatures", "terminate", "transfer", "renew", "expire", "plain", "checkup")
+
+
+@settings(max_examples=60, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 400)), min_size=3, max_size=9))
+def test_no_sequence_leads_to_two_contracts_in_force_or_two_open_checkups(database: Database, acts: list[tuple[str, int]]) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        for act, days in acts:
+            try:
+                with store.savepoint():
+                    _do(store, act, patient, ON + timedelta(days=days))
+            except (NotFound, Conflict, RuleViolation):
+                pass  # what may not be done is refused and undone; what must hold is looked at below
+            active = in_force(store, patient)
+            assert len(active) <= 1
+            checkups = [to_visit(task) for task in store.select("Task", patient=patient)]
+            still_open = [one.window.start.astimezone(store.zone).date() for one in checkups if one.status in OPEN]
+            quarters = [(day.year, (day.month + 2) // 3) for day in still_open]
+            assert len(set(quarters)) == len(quarters)
+            assert active or not quarters
+
+
+def _do(store: Store, act: str, patient: str, on: date) -> None:
+    current = service.active(store, patient)
+    drafts = [one for one in store.select("Contract", patient=patient) if one["status"] == "executable"]
+    if act == "sign":
+        service.sign(store, patient, D1, N1, on)
+    elif act == "sign-other":
+        service.sign(store, patient, D2, None, on, months=24)
+    elif act == "offer":
+        service.offer(store, service.draft(store, patient, D2, N1, on))
+    elif act == "complete-signatures" and drafts:
+        for side in (Side.RESIDENT, Side.DOCTOR):
+            service.add_signature(store, drafts[0]["id"], Signed(side, SignatureKind.CA, AT))
+    elif act == "expire":
+        service.expire_due(store, on)
+    elif act == "plain":
+        contract = to_contract(service.draft(store, patient, D1, None, on)) | {"status": "executed"}
+        store.put(contract)
+    elif act == "checkup" and visits.open_visits(store, patient):
+        visits.complete(store, visits.open_visits(store, patient)[0].id, Findings(AT, AT, pulse=70), D1)
+    elif current is not None:
+        if act == "terminate":
+            service.terminate(store, current.id, EndReason.OWN_WISH, on)
+        elif act == "transfer":
+            service.transfer(store, current.id, D2 if current.doctor == D1 else D1, N1, on)
+        elif act == "renew":
+            service.renew(store, current.id)
+
+
+def test_the_term_of_a_longer_contract(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        contract = to_agreement(service.sign(store, patient, D1, N1, ON, months=24))
+        assert contract.end == term_end(ON, 24)
+        assert contract.promises[0].times == 8
+        assert len(visits.open_visits(store, patient)) == 8
