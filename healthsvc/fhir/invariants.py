@@ -30,13 +30,19 @@ class Rule:
 
 def has(element: Element, *keys: str) -> bool:
     """Whether any of the elements is there, be it only by its extensions."""
-    return any(key in element or f"_{key}" in element for key in keys)
+    for key in keys:  # noqa: SIM110 - a loop: this runs for every quantity and period
+        if key in element or f"_{key}" in element:
+            return True
+    return False
 
 
 def has_value(element: Element, name: str) -> bool:
     """Whether a choice element is there in any type."""
     size = len(name)
-    return any(key[:size] == name and key[size : size + 1].isupper() for key in element)
+    for key in element:  # noqa: SIM110 - a loop: this runs for every extension and observation
+        if key.startswith(name) and key[size : size + 1].isupper():
+            return True
+    return False
 
 
 def in_order(start: Any, end: Any) -> bool:

@@ -37,7 +37,7 @@ def check(resource: Resource, names: Iterable[str] | None = None) -> list[Issue]
             issues.append(Issue(f"the profile is one of {profile.type}", "structure", f"{kind}.meta.profile"))
         else:
             issues += conforms(resource, profile)
-    if wanted:
+    if wanted and has_wrong_extension(resource):
         issues += extensions_of(resource, kind)
     return issues
 
@@ -59,22 +59,26 @@ def conforms(resource: Resource, profile: Profile) -> Iterator[Issue]:
 
 def obeys(resource: Resource, rule: Rule, profile: Profile) -> Iterator[Issue]:
     """One rule, at every place that its path leads to."""
-    *way, last = rule.path.split(".")
-    for path, parent in walk((profile.type, resource), profile.type, way):
-        values = list(children((path, parent), element_type(profile.type, way), last))
+    *way, (last, names) = steps(profile.type, rule.path)
+    for path, parent in walk((profile.type, resource), way):
+        values = list(children((path, parent), last, names))
+        if not values:
+            if rule.min:
+                told = f": {rule.short}" if rule.short else ""
+                yield Issue(f"is needed ({profile.name}){told}", "required", f"{path}.{last}")
+            continue
         where = f"{path}.{last}"
-        if len(values) < rule.min:
-            yield Issue(f"is needed ({profile.name}){': ' + rule.short if rule.short else ''}", "required", where)
         if rule.max is not None and len(values) > int(rule.max):
             yield Issue(f"may occur at most {rule.max} times ({profile.name})", "structure", where)
-        if rule.x and values and f"{last}{rule.x[0].upper()}{rule.x[1:]}" not in parent:
+        if rule.x and f"{last}{rule.x[0].upper()}{rule.x[1:]}" not in parent:
             yield Issue(f"must be a {rule.x} ({profile.name})", "structure", where)
-        if rule.pattern is not None and values and not any(contains(value, rule.pattern) for _, value in values):
+        if rule.pattern is not None and not any(contains(value, rule.pattern) for _, value in values):
             yield Issue(f"lacks the code that the profile {profile.name} fixes", "value", where)
-        if rule.codes and values and not any(code in CODE_NAMES[rule.codes] for _, value in values for code in codes_of(value, rule.codes)):
+        if rule.codes and not any(code in CODE_NAMES[rule.codes] for _, value in values for code in codes_of(value, rule.codes)):
             yield Issue(f"needs a code of {systems.code_system(rule.codes)} ({profile.name})", "code-invalid", where)
-        for place, value in values:
-            yield from value_obeys(place, value, rule, profile)
+        if rule.values or rule.codes or rule.targets:
+            for place, value in values:
+                yield from value_obeys(place, value, rule, profile)
 
 
 def value_obeys(place: str, value: Any, rule: Rule, profile: Profile) -> Iterator[Issue]:
@@ -124,21 +128,32 @@ def contains(value: Any, pattern: Any) -> bool:
     return bool(value == pattern)
 
 
-def walk(start: Place, type: str, way: list[str]) -> Iterator[Place]:
-    """All places that a path of names leads to."""
+@cache
+def steps(type: str, path: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A path as element names with the JSON names that each may have; a choice goes on with its first type."""
+    found = []
+    for name in path.split("."):
+        element = next(one for one in shape(type).elements if one.name == name)
+        found.append((name, tuple(key for key, _ in element.names())))
+        type = element.types[0].name
+    return tuple(found)
+
+
+def walk(start: Place, way: list[tuple[str, tuple[str, ...]]]) -> Iterator[Place]:
+    """All places that a path leads to."""
     if not way:
         yield start
         return
-    for place in children(start, type, way[0]):
-        yield from walk(place, element_type(type, way[:1]), way[1:])
+    for place in children(start, *way[0]):
+        yield from walk(place, way[1:])
 
 
-def children(place: Place, type: str, name: str) -> Iterator[Place]:
+def children(place: Place, name: str, keys: tuple[str, ...]) -> Iterator[Place]:
     """The values of one element, whatever type a choice has."""
     path, parent = place
     if not isinstance(parent, dict):
         return
-    for key in keys(type, name):
+    for key in keys:
         value = parent.get(key)
         if isinstance(value, list):
             yield from ((f"{path}.{name}[{at}]", one) for at, one in enumerate(value) if one is not None)
@@ -146,17 +161,16 @@ def children(place: Place, type: str, name: str) -> Iterator[Place]:
             yield f"{path}.{name}", value
 
 
-@cache
-def keys(type: str, name: str) -> tuple[str, ...]:
-    """The JSON names of an element."""
-    return tuple(key for one in shape(type).elements if one.name == name for key, _ in one.names())
-
-
-def element_type(type: str, way: list[str]) -> str:
-    """The type at the end of a path (the first where there is a choice)."""
-    for name in way:
-        type = next(one for one in shape(type).elements if one.name == name).types[0].name
-    return type
+def has_wrong_extension(value: Any) -> bool:
+    """Whether any extension of ours is not as it should be. Paths are built only then (see :func:`extensions_of`)."""
+    if isinstance(value, list):
+        return any(map(has_wrong_extension, value))
+    if not isinstance(value, dict):
+        return False
+    url = value.get("url")
+    if isinstance(url, str) and url.startswith(OURS) and any(extension_conforms(value, EXTENSION_BY_URL.get(url), "")):
+        return True
+    return any(type(inner) in (dict, list) and has_wrong_extension(inner) for inner in value.values())
 
 
 def extensions_of(value: Any, path: str) -> Iterator[Issue]:

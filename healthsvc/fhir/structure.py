@@ -25,8 +25,8 @@ def walker(name: str) -> Walk:
     shape = facts.shape(name)
     handlers = {key: handler(one, ref) for key, (one, ref) in shape.keys.items()}
     primitive = frozenset(key for key, (_, ref) in shape.keys.items() if ref.name in primitives.CHECKS)
-    needed = tuple(one for one in shape.elements if one.min > 0)
-    choices = tuple(tuple(key for key, _ in one.names()) for one in shape.elements if one.choice)
+    needed = tuple((one, tuple(key for key, _ in one.names())) for one in shape.elements if one.min > 0)
+    choices = {name: one.name for one in shape.elements if one.choice for key, _ in one.names() for name in (key, f"_{key}")}
     is_resource = shape.kind == "resource"
     has_own_id = not is_resource and name != "ElementDefinition"  # snapshot and differential repeat theirs
     rules: list[tuple[Rule, ...]] = []
@@ -49,14 +49,12 @@ def walker(name: str) -> Walk:
                 companion(key, inner, value.get(key[1:]), shape.keys[key[1:]][0].max == 1, found, scope)
             elif not (key == "resourceType" and is_resource):
                 found.append(Finding(f"is not an element of {name} in R4; remove it or check its spelling", path=key))
-        for one in needed:
-            if not any(key in value or f"_{key}" in value for key, _ in one.names()):
+        for one, names in needed:
+            if not any(key in value or f"_{key}" in value for key in names):
                 label = f"{one.name}[x]" if one.choice else one.name
                 found.append(Finding(f"{label} is missing; {name} must have it", "required", one.name))
-        for keys in choices:
-            if sum(key in value or f"_{key}" in value for key in keys) > 1:
-                present = " and ".join(key for key in keys if key in value)
-                found.append(Finding(f"{present} cannot stand together; choose one"))
+        if choices:
+            one_of_each(value, choices, found)
         if len(found) == start or all(one.code in HARMLESS for one in found[start:]):
             if not rules:
                 rules.append(rules_for(name))
@@ -65,6 +63,15 @@ def walker(name: str) -> Walk:
                     found.append(Finding(f"{rule.text} ({rule.key})" if rule.key else rule.text, "invariant", severity=rule.severity))
 
     return walk
+
+
+def one_of_each(value: dict[str, Any], choices: dict[str, str], found: list[Finding]) -> None:
+    """A choice element stands in one type only."""
+    chosen: dict[str, str] = {}
+    for key in value:
+        name = choices.get(key)
+        if name is not None and chosen.setdefault(name, key.lstrip("_")) != key.lstrip("_"):
+            found.append(Finding(f"{chosen[name]} and {key.lstrip('_')} cannot stand together; choose one"))
 
 
 def unique_id(name: Any, found: list[Finding], scope: Scope) -> None:
