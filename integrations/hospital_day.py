@@ -135,7 +135,7 @@ def _outpatient(day: _Day, person: Person, at: datetime) -> None:
 
 def _moved_house(day: _Day, person: Person, at: datetime) -> None:
     """A new telephone number."""
-    person.phone = f"139{day.chance.randrange(10**8):08}"
+    person.phone = f"120{day.chance.randrange(10**8):08}"
     day.say(at, "A31", [_evn("A31", at), _pid(person)])
 
 
@@ -158,7 +158,7 @@ def _admit(day: _Day, person: Person, at: datetime) -> None:
     person.stay = f"I{at:%Y%m%d}{person.card}"
     illness = day.chance.choice(_ILLNESS)
     kin = segment(
-        "NK1", {1: "1", 2: "测试家属", 3: ("2", "子"), 5: [("", "", "", "", "", "", "", "", f"138{day.chance.randrange(10**8):08}")]}
+        "NK1", {1: "1", 2: "测试家属", 3: ("2", "子"), 5: [("", "", "", "", "", "", "", "", f"121{day.chance.randrange(10**8):08}")]}
     )
     dg1 = segment("DG1", {1: "1", 3: (illness[0], illness[1], "ICD10"), 6: "A"})
     day.say(at, "A01", [_evn("A01", at), _pid(person), kin, _pv1(day, person, at), dg1])

@@ -159,7 +159,7 @@ class Profile:
         for pattern, raw in stated:
             if pattern and not fnmatchcase(raw.partition(cut)[0], pattern):
                 return None
-            score += bool(pattern)
+            score += 10 * bool(pattern)
         if not self.listens_on(listen):
             return None
         if wanted.peers and not any(fnmatchcase(peer, pattern) for pattern in wanted.peers):

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from healthsvc.circle.datum import EARTH_RADIUS
 from healthsvc.circle.rules import Basis, CirclePolicy, Mode
 from healthsvc.circle.rules import mode as read_mode
 from healthsvc.circle.travel import NO_PATH, ROAD, Floats, Matrix, Reach, Snap, Status, distances, points
 from healthsvc.errors import Invalid, Unavailable
+from healthsvc.healthfile.datum import EARTH_RADIUS
 
 _COSTING = {Mode.WALK: "pedestrian", Mode.EBIKE: "bicycle", Mode.DRIVE: "auto"}
 

@@ -187,14 +187,14 @@ def test_an_update_before_its_admission(hospital: Hospital) -> None:
 
 def test_particulars_are_updated_by_a31_and_only_filled_in_by_an_admission(hospital: Hospital) -> None:
     patient, _ = cadre(hospital.database)
-    hospital.says("ADT^A31", "C1", phone="^^^^^^13900000001", address="某市某区一路1号^^^^^^H", at=AT)
-    hospital.says("ADT^A01", "C1", PV1, phone="^^^^^^13900000002", address="别处^^^^^^H", at=AT + timedelta(hours=1))
+    hospital.says("ADT^A31", "C1", phone="^^^^^^12000000001", address="某市某区一路1号^^^^^^H", at=AT)
+    hospital.says("ADT^A01", "C1", PV1, phone="^^^^^^12000000002", address="别处^^^^^^H", at=AT + timedelta(hours=1))
     [file] = hospital.select("Patient", _id=patient)
-    assert file["telecom"][0]["value"] == "13900000001"
+    assert file["telecom"][0]["value"] == "12000000001"
     assert file["address"][0]["text"] == "某市某区一路1号"
-    hospital.says("ADT^A31", "C1", phone="^^^^^^13900000003", at=AT - timedelta(hours=1))
+    hospital.says("ADT^A31", "C1", phone="^^^^^^12000000003", at=AT - timedelta(hours=1))
     [file] = hospital.select("Patient", _id=patient)
-    assert file["telecom"][0]["value"] == "13900000001", "an older word does not overwrite a newer one"
+    assert file["telecom"][0]["value"] == "12000000001", "an older word does not overwrite a newer one"
     hospital.says("ADT^A31", "C1", phone='""', at=AT + timedelta(hours=2))
     [file] = hospital.select("Patient", _id=patient)
     assert "telecom" not in file

@@ -1,0 +1,235 @@
+"""What hospitals write in odd places and shapes is read for what it means; what cannot be read is said, never invented."""
+
+from datetime import UTC, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from healthsvc import clock
+from healthsvc.errors import Invalid
+from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_CARD, hospital_number
+from integrations.hl7v2.adt import AdtEvent, read_adt
+from integrations.hl7v2.er7 import Message, Part
+from integrations.hl7v2.header import read_header
+from integrations.hl7v2.oru import ResultEvent, bounds, read_results
+from integrations.hl7v2.values import address, moment, name, phones
+from integrations.hospitals.shelf import load
+
+ZONE = clock.zone()
+DEFAULT = load("default")
+
+
+def field(raw: str) -> Part:
+    return Message(f"MSH|^~\\&|A\rZZZ|{raw}\r")["ZZZ"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "fhir"),
+    [
+        ("19400101", "1940-01-01"),
+        ("19400101000000", "1940-01-01T00:00:00+08:00"),
+        ("1977-01-01", "1977-01-01"),
+        ("1977/1/1", "1977-01-01"),
+        ("1977年1月1日", "1977-01-01"),
+        ("2026-01-05 17:01:24", "2026-01-05T17:01:24+08:00"),
+        ("2026-01-05T17:01:24", "2026-01-05T17:01:24+08:00"),
+        ("202601051701", "2026-01-05T17:01:00+08:00"),
+        ("20260105170124.1234", "2026-01-05T17:01:24.123400+08:00"),
+        ("20260105170124+0900", "2026-01-05T17:01:24+09:00"),
+        ("20260105170124Z", "2026-01-05T17:01:24+00:00"),
+        ("1940", "1940"),
+        ("194005", "1940-05"),
+    ],
+)
+def test_dates_of_every_shape(text: str, fhir: str) -> None:
+    read = moment(text, ZONE)
+    assert read is not None
+    assert read.fhir == fhir
+
+
+@pytest.mark.parametrize("text", ["", "00000000", "19881302000000", "19400230", "63", "无", "abc", "2026010"])
+def test_what_is_no_date_is_none(text: str) -> None:
+    assert moment(text, ZONE) is None
+
+
+@given(st.datetimes(), st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(-timedelta(hours=3, minutes=30))]))
+def test_a_written_moment_is_read_as_it_was(at: object, zone: timezone) -> None:
+    from datetime import datetime
+
+    assert isinstance(at, datetime)
+    aware = at.replace(microsecond=0, tzinfo=zone)
+    if aware.year < 1000:
+        return
+    read = moment(aware.strftime("%Y%m%d%H%M%S%z"), ZONE)
+    assert read is not None
+    assert read.at == aware
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "latin"),
+    [
+        ("测试患者甲", "测试患者甲", ""),
+        ("CESHI^测试患者乙", "测试患者乙", "CESHI"),
+        ("测试甲^CESHI", "测试甲", "CESHI"),
+        ("向^某某", "向某某", ""),
+        ("Doe^Jane^M", "Jane M Doe", ""),
+        ("Doe^Jane~测试甲^^^^^^L^I", "测试甲", "Jane Doe"),
+        ("无^测试甲", "测试甲", ""),
+    ],
+)
+def test_names(raw: str, text: str, latin: str) -> None:
+    read = name(field(raw), DEFAULT.nothing)
+    assert read is not None
+    assert (read.text, read.latin) == (text, latin)
+    assert name(field("无"), DEFAULT.nothing) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "values"),
+    [
+        ("12000000001", ["12000000001"]),
+        ("^^^^^^12000000001", ["12000000001"]),
+        ("^^PH^^^0574^87000000", ["0574-87000000"]),
+        ("^^^^^^^^00000000000", ["00000000000"]),
+        ("^^^^^^^^^^^+86 120 0000 0001", ["+86 120 0000 0001"]),
+        ("^^^^^^^^无", []),
+        ("^^PH^^^^00000000000~12000000002^^CP", ["00000000000", "12000000002"]),
+        ("^PRN^PH^test@example.invalid", []),
+    ],
+)
+def test_phones_wherever_they_stand(raw: str, values: list[str]) -> None:
+    assert [phone.value for phone in phones(field(raw), "home", DEFAULT.nothing)] == values
+
+
+def test_the_home_address_among_several() -> None:
+    raw = "无^^^^000000^^O~某省某市某区^^^^000000^^H~某省某县^^^^000000^^N"
+    assert address(field(raw), DEFAULT.nothing) == "某省某市某区"
+    assert address(field("一路1号^^某市^某省^315000^^H")) == "某省某市一路1号"
+    assert address(field("1 Test Street^^Town^ST^12345")) == "1 Test Street, Town, ST 12345"
+
+
+def adt(pid: str, event: str = "A31", rest: str = "", msh_4: str = "H1") -> AdtEvent:
+    message = Message(f"MSH|^~\\&|HIS|{msh_4}|C|C|20260105170124||ADT^{event}|1|P|2.4\rEVN||20260105170124\r{pid}\r{rest}")
+    return read_adt(message, read_header(message), DEFAULT, ZONE)
+
+
+def test_idcard_is_the_hospitals_card_and_identifyno_the_citizen_id() -> None:
+    person = adt("PID|1||1^^^^IDCard~2^^^^PatientNO~00000019400101000x^^^^IdentifyNO~^^^^UPID~9^^^^OtherID~7^^^^HC~5^^^^QQ").person
+    assert [(one.system, one.value) for one in person.numbers] == [
+        (hospital_number("h1"), "1"),
+        (hospital_number("h1/inpatient"), "2"),
+        (CITIZEN_ID, "00000019400101000X"),
+        (HEALTH_CARD, "7"),
+        (hospital_number("h1/qq"), "5"),
+    ]
+
+
+def test_numbers_typed_in_cx_4_and_bare_ones_and_pid_2_and_pid_19() -> None:
+    person = adt("PID|1|9|400001^^^&PATID~1200001^^^&BLH~800001^^^&BRKH^BLH~0^^^&YEXH").person
+    assert [one.system.rpartition("/hospital/")[2] for one in person.numbers] == ["h1", "h1/inpatient", "h1/outpatient"]
+    person = adt("PID|1|9||||||||||||||||||00000019400101000X").person
+    assert [(one.place, one.system) for one in person.numbers] == [("PID-2", hospital_number("h1"))]
+    pid = "PID|1|9" + "|" * 17 + "00000019400101000X"
+    assert [(one.place, one.system) for one in adt(pid).person.numbers] == [("PID-2", hospital_number("h1")), ("PID-19", CITIZEN_ID)]
+
+
+def test_two_hospitals_on_one_line_do_not_share_numbers() -> None:
+    assert adt("PID|1||1^^^^IDCard", msh_4="H1").person.numbers != adt("PID|1||1^^^^IDCard", msh_4="H2").person.numbers
+
+
+@pytest.mark.parametrize(
+    ("sent", "sex"), [("1", "male"), ("2", "female"), ("M", "male"), ("f", "female"), ("男", "male"), ("女", "female"), ("9", "unknown")]
+)
+def test_sex(sent: str, sex: str) -> None:
+    assert adt(f"PID|1||1||测试甲||19400101|{sent}").person.sex == sex
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    person = adt("PID|1||1||测试甲||19881302|X").person
+    assert person.doubts == ("PID-8", "PID-7")
+    assert (person.birth, person.sex) == (None, None)
+
+
+def test_null_is_not_empty() -> None:
+    assert adt('PID|1||1||测试甲||||||""||""').person.erased == {"PID-11", "PID-13"}
+    assert adt("PID|1||1||测试甲").person.erased == frozenset()
+
+
+def test_a_stay() -> None:
+    stay = adt(
+        "PID|1||1", "A01", "PV1|1|住院|9505^^12^4506^某病区||||000001^测^试||||||||||||V1|||||||||||||||||||||||||20260105170124\r"
+    ).stay
+    assert stay is not None
+    assert (stay.number, stay.code, stay.class_sent, stay.bed) == ("V1", "IMP", "住院", "12")
+    assert (stay.department.code, stay.department.text, stay.attending.text) == ("9505", "某病区", "测试")
+    assert stay.admitted is not None
+
+
+def test_several_merges_in_one_message_and_none_that_names_nothing() -> None:
+    rest = "MRG|2^^^^IDCard\rPID|2||3^^^^IDCard\rMRG|4^^^^IDCard~5^^^^PatientNO\r"
+    merges = adt("PID|1||1^^^^IDCard", "A40", rest).merges
+    assert [([n.value for n in one.survivor.numbers], [n.value for n in one.prior]) for one in merges] == [
+        (["1"], ["2"]),
+        (["3"], ["4", "5"]),
+    ]
+    with pytest.raises(Invalid) as refused:
+        adt("PID|1||1^^^^IDCard", "A40", "MRG|\r")
+    assert refused.value.issues[0].path == "MRG-1"
+
+
+def results(*segments: str) -> ResultEvent:
+    message = Message("\r".join(["MSH|^~\\&|LIS|H1|C|C|20260105170124||ORU^R01|1|P|2.4", "PID|1||1^^^^IDCard", *segments]) + "\r")
+    return read_results(message, read_header(message), DEFAULT, ZONE)
+
+
+def test_results_by_order_with_their_notes() -> None:
+    event = results(
+        "OBR|1|P1|F1|A^甲", "NTE|1||整单", "OBX|1|NM|K^钾||4.10|mmol/L|3.5-5.3|N|||F", "NTE|1||溶血", "ORC|RE|P2", "OBR|2||F2|B^乙"
+    )
+    first, second = event.reports
+    assert (first.filler, first.notes, first.results[0].notes) == ("F1", ("整单",), ("溶血",))
+    assert (second.placer, second.filler, second.results) == ("P2", "F2", ())
+
+
+@pytest.mark.parametrize(
+    ("obx", "flags", "derived"),
+    [
+        ("NM|K||4.1||3.5-5.3|M", ("N",), False),
+        ("ST|K||290.00|^umol/L|205.00-285.00|H", ("H",), False),
+        ("NM|K||2.9||3.5-5.3|", ("L",), True),
+        ("NM|K||7.0||<5.2|", ("H",), True),
+        ("NM|K||4||3.5-5.3|", ("N",), True),
+        ("ST|K||阳性||阴性|P", ("POS",), False),
+        ("NM|K||<0.5||0.2-1|", (), False),
+        ("ST|K||13||轻：31-49，中：50-69|", (), False),
+    ],
+)
+def test_flags_as_sent_or_from_the_range(obx: str, flags: tuple[str, ...], derived: bool) -> None:
+    [result] = results("OBR|1||F1|A", f"OBX|1|{obx}").reports[0].results
+    assert (result.flags, result.flags_derived) == (flags, derived)
+
+
+def test_numbers_stay_as_they_were_written() -> None:
+    [nm, sn, st_] = results("OBR|1||F1|A", "OBX|1|NM|a||14.60", "OBX|2|SN|b||>^100", "OBX|3|ST|c||1:80").reports[0].results
+    assert nm.quantity is not None
+    assert nm.quantity.text == "14.60"
+    assert sn.quantity is not None
+    assert (sn.quantity.comparator, sn.quantity.text) == (">", "100")
+    assert (st_.quantity, st_.texts) == (None, ("1:80",))
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("3.90-6.10", "3.90", "6.10"),
+        ("3.9--6.1", "3.9", "6.1"),
+        ("3.5～5.3 mmol/L", "3.5", "5.3"),
+        ("≥1.0", "1.0", None),
+        ("prose", None, None),
+        ("9-1", None, None),
+    ],
+)
+def test_ranges(text: str, low: str | None, high: str | None) -> None:
+    assert bounds(text) == (Decimal(low) if low else None, Decimal(high) if high else None)
