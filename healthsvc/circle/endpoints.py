@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.circle import geojson, service, town
 from healthsvc.circle.coverage import Answer, Count, Coverage, Station
-from healthsvc.circle.datum import place
 from healthsvc.circle.providers import site_roads, travel_times
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.rules import Mode
@@ -16,6 +15,7 @@ from healthsvc.circle.travel import BASES, Matrix, Snap, TravelTimes
 from healthsvc.circle.words import DOUBT_NAMES, VERDICT_NAMES
 from healthsvc.errors import NotFound, TooLarge
 from healthsvc.fhir.json import Resource, dumps
+from healthsvc.healthfile.datum import place
 
 router = APIRouter(prefix="/api/circle", tags=["十分钟医疗卫生服务圈 Ten-minute circle"])
 

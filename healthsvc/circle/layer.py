@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthsvc.circle import ways
-from healthsvc.circle.datum import EARTH_RADIUS
 from healthsvc.circle.network import Network
 from healthsvc.circle.rules import CirclePolicy, Mode
 from healthsvc.circle.travel import Floats, distances
+from healthsvc.healthfile.datum import EARTH_RADIUS
 
 Indexes = NDArray[np.intp]
 

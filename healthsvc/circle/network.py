@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthsvc.circle import ways
-from healthsvc.circle.datum import EARTH_RADIUS
 from healthsvc.errors import Malformed
+from healthsvc.healthfile.datum import EARTH_RADIUS
 
 FORMAT = "healthsvc-roads-1"
 SCALE = 1e7

@@ -5,11 +5,11 @@ import math
 from typing import Any, Final
 
 from healthsvc.circle.coverage import Answer, Home, Station
-from healthsvc.circle.positions import number, to_coordinate
 from healthsvc.circle.rules import Basis, Doubt, Membership, Mode, Travel, Verdict
 from healthsvc.circle.words import BASIS_NAMES, DOUBT_NAMES, MODE_NAMES, VERDICT_NAMES
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import UCUM, code_system, extension
+from healthsvc.healthfile.positions import number, to_coordinate
 from healthsvc.healthfile.resources import GEOLOCATION, to_person
 
 PROVENANCE: Final = extension("circle-provenance")

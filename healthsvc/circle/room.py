@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from healthsvc.circle.datum import distance, place
-from healthsvc.circle.mainland import in_mainland
 from healthsvc.circle.policy import policy_values
-from healthsvc.circle.positions import ORIGIN, positions, to_coordinate
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.datum import distance, place
+from healthsvc.healthfile.mainland import in_mainland
+from healthsvc.healthfile.positions import ORIGIN, positions, to_coordinate
 from healthsvc.healthfile.service import today
 from healthsvc.store import Room, Store
 

@@ -6,14 +6,14 @@ from typing import Any
 from healthsvc.circle import coverage, siting, studies
 from healthsvc.circle import resources as fhir
 from healthsvc.circle.coverage import Answer, Coverage, Home, Station
-from healthsvc.circle.datum import Coordinate, place
 from healthsvc.circle.policy import policy_values
-from healthsvc.circle.positions import geolocation, position
 from healthsvc.circle.rules import CirclePolicy, Mode
 from healthsvc.circle.rules import mode as read_mode
 from healthsvc.circle.siting import Siting
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.datum import Coordinate, place
+from healthsvc.healthfile.positions import geolocation, position
 from healthsvc.healthfile.resources import GEOLOCATION, is_deceased
 from healthsvc.healthfile.service import follow, today
 from healthsvc.store import Store

@@ -3,8 +3,6 @@
 from typing import Final
 
 from healthsvc.circle.coverage import Count, Coverage
-from healthsvc.circle.datum import place
-from healthsvc.circle.positions import number, position
 from healthsvc.circle.resources import MEASUREMENT, provenance_of
 from healthsvc.circle.rules import Mode
 from healthsvc.circle.siting import Siting
@@ -12,6 +10,8 @@ from healthsvc.circle.travel import Status
 from healthsvc.circle.words import MODE_NAMES
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, extension
+from healthsvc.healthfile.datum import place
+from healthsvc.healthfile.positions import number, position
 
 MEASURE: Final = f"{BASE}/Measure/ten-minute-circle"
 STUDY: Final = extension("siting-study")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from healthsvc.circle import ways
-from healthsvc.circle.datum import EARTH_RADIUS
 from healthsvc.circle.network import SCALE
+from healthsvc.healthfile.datum import EARTH_RADIUS
 
 SEED = 20_261_122
 MIDDLE = (121.60, 30.45)

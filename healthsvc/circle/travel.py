@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from healthsvc.circle.datum import EARTH_RADIUS
 from healthsvc.circle.rules import Basis, CirclePolicy, Doubt, Mode, Travel
 from healthsvc.circle.rules import mode as read_mode
 from healthsvc.errors import Invalid
+from healthsvc.healthfile.datum import EARTH_RADIUS
 
 Floats = NDArray[np.float64]
 

@@ -161,6 +161,7 @@ def _row(person: Person) -> list[str]:
         "address": person.address,
         "longitude": repr(person.position.longitude) if person.position else "",
         "latitude": repr(person.position.latitude) if person.position else "",
+        "datum": person.position.datum if person.position else "",
         "phone": next(iter(person.phones), ""),
         "living": living[person.living] if person.living else "",
         "resettled": "" if person.resettled is None else "是" if person.resettled else "否",

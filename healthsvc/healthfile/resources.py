@@ -2,11 +2,12 @@
 
 from copy import deepcopy
 from datetime import date
-from decimal import Decimal
 from typing import Any, Final
 
-from healthsvc.fhir.json import Lexical, Resource
+from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, code_system, extension, profile
+from healthsvc.healthfile import positions
+from healthsvc.healthfile.datum import Coordinate, Datum
 from healthsvc.healthfile.names import split
 from healthsvc.healthfile.rules import Category, Contact, ContactRole, Identifier, Living, Person, Position, RiskTag
 
@@ -16,7 +17,7 @@ CADRE_CATEGORY: Final = code_system("cadre-category")
 LIVING: Final = code_system("living-arrangement")
 RISK_TAG: Final = code_system("risk-tag")
 SEX_CODE: Final = code_system("gbt-2261-1")
-GEOLOCATION: Final = "http://hl7.org/fhir/StructureDefinition/geolocation"
+GEOLOCATION: Final = positions.GEOLOCATION
 _V2_TYPE: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 _CATEGORY: Final = extension("cadre-category")
@@ -132,11 +133,7 @@ def _addresses(person: Person, base: Resource | None) -> list[Resource]:
     _set(home, "text", person.address or None)
     others = [one for one in home.get("extension", []) if one.get("url") != GEOLOCATION]
     if person.position:
-        at = person.position
-        parts = (("latitude", at.latitude), ("longitude", at.longitude))
-        others.append(
-            {"url": GEOLOCATION, "extension": [{"url": n, "valueDecimal": Lexical(format(Decimal(repr(v)), "f"))} for n, v in parts]}
-        )
+        others.append(_geolocation(person.position))
     _set(home, "extension", others)
     there = set(home) - {"use"}
     return ([home] if there else []) + kept[1:]
@@ -195,12 +192,21 @@ def _read_tags(extensions: list[Resource]) -> list[RiskTag]:
     return found
 
 
+def _geolocation(at: Position) -> Resource:
+    lon, lat = at.given or (at.longitude, at.latitude)
+    written = positions.geolocation(Coordinate(at.longitude, at.latitude, Datum(at.datum), at.source, lon, lat))
+    if not at.source:
+        written["extension"].pop()  # nobody said where it comes from: FHIR's own word that it is WGS-84 remains
+    return written
+
+
 def _position(address: Resource) -> Position | None:
     for one in address.get("extension", []):
-        if one.get("url") == GEOLOCATION:
-            parts = {part.get("url"): part.get("valueDecimal") for part in one.get("extension", [])}
-            if parts.get("latitude") is not None and parts.get("longitude") is not None:
-                return Position(float(parts["latitude"]), float(parts["longitude"]))
+        at = positions.to_coordinate(one) if one.get("url") == GEOLOCATION else None
+        if at is not None:
+            told = any(part.get("url") == positions.ORIGIN for part in one["extension"])
+            given = None if at.datum is Datum.WGS84 else (at.given_lon, at.given_lat)
+            return Position(at.lat, at.lon, str(at.datum), at.source if told else "", given)
     return None
 
 

@@ -7,8 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from healthsvc.errors import Malformed, Refusal
+from healthsvc.errors import Invalid, Malformed, Refusal
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, LIXIU_CERTIFICATE
+from healthsvc.healthfile.datum import Datum, place
 from healthsvc.healthfile.roster_columns import BY_HEADING, COLUMNS, FHIR_SEX, NUMBERS, BadCell, Column, heading
 from healthsvc.healthfile.roster_files import Row, header, rows
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person, Position, RiskTag
@@ -118,7 +119,7 @@ def import_roster(
 
 
 def read_person(cells: Sequence[Any], columns: dict[int, Column]) -> tuple[Person | None, list[tuple[str, BadCell]]]:
-    """Read one row; gives the person, or None and what is wrong in which column."""
+    """Read one row; gives the person (with what is odd about the row), or None and what is wrong in which column."""
     values: dict[str, Any] = {}
     wrong: list[tuple[str, BadCell]] = []
     for index, column in columns.items():
@@ -130,14 +131,32 @@ def read_person(cells: Sequence[Any], columns: dict[int, Column]) -> tuple[Perso
         wrong.append(("姓名", BadCell("name-missing", "the row has no name")))
     if not any(values.get(name) for name in NUMBERS) and not wrong:
         wrong.append(("身份证号", BadCell("number-missing", "the row has no number by which the person can be recognised again")))
-    return (None, wrong) if wrong else (_person(values), [])
+    if wrong:
+        return None, wrong
+    position, odd = _position(values)
+    return _person(values, position), odd
 
 
-def _person(values: dict[str, Any]) -> Person:
+def _position(values: dict[str, Any]) -> tuple[Position | None, list[tuple[str, BadCell]]]:
+    """Where the person lives, in WGS-84; a coordinate whose datum nobody declares is left out: it could be half a kilometre off."""
+    lon, lat, system = values.get("longitude"), values.get("latitude"), values.get("datum")
+    if lon is None and lat is None:
+        return None, []
+    if lon is None or lat is None:
+        return None, [("经度" if lon is None else "纬度", BadCell("position-incomplete", "the other half of the coordinate is missing"))]
+    if system is None:
+        text = "the coordinate was left out: its datum is not declared; write WGS-84, GCJ-02 or BD-09 into the column 坐标系"
+        return None, [("坐标系", BadCell("datum-undeclared", text))]
+    try:
+        at = place(lon, lat, system, "花名册")
+    except Invalid as refusal:
+        return None, [("经度", BadCell(refusal.reason or "degrees", refusal.text))]
+    given = None if system is Datum.WGS84 else (lon, lat)
+    return Position(at.lat, at.lon, str(at.datum), at.source, given), []
+
+
+def _person(values: dict[str, Any], position: Position | None) -> Person:
     sex = values.get("sex_code") or ""
-    position = None
-    if values.get("latitude") is not None and values.get("longitude") is not None:
-        position = Position(values["latitude"], values["longitude"])
     contacts = [
         Contact(role, values.get(name) or "", values.get(phone) or "", (values.get("relation") or "") if role is ContactRole.FAMILY else "")
         for role, name, phone in _CONTACTS
@@ -167,7 +186,8 @@ def _take(
 ) -> None:
     for line, cells in batch:
         person, wrong = read_person(cells, columns)
-        report.problems += [Problem(line, column, bad.reason or "cell", bad.text) for column, bad in wrong]
+        grave = "error" if person is None else "warning"
+        report.problems += [Problem(line, column, bad.reason or "cell", bad.text, grave) for column, bad in wrong]
         if person is None:
             continue
         keys = [(one.system, one.value.upper()) for one in person.identifiers]

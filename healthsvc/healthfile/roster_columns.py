@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from healthsvc.errors import Invalid, RuleViolation
+from healthsvc.healthfile.datum import Datum, datum
 from healthsvc.healthfile.rules import Category, Living, check_phone
 
 
@@ -96,7 +97,7 @@ _DATES: Final = (
     re.compile(r"(\d{4})(\d{2})(\d{2})"),
     re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日"),
 )
-_FORMULA_START: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_START: Final = ("=", "+", "-", "@")
 
 
 def text(cell: Any) -> str:
@@ -105,11 +106,11 @@ def text(cell: Any) -> str:
         raise BadCell("formula", "the cell holds a formula; put the value there instead")
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    value = unicodedata.normalize("NFKC", str(cell)).strip() if cell is not None else ""
-    if value.startswith("'") and value[1:2] in _FORMULA_START:
-        value = value[1:]
+    value = re.sub(r"[ \r\n\t]+", " ", unicodedata.normalize("NFKC", str(cell))).strip() if cell is not None else ""
     if any(unicodedata.category(mark) in ("Cc", "Cs", "Co", "Cn") for mark in value):
         raise BadCell("control-character", "the cell holds characters that cannot be printed; type it again")
+    if value.startswith("'") and value[1:2] in _FORMULA_START:
+        return value[1:]  # written so by whoever wanted it to be text
     if value.startswith(("=", "@")) or (value[:1] in ("+", "-") and not value[1:2].isdigit()):
         raise BadCell("formula", "the cell begins like a formula; put the value there instead")
     return value
@@ -144,7 +145,7 @@ def day(cell: Any) -> date | None:
 
 
 def degrees(cell: Any) -> float | None:
-    """A coordinate in WGS-84 degrees."""
+    """A coordinate in degrees, in the datum of its column 坐标系."""
     value = text(cell)
     if not value:
         return None
@@ -155,6 +156,17 @@ def degrees(cell: Any) -> float | None:
     if not -180 <= found <= 180:
         raise BadCell("degrees", "a coordinate lies between -180 and 180 degrees")
     return found
+
+
+def datum_of(cell: Any) -> Datum | None:
+    """The datum of a coordinate."""
+    value = text(cell)
+    if not value:
+        return None
+    try:
+        return datum(value)
+    except Invalid:
+        raise BadCell("datum", "write one of WGS-84, GCJ-02 (AMap, Tencent), BD-09 (Baidu)") from None
 
 
 def phone(cell: Any) -> str:
@@ -201,6 +213,7 @@ COLUMNS: Final = (
     Column("address", "家庭住址", ("住址", "居住地址", "现住址", "地址", "address"), text, "示例路1号"),
     Column("longitude", "经度", ("longitude", "lon"), degrees, ""),
     Column("latitude", "纬度", ("latitude", "lat"), degrees, ""),
+    Column("datum", "坐标系", ("坐标系统", "坐标类型", "datum"), datum_of, ""),
     Column("phone", "联系电话", ("本人电话", "电话", "手机", "手机号", "phone"), phone, "0574-00000000"),
     Column("living", "居住情况", ("居住状况", "居住方式", "living"), one_of(_LIVING, "living"), "独居"),
     Column("resettled", "易地安置", ("是否易地安置", "resettled"), one_of(_YES_NO, "yes-no"), "否"),

@@ -69,10 +69,16 @@ class RiskTag:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """WGS-84 degrees."""
+    """Where somebody lives, in WGS-84 degrees, and how we came to know it."""
 
     latitude: float
     longitude: float
+    datum: str = "WGS-84"
+    """The datum in which it was given; converted once, on entry."""
+    source: str = ""
+    """By whose word; empty where nobody said."""
+    given: tuple[float, float] | None = None
+    """Longitude and latitude as given, where another datum than WGS-84."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from serving import serving
 from healthsvc import clock
 from healthsvc.access import tokens
 from healthsvc.circle import service, town
-from healthsvc.circle.datum import Datum, from_wgs84
 from healthsvc.circle.endpoints import router
 from healthsvc.config import Settings
 from healthsvc.errors import Refusal
 from healthsvc.fhir.systems import code_system
+from healthsvc.healthfile.datum import Datum, from_wgs84
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import register
 from healthsvc.store import SYSTEM, Database

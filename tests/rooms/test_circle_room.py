@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from healthsvc.circle import service, town
-from healthsvc.circle.datum import Datum, distance, from_wgs84
-from healthsvc.circle.positions import ORIGIN, to_coordinate
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.rules import Basis, Verdict
 from healthsvc.errors import Invalid
 from healthsvc.fhir.systems import code_system, extension
+from healthsvc.healthfile.datum import Datum, distance, from_wgs84
+from healthsvc.healthfile.positions import ORIGIN, to_coordinate
 from healthsvc.healthfile.resources import GEOLOCATION
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import register

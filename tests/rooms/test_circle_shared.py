@@ -10,12 +10,12 @@ import pytest
 from healthsvc import policy
 from healthsvc.circle import osm
 from healthsvc.circle.coverage import Home, Station, measure
-from healthsvc.circle.datum import Datum, from_wgs84
 from healthsvc.circle.network import build
 from healthsvc.circle.policy import policy_values
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.rules import Verdict
 from healthsvc.circle.travel import NO_PATH, Estimate
+from healthsvc.healthfile.datum import Datum, from_wgs84
 
 POLICY = policy_values(policy.load(), date(2026, 1, 1))
 EXTRACTS = {

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthsvc.circle.datum import Datum, datum, distance, from_wgs84, place, to_wgs84
-from healthsvc.circle.mainland import in_mainland
 from healthsvc.errors import Invalid
+from healthsvc.healthfile.datum import Datum, datum, distance, from_wgs84, place, to_wgs84
+from healthsvc.healthfile.mainland import in_mainland
 
 INLAND = [(121.47, 31.23), (114.055, 22.54), (87.6, 43.8), (109.5, 18.25), (126.6, 45.75), (91.1, 29.65), (75.99, 39.47), (118.1, 24.46)]
 ABROAD = [(114.16, 22.28), (113.55, 22.19), (121.5, 25.05), (127.0, 37.55), (8.7, 49.4), (-83.7, 42.25), (106.9, 47.9), (105.85, 21.03)]

@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from healthsvc.circle.mainland import in_mainland, near_mainland
 from healthsvc.errors import Invalid
+from healthsvc.healthfile.mainland import in_mainland, near_mainland
 
 EARTH_RADIUS = 6_371_008.8
 """Mean radius in metres (IUGG)."""

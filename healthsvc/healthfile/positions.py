@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Final
 
-from healthsvc.circle.datum import Coordinate, Datum
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import extension
-from healthsvc.healthfile.resources import GEOLOCATION
+from healthsvc.healthfile.datum import Coordinate, Datum
 
+GEOLOCATION: Final = "http://hl7.org/fhir/StructureDefinition/geolocation"
 ORIGIN: Final = extension("coordinate-origin")
 """On a geolocation extension or a Location's position: datum, source and the pair as it was given."""
 
