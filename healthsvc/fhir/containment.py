@@ -9,7 +9,7 @@ def unreferenced(value: dict[str, Any], scope: Scope, found: list[Finding]) -> N
     """dom-3: what is contained must be pointed to, or point to its container."""
     named = scope.pointed | local_urls(value)
     for place, one in enumerate(value["contained"]):
-        if isinstance(one, dict) and one.get("id") not in named and "#" not in local_references(one):
+        if isinstance(one, dict) and str(one.get("id")) not in named and "#" not in local_references(one):
             text = "nothing refers to this contained resource; refer to it by #id or leave it out (dom-3)"
             found.append(Finding(text, "invariant", f"contained[{place}]"))
 

@@ -10,7 +10,7 @@ from typing import Any
 from healthsvc.errors import NotSupported
 from healthsvc.fhir import fhirpath, functions, operators
 from healthsvc.fhir.fhirpath import Node
-from healthsvc.fhir.items import INTEGER, STRING, Item, Items, Path, Scope, children, is_a, literal_type, truth
+from healthsvc.fhir.items import INTEGER, STRING, Item, Items, Path, Scope, children, is_a, literal_type, truth, type_of
 
 CONSTANTS = {
     "%ucum": "http://unitsofmeasure.org",
@@ -21,7 +21,7 @@ CONSTANTS = {
 
 def item_of(resource: Any) -> Item:
     """A resource as the start of an expression."""
-    return Item(resource, resource.get("resourceType", "Resource") if isinstance(resource, dict) else "Resource")
+    return Item(resource, type_of(resource))
 
 
 def evaluate(expression: str, resource: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from healthsvc.errors import NotSupported
 from healthsvc.fhir import reference
 from healthsvc.fhir.fhirpath import Node
-from healthsvc.fhir.items import BOOLEAN, DECIMAL, INTEGER, STRING, Item, Items, Path, Scope, children, is_a, truth
+from healthsvc.fhir.items import BOOLEAN, DECIMAL, INTEGER, STRING, Item, Items, Path, Scope, children, is_a, truth, type_of
 from healthsvc.fhir.operators import distinct, known, same
 
 Args = tuple[Path, ...]
@@ -122,7 +122,7 @@ def resolved(item: Item, scope: Scope) -> Item | None:
         return None
     if text.startswith("#"):
         inside = scope.root.value.get("contained", ())
-        return next((Item(one, one.get("resourceType", "Resource")) for one in inside if one.get("id") == text[1:]), None)
+        return next((Item(one, type_of(one)) for one in inside if isinstance(one, dict) and one.get("id") == text[1:]), None)
     to = reference.parse(text)
     return Item({"resourceType": to.type, "id": to.id}, to.type) if to.type else None
 

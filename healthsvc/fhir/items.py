@@ -44,7 +44,7 @@ def children(item: Item, name: str | None = None) -> Items:
     if not isinstance(item.value, dict):
         companion = Item(item.more, "Element") if isinstance(item.more, dict) else None
         return children(companion, name) if companion else []
-    kind = item.value.get("resourceType", item.type) if item.type in ("Resource", "DomainResource") else item.type
+    kind = type_of(item.value) if item.type in facts.ABSTRACT else item.type
     try:
         shape = facts.shape(kind)
     except KeyError:
@@ -68,9 +68,13 @@ def children(item: Item, name: str | None = None) -> Items:
 
 def child_type(value: Any, name: str) -> str:
     """The type of a child; a resource says its own."""
-    if name in facts.ABSTRACT and isinstance(value, dict):
-        return str(value.get("resourceType", name))
-    return name
+    return type_of(value) if name in facts.ABSTRACT else name
+
+
+def type_of(resource: Any) -> str:
+    """The type that a resource says it is of."""
+    told = resource.get("resourceType") if isinstance(resource, dict) else None
+    return told if isinstance(told, str) else "Resource"
 
 
 def literal_type(value: Any) -> str:

@@ -4,6 +4,8 @@ FHIR R4 says of decimals: "The precision of the decimal value has significance" 
 """
 
 import json
+import re
+from collections import Counter
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -13,6 +15,9 @@ from healthsvc.errors import Malformed
 
 Resource: TypeAlias = dict[str, Any]
 """A FHIR resource (or element) as JSON values: dict, list, str, bool, None, int and :class:`Lexical` for numbers with a fraction."""
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Lexical(Decimal):
@@ -41,13 +46,30 @@ def loads(raw: bytes | str) -> Any:
     """
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8-sig")
-        return json.loads(text, parse_float=Lexical, parse_constant=_no_constant)
+        value = json.loads(text, parse_float=Lexical, parse_constant=_no_constant, object_pairs_hook=_once)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+        return value
+    except UnicodeEncodeError:
+        raise Malformed("the body has half a character (a single \\uD800 to \\uDFFF escape); send whole characters") from None
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8 (byte {error.start}); send it as UTF-8") from None
     except json.JSONDecodeError as error:
         raise Malformed(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except (ValueError, ArithmeticError):
+        raise Malformed("the body has a number that is too long to be one") from None
     except RecursionError:
         raise Malformed("the body is nested too deeply to be a FHIR resource") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; JSON leaves open what a name that stands twice means, so it is refused instead of losing one."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        shown = twice if twice.isascii() and twice.isidentifier() and len(twice) <= 64 else "a property"
+        raise Malformed(f"{shown} stands twice in one object; send it once")
+    return made
 
 
 def dumps(value: Any, *, pretty: bool = False, sort_keys: bool = False) -> bytes:

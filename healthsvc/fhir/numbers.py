@@ -18,8 +18,10 @@ def precise(value: int | float | Decimal) -> tuple[float, float]:
         return beside(float(value), 0.5)
     number = value if isinstance(value, Decimal) else Decimal(str(value))
     exponent = number.as_tuple().exponent
-    half = 0.5 * 10.0 ** (exponent if isinstance(exponent, int) else 0)
-    return beside(float(number), half)
+    try:
+        return beside(float(number), 0.5 * 10.0 ** (exponent if isinstance(exponent, int) else 0))
+    except OverflowError:
+        return -NO_LIMIT, NO_LIMIT
 
 
 def beside(middle: float, half: float) -> tuple[float, float]:

@@ -18,7 +18,7 @@ DAY = r"-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
 ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 PARTIAL = rf"{YEAR}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?"
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 INTEGERS = range(-(1 << 31), 1 << 31)
 LONGEST = 1 << 20
 """Most characters of a string (R4 2.24.0.1: "Strings SHALL NOT exceed 1MB in size")."""
@@ -50,7 +50,7 @@ def string(value: Any) -> str | None:
         return "must not be empty"
     if len(value) > LONGEST:
         return "is longer than 1 MB"
-    return "contains control characters" if CONTROL.search(value) else None
+    return "contains control characters or halves of characters" if CONTROL.search(value) else None
 
 
 def boolean(value: Any) -> str | None:

@@ -26,7 +26,11 @@ def check(resource: Resource, names: Iterable[str] | None = None) -> list[Issue]
     """What a valid R4 resource lacks to conform to our profiles; ``names`` instead of what meta.profile declares."""
     meta = resource.get("meta")
     declared = meta.get("profile", ()) if isinstance(meta, dict) else ()
-    wanted = list(names) if names is not None else [url.partition("|")[0].removeprefix(OURS) for url in declared if url.startswith(OURS)]
+    wanted = (
+        list(names)
+        if names is not None
+        else [url.partition("|")[0].removeprefix(OURS) for url in declared if isinstance(url, str) and url.startswith(OURS)]
+    )
     kind = resource.get("resourceType", "Resource")
     issues: list[Issue] = []
     for name in wanted:
