@@ -12,7 +12,7 @@ from healthsvc.store import Store
 CENTRE: Final = "lw-centre"
 CENTRE_NAME: Final = "澜湾社区卫生服务中心"
 HOSPITAL_CODE: Final = "lw-h1"
-_WEEKDAYS: Final = ["mon", "tue", "wed", "thu", "fri"]
+_DAYS: Final = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _SHIFT: Final = ("08:00:00", "17:00:00")
 
 # invented people; the nurses marked so have the licence for infusions at home
@@ -120,5 +120,5 @@ def _role(one: Staff) -> Resource:
         "code": [concept(code_system("care-role"), one.role)],
         "specialty": [concept(code_system("care-skill"), skill) for skill in skills],
         "location": [reference("Location", one.station)],
-        "availableTime": [{"daysOfWeek": _WEEKDAYS, "availableStartTime": _SHIFT[0], "availableEndTime": _SHIFT[1]}],
+        "availableTime": [{"daysOfWeek": _DAYS, "availableStartTime": _SHIFT[0], "availableEndTime": _SHIFT[1]}],
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -96,21 +96,6 @@ def open_beds(here: Installation, staff: Sequence[Staff], at: datetime, told: To
         ordered, refused = order_courses(store, staff, established[:COURSES], at)
     told.say("家庭病床 home beds", f"{len(established)} established, with their rounds")
     told.say("上门输液 infusions", f"{ordered} courses passed the gates; one was refused: {', '.join(refused)}")
-
-
-def working_days(after: date, count: int) -> list[date]:
-    """The next weekdays."""
-    days, day = [], after
-    while len(days) < count:
-        day += timedelta(days=1)
-        if day.weekday() < 5:
-            days.append(day)
-    return days
-
-
-def morning(day: date, at: datetime) -> datetime:
-    """Eight o'clock of a day, in the zone of ``at``."""
-    return datetime.combine(day, time(8, 0), tzinfo=at.tzinfo)
 
 
 def inpatients(here: Installation, at: datetime, count: int) -> list[Resource]:

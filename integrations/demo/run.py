@@ -1,0 +1,117 @@
+"""The demonstration from beginning to end: found, fill, serve, play the hospital's day, plan the week, make a few visits."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from rich.progress import Progress
+
+from healthsvc import clock
+from healthsvc.access.accounts import create_user, set_password
+from healthsvc.circle.providers import travel_times
+from healthsvc.circle.town import town
+from healthsvc.dayplan.service import DayPlan, plan_day
+from healthsvc.installation import open_installation
+from healthsvc.logs import settings_for
+from integrations.address import Address
+from integrations.demo import story
+from integrations.demo.hospital import play, settle_queue
+from integrations.demo.visits import make_some
+from integrations.serving import Serving
+
+PLANNED_DAYS: Final = 5
+PLAN_SECONDS: Final = 2.0
+LOGIN: Final = "demo"
+
+
+class Demonstration:
+    """One run in one data directory."""
+
+    def __init__(self, folder: Path, http: str, mllp: str, at: datetime, *, keep: bool) -> None:
+        self.folder = folder
+        self.at = at
+        self.keep = keep
+        settings = settings_for(folder).model_copy(update={"log_level": "WARNING"})
+        self.here = open_installation(folder, settings=settings)
+        self.serving = Serving(self.here, Address.of(http, "--http"), Address.of(mllp, "--mllp"))
+        self.password = ""
+        self.told = story.Told()
+
+    def run(self, bar: Progress) -> story.Told:
+        """Tell the whole story; gives its lines. It begins yesterday, so that today there is something to look back on."""
+        here, told, places = self.here, self.told, town()
+        began = (self.at - timedelta(days=1)).replace(hour=6, minute=0, second=0, microsecond=0)
+        with _step(bar, "机构与人员 district", 1):
+            staff = story.settle(here, places, began, told)
+            self.password = self._account()
+        with _step(bar, "健康档案 roster", story.PEOPLE) as step:
+            story.bring_in(here, places, self.folder, began, told, step)
+        with _step(bar, "家庭医生签约 contracts", story.PEOPLE) as step:
+            story.sign_contracts(here, staff, began, told, step)
+        with _step(bar, "绿色通道 green channel", 1):
+            story.open_channels(here, began, told)
+        with _step(bar, "家庭病床 home beds, 上门输液 infusions", story.BEDS):
+            story.open_beds(here, staff, began, told)
+        with _step(bar, "昨日上门 yesterday's visits", None) as step:
+            make_some(here, self._plan(began.date(), began), told, step)
+        with _step(bar, "服务启动 service", 1):
+            self.serving.start()
+        with _step(bar, "医院一日 hospital day over MLLP", None) as step:
+            play(here, self.serving.mllp, self.at, told, step)
+        with _step(bar, "处理队列 effects", None) as step:
+            settle_queue(here, told, step)
+        with _step(bar, "周计划 the week's plan", PLANNED_DAYS) as step:
+            self._plan_week(step)
+        return told
+
+    def where(self) -> list[str]:
+        """Where to look."""
+        return [
+            f"pages 页面     http://{self.serving.http}/   sign in as {LOGIN} / {self.password}",
+            f"FHIR R4       http://{self.serving.http}/fhir/metadata   token: healthsvc token --data {self.folder} --role doctor",
+            f"HL7 v2 MLLP   {self.serving.mllp}   try: healthsvc hl7 send FILE --to {self.serving.mllp}",
+        ]
+
+    def stop(self) -> None:
+        """Stop serving; remove the folder unless it was asked for."""
+        self.serving.stop()
+        self.here.close()
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _account(self) -> str:
+        """One account that may see everything, with a random password that need not be changed at once."""
+        with self.here.database.writing(story.DEMO, at=self.at) as store:
+            password = create_user(store, LOGIN, "centre-head", name="演示 Demo")
+            set_password(store, LOGIN, password)
+        return password
+
+    def _plan(self, on: date, at: datetime) -> DayPlan:
+        times = travel_times(self.here.settings.data, self.here.policy, on)
+        return plan_day(self.here.database, story.DEMO, on, times, at=at, seconds=PLAN_SECONDS, seed=story.SEED)
+
+    def _plan_week(self, step: story.Step) -> None:
+        plans = []
+        for number in range(PLANNED_DAYS):
+            plans.append(self._plan(self.at.date() + timedelta(days=number), clock.now()))
+            step(number + 1, PLANNED_DAYS)
+        stops = [stop for plan in plans for route in plan.routes for stop in route.stops]
+        travel = sum(stop.travel_minutes for stop in stops) / max(1, len(stops))
+        span = f"{plans[0].on} to {plans[-1].on}"
+        self.told.say("周计划 week's plan", f"{len(stops)} visits from {span}, {travel:.1f} min of travel each")
+        self.told.say("未排上 left over", f"{len(plans[-1].left_over)} wait after the last day, each with its reason")
+
+
+@contextmanager
+def _step(bar: Progress, title: str, total: float | None) -> Iterator[Callable[[int, int | None], None]]:
+    task = bar.add_task(title, total=total)
+
+    def told(done: int, of: int | None) -> None:
+        bar.update(task, completed=done, total=of if of is not None else total)
+
+    yield told
+    found = bar.tasks[task].total or 1
+    bar.update(task, completed=found, total=found)
