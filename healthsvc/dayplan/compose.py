@@ -1,147 +1,150 @@
-"""A day as a problem for the solver, and the solver's plan as reasons: what was left out, and what would let it in."""
+"""From the solver's answer to a plan that people read: times of day, the basis of every way, reasons. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from typing import Final
+from datetime import date, datetime, time, timedelta
 
-import numpy as np
+from healthsvc.circle.travel import Matrix
+from healthsvc.dayplan import words
+from healthsvc.dayplan.checker import check
+from healthsvc.dayplan.day import DayLeft, DayPlan, DayRoute, DayStop
+from healthsvc.dayplan.explain import why_left
+from healthsvc.dayplan.gather import Gathered, basis_of
+from healthsvc.dayplan.plan import Plan, Rest, Route, Stop
+from healthsvc.dayplan.problem import Problem
+from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty
 
-from healthsvc.dayplan import problem as model
-from healthsvc.dayplan.plan import Plan
-from healthsvc.dayplan.problem import Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Weights, Window
-from healthsvc.dayplan.rules import DayPlanPolicy, Duty, LeftOut, Wanted, Why, clock, left_out, price, starts
-
-UNREACHABLE: Final = 100_000.0
-"""Minutes that stand for "no path": longer than any shift, so the solver never goes there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """Everything about one day, in plain values."""
-
-    on: date
-    wanted: tuple[Wanted, ...]
-    staff: tuple[Duty, ...]
-    places: Mapping[str, int]
-    """Row of the travel matrices by Location id of a station or by Patient id."""
-    travel: Mapping[str, Matrix]
-    """Minutes between places by mode; infinite where there is no path."""
-    policy: DayPlanPolicy
+TIERS = {
+    "skipped": "visits",
+    "affinity": "continuity",
+    "travel": "travel",
+    "waiting": "travel",
+    "late": "travel",
+    "balance": "fairness",
+    "missed": "breaks",
+}
+"""Which tier a part of the objective belongs to."""
 
 
-def compose(day: Day) -> tuple[Problem, list[LeftOut]]:
-    """The day as a problem, and the visits that no plan can hold, with the reason."""
-    out: list[LeftOut] = []
-    possible: list[tuple[float, Wanted]] = []
-    for wanted in day.wanted:
-        why = impossible(day, wanted)
-        if why is None:
-            possible.append((price(wanted, day.on, day.policy), wanted))
-        else:
-            out.append(left_out(wanted, why, _skills(wanted) if why is Why.NO_STAFF else ""))
-    possible.sort(key=lambda pair: (pair[1].fixed is None, -pair[0], pair[1].visit.id))
-    most = day.policy.candidates_per_staff * max(1, len(day.staff))
-    chosen, later = possible[:most], possible[most:]
-    out += [left_out(wanted, Why.CAN_WAIT, wanted.visit.window.end.date().isoformat()) for _, wanted in later]
-    visits = tuple(_visit(day, wanted, cost) for cost, wanted in chosen)
-    weights = Weights(
-        travel=day.policy.travel_price,
-        waiting=day.policy.waiting_price,
-        balance=day.policy.balance_price,
-        preference=float(day.policy.continuity_price),
+def compose(
+    gathered: Gathered,
+    day: Day,
+    out: dict[str, str],
+    ways: dict[str, Matrix],
+    problem: Problem,
+    plan: Plan,
+    policy: DayPolicy,
+    at: datetime,
+) -> DayPlan:
+    """Put the solver's plan into times of day; explain what was left over.
+
+    ``out``: tasks that never reached the solver, with the code of the reason; ``at``: the moment, in the zone of the site.
+    """
+    calls = {call.task.id: call for call in day.calls}
+    staff_of: dict[str, list[str]] = {}
+    for caregiver, stop in plan.stops():
+        staff_of.setdefault(stop.visit, []).append(caregiver)
+    routes = []
+    for duty in day.duties:
+        route = next((one for one in plan.routes if one.caregiver == duty.practitioner), None)
+        if route is not None and route.visits:
+            routes.append(_route(day, duty, route, calls, staff_of, ways, problem, at))
+    left = {one.visit: why_left(problem, plan, one.visit).constraints or ("priority",) for one in plan.left_over}
+    solved = {visit.id for visit in problem.visits}
+    for call in day.calls:
+        if call.task.id not in solved:
+            left[call.task.id] = ("no-time",)
+    left |= {task: (code,) for task, code in out.items()}
+    figures: dict[str, float] = {}
+    for part, cost in check(problem, plan).parts.items():
+        if part in TIERS:
+            figures[TIERS[part]] = figures.get(TIERS[part], 0.0) + cost
+    asked = {one.call.task.id: one for one in gathered.asked}
+    return DayPlan(
+        on=day.on,
+        made_at=at,
+        routes=tuple(routes),
+        left_over=tuple(_left(asked[task].call, codes) for task, codes in sorted(left.items())),
+        figures=figures,
+        seed=plan.seed,
+        evaluations=plan.evaluations,
+        versions={task: one.version for task, one in asked.items()},
     )
-    travel = {mode: np.where(np.isfinite(matrix), matrix, UNREACHABLE) for mode, matrix in day.travel.items()}
-    people = tuple(_caregiver(day, one) for one in day.staff)
-    return Problem(visits, people, travel, weights, overtime_hard=True, name=day.on.isoformat()), out
 
 
-def impossible(day: Day, wanted: Wanted) -> Why | None:
-    """The constraint that keeps a visit out of any plan of the day, or None."""
-    visit = wanted.visit
-    if visit.person not in day.places:
-        return Why.NO_POSITION
-    able = [one for one in day.staff if visit.skills <= one.skills]
-    if len(able) < 1 or len(day.staff) < visit.staff:
-        return Why.NO_STAFF
-    home = day.places[visit.person]
-    reaching = [one for one in able if np.isfinite(day.travel[one.mode][day.places[one.station], home])]
-    if not reaching:
-        return Why.NO_PATH
-    window = starts(wanted, day.on)
-    if window is None or not any(_meets(day, one, window, home, visit.minutes) for one in reaching):
-        return Why.NO_TIME
-    return None
+def moment(on: date, minutes: float, at: datetime) -> datetime:
+    """A minute of the day as a moment, to the second, in the zone of ``at``."""
+    return datetime.combine(on, time(), at.tzinfo) + timedelta(seconds=round(minutes * 60.0))
 
 
-def why_left(day: Day, plan: Plan) -> list[LeftOut]:
-    """For each visit that the solver left out: whether it can wait, or how many minutes are missing in the fullest day that could take it."""
-    wanted = {one.visit.id: one for one in day.wanted}
-    found = []
-    for left in plan.left_over:
-        one = wanted[left.visit]
-        if one.visit.window.end.date() > day.on and not one.visit.priority.value != "routine":
-            found.append(left_out(one, Why.CAN_WAIT, one.visit.window.end.date().isoformat()))
-        else:
-            found.append(left_out(one, Why.NO_ROOM, f"{missing_minutes(day, plan, one):.0f}"))
-    return found
-
-
-def missing_minutes(day: Day, plan: Plan, wanted: Wanted) -> float:
-    """How many minutes of somebody's shift are missing to take one more visit: the best over all who could come and all places in their day."""
-    home, need = day.places[wanted.visit.person], wanted.visit.minutes
-    stops = {route.caregiver: route.visits for route in plan.routes}
-    where = {one.visit.id: day.places[one.visit.person] for one in day.wanted if one.visit.person in day.places}
-    best = UNREACHABLE
-    for person in day.staff:
-        if not wanted.visit.skills <= person.skills:
+def _route(
+    day: Day,
+    duty: Duty,
+    route: Route,
+    calls: dict[str, Call],
+    staff_of: dict[str, list[str]],
+    ways: dict[str, Matrix],
+    problem: Problem,
+    at: datetime,
+) -> DayRoute:
+    way = ways[duty.mode]
+    here = duty.place if duty.begins_at is None else duty.begins_at
+    stops, rest = [], None
+    for stop in route.stops:
+        if isinstance(stop, Rest):
+            rest = (moment(day.on, stop.start, at), moment(day.on, stop.end, at))
+            here = calls[stop.visit].place if stop.visit in calls else duty.place
             continue
-        matrix, station = day.travel[person.mode], day.places[person.station]
-        route = stops.get(person.id, ())
-        rows = [station, *(where[stop.visit] for stop in route), station]
-        busy = sum(stop.end - stop.start for stop in route) + sum(float(matrix[a, b]) for a, b in zip(rows, rows[1:], strict=False))
-        free = person.shift.end - person.shift.start - busy - day.policy.rest_minutes
-        detour = min(float(matrix[a, home] + matrix[home, b] - matrix[a, b]) for a, b in zip(rows, rows[1:], strict=False))
-        best = min(best, need + detour - free)
-    return max(1.0, float(np.ceil(best)))
-
-
-def _meets(day: Day, person: Duty, window: Window, home: int, length: float) -> bool:
-    way = float(day.travel[person.mode][day.places[person.station], home])
-    back = float(day.travel[person.mode][home, day.places[person.station]])
-    return max(window.start, person.shift.start + way) <= min(window.end, person.shift.end - length - back)
-
-
-def _skills(wanted: Wanted) -> str:
-    return "、".join(sorted(wanted.visit.skills))
-
-
-def _visit(day: Day, wanted: Wanted, cost: float) -> model.Visit:
-    visit = wanted.visit
-    window = starts(wanted, day.on)
-    assert window is not None
-    services = tuple(Service(str(n + 1), visit.skills if n == 0 else frozenset(), float(visit.minutes)) for n in range(visit.staff))
-    fixed = wanted.fixed
-    return model.Visit(
-        id=visit.id,
-        place=day.places[visit.person],
-        services=services,
-        windows=(Window(fixed.start, fixed.start) if fixed else window,),
-        gap=Gap(0, 0) if visit.staff == 2 else None,
-        must=fixed is not None,
-        skip_cost=0.0 if fixed else cost,
-        hard=True,
-        preferred=wanted.preferred & {one.id for one in day.staff},
-        pinned=Pin(fixed.staff, fixed.start) if fixed else None,
+        call = calls[stop.visit]
+        minutes = float(day.travel[duty.mode][here, call.place])
+        stops.append(_stop(day, duty, stop, call, tuple(staff_of[stop.visit]), minutes, basis_of(way, here, call.place), problem, at))
+        here = call.place
+    return DayRoute(
+        duty.practitioner, duty.name, duty.station, moment(day.on, route.departure, at), moment(day.on, route.back, at), tuple(stops), rest
     )
 
 
-def _caregiver(day: Day, one: Duty) -> Caregiver:
-    place, policy = day.places[one.station], day.policy
-    rest = None
-    window = Window(max(one.shift.start, clock(policy.rest_from)), min(one.shift.end, clock(policy.rest_to)))
-    if policy.rest_minutes and window.start < window.end:
-        rest = Break(window, float(policy.rest_minutes), float(policy.rest_price))
-    return Caregiver(one.id, one.skills, place, place, one.shift, rest, one.mode)
+def _stop(
+    day: Day, duty: Duty, stop: Stop, call: Call, staff: tuple[str, ...], minutes: float, basis: str, problem: Problem, at: datetime
+) -> DayStop:
+    visit = next(one for one in problem.visits if one.id == stop.visit)
+    return DayStop(
+        task=call.task.id,
+        person=call.task.person,
+        kind=call.task.kind,
+        title=call.task.title or call.task.kind,
+        staff=staff,
+        arrival=moment(day.on, stop.arrival, at),
+        start=moment(day.on, stop.start, at),
+        end=moment(day.on, stop.end, at),
+        travel_minutes=minutes,
+        basis=basis,
+        slack=max(0.0, visit.windows[-1].end - stop.start),
+        pinned=visit.pinned is not None,
+        why=_why(day, duty, call, visit.pinned is not None),
+    )
 
 
+def _why(day: Day, duty: Duty, call: Call, pinned: bool) -> tuple[str, ...]:
+    """Why this person comes: codes of :data:`words.WHY`."""
+    if pinned:
+        return ("pinned",)
+    found = []
+    if duty.practitioner == call.task.owner:
+        found.append("owner")
+    elif duty.practitioner in call.team:
+        found.append("team")
+    able = [one for one in day.duties if call.task.skills <= one.skills and one.practitioner not in call.barred]
+    if len(able) == 1:
+        found.append("only-skill")
+    if (
+        able
+        and duty in able
+        and all(day.travel[one.mode][one.place, call.place] >= day.travel[duty.mode][duty.place, call.place] for one in able)
+    ):
+        found.append("near")
+    return tuple(found)
+
+
+def _left(call: Call, codes: tuple[str, ...]) -> DayLeft:
+    reason, reason_en = words.left_over(codes)
+    task = call.task
+    return DayLeft(task.id, task.person, task.kind, task.title or task.kind, codes, reason, reason_en)

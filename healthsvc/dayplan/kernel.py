@@ -75,7 +75,9 @@ def clean(w: World) -> bool:
 
 
 @compiled
-def anneal(w: World, mix: object, steps: int, hot: float, cold: float, best: float, best_link: object, best_anchor: object) -> tuple[float, int]:
+def anneal(
+    w: World, mix: object, steps: int, hot: float, cold: float, best: float, best_link: object, best_anchor: object
+) -> tuple[float, int]:
     """``steps`` proposals while the temperature falls geometrically from ``hot`` to ``cold``; the price of the best plan and acceptances."""
     heat = hot
     rounds = max(1, steps // STEP)

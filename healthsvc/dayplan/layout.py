@@ -24,7 +24,22 @@ ANCHOR, RSTAMP, MODE, OLD_ANCHOR, HAS_REST, BOUNDED = 0, 1, 2, 3, 4, 5
 # World.job[visit]
 FIRST, COUNT, POS, MUST = 0, 1, 2, 3
 # World.total: sums over the plan (floats)
-SUM_TRAVEL, SUM_AFFINITY, SUM_SKIP, SUM_LATE, SUM_HARD, MAX_LATE, SUM_WAIT, SUM_OVER, SUM_MISS, MAX_IDLE, BALANCE, COST, FIXED_COST, TRUE_COST = range(14)
+(
+    SUM_TRAVEL,
+    SUM_AFFINITY,
+    SUM_SKIP,
+    SUM_LATE,
+    SUM_HARD,
+    MAX_LATE,
+    SUM_WAIT,
+    SUM_OVER,
+    SUM_MISS,
+    MAX_IDLE,
+    BALANCE,
+    COST,
+    FIXED_COST,
+    TRUE_COST,
+) = range(14)
 TOTALS = 14
 # World.price: weights
 W_TRAVEL, W_LATEST, W_WAIT, W_OVER, W_IDLE, W_BALANCE, W_HARD, W_MUST, SOFT_IDLE = range(9)

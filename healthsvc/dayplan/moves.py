@@ -158,7 +158,11 @@ def swap_rest(w: World, v: int, limit: float) -> bool:
     x = w.link[u, at.NXT]
     n = w.flag[at.N]
     tail = n + w.flag[at.C]
-    if w.person[a, at.MODE] == w.person[b, at.MODE] and w.kind[tail + a, at.PLACE] == w.kind[tail + b, at.PLACE] and w.price[at.W_IDLE] == 0.0:
+    if (
+        w.person[a, at.MODE] == w.person[b, at.MODE]
+        and w.kind[tail + a, at.PLACE] == w.kind[tail + b, at.PLACE]
+        and w.price[at.W_IDLE] == 0.0
+    ):
         change = way(w, a, u, v) + way(w, a, q, x) - way(w, a, u, x) - way(w, a, q, v)
         if bound(w, w.price[at.W_TRAVEL] * change, a, b) - w.total[at.SUM_AFFINITY] > limit:
             return False
@@ -232,5 +236,3 @@ def shift_rest(w: World, limit: float) -> bool:
     begin(w)
     move_anchor(w, c, u)
     return finish(w, limit, 0.0, -1, travel, affinity, skip)
-
-

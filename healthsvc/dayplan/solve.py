@@ -17,7 +17,8 @@ from healthsvc.errors import RuleViolation
 __all__ = ["Schedule", "StopRule", "solve"]
 
 HARD_SHARE, MUST_SHARE = 2.0, 400.0
-"""Price of a minute past a hard limit, and of a visit that must be made and is not, in mean prices of one service."""
+"""Price of a minute past a hard limit, and of a visit that must be made and is not, in mean prices of one service. The dearest optional
+visit comes on top: leaving it out must be cheaper than breaking a limit for it."""
 
 
 def solve(problem: Problem, stop: StopRule, seed: int = 1, jobs: int = 1, schedule: Schedule | None = None) -> Plan:
@@ -44,10 +45,13 @@ def _one(problem: Problem, stop: StopRule, seed: int, schedule: Schedule) -> Pla
     if not problem.visits or not problem.caregivers:
         return _nobody(problem, seed)
     unit = _unit(problem)
-    space = pack(problem, seed, HARD_SHARE * unit, MUST_SHARE * unit)
+    dearest = max((visit.skip_cost for visit in problem.visits), default=0.0)
+    space = pack(problem, seed, HARD_SHARE * unit + dearest, MUST_SHARE * (unit + dearest))
     search = Search(space, stop, schedule, seed)
     if search.solve() >= 1e290:
-        raise RuleViolation("no plan was found that keeps every hard limit and makes every visit that must be made", reason="plan-not-found")
+        raise RuleViolation(
+            "no plan was found that keeps every hard limit and makes every visit that must be made", reason="plan-not-found"
+        )
     plan = unpack(space, 0.0, seed, search.done)
     verdict = check(problem, plan)
     if not verdict.good:

@@ -50,7 +50,9 @@ def _visit(row: Json, place: int, where: str) -> Visit:
     if opens > closes:
         raise Malformed(f"{where}.time_window ends before it begins", path=f"{where}.time_window")
     services = tuple(
-        Service(reading.text(need, "service", where), frozenset({reading.text(need, "service", where)}), reading.number(need, "duration", where))
+        Service(
+            reading.text(need, "service", where), frozenset({reading.text(need, "service", where)}), reading.number(need, "duration", where)
+        )
         for need in reading.rows(row, "required_caregivers", where)
     )
     if not 1 <= len(services) <= 2:

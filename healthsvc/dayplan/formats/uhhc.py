@@ -154,15 +154,23 @@ def _caregiver(row: Json, where: str, depots: dict[str, int], rest: Break | None
 
 def _visit(row: Json, where: str, travel: Matrix, durations: dict[str, float], prices: _Prices, people: frozenset[str]) -> Visit:
     windows = tuple(
-        Window(reading.number(window, "start", where), reading.number(window, "end", where)) for window in reading.rows(row, "time_windows", where)
+        Window(reading.number(window, "start", where), reading.number(window, "end", where))
+        for window in reading.rows(row, "time_windows", where)
     )
-    if not windows or any(window.start > window.end for window in windows) or any(a.end > b.start for a, b in zip(windows, windows[1:], strict=False)):
+    if (
+        not windows
+        or any(window.start > window.end for window in windows)
+        or any(a.end > b.start for a, b in zip(windows, windows[1:], strict=False))
+    ):
         raise Malformed(f"{where}.time_windows has to hold windows in order that do not overlap", path=f"{where}.time_windows")
     needs = reading.rows(row, "required_services", where)
     if not 1 <= len(needs) <= 2:
         raise Malformed(f"{where}.required_services has to list one or two services", path=f"{where}.required_services")
     services = tuple(_service(need, where, durations) for need in needs)
-    preferred, barred = frozenset(reading.texts(row, "preferred_caregivers", where)), frozenset(reading.texts(row, "incompatible_caregivers", where))
+    preferred, barred = (
+        frozenset(reading.texts(row, "preferred_caregivers", where)),
+        frozenset(reading.texts(row, "incompatible_caregivers", where)),
+    )
     affinity: dict[str, float] = {}
     if not prices.hard("incompabilities", missing=True):
         affinity, barred = dict.fromkeys(sorted(barred), prices.soft("incompabilities")), frozenset()
@@ -203,7 +211,9 @@ def _gap(row: Json, where: str) -> Gap | None:
     if kind == "simultaneous":
         return Gap(0.0, 0.0)
     if kind != "sequential":
-        raise Malformed(f"{where}.synchronization.type has to be simultaneous, sequential or independent", path=f"{where}.synchronization.type")
+        raise Malformed(
+            f"{where}.synchronization.type has to be simultaneous, sequential or independent", path=f"{where}.synchronization.type"
+        )
     distance = reading.obj(sync, "distance", f"{where}.synchronization")
     gap = Gap(reading.number(distance, "min", where), reading.number(distance, "max", where))
     if gap.least > gap.most:

@@ -90,7 +90,9 @@ def _read_route(problem: Problem, person: Caregiver, row: Json, places: dict[str
         if departure is None:
             departure = free = start - float(travel[here, there]) if problem.departure == "just_in_time" else person.shift.start
         arrival = free + float(travel[here, there])
-        stops.append(Rest(visit if visit in places else None, start, end) if service == LUNCH else Stop(visit, service, arrival, start, end))
+        stops.append(
+            Rest(visit if visit in places else None, start, end) if service == LUNCH else Stop(visit, service, arrival, start, end)
+        )
         here, free = there, end
     assert departure is not None
     return Route(person.id, departure, tuple(stops), free + float(travel[here, person.end_place]))

@@ -1,0 +1,180 @@
+"""Where one more visit could go in a plan that stays as it is: ranked places, each with what it costs and whom it delays."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from healthsvc.dayplan import layout as at
+from healthsvc.dayplan.arrays import Space, pack
+from healthsvc.dayplan.plan import Plan, Rest
+from healthsvc.dayplan.problem import Minutes, Problem
+from healthsvc.dayplan.search import clear
+from healthsvc.errors import NotFound
+
+FIRST_HALVES = 12
+"""How many places of the first half of a double visit are tried with every place of the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """One place for a visit: who comes, when each of them starts, what it adds to the price, and who starts how many minutes later."""
+
+    visit: str
+    caregivers: tuple[str, ...]
+    starts: tuple[Minutes, ...]
+    cost: float
+    later: tuple[tuple[str, Minutes], ...]
+
+
+def load(problem: Problem, plan: Plan, hard_price: float = 1e4) -> Space:
+    """The problem as arrays with the plan linked in; visits that the plan does not hold stay out."""
+    from healthsvc.dayplan import pricing
+
+    space = pack(problem, 1, hard_price, 1e6)
+    w = space.world
+    clear(w)
+    rows = {(problem.visits[node.visit].id, problem.visits[node.visit].services[node.service].id): v for v, node in enumerate(space.nodes)}
+    people = {person.id: c for c, person in enumerate(problem.caregivers)}
+    for route in plan.routes:
+        c = people.get(route.caregiver)
+        if c is None:
+            continue
+        last = len(space.nodes) + c
+        for stop in route.stops:
+            if isinstance(stop, Rest):
+                w.person[c, at.ANCHOR] = last
+            elif (stop.visit, stop.service) in rows:
+                last = _append(space, c, last, rows[stop.visit, stop.service])
+    missing = np.flatnonzero(w.link[w.job[:, at.FIRST], at.RT] < 0)
+    w.job[:, at.POS] = -1
+    w.job[missing, at.POS] = np.arange(len(missing))
+    w.out[: len(missing)] = missing
+    w.flag[at.N_OUT] = len(missing)
+    pricing.rebuild(w)
+    return space
+
+
+def _append(space: Space, c: int, last: int, v: int) -> int:
+    """Link ``v`` behind ``last`` at the end of route ``c``."""
+    w = space.world
+    tail = len(space.nodes) + len(space.problem.caregivers) + c
+    w.link[last, at.NXT], w.link[v, at.PRV], w.link[v, at.NXT], w.link[tail, at.PRV] = v, last, tail, v
+    w.link[v, at.RT] = c
+    return v
+
+
+def rank_insertions(problem: Problem, plan: Plan, visit: str, most: int = 5) -> tuple[Insertion, ...]:
+    """The cheapest places for a visit that is in the problem but not in the plan, best first; only places that keep every hard limit.
+
+    The rest of the plan keeps its order and its people; only start times may move.
+
+    :raises NotFound: the problem has no such visit.
+    """
+    j = next((j for j, one in enumerate(problem.visits) if one.id == visit), None)
+    if j is None:
+        raise NotFound("the visit to insert is not in the problem")
+    others = tuple(
+        replace(route, stops=tuple(stop for stop in route.stops if isinstance(stop, Rest) or stop.visit != visit)) for route in plan.routes
+    )
+    space = load(problem, replace(plan, routes=others))
+    w = space.world
+    before = w.time[: len(space.nodes), at.S].copy()
+    price, hard = float(w.total[at.COST]), float(w.total[at.SUM_HARD] + w.total[at.SUM_OVER])
+    best = _by_person(space, _candidates(space, j), most)
+    return tuple(found for spots in best if (found := _try(space, j, spots, before, price, hard)) is not None)[:most]
+
+
+def _candidates(space: Space, j: int) -> list[tuple[float, tuple[int, ...]]]:
+    """Places for all services of visit ``j`` with the price of the plan then, cheapest first."""
+    from healthsvc.dayplan import spots
+
+    w = space.world
+    first, count = int(w.job[j, at.FIRST]), int(w.job[j, at.COUNT])
+    prices = np.zeros(len(w.link))
+    spots.price_spots(w, first, prices)
+    places = [int(p) for p in np.argsort(prices, kind="stable") if prices[p] < 1e290]
+    if count == 1:
+        return [(float(prices[p]), (p,)) for p in places]
+    found: list[tuple[float, tuple[int, ...]]] = []
+    for p in _spread(space, places):
+        kept = _keep(space)
+        if spots.put(w, first, p) < 1e290:
+            seconds = np.zeros(len(w.link))
+            spots.price_spots(w, first + 1, seconds)
+            found += [(float(seconds[q]), (p, int(q))) for q in np.argsort(seconds, kind="stable")[:3] if seconds[q] < 1e290]
+        _put_back(space, kept)
+    return sorted(found)
+
+
+def _spread(space: Space, places: list[int]) -> list[int]:
+    """The best places, but not all of one person: the partner may be free only when somebody else is."""
+    per: dict[int, int] = {}
+    chosen = []
+    for p in places:
+        c = int(space.world.link[p, at.RT])
+        if per.get(c, 0) < 4:
+            per[c] = per.get(c, 0) + 1
+            chosen.append(p)
+    return chosen[: FIRST_HALVES * 4]
+
+
+def _by_person(space: Space, candidates: list[tuple[float, tuple[int, ...]]], most: int) -> list[tuple[int, ...]]:
+    """The cheapest places, at most two for the same people."""
+    link = space.world.link
+    per: dict[tuple[int, ...], int] = {}
+    chosen: list[tuple[int, ...]] = []
+    for _, places in candidates:
+        who = tuple(int(link[p, at.RT]) for p in places)
+        per[who] = per.get(who, 0) + 1
+        if per[who] <= 2:
+            chosen.append(places)
+        if len(chosen) >= 4 * most:
+            break
+    return chosen
+
+
+def _try(space: Space, j: int, places: tuple[int, ...], before: npt.NDArray[np.float64], price: float, hard: float) -> Insertion | None:
+    """Make the insertion, read off what it does, take it back; None where it breaks a hard limit that held before."""
+    from healthsvc.dayplan import spots
+
+    w, problem = space.world, space.problem
+    first = int(w.job[j, at.FIRST])
+    kept = _keep(space)
+    cost = price
+    for k, p in enumerate(places):
+        cost = float(spots.put(w, first + k, p))
+        if cost >= 1e290:
+            break
+    found = None
+    over = float(w.total[at.SUM_HARD] + (w.total[at.SUM_OVER] if problem.overtime_hard else 0.0))
+    if cost < 1e290 and over <= hard + 1e-6:
+        mine = range(first, first + len(places))
+        later = [
+            (problem.visits[space.nodes[v].visit].id, float(w.time[v, at.S] - before[v]))
+            for v in range(len(before))
+            if v not in mine and w.link[v, at.RT] >= 0
+        ]
+        found = Insertion(
+            problem.visits[j].id,
+            tuple(problem.caregivers[int(w.link[v, at.RT])].id for v in mine),
+            tuple(float(w.time[v, at.S]) for v in mine),
+            cost - price,
+            tuple((name, minutes) for name, minutes in later if minutes > 1e-6),
+        )
+    _put_back(space, kept)
+    return found
+
+
+def _keep(space: Space) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    return space.world.link.copy(), space.world.person[:, at.ANCHOR].copy()
+
+
+def _put_back(space: Space, kept: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> None:
+    from healthsvc.dayplan import pricing
+
+    stamps = space.world.link[:, at.STAMP].copy()
+    space.world.link[:] = kept[0]
+    space.world.link[:, at.STAMP] = stamps
+    space.world.person[:, at.ANCHOR] = kept[1]
+    pricing.rebuild(space.world)

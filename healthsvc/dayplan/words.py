@@ -1,0 +1,33 @@
+"""The planner's reasons in words: why a visit was left over, why this person comes."""
+
+LEFT_OVER: dict[str, tuple[str, str]] = {
+    "no-position": ("居住地址没有坐标，无法排路线", "the home has no position on the map; locate the address"),
+    "no-path": ("地图上没有从任何服务站到家的道路", "the road data know no way from any station to the home; check the position"),
+    "no-staff": ("当天没有人员值班", "nobody is on duty on that day"),
+    "no-time": ("当天剩余时间不在可上门时段内", "nothing is left of the time of day in which the visit may begin"),
+    "too-many-staff": ("需要三人以上同时上门，只能人工安排", "more than two people are needed at the same time; arrange it by hand"),
+    "window": ("规定时段内没有空档；放宽时段即可安排", "nobody is free within its window; a wider window would let it in"),
+    "after": ("与前一次服务的最短间隔不够", "the least gap to the visit before cannot be kept"),
+    "shift": ("班次时间不够；延长班次即可安排", "the shifts are too short; two hours more would let it in"),
+    "break": ("被午休占用；取消午休即可安排", "the midday break is in the way"),
+    "staff": ("人手不足；增加一名同类人员即可安排", "everybody is taken; one more person with the same skills would let it in"),
+    "together": ("两人无法同时到达", "the two people cannot be there at the same time"),
+    "barred": ("唯一有空的人员被列为不宜上门", "the only ones who are free must not come to this person"),
+    "skill": ("当天没有具备所需资质的人员有空", "nobody with the qualification that it needs is free"),
+    "priority": ("可以安排，但会挤占更紧要的工作", "there is a place, but it would cost more than leaving the visit for another day"),
+    "unfit": ("放宽任何两项限制仍无法安排", "no two relaxed constraints together would let it in"),
+}
+
+WHY: dict[str, tuple[str, str]] = {
+    "owner": ("责任医生或护士", "responsible doctor or nurse"),
+    "team": ("团队成员或上次上门人员", "of the care team, or came last"),
+    "only-skill": ("当天唯一具备资质", "the only one on duty with the qualification"),
+    "near": ("距离最近的空闲人员", "the nearest who is free"),
+    "pinned": ("已确认的预约", "already confirmed"),
+}
+
+
+def left_over(codes: tuple[str, ...]) -> tuple[str, str]:
+    """The constraints that keep a visit out, in Chinese and English."""
+    known = [LEFT_OVER[code] for code in codes]
+    return "；".join(zh for zh, _ in known), "; ".join(en for _, en in known)
