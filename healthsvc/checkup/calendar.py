@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-
 _ONE_DAY: Final = timedelta(days=1)
 
 
