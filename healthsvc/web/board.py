@@ -81,9 +81,8 @@ class Board:
 COLOURS: Final = 12
 
 
-def board(store: Store, on: date, mine: str | None = None) -> Board:
+def board(store: Store, on: date, names: Directory, mine: str | None = None) -> Board:
     """The day, of everybody or of one member of the staff (``Practitioner/x``: their lane, and what they are responsible for)."""
-    names = Directory(store)
     stops = _stops(store, on, names)
     everybody = sorted({one for stop in stops for one in stop.staff}, key=lambda one: (names.staff(one), one))
     lanes = tuple(

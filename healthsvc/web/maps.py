@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Hashable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import orjson
@@ -11,11 +11,12 @@ from fastapi import APIRouter, Request, Response
 from healthsvc.access.door import Signed, StoreReading, needs
 from healthsvc.circle import geojson, service, town
 from healthsvc.circle.policy import policy_values
-from healthsvc.circle.providers import Composite, travel_times
+from healthsvc.circle.providers import site_roads, travel_times
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.healthfile.rules import Person
 from healthsvc.web import board as boards
+from healthsvc.web.lookup import Directory
 from healthsvc.web.today import Day
 
 router = APIRouter()
@@ -29,9 +30,12 @@ _EMPTY: Final[dict[str, Any]] = {"type": "FeatureCollection", "attribution": "",
 @router.get("/map/roads.json", dependencies=[needs("directory")])
 def roads(request: Request, store: StoreReading) -> Response:
     """Roads around the stations, and the ground of the embedded town, packed once."""
-    drawn = _roads(_times(request))
+    drawn = site_roads(request.app.state.settings.data, request.app.state.database.policy).roads
     frame = _frame([(one.lon, one.lat) for one in service.stations(store)])
-    packed = gzip.compress(orjson.dumps(_EMPTY)) if drawn is None else _packed(_Key(drawn, frame, lambda: _drawing(drawn, frame)))
+    if isinstance(drawn, Roads):
+        packed = _packed(_Key(drawn, frame, partial(_drawing, drawn, frame)))
+    else:
+        packed = gzip.compress(orjson.dumps(_EMPTY))
     headers = {"content-encoding": "gzip", "vary": "accept-encoding", "cache-control": "private, max-age=3600"}
     return Response(packed, media_type="application/json", headers=headers)
 
@@ -50,7 +54,7 @@ def circles(request: Request, store: StoreReading) -> Response:
 def day(store: StoreReading, day: Day, who: Signed, all: bool = False) -> dict[str, Any]:
     """Stations, lanes and waiting visits of a day with their places."""
     on = day or store.at.astimezone(store.zone).date()
-    seen = boards.board(store, on, None if all or who.session is None else who.session.practitioner)
+    seen = boards.board(store, on, Directory(store), None if all or who.session is None else who.session.practitioner)
     planned = {stop.visit.id for lane in seen.lanes for stop in lane.stops}
     return {
         "stations": [{"lon": one.lon, "lat": one.lat, "name": one.name} for one in service.stations(store)],
@@ -78,12 +82,7 @@ def _dot(visit: str, person: Person, label: str, state: str) -> dict[str, Any]:
 
 
 def _times(request: Request) -> TravelTimes:
-    told: TravelTimes | None = getattr(request.app.state, "travel_times", None)
-    return told or travel_times(request.app.state.settings.data, request.app.state.database.policy)
-
-
-def _roads(times: TravelTimes) -> Roads | None:
-    return times.roads if isinstance(times, Composite) and isinstance(times.roads, Roads) else None
+    return travel_times(request.app.state.settings.data, request.app.state.database.policy)
 
 
 def _frame(places: list[tuple[float, float]]) -> geojson.Bbox | None:

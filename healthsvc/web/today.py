@@ -3,21 +3,23 @@
 from datetime import date, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Query, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc import clock
+from healthsvc.access.door import Signed, StoreReading, needs
 from healthsvc.errors import Malformed
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory
 from healthsvc.web.planning import planned, planning_of
-from healthsvc.web.render import SignedPage
+from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter()
 KINDS = {"quarterly-checkup": "main", "home-bed-round": "blue", "home-infusion": "violet", "follow-up": "amber", "admission-visit": "amber"}
 """Kind of visit -> colour of its chip."""
 _FIRST = 12
 _MANY = 100
+_LEFT_OVER = 40
 
 
 def the_day(on: Annotated[str, Query(pattern=r"\d{4}-\d{2}-\d{2}|")] = "") -> date | None:
@@ -35,27 +37,43 @@ Day = Annotated[date | None, Depends(the_day)]
 def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) -> Response:
     """The day, mine or everybody's."""
     on = day or store.at.astimezone(store.zone).date()
-    mine = None if all or page.who is None or page.who.session is None else page.who.session.practitioner
-    seen = boards.board(store, on, mine)
+    mine = None if all else mine_of(page)
+    names = Directory(store)
+    seen = boards.board(store, on, names, mine)
     return page.show(
-        "today.html", board=seen, on=on, mine=mine, everybody=all, first=_FIRST, hours=boards.hours(seen.lanes, on), strip=boards.strip,
-        before=on - timedelta(days=1), after=on + timedelta(days=1), planning=planning_of(store, on), kinds=KINDS,
-    )  # fmt: skip
+        "today.html",
+        board=seen,
+        on=on,
+        mine=mine,
+        everybody=all,
+        first=_FIRST,
+        hours=boards.hours(seen.lanes, on),
+        strip=boards.strip,
+        before=on - timedelta(days=1),
+        after=on + timedelta(days=1),
+        planning=planning_of(store, on, names, _LEFT_OVER),
+        kinds=KINDS,
+    )
 
 
 @router.get("/day/list")
 def waiting_list(page: SignedPage, store: StoreReading, day: Day, what: str = "overdue", all: bool = False, start: int = 0) -> Response:
     """Everything that is overdue, or due, a hundred at a time."""
     on = day or store.at.astimezone(store.zone).date()
-    mine = None if all or page.who is None or page.who.session is None else page.who.session.practitioner
-    overdue, due = boards.waiting(store, on, Directory(store), mine)
+    overdue, due = boards.waiting(store, on, Directory(store), None if all else mine_of(page))
     rows = overdue if what == "overdue" else due
     part = rows[max(start, 0) : start + _MANY]
     return page.show("waiting.html", rows=part, what=what, on=on, total=len(rows), start=start, many=_MANY, everybody=all, kinds=KINDS)
 
 
 @router.post("/day/plan", dependencies=[needs("plan")])
-def plan(store: StoreWriting, on: Annotated[date, Form()]) -> Response:
+def plan(who: Signed, request: Request, on: Annotated[date, Form()]) -> Response:
     """Plan the day and come back to it."""
-    planned(store, on)
+    state = request.app.state
+    planned(state.database, who.actor, state.settings.data, on, clock.now())
     return RedirectResponse(f"/?on={on.isoformat()}&all=true", status_code=303)
+
+
+def mine_of(page: Page) -> str | None:
+    """``Practitioner/x`` of whoever reads, if they visit people themselves."""
+    return page.who.session.practitioner if page.who and page.who.session else None

@@ -1,4 +1,4 @@
-"""A small invented town for the pages: staff, people at their homes, contracts, a hospital stay, results, visits due, overdue and planned."""
+"""A small invented town for the pages: staff, people at home, contracts, a hospital stay, results, visits due, overdue, planned."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -7,7 +7,7 @@ from decimal import Decimal
 from healthsvc.access import accounts
 from healthsvc.circle import town
 from healthsvc.contract import service as contracts
-from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, LOINC, UCUM, V3_ACT_CODE
+from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, LOINC, UCUM, V3_ACT_CODE, code_system
 from healthsvc.greenchannel import service as greenchannel
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.rules import Category, Contact, ContactRole, Identifier, Living, Person, Position, RiskTag
@@ -17,6 +17,7 @@ from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings, Pressure
 from healthsvc.visit.rules import Priority, Visit, Window
 
+_HL7 = "http://terminology.hl7.org/CodeSystem"
 PASSWORD = "bamboo-lantern-7"
 NAMES = (
     "单国强",
@@ -106,9 +107,22 @@ def _staff(store: Store) -> None:
     for role, names in (("doctor", DOCTORS), ("nurse", NURSES)):
         for number, name in enumerate(names, 1):
             phone = [{"system": "phone", "value": f"0574-0000{number:04d}"}]
-            store.once(
-                {"resourceType": "Practitioner", "id": f"{role}-{number}", "active": True, "name": [{"text": name}], "telecom": phone}
-            )
+            id = f"{role}-{number}"
+            store.once({"resourceType": "Practitioner", "id": id, "active": True, "name": [{"text": name}], "telecom": phone})
+            store.once(_role(id, role, town.town().stations[2 * number - 1].id))
+
+
+def _role(practitioner: str, role: str, station: str) -> dict[str, object]:
+    return {
+        "resourceType": "PractitionerRole",
+        "id": f"role-{practitioner}",
+        "active": True,
+        "practitioner": {"reference": f"Practitioner/{practitioner}"},
+        "code": [{"coding": [{"system": code_system("care-role"), "code": role}]}],
+        "specialty": [{"coding": [{"system": code_system("care-skill"), "code": role}]}],
+        "location": [{"reference": f"Location/{station}"}],
+        "availableTime": [{"availableStartTime": "08:00:00", "availableEndTime": "17:00:00"}],
+    }
 
 
 def _accounts(store: Store) -> None:
@@ -148,36 +162,55 @@ def _person(store: Store, number: int, name: str) -> str:
 def _hospital(store: Store, patient: str, at: datetime) -> None:
     start, end = at - timedelta(days=30), at - timedelta(days=21)
     subject = {"reference": f"Patient/{patient}"}
-    store.put({
-        "resourceType": "Encounter", "id": "stay-1", "status": "finished", "class": {"system": V3_ACT_CODE, "code": "IMP"}, "subject": subject,
-        "period": {"start": start.isoformat(), "end": end.isoformat()}, "serviceProvider": {"display": "澜湾医院"},
-        "location": [{"location": {"display": "老干部病房 3 床"}}], "reasonCode": [{"text": "慢性阻塞性肺疾病急性加重"}],
-    })  # fmt: skip
-    results = []
-    for code, name, value, unit, mark in (
-        ("2160-0", "肌酐", "132", "umol/L", "H"), ("2823-3", "钾", "3.9", "mmol/L", ""), ("718-7", "血红蛋白", "112", "g/L", "L"),
-    ):  # fmt: skip
-        observation: dict[str, object] = {
-            "resourceType": "Observation", "id": f"lab-{code}", "status": "final", "code": {"coding": [{"system": LOINC, "code": code}], "text": name},
-            "subject": subject, "effectiveDateTime": (start + timedelta(days=1)).isoformat(),
-            "valueQuantity": {"value": Decimal(value), "unit": unit, "system": UCUM, "code": unit},
-        }  # fmt: skip
-        if mark:
-            system = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
-            observation["interpretation"] = [{"coding": [{"system": system, "code": mark}]}]
-        results.append(store.put(observation))
-    store.put({
-        "resourceType": "DiagnosticReport", "id": "report-1", "status": "final", "code": {"text": "生化全套"}, "subject": subject,
-        "effectiveDateTime": (start + timedelta(days=1)).isoformat(), "result": [{"reference": f"Observation/{one['id']}"} for one in results],
-    })  # fmt: skip
-    active = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}
+    store.put(
+        {
+            "resourceType": "Encounter",
+            "id": "stay-1",
+            "status": "finished",
+            "class": {"system": V3_ACT_CODE, "code": "IMP"},
+            "subject": subject,
+            "period": {"start": start.isoformat(), "end": end.isoformat()},
+            "serviceProvider": {"display": "澜湾医院"},
+            "location": [{"location": {"display": "老干部病房 3 床"}}],
+            "reasonCode": [{"text": "慢性阻塞性肺疾病急性加重"}],
+        }
+    )
+    taken = (start + timedelta(days=1)).isoformat()
+    wanted = (("2160-0", "肌酐", "132", "umol/L", "H"), ("2823-3", "钾", "3.9", "mmol/L", ""), ("718-7", "血红蛋白", "112", "g/L", "L"))
+    results = [store.put(_result(subject, taken, *one)) for one in wanted]
+    store.put(
+        {
+            "resourceType": "DiagnosticReport",
+            "id": "report-1",
+            "status": "final",
+            "code": {"text": "生化全套"},
+            "subject": subject,
+            "effectiveDateTime": taken,
+            "result": [{"reference": f"Observation/{one['id']}"} for one in results],
+        }
+    )
+    active = {"coding": [{"system": f"{_HL7}/condition-clinical", "code": "active"}]}
     for number, text in enumerate(("高血压", "慢性阻塞性肺疾病")):
-        store.put(
-            {"resourceType": "Condition", "id": f"condition-{number}", "clinicalStatus": active, "code": {"text": text}, "subject": subject}
-        )
-    active = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}
+        condition = {"resourceType": "Condition", "id": f"condition-{number}", "clinicalStatus": active, "subject": subject}
+        store.put({**condition, "code": {"text": text}})
+    active = {"coding": [{"system": f"{_HL7}/allergyintolerance-clinical", "code": "active"}]}
     allergy = {"resourceType": "AllergyIntolerance", "id": "allergy-1", "clinicalStatus": active, "code": {"text": "青霉素"}}
     store.put({**allergy, "patient": subject, "recordedDate": "2019-03-01"})
+
+
+def _result(subject: dict[str, str], taken: str, code: str, name: str, value: str, unit: str, mark: str) -> dict[str, object]:
+    observation: dict[str, object] = {
+        "resourceType": "Observation",
+        "id": f"lab-{code}",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": code}], "text": name},
+        "subject": subject,
+        "effectiveDateTime": taken,
+        "valueQuantity": {"value": Decimal(value), "unit": unit, "system": UCUM, "code": unit},
+    }
+    if mark:
+        observation["interpretation"] = [{"coding": [{"system": f"{_HL7}/v3-ObservationInterpretation", "code": mark}]}]
+    return observation
 
 
 def _visit(

@@ -1,0 +1,202 @@
+"""The pages in a real Chromium, at a desk and on a phone: no other host is asked, axe objects to nothing."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import SHOTS, Site, sign_in
+
+from healthsvc.web import assets
+
+pytestmark = pytest.mark.browser
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+
+
+@pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
+def page(request: pytest.FixtureRequest, chromium: Any, site: Site) -> Iterator[Any]:
+    """A fresh browser; afterwards: no other host was asked, nothing stood on the console."""
+    context = chromium.new_context(viewport=request.param, locale="zh-CN", timezone_id="America/New_York")
+    opened = context.new_page()
+    foreign: list[str] = []
+    complaints: list[str] = []
+    opened.on("request", lambda asked: foreign.append(asked.url) if not asked.url.startswith((site.url, "data:", "blob:")) else None)
+    opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert foreign == []
+    assert complaints == []
+
+
+def look(page: Any, name: str) -> None:
+    """Ask axe, see that nothing sticks out sideways, and keep a picture."""
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
+    axe = assets.TEST_PARTS / "axe.min.js"
+    if axe.is_file():
+        # evaluated by the browser's debugger, which the page's policy does not concern
+        page.evaluate(axe.read_text(encoding="utf-8"))
+        found = page.evaluate("options => axe.run(document, options)", RULES)["violations"]
+        assert [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found] == []
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}-{width}.png")
+
+
+def test_signing_in_shows_the_day_with_its_map(page: Any, site: Site) -> None:
+    page.goto(site.url)
+    assert page.url.endswith("/sign-in")
+    look(page, "sign-in")
+    sign_in(page, site.url)
+    page.wait_for_selector("#map[data-drawn=true]")
+    assert page.locator("#map .pin").count() == 8
+    assert page.locator("#map .station").count() == 5
+    assert page.locator(".lane").count() == 3
+    assert page.get_by_text("澜湾镇：虚构城镇").is_visible()
+    look(page, "today")
+    page.locator("#map .pin").first.click()
+    page.locator(".leaflet-popup a").first.wait_for()
+
+
+def test_a_doctor_sees_only_the_own_day_until_all_is_asked_for(page: Any, site: Site) -> None:
+    sign_in(page, site.url, "doctor1")
+    assert page.locator(".lane").count() == 1
+    page.get_by_role("link", name="看全部").click()
+    assert page.locator(".lane").count() == 3
+
+
+def test_times_are_the_site_s_and_not_the_browser_s(page: Any, site: Site) -> None:
+    sign_in(page, site.url, "doctor1")
+    assert page.locator(".stop time").first.inner_text() == "08:30"
+
+
+def test_a_person_is_found_while_typing_and_an_input_method_is_left_in_peace(page: Any, site: Site) -> None:
+    sign_in(page, site.url)
+    page.goto(f"{site.url}/people")
+    look(page, "people")
+    field = page.locator("#q")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method) if request.url.endswith("/people") else None)
+    field.evaluate(
+        """field => {
+            field.dispatchEvent(new CompositionEvent("compositionstart"));
+            field.value = "shan"; field.dispatchEvent(new InputEvent("input", { isComposing: true }));
+        }"""
+    )
+    page.wait_for_timeout(500)
+    assert asked == []
+    field.evaluate(
+        """field => {
+            field.value = "单"; field.dispatchEvent(new CompositionEvent("compositionend", { data: "单" }));
+        }"""
+    )
+    page.get_by_role("link", name="单国强").wait_for()
+    assert asked == ["POST"]
+    assert page.url == f"{site.url}/people"
+    look(page, "people-found")
+
+
+def test_a_file_tells_its_story(page: Any, site: Site) -> None:
+    sign_in(page, site.url)
+    page.goto(f"{site.url}/people/{site.world.first}")
+    titles = page.locator("#story h3").all_inner_texts()
+    assert any("入院" in title for title in titles)
+    assert any("生化全套" in title for title in titles)
+    assert any("家庭医生签约" in title for title in titles)
+    assert page.locator("svg.trend").count() >= 3
+    look(page, "person")
+    page.get_by_role("button", name="检查结果").click()
+    assert page.locator("#story .event:visible").count() == 1
+    page.goto(f"{site.url}/people/{site.world.first}/card")
+    look(page, "card")
+
+
+def test_a_visit_is_completed_and_stands_in_the_file(page: Any, site: Site) -> None:
+    sign_in(page, site.url, "doctor1")
+    width = page.viewport_size["width"]
+    mine = page.locator(".stop:not(.finished) a.who")
+    task = re.search(r"/visits/(.+)$", mine.first.get_attribute("href"))
+    assert task is not None
+    page.goto(f"{site.url}/visits/{task[1]}")
+    look(page, "visit")
+    page.get_by_label("收缩压").first.fill("1430")
+    page.get_by_label("收缩压").first.fill("143")
+    page.get_by_label("舒张压").first.fill("200")
+    page.get_by_label("心率").fill("71")
+    page.get_by_role("button", name="完成上门").click()
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_label("心率").input_value() == "71"
+    look(page, "visit-refused")
+    page.get_by_label("舒张压").first.fill("82")
+    page.get_by_label("建议").fill("继续服药，两周后复测。")
+    page.get_by_role("button", name="完成上门").click()
+    page.get_by_text("143/82").first.wait_for()
+    look(page, "visit-done")
+    page.get_by_role("link", name="回到个人档案").click()
+    assert page.locator("#story").get_by_text("143/82").count() == 1
+    assert width in (1280, 390)
+
+
+def test_an_overdue_visit_asks_for_its_reason(page: Any, site: Site) -> None:
+    sign_in(page, site.url)
+    page.goto(f"{site.url}/day/list?what=overdue&all=true")
+    look(page, "overdue")
+    page.locator("ul.rows a.button").first.click()
+    page.get_by_role("button", name="完成上门").click()
+    assert "延迟原因" in page.get_by_role("alert").inner_text()
+
+
+def test_the_coordinator_plans_a_day_and_sees_what_was_left_over(page: Any, site: Site) -> None:
+    sign_in(page, site.url)
+    page.get_by_role("link", name="后一天").click()
+    page.get_by_role("button", name="安排当天").click()
+    page.get_by_role("button", name="重新安排当天").wait_for(timeout=60_000)
+    page.wait_for_selector("#map[data-drawn=true]")
+    assert page.locator(".stop").count() > 0
+    assert page.get_by_role("heading", name="当天未能排入").is_visible()
+    look(page, "planned")
+
+
+def test_the_window_is_worked_by_keyboard_alone(page: Any, site: Site) -> None:
+    sign_in(page, site.url, "window1")
+    page.wait_for_url("**/window")
+    page.keyboard.type(site.world.citizen_id)
+    page.keyboard.press("Enter")
+    page.get_by_text("享有绿色通道").wait_for()
+    look(page, "window")
+    page.keyboard.type("H404")
+    page.keyboard.press("Enter")
+    page.get_by_text("查无此人").wait_for()
+    assert site.world.citizen_id not in page.url
+
+
+@pytest.mark.parametrize(("login", "path"), [
+    ("coordinator1", "/roster"), ("operator1", "/operate"), ("admin1", "/users"), ("auditor1", "/audit"), ("bureau1", "/policy"),
+    ("bureau1", "/figures"), ("coordinator1", "/help"), ("doctor1", "/account/password"),
+])  # fmt: skip
+def test_each_other_page_is_fit_to_be_seen(page: Any, site: Site, login: str, path: str) -> None:
+    sign_in(page, site.url, login)
+    page.goto(site.url + path)
+    look(page, path.strip("/").replace("/", "-"))
+
+
+def test_pages_are_light(chromium: Any, site: Site) -> None:
+    context = chromium.new_context(viewport=DESK)
+    opened = context.new_page()
+    weights: dict[str, int] = {}
+    for path, most in (("/people", 200), (f"/people/{site.world.first}", 200), ("/", 450)):
+        sign_in(opened, site.url)
+        session = context.new_cdp_session(opened)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        sizes: list[int] = []
+        session.on("Network.loadingFinished", lambda event, sizes=sizes: sizes.append(int(event["encodedDataLength"])))
+        opened.goto(site.url + path, wait_until="networkidle")
+        weights[path] = sum(sizes) // 1024
+        assert weights[path] <= most, weights
+        session.detach()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    (SHOTS / "weights.json").write_text(json.dumps(weights), encoding="utf-8")
+    context.close()

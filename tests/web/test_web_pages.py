@@ -1,0 +1,208 @@
+"""Pages on a real socket, without a browser: who gets what, and that nothing personal reaches an address or an error."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import Site
+from world import NAMES, PASSWORD, citizen_id
+
+CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+PAGES = ("/", "/people", "/window", "/roster", "/figures", "/operate", "/users", "/audit", "/policy", "/help")
+ALLOWED = {
+    "doctor1": {"/", "/people", "/window", "/roster", "/figures", "/policy", "/help"},
+    "coordinator1": {"/", "/people", "/window", "/roster", "/figures", "/policy", "/help"},
+    "window1": {"/window", "/policy", "/help"},
+    "operator1": {"/operate", "/policy", "/help"},
+    "auditor1": {"/audit", "/policy", "/help"},
+    "bureau1": {"/figures", "/policy", "/help"},
+    "admin1": set(PAGES),
+}
+
+
+def sign_in(client: httpx.Client, login: str, password: str = PASSWORD) -> httpx.Response:
+    return client.post("/sign-in", data={"login": login, "password": password})
+
+
+def csrf(client: httpx.Client) -> str:
+    found = CSRF.search(client.get("/help").text)
+    assert found is not None
+    return found[1]
+
+
+def test_an_outsider_is_shown_to_the_door(client: httpx.Client, site: Site) -> None:
+    for path in (*PAGES, f"/people/{site.world.first}", "/map/day.json", "/map/roads.json"):
+        answer = client.get(path)
+        assert answer.status_code == 303, path
+        assert answer.headers["location"].startswith("/sign-in"), path
+    assert client.post("/people", data={"q": "单"}).status_code == 401
+    assert client.get("/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("login", sorted(ALLOWED))
+def test_each_role_opens_its_pages_and_no_others(client: httpx.Client, login: str) -> None:
+    assert sign_in(client, login).status_code == 303
+    opened = {path for path in PAGES if client.get(path).status_code == 200}
+    assert opened == ALLOWED[login]
+    refused = {client.get(path).status_code for path in PAGES if path not in ALLOWED[login]}
+    assert refused <= {403}
+
+
+def test_sign_in_goes_where_one_wanted_and_never_elsewhere(client: httpx.Client) -> None:
+    for wanted, leads in (("/policy", "/policy"), ("//evil.example", "/start"), ("https://evil.example", "/start")):
+        answer = client.post("/sign-in", data={"login": "doctor1", "password": PASSWORD, "back": wanted})
+        assert answer.headers["location"] == leads
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+
+
+def test_a_wrong_password_says_so_and_nothing_more(client: httpx.Client) -> None:
+    known, unknown = (client.post("/sign-in", data={"login": login, "password": "wrong-wrong-9"}) for login in ("auditor1", "nobody"))
+    assert known.status_code == unknown.status_code == 422
+    assert "账号或密码不正确" in known.text
+    assert known.text.replace("auditor1", "") == unknown.text.replace("nobody", "")
+
+
+def test_another_site_can_neither_sign_in_nor_write(client: httpx.Client) -> None:
+    foreign = {"origin": "http://evil.example"}
+    assert client.post("/sign-in", data={"login": "doctor1", "password": PASSWORD}, headers=foreign).status_code == 403
+    sign_in(client, "doctor1")
+    assert client.post("/people", data={"q": "单"}).status_code == 403
+    assert client.post("/people", data={"q": "单", "csrf": csrf(client)}, headers=foreign).status_code == 403
+    assert client.post("/people", data={"q": "单", "csrf": csrf(client)}).status_code == 200
+
+
+@pytest.mark.parametrize("q", ["单", "国强", "shanguoqiang", "SGQ", "shan", citizen_id(0)[-6:], "12340000"])
+def test_a_person_is_found_by_whatever_is_known(client: httpx.Client, site: Site, q: str) -> None:
+    sign_in(client, "coordinator1")
+    answer = client.post("/people", data={"q": q, "csrf": csrf(client)})
+    assert f"/people/{site.world.first}" in answer.text
+
+
+@pytest.mark.parametrize("q", ["0", "12", "%", "_", "'; drop table resource; --", "<script>", "没有此人"])
+def test_odd_words_find_nobody_and_break_nothing(client: httpx.Client, q: str) -> None:
+    sign_in(client, "coordinator1")
+    answer = client.post("/people", data={"q": q, "csrf": csrf(client)})
+    assert answer.status_code == 200
+    assert "没有查到" in answer.text
+    assert "<script>" not in answer.text.replace("<script src", "")
+
+
+def test_while_typing_only_the_list_comes_back(client: httpx.Client) -> None:
+    sign_in(client, "coordinator1")
+    part = client.post("/people", data={"q": "单", "csrf": csrf(client)}, headers={"HX-Request": "true"})
+    assert part.text.lstrip().startswith('<div id="found"')
+
+
+def test_the_window_answers_by_citizen_id_file_number_and_unknown(client: httpx.Client, site: Site) -> None:
+    sign_in(client, "window1")
+    token = csrf(client)
+    entitled = client.post("/window", data={"number": site.world.citizen_id, "csrf": token}).text
+    assert "享有绿色通道" in entitled
+    assert "优先就诊" in entitled
+    assert "单*强" in entitled
+    assert "单国强" not in entitled
+    assert "享有绿色通道" in client.post("/window", data={"number": "33029900100100000", "csrf": token}).text
+    assert "查无此人" in client.post("/window", data={"number": "H999", "csrf": token}).text
+    wrong = client.post(
+        "/window", data={"number": site.world.citizen_id[:-1] + ("0" if site.world.citizen_id[-1] != "0" else "1"), "csrf": token}
+    )
+    assert wrong.status_code == 422
+    assert "请核对" in wrong.text
+
+
+def test_refusals_are_pages_without_a_word_about_persons(client: httpx.Client) -> None:
+    sign_in(client, "doctor1")
+    for path, status in (
+        ("/people/nobody", 404),
+        ("/visits/none", 404),
+        ("/operate", 403),
+        ("/?on=yesterday", 400),
+        ("/help/none", 404),
+        ("/help/..%2f..%2fLICENSE", 404),
+    ):
+        answer = client.get(path)
+        assert answer.status_code == status, path
+        assert answer.headers["content-type"].startswith("text/html"), path
+        assert not any(name in answer.text for name in NAMES), path
+
+
+def test_every_page_carries_the_headers_and_no_inline_code(client: httpx.Client, site: Site) -> None:
+    sign_in(client, "admin1")
+    for path in (*PAGES, f"/people/{site.world.first}", f"/visits/{site.world.due}"):
+        answer = client.get(path)
+        assert "unsafe" not in answer.headers["content-security-policy"], path
+        assert answer.headers["cache-control"] == "no-store", path
+        assert not re.search(r"<[^>]+\s(style|on[a-z]+)=", answer.text), path
+        assert not re.search(r"<script(?![^>]*src=)", answer.text), path
+        assert not re.search(r"""(src|href|action)=["'](https?:)?//""", answer.text), path
+
+
+def test_a_roster_is_taken_with_a_report_of_its_rows(client: httpx.Client, tmp_path: Path) -> None:
+    sign_in(client, "coordinator1")
+    token = csrf(client)
+    roster = "姓名,身份证号,性别,居住社区\n贺晓东," + citizen_id(77) + ",男,拾光社区\n无证件,33029919300101900,女,拾光社区\n"
+    sent = {"file": ("名册.csv", roster.encode("gb18030"), "text/csv")}
+    for created in ("1", "0"):
+        answer = client.post("/roster", data={"csrf": token}, files=sent)
+        assert answer.status_code == 200
+        assert f"<b>{created}</b><span>新建档案" in answer.text
+    assert "需要处理的行" in answer.text
+    assert client.post("/roster", data={"csrf": token}, files={"file": ("x.exe", b"MZ")}).status_code == 400
+    assert client.post("/roster", files=sent).status_code == 403
+    assert client.get("/roster/template.xlsx").content.startswith(b"PK")
+
+
+def test_an_administrator_makes_an_account_whose_owner_must_choose_a_password(client: httpx.Client, site: Site) -> None:
+    sign_in(client, "admin1")
+    made = client.post("/users", data={"login": "nurse9", "role": "nurse", "name": "新护士", "csrf": csrf(client)})
+    password = re.search(r'class="mono">([^<]+)</strong>', made.text)
+    assert password is not None
+    with httpx.Client(base_url=site.url) as nurse:
+        assert sign_in(nurse, "nurse9", password[1]).headers["location"] == "/account/password"
+        assert nurse.get("/").headers["location"] == "/account/password"
+        page = CSRF.search(nurse.get("/account/password").text)
+        assert page is not None
+        changed = nurse.post(
+            "/account/password", data={"old": password[1], "new": "quiet-river-12", "again": "quiet-river-12", "csrf": page[1]}
+        )
+        assert changed.status_code == 303
+        assert sign_in(nurse, "nurse9", "quiet-river-12").headers["location"] == "/start"
+    assert client.post("/users/nurse9/active", data={"active": "false", "csrf": csrf(client)}).status_code == 303
+    with httpx.Client(base_url=site.url) as nurse:
+        assert sign_in(nurse, "nurse9", "quiet-river-12").status_code == 422
+
+
+def test_a_token_made_on_the_page_opens_the_api_until_it_is_revoked(client: httpx.Client, site: Site) -> None:
+    sign_in(client, "admin1")
+    made = client.post("/tokens", data={"role": "doctor", "name": "脚本", "csrf": csrf(client)})
+    secret = re.search(r'class="mono">(hs_[^<]+)</strong>', made.text)
+    assert secret is not None
+    bearer = {"authorization": f"Bearer {secret[1]}"}
+    assert httpx.get(f"{site.url}/fhir/Patient/{site.world.first}", headers=bearer).status_code == 200
+    revoke = re.search(r'action="(/tokens/\d+/revoke)"', made.text)
+    assert revoke is not None
+    client.post(revoke[1], data={"csrf": csrf(client)})
+    assert httpx.get(f"{site.url}/fhir/Patient/{site.world.first}", headers=bearer).status_code == 401
+
+
+def test_looking_at_a_file_leaves_a_trace_that_the_auditor_sees(client: httpx.Client, site: Site) -> None:
+    sign_in(client, "doctor1")
+    client.get(f"/people/{site.world.first}")
+    sign_in(client, "auditor1")
+    trace = client.post("/audit", data={"patient": site.world.first, "csrf": csrf(client)}).text
+    assert f"Patient/{site.world.first}" in trace
+    assert "Practitioner/doctor-1" in trace
+    assert "单国强" not in trace
+    assert "完整：共" in client.post("/audit/verify", data={"csrf": csrf(client)}).text
+
+
+def test_the_pages_speak_english_too(client: httpx.Client) -> None:
+    client.post("/language", data={"to": "en", "back": "/sign-in"})
+    sign_in(client, "coordinator1")
+    page = client.get("/").text
+    assert '<html lang="en">' in page
+    assert "Plan the day" in page
+    assert "窗口期内待访" not in page
