@@ -141,7 +141,7 @@ async def open_reading(request: Request, who: Signed) -> AsyncIterator[Store]:
     """A snapshot in the name of whoever asks; needs ``read-clinical`` unless the route says :func:`needs`."""
     _granted(request, who, Action.READ_CLINICAL)
     database: Database = request.app.state.database
-    async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(_reading(database, who.actor)) as store:
+    async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(reading_as(database, who.actor)) as store:
         yield store
 
 
@@ -154,18 +154,26 @@ async def open_writing(request: Request, who: Signed) -> AsyncIterator[Store]:
     database: Database = request.app.state.database
     # writers queue here and not in threads: forty threads waiting for the one that writes would leave it none to run in
     writers = 1 if database.engine.dialect.name == "sqlite" else _WRITERS
-    async with _gate(request, "writing_gate", writers), contextmanager_in_threadpool(_writing(database, who.actor)) as store:
+    async with _gate(request, "writing_gate", writers), contextmanager_in_threadpool(writing_as(database, who.actor)) as store:
         yield store
 
 
+def known_bearer(database: Database, authorization: str) -> Actor | None:
+    """The actor of a bearer token that was looked up just now; None: ask :func:`who_is_there`."""
+    scheme, _, secret = authorization.partition(" ")
+    return KNOWN.get(database, secret.strip()) if scheme.lower() == "bearer" else None
+
+
 @contextmanager
-def _reading(database: Database, actor: Actor) -> Iterator[Store]:
+def reading_as(database: Database, actor: Actor) -> Iterator[Store]:
+    """A snapshot in somebody's name, under what they may see."""
     with database.reading(actor, at=clock.now()) as store:
         yield store
 
 
 @contextmanager
-def _writing(database: Database, actor: Actor) -> Iterator[Store]:
+def writing_as(database: Database, actor: Actor) -> Iterator[Store]:
+    """A transaction in somebody's name."""
     # the moment is taken when the turn has come, so that times rise with versions
     with database.writing(actor, at=clock.now()) as store:
         yield store

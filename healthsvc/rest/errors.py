@@ -14,6 +14,7 @@ from healthsvc.errors import Issue, Refusal
 from healthsvc.fhir.json import dumps
 from healthsvc.fhir.outcome import of_refusal, operation_outcome
 from healthsvc.rest.answer import FHIR_JSON
+from healthsvc.rest.lane import Lane
 
 log = structlog.get_logger()
 _CODES = {
@@ -37,6 +38,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_middleware(Lane)
     app.add_middleware(Unexpected)
 
 

@@ -46,7 +46,9 @@ def patch(store: Store, type: str, id: str | None, call: Call) -> Answer:
 def patched(resource: Resource, call: Call) -> Resource:
     """The resource after the patch in the body of a call."""
     if call.media == "application/x-www-form-urlencoded":
-        raise UnsupportedMedia("send a patch as application/json-patch+json or application/merge-patch+json, or Parameters as application/fhir+json")
+        raise UnsupportedMedia(
+            "send a patch as application/json-patch+json or application/merge-patch+json, or Parameters as application/fhir+json"
+        )
     body = loads(call.body) if call.body else None
     if call.media == JSON_PATCH or isinstance(body, list):
         return json_patched(resource, body)
