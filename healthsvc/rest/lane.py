@@ -14,7 +14,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from healthsvc.access.door import known_bearer, reading_as
+from healthsvc import clock
+from healthsvc.access.door import known_bearer, narrowed, reading_as
 from healthsvc.errors import Refusal
 from healthsvc.rest.answer import Answer, refused
 from healthsvc.rest.bundle import process
@@ -29,6 +30,7 @@ from healthsvc.rest.update import update, update_where
 from healthsvc.rest.writers import Writers
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.budget import Exceeded, bounded
+from healthsvc.store.glance import Glance
 
 PATH = re.compile(r"/fhir/?(?:([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?)?")
 STEPS = 400_000
@@ -60,6 +62,7 @@ class Lane:
         self.app = app
         self._site: Site | None = None
         self._writers: Writers | None = None
+        self._glance: Glance | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request here, or hand it on."""
@@ -79,7 +82,7 @@ class Lane:
         if database.engine.dialect.name != "sqlite":
             return None  # several writers at once: the routes give each its own transaction
         if self._site is None:
-            self._site, self._writers = Site.of(state.settings), Writers(database)
+            self._site, self._writers, self._glance = Site.of(state.settings), Writers(database), Glance(database)
         for name, value in scope["headers"]:
             if name == b"authorization":
                 return known_bearer(database, value.decode("latin-1"))
@@ -105,12 +108,13 @@ class Lane:
     async def _answer(self, scope: Scope, actor: Actor, act: Act, call: Call, type: str, id: str) -> Answer:
         assert self._site is not None
         assert self._writers is not None
+        assert self._glance is not None
         site, database = self._site, scope["app"].state.database
         if scope["method"] not in ("GET", "HEAD"):
             return await self._writers.write(actor, lambda store: act(site, store, call, type, id))
         try:
-            with reading_as(database, actor) as store, bounded(store, STEPS):
-                return act(site, store, call, type, id)
+            with self._glance.reading(actor, at=clock.now()) as store, bounded(store, STEPS):
+                return act(site, narrowed(store), call, type, id)
         except Exceeded:
             return await asyncio.to_thread(_read, database, actor, act, site, call, type, id)
 

@@ -11,6 +11,7 @@ from healthsvc.rest.permitted import require_read, visible
 from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
+from healthsvc.store.search_rows import Rows
 from healthsvc.store.stored import Stored
 
 
@@ -22,7 +23,7 @@ def read(site: Site, store: Store, type: str, id: str, call: Call) -> Answer:
         Gone: it has been deleted.
     """
     require_read(store, type)
-    return _given(site, store, store.get(type, id), type, call, "read")
+    return _given(site, store, Rows(store).current(type, id), type, call, "read")
 
 
 def vread(site: Site, store: Store, type: str, id: str, version: str, call: Call) -> Answer:
@@ -50,8 +51,7 @@ def _given(site: Site, store: Store, stored: Stored | None, type: str, call: Cal
 
 def audit_read(store: Store, stored: Stored, action: str) -> None:
     """Note that a resource was read, and of which person it is."""
-    patient = stored.id if stored.type == "Patient" else next(iter(store.patients_of(stored)), None)
-    store.audit(action, f"{stored.type}/{stored.id}", patient=patient)
+    store.audit(action, f"{stored.type}/{stored.id}", patient=Rows(store).patient(stored))
 
 
 def routes(site: Site, router: APIRouter) -> None:

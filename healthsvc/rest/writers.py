@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from healthsvc import clock
-from healthsvc.access.door import writing_as
+from healthsvc.access.door import narrowed, writing_as
 from healthsvc.errors import Refusal, Unavailable
 from healthsvc.rest.answer import Answer, refused
 from healthsvc.store import Actor, Database, Store
@@ -82,8 +82,8 @@ class Writers:
         try:
             with writing_as(self._database, batch[0].actor) as store:
                 for pending in batch:
-                    store.actor, store.at = pending.actor, clock.now()
-                    pending.answer = _carried_out(store, pending.work, alone=len(batch) == 1)
+                    store.actor, store.at, store.restrict = pending.actor, clock.now(), None
+                    pending.answer = _carried_out(narrowed(store), pending.work, alone=len(batch) == 1)
         except _Alone as one:
             batch[0].answer = refused(one.refusal)
         except Refusal as refusal:

@@ -1,5 +1,6 @@
 """A bound on how long a statement may take, for callers that others wait behind."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ def bounded(store: "Store", steps: int) -> Iterator[None]:
     raw.set_progress_handler(interrupt, steps)
     try:
         yield
-    except OperationalError:
+    except (OperationalError, sqlite3.OperationalError):
         if not interrupted:
             raise
         store.acts.clear()

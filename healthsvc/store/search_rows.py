@@ -58,6 +58,22 @@ class Rows:
                 found.append(term)
         return found
 
+    def current(self, type: str, id: str) -> Stored | None:
+        """The current version of a resource, a deletion too."""
+        term = self.term(type)
+        if term is None:
+            return None
+        found = self.run("SELECT pk, version, updated, deleted, body FROM resource WHERE type=? AND id=?", (term, id))
+        return Stored(found[0][0], type, id, found[0][1], found[0][2], bool(found[0][3]), found[0][4]) if found else None
+
+    def patient(self, stored: Stored) -> str | None:
+        """The id of the Patient in whose compartment a resource is (the first, if there are several)."""
+        if stored.type == "Patient":
+            return stored.id
+        param = self.term(f"{stored.type}.{ast.COMPARTMENT}")
+        found = [] if param is None else self.run("SELECT target FROM ix_reference WHERE pk=? AND param=? LIMIT 1", (stored.pk, param))
+        return str(found[0][0]) if found else None
+
     def stored(self, row: Any) -> Stored:
         """A row of :data:`COLUMNS`."""
         return Stored(row[0], self._text(row[1]), row[2], row[3], row[4], False, row[5])
