@@ -57,7 +57,7 @@ class Layer:
     part: NDArray[np.int32]
     """(junctions) the connected part a junction belongs to; for wheels: everywhere from everywhere, one-way streets obeyed."""
     usable: NDArray[np.bool_]
-    """Edges to which an address may be brought: both ends in one part that is large enough."""
+    """Edges to which an address may be brought: both ends in one part that is large enough, and no bridge, tunnel or motorway."""
     part_metres: Floats
     """(parts) road length inside each part."""
     large: NDArray[np.bool_]
@@ -109,7 +109,7 @@ def layer(network: Network, mode: Mode, policy: CirclePolicy, projection: Projec
     part_metres: Floats = np.bincount(part[ends[within, 0]], weights=metres[within], minlength=int(part.max()) + 1).astype(np.float64)
     enough = min(policy.part_min_metres, policy.part_min_share * float(part_metres.max()))
     large = (part_metres > 0) & (part_metres >= enough)
-    usable = within & large[part[ends[:, 0]]] & (metres > 0)
+    usable = within & large[part[ends[:, 0]]] & (metres > 0) & ~network.passing
     line_edge = np.flatnonzero(usable)
     flat = projection.metres(network.degrees)
     lengths = np.diff(network.starts)[line_edge]

@@ -38,6 +38,8 @@ class Way:
     kind: str
     maxspeed: int = 0
     name: str = ""
+    passing: bool = False
+    """No address is brought here, see :func:`healthsvc.circle.ways.passing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Network:
     """(E) rights of way, see :mod:`healthsvc.circle.ways`."""
     kind: NDArray[np.uint8]
     maxspeed: NDArray[np.uint8]
+    passing: NDArray[np.bool_]
+    """(E) bridges, tunnels, motorways: no address is brought to them."""
     name: Ints
     """(E) place in ``names``."""
     names: tuple[str, ...]
@@ -84,7 +88,7 @@ class Network:
         digest = hashlib.sha256(FORMAT.encode())
         for part in (self.junctions, self.ends, self.starts, self.shape, self.name):
             digest.update(np.ascontiguousarray(part, dtype="<i4").tobytes())
-        for codes in (self.bits, self.kind, self.maxspeed):
+        for codes in (self.bits, self.kind, self.maxspeed, self.passing):
             digest.update(np.ascontiguousarray(codes).tobytes())
         digest.update("\n".join(self.names).encode())
         return digest.hexdigest()
@@ -114,7 +118,7 @@ def build(drawn: Iterable[Way], barriers: dict[int, int] | None = None) -> Netwo
     joints: dict[tuple[int, int], int] = {}
     where: list[tuple[int, int]] = []
     names: dict[str, int] = {"": 0}
-    edges: list[tuple[int, int, int, int, int, int]] = []
+    edges: list[tuple[int, ...]] = []
     shape: list[tuple[int, int]] = []
     starts: list[int] = []
 
@@ -130,7 +134,8 @@ def build(drawn: Iterable[Way], barriers: dict[int, int] | None = None) -> Netwo
         starts.append(len(shape))
         shape.extend(node[1:] for node in run)
         label = names.setdefault(way.name, len(names))
-        edges.append((joint(run[0], sides[0]), joint(run[-1], sides[1]), bits, ways.CLASSES.index(way.kind), way.maxspeed, label))
+        kind = ways.CLASSES.index(way.kind)
+        edges.append((joint(run[0], sides[0]), joint(run[-1], sides[1]), bits, kind, way.maxspeed, label, way.passing))
 
     side = 0
     for way in kept:
@@ -165,6 +170,7 @@ def build(drawn: Iterable[Way], barriers: dict[int, int] | None = None) -> Netwo
         kind=columns[:, 3].astype(np.uint8),
         maxspeed=columns[:, 4].astype(np.uint8),
         name=columns[:, 5].copy(),
+        passing=columns[:, 6].astype(np.bool_),
         names=tuple(names),
     )
 
@@ -188,6 +194,7 @@ def save(network: Network, manifest: dict[str, Any], directory: Path) -> Path:
         bits=network.bits,
         kind=network.kind,
         maxspeed=network.maxspeed,
+        passing=network.passing,
         name=network.name,
         names=np.frombuffer("\n".join(network.names).encode(), dtype=np.uint8),
         manifest=np.frombuffer(text.encode(), dtype=np.uint8),
@@ -210,7 +217,7 @@ def read(path: Path) -> tuple[Network, dict[str, Any]]:
         with np.load(path, allow_pickle=False) as stored:
             manifest = json.loads(stored["manifest"].tobytes().decode())
             names = tuple(stored["names"].tobytes().decode().split("\n"))
-            arrays = {key: stored[key] for key in ("junctions", "ends", "starts", "shape", "bits", "kind", "maxspeed", "name")}
+            arrays = {key: stored[key] for key in ("junctions", "ends", "starts", "shape", "bits", "kind", "maxspeed", "passing", "name")}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise Malformed(f"the road network {path.name} cannot be read ({type(error).__name__}); load the extract again") from None
     if manifest.get("format") != FORMAT:

@@ -14,7 +14,7 @@ ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
 
 _KEYS = frozenset(
     {"highway", "area", "access", "foot", "bicycle", "vehicle", "motor_vehicle", "motorcar", "motorroad", "oneway", "oneway:bicycle"}
-    | {"junction", "maxspeed", "barrier", "cycleway", "cycleway:left", "cycleway:right", "cycleway:both"}
+    | {"junction", "maxspeed", "barrier", "bridge", "tunnel", "cycleway", "cycleway:left", "cycleway:right", "cycleway:both"}
 )
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)")
 
@@ -67,7 +67,7 @@ def read(path: Path) -> Extract:
             name = thing.tags.get("name:zh") or thing.tags.get("name") or thing.tags.get("ref") or ""
             runs, broken = _runs(thing.nodes)
             cut += broken
-            found += (Way(run, bits, tags["highway"], ways.maxspeed(tags), name) for run in runs)
+            found += (Way(run, bits, tags["highway"], ways.maxspeed(tags), name, ways.passing(tags)) for run in runs)
     except (RuntimeError, ValueError) as error:
         raise Malformed(
             f"{path.name} cannot be read as an OpenStreetMap PBF file ({_brief(error)}); fetch the extract again", path="file"

@@ -38,7 +38,7 @@ def to_home(patient: Resource) -> Home | None:
 
 def to_station(location: Resource, organization: Resource | None) -> Station | None:
     """A service point; None for a ward, a hospital, a closed station or one without a position."""
-    kinds = [*location.get("type", []), *(organization or {}).get("type", [])]
+    kinds = location.get("type") or (organization or {}).get("type", [])
     codes = {coding.get("code") for kind in kinds for coding in kind.get("coding", [])}
     at = to_coordinate(location.get("position", {}))
     if not codes & STATION_CODES or at is None or location.get("status", "active") != "active" or location.get("mode") == "kind":

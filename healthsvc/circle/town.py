@@ -76,7 +76,7 @@ def network() -> tuple[Network, dict[str, Any]]:
     """The town's roads, ready for :class:`healthsvc.circle.roads.Roads`, and their manifest."""
     drawing = town_plan.draw()
     drawn = [
-        Way([(n, *drawing.degrees(n)) for n in nodes], bits, tags["highway"], ways.maxspeed(tags), tags["name"])
+        Way([(n, *drawing.degrees(n)) for n in nodes], bits, tags["highway"], ways.maxspeed(tags), tags["name"], ways.passing(tags))
         for nodes, tags, bits in town_plan.rights(drawing)
     ]
     roads = build(drawn, {number: ways.blocked(tags) for number, tags in drawing.barriers.items()})

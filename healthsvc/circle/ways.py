@@ -50,6 +50,12 @@ def rights(tags: Mapping[str, str]) -> int:
     return bits
 
 
+def passing(tags: Mapping[str, str]) -> bool:
+    """Whether one only passes here: nobody's door opens onto a bridge, into a tunnel or onto a motorway, however near it is."""
+    bridged = tags.get("bridge", "no") != "no" or tags.get("tunnel", "no") not in {"no", "building_passage"}
+    return bridged or tags.get("highway") in {"motorway", "motorway_link", "trunk_link", "elevator"}
+
+
 def maxspeed(tags: Mapping[str, str]) -> int:
     """The signed speed limit in km/h (1 to 250), 0 where there is none that we can read."""
     number, _, unit = tags.get("maxspeed", "").strip().partition(" ")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from healthsvc.circle import network, town, town_plan
+from healthsvc.circle import network, town, town_plan, ways
 from healthsvc.circle.load import load
 from healthsvc.circle.network import Way, build
 from healthsvc.circle.providers import travel_times
@@ -117,7 +117,7 @@ def test_loading_another_extract_changes_the_answers_at_once(tmp_path: Path) -> 
     assert travel_times(tmp_path) is first
     other = town_plan.draw(seed=7)
     drawn = [
-        Way([(n, *other.degrees(n)) for n in nodes], bits, tags["highway"], 0, tags["name"])
+        Way([(n, *other.degrees(n)) for n in nodes], bits, tags["highway"], 0, tags["name"], ways.passing(tags))
         for nodes, tags, bits in town_plan.rights(other)
     ]
     changed = build(drawn)

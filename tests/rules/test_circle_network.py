@@ -108,6 +108,15 @@ def test_an_address_is_not_brought_to_a_dead_stub() -> None:
     assert engine.reach(spot(55, 25), "walk", 10).square_km > 0.1
 
 
+def test_an_address_beside_a_bridge_is_brought_to_the_bank_and_may_cross_it() -> None:
+    bank, other = (way(EVERYONE, (n, x, -300), (n + 1, x, 0), (n + 2, x, 300)) for n, x in ((1, -60), (4, 60)))
+    bridge = replace(way(EVERYONE, (2, -60, 0), (5, 60, 0)), passing=True)
+    engine = roads(bank, other, bridge)
+    found = engine.matrix([spot(-40, 5)], [spot(60, 100)], "walk")
+    assert found.origins.metres[0] == pytest.approx(20 * 1.112, rel=0.01)
+    assert found.metres[0, 0] == pytest.approx((20 + 5 + 120 + 100) * 1.112, rel=0.01)
+
+
 def test_far_addresses_are_flagged_and_those_outside_the_data_too() -> None:
     engine = roads(*CROSS)
     found = engine.matrix([spot(150, 120), spot(150, 60), spot(900, 0)], [spot(0, 0)], "walk")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from healthsvc.circle.ways import DRIVE, DRIVE_BACK, PUSH, PUSH_BACK, RIDE, RIDE_BACK, WALK, WALK_BACK, blocked, maxspeed, rights
+from healthsvc.circle.ways import DRIVE, DRIVE_BACK, PUSH, PUSH_BACK, RIDE, RIDE_BACK, WALK, WALK_BACK, blocked, maxspeed, passing, rights
 
 ON_FOOT, BY_BIKE, PUSHED, BY_CAR = WALK | WALK_BACK, RIDE | RIDE_BACK, PUSH | PUSH_BACK, DRIVE | DRIVE_BACK
 
@@ -68,3 +68,18 @@ def test_speed_limits(text: str, kmh: int) -> None:
 )
 def test_barriers(tags: dict[str, str], taken: int) -> None:
     assert blocked(tags) == taken
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"highway": "residential"}, False),
+        ({"highway": "residential", "bridge": "yes"}, True),
+        ({"highway": "residential", "bridge": "no"}, False),
+        ({"highway": "primary", "tunnel": "yes"}, True),
+        ({"highway": "footway", "tunnel": "building_passage"}, False),
+        ({"highway": "motorway"}, True),
+    ],
+)
+def test_where_one_only_passes(tags: dict[str, str], expected: bool) -> None:
+    assert passing(tags) is expected
