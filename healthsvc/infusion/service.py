@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import blake2b
+from itertools import count
 
 from healthsvc.errors import Issue, NotFound, RuleViolation
-from healthsvc.fhir.consent import SignedConsent, to_consent
+from healthsvc.fhir.consent import SignedConsent, to_consent, to_signed
 from healthsvc.fhir.elements import concept, reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
@@ -65,18 +66,22 @@ def order_course(
     """
     person = str(follow(store, order.patient)["id"])
     wanted = replace(dated(order, today(store)), patient=person)
-    id = course_id(wanted)
-    known = store.find("MedicationRequest", id)
-    if known is None or not is_course(known) or known["status"] != "active":
+    id, known = _free_id(store, wanted)
+    if known is None:
         signed = consent_for(store, consent, person, id) if consent else None
-        given = {"approval": approval, "first_dose": first_dose, "skin_test": skin_test}
-        store.put(to_request(wanted, id, overrides=overrides, consent=signed, nurse=nurse, **given))  # type: ignore[arg-type]
+        store.put(
+            to_request(
+                wanted, id, approval=approval, first_dose=first_dose, skin_test=skin_test, overrides=overrides, consent=signed, nurse=nurse
+            )
+        )
     return read(store, id)
 
 
 def consent_for(store: Store, consent: SignedConsent, patient: str, course: str) -> str:
-    """Keep the signed consent as one to this course; gives its id."""
-    about = replace(consent, patient=patient, kind="infusion", about=f"MedicationRequest/{course}")
+    """Keep the signed consent as one to this course; gives its id (another one where that id is a consent to something else)."""
+    known, source = store.find("Consent", consent.id), f"MedicationRequest/{course}"
+    id = consent.id if known is None or to_signed(known).about == source else derived_id("consent", course)
+    about = replace(consent, id=id, patient=patient, kind="infusion", about=source)
     return str(store.put(to_consent(about))["id"])
 
 
@@ -89,12 +94,7 @@ def read(store: Store, course: str) -> Course:
     request = store.find("MedicationRequest", course)
     if request is None or not is_course(request):
         raise NotFound("there is no such course of infusions")
-    order = to_order(request)
-    tasks = [
-        task
-        for task in store.select("Task", patient=order.patient)
-        if any(one.get("reference") == f"MedicationRequest/{course}" for one in task.get("basedOn", ()))
-    ]
+    tasks = store.select("Task", based_on=f"MedicationRequest/{course}")
     tasks.sort(key=lambda task: str(task.get("restriction", {}).get("period", {}).get("start", "")))
     return Course(request, at_order(store, request), tuple(tasks))
 
@@ -176,10 +176,20 @@ def any_given(store: Store, course: str, patient: str) -> bool:
     return any(reference_id(one.get("request"), "MedicationRequest") == course for one in given)
 
 
-def course_id(order: Order) -> str:
-    """Id of a course: person, first day and drug (as a digest: an id names no drug)."""
-    drug = blake2b(f"{order.drug_code}|{order.drug_name}|{order.times_a_day}".encode(), digest_size=3).hexdigest()
+def course_id(order: Order, turn: int = 1) -> str:
+    """Id of a course: person, first day and drug (as a digest: an id names no drug); ``turn``: ordered anew after it had been stopped."""
+    drug = blake2b(f"{order.drug_code}|{order.drug_name}|{order.times_a_day}|{turn}".encode(), digest_size=3).hexdigest()
     return derived_id("inf", f"{order.patient}-{order.start:%y%m%d}-{drug}")
+
+
+def _free_id(store: Store, order: Order) -> tuple[str, Resource | None]:
+    """The id for an order, and the course in force that is already there under it; ids of closed courses are passed over."""
+    for turn in count(1):
+        id = course_id(order, turn)
+        known = store.find("MedicationRequest", id)
+        if known is None or known["status"] == "active":
+            return id, known
+    raise AssertionError("counting never ends")
 
 
 def _whole_course(result: GateResult, order: Order, evidence: Evidence, policy: InfusionPolicy) -> GateResult:
