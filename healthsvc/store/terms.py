@@ -65,7 +65,7 @@ class OpenTerms:
 
     def text(self, term: int) -> str:
         """The text of an id that a row of this transaction carries."""
-        known = self._shared.text(term)
+        known = self._shared.text(term) or next((made for made, id in self._made.items() if id == term), None)
         if known is None:
             known = str(self._connection.execute(select(_TERM.c.text).where(_TERM.c.id == term)).scalar_one())
         return known

@@ -55,13 +55,7 @@ def ok(response: httpx.Response, status: int = 200) -> Any:
 
 
 def test_nothing_is_open_without_a_token(client: httpx.Client) -> None:
-    for path in (
-        "/api/visit/due",
-        "/api/contract/to-renew",
-        "/api/healthfile/x/timeline",
-        "/api/referral/x",
-        "/api/checkup/day/2026-10-01",
-    ):
+    for path in ("visit/due", "contract/to-renew", "healthfile/x/timeline", "referral/x", "checkup/day/2026-10-01"):
         assert client.get(f"/api/{path}", headers={"authorization": ""}).status_code == 401
 
 
