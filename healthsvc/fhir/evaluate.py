@@ -4,11 +4,12 @@ An expression is compiled once to closures. Every value is an :class:`Item` that
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from healthsvc.errors import NotSupported
-from healthsvc.fhir import fhirpath, functions, operators
+from healthsvc.errors import Invalid, NotSupported
+from healthsvc.fhir import conversions, fhirpath, functions, operators
 from healthsvc.fhir.fhirpath import Node
 from healthsvc.fhir.items import INTEGER, STRING, Item, Items, Path, Scope, children, is_a, literal_type, truth, type_of
 
@@ -54,6 +55,11 @@ def compile_node(node: Node) -> Path:
     if kind == "lit":
         constant = [Item(node[1], literal_type(node[1]))]
         return lambda focus, scope: constant
+    if kind == "moment":
+        return constant_moment(node[1])
+    if kind == "quantity":
+        amount = [conversions.quantity(node[1], node[2])]
+        return lambda focus, scope: amount
     if kind == "empty":
         return lambda focus, scope: []
     if kind == "name":
@@ -70,10 +76,24 @@ def compile_node(node: Node) -> Path:
         return operators.binary(node[1], compile_node(node[2]), compile_node(node[3]))
     if kind == "neg":
         inner = compile_node(node[1])
-        return lambda focus, scope: [one._replace(value=-one.value) for one in inner(focus, scope)]
+        return lambda focus, scope: [negative(one) for one in inner(focus, scope)]
     if kind == "type":
         return typed(node[1], compile_node(node[2]), node[3])
     return functions.call(node[1], node[2], compile_node)
+
+
+def negative(one: Item) -> Item:
+    """A number with the other sign."""
+    if isinstance(one.value, (int, float, Decimal)):
+        return one._replace(value=-one.value)
+    raise Invalid("FHIRPath: only a number can have a sign")
+
+
+def constant_moment(text: str) -> Path:
+    """``@2026-03-05``, ``@2026-03-05T10:00`` or ``@T10:00``."""
+    kind = "time" if text.startswith("T") else "dateTime" if "T" in text else "date"
+    constant = [Item(text.strip("T"), kind)]
+    return lambda focus, scope: constant
 
 
 def named(name: str) -> Path:
@@ -101,6 +121,8 @@ def variable(name: str) -> Path:
         "$this": lambda scope: scope.this,
         "$index": lambda scope: Item(scope.place, INTEGER),
     }
+    if name == "$total":
+        return lambda focus, scope: scope.total
     if name not in parts:
         raise NotSupported(f"FHIRPath variable {name} is not offered")
     part = parts[name]

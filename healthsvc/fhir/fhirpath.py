@@ -1,7 +1,8 @@
 """FHIRPath text into a tree (FHIRPath N1, the part that R4's own definitions use).
 
 A node is a tuple: ``("name", text)``, ``("call", text, args)``, ``("dot", left, right)``, ``("index", left, node)``, ``("lit", value)``,
-``("var", text)``, ``("op", sign, left, right)``, ``("neg", node)``, ``("type", "is" | "as", left, type name)``, ``("empty",)``.
+``("var", text)``, ``("op", sign, left, right)``, ``("neg", node)``, ``("moment", text)``, ``("quantity", value, unit)``,
+``("type", "is" | "as", left, type name)``, ``("empty",)``.
 """
 
 import re
@@ -14,8 +15,9 @@ from healthsvc.errors import Invalid
 Node: TypeAlias = tuple[Any, ...]
 
 TOKEN = re.compile(
-    r"\s*(?:(?P<str>'(?:[^'\\]|\\.)*')|(?P<num>\d+(?:\.\d+)?)|(?P<date>@[0-9T:.+Z-]+)|(?P<name>[A-Za-z_]\w*|`[^`]+`)"
-    r"|(?P<var>%(?:\w+|`[^`]+`))|(?P<self>\$\w+)|(?P<op><=|>=|!=|!~|[|=<>~+\-*/&.,()\[\]{}]))"
+    r"(?:\s|//[^\n]*|/\*.*?\*/)*(?:(?P<str>'(?:[^'\\]|\\.)*')|(?P<num>\d+(?:\.\d+)?)|(?P<date>@(?:\d{4}(?:-\d\d(?:-\d\d)?)?(?:T(?:\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)?(?:Z|[+-]\d\d:\d\d)?)?|T\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?))|(?P<name>[A-Za-z_]\w*|`[^`]+`)"
+    r"|(?P<var>%(?:\w+|`[^`]+`))|(?P<self>\$\w+)|(?P<op><=|>=|!=|!~|[|=<>~+\-*/&.,()\[\]{}])|(?P<end>$))",
+    re.DOTALL,
 )
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("implies",),
@@ -31,6 +33,15 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 )
 """Binary operators from the loosest to the tightest, as the N1 grammar orders them."""
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "f": "\f"}
+UNITS = frozenset(one + end for one in ("year", "month", "week", "day", "hour", "minute", "second", "millisecond") for end in ("", "s"))
+"""Words for spans of time that may follow a number."""
+
+
+def unescaped(text: str) -> str:
+    """A string literal without its escapes."""
+    return re.sub(
+        r"\\(?:u([0-9A-Fa-f]{4})|(.))", lambda found: chr(int(found[1], 16)) if found[1] else ESCAPES.get(found[2], found[2]), text
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -50,11 +61,12 @@ class Reader:
         self.text = text
         self.tokens: list[tuple[str, str]] = []
         place = 0
-        while place < len(text.rstrip()):
+        while place < len(text):
             found = TOKEN.match(text, place)
             if not found:
                 raise Invalid(f"not FHIRPath at character {place + 1} of the expression")
-            self.tokens.append((str(found.lastgroup), found.group(str(found.lastgroup))))
+            if found.lastgroup != "end":
+                self.tokens.append((str(found.lastgroup), found.group(str(found.lastgroup))))
             place = found.end()
         self.at = 0
 
@@ -137,15 +149,23 @@ class Reader:
         self.take(")")
         return ("call", text, tuple(args))
 
+    def number(self, text: str) -> Node:
+        """A number, or a quantity where a unit follows."""
+        kind, unit = self.peek()
+        if kind == "str" or (kind == "name" and unit in UNITS):
+            self.take()
+            return ("quantity", Decimal(text), unescaped(unit[1:-1]) if kind == "str" else unit)
+        return ("lit", Decimal(text) if "." in text else int(text))
+
     def term(self) -> Node:
         """A literal, a variable, brackets or a name."""
         kind, text = self.take()
         if kind == "str":
-            return ("lit", re.sub(r"\\(.)", lambda found: ESCAPES.get(found[1], found[1]), text[1:-1]))
+            return ("lit", unescaped(text[1:-1]))
         if kind == "num":
-            return ("lit", Decimal(text) if "." in text else int(text))
+            return self.number(text)
         if kind == "date":
-            return ("lit", text[1:])
+            return ("moment", text[1:])
         if kind in ("var", "self"):
             return ("var", text.replace("`", ""))
         if kind == "name":

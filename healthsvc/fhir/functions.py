@@ -2,20 +2,36 @@
 
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from healthsvc.errors import NotSupported
-from healthsvc.fhir import reference
+from healthsvc.errors import Invalid, NotSupported
+from healthsvc.fhir import conversions, reference
 from healthsvc.fhir.fhirpath import Node
-from healthsvc.fhir.items import BOOLEAN, DECIMAL, INTEGER, STRING, Item, Items, Path, Scope, children, is_a, truth, type_of
+from healthsvc.fhir.items import BOOLEAN, INTEGER, STRING, Item, Items, Path, Scope, children, is_a, truth, type_of
 from healthsvc.fhir.operators import distinct, known, same
 
 Args = tuple[Path, ...]
 
 
+BROKEN = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, re.error)
+"""What Python says when a function is given something that it cannot work on."""
+
+
 def call(name: str, args: tuple[Node, ...], compile_node: Callable[[Node], Path]) -> Path:
-    """A function call as a function of the focus."""
+    """A function call as a function of the focus; what it cannot work on is refused."""
+    path = called(name, args, compile_node)
+
+    def run(focus: Items, scope: Scope) -> Items:
+        try:
+            return path(focus, scope)
+        except BROKEN as error:
+            raise Invalid(f"FHIRPath {name}() cannot work on what it was given here") from error
+
+    return run
+
+
+def called(name: str, args: tuple[Node, ...], compile_node: Callable[[Node], Path]) -> Path:
+    """The function without that care."""
     if name in ("as", "is", "ofType"):
         wanted = type_name(args[0])
         if name == "is":
@@ -83,9 +99,22 @@ def iif(paths: Args) -> Path:
     """One of two, by a criterion."""
 
     def run(focus: Items, scope: Scope) -> Items:
-        if known(paths[0](focus, scope)) is True:
-            return paths[1](focus, scope)
-        return paths[2](focus, scope) if len(paths) > 2 else []
+        inner = scope._replace(this=focus[0]) if len(focus) == 1 else scope
+        if known(paths[0](focus, inner)) is True:
+            return paths[1](focus, inner)
+        return paths[2](focus, inner) if len(paths) > 2 else []
+
+    return run
+
+
+def aggregate(paths: Args) -> Path:
+    """Fold the items into one value, with ``$total``."""
+
+    def run(focus: Items, scope: Scope) -> Items:
+        total = paths[1](focus, scope) if len(paths) > 1 else []
+        for place, one in enumerate(focus):
+            total = paths[0]([one], scope._replace(this=one, place=place, total=total))
+        return total
 
     return run
 
@@ -135,6 +164,7 @@ EACH: dict[str, Callable[[Args], Path]] = {
     "any": exists,
     "repeat": repeat,
     "iif": iif,
+    "aggregate": aggregate,
     "trace": trace,
     "extension": extension,
     "resolve": resolve,
@@ -150,12 +180,9 @@ def descendants(focus: Items) -> Items:
     return found
 
 
-def number(focus: Items, make: Callable[[Any], Any], kind: str) -> Items:
-    """A number from a text, none if it is not one."""
-    try:
-        return [Item(make(focus[0].value), kind)] if focus else []
-    except (ValueError, InvalidOperation):
-        return []
+def type_info(item: Item) -> Item:
+    """Namespace and name of an item's type."""
+    return Item({"namespace": "FHIR", "name": item.type}, "TypeInfo")
 
 
 def place(args: list[Items]) -> int:
@@ -192,11 +219,9 @@ WHOLE: dict[str, Callable[[Items, list[Items]], Items]] = {
     "hasExtension": lambda focus, args: truth(
         any(one.value.get("url") == args[0][0].value for f in focus for one in children(f, "extension"))
     ),
-    "toInteger": lambda focus, args: number(focus, int, INTEGER),
-    "toDecimal": lambda focus, args: number(focus, lambda value: Decimal(str(value)), DECIMAL),
-    "toString": lambda focus, args: (
-        [Item(str(focus[0].value).lower() if type(focus[0].value) is bool else str(focus[0].value), STRING)] if focus else []
-    ),
+    "type": lambda focus, args: [type_info(one) for one in focus],
+    "join": lambda focus, args: [Item((str(args[0][0].value) if args else "").join(str(one.value) for one in focus), STRING)],
+    **conversions.FUNCTIONS,
 }
 """Functions of the whole focus. ``htmlChecks`` is true because narrative is checked where it stands (``narrative.py``)."""
 
@@ -222,7 +247,9 @@ def substring(text: str, start: int, length: int | None = None) -> str | None:
 
 
 TEXT: dict[str, Callable[..., Any]] = {
-    "matches": lambda text, pattern: re.search(pattern, text) is not None,
+    "matches": lambda text, pattern: re.search(pattern, text, re.DOTALL) is not None,
+    "matchesFull": lambda text, pattern: re.fullmatch(pattern, text, re.DOTALL) is not None,
+    "toChars": list,
     "startsWith": str.startswith,
     "endsWith": str.endswith,
     "contains": lambda text, part: part in text,
@@ -234,5 +261,5 @@ TEXT: dict[str, Callable[..., Any]] = {
     "trim": str.strip,
     "split": str.split,
     "replace": str.replace,
-    "replaceMatches": lambda text, pattern, other: re.sub(pattern, other, text),
+    "replaceMatches": lambda text, pattern, other: re.sub(pattern, re.sub(r"\$(\w+)", r"\\g<\1>", other), text) if pattern else text,
 }

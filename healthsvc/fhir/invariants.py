@@ -119,7 +119,10 @@ def by_fhirpath(expression: str, type_name: str) -> Test:
 
     def test(value: Element, root: Element) -> bool:
         start, around = Item(value, type_name), item_of(root)
-        found = compiled(expression)([start], Scope(around, around, start, start))
+        try:
+            found = compiled(expression)([start], Scope(around, around, start, start))
+        except Invalid:
+            return True
         return not (len(found) == 1 and found[0].value is False)
 
     return test

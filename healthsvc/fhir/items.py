@@ -26,6 +26,8 @@ class Scope(NamedTuple):
     context: Item
     this: Item
     place: int = 0
+    total: Any = ()
+    """``$total`` of aggregate()."""
 
 
 Path: TypeAlias = Callable[[Items, Scope], Items]
@@ -41,6 +43,8 @@ def truth(value: bool) -> Items:
 
 def children(item: Item, name: str | None = None) -> Items:
     """The child elements of that name, or all."""
+    if item.type == "TypeInfo":
+        return [Item(item.value[name], STRING)] if name in item.value else []
     if not isinstance(item.value, dict):
         companion = Item(item.more, "Element") if isinstance(item.more, dict) else None
         return children(companion, name) if companion else []

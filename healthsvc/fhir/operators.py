@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from healthsvc.errors import Invalid, NotSupported
-from healthsvc.fhir import dates
+from healthsvc.fhir import moments
 from healthsvc.fhir.items import DECIMAL, STRING, Item, Items, Path, Scope, literal_type, truth
+from healthsvc.fhir.text import fold
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 MATH: dict[str, Callable[[Any, Any], Any]] = {
@@ -17,7 +18,6 @@ MATH: dict[str, Callable[[Any, Any], Any]] = {
     "div": operator.floordiv,
     "mod": operator.mod,
 }
-DATES = frozenset({"date", "dateTime", "instant"})
 
 
 def binary(sign: str, left: Path, right: Path) -> Path:
@@ -67,26 +67,42 @@ def plain(item: Item) -> Any:
     return item.value
 
 
-def moment(item: Item, other: Item) -> Any:
-    """A date as its range where either side is one."""
-    if isinstance(item.value, str) and (item.type in DATES or other.type in DATES):
-        try:
-            return dates.span(item.value)
-        except Invalid:
-            return item.value
-    return plain(item)
+def same(one: Item, other: Item) -> bool | None:
+    """Equality of two values; None where dates do not say enough."""
+    if is_dated(one, other):
+        is_time = "time" in (one.type, other.type)
+        if moments.are_moments(one.value, other.value, is_time):
+            found = moments.order(one.value, other.value, is_time)
+            return None if found is None else found == 0
+    if one.type == other.type == "Quantity" and isinstance(one.value, dict) and isinstance(other.value, dict):
+        return measure(one) == measure(other)
+    return bool(plain(one) == plain(other))
 
 
-def same(one: Item, other: Item) -> bool:
-    """Equality of two values."""
-    return bool(moment(one, other) == moment(other, one))
+def is_dated(one: Item, other: Item) -> bool:
+    """Whether two texts are to be compared as dates or times."""
+    texts = isinstance(one.value, str) and isinstance(other.value, str)
+    return texts and (one.type in moments.DATE_TYPES or other.type in moments.DATE_TYPES)
+
+
+def measure(item: Item) -> tuple[Any, Any]:
+    """Number and unit of a quantity; words for spans of time count as their UCUM units where those say the same."""
+    value = item.value
+    unit = value.get("code") or value.get("unit") or "1"
+    return plain(Item(value.get("value"), DECIMAL)), SPANS.get(unit.removesuffix("s") if unit.removesuffix("s") in SPANS else unit, unit)
+
+
+SPANS = {"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms"}
 
 
 def equal(left: Items, right: Items) -> Items:
     """``=``: empty where either side is."""
     if not left or not right:
         return []
-    return truth(len(left) == len(right) and all(map(same, left, right)))
+    if len(left) != len(right):
+        return truth(False)
+    verdicts = list(map(same, left, right))
+    return truth(False) if False in verdicts else [] if None in verdicts else truth(True)
 
 
 def not_equal(left: Items, right: Items) -> Items:
@@ -95,9 +111,36 @@ def not_equal(left: Items, right: Items) -> Items:
 
 
 def equivalent(left: Items, right: Items) -> Items:
-    """``~``: order does not count, texts are compared without case."""
-    folded = [sorted(str(plain(one)).casefold() for one in side) for side in (left, right)]
-    return truth(folded[0] == folded[1])
+    """``~``: order does not count, texts are compared without case, numbers as precisely as the less precise one."""
+    if len(left) != len(right):
+        return truth(False)
+    rest = list(right)
+    for one in left:
+        found = next((place for place, other in enumerate(rest) if alike(one, other)), None)
+        if found is None:
+            return truth(False)
+        del rest[found]
+    return truth(True)
+
+
+def alike(one: Item, other: Item) -> bool:
+    """Equivalence of two values."""
+    if isinstance(one.value, str) and isinstance(other.value, str) and not is_dated(one, other):
+        return fold(one.value) == fold(other.value)
+    a, b = plain(one), plain(other)
+    if isinstance(a, Decimal) or isinstance(b, Decimal):
+        try:
+            places = min(-exponent(Decimal(a)), -exponent(Decimal(b)))
+            return round(Decimal(a), places) == round(Decimal(b), places)
+        except (TypeError, ValueError, ArithmeticError):
+            return False
+    return same(one, other) is True
+
+
+def exponent(number: Decimal) -> int:
+    """Exponent of a number without trailing zeros."""
+    found = number.normalize().as_tuple().exponent
+    return min(found, 0) if isinstance(found, int) else 0
 
 
 def not_equivalent(left: Items, right: Items) -> Items:
@@ -121,38 +164,27 @@ def joined(left: Items, right: Items) -> Items:
 
 
 def comparison(sign: str) -> Callable[[Items, Items], Items]:
-    """``<`` and its like: numbers, texts, dates (open where ranges overlap) and quantities of one unit."""
+    """``<`` and its like: numbers, texts, dates (open where one says less) and quantities of one unit."""
     test = COMPARE[sign]
 
     def run(left: Items, right: Items) -> Items:
         if len(left) != 1 or len(right) != 1:
             return []
-        one, other = moment(left[0], right[0]), moment(right[0], left[0])
-        if isinstance(one, dict) and isinstance(other, dict):
-            if (
-                (one.get("system"), one.get("code")) != (other.get("system"), other.get("code"))
-                or "value" not in one
-                or "value" not in other
-            ):
+        one, other = left[0], right[0]
+        if is_dated(one, other):
+            found = moments.order(one.value, other.value, "time" in (one.type, other.type))
+            return [] if found is None else truth(test(found, 0))
+        if isinstance(one.value, dict) and isinstance(other.value, dict):
+            (a, unit), (b, other_unit) = measure(one), measure(other)
+            if unit != other_unit or not isinstance(a, (int, Decimal)) or not isinstance(b, (int, Decimal)):
                 return []
-            return truth(test(one["value"], other["value"]))
-        if isinstance(one, tuple) and isinstance(other, tuple):
-            return ordered(sign, one, other)
+            return truth(test(a, b))
         try:
-            return truth(test(one, other))
+            return truth(test(plain(one), plain(other)))
         except TypeError:
             return []
 
     return run
-
-
-def ordered(sign: str, one: tuple[Any, Any], other: tuple[Any, Any]) -> Items:
-    """Order of two ranges of time; equal ranges are equal, overlapping ones leave it open."""
-    if one == other:
-        return truth(sign in ("<=", ">="))
-    if one[1] <= other[0]:
-        return truth(sign in ("<", "<="))
-    return truth(sign in (">", ">=")) if other[1] <= one[0] else []
 
 
 def arithmetic(sign: str) -> Callable[[Items, Items], Items]:
@@ -162,11 +194,14 @@ def arithmetic(sign: str) -> Callable[[Items, Items], Items]:
         if len(left) != 1 or len(right) != 1:
             return []
         one, other = plain(left[0]), plain(right[0])
-        if sign == "/":
-            return [Item(Decimal(one) / Decimal(other), DECIMAL)] if other else []
-        if sign in ("div", "mod") and not other:
-            return []
-        value = MATH[sign](one, other)
+        try:
+            if sign == "/":
+                return [Item(Decimal(one) / Decimal(other), DECIMAL)] if other else []
+            if sign in ("div", "mod") and not other:
+                return []
+            value = MATH[sign](one, other)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise Invalid(f"FHIRPath {sign} cannot work on what it was given here") from error
         return [Item(value, literal_type(value))]
 
     if sign != "/" and sign not in MATH:

@@ -123,5 +123,22 @@ EXTENSIONS: tuple[Extension, ...] = (
         parts=parts("engine string, mode string, kmh decimal, network string, data-date string, formula string"),
     ),
     Extension("siting-study", "选址研究数据", "Figures of a siting study", ("List",)),
+    Extension("dayplan-figures", "日程计划各级代价", "What a day plan weighs, and how it was found", ("List",)),
+    Extension(
+        "dayplan-route", "人员路线", "One person's route of a day plan", ("List",),
+        parts=parts("practitioner Reference!, station Reference!, departure dateTime!, back dateTime!, rest-start dateTime, rest-end dateTime"),
+    ),
+    Extension(
+        "dayplan-leg", "路线一站", "One visit on a route", ("List.entry",),
+        parts=parts(
+            "practitioner Reference!, person Reference!, kind code!, title string!, staff Reference*, arrival dateTime!, start dateTime!, "
+            "end dateTime!, travel-minutes decimal!, basis code!, slack decimal!, why code*"
+        ),
+    ),
+    Extension(
+        "dayplan-left-over", "未安排原因", "A visit that a day plan left over, and why", ("List.entry",),
+        parts=parts("person Reference!, kind code!, title string!, code code*, reason string!, reason-en string!"),
+    ),
+    Extension("dayplan-version", "依据的任务版本", "Version of the Task that a plan was made from", ("List.entry",), TEXT),
 )  # fmt: skip
 """An extension without types and parts may hold anything that its room writes."""
