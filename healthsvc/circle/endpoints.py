@@ -122,14 +122,17 @@ def coverage_map(times: Times, store: StoreReading, mode: Mode | None = None) ->
 
 
 @router.post("/siting", dependencies=[needs("plan")])
-def siting(wanted: Study, times: Times, store: StoreWriting) -> dict[str, Any]:
-    """Where further stations bring most people inside: proven, or with the gap stated."""
+def siting(wanted: Study, times: Times, request: Request, store: StoreReading) -> dict[str, Any]:
+    """Where further stations bring most people inside: proven, or with the gap stated. Nobody waits to write while it thinks."""
     places = []
     for i, one in enumerate(wanted.candidates, start=1):
         lon, lat = _wgs84((one.longitude, one.latitude), wanted.datum)
         places.append(Station(f"candidate-{i}", one.name, lon, lat))
     found = service.study(store, times, wanted.count, wanted.mode, places)
-    study = service.keep_study(store, found, times) if wanted.keep else None
+    study: Resource | None = None
+    if wanted.keep:
+        with request.app.state.database.writing(store.actor, at=store.at) as writing:
+            study = service.keep_study(writing, found, times)
     return {
         "mode": found.mode,
         "limit_seconds": found.limit_seconds,
