@@ -101,7 +101,8 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
 
 def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
     """Decode with the link's own set. The link is chosen by the header, which is read loosely first; names in it only choose."""
-    loose = read_header(Message(header_line(raw)))
+    line = header_line(raw)
+    loose = read_header(Message(line))
     profile = shelf.choose(loose, listen, peer)
     if profile is None:
         raise _UnknownSender(loose)
@@ -110,7 +111,8 @@ def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
     except Malformed as refusal:
         raise _Undecodable(refusal, loose, profile) from None
     message = Message(decoded.text, decoded.codec)
-    return Read(message, read_header(message), decoded, profile)
+    same = decoded.text.startswith(line)  # what was read loosely was read rightly
+    return Read(message, loose if same else read_header(message), decoded, profile)
 
 
 def header_line(raw: bytes) -> str:

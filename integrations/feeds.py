@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+import uvloop
 
 from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
@@ -57,7 +58,7 @@ class Feeds:
             changed=metrics.CONNECTIONS.set,
             refused=metrics.REFUSED.inc,
         )
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._ready = threading.Event()
         self._failed: OSError | None = None
         self._stop = asyncio.Event()

@@ -5,9 +5,11 @@ they answered. The same message again gets its stored answer; a control id used 
 """
 
 import asyncio
+import concurrent.futures
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from healthsvc import clock
-from healthsvc.errors import Refusal
+from healthsvc.errors import Refusal, Unavailable
 from healthsvc.store import Actor, Database
 from healthsvc.store.inbox_tables import InboxRow
 from integrations import metrics
@@ -36,16 +38,20 @@ _KNOWN = select(
     INBOX.c.id, INBOX.c.link, INBOX.c.sender, INBOX.c.control_id, INBOX.c.hash, INBOX.c.answer, INBOX.c.code, INBOX.c.state
 ).where(INBOX.c.control_id.in_(bindparam("ids", expanding=True)), INBOX.c.link.in_(bindparam("links", expanding=True)))
 
-Done = Callable[[], None]
-
 
 @dataclass(slots=True)
 class _Waiting:
     """Messages of one frame that wait for their commit."""
 
     arrivals: list[Arrival]
-    done: Done
-    failed: Refusal | None = None
+    raw: bytes
+    answered: "asyncio.Future[bytes] | concurrent.futures.Future[bytes]"
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def answer(self) -> bytes:
+        """The answer of the frame: of its one message, or of all messages of its batch."""
+        answers = [arrival.answer for arrival in self.arrivals]
+        return _batch_answer(self.raw, answers) if len(answers) > 1 or self.arrivals[0].batch else answers[0]
 
 
 class Inbox:
@@ -74,30 +80,24 @@ class Inbox:
             self._signal.notify()
         self._thread.join()
 
-    async def take(self, raw: bytes, listen: str, peer: str) -> bytes:
-        """Take one frame in and give its answer once it is on disk; empty where the link wants none."""
+    def take(self, raw: bytes, listen: str, peer: str) -> "asyncio.Future[bytes]":
+        """Take one frame in; the future becomes its answer once it is on disk (empty where the link wants none)."""
         loop = asyncio.get_running_loop()
         arrivals = self._arrivals(raw, listen, peer)
         if arrivals[0].query is not None:
-            return await loop.run_in_executor(None, self._ask, arrivals[0])
-        committed = loop.create_future()
-
-        def done() -> None:
-            loop.call_soon_threadsafe(_resolve, committed)
-
-        waiting = self._hand_in(arrivals, done)
-        await committed
-        return self._answer(raw, waiting)
+            return loop.run_in_executor(None, self._ask, arrivals[0])
+        answered: asyncio.Future[bytes] = loop.create_future()
+        self._hand_in(_Waiting(arrivals, raw, answered, loop))
+        return answered
 
     def take_now(self, raw: bytes, listen: str, peer: str) -> bytes:
         """As :meth:`take`, for callers without an event loop (HTTP, folders): blocks until the message is on disk."""
         arrivals = self._arrivals(raw, listen, peer)
         if arrivals[0].query is not None:
             return self._ask(arrivals[0])
-        committed = threading.Event()
-        waiting = self._hand_in(arrivals, committed.set)
-        committed.wait()
-        return self._answer(raw, waiting)
+        answered: concurrent.futures.Future[bytes] = concurrent.futures.Future()
+        self._hand_in(_Waiting(arrivals, raw, answered))
+        return answered.result()
 
     def _arrivals(self, raw: bytes, listen: str, peer: str) -> list[Arrival]:
         at = clock.now(clock.zone(self.database.zone))
@@ -113,27 +113,15 @@ class Inbox:
     def _number(self) -> str:
         return f"{self._run}{next(self._numbers)}"
 
-    def _hand_in(self, arrivals: list[Arrival], done: Done) -> _Waiting:
-        waiting = _Waiting(arrivals, done)
+    def _hand_in(self, waiting: _Waiting) -> None:
         with self._signal:
             self._waiting.append(waiting)
             self._signal.notify()
-        return waiting
-
-    def _answer(self, raw: bytes, waiting: _Waiting) -> bytes:
-        for arrival in waiting.arrivals:
-            if waiting.failed is not None:
-                _not_now(arrival, waiting.failed, self._number())
-            metrics.RECEIVED.labels(arrival.link, arrival.code.value).inc()
-            metrics.LAST_MESSAGE.labels(arrival.link).set(arrival.received / 1e6)
-        answers = [arrival.answer for arrival in waiting.arrivals]
-        return _batch_answer(raw, answers) if len(answers) > 1 or waiting.arrivals[0].batch else answers[0]
 
     def _ask(self, arrival: Arrival) -> bytes:
         assert arrival.query is not None
         told = ask(self.database, arrival.query)
-        metrics.RECEIVED.labels(arrival.link, "AA").inc()
-        metrics.LAST_MESSAGE.labels(arrival.link).set(arrival.received / 1e6)
+        _count([arrival])
         return told
 
     def _write_groups(self) -> None:
@@ -147,20 +135,48 @@ class Inbox:
             self._write(group)
 
     def _write(self, group: list[_Waiting]) -> None:
+        arrivals = [arrival for waiting in group for arrival in waiting.arrivals]
+        failed: Refusal | None = None
         try:
             with self.database.writing(INTAKE, at=clock.utc_now()) as store:
-                put(store.connection, [arrival for waiting in group for arrival in waiting.arrivals])
+                put(store.connection, arrivals)
         except Refusal as refusal:
-            log.error("hl7 intake cannot write", reason=refusal.text, messages=len(group))
-            for waiting in group:
-                waiting.failed = refusal
+            failed = refusal
         except Exception as error:  # noqa: BLE001 - whatever the database throws, the peers must hear that nothing was stored
-            log.error("hl7 intake failed", error=type(error).__name__, messages=len(group))
-            for waiting in group:
-                waiting.failed = Refusal("the message could not be stored")
+            failed = Unavailable(f"the database threw {type(error).__name__}")
+        if failed is not None:
+            log.error("hl7 intake cannot write", reason=failed.text, messages=len(arrivals))
+            for arrival in arrivals:
+                _not_now(arrival, self._number())
+        _count(arrivals)
         self.arrived.set()
-        for waiting in group:
-            waiting.done()
+        _tell(group)
+
+
+def _tell(group: list[_Waiting]) -> None:
+    """Give everybody their answer; each event loop is woken once."""
+    told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[bytes], bytes]]] = {}
+    for waiting in group:
+        if isinstance(waiting.answered, asyncio.Future):
+            assert waiting.loop is not None
+            told.setdefault(waiting.loop, []).append((waiting.answered, waiting.answer()))
+        else:
+            waiting.answered.set_result(waiting.answer())
+    for loop, answers in told.items():
+        loop.call_soon_threadsafe(_resolve, answers)
+
+
+def _resolve(answers: list[tuple["asyncio.Future[bytes]", bytes]]) -> None:
+    for answered, answer_bytes in answers:
+        if not answered.done():
+            answered.set_result(answer_bytes)
+
+
+def _count(arrivals: Sequence[Arrival]) -> None:
+    for (link, code), number in Counter((arrival.link, arrival.code.value) for arrival in arrivals).items():
+        metrics.RECEIVED.labels(link, code).inc(number)
+    for link, received in {arrival.link: arrival.received for arrival in arrivals}.items():
+        metrics.LAST_MESSAGE.labels(link).set(received / 1e6)
 
 
 def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
@@ -229,7 +245,7 @@ def _row(arrival: Arrival) -> dict[str, Any]:
     }
 
 
-def _not_now(arrival: Arrival, refusal: Refusal, number: str) -> None:
+def _not_now(arrival: Arrival, number: str) -> None:
     """Nothing was stored: the sender is told to send it again."""
     arrival.code = AckCode.AE
     arrival.answer = b""
@@ -245,8 +261,3 @@ def _batch_answer(raw: bytes, answers: list[bytes]) -> bytes:
     separator = body[3:4] or b"|"
     encoding = body[4:14].split(separator)[0].split(b"\r")[0] or b"^~\\&"
     return b"".join((b"BHS", separator, encoding, b"\r", *answers, b"BTS", separator, str(len(answers)).encode(), b"\r"))
-
-
-def _resolve(committed: "asyncio.Future[None]") -> None:
-    if not committed.done():
-        committed.set_result(None)

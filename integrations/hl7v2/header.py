@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from healthsvc.errors import Malformed
-from integrations.hl7v2.er7 import Delimiters, Message
+from integrations.hl7v2.er7 import NULL, Delimiters, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +58,45 @@ def read_header(message: Message) -> Header:
     msh = message.segments[0]
     if msh.name != "MSH":
         raise Malformed(f"a message begins with MSH, this one with {msh.name}", path="MSH")
-    kind = msh[9]
-    header = Header(
-        cut=message.cut,
-        sender=(msh[3].raw, msh[4].raw),
-        receiver=(msh[5].raw, msh[6].raw),
-        sent=msh[7].raw,
-        code=kind.component(1).text.strip().upper(),
-        trigger=kind.component(2).text.strip().upper(),
-        control_id=msh[10].raw,
-        processing=msh[11].component(1).text,
-        version=msh[12].component(1).text.strip(),
-        accept=msh[15].text.strip().upper(),
-        application=msh[16].text.strip().upper(),
-        charset=msh[18].raw,
-        rest=(msh[11].raw, msh[12].raw),
+    cut = message.cut
+    sent = [*msh.fields, *_NO_FIELDS]  # short headers are common; what is missing is empty
+    kind = _plain(sent[9], cut)
+    code, trigger = kind.partition(cut.component)[::2] if cut.component else (kind, "")
+    trigger = trigger.partition(cut.component)[0] if cut.component else trigger
+    code, trigger = code.strip().upper(), trigger.strip().upper()
+    if "_" in code and not trigger:  # "ADT_A01" in one component
+        code, _, trigger = code.partition("_")
+    return Header(
+        cut=cut,
+        sender=(sent[3], sent[4]),
+        receiver=(sent[5], sent[6]),
+        sent=sent[7],
+        code=code,
+        trigger=trigger,
+        control_id=sent[10],
+        processing=_first(sent[11], cut),
+        version=_first(sent[12], cut),
+        accept=sent[15].strip().upper(),
+        application=sent[16].strip().upper(),
+        charset=sent[18],
+        rest=(sent[11], sent[12]),
     )
-    if "_" in header.code and not header.trigger:  # "ADT_A01" or "ACK_A01" in one component
-        code, _, trigger = header.code.partition("_")
-        return _replace_kind(header, code, trigger)
-    return header
 
 
-def _replace_kind(header: Header, code: str, trigger: str) -> Header:
-    from dataclasses import replace
+_NO_FIELDS = ("",) * 20
 
-    return replace(header, code=code, trigger=trigger)
+
+def _plain(raw: str, cut: Delimiters) -> str:
+    """The first repetition of a field; the null counts as empty."""
+    if cut.repetition and cut.repetition in raw:
+        raw = raw.partition(cut.repetition)[0]
+    return "" if raw == NULL else raw
+
+
+def _first(raw: str, cut: Delimiters) -> str:
+    """The first component of a field."""
+    raw = _plain(raw, cut)
+    return (raw.partition(cut.component)[0] if cut.component else raw).strip()
 
 
 def check_header(header: Header) -> None:

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from integrations.mllp.framing import FS, Fault, Frame, FrameReader, wrap
 
-Handler = Callable[[bytes, str, str], Awaitable[bytes]]
-"""``await handler(message, listen, peer)`` gives the answer; empty for none."""
+Handler = Callable[[bytes, str, str], "asyncio.Future[bytes]"]
+"""``handler(message, listen, peer)`` begins to deal with a message; what it returns becomes the answer (empty for none)."""
 FaultHandler = Callable[[Fault, str, str], bytes]
 """What to answer to a block that is no whole message; empty for nothing."""
 
@@ -100,7 +101,7 @@ class Server:
 
 
 class Line(asyncio.Protocol):
-    """One connection."""
+    """One connection. Answers wait in the order of their messages; each is written as soon as all before it have been."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -108,111 +109,116 @@ class Line(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self.state: LineState | None = None
-        self._queue: deque[Frame | Fault] = deque()
-        self._task: asyncio.Task[None] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._answers: deque[asyncio.Future[bytes] | bytes] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._frame_began: float | None = None
+        self._reading = True
         self._leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Admit the line, or close it where there are too many or its address is not allowed."""
-        assert isinstance(transport, asyncio.Transport)
         peer = str((transport.get_extra_info("peername") or ("",))[0])
         allowed = self.server.allowed is None or self.server.allowed(peer)
+        line = cast("asyncio.Transport", transport)
         if not allowed or len(self.server.lines) >= self.server.limits.connections:
             self.server.refused()
-            transport.abort()
+            line.abort()
             return
-        self.transport = transport
+        self.transport = line
         self.state = LineState(peer, self.loop.time())
         self.server.lines.add(self)
         self.server.changed(len(self.server.lines))
 
     def data_received(self, data: bytes) -> None:
-        """Cut what came into frames and begin to answer them."""
+        """Cut what came into frames and begin to deal with them."""
         if self.transport is None:
             return
-        self._enqueue(self.reader.feed(data))
+        self._begin(self.reader.feed(data))
         self._watch(data)
 
     def eof_received(self) -> bool:
         """The peer sends no more: answer what has arrived whole, then close."""
-        self._enqueue(self.reader.close())
-        self.leave()
+        if self.transport is not None:
+            self._begin(self.reader.close())
+            self.leave()
         return self.server.tls is None  # over TLS the line cannot stay half open
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the line; what had arrived whole is still handed over, only its answer has nowhere to go."""
+        """Forget the line; what had arrived whole has been handed over, only its answer has nowhere to go."""
         self._stop_timer()
-        self._writable.set()
+        if self._unread is not None:
+            self._unread.cancel()
         if self.transport is not None:
             self.transport = None
             self.server.left(self)
 
     def pause_writing(self) -> None:
-        """The peer does not read: wait, but not for ever."""
-        self._writable.clear()
+        """The peer does not read its answers: wait, but not for ever."""
+        self._unread = self.loop.call_later(self.server.limits.unread_seconds, self.abort)
 
     def resume_writing(self) -> None:
         """The peer reads again."""
-        self._writable.set()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        self._write()
 
     def leave(self) -> None:
         """Close once everything that has arrived is answered."""
         self._leaving = True
-        if self.transport is not None and self._task is None:
-            self.transport.close()
+        self._write()
 
     def abort(self) -> None:
         """Close now."""
         if self.transport is not None:
             self.transport.abort()
 
-    def _enqueue(self, found: list[Frame | Fault]) -> None:
-        if not found:
+    def _begin(self, found: list[Frame | Fault]) -> None:
+        if not found or self.state is None:
             return
-        self._queue.extend(found)
-        if self.transport is not None and len(self._queue) >= self.server.limits.in_flight:
-            self.transport.pause_reading()
-        if self._task is None:
-            self._task = self.loop.create_task(self._work())
-
-    async def _work(self) -> None:
-        """Hand over and answer in order, until nothing waits."""
-        try:
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self.server.limits.in_flight))]
-                answers = [self._begin(each) for each in batch]
-                for answer in answers:
-                    told = await answer if isinstance(answer, asyncio.Future) else answer
-                    await self._send(told)
-                if self.transport is not None and not self._leaving:
-                    self.transport.resume_reading()
-        finally:
-            self._task = None
-            if self._leaving and self.transport is not None:
-                self.transport.close()
-
-    def _begin(self, each: Frame | Fault) -> "asyncio.Future[bytes] | bytes":
-        assert self.state is not None
         self.state.last = self.loop.time()
-        if isinstance(each, Fault):
-            self.state.faults += 1
-            return self.server.fault_handler(each, self.server.listen, self.state.peer)
-        self.state.messages += 1
-        return self.loop.create_task(self.server.handler(each.content, self.server.listen, self.state.peer))  # type: ignore[arg-type]
+        for each in found:
+            if isinstance(each, Fault):
+                self.state.faults += 1
+                self._answers.append(self.server.fault_handler(each, self.server.listen, self.state.peer))
+                continue
+            self.state.messages += 1
+            answer = self.server.handler(each.content, self.server.listen, self.state.peer)
+            self._answers.append(answer)
+            answer.add_done_callback(self._write)
+        self._write()
 
-    async def _send(self, answer: bytes) -> None:
-        if not answer or self.transport is None:
+    def _write(self, _done: object = None) -> None:
+        """Write the answers that are there, in order; let the line read on, or close it, as is due."""
+        transport, answers = self.transport, self._answers
+        if transport is None:
             return
-        self.transport.write(wrap(answer))
-        if not self._writable.is_set():
-            try:
-                await asyncio.wait_for(self._writable.wait(), self.server.limits.unread_seconds)
-            except TimeoutError:
-                self.abort()
+        while answers and self._unread is None:
+            first = answers[0]
+            if isinstance(first, asyncio.Future):
+                if not first.done():
+                    break
+                if first.exception() is not None:
+                    self.abort()
+                    return
+                first = first.result()
+            answers.popleft()
+            if first:
+                transport.write(wrap(first))
+        self._pace(transport)
+
+    def _pace(self, transport: asyncio.Transport) -> None:
+        if self._leaving:
+            if not self._answers:
+                transport.close()
+            return
+        if self._reading != (len(self._answers) < self.server.limits.in_flight):
+            self._reading = not self._reading
+            if self._reading:
+                transport.resume_reading()
+            else:
+                transport.pause_reading()
 
     def _watch(self, data: bytes) -> None:
         """Look after an unfinished frame."""
@@ -230,12 +236,12 @@ class Line(asyncio.Protocol):
             self._timer = self.loop.call_later(self.server.limits.half_frame_seconds, self._idle)
 
     def _paused(self) -> None:
-        self._enqueue(self.reader.pause())
+        self._begin(self.reader.pause())
         self._frame_began = None
 
     def _idle(self) -> None:
         """Half a frame and then nothing: report it and hang up; it was never acknowledged."""
-        self._enqueue(self.reader.close())
+        self._begin(self.reader.close())
         self.leave()
 
     def _stop_timer(self) -> None:
