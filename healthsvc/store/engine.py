@@ -1,5 +1,6 @@
 """The database of one installation: connections, transactions, and who admits writes."""
 
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -192,13 +193,14 @@ def _said_clearly() -> Iterator[None]:
     """Database trouble becomes one clear refusal; statements and values never leave this module."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, sqlite3.OperationalError) as error:
         raise Unavailable(f"the database does not answer: {_kind(error)}; try again") from error
 
 
-def _kind(error: OperationalError) -> str:
-    said = str(error.orig).lower()
+def _kind(error: OperationalError | sqlite3.OperationalError) -> str:
+    cause = error.orig if isinstance(error, OperationalError) else error
+    said = str(cause).lower()
     for known in ("database is locked", "disk is full", "readonly", "unable to open", "connection refused", "disk i/o error"):
         if known in said:
             return known
-    return type(error.orig).__name__
+    return type(cause).__name__

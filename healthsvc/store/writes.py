@@ -1,9 +1,9 @@
 """Writing rows: the current version, the former one, the index entries."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection
 
 from healthsvc.fhir.index import Entries
 from healthsvc.store.stored import Stored
@@ -35,56 +35,89 @@ COMPARTMENT = "#patient"
 LONGEST = 500
 """Characters of a text that the index keeps: more would not fit a PostgreSQL B-tree entry (2,704 bytes) with four-byte characters."""
 
-_INSERT_RESOURCE = insert(RESOURCE)
-_INSERT_HISTORY = insert(HISTORY)
-_INSERT_INDEX = {kind: insert(table) for kind, table in INDEXES.items()}
-_CLEAR_INDEX = [delete(table).where(table.c.pk == bindparam("of")) for table in INDEXES.values()]
-_UPDATE_RESOURCE = (
-    update(RESOURCE)
-    .where(RESOURCE.c.pk == bindparam("of"))
-    .values({name: bindparam(name) for name in ("version", "deleted", "updated", "hash", "body")})
-)
-_COLUMNS = (RESOURCE.c.pk, RESOURCE.c.id, RESOURCE.c.version, RESOURCE.c.updated, RESOURCE.c.deleted, RESOURCE.c.body)
-_CURRENT = select(*_COLUMNS, RESOURCE.c.hash).where(RESOURCE.c.type == bindparam("type"), RESOURCE.c.id == bindparam("id"))
+_CURRENT_COLUMNS = ("type", "id", "version", "deleted", "updated", "hash", "body")
+_HISTORY_COLUMNS = ("pk", "version", "type", "deleted", "updated", "body")
+_INDEX_COLUMNS = {
+    "token": ("param", "system", "code", "pk"),
+    "string": ("param", "folded", "exact", "pk"),
+    "date": ("param", "low", "high", "pk"),
+    "reference": ("param", "target", "target_type", "pk"),
+    "quantity": ("param", "low", "high", "system", "code", "pk"),
+    "uri": ("param", "uri", "pk"),
+}
+
+
+class Statements:
+    """The statements of a write as text for one driver. Handed to the driver as they are: a write runs eight of them, and composing
+    them each time through an expression language took longer than running them."""
+
+    def __init__(self, mark: str) -> None:
+        def into(table: str, columns: Sequence[str]) -> str:
+            return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 - our own names
+
+        self.insert = into("resource", _CURRENT_COLUMNS) + " RETURNING pk"
+        self.keep = into("history", _HISTORY_COLUMNS)
+        self.replace = f"UPDATE resource SET version={mark}, deleted={mark}, updated={mark}, hash={mark}, body={mark} WHERE pk={mark}"  # noqa: S608
+        self.current = f"SELECT pk, version, updated, deleted, body, hash FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
+        self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
+        self.clear = [f"DELETE FROM ix_{kind} WHERE pk={mark}" for kind in _INDEX_COLUMNS]  # noqa: S608
+
+
+_STATEMENTS = {"sqlite": Statements("?"), "postgresql": Statements("%s")}
+
+
+def statements(connection: Connection) -> Statements:
+    """The statements for the driver of a connection."""
+    return _STATEMENTS[connection.dialect.name]
+
+
+def run(connection: Connection, sql: str, args: tuple[Any, ...]) -> Any:
+    """Run a statement inside the open transaction; the result has ``fetchone``."""
+    if connection.dialect.name == "sqlite":
+        raw: Any = connection.connection.driver_connection
+        return raw.execute(sql, args)
+    return connection.exec_driver_sql(sql, args)
+
+
+def run_many(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
+    """Run a statement for each of several rows."""
+    if connection.dialect.name == "sqlite":
+        raw: Any = connection.connection.driver_connection
+        raw.executemany(sql, rows)
+    else:
+        connection.exec_driver_sql(sql, rows)
 
 
 def insert_current(connection: Connection, *, type: int, id: str, version: int, updated: int, hash: bytes, body: bytes) -> int:
     """Insert the first version; returns its pk."""
-    row = {"type": type, "id": id, "version": version, "deleted": False, "updated": updated, "hash": hash, "body": body}
-    result = connection.execute(_INSERT_RESOURCE, row)
-    key = result.inserted_primary_key
-    assert key is not None
-    return int(key[0])
+    row = (type, id, version, False, updated, hash, body)
+    return int(run(connection, statements(connection).insert, row).fetchone()[0])
 
 
 def replace_current(
     connection: Connection, old: Stored, type: int, *, updated: int, hash: bytes, body: bytes, deleted: bool = False
 ) -> None:
     """Move the current version to the history and put the next one in its place."""
-    connection.execute(
-        _INSERT_HISTORY,
-        {"pk": old.pk, "version": old.version, "type": type, "deleted": old.deleted, "updated": old.updated, "body": old.body},
-    )
-    connection.execute(
-        _UPDATE_RESOURCE,
-        {"of": old.pk, "version": old.version + 1, "deleted": deleted, "updated": updated, "hash": hash, "body": body},
-    )
+    known = statements(connection)
+    run(connection, known.keep, (old.pk, old.version, type, old.deleted, old.updated, old.body))
+    run(connection, known.replace, (old.version + 1, deleted, updated, hash, body, old.pk))
 
 
 def clear_index(connection: Connection, pk: int) -> None:
     """Remove all index entries of a resource."""
-    for statement in _CLEAR_INDEX:
-        connection.execute(statement, {"of": pk})
+    for statement in statements(connection).clear:
+        run(connection, statement, (pk,))
 
 
 def write_index(connection: Connection, terms: OpenTerms, type: str, pk: int, entries: Entries) -> None:
     """Insert the index entries of a resource."""
+    known = statements(connection)
     for kind, rows in index_rows(terms, type, pk, entries).items():
         if rows:
-            connection.execute(_INSERT_INDEX[kind], rows)
+            run_many(connection, known.index[kind], rows)
 
 
-def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[str, list[dict[str, Any]]]:
+def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[str, list[tuple[Any, ...]]]:
     """The rows for the six tables, without repetition (the whole row is the key)."""
 
     def param(name: str) -> int:
@@ -94,32 +127,23 @@ def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[s
         return NO_TERM if text is None else terms.intern(text)
 
     references = {
-        (param(r.param), (r.url or "") if r.id is None else r.id, term(r.type) if r.id is not None else NO_TERM) for r in entries.references
+        (param(r.param), (r.url or "") if r.id is None else r.id, term(r.type) if r.id is not None else NO_TERM, pk)
+        for r in entries.references
     }
-    references |= {(param(COMPARTMENT), patient, terms.intern("Patient")) for patient in entries.patients}
+    references |= {(param(COMPARTMENT), patient, terms.intern("Patient"), pk) for patient in entries.patients}
     return {
-        "token": _rows(("param", "system", "code"), {(param(t.param), term(t.system), t.code[:LONGEST]) for t in entries.tokens}, pk),
-        "string": _rows(
-            ("param", "folded", "exact"), {(param(s.param), s.folded[:LONGEST], s.exact[:LONGEST]) for s in entries.strings}, pk
-        ),
-        "date": _rows(("param", "low", "high"), {(param(d.param), d.low, d.high) for d in entries.dates}, pk),
-        "reference": _rows(("param", "target", "target_type"), references, pk),
-        "quantity": _rows(
-            ("param", "low", "high", "system", "code"),
-            {(param(q.param), q.low, q.high, term(q.system), q.code or "") for q in entries.quantities},
-            pk,
-        ),
-        "uri": _rows(("param", "uri"), {(param(u.param), u.uri[:LONGEST]) for u in entries.uris}, pk),
+        "token": list({(param(t.param), term(t.system), t.code[:LONGEST], pk) for t in entries.tokens}),
+        "string": list({(param(s.param), s.folded[:LONGEST], s.exact[:LONGEST], pk) for s in entries.strings}),
+        "date": list({(param(d.param), d.low, d.high, pk) for d in entries.dates}),
+        "reference": list(references),
+        "quantity": list({(param(q.param), q.low, q.high, term(q.system), q.code or "", pk) for q in entries.quantities}),
+        "uri": list({(param(u.param), u.uri[:LONGEST], pk) for u in entries.uris}),
     }
-
-
-def _rows(names: tuple[str, ...], values: Iterable[tuple[Any, ...]], pk: int) -> list[dict[str, Any]]:
-    return [{**dict(zip(names, value, strict=True)), "pk": pk} for value in values]
 
 
 def read_current(connection: Connection, type: int, type_name: str, id: str) -> tuple[Stored, bytes] | None:
     """The current version (a deleted one too) and its content hash."""
-    row = connection.execute(_CURRENT, {"type": type, "id": id}).first()
+    row = run(connection, statements(connection).current, (type, id)).fetchone()
     if row is None:
         return None
-    return Stored(row.pk, type_name, row.id, row.version, row.updated, row.deleted, row.body), row.hash
+    return Stored(row[0], type_name, id, row[1], row[2], bool(row[3]), row[4]), row[5]
