@@ -1,11 +1,13 @@
 """What is done by the clock: each job calls one service and is idempotent. Times are the site's."""
 
 from datetime import date
+from pathlib import Path
 
 from healthsvc.access.accounts import forget_attempts
 from healthsvc.access.rules import SessionLife
 from healthsvc.access.sessions import forget_sessions
 from healthsvc.checkup.service import settle_calendar
+from healthsvc.circle.service import refresh as refresh_circle
 from healthsvc.contract.service import expire_due
 from healthsvc.greenchannel.service import refresh
 from healthsvc.healthfile.service import refresh_tags
@@ -14,14 +16,15 @@ from healthsvc.jobs import Job
 from healthsvc.store import Store
 
 
-def jobs(life: SessionLife) -> tuple[Job, ...]:
-    """The jobs of an installation; ``life`` says when page sessions end."""
+def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
+    """The jobs of an installation; ``life`` says when page sessions end, ``data`` where its roads are."""
     return (
         Job("contracts-expire", "5 0 * * *", lambda store: expire_due(store, _today(store))),
         Job("home-beds-end", "10 0 * * *", lambda store: stop_expired(store, _today(store))),
         Job("risk-tags", "20 0 * * *", refresh_tags),
         Job("green-channel", "30 0 * * *", lambda store: refresh(store, _today(store))),
         Job("checkup-calendar", "40 0 * * *", settle_calendar),
+        Job("circle", "50 0 * * *", lambda store: refresh_circle(store, data)),
         Job("sessions-forget", "*/30 * * * *", lambda store: (forget_sessions(store, life), forget_attempts(store))),
     )
 

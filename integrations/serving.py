@@ -62,7 +62,7 @@ class Serving:
             watch.start()
             self._stops.append(("watch", watch.stop))
         if Role.TIMERS in self.roles:
-            timers = Timers(here.database, jobs(session_life(here.settings)))
+            timers = Timers(here.database, jobs(session_life(here.settings), here.settings.data))
             timers.start()
             self._stops.append(("timers", timers.stop))
         if Role.API in self.roles:

@@ -1,12 +1,14 @@
 """The circle's use cases: put a home or station on the map, measure, say who lives inside, study where a further station should stand."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from healthsvc.circle import coverage, siting, studies
 from healthsvc.circle import resources as fhir
 from healthsvc.circle.coverage import Answer, Coverage, Home, Station
 from healthsvc.circle.policy import policy_values
+from healthsvc.circle.providers import travel_times
 from healthsvc.circle.rules import CirclePolicy, Mode
 from healthsvc.circle.rules import mode as read_mode
 from healthsvc.circle.siting import Siting
@@ -97,6 +99,13 @@ def measure(store: Store, times: TravelTimes, mode: str | None = None) -> Covera
         _keep(store, answer, found)
     store.put(studies.to_report(found, times.status(), today(store).isoformat()))
     return found
+
+
+def refresh(store: Store, data: Path | None) -> Coverage | None:
+    """Keep the answers up with homes, stations, roads and policy, once a day; None where there is nothing to measure yet."""
+    if not stations(store) or not homes(store)[0]:
+        return None
+    return measure(store, travel_times(data, store.policy, today(store)))
 
 
 def measure_home(store: Store, times: TravelTimes, patient: str, mode: str | None = None) -> Answer | None:

@@ -147,6 +147,15 @@ def test_answers_are_kept_once_with_engine_mode_speed_network_and_date(district:
         assert (again.total, again.by_community, again.by_group) == (found.total, found.by_community, found.by_group)
 
 
+def test_the_daily_job_measures_what_there_is(database: Database, district: tuple[Database, list[str]]) -> None:
+    with database.writing(HEAD, at=AT) as store:
+        assert service.refresh(store, None) is not None
+        assert service.coverage_kept(store)[1] == 0
+        for place in TOWN.stations:
+            store.delete("Location", place.id)
+        assert service.refresh(store, None) is None
+
+
 def test_whoever_moves_has_no_answer_until_measured_again(district: tuple[Database, list[str]]) -> None:
     database, people = district
     times = travel_times(None, database.policy, AT.date())
