@@ -4,12 +4,14 @@ from datetime import date
 from typing import Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc.errors import NotFound
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, hospital_number
 from healthsvc.greenchannel import service
+from healthsvc.greenchannel.honour import Use, note_use
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, STANDING_NAMES, Answer, Reason, Right
 from healthsvc.healthfile.service import today
 
@@ -91,6 +93,16 @@ class Person(BaseModel):
     on: date | None = None
 
 
+class Used(Question):
+    """One use of a right: by whom (as in a question), which, when, and whether priority was given."""
+
+    right: Right
+    honoured: bool
+    at: AwareDatetime | None = None
+    wait_minutes: int | None = Field(None, ge=0, le=1440)
+    at_hospital: str = Field(min_length=1, max_length=64, description="The hospital's code or Organization id")
+
+
 def told(answer: Answer) -> Told:
     """An answer in words, Chinese first."""
     rights = [RightTold(code=r, name=RIGHT_NAMES[r][0], name_en=RIGHT_NAMES[r][1]) for r in Right if r in answer.rights]
@@ -112,6 +124,16 @@ def told(answer: Answer) -> Told:
 def answer(question: Question, store: StoreReading) -> Told:
     """Is this person to be seen, billed and given medicine first, why, and until when?"""
     return told(service.answer(store, *question.identifier()))
+
+
+@router.post("/used", status_code=201, dependencies=[needs("window")])
+def used(use: Used, store: StoreWriting) -> dict[str, bool]:
+    """Note that a right was used at a hospital, and whether it was honoured."""
+    patient = service.answer(store, *use.identifier()).patient
+    if patient is None:
+        raise NotFound("there is no file under this number")
+    note_use(store, Use(patient, use.right, use.at or store.at, use.at_hospital, use.honoured, use.wait_minutes))
+    return {"noted": True}
 
 
 @router.post("/grant", status_code=201)

@@ -84,6 +84,15 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """One use of a green-channel right at a hospital, and whether it was honoured."""
+
+    person: str
+    on: date
+    honoured: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that the measures look at, as of one day."""
 
@@ -97,6 +106,7 @@ class Facts:
     stays: tuple[Stay, ...] = ()
     doses: tuple[Dose, ...] = ()
     rights: tuple[Right, ...] = ()
+    uses: tuple[Used, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,7 @@ def only(facts: Facts, group: Group) -> Facts:
         stays=tuple(one for one in facts.stays if one.person in ids),
         doses=tuple(one for one in facts.doses if one.person in ids),
         rights=tuple(one for one in facts.rights if one.person in ids),
+        uses=tuple(one for one in facts.uses if one.person in ids),
     )
 
 
@@ -238,6 +249,23 @@ def green_channel_holders(facts: Facts, policy: IndicatorPolicy) -> Figure:
     return _count("green-channel-holders", "绿色通道在用人数", "People with a green channel", held, len(set(held)))
 
 
+def honour(facts: Facts, policy: IndicatorPolicy) -> Figure:
+    """绿色通道兑现率: of the uses of the quarter, how many were honoured; missing are those who were turned away at least once."""
+    asked = [one for one in facts.uses if facts.quarter[0] <= one.on <= min(facts.on, facts.quarter[1])]
+    kept = [one for one in asked if one.honoured]
+    turned_away = {one.person for one in asked if not one.honoured}
+    people = sorted({one.person for one in kept} - turned_away)
+    return Figure(
+        "green-channel-honour",
+        "本季绿色通道兑现率",
+        "Priorities honoured this quarter",
+        len(kept),
+        len(asked),
+        tuple(people),
+        tuple(sorted(turned_away)),
+    )
+
+
 def completeness(facts: Facts, policy: IndicatorPolicy) -> Figure:
     """档案完整率: files that reach the score that counts as complete."""
     whole = {one.id for one in facts.members if one.completeness >= policy.complete_from}
@@ -257,9 +285,10 @@ MEASURES: tuple[Measure, ...] = (
     reactions,
     green_channels,
     green_channel_holders,
+    honour,
     completeness,
 )
-COMPARED: tuple[Measure, ...] = (fulfilment, signing, checkup_quarter, timeliness, green_channels)
+COMPARED: tuple[Measure, ...] = (fulfilment, signing, checkup_quarter, timeliness, green_channels, honour)
 
 
 def _share(code: str, name_zh: str, name_en: str, asked: Iterable[str], met: set[str]) -> Figure:

@@ -8,6 +8,7 @@ from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement, State
 from healthsvc.errors import NotFound
 from healthsvc.fhir.json import Resource
+from healthsvc.greenchannel.honour import uses
 from healthsvc.greenchannel.resources import is_channel, to_channel
 from healthsvc.healthfile.resources import is_deceased, links, to_person
 from healthsvc.healthfile.rules import FilePolicy
@@ -16,7 +17,7 @@ from healthsvc.homebed.resources import is_bed, to_bed
 from healthsvc.homebed.rules.bed import Status as BedStatus
 from healthsvc.indicators import rules
 from healthsvc.indicators.resources import made_at, to_measure_report
-from healthsvc.indicators.rules import Dose, Facts, Figure, Group, IndicatorPolicy, Made, Member, Right, Stay, Term
+from healthsvc.indicators.rules import Dose, Facts, Figure, Group, IndicatorPolicy, Made, Member, Right, Stay, Term, Used
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.infusion.rules.bedside import Act
 from healthsvc.store import Store
@@ -59,17 +60,18 @@ def measure_reports(store: Store, on: date) -> list[Resource]:
 def facts(store: Store, on: date) -> Facts:
     """Everything that the measures look at, as of the end of a day in the site's zone."""
     at = datetime.combine(on, time.max, store.zone)
-    visits = _visits(store, at)
+    quarter, visits = bounds(on.year, (on.month + 2) // 3), _visits(store, at)
     return Facts(
         on=on,
         at=at,
-        quarter=bounds(on.year, (on.month + 2) // 3),
+        quarter=quarter,
         members=_members(store, on),
         terms=tuple(_terms(store, visits, on, at)),
         visits=visits,
         stays=tuple(_stays(store, visits)),
         doses=tuple(_doses(store, at)),
         rights=tuple(_rights(store)),
+        uses=tuple(_uses(store, quarter, on)),
     )
 
 
@@ -158,3 +160,8 @@ def _rights(store: Store) -> Iterable[Right]:
             channel = to_channel(flag)
             if channel.decision.valid_from is not None:
                 yield Right(channel.patient, channel.decision.valid_from, channel.decision.valid_to)
+
+
+def _uses(store: Store, quarter: tuple[date, date], on: date) -> Iterable[Used]:
+    for use in uses(store, quarter[0], min(on, quarter[1])):
+        yield Used(use.patient, use.at.astimezone(store.zone).date(), use.honoured)

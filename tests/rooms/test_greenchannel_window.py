@@ -8,6 +8,7 @@ from roomserver import room_client
 from healthsvc import clock
 from healthsvc.fhir.systems import CITIZEN_ID, hospital_number
 from healthsvc.greenchannel.endpoints import router
+from healthsvc.greenchannel.honour import uses
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.rules import Category, Identifier, Person
 from healthsvc.healthfile.service import register
@@ -34,6 +35,13 @@ def test_the_window_asks_and_is_told(database: Database, tmp_path: Path) -> None
             assert told["valid_to"]
         unknown = window.post("/api/greenchannel/answer", json={"hospital": "h1", "number": "9"}).json()
         assert (unknown["entitled"], unknown["standing"]) == (False, "unknown-person")
+        use = {"hospital": "h1", "number": "000123", "right": "dispensing", "honoured": False, "wait_minutes": 35, "at_hospital": "h1"}
+        assert window.post("/api/greenchannel/used", json=use).status_code == 201
+        assert window.post("/api/greenchannel/used", json=use | {"number": "9"}).status_code == 404
+        assert window.post("/api/greenchannel/used", json=use | {"at": "2020-01-01T08:00:00+08:00"}).status_code == 422
+        with database.reading(SYSTEM, at=clock.now()) as store:
+            (noted,) = uses(store, clock.today(), clock.today())
+        assert (noted.patient, noted.right, noted.honoured, noted.wait_minutes) == (patient, "dispensing", False, 35)
         assert window.post("/api/greenchannel/withdraw", json={"patient": patient}).status_code == 403
     with room_client(database, tmp_path, router) as doctor:
         assert doctor.post("/api/greenchannel/withdraw", json={"patient": patient}).json()["status"] == "inactive"

@@ -1,6 +1,6 @@
 """Who is entitled to what, why, until when; and that the Flag says the same."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthsvc.errors import Invalid, RuleViolation
+from healthsvc.greenchannel.honour import Use, is_use, to_observation, to_use
 from healthsvc.greenchannel.resources import Channel, birth_date, is_channel, to_channel, to_flag
 from healthsvc.greenchannel.rules import (
     Cadre,
@@ -126,6 +127,23 @@ def test_a_channel_survives_fhir(channel: Channel) -> None:
     flag = to_flag(channel)
     assert is_channel(flag)
     assert to_channel(flag) == channel
+
+
+@given(
+    st.builds(
+        Use,
+        st.just("p1"),
+        st.sampled_from(Right),
+        st.integers(0, 10**8).map(lambda seconds: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)),
+        st.sampled_from(["h1", "示范医院"]),
+        st.booleans(),
+        st.none() | st.integers(0, 600),
+    )
+)
+def test_a_use_survives_fhir(use: Use) -> None:
+    written = to_observation(use)
+    assert is_use(written)
+    assert to_use(written) == use
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from healthsvc.indicators.rules import (
     Right,
     Stay,
     Term,
+    Used,
     figures,
     only,
 )
@@ -63,6 +64,7 @@ FACTS = Facts(
         Stay("c", date(2026, 9, 21), date(2026, 10, 10), AT - timedelta(days=50), None),
     ),
     doses=(Dose("a", ON, False), Dose("a", ON - timedelta(days=1), True), Dose("b", date(2026, 9, 30), False)),
+    uses=(Used("a", ON, True), Used("a", ON, True), Used("b", ON, False), Used("b", date(2026, 9, 30), True)),
     rights=(Right("a", date(2026, 1, 1), None), Right("b", date(2026, 1, 1), date(2026, 11, 21))),
 )
 
@@ -82,6 +84,7 @@ FACTS = Facts(
         ("infusion-reactions", 1, 2, ("a",), ()),
         ("green-channel", 1, 2, ("a",), ("b",)),
         ("green-channel-holders", 1, None, ("a",), ()),
+        ("green-channel-honour", 2, 3, ("a",), ("b",)),
         ("completeness", 2, 3, ("a", "c"), ("b",)),
     ],
 )
@@ -108,7 +111,7 @@ def test_local_and_resettled_add_up() -> None:
 
 
 def test_nothing_to_divide_by_is_no_rate() -> None:
-    empty = replace(FACTS, members=(), terms=(), visits=(), stays=(), doses=(), rights=())
+    empty = replace(FACTS, members=(), terms=(), visits=(), stays=(), doses=(), rights=(), uses=())
     assert all(one.rate is None for one in figures(empty, POLICY))
 
 
