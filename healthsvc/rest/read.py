@@ -4,12 +4,14 @@ from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreReading
 from healthsvc.errors import Gone, NotFound
+from healthsvc.fhir.json import dumps
 from healthsvc.rest.answer import Answer, etag, stamps
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.conditional import unchanged
 from healthsvc.rest.permitted import require_read, visible
 from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
+from healthsvc.rest.trail import TYPE, one_act
 from healthsvc.store import Store
 from healthsvc.store.search_rows import Rows
 from healthsvc.store.stored import Stored
@@ -23,6 +25,9 @@ def read(site: Site, store: Store, type: str, id: str, call: Call) -> Answer:
         Gone: it has been deleted.
     """
     require_read(store, type)
+    act = one_act(store, id) if type == TYPE else None
+    if act is not None:
+        return Answer(200, dumps(act))
     return _given(site, store, Rows(store).current(type, id), type, call, "read")
 
 

@@ -14,6 +14,7 @@ from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.permitted import require_read, restriction
 from healthsvc.rest.shape import shaped
 from healthsvc.rest.site import Site
+from healthsvc.rest.trail import TYPE, trail
 from healthsvc.store import Store
 from healthsvc.store import search_ast as ast
 from healthsvc.store.search import Page
@@ -29,6 +30,8 @@ def search(site: Site, store: Store, type: str | None, call: Call, within: tuple
     """A searchset; ``within`` is the compartment (type, id) of ``GET /Patient/1/Observation``."""
     if type is not None:
         require_read(store, type)
+    if type == TYPE and within is None and (found := trail(site, store, call)) is not None:
+        return found
     sealed = next((value for name, value in call.query if name == PAGE), None)
     if sealed is not None:
         opened = cast(dict[str, Any], site.links.open(store.actor.id, sealed))

@@ -9,13 +9,12 @@ from typing import Final
 
 from rich.progress import Progress
 
-from healthsvc import clock
+from healthsvc import clock, config, logs
 from healthsvc.access.accounts import create_user, set_password
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.town import town
 from healthsvc.dayplan.service import DayPlan, plan_day
 from healthsvc.installation import open_installation
-from healthsvc.logs import settings_for
 from integrations.address import Address
 from integrations.demo import story
 from integrations.demo.hospital import play, settle_queue
@@ -34,7 +33,8 @@ class Demonstration:
         self.folder = folder
         self.at = at
         self.keep = keep
-        settings = settings_for(folder).model_copy(update={"log_level": "WARNING"})
+        settings = config.load(folder).model_copy(update={"log_level": "WARNING"})
+        logs.configure(settings)  # what happens is told by the story; only trouble is logged
         self.here = open_installation(folder, settings=settings)
         self.serving = Serving(self.here, Address.of(http, "--http"), Address.of(mllp, "--mllp"))
         self.password = ""
