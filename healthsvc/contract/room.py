@@ -10,7 +10,7 @@ from healthsvc.contract.service import policy_of, signed_with
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import is_deceased, links
-from healthsvc.healthfile.service import follow
+from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Room, Store
 
 
@@ -22,10 +22,9 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     elif kind == "Patient" and new is not None:
         if is_deceased(new) and old is not None and not is_deceased(old):
             close_file_on_death(store, new["id"])
-        for retired in set(links(new, "replaces")) - set(links(old, "replaces") if old else ()):
-            gone = store.find("Patient", retired)
-            if gone is not None and new["id"] in links(gone, "replaced-by"):
-                join_files(store, new["id"], retired)
+        for survivor in set(links(new, "replaced-by")) - set(links(old, "replaced-by") if old else ()):
+            if store.find("Patient", survivor) is not None:
+                join_files(store, survivor, new["id"])
 
 
 def _admit_contract(old: Resource | None, new: Resource | None, store: Store) -> None:
@@ -56,7 +55,7 @@ def _admit_contract(old: Resource | None, new: Resource | None, store: Store) ->
 def _check_change(before: Agreement, after: Agreement, store: Store) -> None:
     if before.state in (State.DRAFT, State.PENDING_SIGNATURE):
         return
-    if after.person != before.person and follow(store, before.person)["id"] != after.person:
+    if after.person != before.person and not is_same_person(store, before.person, after.person):
         raise RuleViolation("a signed contract keeps its person", reason="contract-person", path="Contract.subject")
     if after.doctor != before.doctor:
         raise RuleViolation("a signed contract keeps its doctor; transfer it", reason="contract-doctor", path="Contract.signer")
@@ -113,8 +112,8 @@ def _end(before: Agreement, after: Agreement, store: Store) -> None:
     reason = after.end_reason or (EndReason.OTHER if after.state is State.TERMINATED else None)
     checkups.call_off(store, before.person, reason.value if reason else "contract-expired")
     store.put(to_care_team(after, active=False))
-    if reason is EndReason.DECEASED:
-        return
+    if reason in (EndReason.DECEASED, EndReason.MERGED):
+        return  # the file itself is being written, with the last doctor in it
     person = store.find("Patient", before.person)
     if person is not None and person.get("generalPractitioner") == [{"reference": before.doctor}]:
         store.put({key: value for key, value in person.items() if key != "generalPractitioner"})

@@ -102,12 +102,9 @@ def is_deceased(patient: Resource) -> bool:
 
 
 def links(patient: Resource, kind: str) -> list[str]:
-    """Ids of the files that this one ``replaces`` or is ``replaced-by``."""
-    return [
-        one["other"]["reference"].rpartition("/")[2]
-        for one in patient.get("link", [])
-        if one.get("type") == kind and one.get("other", {}).get("reference")
-    ]
+    """Ids of the files here that this one ``replaces`` or is ``replaced-by``."""
+    others = [one.get("other", {}).get("reference", "") for one in patient.get("link", []) if one.get("type") == kind]
+    return [other.removeprefix("Patient/") for other in others if other.startswith("Patient/")]
 
 
 def _identifier(number: Identifier, base: Resource | None) -> Resource:

@@ -2,17 +2,18 @@
 
 from typing import Final
 
-from healthsvc.errors import Conflict
+from healthsvc.errors import Conflict, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.healthfile import citizen_id
-from healthsvc.healthfile.resources import to_person
-from healthsvc.healthfile.service import claims_of, policy_of, today
+from healthsvc.healthfile.resources import links, to_person
+from healthsvc.healthfile.service import claims_of, follow, merge_key, policy_of, today
 from healthsvc.store import Room, Store
 
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
-    """Admit a file: a new citizen id must be a possible one, and no two files share a citizen id or a health file number."""
+    """Admit a file: a new citizen id must be a possible one, no two files share one, and a file is replaced by one other only."""
+    _admit_links(old, new, store)
     held = claims_of(old) if old else set()
     wanted = claims_of(new) if new else set()
     if new is not None and wanted - held:
@@ -31,6 +32,23 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
                 "another health file has this citizen id or file number; update that file, or merge the two",
                 reason="patient-duplicate",
             ) from None
+
+
+def _admit_links(old: Resource | None, new: Resource | None, store: Store) -> None:
+    before = links(old, "replaced-by") if old else []
+    after = links(new, "replaced-by") if new else []
+    if before == after:
+        return
+    id = (new or old or {}).get("id", "")
+    if len(after) > 1 or after == [id]:
+        raise RuleViolation("a file is replaced by one other file", reason="patient-merge-one", path="Patient.link")
+    store.release(merge_key(id))
+    for survivor in after:
+        if store.find("Patient", survivor) is not None and follow(store, survivor)["id"] == id:
+            raise RuleViolation(
+                "these files would replace each other; undo the earlier merge first", reason="patient-merge-circle", path="Patient.link"
+            )
+        store.claim(merge_key(id), f"Patient/{survivor}")
 
 
 ROOM: Final = Room("healthfile", frozenset({"Patient"}), admit)

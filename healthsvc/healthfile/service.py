@@ -126,6 +126,16 @@ def unmerge(store: Store, retired: str) -> Resource:
     return store.put(store.read("Patient", retired) | {"active": True}) if survivors else gone
 
 
+def is_same_person(store: Store, former: str, now: str) -> bool:
+    """Whether two files are one person: the first leads to the second, or is just being merged into it."""
+    return former == now or store.holder(merge_key(former)) == f"Patient/{now}" or follow(store, former)["id"] == now
+
+
+def merge_key(retired: str) -> str:
+    """What the survivor of a merge holds: a file is replaced by one other only. Taken before the link is stored."""
+    return f"merge:{retired}"
+
+
 def replaced(store: Store, patient: str) -> list[str]:
     """Ids of all files that this one has taken up, however many merges ago."""
     found: list[str] = []

@@ -4,7 +4,7 @@ from typing import Final
 
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.service import follow
+from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Room, Store
 from healthsvc.visit.policy import in_force
 from healthsvc.visit.resources import is_visit, moment_of, to_visit
@@ -50,7 +50,7 @@ def _check_new(visit: Visit, store: Store) -> None:
 def _check_change(before: Visit, after: Visit, store: Store) -> None:
     if after.kind != before.kind:
         raise RuleViolation("a visit keeps its kind; cancel it and request another", reason="visit-kind", path="Task.code")
-    if after.person != before.person and follow(store, before.person)["id"] != after.person:
+    if after.person != before.person and not is_same_person(store, before.person, after.person):
         raise RuleViolation("a visit keeps its person; cancel it and request another", reason="visit-person", path="Task.for")
 
 

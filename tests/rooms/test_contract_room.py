@@ -319,3 +319,18 @@ def test_the_term_of_a_longer_contract(database: Database) -> None:
         assert contract.end == term_end(ON, 24)
         assert contract.promises[0].times == 8
         assert len(visits.open_visits(store, patient)) == 8
+
+
+def test_a_merge_by_plain_writes_of_the_links_does_the_same(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        survivor, retired = person(store), person(store, "测试乙")
+        contract = service.sign(store, retired, D1, N1, ON)
+        gone = store.read("Patient", retired)
+        replaced_by = {"other": {"reference": f"Patient/{survivor}"}, "type": "replaced-by"}
+        store.put(gone | {"active": False, "link": [replaced_by]})
+        assert in_force(store, survivor) == [contract["id"]]
+        assert len(visits.open_visits(store, survivor)) == 4
+        with pytest.raises(RuleViolation) as refused:
+            kept = store.read("Patient", survivor)
+            store.put(kept | {"link": [{"other": {"reference": f"Patient/{retired}"}, "type": "replaced-by"}]})
+        assert refused.value.reason == "patient-merge-circle"
