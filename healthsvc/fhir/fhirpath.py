@@ -51,7 +51,10 @@ def parse(text: str) -> Node:
     Raises:
         Invalid: it is not FHIRPath; the text says where.
     """
-    return Reader(text).whole()
+    try:
+        return Reader(text).whole()
+    except RecursionError:
+        raise Invalid("not FHIRPath that anybody wrote by hand: it is nested too deeply") from None
 
 
 class Reader:

@@ -4,7 +4,7 @@ The element trees of the definitions are the judge (``structure.py``); nothing i
 """
 
 from healthsvc.errors import Invalid, Issue
-from healthsvc.fhir import facts, profiles, structure
+from healthsvc.fhir import facts, pinyin, profiles, structure
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry
 
@@ -44,6 +44,7 @@ def require_valid(resource: Resource, registry: Registry | None = None, *, profi
 def warm_up(types: tuple[str, ...] = ()) -> None:
     """Compile the checks of some types at start instead of at the first request."""
     registry = Registry.load()
+    pinyin.spellings("王")
     for name in types or ("Patient", "Observation", "Encounter", "Task", "Bundle"):
         structure.walker(name)
         registry.compile(name)

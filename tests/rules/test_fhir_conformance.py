@@ -17,6 +17,7 @@ from healthsvc.fhir.validation import validate
 from healthsvc.greenchannel import rules as green
 from healthsvc.healthfile import rules as file
 from healthsvc.homebed.rules import bed
+from healthsvc.indicators import rules as indicators
 from healthsvc.infusion.rules import gates
 from healthsvc.referral import rules as referral
 from healthsvc.visit import rules as visits
@@ -27,6 +28,17 @@ CODE = [Path(systems.__file__).parents[1], Path(systems.__file__).parents[2] / "
 def test_everything_published_is_valid_r4() -> None:
     found = [(one["id"], issue.path, issue.text) for one in publish.resources() for issue in validate(one, Registry.load())]
     assert found == []
+
+
+def test_the_standards_own_parameters_can_be_shown() -> None:
+    registry = Registry.load()
+    made = {one.id: one for type in registry.types for one in registry.parameters(type).values()}
+    assert len(made) > 1300
+    for one in made.values():
+        resource = publish.standard_search_parameter(one)
+        assert [issue.text for issue in validate(resource) if issue.severity == "error"] == [], one.id
+    pair = publish.standard_search_parameter(made["Observation-code-value-quantity"])
+    assert pair["component"][0]["definition"] == "http://hl7.org/fhir/SearchParameter/clinical-code"
 
 
 def test_published_resources_have_their_own_address() -> None:
@@ -56,6 +68,7 @@ def test_words_are_chinese_and_english() -> None:
         ("living-arrangement", [file.Living]),
         ("green-channel", [green.Right]),
         ("green-channel-reason", [green.Reason]),
+        ("green-channel-use", [green.Right]),
         ("contract-state", [contract.State]),
         ("contract-end-reason", [contract.EndReason]),
         ("contract-signer", [contract.Side]),
@@ -68,6 +81,7 @@ def test_words_are_chinese_and_english() -> None:
         ("referral-reason", [referral.Reason]),
         ("referral-outcome", [referral.Outcome]),
         ("referral-direction", [referral.Direction]),
+        ("indicator-group", [indicators.Group]),
         ("circle-verdict", [circle.Verdict]),
         ("circle-basis", [circle.Basis]),
         ("circle-doubt", [circle.Doubt]),

@@ -1,6 +1,7 @@
 """Validation: what is refused, where, and in which words; what is let through."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -169,6 +170,13 @@ def test_types_that_later_releases_dropped_are_still_r4(kind: str) -> None:
 def test_what_is_no_resource(resource: Any) -> None:
     (found,) = errors(resource)
     assert found[0] in ("Resource", "Resource.resourceType")
+
+
+def test_long_nonsense_is_refused_quickly() -> None:
+    blank = {**PATIENT, "photo": [{"contentType": "image/png", "data": " " * 1_000_000 + "!"}]}
+    started = time.perf_counter()
+    assert errors(blank)[0][0] == "Patient.photo[0].data"
+    assert time.perf_counter() - started < 2
 
 
 def test_depth_has_an_end() -> None:

@@ -209,7 +209,11 @@ CARE: tuple[CodeTable, ...] = (
     codes("dayplan-input", "日程安排要求", "What the planner must respect", """
         not-by | 不由此人上门 | Not by this person
     """, closed=False),
-    codes("indicator-group", "指标人群", "Group of people of an indicator", "", closed=False),
+    codes("indicator-group", "指标人群", "Group of people of an indicator", """
+        all       | 全部 | All
+        local     | 本地管理 | Managed here
+        resettled | 易地安置 | Managed elsewhere, living here
+    """),
     codes("organization-type", "机构类型", "Type of organization", """
         centre   | 社区卫生服务中心 | Community health centre
         station  | 社区卫生服务站 | Community health station
@@ -225,4 +229,16 @@ CARE: tuple[CodeTable, ...] = (
     codes("act", "系统操作", "What was done", "", closed=False),
     codes("actor", "操作者", "Who acted, where it is not a Practitioner", "", closed=False),
     codes("reason", "规则原因码", "Stable reason code of a rule that refused", "", closed=False),
+    codes("plan-kind", "计划类型", "Kind of plan", """
+        day-plan | 日程安排 | Day plan
+    """, closed=False),
+    codes("dayplan-flag", "日程条目状态", "How a visit stands in a day plan", """
+        planned   | 已安排 | Planned
+        pinned    | 已确认 | Confirmed
+        left-over | 未安排 | Left over
+    """),
+    codes("dayplan-reason", "未安排原因", "Constraint that kept a visit out of a day plan", "", closed=False),
+    codes("dayplan-input", "排班要求", "What a visit asks of the planner", """
+        not-by | 不宜上门人员 | Must not come
+    """, closed=False),
 )  # fmt: skip

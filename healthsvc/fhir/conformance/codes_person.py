@@ -47,6 +47,14 @@ PERSON: tuple[CodeTable, ...] = (
         age        | 高龄 | Old age
         other      | 单独批准 | Approved one by one
     """),
+    codes("green-channel-use", "绿色通道兑现", "Use of a green-channel right", """
+        consultation | 优先就诊 | Priority consultation
+        settlement   | 优先结算 | Priority settlement
+        dispensing   | 优先取药 | Priority dispensing
+    """),
+    codes("green-channel-measure", "绿色通道测量项", "What is measured when a right is used", """
+        wait | 等候时间 | Waiting time
+    """, closed=False),
     codes("contract-type", "协议类型", "Kind of contract", """
         family-doctor | 家庭医生签约服务协议 | Family-doctor contract
     """),

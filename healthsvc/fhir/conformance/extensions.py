@@ -126,7 +126,10 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("dayplan-figures", "日程计划各级代价", "What a day plan weighs, and how it was found", ("List",)),
     Extension(
         "dayplan-route", "人员路线", "One person's route of a day plan", ("List",),
-        parts=parts("practitioner Reference!, station Reference!, departure dateTime!, back dateTime!, rest-start dateTime, rest-end dateTime"),
+        parts=parts(
+            "practitioner Reference!, station Reference!, departure dateTime!, "
+            "back dateTime!, rest-start dateTime, rest-end dateTime"
+        ),
     ),
     Extension(
         "dayplan-leg", "路线一站", "One visit on a route", ("List.entry",),

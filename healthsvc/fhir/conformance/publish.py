@@ -12,6 +12,7 @@ from healthsvc.fhir.conformance.profiles import PROFILES
 from healthsvc.fhir.conformance.structures import extension_definition, profile_definition
 from healthsvc.fhir.conformance.tables import PUBLISHED_ON, PUBLISHER, VERSION, Code, CodeTable
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.registry import Registry, SearchParameter
 
 CODE_TABLES: dict[str, CodeTable] = {one.name: one for one in (*PERSON, *CARE)}
 NAMING: tuple[tuple[str, str, str, str], ...] = (
@@ -92,6 +93,30 @@ def search_parameter(row: list[Any]) -> Resource:
     made["xpathUsage"] = "normal"
     del made["title"]
     return made | ({"target": targets} if targets else {})
+
+
+def standard_search_parameter(one: SearchParameter) -> Resource:
+    """A search parameter of the standard as a definition, for whoever follows the links of the CapabilityStatement."""
+    made: Resource = {
+        "resourceType": "SearchParameter",
+        "id": one.id[:64],  # one published id is longer than R4 allows
+        "url": one.url,
+        "version": "4.0.1",
+        "name": one.code,
+        "status": "active",
+        "publisher": "Health Level Seven International",
+        "description": one.description or one.code,
+        "code": one.code,
+        "base": list(one.base),
+        "type": one.type,
+        "expression": one.expression,
+    }
+    if one.targets:
+        made["target"] = sorted(one.targets)
+    if one.components:
+        parts = ((Registry.load().parameter(one.base[0], name), how) for name, _, how in one.components)
+        made["component"] = [{"definition": part.url, "expression": how} for part, how in parts if part]
+    return made
 
 
 def naming_system(name: str, uri: str, zh: str, en: str) -> Resource:
