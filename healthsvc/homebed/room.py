@@ -6,7 +6,7 @@ from typing import Final
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.elements import codes, reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE
+from healthsvc.fhir.systems import HOME_CARE
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
 from healthsvc.homebed import service, visits
@@ -54,6 +54,8 @@ def _admit_bed(old: Resource | None, new: Resource | None, store: Store) -> None
 
 def _check_new(bed: Bed, store: Store) -> None:
     service.must_be_alive(store, bed.patient)
+    if service.in_ward(store, bed.patient):
+        raise RuleViolation("the person is in hospital", reason="homebed-in-hospital", path="EpisodeOfCare.patient")
     impression = store.find("ClinicalImpression", bed.assessment) if bed.assessment else None
     if impression is None:
         raise RuleViolation("a home bed needs the doctor's assessment on file; assess first", reason="homebed-not-assessed")
@@ -105,31 +107,14 @@ def _settle(before: Bed | None, after: Bed, store: Store) -> None:
 
 def _follow_hospital(old: Resource | None, new: Resource | None, store: Store) -> None:
     """An admission puts the bed on hold; the end of the stay (or a cancelled admission) takes it up again with a review."""
-    before, after = _stays(old), _stays(new)
+    before, after = service.stays(old), service.stays(new)
     patient = reference_id((new or old or {}).get("subject"), "Patient")
     if patient is None or before == after or store.find("Patient", patient) is None:
         return
     if after:
         service.suspend(store, patient)
-    elif (
-        (bed := service.open_bed(store, patient)) is not None
-        and bed.held_for == "admitted"
-        and not _elsewhere(new or old or {}, patient, store)
-    ):
-        service.resume(store, patient)
-
-
-def _elsewhere(ended: Resource, patient: str, store: Store) -> bool:
-    """Whether the person is still in another ward (moved to another hospital)."""
-    return any(_stays(one) and one["id"] != ended.get("id") for one in store.select("Encounter", patient=patient, status="in-progress"))
-
-
-def _stays(encounter: Resource | None) -> bool:
-    """Whether an Encounter says that the person is in a ward now."""
-    if encounter is None or encounter.get("status") not in ("in-progress", "onleave"):
-        return False
-    kind = encounter.get("class", {})
-    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
+    elif (bed := service.open_bed(store, patient)) is not None and bed.held_for == "admitted":
+        service.resume(store, patient, ended=str((new or old or {}).get("id")))
 
 
 def _follow_death(old: Resource | None, new: Resource | None, store: Store) -> None:

@@ -8,7 +8,7 @@ from healthsvc.errors import Invalid, NotFound, RuleViolation
 from healthsvc.fhir.consent import SignedConsent, is_consent, to_consent, to_signed
 from healthsvc.fhir.elements import codes, reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import HOME_CARE
+from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow, replaced, today
 from healthsvc.homebed.resources import condition_ids, conditions_of, is_bed, to_assessment, to_bed, to_episode, to_impression, with_history
@@ -149,10 +149,13 @@ def suspend(store: Store, patient: str, reason: str = "admitted") -> Bed | None:
     return held
 
 
-def resume(store: Store, patient: str) -> Bed | None:
-    """Take a bed up again after the hospital: a review within two days, then rounds. A bed past its last day stays on hold."""
+def resume(store: Store, patient: str, ended: str | None = None) -> Bed | None:
+    """Take a bed up again: a review within two days, then rounds. Past its last day, or while the person is in a ward, it stays on hold.
+
+    ``ended``: id of the hospital stay that is just ending.
+    """
     bed = open_bed(store, patient)
-    if bed is None or bed.status is not Status.ONHOLD or rules.days_left(bed, today(store)) <= 0:
+    if bed is None or bed.status is not Status.ONHOLD or rules.days_left(bed, today(store)) <= 0 or in_ward(store, patient, ended):
         return bed
     active = replace(rules.move(bed, Status.ACTIVE), held_for=None)
     save(store, active)
@@ -250,6 +253,20 @@ def signed_agreement(store: Store, bed: Bed) -> SignedConsent | None:
 def assessment_id(assessment: Assessment) -> str:
     """Id of the ClinicalImpression that keeps an assessment: one a person and day."""
     return derived_id("bed-assessment", f"{assessment.patient}-{assessment.on:%Y%m%d}")
+
+
+def stays(encounter: Resource | None) -> bool:
+    """Whether an Encounter says that the person is in a ward now."""
+    if encounter is None or encounter.get("status") not in ("in-progress", "onleave"):
+        return False
+    kind = encounter.get("class", {})
+    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
+
+
+def in_ward(store: Store, patient: str, ended: str | None = None) -> bool:
+    """Whether the person is in a ward now (``ended``: a stay that is just ending does not count)."""
+    found = store.select("Encounter", patient=patient, status=["in-progress", "onleave"])
+    return any(stays(one) and one["id"] != ended for one in found)
 
 
 def established_at(store: Store, bed: Bed) -> datetime:
