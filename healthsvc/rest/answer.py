@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from email.utils import format_datetime
 
 from fastapi import Response
+from starlette.types import Send
 
 from healthsvc.errors import Issue, Refusal
 from healthsvc.fhir.json import Resource, dumps, loads
@@ -22,6 +23,17 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     outcome: bytes | None = None
     """What a bundle entry says besides (warnings of a search, a refusal)."""
+
+    async def send(self, send: Send, *, pretty: bool = False) -> None:
+        """The HTTP response, straight to the ASGI server."""
+        body = dumps(loads(self.body), pretty=True) if pretty and self.body else self.body
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()]
+        if body:
+            headers.append((b"content-type", FHIR_JSON.encode()))
+        if self.status not in (204, 304):
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def response(self, *, pretty: bool = False) -> Response:
         """The HTTP response."""

@@ -1,10 +1,11 @@
 """One FHIR interaction as it is asked, by a request of its own or by an entry of a bundle; and what a request may be written in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from fastapi import Request
+from starlette.types import Receive, Scope
 
 from healthsvc.errors import Malformed, Refusal, TooLarge
 from healthsvc.fhir.json import Resource, loads
@@ -93,44 +94,63 @@ async def call_of(request: Request) -> Call:
         NotAcceptable, UnsupportedMedia: it wants or is in a format other than JSON.
         TooLarge: the body is over the limit of the settings.
     """
-    headers = request.headers
-    query = tuple(parse_qsl(request.url.query, keep_blank_values=True)) if request.url.query else ()
+    return await call_from(request.scope, request.receive, request.app.state.settings.request_limit)
+
+
+async def call_from(scope: Scope, receive: Receive, limit: int) -> Call:
+    """As :func:`call_of`, from the bare ASGI request; ``limit`` bytes is the largest body."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    text = scope["query_string"].decode("latin-1")
+    query = tuple(parse_qsl(text, keep_blank_values=True)) if text else ()
     _check_format(query, headers.get("accept"))
     body, media = b"", ""
-    if request.method in ("POST", "PUT", "PATCH"):
+    if scope["method"] in ("POST", "PUT", "PATCH"):
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await read_body(request, request.app.state.settings.request_limit)
-        form = media == "application/x-www-form-urlencoded"
-        if form:
+        body = await read_body(headers, receive, limit)
+        if media == "application/x-www-form-urlencoded":
             query += tuple(parse_qsl(_text(body), keep_blank_values=True))
             _check_format(query, None)
         elif body and media not in _JSON:
             raise UnsupportedMedia("send FHIR resources as application/fhir+json; other formats are not read here")
+    get = headers.get
     return Call(
-        f"{str(request.base_url).rstrip('/')}/fhir",
-        tuple(pair for pair in query if pair[0] not in _OUTSIDE),
+        f"{scope['scheme']}://{get('host') or _server(scope)}{scope.get('root_path', '')}/fhir",
+        tuple(pair for pair in query if pair[0] not in _OUTSIDE) if query else (),
         body,
         media,
-        headers.get("if-match"),
-        headers.get("if-none-match"),
-        headers.get("if-modified-since"),
-        headers.get("if-none-exist"),
-        preferences(headers.getlist("prefer")),
+        get("if-match"),
+        get("if-none-match"),
+        get("if-modified-since"),
+        get("if-none-exist"),
+        preferences([get("prefer", "")]) if "prefer" in headers else {},
         ("_pretty", "true") in query,
     )
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+def _server(scope: Scope) -> str:
+    host, port = scope.get("server") or ("localhost", None)
+    return f"{host}:{port}" if port else str(host)
+
+
+async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) -> bytes:
     """The whole body, if it is not over the limit (bytes)."""
-    too_large = TooLarge(f"the request body is over {limit} bytes; send less at once")
-    length = request.headers.get("content-length", "")
+    too_large = f"the request body is over {limit} bytes; send less at once"
+    length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
-        raise too_large
-    parts, size = [], 0
-    async for part in request.stream():
+        raise TooLarge(too_large)
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("the request ended before its body did")
+        part = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(part)
         if size > limit:
-            raise too_large
+            raise TooLarge(too_large)
         parts.append(part)
     return b"".join(parts)
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from healthsvc import clock
@@ -19,7 +18,7 @@ from healthsvc.access.door import known_bearer, narrowed, reading_as
 from healthsvc.errors import Refusal
 from healthsvc.rest.answer import Answer, refused
 from healthsvc.rest.bundle import process
-from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.call import Call, call_from
 from healthsvc.rest.create import create
 from healthsvc.rest.delete import delete, delete_where
 from healthsvc.rest.patch import patch
@@ -98,12 +97,12 @@ class Lane:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, actor: Actor, act: Act, type: str, id: str) -> None:
         pretty = False
         try:
-            call = await call_of(Request(scope, receive))
+            call = await call_from(scope, receive, scope["app"].state.settings.request_limit)
             pretty = call.pretty
             answer = await self._answer(scope, actor, act, call, type, id)
         except Refusal as refusal:
             answer = refused(refusal)
-        await answer.response(pretty=pretty)(scope, receive, send)
+        await answer.send(send, pretty=pretty)
 
     async def _answer(self, scope: Scope, actor: Actor, act: Act, call: Call, type: str, id: str) -> Answer:
         assert self._site is not None
