@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
-from healthsvc.access.door import Signed, StoreReading, needs
+from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
+from healthsvc.dayplan.service import set_pin
 from healthsvc.errors import Malformed
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory
@@ -71,6 +72,15 @@ def plan(who: Signed, request: Request, on: Annotated[date, Form()]) -> Response
     """Plan the day and come back to it."""
     state = request.app.state
     planned(state.database, who.actor, state.settings.data, on, clock.now())
+    return RedirectResponse(f"/?on={on.isoformat()}&all=true", status_code=303)
+
+
+@router.post("/day/pin", dependencies=[needs("plan")])
+def pin(
+    store: StoreWriting, on: Annotated[date, Form()], task: Annotated[str, Form()], pinned: Annotated[bool, Form()] = False
+) -> Response:
+    """Confirm a planned visit, so that planning anew leaves it where it is; or free it again."""
+    set_pin(store, on, task, pinned)
     return RedirectResponse(f"/?on={on.isoformat()}&all=true", status_code=303)
 
 

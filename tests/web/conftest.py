@@ -64,10 +64,19 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+_COOKIES: dict[str, list[Any]] = {}
+
+
 def sign_in(page: Any, url: str, login: str = "coordinator1", password: str = PASSWORD) -> None:
-    """Sign in as a person does."""
+    """Sign in as a person does, and stand on the first page; a session is used again, since signing in is made to be slow."""
+    if login in _COOKIES:
+        page.context.clear_cookies()
+        page.context.add_cookies(_COOKIES[login])
+        page.goto(f"{url}/start")
+        return
     page.goto(f"{url}/sign-in")
     page.get_by_label("账号").fill(login)
     page.get_by_label("密码").fill(password)
     page.get_by_role("button", name="登录").click()
     page.wait_for_load_state("load")
+    _COOKIES[login] = page.context.cookies()
