@@ -6,7 +6,7 @@ behind; telling the same again changes nothing.
 
 from datetime import datetime
 
-from healthsvc.errors import RuleViolation
+from healthsvc.errors import NotSupported, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.greenchannel.resources import RIGHTS
 from healthsvc.greenchannel.rules import RIGHT_NAMES
@@ -43,6 +43,8 @@ def apply(store: Store, message: Message, header: Header, profile: Profile) -> O
     hospital = profile.hospital_of(header)
     policy = store.policy.fill(HospitalPolicy, "hospital", today(store))
     family = family_of(header)
+    if family in (None, Family.QUERY, Family.ANSWER):
+        raise NotSupported(f"{header.event} is mapped to nothing here", path="MSH-9", reason="unknown-event")
     if family is Family.RESULT:
         return _results(store, read_results(message, header, profile, store.zone), profile, hospital, header, policy)
     event = read_adt(message, header, profile, store.zone)

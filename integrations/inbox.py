@@ -212,7 +212,10 @@ def _put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
 def _again(connection: Connection, arrival: Arrival, before: Any) -> None:
     """The same message again: replay the answer, unless it was refused then and can be taken now (the link was mended meanwhile)."""
     metrics.DUPLICATES.labels(arrival.link).inc()
-    if not AckCode(before.code).positive and arrival.code.positive and before.state in _UNSETTLED:
+    if not AckCode(before.code).positive and arrival.code.positive:
+        if before.state not in _UNSETTLED:  # an operator has put it right meanwhile: from now on it is accepted
+            connection.execute(update(INBOX).where(INBOX.c.id == before.id).values(answer=arrival.answer, code=arrival.code.value))
+            return
         changed = {"state": arrival.state.value, "answer": arrival.answer, "code": arrival.code.value, "event": arrival.event}
         settled = {"reason": arrival.reason, "place": arrival.place, "remark": arrival.remark, "finished": None, "raw": arrival.raw}
         connection.execute(update(INBOX).where(INBOX.c.id == before.id).values(**changed, **settled))

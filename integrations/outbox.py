@@ -132,7 +132,7 @@ class Courier:
             attempts = row.attempts + 1
             values: dict[str, Any] = {"attempts": attempts, "error": f"{reply.code} {reply.text}".strip() if reply else "no answer"}
             if reply is not None and reply.positive:
-                values |= {"state": "delivered", "error": None}
+                values |= {"state": "done", "error": None}
             elif reply is not None and reply.final:
                 values["state"] = "refused"
             elif reply is not None and attempts >= policy.delivery_errors:

@@ -35,7 +35,8 @@ from integrations.lanes import Waiting, keys, runnable
 log = structlog.get_logger()
 
 LEASE = "hospital-worker"
-LEASE_LENGTH = timedelta(seconds=30)
+LEASE_LENGTH = timedelta(seconds=6)
+"""After a crash the next worker begins this much later; a living one renews it at half time."""
 LOOK_AHEAD = 2000
 """Most waiting messages that are looked at in one round."""
 TOGETHER = 32
@@ -134,7 +135,8 @@ class Worker:
         try:
             with self.database.writing(_SYSTEM, at=clock.now(clock.zone(self.database.zone))) as store:
                 for row in rows:
-                    self._one(store, row)
+                    if _still_waits(store.connection, row.id):
+                        self._one(store, row)
         except (Unavailable, PreconditionFailed) as refusal:
             self._postpone(rows, refusal)
 
@@ -174,6 +176,12 @@ class Worker:
                 later = micros(now + timedelta(seconds=2**row.attempts))
                 store.connection.execute(update(INBOX).where(INBOX.c.id == row.id).values(attempts=row.attempts + 1, due=later))
         log.warning("hl7 messages postponed", messages=len(rows), reason=refusal.text)
+
+
+def _still_waits(connection: Connection, id: int) -> bool:
+    """Whether a message is still to be processed, seen inside the transaction that will do so (and locked, where rows can be)."""
+    asked = select(INBOX.c.id).where(INBOX.c.id == id, INBOX.c.state == State.PENDING.value).with_for_update(skip_locked=True)
+    return connection.execute(asked).first() is not None
 
 
 def process(store: Store, row: Any, profile: Profile) -> Outcome:

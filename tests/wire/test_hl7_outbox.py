@@ -109,12 +109,12 @@ def test_each_person_in_order_and_an_error_holds_back_only_that_person(database:
     while delivering.round(AT):
         pass
     assert peer.got == ["a1", "b1"]
-    assert states(database) == {"a1": "due", "a2": "due", "b1": "delivered"}
+    assert states(database) == {"a1": "due", "a2": "due", "b1": "done"}
     later = AT + timedelta(seconds=60)
     while delivering.round(later):
         pass
     assert peer.got == ["a1", "b1", "a1", "a2"]
-    assert set(states(database).values()) == {"delivered"}
+    assert set(states(database).values()) == {"done"}
 
 
 def test_a_refusal_is_the_last_word(database: Database, start: Start, courier: Hire) -> None:
@@ -123,7 +123,7 @@ def test_a_refusal_is_the_last_word(database: Database, start: Start, courier: H
     delivering = courier(peer)
     while delivering.round(AT):
         pass
-    assert states(database) == {"a1": "refused", "a2": "delivered"}
+    assert states(database) == {"a1": "refused", "a2": "done"}
 
 
 def test_silence_rests_the_destination_and_does_not_flood(database: Database, start: Start, courier: Hire) -> None:
@@ -137,7 +137,7 @@ def test_silence_rests_the_destination_and_does_not_flood(database: Database, st
     while "due" in states(database).values():
         at += timedelta(seconds=30)
         delivering.round(at)
-    assert set(states(database).values()) == {"delivered"}
+    assert set(states(database).values()) == {"done"}
 
 
 def test_the_answer_to_another_message_is_not_taken(database: Database, start: Start, courier: Hire) -> None:
@@ -147,7 +147,7 @@ def test_the_answer_to_another_message_is_not_taken(database: Database, start: S
     delivering.round(AT)
     assert states(database) == {"a1": "due"}
     delivering.round(AT + timedelta(minutes=5))
-    assert states(database) == {"a1": "delivered"}
+    assert states(database) == {"a1": "done"}
     assert peer.lines == 2, "the line was dropped after the wrong answer"
 
 
