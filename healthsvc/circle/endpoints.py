@@ -6,13 +6,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting, needs
-from healthsvc.circle import geojson, service, town
-from healthsvc.circle.coverage import Answer, Count, Coverage, Station
+from healthsvc.circle import geojson, service, shapes, town
+from healthsvc.circle.coverage import Station
 from healthsvc.circle.providers import site_roads, travel_times
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.rules import Mode
-from healthsvc.circle.travel import BASES, Matrix, Snap, TravelTimes
-from healthsvc.circle.words import DOUBT_NAMES, VERDICT_NAMES
+from healthsvc.circle.travel import TravelTimes
 from healthsvc.errors import NotFound, TooLarge
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.healthfile.datum import place
@@ -91,7 +90,7 @@ def matrix(asked: Asked, times: Times, store: StoreReading) -> Response:
         raise TooLarge(f"more than {MOST_PAIRS} pairs in one question; ask in parts", path="destinations")
     origins, destinations = ([_wgs84(pair, asked.datum) for pair in pairs] for pairs in (asked.origins, asked.destinations))
     found = times.matrix(origins, destinations, asked.mode, asked.limit_seconds)
-    return Response(dumps(_matrix(found)), media_type="application/json")
+    return Response(dumps(shapes.matrix_told(found)), media_type="application/json")
 
 
 @router.get("/coverage")
@@ -103,21 +102,24 @@ def coverage(
     homes: Annotated[bool, Query(description="With the answer for every home")] = False,
 ) -> dict[str, Any]:
     """Who lives inside, by community and by risk group, and the gaps."""
+    if homes:
+        store.audit("coverage", None, purpose=f"homes {mode or ''}".strip())
     if kept:
         found, missing = service.coverage_kept(store, mode)
-        return {**_coverage(found, homes), "not_measured": missing}
-    return _coverage(service.coverage_now(store, times, mode), homes)
+        return {**shapes.coverage_told(found, homes), "not_measured": missing}
+    return shapes.coverage_told(service.coverage_now(store, times, mode), homes)
 
 
 @router.post("/coverage", dependencies=[needs("plan")])
 def measure(times: Times, store: StoreWriting, mode: Mode | None = None) -> dict[str, Any]:
     """Measure every home and keep the answers with their provenance."""
-    return _coverage(service.measure(store, times, mode), False)
+    return shapes.coverage_told(service.measure(store, times, mode), False)
 
 
 @router.get("/coverage.geojson")
 def coverage_map(times: Times, store: StoreReading, mode: Mode | None = None) -> dict[str, Any]:
     """Stations, and homes by verdict, for the map."""
+    store.audit("coverage", None, purpose=f"map {mode or ''}".strip())
     return geojson.points(service.coverage_now(store, times, mode), service.stations(store))
 
 
@@ -136,7 +138,7 @@ def siting(wanted: Study, times: Times, request: Request, store: StoreReading) -
     return {
         "mode": found.mode,
         "limit_seconds": found.limit_seconds,
-        "places": [_station(one) for one in found.places],
+        "places": [shapes.station_told(one) for one in found.places],
         "already_inside": found.already_inside,
         "gained": found.gained,
         "gained_by_estimate_only": found.estimated,
@@ -197,10 +199,11 @@ def roads(
 @router.get("/home/{patient}")
 def home(patient: str, store: StoreReading, mode: Mode | None = None) -> dict[str, Any]:
     """The answer kept for one person, with its provenance."""
+    store.audit("read", f"Patient/{patient}", patient=patient, purpose="circle")
     kept = service.answer_of(store, patient, mode)
     if kept is None:
         raise NotFound("no answer is in force for this person: the home has no position, has moved, or was never measured")
-    return {**_answer(kept[0]), "provenance": kept[1]}
+    return {**shapes.answer_told(kept[0]), "provenance": kept[1]}
 
 
 @router.put("/home/{patient}", dependencies=[needs("write-clinical")])
@@ -208,7 +211,7 @@ def locate_home(patient: str, placed: Placed, times: Times, store: StoreWriting)
     """Put a person's home on the map and measure it."""
     service.locate_home(store, patient, placed.longitude, placed.latitude, placed.datum, placed.source)
     answer = service.measure_home(store, times, patient) if service.stations(store) else None
-    return {"measured": answer is not None, **(_answer(answer) if answer else {})}
+    return {"measured": answer is not None, **(shapes.answer_told(answer) if answer else {})}
 
 
 @router.put("/station/{location}", dependencies=[needs("plan")])
@@ -220,77 +223,3 @@ def locate_station(location: str, placed: Placed, store: StoreWriting) -> Resour
 def _wgs84(pair: tuple[float, float], datum: str | None) -> tuple[float, float]:
     at = place(pair[0], pair[1], datum, "question")
     return at.lon, at.lat
-
-
-def _matrix(found: Matrix) -> dict[str, Any]:
-    return {
-        "seconds": [[geojson.finite(value) for value in row] for row in found.seconds.tolist()],
-        "metres": [[geojson.finite(value) for value in row] for row in found.metres.tolist()],
-        "basis": [[str(BASES[code]) for code in row] for row in found.basis.tolist()],
-        "origins": _snap(found.origins),
-        "destinations": _snap(found.destinations),
-        "provenance": found.provenance,
-    }
-
-
-def _snap(snap: Snap) -> list[dict[str, Any]]:
-    return [
-        {"snap_metres": geojson.finite(metres), "doubts": [str(doubt) for doubt in snap.doubts(i)]}
-        for i, metres in enumerate(snap.metres.tolist())
-    ]
-
-
-def _coverage(found: Coverage, homes: bool) -> dict[str, Any]:
-    return {
-        "mode": found.mode,
-        "limit_seconds": found.limit_seconds,
-        "total": _count(found.total),
-        "unlocated": found.unlocated,
-        "by_community": [_count(one) for one in found.by_community],
-        "by_group": [_count(one) for one in found.by_group],
-        "gaps": [
-            {
-                "community": gap.community,
-                "people": gap.people,
-                "not_inside": gap.not_inside,
-                "median_seconds": gap.median_seconds,
-                "homes": gap.homes,
-            }
-            for gap in found.gaps
-        ],
-        "provenance": found.provenance,
-        **({"homes": [_answer(one) for one in found.answers]} if homes else {}),
-    }
-
-
-def _count(count: Count) -> dict[str, Any]:
-    figures = ("people", "inside", "outside", "estimated_inside", "estimated_outside", "ask", "doubtful")
-    return {"key": count.key, **{name: getattr(count, name) for name in figures}, "share_inside": count.share_inside}
-
-
-def _answer(answer: Answer) -> dict[str, Any]:
-    made = answer.membership
-    text, text_en = VERDICT_NAMES[made.verdict]
-    return {
-        "patient": answer.home.id,
-        "community": answer.home.community,
-        "station": _station(answer.station) if answer.station else None,
-        "verdict": str(made.verdict),
-        "text": text,
-        "text_en": text_en,
-        "seconds": geojson.finite(made.travel.seconds),
-        "metres": geojson.finite(made.travel.metres),
-        "basis": str(made.travel.basis),
-        "snap_metres": geojson.finite(answer.snap_metres),
-        "doubts": [{"code": str(doubt), "text": DOUBT_NAMES[doubt][0], "text_en": DOUBT_NAMES[doubt][1]} for doubt in made.doubts],
-        "asks_a_person": made.asks_a_person,
-    }
-
-
-def _station(station: Station) -> dict[str, Any]:
-    return {
-        "id": station.id,
-        "name": station.name,
-        "longitude": geojson.finite(station.lon),
-        "latitude": geojson.finite(station.lat),
-    }

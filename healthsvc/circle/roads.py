@@ -60,8 +60,8 @@ class Roads:
     def matrix(self, origins: ArrayLike, destinations: ArrayLike, mode: str, limit: float | None = None) -> Matrix:
         """Quickest ways on the roads; ``NO_PATH`` where the data know none or an address lies outside them.
 
-        The stretch between an address and its road counts too, on foot. Neighbours on one road
-        who live nearer to each other than to it go straight.
+        The stretch between an address and its road counts too, on foot. Neighbours on one road who live nearer to each other than to it
+        go straight.
         """
         start, end = points(origins), points(destinations)
         here = self.layer(mode)
@@ -71,7 +71,7 @@ class Roads:
         seconds, metres = paths.quickest(here, self.network.ends, from_hooks, to_hooks, bound)
         off_road = from_hooks.metres[:, None] + to_hooks.metres[None, :]
         same = (from_hooks.edge[:, None] == to_hooks.edge[None, :]) & (from_hooks.edge[:, None] >= 0)
-        pace = 3.6 / (self.policy.walk_kmh if here.mode is Mode.WALK else self.policy.push_kmh)
+        pace = self._off_road_pace(here.mode)
         seconds, metres = seconds + off_road * pace, metres + off_road
         rows, columns = np.nonzero(same)
         across = distances(start[rows], end[columns])
@@ -89,7 +89,8 @@ class Roads:
         place = points([origin])
         hooks, snap = self.hook(place, mode)
         here = self.layer(mode)
-        geometry, area = reach.draw(self.network, here, hooks, minutes * 60.0, self.policy.reach_width_metres)
+        left = max(0.0, minutes * 60.0 - float(snap.metres[0]) * self._off_road_pace(here.mode))
+        geometry, area = reach.draw(self.network, here, hooks, left, self.policy.reach_width_metres)
         basis = Basis.ROAD if hooks.edge[0] >= 0 else Basis.NO_PATH
         return Reach(geometry, area, basis, self.provenance(here.mode), float(snap.metres[0]), snap.doubts(0))
 
@@ -106,6 +107,10 @@ class Roads:
             "network": self.manifest["sha256"],
             "data_date": self.manifest.get("data_date"),
         }
+
+    def _off_road_pace(self, how: Mode) -> float:
+        """Seconds a metre between an address and its road."""
+        return 3.6 / (self.policy.walk_kmh if how is Mode.WALK else self.policy.push_kmh)
 
     def _connected(self, here: Layer, origins: Hooks, destinations: Hooks) -> NDArray[np.bool_]:
         """Whether there is any way, however long, between two hooks."""
