@@ -10,7 +10,7 @@ from healthsvc.commands import access, doctor, fhir, plan, policy, roads, roster
 from healthsvc.commands.shape import explain, out
 from healthsvc.errors import Refusal
 from integrations import commands as hospital
-from integrations.demo import command as demo
+from integrations.demo.command import demo
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -19,7 +19,7 @@ cli = typer.Typer(
     help="healthsvc: community-care follow-up for retired cadres 离退休干部. Every command has --help.",
 )
 cli.command("serve")(hospital.serve)
-cli.command("demo")(demo.demo)
+cli.command("demo")(demo)
 cli.command("token")(access.token)
 cli.command("doctor")(doctor.doctor)
 cli.add_typer(roster.imports, name="import")

@@ -16,7 +16,8 @@ _TAKE = text(
     "WHERE lease.holder = :holder OR lease.until < :now"
 )
 _FIRE = text(
-    "INSERT INTO firing (job, scheduled_for, started, outcome) VALUES (:job, :due, :now, 'started') ON CONFLICT (job, scheduled_for) DO NOTHING"
+    "INSERT INTO firing (job, scheduled_for, started, outcome) VALUES (:job, :due, :now, 'started') "
+    "ON CONFLICT (job, scheduled_for) DO NOTHING"
 )
 
 
@@ -47,4 +48,6 @@ def finish(connection: Connection, job: str, due: datetime, outcome: str) -> Non
 
 def last_fired(connection: Connection, job: str) -> int | None:
     """When a job last had a firing, microseconds since 1970 UTC."""
-    return connection.execute(select(_FIRING.c.scheduled_for).where(_FIRING.c.job == job).order_by(_FIRING.c.scheduled_for.desc()).limit(1)).scalar()
+    return connection.execute(
+        select(_FIRING.c.scheduled_for).where(_FIRING.c.job == job).order_by(_FIRING.c.scheduled_for.desc()).limit(1)
+    ).scalar()

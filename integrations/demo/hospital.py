@@ -40,7 +40,8 @@ def settle_queue(here: Installation, told: story.Told, step: story.Step) -> None
     ends = time.perf_counter() + PATIENCE_SECONDS
     while True:
         with here.database.reading(story.DEMO, at=clock.now()) as store:
-            states = dict(store.connection.execute(select(INBOX.c.state, func.count()).group_by(INBOX.c.state)).all())
+            counted = store.connection.execute(select(INBOX.c.state, func.count()).group_by(INBOX.c.state))
+            states: dict[str, int] = {str(state): int(count) for state, count in counted}
             if not states.get("pending") or time.perf_counter() > ends:
                 held = len(store.select("Task", status="on-hold"))
                 raised = len(store.select("Task", code=["admission-visit", "follow-up"], status="requested"))

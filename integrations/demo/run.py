@@ -13,7 +13,8 @@ from healthsvc import clock, config, logs
 from healthsvc.access.accounts import create_user, set_password
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.town import town
-from healthsvc.dayplan.service import DayPlan, plan_day
+from healthsvc.dayplan.day import DayPlan
+from healthsvc.dayplan.service import plan_day
 from healthsvc.installation import open_installation
 from integrations.address import Address
 from integrations.demo import story

@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 from healthsvc.checkup.service import complete
-from healthsvc.dayplan.service import DayPlan
+from healthsvc.dayplan.day import DayPlan
 from healthsvc.installation import Installation
 from healthsvc.visit.findings import Findings, Pressure
 from healthsvc.visit.rules import Kind
