@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile import service
+from healthsvc.healthfile.duplicates import duplicates
 from healthsvc.healthfile.roster import import_roster
 from healthsvc.healthfile.roster_files import write_template
 from healthsvc.healthfile.timeline import timeline
@@ -78,3 +79,10 @@ def complete(patient: str, store: StoreReading) -> dict[str, Any]:
     """How complete a file is, and what is missing."""
     store.audit("read", f"Patient/{patient}", patient=patient)
     return asdict(service.completeness_of(store, patient))
+
+
+@router.get("/{patient}/duplicates")
+def alike(patient: str, store: StoreReading) -> list[dict[str, Any]]:
+    """Other files that may be the same person, with the reasons."""
+    store.audit("read", f"Patient/{patient}", patient=patient)
+    return [asdict(one) for one in duplicates(store, patient)]

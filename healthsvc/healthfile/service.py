@@ -90,7 +90,10 @@ def follow(store: Store, patient: str) -> Resource:
         if after[0] in seen:
             raise Conflict("these health files replace each other in a circle; undo one of the merges", reason="patient-merge-circle")
         seen.append(after[0])
-        file = store.read("Patient", after[0])
+        survivor = store.find("Patient", after[0])
+        if survivor is None:
+            break  # a link to a file that is not kept here
+        file = survivor
     return file
 
 
