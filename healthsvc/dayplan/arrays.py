@@ -38,7 +38,8 @@ class Space:
 def pack(problem: Problem, seed: int, hard_price: float, must_price: float) -> Space:
     """Lay the problem out with nobody planned yet.
 
-    ``hard_price`` prices a minute past a hard window or shift while the search goes on, ``must_price`` leaving out a visit that must be made.
+    ``hard_price`` prices a minute past a hard window or shift while the search goes on, ``must_price`` leaving out a visit that
+    must be made.
 
     :raises Invalid: a visit follows one that is not there, lasts no time, or has no window.
     """
@@ -213,7 +214,7 @@ def _chains(problem: Problem, job: npt.NDArray[np.int64]) -> tuple[npt.NDArray[n
 
 
 def _near(way: Matrix, spec: Matrix, kind: npt.NDArray[np.int64], win: Matrix, allow: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """For every service the others that could stand beside it in a route, best first: near, open at a fitting time, a caregiver in common."""
+    """For every service the others that could stand beside it in a route, best first: near, at a fitting time, a caregiver in common."""
     n = len(win)
     if n == 0:
         return np.full((0, 1), -1, dtype=np.int64)

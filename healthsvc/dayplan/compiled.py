@@ -1,4 +1,4 @@
-"""The one decorator of compiled code: no reference counting (nothing is allocated inside), numpy's rules for division, cached on disk."""
+"""The one decorator of compiled code: no reference counting (nothing is allocated inside), numpy's division, kept on disk, threads go on."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,5 +14,5 @@ def compiled(function: F) -> F:
     The arrays of the search outlive every call, so counting references to them would only cost time: with it one proposal takes
     about a hundred times as long.
     """
-    made: F = njit(cache=True, error_model="numpy", _nrt=False)(function)
+    made: F = njit(cache=True, error_model="numpy", nogil=True, _nrt=False)(function)
     return made

@@ -10,7 +10,7 @@ from healthsvc.dayplan.explain import why_left
 from healthsvc.dayplan.gather import Gathered, basis_of
 from healthsvc.dayplan.plan import Plan, Rest, Route, Stop
 from healthsvc.dayplan.problem import Problem
-from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty
+from healthsvc.dayplan.rules import Call, Day, Duty
 
 TIERS = {
     "skipped": "visits",
@@ -31,7 +31,6 @@ def compose(
     ways: dict[str, Matrix],
     problem: Problem,
     plan: Plan,
-    policy: DayPolicy,
     at: datetime,
 ) -> DayPlan:
     """Put the solver's plan into times of day; explain what was left over.
@@ -47,7 +46,8 @@ def compose(
         route = next((one for one in plan.routes if one.caregiver == duty.practitioner), None)
         if route is not None and route.visits:
             routes.append(_route(day, duty, route, calls, staff_of, ways, problem, at))
-    left = {one.visit: why_left(problem, plan, one.visit).constraints or ("priority",) for one in plan.left_over}
+    explained = why_left(problem, plan, [one.visit for one in plan.left_over])
+    left = {visit: why.constraints or ("priority",) for visit, why in explained.items()}
     solved = {visit.id for visit in problem.visits}
     for call in day.calls:
         if call.task.id not in solved:
@@ -57,6 +57,7 @@ def compose(
     for part, cost in check(problem, plan).parts.items():
         if part in TIERS:
             figures[TIERS[part]] = figures.get(TIERS[part], 0.0) + cost
+    figures["travel-minutes"] = sum(stop.travel_minutes for route in routes for stop in route.stops)
     asked = {one.call.task.id: one for one in gathered.asked}
     return DayPlan(
         on=day.on,
@@ -115,9 +116,9 @@ def _stop(
         arrival=moment(day.on, stop.arrival, at),
         start=moment(day.on, stop.start, at),
         end=moment(day.on, stop.end, at),
-        travel_minutes=minutes,
+        travel_minutes=round(minutes, 4),
         basis=basis,
-        slack=max(0.0, visit.windows[-1].end - stop.start),
+        slack=round(max(0.0, visit.windows[-1].end - stop.start), 4),
         pinned=visit.pinned is not None,
         why=_why(day, duty, call, visit.pinned is not None),
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DayStop:
-    """One visit on somebody's route. ``travel_minutes`` and ``basis`` (road or estimate) are of the way there; ``slack`` is how many minutes
+    """One visit on somebody's route. ``travel_minutes`` and ``basis`` (road or estimate) are of the way there; ``slack`` is how many
+    minutes
     later it could begin without leaving its window."""
 
     task: str
@@ -37,6 +38,11 @@ class DayRoute:
     stops: tuple[DayStop, ...]
     rest: tuple[datetime, datetime] | None = None
 
+    @property
+    def staff(self) -> str:
+        """Whose route it is: the Practitioner's id."""
+        return self.practitioner.rpartition("/")[2]
+
     def title(self) -> str:
         """A heading for the route."""
         return f"{self.name}  {self.departure:%H:%M}-{self.back:%H:%M}"
@@ -56,7 +62,8 @@ class DayRoute:
 
 @dataclass(frozen=True, slots=True)
 class DayLeft:
-    """A visit that is not in the plan: ``code`` is the constraint that kept it out (the first of ``codes``), ``reason`` says it in Chinese."""
+    """A visit that is not in the plan: ``code`` is the constraint that kept it out (the first of ``codes``), ``reason`` says it in
+    Chinese."""
 
     visit: str
     person: str
@@ -67,6 +74,16 @@ class DayLeft:
     reason_en: str
 
     @property
+    def zh(self) -> str:
+        """The reason in Chinese."""
+        return self.reason
+
+    @property
+    def en(self) -> str:
+        """The reason in English."""
+        return self.reason_en
+
+    @property
     def code(self) -> str:
         """The constraint that kept it out."""
         return self.codes[0]
@@ -74,7 +91,8 @@ class DayLeft:
 
 @dataclass(frozen=True, slots=True)
 class DayPlan:
-    """The plan of a day. ``figures``: the price of each tier; ``versions``: the version of each Task that the plan was made from."""
+    """The plan of a day. ``figures``: the price of each tier, and ``travel-minutes`` as minutes; ``versions``: the version of each
+    Task that the plan was made from."""
 
     on: date
     made_at: datetime

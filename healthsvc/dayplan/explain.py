@@ -1,80 +1,137 @@
 """Why a visit was left over, computed: the smallest set of constraints whose relaxation lets it into the plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from healthsvc.dayplan.insertion import Insertion, rank_insertions
+from healthsvc.dayplan import layout as at
+from healthsvc.dayplan.arrays import Space
+from healthsvc.dayplan.insertion import Insertion, best_place, load
 from healthsvc.dayplan.plan import Plan
-from healthsvc.dayplan.problem import FOREVER, Caregiver, Problem, Visit, Window
+from healthsvc.dayplan.problem import FOREVER, Caregiver, Problem, Visit
 
 MORE_SHIFT = 120.0
 """Minutes by which shifts are stretched when it is asked whether the shift keeps a visit out."""
 
 ANOTHER = "another"
-"""Id of the additional caregiver of the relaxation "staff"."""
+"""Beginning of the id of an additional caregiver of the relaxation "staff"."""
+
+TOGETHER = 2
+"""Most constraints that are relaxed at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The constraints that keep a visit out (codes of :data:`RELAXATIONS`; "unfit" where relaxing all of them is not enough).
+    """The constraints that keep a visit out (codes of :data:`RELAXATIONS`; "unfit" where relaxing two of them is not enough).
 
-    ``would`` is the cheapest place if they were relaxed.
+    Empty where a place exists but was not worth its price: the objective left it out. ``would`` is the cheapest place if they were relaxed.
     """
 
     constraints: tuple[str, ...]
     would: Insertion | None
 
 
-def _window(problem: Problem, visit: Visit) -> Problem:
+def why_left(problem: Problem, plan: Plan, visits: Iterable[str]) -> dict[str, Why]:
+    """For each visit the smallest set of constraints that keeps it out of the plan."""
+    wanted = [(j, visit) for j, visit in enumerate(problem.visits) if visit.id in set(visits)]
+    if not wanted:
+        return {}
+    widened = replace(problem, caregivers=(*problem.caregivers, *_more_staff(problem)))
+    space = load(widened, plan)
+    return {visit.id: _why(space, len(problem.caregivers), j, visit) for j, visit in wanted}
+
+
+def _why(space: Space, known: int, j: int, visit: Visit) -> Why:
+    relevant = [code for code in RELAXATIONS if _applies(code, space.problem, visit)]
+    for size in range(TOGETHER + 1):
+        found = []
+        for codes in combinations(relevant, size):
+            place = _relaxed(space, known, j, codes)
+            if place is not None:
+                found.append((place.cost, codes, place))
+        if found:
+            _, codes, place = min(found, key=lambda one: one[:2])
+            return Why(codes, place)
+    return Why(("unfit",), None)
+
+
+def _relaxed(space: Space, known: int, j: int, codes: tuple[str, ...]) -> Insertion | None:
+    """The best place for visit ``j`` with these constraints relaxed; everything is as before afterwards."""
+    w = space.world
+    touched = (w.win, w.kind, w.allow, w.route, w.person, w.gap)
+    kept = [array.copy() for array in touched]
+    w.allow[:, known:] = 0
+    for code in codes:
+        RELAXATIONS[code](space, known, j)
+    place = best_place(space, j)
+    for array, old in zip(touched, kept, strict=True):
+        array[:] = old
+    return place
+
+
+def _nodes(space: Space, j: int) -> range:
+    first = int(space.world.job[j, at.FIRST])
+    return range(first, first + int(space.world.job[j, at.COUNT]))
+
+
+def _window(space: Space, known: int, j: int) -> None:
     """It may be made at any time of the day."""
-    opens = min(person.shift.start for person in problem.caregivers)
-    return _with(problem, replace(visit, windows=(Window(opens, FOREVER),), after=None))
+    for v in _nodes(space, j):
+        space.world.win[v, :2] = (0.0, FOREVER)
+        space.world.kind[v, at.NWIN] = 1
 
 
-def _after(problem: Problem, visit: Visit) -> Problem:
+def _after(space: Space, known: int, j: int) -> None:
     """It need not keep its distance from the visit before."""
-    return _with(problem, replace(visit, after=None))
+    w = space.world
+    for v in _nodes(space, j):
+        w.gap[w.earlier_at[v] : w.earlier_at[v + 1]] = -FOREVER
 
 
-def _skill(problem: Problem, visit: Visit) -> Problem:
-    """Everybody has the skills that it asks for."""
-    return _with(problem, replace(visit, services=tuple(replace(one, skills=frozenset()) for one in visit.services)))
-
-
-def _barred(problem: Problem, visit: Visit) -> Problem:
-    """Nobody is unwelcome."""
-    return _with(problem, replace(visit, barred=frozenset()))
-
-
-def _together(problem: Problem, visit: Visit) -> Problem:
-    """The two services need not go together."""
-    return _with(problem, replace(visit, gap=None))
-
-
-def _shift(problem: Problem, visit: Visit) -> Problem:
+def _shift(space: Space, known: int, j: int) -> None:
     """Shifts are longer."""
-    staff = tuple(replace(person, shift=replace(person.shift, end=person.shift.end + MORE_SHIFT)) for person in problem.caregivers)
-    return replace(problem, caregivers=staff)
+    space.world.route[:, at.SHIFT_E] += MORE_SHIFT
 
 
-def _break(problem: Problem, visit: Visit) -> Problem:
+def _break(space: Space, known: int, j: int) -> None:
     """Nobody takes a break."""
-    return replace(problem, caregivers=tuple(replace(person, rest=None) for person in problem.caregivers))
+    space.world.person[:, at.HAS_REST] = 0
 
 
-def _staff(problem: Problem, visit: Visit) -> Problem:
-    """One more person a service, with the skills of somebody on duty, is there all day."""
-    more: list[Caregiver] = []
-    for k, service in enumerate(visit.services):
-        like = [one for one in problem.caregivers if service.skills <= one.skills and one.id not in visit.barred]
-        if like:
-            longest = max(like, key=lambda one: one.shift.end - one.shift.start)
-            more.append(replace(longest, id=f"{ANOTHER}-{k}"))
-    return replace(problem, caregivers=(*problem.caregivers, *more))
+def _staff(space: Space, known: int, j: int) -> None:
+    """One more person a kind of skill is there all day."""
+    _allow(space, range(known, len(space.problem.caregivers)), j, skilled=True)
 
 
-RELAXATIONS: dict[str, Callable[[Problem, Visit], Problem]] = {
+def _together(space: Space, known: int, j: int) -> None:
+    """The two services need not go together."""
+    for v in _nodes(space, j):
+        space.world.kind[v, at.PARTNER] = -1
+
+
+def _barred(space: Space, known: int, j: int) -> None:
+    """Nobody is unwelcome."""
+    for v in _nodes(space, j):
+        service = space.problem.visits[j].services[space.nodes[v].service]
+        for c in range(known):
+            space.world.allow[v, c] |= service.skills <= space.problem.caregivers[c].skills
+
+
+def _skill(space: Space, known: int, j: int) -> None:
+    """Everybody has the skills that it asks for."""
+    _allow(space, range(known), j, skilled=False)
+
+
+def _allow(space: Space, people: range, j: int, *, skilled: bool) -> None:
+    visit = space.problem.visits[j]
+    for v in _nodes(space, j):
+        for c in people:
+            person = space.problem.caregivers[c]
+            able = not skilled or visit.services[space.nodes[v].service].skills <= person.skills
+            space.world.allow[v, c] |= able and person.id not in visit.barred
+
+
+RELAXATIONS: dict[str, Callable[[Space, int, int], None]] = {
     "window": _window,
     "after": _after,
     "shift": _shift,
@@ -84,29 +141,6 @@ RELAXATIONS: dict[str, Callable[[Problem, Visit], Problem]] = {
     "barred": _barred,
     "skill": _skill,
 }
-
-
-def why_left(problem: Problem, plan: Plan, visit: str) -> Why:
-    """The smallest set of constraints that keeps ``visit`` out, at most two together.
-
-    ``()`` means that a place exists but was not worth its price: the objective, not a constraint, left it out.
-    """
-    one = next(found for found in problem.visits if found.id == visit)
-    relevant = [code for code in RELAXATIONS if _applies(code, problem, one)]
-    for size in range(3):
-        found = [(codes, places[0]) for codes in combinations(relevant, size) if (places := _places(problem, plan, one, codes))]
-        if found:
-            codes, would = min(found, key=lambda pair: pair[1].cost)
-            return Why(codes, would)
-    return Why(("unfit",), None)
-
-
-def _places(problem: Problem, plan: Plan, visit: Visit, codes: tuple[str, ...]) -> tuple[Insertion, ...]:
-    """The best place with these constraints relaxed, if there is one."""
-    relaxed = problem
-    for code in codes:
-        relaxed = RELAXATIONS[code](relaxed, next(one for one in relaxed.visits if one.id == visit.id))
-    return rank_insertions(relaxed, plan, visit.id, most=1)
 
 
 def _applies(code: str, problem: Problem, visit: Visit) -> bool:
@@ -119,6 +153,11 @@ def _applies(code: str, problem: Problem, visit: Visit) -> bool:
     }.get(code, True)
 
 
-def _with(problem: Problem, visit: Visit) -> Problem:
-    """The problem with one visit changed."""
-    return replace(problem, visits=tuple(visit if one.id == visit.id else one for one in problem.visits))
+def _more_staff(problem: Problem) -> list[Caregiver]:
+    """Two more people for every set of skills on duty, each like the one with the longest shift (two, for double visits)."""
+    longest: dict[frozenset[str], Caregiver] = {}
+    for person in problem.caregivers:
+        known = longest.get(person.skills)
+        if known is None or person.shift.end - person.shift.start > known.shift.end - known.shift.start:
+            longest[person.skills] = person
+    return [replace(person, id=f"{ANOTHER}-{k}-{copy}") for k, person in enumerate(longest.values()) for copy in range(2)]

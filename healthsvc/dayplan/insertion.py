@@ -77,12 +77,36 @@ def rank_insertions(problem: Problem, plan: Plan, visit: str, most: int = 5) -> 
     others = tuple(
         replace(route, stops=tuple(stop for stop in route.stops if isinstance(stop, Rest) or stop.visit != visit)) for route in plan.routes
     )
-    space = load(problem, replace(plan, routes=others))
+    return _ranked(load(problem, replace(plan, routes=others)), j, most)
+
+
+def best_place(space: Space, j: int) -> Insertion | None:
+    """The cheapest place for visit ``j``, which is not linked, that keeps every hard limit; the plan is as before afterwards."""
+    from healthsvc.dayplan import pricing
+
+    pricing.rebuild(space.world)
+    return next(iter(_ranked(space, j, 1)), None)
+
+
+def _ranked(space: Space, j: int, most: int) -> tuple[Insertion, ...]:
     w = space.world
     before = w.time[: len(space.nodes), at.S].copy()
-    price, hard = float(w.total[at.COST]), float(w.total[at.SUM_HARD] + w.total[at.SUM_OVER])
-    best = _by_person(space, _candidates(space, j), most)
-    return tuple(found for spots in best if (found := _try(space, j, spots, before, price, hard)) is not None)[:most]
+    price, hard = float(w.total[at.COST]), _overrun(space)
+    tries = _by_person(space, _candidates(space, j), most)
+    found: list[Insertion] = []
+    for places in tries:
+        one = _try(space, j, places, before, price, hard)
+        if one is not None:
+            found.append(one)
+        if len(found) == most:
+            break
+    return tuple(found)
+
+
+def _overrun(space: Space) -> float:
+    """Minutes past hard windows and hard shifts."""
+    total = space.world.total
+    return float(total[at.SUM_HARD] + (total[at.SUM_OVER] if space.problem.overtime_hard else 0.0))
 
 
 def _candidates(space: Space, j: int) -> list[tuple[float, tuple[int, ...]]]:
@@ -147,8 +171,7 @@ def _try(space: Space, j: int, places: tuple[int, ...], before: npt.NDArray[np.f
         if cost >= 1e290:
             break
     found = None
-    over = float(w.total[at.SUM_HARD] + (w.total[at.SUM_OVER] if problem.overtime_hard else 0.0))
-    if cost < 1e290 and over <= hard + 1e-6:
+    if cost < 1e290 and _overrun(space) <= hard + 1e-6:
         mine = range(first, first + len(places))
         later = [
             (problem.visits[space.nodes[v].visit].id, float(w.time[v, at.S] - before[v]))

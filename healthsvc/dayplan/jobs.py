@@ -163,7 +163,7 @@ def replace(w: World, j: int, limit: float) -> bool:
 
 @compiled
 def best_spot(w: World, v: int, blink: int) -> tuple[int, float]:
-    """The cheapest place for ``v`` over all routes: the node before it and the price. Each place is skipped once in ``blink`` (0: never)."""
+    """The cheapest place for ``v``: the node before it and the price. Each place is skipped once in ``blink`` (0: never)."""
     found, best = -1, INFINITE
     n = w.flag[at.N]
     for c in range(w.flag[at.C]):
@@ -187,9 +187,13 @@ def best_spot(w: World, v: int, blink: int) -> tuple[int, float]:
 
 @compiled
 def plan_visit(w: World, j: int, blink: int) -> bool:
-    """Put every service of visit ``j`` where it is cheapest, one after the other; False (and nothing changed) where there is no place."""
+    """Put every service of visit ``j`` where it is cheapest, one after the other.
+
+    False (and nothing changed) where there is no place, or where leaving out a visit that may be left out is cheaper.
+    """
     first = w.job[j, at.FIRST]
     count = w.job[j, at.COUNT]
+    out = w.total[at.COST]
     for k in range(count):
         p, _ = best_spot(w, first + k, blink)
         done = False
@@ -206,6 +210,9 @@ def plan_visit(w: World, j: int, blink: int) -> bool:
         if not done:
             _withdraw(w, first, k, j)
             return False
+    if not w.job[j, at.MUST] and w.total[at.COST] - w.skip[j] >= out:
+        _withdraw(w, first, count, j)
+        return False
     w.total[at.SUM_SKIP] -= w.skip[j]
     w.total[at.COST] -= w.skip[j]
     w.total[at.FIXED_COST] -= w.skip[j]
@@ -227,7 +234,10 @@ def _withdraw(w: World, first: int, count: int, j: int) -> None:
 
 
 @compiled
-def construct(w: World, order: object) -> None:
-    """The first plan: visits in the given order, each where it is cheapest; what finds no place is left out."""
+def construct(w: World, order: object) -> int:
+    """Plan the visits that are left out, in the given order, each where it is cheapest; how many found a place."""
+    planned = 0
     for k in range(len(order)):  # type: ignore[arg-type]
-        plan_visit(w, order[k], 0)  # type: ignore[index]
+        if w.job[order[k], at.POS] >= 0:  # type: ignore[index]
+            planned += plan_visit(w, order[k], 0)  # type: ignore[index]
+    return planned

@@ -68,17 +68,17 @@ def clean(w: World) -> bool:
     """No hard window and no hard shift is overrun, and no visit that must be made is left out."""
     if w.total[at.SUM_HARD] > 1e-6 or (w.flag[at.OVER_HARD] and w.total[at.SUM_OVER] > 1e-6):
         return False
+    missing = 0
     for k in range(w.flag[at.N_OUT]):
-        if w.job[w.out[k], at.MUST]:
-            return False
-    return True
+        missing += w.job[w.out[k], at.MUST]
+    return missing == 0
 
 
 @compiled
 def anneal(
     w: World, mix: object, steps: int, hot: float, cold: float, best: float, best_link: object, best_anchor: object
 ) -> tuple[float, int]:
-    """``steps`` proposals while the temperature falls geometrically from ``hot`` to ``cold``; the price of the best plan and acceptances."""
+    """``steps`` proposals while the temperature falls geometrically from ``hot`` to ``cold``; the best price and the acceptances."""
     heat = hot
     rounds = max(1, steps // STEP)
     fall = (cold / hot) ** (1.0 / rounds)

@@ -77,7 +77,7 @@ def relocate(w: World, v: int, limit: float) -> bool:
     """Move one service to another place, on this route or another."""
     p = spot(w, v)
     before = w.link[v, at.PRV]
-    if p < 0 or p == v or p == before:
+    if p < 0 or p in (v, before):
         return False
     a, c = w.link[v, at.RT], w.link[p, at.RT]
     after, q = w.link[v, at.NXT], w.link[p, at.NXT]
@@ -130,7 +130,7 @@ def exchange(w: World, v: int, limit: float) -> bool:
 def tails_may_swap(w: World, u: int, q: int) -> bool:
     """Whether everybody after ``u`` may be seen by the caregiver of ``q`` and the other way round."""
     n, tail = w.flag[at.N], w.flag[at.N] + w.flag[at.C]
-    for side in range(2):
+    for _ in range(2):
         x = w.link[u, at.NXT]
         other = w.link[q, at.RT]
         first = w.link[q, at.NXT]
@@ -193,7 +193,7 @@ def move_chain(w: World, v: int, limit: float) -> bool:
         count += 1
         x = w.link[x, at.NXT]
     before = w.link[v, at.PRV]
-    if count < 2 or p == v or p == before:
+    if count < 2 or p in (v, before):
         return False
     q = w.link[p, at.NXT]
     if w.person[a, at.MODE] == w.person[c, at.MODE]:

@@ -155,13 +155,13 @@ def _left(left: DayLeft) -> Resource:
 
 
 def _parts(element: Resource) -> dict[str, Any]:
-    """The parts of an extension by url; repeated ones as a list under url + "s"."""
+    """The parts of an extension by url, and all values of a url as a list under ``*`` and the url."""
     found: dict[str, Any] = {}
     for part in element["extension"]:
         value = next(value for key, value in part.items() if key.startswith("value"))
         value = value["reference"] if isinstance(value, dict) and "reference" in value else value
         found[part["url"]] = value
-        found.setdefault(f"{part['url']}s", []).append(value)
+        found.setdefault(f"*{part['url']}", []).append(value)
     return found
 
 
@@ -189,7 +189,7 @@ def _to_stop(entry: Resource, leg: dict[str, Any]) -> DayStop:
         person=leg["person"].rpartition("/")[2],
         kind=leg["kind"],
         title=leg["title"],
-        staff=tuple(leg["staffs"]),
+        staff=tuple(leg["*staff"]),
         arrival=datetime.fromisoformat(leg["arrival"]),
         start=datetime.fromisoformat(leg["start"]),
         end=datetime.fromisoformat(leg["end"]),
@@ -197,7 +197,7 @@ def _to_stop(entry: Resource, leg: dict[str, Any]) -> DayStop:
         basis=leg["basis"],
         slack=float(leg["slack"]),
         pinned=any(one.get("code") == PINNED for one in entry.get("flag", {}).get("coding", ())),
-        why=tuple(leg.get("whys", ())),
+        why=tuple(leg.get("*why", ())),
     )
 
 
@@ -208,7 +208,7 @@ def _to_left(entry: Resource) -> DayLeft:
         person=parts["person"].rpartition("/")[2],
         kind=parts["kind"],
         title=parts["title"],
-        codes=tuple(parts["codes"]),
+        codes=tuple(parts["*code"]),
         reason=parts["reason"],
         reason_en=parts["reason-en"],
     )

@@ -143,7 +143,8 @@ def windows_of(call: Call, on: date, policy: DayPolicy) -> tuple[Window, ...]:
 def services_of(task: Task) -> tuple[Service, ...]:
     """What each of the people who come has to be able to do.
 
-    One person needs all the skills. Of two, the doctor brings what a doctor needs and the nurse the rest; where only one of the two is asked
+    One person needs all the skills. Of two, the doctor brings what a doctor needs and the nurse the rest; where only one of the two
+    is asked
     for, the first needs all and the second may be anybody.
     """
     length = float(task.minutes)

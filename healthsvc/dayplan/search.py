@@ -45,8 +45,10 @@ NOMINAL_SPEED = 1_500_000
 class Schedule:
     """How a budget is spent. Heats are shares of the mean price of one service in the first plan.
 
-    ``mix``: shares of the moves (see :func:`kernel.propose`); ``hot``, ``warm``, ``cold``: first heat of a short run, first heat of the long
-    run, last heat of both; ``scouts``: most short runs; ``scouting``: their share of the budget; ``scout_length``: least proposals a service
+    ``mix``: shares of the moves (see :func:`kernel.propose`); ``hot``, ``warm``, ``cold``: first heat of a short run, first heat of
+    the long
+    run, last heat of both; ``scouts``: most short runs; ``scouting``: their share of the budget; ``scout_length``: least proposals a
+    service
     in a short run.
     """
 
@@ -59,9 +61,14 @@ class Schedule:
     scout_length: int = 25_000
     stages: int = 60
     soft_until: float = 0.7
-    skip_heat: float = 0.5
+    skip_heat: float = 2.0
+    hard_by: float = 0.7
+    warm_pressure: float = 0.3
     optional: float = 6.0
 
+
+HEAVY = 50.0
+"""The prohibitive price of a minute past a hard limit, in light prices or in the dearest visit that may be left out."""
 
 FIRST_STAGE = 10_000
 """Proposals of the first stage under a time budget, before the speed is known."""
@@ -90,6 +97,8 @@ class Search:
         self.rng = np.random.default_rng(seed)
         self.clock = stop.clock
         self.begun = self.clock()
+        self.light = float(self.world.price[at.W_HARD])
+        self.heavy = max(HEAVY * self.light, HEAVY * float(self.world.skip[self.world.job[:, at.MUST] == 0].max(initial=0.0)))
         self.done = 0
         self.speed = 0.0
         self.best = Best.none(self.world)
@@ -117,11 +126,21 @@ class Search:
             if self.best.price < INFINITE:
                 restore(self.world, self.best)
                 pricing.rebuild(self.world)
-            self.run(self.heat(schedule.warm), self.heat(schedule.cold), 1.0)
-        self.soften(False)
-        if self.best.price < INFINITE:
-            restore(self.world, self.best)
-        return float(pricing.rebuild(self.world)) if self.best.price < INFINITE else INFINITE
+            self.run(self.heat(schedule.warm), self.heat(schedule.cold), 1.0, schedule.warm_pressure)
+        return self._finish()
+
+    def _finish(self) -> float:
+        """Link the best plan again and plan whatever was left out and still pays."""
+        w = self.world
+        if self.best.price >= INFINITE:
+            return INFINITE
+        restore(w, self.best)
+        self.press(soft=False, pressure=1.0)
+        while jobs.construct(w, np.argsort(-w.skip, kind="stable").astype(np.int64)):
+            pricing.rebuild(w)
+            self._note()
+        restore(w, self.best)
+        return float(pricing.rebuild(w))
 
     def first_plan(self, k: int) -> None:
         """Build a plan greedily: by the start of the windows, after the first one with growing disorder."""
@@ -130,19 +149,23 @@ class Search:
         opens = np.array([visit.windows[0].start for visit in self.space.problem.visits])
         spread = float(np.ptp(opens)) if len(opens) else 0.0
         noise = self.rng.uniform(-1.0, 1.0, len(opens)) * spread * 0.15 * k
-        pricing.rebuild(w)
-        jobs.construct(w, np.argsort(opens + noise, kind="stable").astype(np.int64))
+        self.press(soft=False, pressure=1.0)
+        pinned = w.kind[w.job[:, at.FIRST], at.FIXED] > 0
+        jobs.construct(w, np.lexsort((opens + noise, ~pinned)).astype(np.int64))
         pricing.rebuild(w)
         if k == 0:
             self.unit = self._unit()
         self._note()
 
-    def soften(self, soft: bool) -> None:
-        """Price idle time by the 8-norm (soft) or by the maximum."""
-        prices = self.world.price
-        if bool(prices[at.SOFT_IDLE]) != soft and prices[at.W_IDLE] > 0:
-            prices[at.SOFT_IDLE] = float(soft)
-            pricing.rebuild(self.world)
+    def press(self, soft: bool, pressure: float) -> None:
+        """Price idle time by the 8-norm (soft) or by the maximum, and hard limits lightly (pressure 0) to prohibitively (1)."""
+        prices, flag = self.world.price, self.world.flag
+        prices[at.SOFT_IDLE] = float(soft and prices[at.W_IDLE] > 0)
+        level = min(1.0, pressure / self.schedule.hard_by)
+        prices[at.W_HARD] = self.light * (self.heavy / self.light) ** level
+        if flag[at.OVER_HARD]:
+            prices[at.W_OVER] = prices[at.W_HARD]
+        pricing.rebuild(self.world)
 
     def _unit(self) -> float:
         """What travel to one service costs in the present plan (or waits of that length, where travel is free)."""
@@ -164,7 +187,7 @@ class Search:
             self.best.price = float(w.total[at.TRUE_COST])
             kernel.remember(w, self.best.link, self.best.anchor)
 
-    def run(self, hot: float, cold: float, until: float) -> None:
+    def run(self, hot: float, cold: float, until: float, from_pressure: float = 0.0) -> None:
         """One annealing run that ends when ``until`` (a share) of the whole budget is spent."""
         stages = self.schedule.stages
         for k in range(stages):
@@ -172,7 +195,7 @@ class Search:
             steps = self._steps(until, stages - k)
             if steps <= 0:
                 break
-            self.soften(k < self.schedule.soft_until * stages)
+            self.press(self.schedule.soft_until * stages > k, from_pressure + (1.0 - from_pressure) * k / stages)
             begun = self.clock()
             self.best.price, _ = kernel.anneal(self.world, self.mix, steps, high, low, self.best.price, self.best.link, self.best.anchor)
             took = self.clock() - begun

@@ -3,15 +3,20 @@
 The search runs outside any transaction: it reads a snapshot, and when a plan is accepted every visit must still be as it was.
 """
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.dayplan.compose import compose
 from healthsvc.dayplan.day import DayPlan, plan_id
 from healthsvc.dayplan.gather import Gathered, day_of, gather
+from healthsvc.dayplan.insertion import Insertion, rank_insertions
+from healthsvc.dayplan.pacing import share
+from healthsvc.dayplan.plan import Plan, Route, Stop
+from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.resources import PINNED, to_list, to_plan, with_versions
-from healthsvc.dayplan.rules import DayPolicy, problem_of
-from healthsvc.errors import Conflict, NotFound
+from healthsvc.dayplan.rules import Day, DayPolicy, problem_of
+from healthsvc.errors import Conflict, NotFound, PreconditionFailed
 from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
@@ -45,9 +50,12 @@ def _search(gathered: Gathered, travel: TravelTimes, policy: DayPolicy, at: date
     from healthsvc.dayplan.solve import StopRule, solve
 
     day, out, ways = day_of(gathered, travel, policy)
+    divided = share(day, policy)
+    out |= {call.task.id: "capacity" for call in divided.beyond}
+    day = replace(day, calls=divided.today)
     problem = problem_of(day, policy)
     plan = solve(problem, StopRule(iterations=max(1, round(seconds * policy.proposals_a_second))), seed)
-    return compose(gathered, day, out, ways, problem, plan, policy, at)
+    return replace(compose(gathered, day, out, ways, problem, plan, at), later=len(divided.later))
 
 
 def accept(store: Store, plan: DayPlan) -> Resource:
@@ -81,6 +89,75 @@ def plan_day(
     with database.writing(actor, at=at) as store:
         accept(store, plan)
     return plan
+
+
+def keep_proposal(store: Store, plan: DayPlan) -> Resource:
+    """Store a proposed plan beside the plan of the day, for somebody to look at and accept."""
+    resource = with_versions(to_list(plan), plan.versions)
+    return store.put({**resource, "id": proposal_id(plan.on), "title": f"{resource['title']}（待确认）"})
+
+
+def accept_proposal(store: Store, on: date, if_match: int | None = None) -> Resource:
+    """Make the stored proposal the plan of the day. ``if_match``: the version of the proposal that was looked at.
+
+    Raises:
+        NotFound: nobody has proposed a plan for that day.
+        PreconditionFailed: the proposal has been replaced since.
+        Conflict: a visit has changed since; plan again.
+    """
+    known = store.get("List", proposal_id(on))
+    if known is None:
+        raise NotFound("there is no proposed plan for that day; propose one first")
+    if if_match is not None and known.version != if_match:
+        raise PreconditionFailed("the proposal has been replaced since it was looked at; look again", reason="dayplan-stale")
+    accepted = accept(store, to_plan(known.resource))
+    store.delete("List", proposal_id(on))
+    return accepted
+
+
+def read_proposal(store: Store, on: date) -> DayPlan | None:
+    """The proposed plan of a day that nobody has accepted yet."""
+    found = store.find("List", proposal_id(on))
+    return to_plan(found) if found is not None else None
+
+
+def proposal_id(on: date) -> str:
+    """Id of the List that holds the proposal for a day."""
+    return f"{plan_id(on)}-proposal"
+
+
+def find_places(
+    database: Database, actor: Actor, on: date, task: str, travel: TravelTimes, *, at: datetime, most: int = 5
+) -> tuple[Insertion, ...]:
+    """Where one more visit could go in the plan of a day that otherwise stays as it is, best first (an emergency, a late request).
+
+    Raises:
+        NotFound: the visit cannot be made on that day, or its home has no position.
+    """
+    with database.reading(actor, at=at) as store:
+        policy = policy_of(store.policy, on)
+        gathered = gather(store, on, policy)
+    day, _, _ = day_of(gathered, travel, policy)
+    calls = tuple(call for call in day.calls if call.held is not None or call.task.id == task)
+    if all(call.task.id != task for call in calls):
+        raise NotFound("the visit cannot be made on that day, or its home has no position on the map")
+    day = replace(day, calls=tuple(replace(call, held=None) if call.task.id == task else call for call in calls))
+    problem = problem_of(day, policy)
+    return rank_insertions(problem, _as_planned(day, problem), task, most)
+
+
+def _as_planned(day: Day, problem: Problem) -> Plan:
+    """What is planned for the day, as the solver's routes: everybody's visits in order of time."""
+    held = {call.task.id: call.held for call in day.calls if call.held is not None}
+    routes: dict[str, list[Stop]] = {duty.practitioner: [] for duty in day.duties}
+    for visit in problem.visits:
+        at_home = held.get(visit.id)
+        if at_home is None or len(at_home.staff) != len(visit.services):
+            continue
+        for who, service in zip(at_home.staff, visit.services, strict=True):
+            if who in routes:
+                routes[who].append(Stop(visit.id, service.id, at_home.start, at_home.start, at_home.start + service.duration))
+    return Plan(tuple(Route(who, 0.0, tuple(sorted(stops, key=lambda stop: stop.start)), 0.0) for who, stops in routes.items()), ())
 
 
 def read_plan(store: Store, on: date) -> DayPlan | None:

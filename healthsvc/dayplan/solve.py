@@ -16,7 +16,7 @@ from healthsvc.errors import RuleViolation
 
 __all__ = ["Schedule", "StopRule", "solve"]
 
-HARD_SHARE, MUST_SHARE = 2.0, 400.0
+HARD_SHARE, MUST_SHARE = 0.3, 400.0
 """Price of a minute past a hard limit, and of a visit that must be made and is not, in mean prices of one service. The dearest optional
 visit comes on top: leaving it out must be cheaper than breaking a limit for it."""
 

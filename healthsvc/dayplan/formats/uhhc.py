@@ -4,6 +4,7 @@ Source: doi 10.1111/itor.70140; JSON as published by iolab-uniud. A weight in ``
 a missing component does not count.
 """
 
+from itertools import pairwise
 from typing import Any
 
 from healthsvc.dayplan.formats import reading
@@ -157,11 +158,7 @@ def _visit(row: Json, where: str, travel: Matrix, durations: dict[str, float], p
         Window(reading.number(window, "start", where), reading.number(window, "end", where))
         for window in reading.rows(row, "time_windows", where)
     )
-    if (
-        not windows
-        or any(window.start > window.end for window in windows)
-        or any(a.end > b.start for a, b in zip(windows, windows[1:], strict=False))
-    ):
+    if not windows or any(window.start > window.end for window in windows) or any(a.end > b.start for a, b in pairwise(windows)):
         raise Malformed(f"{where}.time_windows has to hold windows in order that do not overlap", path=f"{where}.time_windows")
     needs = reading.rows(row, "required_services", where)
     if not 1 <= len(needs) <= 2:

@@ -1,0 +1,100 @@
+"""The day plan over HTTP: propose, look, accept, confirm a visit, find a place for one more."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from healthsvc import clock
+from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
+from healthsvc.circle.providers import travel_times
+from healthsvc.dayplan import service
+from healthsvc.dayplan.difference import difference
+from healthsvc.errors import Malformed, NotFound
+
+router = APIRouter(prefix="/api/dayplan", tags=["日程安排 Day plan"])
+
+Seconds = Annotated[float, Query(gt=0, le=60, description="How long to search, in seconds of a small server")]
+
+
+class Pinning(BaseModel):
+    """Confirm a visit of the plan, or free it again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str = Field(min_length=1)
+    pinned: bool = True
+
+
+@router.get("/{on}")
+def read(on: date, store: StoreReading) -> dict[str, Any]:
+    """The plan of a day."""
+    plan = service.read_plan(store, on)
+    if plan is None:
+        raise NotFound("nobody has planned that day yet")
+    return plan.as_json()
+
+
+@router.get("/{on}/proposal")
+def proposal(on: date, store: StoreReading) -> dict[str, Any]:
+    """The proposed plan of a day with what it would change."""
+    plan = service.read_proposal(store, on)
+    if plan is None:
+        raise NotFound("there is no proposed plan for that day")
+    names = {route.practitioner: route.name for route in plan.routes}
+    changes = difference(service.read_plan(store, on), plan)
+    said = [dict(zip(("zh", "en"), change.words(lambda one: names.get(one, one)), strict=True)) for change in changes]
+    return plan.as_json() | {"changes": [{"task": c.task, "kind": c.kind, **words} for c, words in zip(changes, said, strict=True)]}
+
+
+@router.post("/{on}/propose", dependencies=[needs("write-clinical")])
+def propose(on: date, request: Request, who: Signed, seconds: Seconds = 5.0, seed: int = 1) -> dict[str, Any]:
+    """Work out a plan for a day and keep it as a proposal; ``version`` is what accepting it names in If-Match."""
+    database, settings = request.app.state.database, request.app.state.settings
+    times = travel_times(settings.data, database.policy, on)
+    plan = service.propose(database, who.actor, on, times, at=clock.now(), seconds=seconds, seed=seed)
+    with database.writing(who.actor, at=clock.now()) as store:
+        kept = service.keep_proposal(store, plan)
+    return plan.as_json() | {"version": int(kept["meta"]["versionId"])}
+
+
+@router.post("/{on}/accept", dependencies=[needs("write-clinical")])
+def accept(on: date, store: StoreWriting, if_match: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+    """Make the proposal the plan of the day; refused where anything changed since it was worked out."""
+    service.accept_proposal(store, on, _version(if_match))
+    return read(on, store)
+
+
+@router.post("/{on}/pin", dependencies=[needs("write-clinical")])
+def pin(on: date, body: Pinning, store: StoreWriting, if_match: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+    """Confirm a planned visit, so that no later plan moves it, or free it again."""
+    service.set_pin(store, on, body.task, body.pinned, _version(if_match))
+    return read(on, store)
+
+
+@router.get("/{on}/places", dependencies=[needs("read-clinical")])
+def places(on: date, task: str, request: Request, who: Signed, most: Annotated[int, Query(ge=1, le=20)] = 5) -> list[dict[str, Any]]:
+    """Where one more visit could go on that day, best first; minutes are minutes of the day."""
+    database, settings = request.app.state.database, request.app.state.settings
+    times = travel_times(settings.data, database.policy, on)
+    found = service.find_places(database, who.actor, on, task, times, at=clock.now(), most=most)
+    return [
+        {
+            "staff": list(one.caregivers),
+            "starts": [round(start, 1) for start in one.starts],
+            "cost": round(one.cost, 2),
+            "later": [{"task": name, "minutes": round(minutes, 1)} for name, minutes in one.later],
+        }
+        for one in found
+    ]
+
+
+def _version(if_match: str | None) -> int | None:
+    """The version that an If-Match header names (``W/"3"``)."""
+    if if_match is None:
+        return None
+    text = if_match.removeprefix("W/").strip('"')
+    if not text.isdigit():
+        raise Malformed('If-Match names a version: W/"3"')
+    return int(text)

@@ -1,0 +1,82 @@
+"""Which of the open visits a day should take on at all. Pure.
+
+A checkup's window is open for weeks: if every day took all it could, the first day would be full and the last one empty. So a day
+takes what is
+overdue, pressing, already planned or closes today, and of the rest its share: one working day's part of each window. The share is filled
+street by street, beginning with what is due soonest, so that visits to one street fall together.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from healthsvc.dayplan.rules import Call, Day, DayPolicy, skip_price
+from healthsvc.visit.rules import Priority
+
+STREET = 6
+"""Most visits that are taken on together because they lie near one that is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``today``: taken on; ``later``: left to another day of their windows; ``beyond``: more than the staff on duty can possibly make."""
+
+    today: tuple[Call, ...]
+    later: tuple[Call, ...]
+    beyond: tuple[Call, ...]
+
+
+def share(day: Day, policy: DayPolicy) -> Share:
+    """Divide the calls of a day."""
+    must = [call for call in day.calls if is_pressing(call)]
+    rest = [call for call in day.calls if not is_pressing(call)]
+    quota = math.ceil(sum(1.0 / days_left(call, day.on) for call in rest) - 1e-9)
+    taken = _street_by_street(rest, quota, day)
+    chosen = {call.task.id for call in taken}
+    today, beyond = _what_fits(must + taken, day, policy)
+    return Share(today, tuple(call for call in rest if call.task.id not in chosen), beyond)
+
+
+def is_pressing(call: Call) -> bool:
+    """It cannot wait for another day: overdue, closing, urgent, or already planned for the day."""
+    return bool(call.overdue_days) or call.last_day or call.held is not None or call.task.priority is not Priority.ROUTINE
+
+
+def days_left(call: Call, on: date) -> int:
+    """Working days from ``on`` to the last day of the window, both counted; at least one."""
+    end = call.task.window.end.date()
+    whole, part = divmod(max(0, (end - on).days + 1), 7)
+    days = whole * 5 + sum((on + timedelta(days=k)).weekday() < 5 for k in range(part))
+    return max(1, days)
+
+
+def _street_by_street(calls: list[Call], quota: int, day: Day) -> list[Call]:
+    """``quota`` calls: the one due soonest and those nearest to it, then the next."""
+    waiting = sorted(calls, key=lambda call: (call.task.window.end, call.task.id))
+    minutes = next(iter(day.travel.values()))
+    taken: list[Call] = []
+    while waiting and len(taken) < quota:
+        seed = waiting[0]
+        near = sorted(waiting, key=lambda call: (minutes[seed.place, call.place], call.task.window.end, call.task.id))
+        group = near[: min(STREET, quota - len(taken))]
+        chosen = {call.task.id for call in group}
+        taken += group
+        waiting = [call for call in waiting if call.task.id not in chosen]
+    return taken
+
+
+def _what_fits(calls: list[Call], day: Day, policy: DayPolicy) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+    """The dearest calls, as many for each kind of skill as the people who have it could make without travelling at all."""
+    room = {id(duty): duty.ends - duty.starts - (duty.rest[2] if duty.rest else 0.0) for duty in day.duties}
+    today, beyond = [], []
+    used: dict[frozenset[str], float] = {}
+    for call in sorted(calls, key=lambda call: (-skip_price(call, policy), call.task.window.end, call.task.id)):
+        skills = call.task.skills
+        able = sum(room[id(duty)] for duty in day.duties if skills <= duty.skills)
+        minutes = used.get(skills, 0.0) + call.task.minutes
+        if minutes > able and able > 0 and call.held is None:
+            beyond.append(call)
+        else:
+            used[skills] = minutes
+            today.append(call)
+    return tuple(today), tuple(beyond)
