@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
@@ -206,7 +207,9 @@ def _put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
         else:
             _again(connection, arrival, before)
     if fresh:
-        connection.execute(insert(INBOX), fresh)
+        # another process may have taken the same message in this very moment; then it is there, which is all that matters
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(dialect.insert(INBOX).on_conflict_do_nothing(), fresh)
 
 
 def _again(connection: Connection, arrival: Arrival, before: Any) -> None:

@@ -183,3 +183,21 @@ def test_an_independent_reader_accepts_what_we_write() -> None:
 
 def test_a_shelf_without_default_knows_nobody() -> None:
     assert Shelf([], None).choose(header(), "127.0.0.1:1") is None
+
+
+def test_the_written_day_is_what_the_generator_says_and_a_link_takes_all_of_it() -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    from integrations.hl7v2.check import check
+
+    path = Path(__file__).resolve().parents[2] / "fixtures/hl7/write.py"
+    spec = spec_from_file_location("hl7_fixtures", path)
+    assert spec is not None
+    assert spec.loader is not None
+    written = module_from_spec(spec)
+    spec.loader.exec_module(written)
+    assert written.day() == written.DAY.read_bytes(), "run python fixtures/hl7/write.py"
+    assert written.batch() == written.BATCH.read_bytes(), "run python fixtures/hl7/write.py"
+    counts = check([path.parent]).counts()
+    assert counts["messages"] == counts["read"] == counts["identical"] == counts["mapped"]
+    assert counts["charsets"].keys() == {"utf-8", "gb18030"}
