@@ -33,7 +33,16 @@ def roster(
         show_json(report.as_json())
     else:
         for problem in report.problems:
-            err.print(f"line {problem.line}, {problem.column}: {problem.reason}", markup=False)
+            err.print(f"line {problem.line}, {problem.column}: {problem.text} ({problem.reason})", markup=False)
         out.print(f"{report.created} created, {report.changed} changed, {report.unchanged} unchanged, {report.refused} refused")
     if report.refused:
         raise typer.Exit(1)
+
+
+@imports.command("template")
+def template(file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write it: .xlsx or .csv")]) -> None:
+    """Write an empty roster with all headings and one example row."""
+    from healthsvc.healthfile.roster_files import write_template
+
+    write_template(file)
+    out.print(f"written: {file.name}", markup=False)
