@@ -1,7 +1,7 @@
 """Who answers: the roads where there are data, the estimate elsewhere, marked as such."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -121,7 +121,9 @@ def _loaded(path: Path, stamp: tuple[int, int], values: _Values) -> Composite:
 @lru_cache(maxsize=2)
 def _town(values: _Values) -> Composite:
     from healthsvc.circle import town
+    from healthsvc.circle.load import parts
     from healthsvc.circle.roads import Roads
 
     network, manifest = town.network()
-    return Composite(Roads(network, manifest, values.policy), Estimate(values.policy))
+    modes = [asdict(part) for part in parts(network, values.policy)]
+    return Composite(Roads(network, {**manifest, "modes": modes}, values.policy), Estimate(values.policy))

@@ -99,7 +99,7 @@ def _person(number: int, chance: random.Random, on: date, home: tuple[float, flo
         identifiers=tuple(identifiers),
         phones=(_phone(number, 0),),
         address=address,
-        position=Position(lat, lon) if lat is not None and lon is not None else None,
+        position=Position(lat, lon, source="虚构城镇") if lat is not None and lon is not None else None,
         contacts=_contacts(number, surname, chance),
         category=Category.LIXIU if lixiu else Category.TUIXIU,
         managing_unit=chance.choice(_ELSEWHERE if resettled else _UNITS),

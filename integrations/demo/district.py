@@ -7,6 +7,8 @@ from healthsvc.circle.town import Place, Town
 from healthsvc.fhir.elements import concept, reference
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import INSTITUTION_CODE, STAFF_NUMBER, code_system
+from healthsvc.healthfile.datum import Coordinate, Datum
+from healthsvc.healthfile.positions import position
 from healthsvc.store import Store
 
 CENTRE: Final = "lw-centre"
@@ -63,8 +65,8 @@ def found(store: Store, town: Town) -> tuple[Staff, ...]:
     store.once(_location(town.hospital, "hospital", HOSPITAL_CODE))
     people = staff(town)
     for number, one in enumerate(people, 1):
-        store.once(_practitioner(one, number))
-        store.once(_role(one))
+        store.once(practitioner(one, number))
+        store.once(role(one))
     return people
 
 
@@ -88,12 +90,13 @@ def _location(place: Place, kind: str, organization: str) -> Resource:
         "mode": "instance",
         "type": [concept(code_system("location-type"), kind)],
         "address": {"text": place.address, "district": place.community},
-        "position": {"longitude": place.lon, "latitude": place.lat},
+        "position": position(Coordinate(place.lon, place.lat, Datum.WGS84, "虚构城镇", place.lon, place.lat)),
         "managingOrganization": reference("Organization", organization),
     }
 
 
-def _practitioner(one: Staff, number: int) -> Resource:
+def practitioner(one: Staff, number: int) -> Resource:
+    """A member of the staff as Practitioner with qualifications."""
     qualifications = [
         {"code": {**concept(code_system("staff-qualification"), one.role), "text": "执业医师" if one.role == "doctor" else "主管护师"}}
     ]
@@ -109,7 +112,8 @@ def _practitioner(one: Staff, number: int) -> Resource:
     }
 
 
-def _role(one: Staff) -> Resource:
+def role(one: Staff) -> Resource:
+    """Where, when and with which skills somebody works, as PractitionerRole."""
     skills = [one.role, *(["infusion"] if one.infusion else [])]
     return {
         "resourceType": "PractitionerRole",
