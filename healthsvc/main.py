@@ -3,11 +3,11 @@
 import sys
 
 import typer
-from click.exceptions import Abort, ClickException, Exit
+from typer import Abort, Exit, TyperException
 
 from healthsvc import __version__
 from healthsvc.commands import access, doctor, fhir, plan, policy, roads, roster
-from healthsvc.commands.shape import explain, out
+from healthsvc.commands.shape import err, explain, out
 from healthsvc.errors import Refusal
 from integrations import commands as hospital
 from integrations.demo.command import demo
@@ -45,8 +45,11 @@ def app() -> None:
     except Refusal as refusal:
         explain(refusal)
         code = 2
-    except ClickException as error:
-        error.show()
+    except TyperException as error:
+        if hasattr(error, "show"):
+            error.show()
+        else:
+            err.print(f"healthsvc: {error.format_message()}", markup=False)
         code = error.exit_code
     except (Abort, KeyboardInterrupt):
         code = 130
