@@ -144,9 +144,7 @@ def _total(plan: Plan, options: Options, cut: Slice, counting: bool, *, first: b
         return None
     if first and cut.position is None:
         return len(cut.rows)
-    most = ESTIMATED_TOTAL if options.total == "estimate" else FREE_TOTAL
-    found = plan.count(most + 1)
-    return found if found <= most or options.total == "estimate" else None
+    return plan.count(ESTIMATED_TOTAL) if options.total == "estimate" else plan.count_freely(FREE_TOTAL)
 
 
 def may_see(store: "Store", stored: Stored, restrict: ast.Restrict) -> bool:

@@ -28,6 +28,8 @@ KEYS = {
     "uri": ("uri",),
 }
 """Columns by which an index table sorts behind the parameter: the first is the sort key, the second completes the walk."""
+SMALL = 1000
+"""Resources of a type that may all be tested to give a total that nobody asked for."""
 COLUMN_KEYS = {"_id": "r.id", "_lastUpdated": "r.updated", "_type": "r.type"}
 
 
@@ -57,6 +59,7 @@ class Plan:
         self.types = types
         self.keys = keys
         nodes = node.nodes if isinstance(node, ast.All) else (node,)
+        self.nodes = nodes
         first = rows.rarest(writer, nodes, types) if nodes else None
         few = first is not None and rows.size(writer, first, types) < CEILING
         self.source = writer.source(first, types) if first is not None and few else None
@@ -64,7 +67,8 @@ class Plan:
         taken = self.walked if self.source is None else first
         tested = [writer.bracketed(one, "r") for one in nodes if one is not taken]
         if taken is None or not _indexed(taken):
-            tested = [among("r.type", rows.terms(types)), Piece(f"r.{LIVE}"), *tested]
+            kind = among("r.type", rows.terms(types)) if taken is None else writer.only("r", types)
+            tested = [kind, Piece(f"r.{LIVE}"), *tested]
         self.tests = all_of(tested)
 
     def page(self, count: int, position: Sequence[Any] | None) -> Slice:
@@ -89,6 +93,16 @@ class Plan:
         made = self._from("r.pk", None, bare=self.tests.sql == EVER)
         limited = f"SELECT count(*) FROM (SELECT 1 FROM ({made.sql}) AS s LIMIT {int(most)}) AS c"
         return int(self.rows.run(limited, made.args)[0][0])
+
+    def count_freely(self, most: int) -> int | None:
+        """How many rows there are, where that costs little: few candidates, one range of an index, or a small type. Else None."""
+        if self.source is None and self.tests.sql != EVER and self.nodes:
+            known = all_of((among("type", self.rows.terms(self.types)), Piece(LIVE)))
+            size = f"SELECT count(*) FROM (SELECT 1 FROM resource WHERE {known.sql} LIMIT {SMALL + 1}) AS c"
+            if int(self.rows.run(size, known.args)[0][0]) > SMALL:
+                return None
+        found = self.count(most + 1)
+        return found if found <= most else None
 
     # -- inside -----------------------------------------------------------------------------------------------------------------
 
@@ -237,6 +251,10 @@ def after(order: Sequence[tuple[str, bool]], position: Sequence[Any]) -> Piece:
 
 def _indexed(node: ast.Node) -> bool:
     """Whether an index of its own answers: its parameters carry the type, and deleted resources have no entries."""
+    if isinstance(node, ast.Any):
+        return all(map(_indexed, node.nodes))
+    if isinstance(node, ast.All):
+        return False
     return isinstance(node, (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present, ast.Chained))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CEILING = 4000
 """Rows that an estimate counts at most (about 0.2 ms); more is "many"."""
-FEW = 500
+FEW = 1500
 """A chain whose inner end has at most so many resources is worth counting."""
 USES = 64
 """An estimate is made anew after so many uses: it only chooses between ways to the same answer."""

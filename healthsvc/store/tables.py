@@ -32,6 +32,7 @@ class ResourceRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("type", "id", name="uq_resource_type_id"),
         Index("ix_resource_updated", "type", "updated", "pk"),
+        Index("ix_resource_type", "type", "deleted", "pk"),
     )
     pk: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
     type: int = Field(sa_column=Column(Integer, nullable=False))
@@ -87,7 +88,7 @@ class DateIndex(SQLModel, table=True):
     """Half-open ranges of microseconds since 1970 UTC."""
 
     __tablename__ = "ix_date"
-    __table_args__ = _clustered("ix_date")
+    __table_args__ = (Index("ix_date_high", "param", "high", "low", "pk"), *_clustered("ix_date"))
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     low: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     high: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -109,7 +110,7 @@ class QuantityIndex(SQLModel, table=True):
     """Numbers and quantities as half-open ranges."""
 
     __tablename__ = "ix_quantity"
-    __table_args__ = _clustered("ix_quantity")
+    __table_args__ = (Index("ix_quantity_high", "param", "high", "low", "pk"), *_clustered("ix_quantity"))
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     low: float = Field(sa_column=Column(Float, primary_key=True))
     high: float = Field(sa_column=Column(Float, primary_key=True))
