@@ -9,6 +9,8 @@ from fastapi import APIRouter, Response
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.checkup import service
 from healthsvc.checkup.calendar import look_up
+from healthsvc.checkup.ladder import acknowledge, open_reminders
+from healthsvc.fhir.json import Resource
 from healthsvc.visit.endpoints import Made, bundle, fhir
 
 router = APIRouter(prefix="/api/checkup", tags=["每季上门体检 Quarterly checkup"])
@@ -30,3 +32,15 @@ def complete(task: str, made: CheckupMade, store: StoreWriting) -> Response:
 def day(on: date, _store: StoreReading) -> dict[str, Any]:
     """Whether a day is worked, which holiday it is, and whether the year's calendar is only provisional."""
     return asdict(look_up(on))
+
+
+@router.get("/reminders")
+def reminders(store: StoreReading, recipient: str | None = None) -> list[Resource]:
+    """Reminders that nobody has acknowledged."""
+    return open_reminders(store, recipient)
+
+
+@router.post("/reminders/{reminder}/acknowledge")
+def seen(reminder: str, store: StoreWriting) -> Resource:
+    """Whoever was told has seen it."""
+    return acknowledge(store, reminder)
