@@ -96,7 +96,7 @@ def _walk(problem: Problem, visits: dict[str, Visit], person: Caregiver, route: 
             if stop.visit not in visits:
                 wrong.append(f"{person.id} goes to {stop.visit}, which is not in the problem")
                 continue
-            there = visits[stop.visit].place  # type: ignore[index]
+            there = visits[stop.visit].place
         minutes = float(travel[here, there])
         if at == 0 and problem.departure is Departure.JUST_IN_TIME:
             free = stop.start - minutes
@@ -138,7 +138,7 @@ def _walk(problem: Problem, visits: dict[str, Visit], person: Caregiver, route: 
 
 
 def _place(visits: dict[str, Visit], person: Caregiver, stop: Stop | Rest) -> int:
-    return visits[stop.visit].place if stop.visit in visits else person.start_place  # type: ignore[index]
+    return visits[stop.visit].place if stop.visit in visits else person.start_place
 
 
 def _rest(problem: Problem, person: Caregiver, stop: Rest, rested: bool, wrong: list[str]) -> bool:

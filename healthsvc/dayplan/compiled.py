@@ -1,7 +1,7 @@
-"""The one decorator of compiled code: no reference counting (nothing is allocated inside), numpy's division, kept on disk, threads go on."""
+"""The one decorator of compiled code: no reference counting, numpy's division, kept on disk, other threads go on meanwhile."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from numba import njit
 
@@ -14,5 +14,6 @@ def compiled(function: F) -> F:
     The arrays of the search outlive every call, so counting references to them would only cost time: with it one proposal takes
     about a hundred times as long.
     """
-    made: F = njit(cache=True, error_model="numpy", nogil=True, _nrt=False)(function)
+    options: dict[str, Any] = {"_nrt": False}  # nothing is allocated inside
+    made: F = njit(cache=True, error_model="numpy", nogil=True, **options)(function)
     return made

@@ -47,7 +47,7 @@ def compose(
         if route is not None and route.visits:
             routes.append(_route(day, duty, route, calls, staff_of, ways, problem, at))
     explained = why_left(problem, plan, [one.visit for one in plan.left_over])
-    left = {visit: why.constraints or ("priority",) for visit, why in explained.items()}
+    left = {visit: why.constraints or ("search",) for visit, why in explained.items()}
     solved = {visit.id for visit in problem.visits}
     for call in day.calls:
         if call.task.id not in solved:

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Compiled: pseudo-random numbers that are the same on every machine (xorshift64*, Vigna 2016)."""
 
 import numpy as np
@@ -11,7 +12,7 @@ _UNIT = 1.0 / 9007199254740992.0
 
 
 @compiled
-def roll(dice: np.ndarray) -> np.uint64:  # type: ignore[type-arg]
+def roll(dice: np.ndarray) -> np.uint64:
     """The next 64 bits; ``dice`` is one uint64 that must not be 0."""
     x = dice[0]
     x ^= x >> _A
@@ -22,18 +23,18 @@ def roll(dice: np.ndarray) -> np.uint64:  # type: ignore[type-arg]
 
 
 @compiled
-def below(dice: np.ndarray, n: int) -> int:  # type: ignore[type-arg]
+def below(dice: np.ndarray, n: int) -> int:
     """A whole number from 0 to ``n`` - 1."""
     return np.int64(((roll(dice) >> _HALF) * np.uint64(n)) >> _HALF)  # type: ignore[return-value]
 
 
 @compiled
-def unit(dice: np.ndarray) -> float:  # type: ignore[type-arg]
+def unit(dice: np.ndarray) -> float:
     """A number from 0 to below 1."""
     return float(roll(dice) >> _ELEVEN) * _UNIT
 
 
-def seeded(seed: int) -> np.ndarray:  # type: ignore[type-arg]
+def seeded(seed: int) -> np.ndarray:
     """Dice from a seed (splitmix64, so that neighbouring seeds differ everywhere)."""
     z = (seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64

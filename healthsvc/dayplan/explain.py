@@ -22,9 +22,10 @@ TOGETHER = 2
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The constraints that keep a visit out (codes of :data:`RELAXATIONS`; "unfit" where relaxing two of them is not enough).
+    """The constraints that keep a visit out: codes of :data:`RELAXATIONS`.
 
-    Empty where a place exists but was not worth its price: the objective left it out. ``would`` is the cheapest place if they were relaxed.
+    Or "priority": there is a place, but it costs more than leaving the visit out; "unfit": relaxing two constraints is not enough. Empty:
+    there is a place that pays, and the search ended before it was found. ``would`` is the cheapest place with the constraints relaxed.
     """
 
     constraints: tuple[str, ...]
@@ -47,12 +48,13 @@ def _why(space: Space, known: int, j: int, visit: Visit) -> Why:
         found = []
         for codes in combinations(relevant, size):
             place = _relaxed(space, known, j, codes)
-            if place is not None:
+            if place is not None and place.cost < visit.skip_cost:
                 found.append((place.cost, codes, place))
         if found:
             _, codes, place = min(found, key=lambda one: one[:2])
             return Why(codes, place)
-    return Why(("unfit",), None)
+    place = _relaxed(space, known, j, ())
+    return Why(("unfit",), None) if place is None else Why(("priority",), place)
 
 
 def _relaxed(space: Space, known: int, j: int, codes: tuple[str, ...]) -> Insertion | None:

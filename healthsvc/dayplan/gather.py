@@ -59,7 +59,7 @@ def gather(store: Store, on: date, policy: DayPolicy) -> Gathered:
         if standing not in (Standing.DUE, Standing.OVERDUE) or task.kind in policy.not_routed:
             continue
         held = held_by.get(task.id)
-        if task.status is Status.ACCEPTED and held is None and standing is not Standing.OVERDUE and _planned_later(store, task, on):
+        if task.status is Status.ACCEPTED and held is None and _planned_elsewhere(store, task, on):
             continue
         raw = store.read("Task", task.id)
         patient = patients.setdefault(task.person, store.find("Patient", task.person))
@@ -127,7 +127,7 @@ def day_of(gathered: Gathered, times: TravelTimes, policy: DayPolicy) -> tuple[D
     return Day(gathered.on, tuple(reachable), tuple(duties), travel, gathered.names), out, ways
 
 
-def _minutes(way: Matrix) -> np.ndarray:  # type: ignore[type-arg]
+def _minutes(way: Matrix) -> np.ndarray:
     minutes = np.asarray(way.seconds, dtype=np.float64) / 60.0
     return np.where(np.isfinite(minutes), minutes, NO_WAY)
 
@@ -155,12 +155,15 @@ def _encounters(store: Store, on: date) -> dict[str, Held]:
     return found
 
 
-def _planned_later(store: Store, task: Task, on: date) -> bool:
-    """Whether the visit already has its time on a later day."""
+def _planned_elsewhere(store: Store, task: Task, on: date) -> bool:
+    """Whether the visit already has its time on another day that is still to come."""
     encounter = store.find("Encounter", task.encounter.rpartition("/")[2]) if task.encounter else None
     if encounter is None or encounter.get("status") != "planned":
         return False
-    return moment_of(encounter.get("period", {}), "start", "Encounter.period").astimezone(store.zone).date() > on
+    return (
+        moment_of(encounter.get("period", {}), "start", "Encounter.period").astimezone(store.zone).date()
+        >= store.at.astimezone(store.zone).date()
+    )
 
 
 def _under_way(store: Store, on: date) -> dict[str, tuple[tuple[float, float], float]]:

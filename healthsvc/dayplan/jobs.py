@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Compiled: moves of whole visits: both halves of a double visit together, in and out of the plan, and the greedy first plan."""
 
 from healthsvc.dayplan import layout as at

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Compiled: the small changes that the search tries. Each returns True when it was accepted.
 
 A move is refused as early as possible: first by the travel it adds (no link is touched), then by the price that needs no times, then while

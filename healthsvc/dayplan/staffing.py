@@ -28,7 +28,7 @@ class OnDuty:
 def on_duty(store: Store, on: date, policy: DayPolicy) -> list[OnDuty]:
     """Everybody with an active role at a station who works on the day, by id."""
     people = {str(one["id"]): one for one in store.select("Practitioner") if one.get("active") is not False}
-    found = {}
+    found: dict[str, OnDuty] = {}
     for role in store.select("PractitionerRole"):
         who = reference_id(role.get("practitioner"), "Practitioner")
         if who in people and role.get("active") is not False and _covers(role.get("period"), on):

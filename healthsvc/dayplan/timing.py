@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-any-return"
 """Compiled: when every service starts.
 
 A changed plan is worked out from its changed places only. Start times move along the routes and across pairs until nothing changes any

@@ -16,6 +16,10 @@ LEFT_OVER: dict[str, tuple[str, str]] = {
     "barred": ("唯一有空的人员被列为不宜上门", "the only ones who are free must not come to this person"),
     "skill": ("当天没有具备所需资质的人员有空", "nobody with the qualification that it needs is free"),
     "priority": ("可以安排，但会挤占更紧要的工作", "there is a place, but it would cost more than leaving the visit for another day"),
+    "search": (
+        "有空档，但计算时间内未能排入；延长计算时间重排即可",
+        "there is a place, but the search ended first; plan again with more seconds",
+    ),
     "unfit": ("放宽任何两项限制仍无法安排", "no two relaxed constraints together would let it in"),
 }
 

@@ -96,7 +96,7 @@ class _Prices:
 
     def hard(self, name: str, *, missing: bool = False) -> bool:
         """Whether the component forbids; ``missing`` says what its absence means."""
-        return self.found.get(name, "HARD" if missing else 0) == "HARD"
+        return bool(self.found.get(name, "HARD" if missing else 0) == "HARD")
 
     def soft(self, name: str) -> float:
         """The price of one unit; 0 where the component is hard or absent."""
