@@ -107,7 +107,7 @@ def _leave(store: Store, given: Given) -> None:
         start=log[0].at,
         end=log[-1].at,
         adverse_reaction=given.bedside.reacted,
-        late_reason="infusion-running" if log[-1].at > window.end else None,
+        late_reason="ended-late" if log[-1].at > window.end else None,
     )
     visits.complete(store, given.task, findings, _staff(log))
     finish_if_done(store, given.course)

@@ -1,6 +1,6 @@
 """The doses of a course as visits: with the time that the nurse is bound, the windows, the skills, and the gap after the dose before."""
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from healthsvc.fhir.elements import codes, concept, reference, reference_id
@@ -29,11 +29,12 @@ def lay_doses(store: Store, course: str, order: Order, policy: InfusionPolicy, n
             id=dose_id(course, dose),
             kind=Kind.HOME_INFUSION,
             person=order.patient,
-            window=Window(dose.earliest, dose.latest),
+            # the window holds the whole visit; when it may begin is said by the two times of day
+            window=Window(dose.earliest, dose.latest + timedelta(minutes=dose.bound_minutes)),
             minutes=dose.bound_minutes,
             skills=frozenset({"nurse", "infusion"}),
-            earliest=time.fromisoformat(policy.earliest_start),
-            latest=time.fromisoformat(policy.latest_start),
+            earliest=dose.earliest.astimezone(store.zone).time(),
+            latest=dose.latest.astimezone(store.zone).time(),
             owner=f"Practitioner/{nurse or order.prescriber}",
             priority=Priority.URGENT,
             sources=(f"MedicationRequest/{course}",),

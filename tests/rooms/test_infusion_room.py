@@ -122,6 +122,8 @@ def test_a_course_becomes_visits_and_is_given(database: Database) -> None:
         assert visit.minutes == 15 + 50 + 30
         assert visit.skills == {"nurse", "infusion"}
         assert visit.owner == "Practitioner/nu-1"
+        assert (str(visit.earliest), str(visit.latest)) == ("07:30:00", "20:00:00")
+        assert visit.window.end - visit.window.start == timedelta(hours=12, minutes=30 + visit.minutes)
         assert input_of(doses[1], "after") == {"reference": f"Task/{doses[0]['id']}"}
         assert input_of(doses[1], "gap")["value"] == 1320
         again = service.order_course(store, order_of(patient), **brought(patient))
