@@ -50,8 +50,8 @@ def found_centre(client: httpx.Client) -> None:
     resources: list[dict[str, Any]] = [
         {"resourceType": "Organization", "id": "lw-centre", "active": True, "name": "澜湾社区卫生服务中心"},
         {"resourceType": "Location", "id": "s1", "status": "active", "name": "一站", "type": [kind], "position": place},
-        *(district._practitioner(who, n) for n, who in enumerate((one, two), 1)),
-        *(district._role(who) for who in (one, two)),
+        *(district.practitioner(who, n) for n, who in enumerate((one, two), 1)),
+        *(district.role(who) for who in (one, two)),
     ]
     entries = [
         {"resource": resource, "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}}
