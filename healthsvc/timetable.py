@@ -13,6 +13,7 @@ from healthsvc.contract.service import expire_due
 from healthsvc.greenchannel.service import refresh
 from healthsvc.healthfile.service import refresh_tags
 from healthsvc.homebed.service import stop_expired
+from healthsvc.infusion.service import miss_late
 from healthsvc.jobs import Job
 from healthsvc.store import Store
 
@@ -22,6 +23,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
     return (
         Job("contracts-expire", "5 0 * * *", lambda store: expire_due(store, _today(store))),
         Job("home-beds-end", "10 0 * * *", lambda store: stop_expired(store, _today(store))),
+        Job("infusion-doses-missed", "*/10 * * * *", miss_late),
         Job("risk-tags", "20 0 * * *", refresh_tags),
         Job("green-channel", "30 0 * * *", lambda store: refresh(store, _today(store))),
         Job("checkup-calendar", "40 0 * * *", settle_calendar),

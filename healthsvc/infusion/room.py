@@ -1,5 +1,6 @@
 """What every write of a course, a dose and a bedside record must pass, through whatever door."""
 
+from datetime import timedelta
 from typing import Final
 
 from healthsvc.errors import Invalid, RuleViolation
@@ -156,7 +157,8 @@ def _replay(given: Given, known: int, task: Resource, request: Resource, store: 
             service.must_be_open(results)
             service.report_overrides(store, results, given.course, given.patient)
         gap = visits.not_before(store, task) if entry.act is Act.PUNCTURE else None
-        state = apply(state, entry, policy, results=results, not_before=gap)
+        latest = to_visit(task).window.end - timedelta(minutes=to_visit(task).minutes)
+        state = apply(state, entry, policy, results=results, not_before=gap, not_after=latest)
         reaction.follow_up(store, given, entry, request["medicationCodeableConcept"])
 
 

@@ -20,9 +20,9 @@ from healthsvc.infusion.rules.gates import AT_ORDER, REASONS, Gate, GateResult, 
 from healthsvc.infusion.rules.order import Approval, Evidence, FirstDose, Order, Override, SkinTest, Slot
 from healthsvc.infusion.rules.parameters import InfusionPolicy
 from healthsvc.store import Store
-from healthsvc.visit.resources import derived_id
+from healthsvc.visit.resources import VISIT_KIND, derived_id, to_visit
 from healthsvc.visit.rules import Kind
-from healthsvc.visit.service import open_visits
+from healthsvc.visit.service import miss, open_visits
 
 ISSUE = code_system("infusion-override")
 
@@ -168,6 +168,19 @@ def finish_if_done(store: Store, course: str) -> None:
     source, patient = f"MedicationRequest/{course}", str(reference_id(request.get("subject"), "Patient"))
     if request["status"] == "active" and not any(source in one.sources for one in open_visits(store, patient, Kind.HOME_INFUSION)):
         store.put(request | {"status": "completed" if any_given(store, course, patient) else "cancelled"})
+
+
+def miss_late(store: Store) -> list[str]:
+    """Write off doses whose time has passed without anybody having come; a dose is never made up for. A timer calls it; gives Task ids."""
+    late = []
+    for task in store.select("Task", status=["requested", "accepted"], code=f"{VISIT_KIND}|{Kind.HOME_INFUSION}"):
+        visit = to_visit(task)
+        if visit.window.end < store.at:
+            miss(store, visit.id, "dose-missed")
+            late.append(visit.id)
+            for source in visit.sources:
+                finish_if_done(store, source.removeprefix("MedicationRequest/"))
+    return late
 
 
 def any_given(store: Store, course: str, patient: str) -> bool:

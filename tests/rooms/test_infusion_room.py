@@ -258,6 +258,23 @@ def test_a_reaction_stops_alarms_refers_and_reports(database: Database) -> None:
         assert refused.value.reason == "infusion-allergy"
 
 
+def test_a_dose_is_never_made_up_for(database: Database) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        patient = person(store)
+        course = service.order_course(store, order_of(patient), **brought(patient))
+        first, second = (visit.id for visit in open_visits(store, patient, "home-infusion"))
+        go(store, second, AT + timedelta(hours=37), *START[:1])
+    late = AT + timedelta(hours=24)
+    with database.writing(DOCTOR, at=late) as store:
+        assert service.miss_late(store) == [first]
+        assert service.miss_late(store) == []
+        assert store.read("Task", first)["statusReason"]["coding"][0]["code"] == "dose-missed"
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            go(store, second, AT + timedelta(hours=37), *START[1:])
+        assert refused.value.reason == "infusion-dose-too-late"
+        assert store.read("MedicationRequest", course.request["id"])["status"] == "active"
+
+
 def test_an_admission_stops_the_course_for_good(database: Database) -> None:
     with database.writing(DOCTOR, at=AT) as store:
         patient = person(store)

@@ -109,6 +109,7 @@ def test_one_shut_gate_keeps_everything_shut(gate: Gate) -> None:
         (START[:3], Act.MEASURE, 6, {"vitals": None}, "infusion-vitals-missing"),
         (START[:4], Act.PUNCTURE, 36, {}, "infusion-gates-too-old"),
         (START[:4], Act.PUNCTURE, 10, {"not_before": AT + timedelta(minutes=11)}, "infusion-gap-too-short"),
+        (START[:4], Act.PUNCTURE, 10, {"not_after": AT + timedelta(minutes=9)}, "infusion-dose-too-late"),
         (START, Act.REACT, 12, {"text": " "}, "infusion-text-missing"),
         (START, Act.LEAVE, 12, {}, "infusion-step-out-of-order"),
         ((*START, (Act.END, 60)), Act.OBSERVE, 89, {}, "infusion-observation-too-short"),

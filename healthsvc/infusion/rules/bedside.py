@@ -141,11 +141,12 @@ def apply(
     *,
     results: Iterable[GateResult] = (),
     not_before: datetime | None = None,
+    not_after: datetime | None = None,
 ) -> Bedside:
     """Take one step.
 
     ``results``: the twelve gates, asked at the bedside. ``not_before``: the
-    earliest moment that the gap after the dose before allows.
+    earliest moment that the gap after the dose before allows. ``not_after``: the latest start of this dose; a dose is never made up for.
 
     Raises:
         RuleViolation: the step may not follow, or what it needs is missing; the reason code says which.
@@ -166,7 +167,7 @@ def apply(
     if entry.act in {Act.MEASURE, Act.END} and entry.vitals is None:
         raise RuleViolation(f"{entry.act} needs the vital signs", reason="infusion-vitals-missing")
     if entry.act is Act.PUNCTURE:
-        _may_start(bedside, entry.at, policy, not_before)
+        _may_start(bedside, entry.at, policy, not_before, not_after)
     if entry.act is Act.OBSERVE:
         _observed(bedside, entry.at, policy)
     if entry.act in {Act.REFUSE, Act.REACT, Act.REFER, Act.REPORT} and not entry.text.strip():
@@ -214,7 +215,7 @@ def _all_open(results: Iterable[GateResult]) -> None:
             raise RuleViolation(f"gate {gate} is shut: {result.text}", reason=result.reason)
 
 
-def _may_start(bedside: Bedside, at: datetime, policy: InfusionPolicy, not_before: datetime | None) -> None:
+def _may_start(bedside: Bedside, at: datetime, policy: InfusionPolicy, not_before: datetime | None, not_after: datetime | None) -> None:
     cleared, measured = bedside.last(Act.CLEAR), bedside.last(Act.MEASURE)
     if cleared is None or at - cleared.at > timedelta(minutes=policy.clear_valid_minutes):
         raise RuleViolation(
@@ -231,6 +232,11 @@ def _may_start(bedside: Bedside, at: datetime, policy: InfusionPolicy, not_befor
     if not_before is not None and at < not_before:
         raise RuleViolation(
             f"the gap after the dose before ends at {not_before.isoformat(timespec='minutes')}; wait", reason="infusion-gap-too-short"
+        )
+    if not_after is not None and at > not_after:
+        raise RuleViolation(
+            "the time for this dose has passed; leave it out, the next one comes at its own time, and tell the doctor",
+            reason="infusion-dose-too-late",
         )
 
 
