@@ -15,6 +15,11 @@ _SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 _skipped: list[str] = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--pictures`` writes the README's pictures anew (healthsvc/docs/pictures)."""
+    parser.addoption("--pictures", action="store_true", help="write the README's pictures anew from the pages")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of test input beside the project; CI has it."""

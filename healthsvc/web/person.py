@@ -1,11 +1,14 @@
 """一人一档 one person's file: who, whom to call, what is agreed, what waits, and the story."""
 
+import math
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc.access.door import StoreReading
+from healthsvc.circle import service as circles
+from healthsvc.circle.words import VERDICT_NAMES
 from healthsvc.contract import service as contracts
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
@@ -75,6 +78,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "channel_reason": REASON_NAMES[channel.reason] if channel.reason else None,
         "channel_standing": STANDING_NAMES[channel.standing],
         "bed": homebeds.open_bed(store, id),
+        "circle": _circle(store, id),
         "complete": completeness_of(store, id),
         "missing_names": MISSING,
         "numbers": _numbers(known),
@@ -92,6 +96,20 @@ def _age(person: Person, store: Store) -> int | None:
     if person.birth is None:
         return None
     return on.year - person.birth.year - ((on.month, on.day) < (person.birth.month, person.birth.day))
+
+
+def _circle(store: Store, id: str) -> dict[str, Any] | None:
+    """Whether the home lies in the ten-minute circle, as last measured; None where it has not been."""
+    kept = circles.answer_of(store, id)
+    if kept is None:
+        return None
+    answer = kept[0]
+    seconds = answer.membership.travel.seconds
+    return {
+        "words": VERDICT_NAMES[answer.membership.verdict],
+        "minutes": round(seconds / 60) if math.isfinite(seconds) else None,
+        "station": answer.station.name if answer.station else "",
+    }
 
 
 def _numbers(person: Person) -> list[tuple[str, str]]:

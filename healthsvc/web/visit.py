@@ -106,15 +106,18 @@ def _filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store
     if typed.values:
         return typed
     now = store.at.astimezone(store.zone)
+    length = timedelta(minutes=visit.minutes)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     period = (encounter or {}).get("period", {})
-    start = datetime.fromisoformat(period["start"]).astimezone(store.zone) if "start" in period else now - timedelta(minutes=visit.minutes)
-    if start > now or start.date() != now.date():
-        start = now - timedelta(minutes=visit.minutes)
+    start = datetime.fromisoformat(period["start"]).astimezone(store.zone) if "start" in period else now
+    if not midnight <= start <= now - length:
+        start = max(now - length, midnight)
+    end = min(start + length, now)
     team = _participants(encounter)
     me = store.actor.id if store.actor.id.startswith("Practitioner/") else ""
     by = me or (team[0] if team else visit.owner or "")
     other = next((one for one in team if one != by), "")
-    suggested = {"day": f"{now:%Y-%m-%d}", "start": f"{start:%H:%M}", "end": f"{now:%H:%M}", "mode": "home", "by": by, "with": other}
+    suggested = {"day": f"{now:%Y-%m-%d}", "start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "mode": "home", "by": by, "with": other}
     return Typed(suggested)
 
 

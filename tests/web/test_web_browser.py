@@ -3,15 +3,28 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import SHOTS, Site, sign_in
+from PIL import Image
 
 from healthsvc.web import assets
+from healthsvc.web.help import DOCS
 
 pytestmark = pytest.mark.browser
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+PICTURES = {
+    "today-1280.png": "today.png",
+    "person-1280.png": "person.png",
+    "planned-1280.png": "planned.png",
+    "window-1280.png": "window.png",
+    "figures-1280.png": "figures.png",
+    "visit-390.png": "visit-phone.png",
+    "today-390.png": "today-phone.png",
+}
+"""Screenshots that documents show, and under which name."""
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 
 
@@ -20,6 +33,7 @@ def page(request: pytest.FixtureRequest, chromium: Any, site: Site) -> Iterator[
     """A fresh browser; afterwards: no other host was asked, nothing stood on the console."""
     context = chromium.new_context(viewport=request.param, locale="zh-CN", timezone_id="America/New_York")
     opened = context.new_page()
+    opened.keeps_pictures = request.config.getoption("--pictures")
     foreign: list[str] = []
     complaints: list[str] = []
     opened.on("request", lambda asked: foreign.append(asked.url) if not asked.url.startswith((site.url, "data:", "blob:")) else None)
@@ -46,7 +60,18 @@ def look(page: Any, name: str) -> None:
         found = page.evaluate("options => axe.run(document, options)", RULES)["violations"]
         assert [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found] == []
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}-{width}.png")
+    shot = SHOTS / f"{name}-{width}.png"
+    page.screenshot(path=shot)
+    if page.keeps_pictures and shot.name in PICTURES:
+        keep_small(shot, DOCS / "pictures" / PICTURES[shot.name])
+
+
+def keep_small(shot: Path, kept: Path) -> None:
+    """A picture for the README: as many colours as it needs and no more."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(shot) as picture:
+        picture.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(kept, optimize=True)
+    assert kept.stat().st_size < 150_000
 
 
 def test_signing_in_shows_the_day_with_its_map(page: Any, site: Site) -> None:
@@ -162,7 +187,7 @@ def test_the_coordinator_plans_a_day_and_sees_what_was_left_over(page: Any, site
     assert page.get_by_role("heading", name="当天未能排入").is_visible()
     first = page.locator(".stop .who").first.inner_text()
     page.get_by_role("button", name="确认", exact=True).first.click()
-    page.get_by_role("button", name="已确认").wait_for()
+    page.get_by_role("button", name="已确认").first.wait_for()
     assert page.locator(".stop .who").first.inner_text() == first
     look(page, "planned")
 
