@@ -188,8 +188,11 @@ def _refuse(arrival: Arrival, refusal: Refusal, read: Read | None) -> None:
 
 
 def _name(arrival: Arrival, header: Header) -> None:
-    arrival.sender = header.cut.field.join(header.sender)
-    arrival.control_id, arrival.event = header.control_id[: MAX_ID + 1], header.event[:32]
+    """The columns by which it is found again; no database keeps NUL in a text."""
+    sender = header.cut.field.join(header.sender)
+    arrival.sender, arrival.control_id, arrival.event = (
+        text.replace("\0", "") for text in (sender, header.control_id[: MAX_ID + 1], header.event[:32])
+    )
 
 
 def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str) -> None:
