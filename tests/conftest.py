@@ -7,12 +7,17 @@ from pathlib import Path
 
 import postgres
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine
 
 from healthsvc.store import Database
 
 _SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 _skipped: list[str] = []
+
+# a busy machine is no failure: properties are judged by what they find, pytest-timeout ends what hangs
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
