@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from healthsvc.errors import RuleViolation
+from healthsvc.errors import Conflict, RuleViolation
 from healthsvc.fhir.elements import codes, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE
@@ -89,7 +89,7 @@ def _settle(before: Bed | None, after: Bed, store: Store) -> None:
     was_open, is_open = before is not None and before.status in OPEN, after.status in OPEN
     key = f"homebed:{after.patient}"
     if is_open and not was_open:
-        store.claim(key, after.id)
+        _claim(key, after.id, store)
     if was_open and not is_open:
         store.release(key, after.id)
         visits.call_off(store, after, "bed-closed")
@@ -103,6 +103,15 @@ def _settle(before: Bed | None, after: Bed, store: Store) -> None:
         visits.replan_rounds(store, after, infusing, after=reviewed)
     elif before is not None and after.status is Status.ACTIVE and before.stable != after.stable:
         visits.replan_rounds(store, after, infusing)
+
+
+def _claim(key: str, bed: str, store: Store) -> None:
+    try:
+        store.claim(key, bed)
+    except Conflict:
+        raise Conflict(
+            "the person already has an open home bed; discharge that one first", reason="homebed-second-open", path="EpisodeOfCare.patient"
+        ) from None
 
 
 def _follow_hospital(old: Resource | None, new: Resource | None, store: Store) -> None:

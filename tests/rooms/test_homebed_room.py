@@ -71,7 +71,7 @@ def test_a_bed_is_established_with_its_rounds(database: Database) -> None:
         assert patient_again != patient
         again = service.establish(store, patient, replace(found, patient=patient), replace(signed, patient=patient), "dr-1", "nu-1", ON)
         assert again["meta"]["versionId"] == "1"
-    with database.writing(DOCTOR, at=AT + timedelta(days=1)) as store, pytest.raises(Conflict):
+    with database.writing(DOCTOR, at=AT + timedelta(days=1)) as store, pytest.raises(Conflict, match="already has an open home bed"):
         service.establish(
             store, patient, replace(found, patient=patient), replace(signed, patient=patient), "dr-1", "nu-1", date(2026, 11, 23)
         )
