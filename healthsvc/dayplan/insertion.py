@@ -35,6 +35,7 @@ def load(problem: Problem, plan: Plan, hard_price: float = 1e4) -> Space:
     w = space.world
     clear(w)
     rows = {(problem.visits[node.visit].id, problem.visits[node.visit].services[node.service].id): v for v, node in enumerate(space.nodes)}
+    w.person[:, at.ANCHOR] = -1
     people = {person.id: c for c, person in enumerate(problem.caregivers)}
     for route in plan.routes:
         c = people.get(route.caregiver)
@@ -115,7 +116,7 @@ def _candidates(space: Space, j: int) -> list[tuple[float, tuple[int, ...]]]:
 
     w = space.world
     first, count = int(w.job[j, at.FIRST]), int(w.job[j, at.COUNT])
-    prices = np.zeros(len(w.link))
+    prices = np.zeros(2 * len(w.link))
     spots.price_spots(w, first, prices)
     places = [int(p) for p in np.argsort(prices, kind="stable") if prices[p] < 1e290]
     if count == 1:
@@ -124,7 +125,7 @@ def _candidates(space: Space, j: int) -> list[tuple[float, tuple[int, ...]]]:
     for p in _spread(space, places):
         kept = _keep(space)
         if spots.put(w, first, p) < 1e290:
-            seconds = np.zeros(len(w.link))
+            seconds = np.zeros(2 * len(w.link))
             spots.price_spots(w, first + 1, seconds)
             found += [(float(seconds[q]), (p, int(q))) for q in np.argsort(seconds, kind="stable")[:3] if seconds[q] < 1e290]
         _put_back(space, kept)
@@ -136,7 +137,7 @@ def _spread(space: Space, places: list[int]) -> list[int]:
     per: dict[int, int] = {}
     chosen = []
     for p in places:
-        c = int(space.world.link[p, at.RT])
+        c = int(space.world.link[p % len(space.world.link), at.RT])
         if per.get(c, 0) < 4:
             per[c] = per.get(c, 0) + 1
             chosen.append(p)
@@ -149,7 +150,7 @@ def _by_person(space: Space, candidates: list[tuple[float, tuple[int, ...]]], mo
     per: dict[tuple[int, ...], int] = {}
     chosen: list[tuple[int, ...]] = []
     for _, places in candidates:
-        who = tuple(int(link[p, at.RT]) for p in places)
+        who = tuple(int(link[p % len(link), at.RT]) for p in places)
         per[who] = per.get(who, 0) + 1
         if per[who] <= 2:
             chosen.append(places)

@@ -5,7 +5,7 @@ from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.compiled import compiled
 from healthsvc.dayplan.dice import below
 from healthsvc.dayplan.layout import World
-from healthsvc.dayplan.links import begin, insert, undo, unlink
+from healthsvc.dayplan.links import begin, insert, insert_at, undo, unlink
 from healthsvc.dayplan.moves import finish, may_join, near_node, spot
 from healthsvc.dayplan.pricing import accept, evaluate, fixed_price
 from healthsvc.dayplan.timing import INFINITE
@@ -163,31 +163,31 @@ def replace(w: World, j: int, limit: float) -> bool:
 
 
 @compiled
-def best_spot(w: World, v: int, blink: int) -> tuple[int, float]:
-    """The cheapest place for ``v``: the node before it and the price. Each place is skipped once in ``blink`` (0: never)."""
-    found, best = -1, INFINITE
+def best_spot(w: World, v: int) -> tuple[int, bool]:
+    """The cheapest place for ``v``: the node before it (-1: none) and whether before the break that is taken there."""
+    found, before_break, best = -1, False, INFINITE
     n = w.flag[at.N]
     for c in range(w.flag[at.C]):
         if not may_join(w, v, c):
             continue
         p = n + c
         while p < n + w.flag[at.C]:
-            if blink == 0 or below(w.dice, blink) > 0:
+            for early in range(2 if w.person[c, at.HAS_REST] and w.person[c, at.ANCHOR] == p else 1):
                 travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
                 begin(w)
-                insert(w, v, p)
+                insert_at(w, v, p, early == 1)
                 fixed = fixed_price(w)
                 if fixed < best:
                     price = evaluate(w, fixed, 0.0, best)
                     if price < best:
-                        found, best = p, price
+                        found, before_break, best = p, early == 1, price
                 undo(w, travel, affinity, skip)
             p = w.link[p, at.NXT]
-    return found, best
+    return found, before_break
 
 
 @compiled
-def plan_visit(w: World, j: int, blink: int) -> bool:
+def plan_visit(w: World, j: int) -> bool:
     """Put every service of visit ``j`` where it is cheapest, one after the other.
 
     False (and nothing changed) where there is no place, or where leaving out a visit that may be left out is cheaper.
@@ -196,11 +196,11 @@ def plan_visit(w: World, j: int, blink: int) -> bool:
     count = w.job[j, at.COUNT]
     out = w.total[at.COST]
     for k in range(count):
-        p, _ = best_spot(w, first + k, blink)
+        p, early = best_spot(w, first + k)
         done = False
         if p >= 0:
             begin(w)
-            insert(w, first + k, p)
+            insert_at(w, first + k, p, early)
             fixed = fixed_price(w)
             price = evaluate(w, fixed, 0.0, 1e290)
             if price < INFINITE:
@@ -240,5 +240,5 @@ def construct(w: World, order: object) -> int:
     planned = 0
     for k in range(len(order)):  # type: ignore[arg-type]
         if w.job[order[k], at.POS] >= 0:  # type: ignore[index]
-            planned += plan_visit(w, order[k], 0)  # type: ignore[index]
+            planned += plan_visit(w, order[k])  # type: ignore[index]
     return planned

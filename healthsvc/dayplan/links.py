@@ -2,6 +2,7 @@
 
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.compiled import compiled
+from healthsvc.dayplan.dice import below
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.timing import mark_route, way
 
@@ -54,9 +55,18 @@ def unlink(w: World, v: int) -> None:
 
 @compiled
 def insert(w: World, v: int, p: int) -> None:
-    """Put service ``v`` after node ``p``."""
+    """Put service ``v`` after node ``p``; where the break is taken there, before or after the break as the dice fall."""
+    c = w.link[p, at.RT]
+    insert_at(w, v, p, w.person[c, at.ANCHOR] == p and w.person[c, at.HAS_REST] > 0 and below(w.dice, 2) == 0)
+
+
+@compiled
+def insert_at(w: World, v: int, p: int, early: bool) -> None:
+    """Put service ``v`` after node ``p``; ``early``: before the break that is taken there."""
     q, c = w.link[p, at.NXT], w.link[p, at.RT]
     mark_route(w, c)
+    if early:
+        w.person[c, at.ANCHOR] = v
     change = way(w, c, p, v) + way(w, c, v, q) - way(w, c, p, q)
     w.route[c, at.TRAVEL] += change
     w.route[c, at.WORK] += w.spec[v, at.DUR]
@@ -169,10 +179,12 @@ def swap_tails(w: World, u: int, v: int) -> None:
 
 @compiled
 def move_anchor(w: World, c: int, u: int) -> None:
-    """Caregiver ``c`` takes the break after node ``u`` instead."""
+    """Caregiver ``c`` takes the break after node ``u`` instead (-1: not at all)."""
     mark_route(w, c)
-    _dirty(w, w.link[w.person[c, at.ANCHOR], at.NXT])
-    _dirty(w, w.link[u, at.NXT])
+    if w.person[c, at.ANCHOR] >= 0:
+        _dirty(w, w.link[w.person[c, at.ANCHOR], at.NXT])
+    if u >= 0:
+        _dirty(w, w.link[u, at.NXT])
     w.person[c, at.ANCHOR] = u
 
 

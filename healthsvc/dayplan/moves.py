@@ -223,7 +223,15 @@ def shift_rest(w: World, limit: float) -> bool:
     n = w.flag[at.N]
     u = w.person[c, at.ANCHOR]
     steps = 1 + below(w.dice, 3)
-    if below(w.dice, 2) == 0:
+    if u < 0:
+        u = n + c
+        steps = below(w.dice, 16)
+        while steps > 0 and w.link[u, at.NXT] < n:
+            u = w.link[u, at.NXT]
+            steps -= 1
+    elif below(w.dice, 8) == 0:
+        u = -1
+    elif below(w.dice, 2) == 0:
         while steps > 0 and w.link[u, at.NXT] < n:
             u = w.link[u, at.NXT]
             steps -= 1

@@ -70,6 +70,9 @@ class Schedule:
 HEAVY = 50.0
 """The prohibitive price of a minute past a hard limit, in light prices or in the dearest visit that may be left out."""
 
+FAR = 1e4
+"""Minutes from which a way is no way at all."""
+
 FIRST_STAGE = 10_000
 """Proposals of the first stage under a time budget, before the speed is known."""
 
@@ -171,8 +174,10 @@ class Search:
         """What travel to one service costs in the present plan (or waits of that length, where travel is free)."""
         w = self.world
         minute = w.price[at.W_TRAVEL] or w.price[at.W_WAIT] or 1.0
-        planned = max(1, int((w.link[: len(self.space.nodes), at.RT] >= 0).sum()))
-        return max(1e-6, float(minute * w.total[at.SUM_TRAVEL] / planned))
+        planned = int((w.link[: len(self.space.nodes), at.RT] >= 0).sum())
+        if planned * 2 < len(self.space.nodes):
+            return max(1e-6, float(minute * w.way[w.way < FAR].mean()))
+        return max(1e-6, float(minute * w.total[at.SUM_TRAVEL] / max(1, planned)))
 
     def heat(self, share: float) -> float:
         """A temperature in the unit of the objective, not so high that every visit that may be left out is."""

@@ -5,7 +5,7 @@ from typing import Any
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.compiled import compiled
 from healthsvc.dayplan.layout import World
-from healthsvc.dayplan.links import begin, insert, undo
+from healthsvc.dayplan.links import begin, insert_at, undo
 from healthsvc.dayplan.moves import may_join
 from healthsvc.dayplan.pricing import accept, evaluate, fixed_price
 from healthsvc.dayplan.timing import INFINITE
@@ -13,8 +13,12 @@ from healthsvc.dayplan.timing import INFINITE
 
 @compiled
 def price_spots(w: World, v: int, prices: Any) -> None:
-    """Fill ``prices[p]`` with the price of the plan with service ``v`` after node ``p``; INFINITE where it cannot go."""
+    """Fill ``prices[p]`` with the price of the plan with service ``v`` after node ``p``; INFINITE where it cannot go.
+
+    ``prices[size + p]`` is the same before the break, where one is taken after ``p``.
+    """
     n = w.flag[at.N]
+    size = len(w.link)
     for p in range(len(prices)):
         prices[p] = INFINITE
     for c in range(w.flag[at.C]):
@@ -22,20 +26,25 @@ def price_spots(w: World, v: int, prices: Any) -> None:
             continue
         p = n + c
         while p < n + w.flag[at.C]:
-            travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
-            begin(w)
-            insert(w, v, p)
-            prices[p] = evaluate(w, fixed_price(w), 0.0, 1e290)
-            undo(w, travel, affinity, skip)
+            for early in range(2 if w.person[c, at.HAS_REST] and w.person[c, at.ANCHOR] == p else 1):
+                travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
+                begin(w)
+                insert_at(w, v, p, early == 1)
+                prices[size * early + p] = evaluate(w, fixed_price(w), 0.0, 1e290)
+                undo(w, travel, affinity, skip)
             p = w.link[p, at.NXT]
 
 
 @compiled
 def put(w: World, v: int, p: int) -> float:
-    """Put service ``v`` after node ``p`` whatever it costs; the price (INFINITE: pairs would wait for each other, nothing was changed)."""
+    """Put service ``v`` into place ``p`` (as in :func:`price_spots`) whatever it costs.
+
+    Returns the price; INFINITE where pairs would wait for each other in a circle, and nothing was changed.
+    """
+    size = len(w.link)
     travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
     begin(w)
-    insert(w, v, p)
+    insert_at(w, v, p % size, p >= size)
     fixed = fixed_price(w)
     price = evaluate(w, fixed, 0.0, 1e290)
     if price >= INFINITE:

@@ -45,9 +45,9 @@ def ready(w: World, v: int) -> float:
 @compiled
 def rest_taken(w: World, c: int) -> bool:
     """Whether the break at the caregiver's anchor still falls into its window."""
-    if not w.person[c, at.HAS_REST]:
-        return False
     u = w.person[c, at.ANCHOR]
+    if u < 0 or not w.person[c, at.HAS_REST]:
+        return False
     free = start_of(w, u) + w.spec[u, at.DUR]
     return max(free, w.route[c, at.REST_S]) <= w.route[c, at.REST_E]
 
