@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from healthsvc.errors import Issue
+from healthsvc.fhir import facts
 from healthsvc.fhir.registry import Registry
+from healthsvc.fhir.routes import routes
 from healthsvc.store import search_ast as ast
+from healthsvc.store.search_order import COLUMN_KEYS, Key
 from healthsvc.store.search_parse import LEAF_KINDS, shown
-from healthsvc.store.search_plan import COLUMN_KEYS, Key
 from healthsvc.store.search_values import BadValue
 
 SUMMARIES = ("true", "text", "data", "count", "false")
@@ -111,7 +114,27 @@ def _sort(registry: Registry, types: Sequence[str], text: str, options: Options)
     if None in found or len(kinds) != 1 or kinds & {"composite"} or (found[0] and found[0].type == "special"):
         options.issues.append(Issue(f"cannot sort by {shown(code)}; that part of _sort was ignored", "not-supported", "_sort", "warning"))
         return
-    options.keys.append(Key(cast(ast.Kind, kinds.pop()), tuple(f"{type}.{code}" for type in types), descending))
+    kind = cast(ast.Kind, kinds.pop())
+    single = kind == "date" and all(one is not None and has_one_value(one.expression, type) for one, type in zip(found, types, strict=True))
+    options.keys.append(Key(kind, tuple(f"{type}.{code}" for type in types), descending, single))
+
+
+@lru_cache(maxsize=4096)
+def has_one_value(expression: str, type: str) -> bool:
+    """Whether a resource of the type can have only one value of a date parameter: one way to it, and no list on the way."""
+    ways = set()
+    for route in routes(expression, type):
+        here, names = type, []
+        for step in route.steps:
+            if not isinstance(step, str) or step not in facts.shape(here).keys:
+                return False
+            element, ref = facts.shape(here).keys[step]
+            if element.max != 1:
+                return False
+            here = ref.name
+            names.append(element.name)
+        ways.add(tuple(names))
+    return len(ways) == 1
 
 
 def _include(registry: Registry, reverse: bool, modifier: str, value: str, options: Options) -> None:

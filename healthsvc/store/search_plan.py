@@ -15,31 +15,15 @@ from typing import Any, TypeGuard
 
 from healthsvc.store import search_ast as ast
 from healthsvc.store.search_leaf import EVER, Piece, all_of, among
+from healthsvc.store.search_order import COLUMN_KEYS, EVER_PIECE, KEYS, Key, after, ordering
 from healthsvc.store.search_rows import CEILING, COLUMNS, Rows
 from healthsvc.store.search_sql import LIVE, Writer
 from healthsvc.store.stored import Stored
 
-KEYS = {
-    "token": ("code", "system"),
-    "string": ("folded", "exact"),
-    "date": ("low", "high"),
-    "reference": ("target", "target_type"),
-    "quantity": ("low", "high"),
-    "uri": ("uri",),
-}
-"""Columns by which an index table sorts behind the parameter: the first is the sort key, the second completes the walk."""
+SORTED = 1500
+"""So many candidates are sorted rather than looked for along the order (both take about three milliseconds among 50,000)."""
 SMALL = 1000
 """Resources of a type that may all be tested to give a total that nobody asked for."""
-COLUMN_KEYS = {"_id": "r.id", "_lastUpdated": "r.updated", "_type": "r.type"}
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One sort key: a column of the resource (kind None) or a parameter of an index table."""
-
-    kind: ast.Kind | None
-    params: tuple[str, ...]
-    descending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +32,8 @@ class Slice:
 
     rows: list[Stored]
     position: list[Any] | None
+    last: list[Any] | None = None
+    """The position of the last row, whether more follow or not."""
 
 
 class Plan:
@@ -61,8 +47,8 @@ class Plan:
         nodes = node.nodes if isinstance(node, ast.All) else (node,)
         self.nodes = nodes
         first = rows.rarest(writer, nodes, types) if nodes else None
-        few = first is not None and rows.size(writer, first, types) < CEILING
-        self.source = writer.source(first, types) if first is not None and few else None
+        few = first is not None and rows.size(writer, first, types) < (min(SORTED, CEILING) if keys and len(nodes) == 1 else CEILING)
+        self.source = writer.source(first, types) if first is not None and few and not self._late_node(first) else None
         self.walked = next(filter(_walkable, nodes), None) if self.source is None and not keys else None
         taken = self.walked if self.source is None else first
         tested = [writer.bracketed(one, "r") for one in nodes if one is not taken]
@@ -79,14 +65,49 @@ class Plan:
             return self._sorted(count, position, with_key=False)
         if position is not None and position[0] == "none":
             return self._sorted(count, position[1:] or None, with_key=False, without=True)
-        first = self._sorted(count, position, with_key=True)
-        if first.position is not None:
+        first = self._with_key(count, position)
+        if first.position is not None or self._all_have_key():
             return first
         if len(first.rows) == count:
             more = self._sorted(1, None, with_key=False, without=True).rows
             return Slice(first.rows, ["none"] if more else None)
         rest = self._sorted(count - len(first.rows), None, with_key=False, without=True)
         return Slice(first.rows + rest.rows, rest.position)
+
+    def _with_key(self, count: int, position: Sequence[Any] | None) -> Slice:
+        """Rows that have the first key. Sorted by the very date that must be late enough, the walk begins at that date, and those
+        periods that begin earlier and reach over it are taken first."""
+        late = self._late()
+        if late is None:
+            return self._sorted(count, position, with_key=True)
+        edge, high = late
+        over = self._sorted(count, position, with_key=True, part=Piece("s.low<? AND s.high>?", (edge, high)))
+        if over.position is not None:
+            return over
+        begun = Piece("s.low>=?", (edge,))
+        if len(over.rows) == count:
+            more = self._sorted(1, over.last, with_key=True, part=begun).rows
+            return Slice(over.rows, over.last if more else None)
+        rest = self._sorted(count - len(over.rows), over.last or position, with_key=True, part=begun)
+        return Slice(over.rows + rest.rows, rest.position)
+
+    def _late(self) -> tuple[int, int] | None:
+        """Where the walk may begin, and over what earlier periods must reach; None where it begins at the beginning."""
+        if self.source is not None:
+            return None
+        found = [node for node in self.nodes if self._late_node(node)]
+        return max((node.low if node.op == "ge" else node.high, node.high) for node in found) if found else None
+
+    def _late_node(self, node: ast.Node | None) -> TypeGuard[ast.Dates]:
+        """Whether a condition says from which date on, of the very date by which is sorted."""
+        if len(self.keys) != 1 or self.keys[0].descending or not self.keys[0].single:
+            return False
+        return isinstance(node, ast.Dates) and node.params == self.keys[0].params and node.op in ("ge", "gt", "sa")
+
+    def _all_have_key(self) -> bool:
+        """Whether a condition already demands a value of the first key."""
+        leaves = (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present)
+        return any(isinstance(node, leaves) and node.params == self.keys[0].params for node in self.nodes)
 
     def count(self, most: int) -> int:
         """How many rows there are, counting no further than ``most``."""
@@ -134,14 +155,16 @@ class Plan:
         rows = [self.rows.stored(row) for row in found[:count]]
         return Slice(rows, [rows[-1].pk] if len(found) > count and rows else None)
 
-    def _sorted(self, count: int, position: Sequence[Any] | None, *, with_key: bool, without: bool = False) -> Slice:
+    def _sorted(
+        self, count: int, position: Sequence[Any] | None, *, with_key: bool, without: bool = False, part: Piece = EVER_PIECE
+    ) -> Slice:
         """Sorted rows: those that have the first key by its index, or those that do not have it, or by a column of the resource."""
         first, later = self.keys[0], list(self.keys[1:])
         down = first.descending
         head: list[tuple[str, bool]] = []
         condition = EVER_PIECE
         if with_key:
-            condition = self._keyed(first)
+            condition = all_of((self._keyed(first), part))
             names = KEYS[str(first.kind)] if not later else KEYS[str(first.kind)][:1]
             head = [(f"s.{name}", down) for name in names]
         elif without:
@@ -189,17 +212,20 @@ class Plan:
         by = ", ".join(written for name, (_, down) in zip(heads, named, strict=True) for written in ordering(name, down))
         found = self.rows.run(f"{sql} ORDER BY {by} LIMIT {count + 1}", values)
         rows = [self.rows.stored(row) for row in found[:count]]
-        if len(found) <= count or not rows:
+        if not rows:
             return Slice(rows, None)
         width = len(named) - len(scalars)
-        last = found[count - 1]
+        last = found[len(rows) - 1]
         heads_of, keys_of = list(last[6 : 6 + width]), list(last[6 + width :])
         place = [*heads_of[:-1], *keys_of, heads_of[-1]]
-        return Slice(rows, ["none", *place] if without else place)
+        place = ["none", *place] if without else place
+        return Slice(rows, place if len(found) > count else None, place)
 
     def _keyed(self, key: Key) -> Piece:
         """The index entry ``s`` of the key, of several the first in the order."""
         param = among("s.param", self.rows.params(key.params))
+        if key.single:
+            return param
         columns = KEYS[str(key.kind)]
         mine, other = ", ".join(f"s.{one}" for one in columns), ", ".join(f"o.{one}" for one in columns)
         sign = ">" if key.descending else "<"
@@ -218,35 +244,7 @@ class Plan:
         return Piece(f"SELECT {pick}({x}.{KEYS[key.kind][0]}) FROM ix_{key.kind} {x} WHERE {x}.pk=r.pk AND {known.sql}", known.args)
 
 
-EVER_PIECE = Piece(EVER)
 TABLE_OF = {ast.Tokens: "ix_token", ast.References: "ix_reference"}
-
-
-def ordering(name: str, down: bool) -> list[str]:
-    """ORDER BY terms; only keys that may be absent need the first."""
-    way = " DESC" if down else ""
-    return [f"{name} IS NULL", f"{name}{way}"] if name.startswith("k") else [f"{name}{way}"]
-
-
-def after(order: Sequence[tuple[str, bool]], position: Sequence[Any]) -> Piece:
-    """The rows behind a position in an order of several keys."""
-    same_way = len({down for _, down in order}) == 1 and not any(name.startswith("k") for name, _ in order)
-    if same_way:
-        names = ", ".join(name for name, _ in order)
-        return Piece(f"({names}) {'<' if order[0][1] else '>'} ({','.join('?' * len(order))})", tuple(position))
-    alternatives, args = [], []
-    for place in range(len(order)):
-        equal = [(name, value) for (name, _), value in zip(order[:place], position[:place], strict=True)]
-        name, down = order[place]
-        value = position[place]
-        if value is None:
-            continue  # nothing comes behind an absent value but later keys
-        parts = [f"{one} IS NULL" if v is None else f"{one}=?" for one, v in equal]
-        behind = f"{name}{'<' if down else '>'}?"
-        parts.append(f"({behind} OR {name} IS NULL)" if name.startswith("k") else behind)
-        alternatives.append(f"({' AND '.join(parts)})")
-        args += [v for _, v in equal if v is not None] + [value]
-    return Piece(f"({' OR '.join(alternatives)})", tuple(args))
 
 
 def _indexed(node: ast.Node) -> bool:
