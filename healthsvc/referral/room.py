@@ -1,22 +1,28 @@
-"""What every write of a referral's Task must pass, and what a completed follow-up visit does for its referral."""
+"""What every write of a referral's Task must pass; what a hospital stay and a completed follow-up visit do for a referral."""
 
 from typing import Final
 
+from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.referral.resources import is_referral, outcome_of, stage_of, task_id
 from healthsvc.referral.rules import TRANSITIONS as STEPS
 from healthsvc.referral.rules import Act, Stage, check_closing, check_step
-from healthsvc.referral.service import followed_up, read
+from healthsvc.referral.service import admission_cancelled, admitted, discharged, followed_up, read
 from healthsvc.store import Room, Store
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Kind
 
+_WARD: Final = frozenset({"IMP", "ACUTE", "NONAC"})
+
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
-    """Admit a step that the table has; a follow-up visit that becomes completed moves its referral on."""
+    """Admit a step that the table has; a hospital stay and a follow-up visit that becomes completed move a referral on."""
     if new is None:
         return
-    if is_referral(new):
+    if new["resourceType"] == "Encounter":
+        _follow_stay(old, new, store)
+    elif is_referral(new):
         before = stage_of(old) if old is not None and is_referral(old) else None
         after = stage_of(new)
         check_step(before, after)
@@ -29,6 +35,28 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
                 _move_on(source, store)
 
 
+def _follow_stay(old: Resource | None, new: Resource, store: Store) -> None:
+    """A stay that begins, ends or is taken back moves the referral that led to it, whoever writes the Encounter."""
+    patient, stay = reference_id(new.get("subject"), "Patient"), f"Encounter/{new['id']}"
+    before, after = _stays(old), _stays(new)
+    if patient is None or before == after:
+        return
+    if after:
+        admitted(store, patient, stay)
+    elif new.get("status") == "finished":
+        discharged(store, patient, stay)
+    elif new.get("status") in ("cancelled", "entered-in-error"):
+        admission_cancelled(store, patient, stay)
+
+
+def _stays(encounter: Resource | None) -> bool:
+    """Whether an Encounter says that the person is in a ward now."""
+    if encounter is None or encounter.get("status") not in ("in-progress", "onleave"):
+        return False
+    kind = encounter.get("class", {})
+    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in _WARD
+
+
 def _move_on(source: str, store: Store) -> None:
     kind, _, id = source.partition("/")
     if kind != "ServiceRequest" or store.find("Task", task_id(id)) is None:
@@ -37,4 +65,4 @@ def _move_on(source: str, store: Store) -> None:
         followed_up(store, id)
 
 
-ROOM: Final = Room("referral", frozenset({"Task"}), admit)
+ROOM: Final = Room("referral", frozenset({"Task", "Encounter"}), admit)

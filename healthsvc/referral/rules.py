@@ -33,6 +33,7 @@ class Act(StrEnum):
     FOLLOW_UP = "follow-up"
     CLOSE = "close"
     WITHDRAW = "withdraw"
+    CANCEL_ADMISSION = "cancel-admission"
 
 
 TRANSITIONS: Final[dict[tuple[Stage, Act], Stage]] = {
@@ -44,6 +45,7 @@ TRANSITIONS: Final[dict[tuple[Stage, Act], Stage]] = {
     (Stage.ACCEPTED, Act.TAKE_BACK): Stage.TAKEN_BACK,
     (Stage.ACCEPTED, Act.WITHDRAW): Stage.WITHDRAWN,
     (Stage.ADMITTED, Act.DISCHARGE): Stage.DISCHARGED,
+    (Stage.ADMITTED, Act.CANCEL_ADMISSION): Stage.ACCEPTED,
     (Stage.DISCHARGED, Act.ADMIT): Stage.ADMITTED,
     (Stage.DISCHARGED, Act.TAKE_BACK): Stage.TAKEN_BACK,
     (Stage.REQUESTED, Act.FOLLOW_UP): Stage.FOLLOWED_UP,

@@ -12,7 +12,7 @@ from healthsvc.referral.rules import OVER, Act, Direction, Outcome, Reason, Refe
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import derived_id
-from healthsvc.visit.rules import Kind, Priority, Visit, Window
+from healthsvc.visit.rules import WAITING, Kind, Priority, Visit, Window
 
 _BEFORE_STAY: Final = frozenset({Stage.REQUESTED, Stage.ACCEPTED, Stage.DISCHARGED, Stage.FOLLOWED_UP})
 
@@ -85,12 +85,25 @@ def withdraw(store: Store, referral: str, remark: str) -> Referral:
 
 
 def admitted(store: Store, patient: str, stay: str) -> Referral | None:
-    """The hospital has admitted the person (ADT A01): the latest open referral goes on; None where there is none. Twice changes nothing."""
+    """The hospital has admitted the person (ADT A01), or taken a discharge back (A13): the latest open referral goes on.
+
+    None where there is none. Twice changes nothing; the follow-up of a discharge that was taken back is called off.
+    """
     for referral in reversed(open_referrals(store, patient)):
         if referral.stay == stay and referral.stage is Stage.ADMITTED:
             return referral
         if referral.direction is Direction.UP and referral.stage in _BEFORE_STAY and referral.stay in (None, stay):
+            if referral.stage is Stage.DISCHARGED:
+                _call_off_follow_up(store, referral)
             return _move(store, replace(referral, stay=stay), Act.ADMIT)
+    return None
+
+
+def admission_cancelled(store: Store, patient: str, stay: str) -> Referral | None:
+    """The hospital has taken the admission back (ADT A11): the referral waits again. Twice changes nothing."""
+    for referral in open_referrals(store, patient):
+        if referral.stay == stay and referral.stage is Stage.ADMITTED:
+            return _move(store, replace(referral, stay=None), Act.CANCEL_ADMISSION)
     return None
 
 
@@ -126,15 +139,17 @@ def close(store: Store, referral: str, outcome: Outcome) -> Referral:
 
 def plan_follow_up(store: Store, referral: Referral) -> Resource:
     """Ask for the follow-up visit of a referral, within the days of the policy; once for each stay."""
+    known = store.find("Task", _follow_up_id(referral))
+    if known is not None and known["status"] == "cancelled":
+        return visits.reopen(store, known["id"])
     policy = visits.policy_of(store)
     on = today(store)
     days = int(store.policy.value("referral.follow_up_days", on))
     last = datetime.combine(on + timedelta(days=days), time(23, 59, 59), store.zone)
-    stay = (referral.stay or "").rpartition("/")[2]
     return visits.request(
         store,
         Visit(
-            id=derived_id("follow-up", f"{referral.id}-{stay}" if stay else referral.id),
+            id=_follow_up_id(referral),
             kind=Kind.FOLLOW_UP,
             person=referral.person,
             window=Window(store.at, last),
@@ -147,6 +162,17 @@ def plan_follow_up(store: Store, referral: Referral) -> Resource:
             title="转诊随访",
         ),
     )
+
+
+def _follow_up_id(referral: Referral) -> str:
+    stay = (referral.stay or "").rpartition("/")[2]
+    return derived_id("follow-up", f"{referral.id}-{stay}" if stay else referral.id)
+
+
+def _call_off_follow_up(store: Store, referral: Referral) -> None:
+    planned = store.find("Task", _follow_up_id(referral))
+    if planned is not None and visits.read(store, planned["id"]).status in WAITING:
+        visits.cancel(store, planned["id"], "discharge-cancelled")
 
 
 def _move(store: Store, referral: Referral, act: Act) -> Referral:

@@ -106,3 +106,38 @@ def test_a_plain_write_obeys_the_way(database: Database) -> None:
         with pytest.raises(RuleViolation) as refused:
             store.put(task | {"status": "completed", "businessStatus": {"coding": [stage | {"code": "closed"}]}})
         assert refused.value.reason == "referral-outcome"
+
+
+def stay(store: Store, person: str, status: str) -> None:
+    store.put(
+        {
+            "resourceType": "Encounter",
+            "id": "stay",
+            "status": status,
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+            "subject": {"reference": f"Patient/{person}"},
+            "period": {"start": AT.isoformat()},
+        }
+    )
+
+
+def test_a_stay_moves_the_referral_whoever_writes_it(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        referral = referred(store)
+        way = []
+        for status in ("in-progress", "finished", "in-progress", "finished"):
+            stay(store, referral.person, status)
+            open_now = [one.id for one in visits.open_visits(store, referral.person, "follow-up")]
+            way.append((service.read(store, referral.id).stage, len(open_now)))
+        assert way == [(Stage.ADMITTED, 0), (Stage.DISCHARGED, 1)] * 2
+
+
+def test_an_admission_that_is_taken_back_leaves_the_referral_waiting(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        referral = referred(store)
+        stay(store, referral.person, "in-progress")
+        stay(store, referral.person, "cancelled")
+        back = service.read(store, referral.id)
+        assert (back.stage, back.stay) == (Stage.ACCEPTED, None)
+        assert service.admission_cancelled(store, referral.person, "Encounter/stay") is None
+        assert service.admitted(store, referral.person, "Encounter/other") is not None
