@@ -1,0 +1,223 @@
+"""One more visit, why one is left over, which the day takes on, what changed: all computed, none phrased."""
+
+import time
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from healthsvc.dayplan import words
+from healthsvc.dayplan.day import DayPlan, DayRoute, DayStop
+from healthsvc.dayplan.difference import difference
+from healthsvc.dayplan.explain import RELAXATIONS, why_left
+from healthsvc.dayplan.insertion import rank_insertions
+from healthsvc.dayplan.pacing import days_left, share
+from healthsvc.dayplan.plan import LeftOver, Plan
+from healthsvc.dayplan.problem import Caregiver, Gap, Problem, Service, Visit, Weights, Window
+from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty, Held, problem_of, services_of, skip_price, windows_of
+from healthsvc.dayplan.service import policy_of
+from healthsvc.dayplan.solve import StopRule, solve
+from healthsvc.errors import NotFound
+from healthsvc.policy import load
+from healthsvc.visit.rules import Priority
+from healthsvc.visit.rules import Visit as Task
+from healthsvc.visit.rules import Window as Period
+
+NURSE, DOCTOR = frozenset({"nurse"}), frozenset({"doctor"})
+ON = date(2026, 3, 2)
+"""A Monday."""
+
+
+@pytest.fixture(scope="module")
+def policy() -> DayPolicy:
+    return policy_of(load(), ON)
+
+
+@pytest.fixture(scope="module")
+def city() -> tuple[Problem, Plan]:
+    """Three hundred planned visits and one more."""
+    chance = np.random.default_rng(5)
+    spots = chance.uniform(0, 60, (302, 2))
+    ways = np.sqrt(((spots[:, None] - spots[None]) ** 2).sum(axis=2)) * 0.4
+    visits = [
+        Visit(f"v{k}", k, (Service("s", NURSE, 20.0),), (Window(float(o), float(o) + 180.0),), must=False, skip_cost=1000.0, hard=True)
+        for k, o in enumerate(chance.uniform(0, 300, 301), 1)
+    ]
+    staff = tuple(Caregiver(f"c{k}", NURSE, 0, 0, Window(0.0, 540.0)) for k in range(22))
+    problem = Problem(tuple(visits), staff, {"": ways}, Weights(travel=1.0), overtime_hard=True)
+    rest = replace(problem, visits=problem.visits[:-1])
+    plan = solve(rest, StopRule(iterations=400_000), 1)
+    assert not plan.left_over
+    return problem, plan
+
+
+def test_an_urgent_visit_is_ranked_into_three_hundred_in_well_under_a_second(city: tuple[Problem, Plan]) -> None:
+    problem, plan = city
+    rank_insertions(problem, plan, "v301")
+    begun = time.perf_counter()
+    found = rank_insertions(problem, plan, "v301", most=5)
+    assert time.perf_counter() - begun < 1.0
+    assert len(found) == 5
+    assert all(a.cost <= b.cost for a, b in pairwise(found))
+    assert all(one.starts[0] >= problem.visits[-1].windows[0].start for one in found)
+
+
+def test_a_double_visit_is_ranked_with_two_people(city: tuple[Problem, Plan]) -> None:
+    problem, plan = city
+    double = replace(problem.visits[-1], services=(Service("1", NURSE, 20.0), Service("2", NURSE, 20.0)), gap=Gap(0.0, 0.0))
+    best = rank_insertions(replace(problem, visits=(*problem.visits[:-1], double)), plan, "v301")[0]
+    assert len(set(best.caregivers)) == 2
+    assert best.starts[0] == best.starts[1]
+
+
+def test_only_a_visit_of_the_problem_can_be_ranked(city: tuple[Problem, Plan]) -> None:
+    with pytest.raises(NotFound):
+        rank_insertions(*city, "nobody")
+
+
+LINE = np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0))) * 10.0
+
+
+def kept_out(visit: Visit, others: list[Visit] | None = None, staff: list[Caregiver] | None = None) -> tuple[str, ...]:
+    """The constraints that keep ``visit`` out of the plan of the others."""
+    people = tuple(staff or [Caregiver("x", NURSE, 0, 0, Window(0.0, 200.0))])
+    whole = Problem((*(others or []), visit), people, {"": LINE}, Weights(travel=1.0), overtime_hard=True)
+    plan = solve(replace(whole, visits=whole.visits[:-1]), StopRule(iterations=5_000), 1)
+    return why_left(whole, replace(plan, left_over=(LeftOver(visit.id),)), [visit.id])[visit.id].constraints
+
+
+def ask(place: int = 1, opens: float = 0.0, closes: float = 150.0, minutes: float = 20.0, skills: frozenset[str] = NURSE) -> Visit:
+    return Visit("v", place, (Service("s", skills, minutes),), (Window(opens, closes),), must=False, skip_cost=500.0, hard=True)
+
+
+def test_the_binding_constraint_is_found() -> None:
+    assert kept_out(ask(place=5, closes=10.0)) == ("window",)
+    assert kept_out(ask(skills=DOCTOR)) == ("skill",)
+    assert kept_out(ask(opens=190.0, closes=195.0)) in {("shift",), ("window",)}
+    assert kept_out(ask(minutes=200.0)) == ("shift",)
+    assert kept_out(replace(ask(), barred=frozenset({"x"}))) in {("barred",), ("staff",)}
+    pair = replace(ask(), services=(Service("1", NURSE, 20.0), Service("2", NURSE, 20.0)), gap=Gap(0.0, 0.0))
+    assert kept_out(pair) in {("staff",), ("together",)}
+
+
+def test_another_nurse_is_what_lacks_when_everybody_is_busy() -> None:
+    busy = [replace(ask(place=0, opens=0.0, closes=0.0, minutes=195.0), id="busy", skip_cost=9000.0)]
+    assert kept_out(replace(ask(), windows=(Window(0.0, 60.0),)), busy) == ("staff",)
+
+
+def test_two_constraints_together_are_found() -> None:
+    assert len(kept_out(ask(skills=DOCTOR, place=5, closes=10.0))) == 2
+
+
+def test_a_place_that_is_not_worth_its_price_is_a_matter_of_priority() -> None:
+    assert kept_out(replace(ask(place=5), skip_cost=50.0)) == ("priority",)
+
+
+def test_every_constraint_has_words() -> None:
+    assert set(RELAXATIONS) <= set(words.LEFT_OVER)
+    assert words.left_over(("window", "staff"))[1].count(";") >= 1
+
+
+def period(first: int, last: int) -> Period:
+    midnight = datetime(ON.year, ON.month, ON.day, tzinfo=UTC)
+    return Period(midnight + timedelta(days=first), midnight + timedelta(days=last, hours=23, minutes=59))
+
+
+def task(id: str, first: int = -10, last: int = 20, **more: object) -> Task:
+    return Task(id, "quarterly-checkup", f"p-{id}", period(first, last), 30, DOCTOR, **more)  # type: ignore[arg-type]
+
+
+def day_with(calls: list[Call], staff: int = 2) -> Day:
+    duties = tuple(Duty(f"Practitioner/d{k}", f"d{k}", DOCTOR, "Location/s", 0, 480.0, 1020.0) for k in range(staff))
+    places = 1 + max((call.place for call in calls), default=0)
+    return Day(ON, tuple(calls), duties, {"": np.abs(np.subtract.outer(np.arange(places), np.arange(places))) * 1.0})
+
+
+def test_a_day_takes_its_share_and_what_is_pressing(policy: DayPolicy) -> None:
+    calls = [Call(task(f"t{k:02}", last=18), 1 + k) for k in range(30)]
+    calls += [Call(task("late", -60, -5), 40, overdue_days=5), Call(task("closing", last=0), 41, last_day=True)]
+    divided = share(day_with(calls), policy)
+    chosen = {call.task.id for call in divided.today}
+    assert {"late", "closing"} <= chosen
+    assert len(chosen) == 2 + 2  # thirty visits over fifteen working days
+    assert len(divided.later) == 28
+
+
+def test_a_street_is_taken_together(policy: DayPolicy) -> None:
+    calls = [Call(task(f"t{k:02}", last=4), k + 1 if k % 2 else 200 + k) for k in range(20)]
+    taken = share(day_with(calls), policy).today
+    assert {call.place < 100 for call in taken} in ({True}, {False})
+
+
+def test_more_than_can_be_made_is_named_beyond(policy: DayPolicy) -> None:
+    calls = [Call(task(f"t{k:02}", -90, -1), 1, overdue_days=k + 1) for k in range(60)]
+    divided = share(day_with(calls), policy)
+    assert len(divided.today) == 36  # two doctors, nine hours each, half an hour a visit
+    assert min(call.overdue_days for call in divided.today) > 20
+
+
+def test_working_days_are_counted() -> None:
+    assert days_left(Call(task("t", last=0), 1), ON) == 1
+    assert days_left(Call(task("t", last=6), 1), ON) == 5
+    assert days_left(Call(task("t", last=7), 1), ON) == 6
+
+
+def test_windows_of_the_day(policy: DayPolicy) -> None:
+    assert windows_of(Call(task("t"), 1), ON, policy) == (Window(480.0, 1440.0),)
+    timed = replace(task("t"), earliest=datetime(2026, 1, 1, 9, 30).time(), latest=datetime(2026, 1, 1, 11).time())  # noqa: DTZ001
+    assert windows_of(Call(timed, 1), ON, policy) == (Window(570.0, 660.0),)
+    assert windows_of(Call(timed, 1, not_before=700.0), ON, policy) == ()
+    held = Call(task("t"), 1, held=Held(("Practitioner/d0",), 600.0))
+    assert windows_of(held, ON, policy) == (Window(580.0, 620.0),)
+    assert windows_of(Call(task("t", -40, -20), 1, overdue_days=20), ON, policy) == (Window(480.0, 1440.0),)
+
+
+def test_prices_rank_what_is_pressing(policy: DayPolicy) -> None:
+    routine = Call(task("r"), 1)
+    closing, overdue = replace(routine, last_day=True), replace(routine, overdue_days=3)
+    urgent = replace(routine, task=replace(routine.task, priority=Priority.URGENT))
+    pinned = replace(routine, held=Held(("Practitioner/d0",), 600.0, pinned=True))
+    prices = [skip_price(call, policy) for call in (routine, closing, overdue, urgent, pinned)]
+    assert prices == sorted(prices)
+
+
+def test_who_has_to_come() -> None:
+    assert services_of(replace(task("t"), skills=frozenset({"doctor", "nurse"}), staff=2))[1].skills == NURSE
+    assert [one.skills for one in services_of(replace(task("t"), staff=2))] == [DOCTOR, frozenset()]
+    assert len(services_of(task("t"))) == 1
+
+
+def test_the_own_doctor_comes_unless_it_is_far(policy: DayPolicy) -> None:
+    call = Call(replace(task("t"), owner="Practitioner/d1"), 1)
+    day = day_with([call])
+    plan = solve(problem_of(day, policy), StopRule(iterations=3_000), 1)
+    assert [who for who, _ in plan.stops()] == ["Practitioner/d1"]
+    away = replace(
+        day, duties=(day.duties[0], replace(day.duties[1], place=2)), travel={"": np.array([[0, 1, 50], [1, 0, 50], [50, 50, 0.0]])}
+    )
+    plan = solve(problem_of(away, policy), StopRule(iterations=3_000), 1)
+    assert [who for who, _ in plan.stops()] == ["Practitioner/d0"]
+
+
+def stop(task: str, who: str, hour: int, minute: int = 0) -> DayStop:
+    at = datetime(2026, 3, 2, hour, minute, tzinfo=UTC)
+    return DayStop(task, "p", "quarterly-checkup", "体检", (who,), at, at, at + timedelta(minutes=30), 5.0, "road", 10.0)
+
+
+def of(stops: list[DayStop]) -> DayPlan:
+    at = datetime(2026, 3, 2, 7, tzinfo=UTC)
+    return DayPlan(ON, at, (DayRoute("Practitioner/z", "Z", "Location/s", at, at, tuple(stops)),), ())
+
+
+def test_a_difference_that_a_person_can_read() -> None:
+    before = of([stop("a", "Practitioner/z", 9, 40), stop("b", "Practitioner/z", 11), stop("c", "Practitioner/z", 12)])
+    after = of([stop("a", "Practitioner/z", 10, 20), stop("b", "Practitioner/y", 11), stop("d", "Practitioner/z", 13)])
+    changes = {change.task: change for change in difference(before, after)}
+    assert {name: change.kind for name, change in changes.items()} == {"a": "moved", "b": "handed-over", "c": "removed", "d": "added"}
+    names = {"Practitioner/z": "Zhou", "Practitioner/y": "Yang"}
+    assert changes["a"].words(names.__getitem__)[1] == "Zhou takes 体检 at 10:20 instead of Zhou at 09:40"
+    assert all(all(change.words(names.__getitem__)) for change in changes.values())
+    assert difference(before, before) == ()
+    assert len(difference(None, after)) == 3

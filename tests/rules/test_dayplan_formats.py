@@ -1,0 +1,113 @@
+"""Published formats: read with care, written so that they read back, refused with the place of the fault."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from healthsvc.dayplan.formats import reading
+from healthsvc.dayplan.instance import read_instance, solve_instance
+from healthsvc.errors import Invalid, Malformed, NotSupported
+
+INSTANCES = Path(__file__).resolve().parents[2] / "fixtures/instances"
+
+
+def spoiled(name: str, tmp_path: Path, change: Any) -> Path:
+    """A copy of an instance with a fault in it."""
+    found = copy.deepcopy(json.loads((INSTANCES / name).read_text()))
+    change(found)
+    path = tmp_path / name
+    path.write_text(json.dumps(found))
+    return path
+
+
+@pytest.mark.parametrize("name", ["mankowska-12", "unified-15"])
+def test_a_solution_is_solved_proved_and_written(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "solution.json"
+    first = solve_instance(INSTANCES / f"{name}.json", iterations=40_000, out=out)
+    written = out.read_text()
+    again = solve_instance(INSTANCES / f"{name}.json", iterations=40_000, out=out)
+    assert (first.cost, written) == (again.cost, out.read_text())
+    assert first.lines()[0] == f"cost {first.cost:.3f}"
+    assert first.as_json()["cost"] == first.cost
+    assert json.loads(written)["routes"][0].keys() == {"caregiver_id", "locations"}
+
+
+def test_two_processes_search_side_by_side(tmp_path: Path) -> None:
+    summary = solve_instance(INSTANCES / "mankowska-12.json", iterations=20_000, jobs=2, out=tmp_path / "o.json")
+    assert summary.evaluations > 30_000
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.pop("distances"), "distances is missing"),
+        (lambda d: d["distances"].pop(), "square matrix"),
+        (lambda d: d["distances"][1].__setitem__(2, "far"), "not a number"),
+        (lambda d: d["distances"][1].__setitem__(2, -1), "negative"),
+        (lambda d: d.__setitem__("central_offices", []), "exactly one office"),
+        (lambda d: d["patients"].append(d["patients"][0]), "rows"),
+        (lambda d: d["patients"][3].__setitem__("time_window", [5]), r"patients\[3\].time_window"),
+        (lambda d: d["patients"][3].__setitem__("time_window", [9, 5]), "ends before it begins"),
+        (lambda d: d["patients"][3].__setitem__("id", d["patients"][2]["id"]), "appears twice"),
+        (lambda d: d["patients"][3].__setitem__("required_caregivers", []), "one or two services"),
+        (lambda d: d["patients"][6]["synchronization"].__setitem__("type", "sometimes"), "simultaneous, or sequential"),
+        (lambda d: d["caregivers"][0].__setitem__("abilities", "s1"), "list of texts"),
+    ],
+)
+def test_a_garbled_mankowska_instance_says_where(change: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match=said):
+        read_instance(spoiled("mankowska-12.json", tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["metadata"].pop("cost_components"), "cost_components is missing"),
+        (lambda d: d["metadata"].__setitem__("time_window_met", "whenever"), "time_window_met"),
+        (lambda d: d["patients"][0].__setitem__("distance_matrix_index", 99), "row of the distance matrix"),
+        (lambda d: d["patients"][0].__setitem__("time_windows", []), "windows in order"),
+        (lambda d: d["caregivers"][0].__setitem__("departing_point", "moon"), "not a terminal point"),
+        (lambda d: d["caregivers"][0].__setitem__("working_shift", {"start": 9, "end": 1}), "ends before"),
+        (lambda d: d["metadata"]["cost_components"].__setitem__("travel_time", -1), "negative"),
+    ],
+)
+def test_a_garbled_unified_instance_says_where(change: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match=said):
+        read_instance(spoiled("unified-15.json", tmp_path, change))
+
+
+def test_an_objective_that_we_do_not_know_is_not_guessed(tmp_path: Path) -> None:
+    path = spoiled("unified-15.json", tmp_path, lambda d: d["metadata"]["cost_components"].__setitem__("happiness", 3))
+    with pytest.raises(NotSupported, match="happiness"):
+        read_instance(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not JSON"),
+        (b"[1]", "one JSON object"),
+        (b"{}", "neither"),
+        (b'{"a": NaN}', "NaN"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[" * 100_000, "deep"),
+    ],
+)
+def test_what_is_no_instance_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "garbled.json"
+    path.write_bytes(content)
+    with pytest.raises(Malformed, match=said):
+        read_instance(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match="cannot read"):
+        reading.load(tmp_path / "missing.json")
+
+
+def test_no_time_is_no_search() -> None:
+    with pytest.raises(Invalid):
+        solve_instance(INSTANCES / "mankowska-12.json", seconds=0)
