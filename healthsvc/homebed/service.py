@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 
 from healthsvc.errors import Invalid, NotFound, RuleViolation
 from healthsvc.fhir.consent import SignedConsent, is_consent, to_consent, to_signed
-from healthsvc.fhir.elements import codes, reference_id
+from healthsvc.fhir.elements import codes, extensions, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE
 from healthsvc.healthfile.resources import is_deceased
@@ -188,11 +188,7 @@ def blockers(store: Store, bed: Bed, how: Discharge) -> tuple[tuple[str, str], .
 def loose_ends(store: Store, patient: str) -> Loose:
     """Open infusion courses, and drug returns that nobody has confirmed (SupplyDelivery in progress)."""
     courses = [one for one in infusion_orders(store, patient) if one["status"] in ("active", "on-hold", "draft")]
-    returns = [
-        one
-        for one in store.select("SupplyDelivery", patient=patient, status="in-progress")
-        if "drug-return" in codes(one.get("type"), HOME_CARE)
-    ]
+    returns = [one for one in store.select("SupplyDelivery", patient=patient, status="in-progress") if extensions(one, "drug-return")]
     return Loose(len(courses), len(returns))
 
 

@@ -11,6 +11,7 @@ from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.infusion import bedside, service
 from healthsvc.infusion.records import Given, OfTheDay
+from healthsvc.infusion.returns import confirm_return, open_returns
 from healthsvc.infusion.rules.bedside import Entry, late_checks, next_check, possible
 from healthsvc.infusion.rules.drugs import from_table
 from healthsvc.infusion.rules.gates import GateResult
@@ -41,6 +42,14 @@ class Taken(BaseModel):
 
     entry: Entry
     of_the_day: OfTheDay | None = None
+
+
+class Who(BaseModel):
+    """Who acts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(min_length=1, max_length=64, description="Practitioner id")
 
 
 class Why(BaseModel):
@@ -76,6 +85,18 @@ def read(course: str, store: StoreReading) -> Response:
 def stop(course: str, why: Why, store: StoreWriting) -> Response:
     """Stop a course."""
     return fhir(service.stop(store, course, why.reason))
+
+
+@router.get("/returns")
+def returns(store: StoreReading, patient: str) -> Response:
+    """Packages of a person's stopped courses that nobody has taken back yet."""
+    return collection(open_returns(store, patient))
+
+
+@router.post("/returns/{supply}/confirm")
+def confirm(supply: str, who: Who, store: StoreWriting) -> Response:
+    """Somebody has taken the packages back."""
+    return fhir(confirm_return(store, supply, who.by))
 
 
 @router.get("/overrides")
@@ -115,6 +136,12 @@ def shown(course: service.Course, status: int = 200) -> Response:
 def fhir(resource: Resource) -> Response:
     """FHIR content with its decimals as they were written."""
     return Response(dumps(resource), media_type="application/fhir+json")
+
+
+def collection(resources: list[Resource]) -> Response:
+    """Resources as a collection Bundle; an empty one has no entries."""
+    entries = [{"resource": one} for one in resources]
+    return fhir({"resourceType": "Bundle", "type": "collection", **({"entry": entries} if entries else {})})
 
 
 def result(one: GateResult) -> dict[str, Any]:

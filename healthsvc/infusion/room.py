@@ -12,6 +12,7 @@ from healthsvc.infusion import bedside, reaction, service, visits
 from healthsvc.infusion.evidence import files_of, patient_in_hospital
 from healthsvc.infusion.records import Given, given_id, is_given, status_of, to_given
 from healthsvc.infusion.resources import is_course, nurse_id, to_order
+from healthsvc.infusion.returns import ask_return
 from healthsvc.infusion.rules.bedside import TRANSITIONS, Act, Bedside, Entry, Step, apply
 from healthsvc.infusion.rules.course import doses
 from healthsvc.infusion.rules.gates import GateResult
@@ -72,7 +73,8 @@ def _admit_course(old: Resource | None, new: Resource | None, store: Store) -> N
         _begin(new, id, store)
     if before == "active" and after != "active":
         store.release(claim_of(id), f"MedicationRequest/{id}")
-        visits.call_off(store, to_order(new).patient, id, "course-" + after)
+        left = visits.call_off(store, to_order(new).patient, id, "course-" + after)
+        ask_return(store, new, left)
 
 
 def _begin(request: Resource, id: str, store: Store) -> None:

@@ -14,7 +14,7 @@ from healthsvc.infusion.rules.parameters import InfusionPolicy
 from healthsvc.store import Store
 from healthsvc.visit.resources import derived_id, is_visit, to_visit
 from healthsvc.visit.rules import OPEN, Kind, Priority, Status, Visit, Window
-from healthsvc.visit.service import cancel, cancel_all, open_visits, request
+from healthsvc.visit.service import cancel, open_visits, request
 
 INPUT = code_system("infusion-input")
 """Task.input of a dose: ``dose-number``; ``after`` (the Task of the dose before) and ``gap`` (least minutes between the two starts)."""
@@ -51,18 +51,13 @@ def dose_id(course: str, dose: Dose) -> str:
     return derived_id(f"dose{dose.number}", course)
 
 
-def call_off(store: Store, patient: str, course: str, reason: str) -> list[str]:
-    """Call off the open visits of a course, except one that is under way."""
+def call_off(store: Store, patient: str, course: str, reason: str) -> int:
+    """Call off the open visits of a course, except one that is under way; gives how many doses that were."""
     source = f"MedicationRequest/{course}"
-    under_way = [
-        one for one in open_visits(store, patient, Kind.HOME_INFUSION) if one.status is Status.IN_PROGRESS and source in one.sources
-    ]
-    if not under_way:
-        return cancel_all(store, patient, reason, source)
-    gone = [one.id for one in open_visits(store, patient) if source in one.sources and one.status is not Status.IN_PROGRESS]
-    for task in gone:
-        cancel(store, task, reason)
-    return gone
+    gone = [one for one in open_visits(store, patient) if source in one.sources and one.status is not Status.IN_PROGRESS]
+    for visit in gone:
+        cancel(store, visit.id, reason)
+    return sum(visit.kind == Kind.HOME_INFUSION for visit in gone)
 
 
 def ask_round(store: Store, order: Order, course: str, policy: InfusionPolicy) -> Resource | None:

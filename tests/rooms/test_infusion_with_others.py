@@ -13,9 +13,10 @@ from healthsvc.greenchannel.resources import flag_id
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import merge, register
 from healthsvc.homebed import service as homebeds
-from healthsvc.homebed.rules.bed import Diagnosis
+from healthsvc.homebed.rules.bed import Diagnosis, Discharge
 from healthsvc.homebed.rules.eligibility import Assessment
 from healthsvc.infusion import service
+from healthsvc.infusion.returns import confirm_return, open_returns
 from healthsvc.infusion.rules.order import FirstDose, Order
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.visit.service import open_visits
@@ -45,8 +46,8 @@ def everything(store: Store) -> tuple[str, str, str]:
     return patient, str(bed), str(ordered(store, patient).request["id"])
 
 
-def ordered(store: Store, patient: str, days: int = 5) -> service.Course:
-    order = Order(patient, "dr-1", "ambroxol", "氨溴索", "30 mg", "0.9%氯化钠", 100, 120, NEXT, days)
+def ordered(store: Store, patient: str, days: int = 5, batch: str | None = None) -> service.Course:
+    order = Order(patient, "dr-1", "ambroxol", "氨溴索", "30 mg", "0.9%氯化钠", 100, 120, NEXT, days, batch=batch)
     signed = SignedConsent("c-1", patient, "infusion", AT - timedelta(hours=1), risks_told=True)
     return service.order_course(store, order, consent=signed, first_dose=FirstDose(ON, "示范医院", "ambroxol"))
 
@@ -99,3 +100,21 @@ def test_a_merge_keeps_bed_and_channel_within_reach(database: Database) -> None:
         assert found.id == bed
         assert channels.answer_for(store, survivor, ON).entitled
         assert service.stop_all(store, survivor, "order-changed") == [course]
+
+
+def test_what_was_set_aside_comes_back_before_the_bed_is_closed(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient, bed, course = everything(store)
+        service.stop(store, course, "order-changed")
+        assert open_returns(store, patient) == []
+        again = ordered(store, patient, days=4, batch="B1").request["id"]
+        service.stop(store, again, "order-changed")
+        (back,) = open_returns(store, patient)
+        assert back["suppliedItem"]["quantity"]["value"] == 4
+        how = Discharge(ON, "better", "improved", Diagnosis("J15.900", "肺炎恢复期"))
+        with pytest.raises(RuleViolation) as refused:
+            homebeds.discharge(store, bed, how)
+        assert refused.value.reason == "homebed-unconfirmed-returns"
+        assert confirm_return(store, back["id"], "nu-1")["status"] == "completed"
+        assert confirm_return(store, back["id"], "nu-1")["meta"]["versionId"] == "2"
+        assert homebeds.discharge(store, bed, how)["status"] == "finished"
