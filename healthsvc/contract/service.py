@@ -107,6 +107,9 @@ def sign(
     same = _same(store, patient, doctor, start)
     if same is not None:
         return same
+    current = active(store, patient)
+    if current is not None and current.end < min(start, today(store)):
+        _expire(store, _contract(store, current.id))  # its term is over, the timer has not come by yet
     both = tuple(signatures or (Signed(Side.RESIDENT, kind, store.at), Signed(Side.DOCTOR, kind, store.at)))
     agreement = draft(store, patient, doctor, nurse, start, months=months, package=package, number=number)
     return store.put(to_contract(replace(agreement, state=State.ACTIVE, signatures=both)))
@@ -186,7 +189,7 @@ def expire_due(store: Store, on: date) -> list[Resource]:
         if automatic:
             ended.append(renew(store, agreement.id))
         else:
-            ended.append(store.put(to_contract(replace(agreement, state=step(agreement.state, Act.EXPIRE)), contract)))
+            ended.append(_expire(store, contract))
     return ended
 
 
@@ -232,6 +235,11 @@ def _succeed(
     following = draft(store, closing.person, doctor, nurse, start, months=months, package=package, predecessor=f"Contract/{closing.id}")
     both = (Signed(Side.RESIDENT, kind, store.at), Signed(Side.DOCTOR, kind, store.at))
     return store.put(to_contract(replace(following, state=State.ACTIVE, signatures=both)))
+
+
+def _expire(store: Store, contract: Resource) -> Resource:
+    agreement = to_agreement(contract)
+    return store.put(to_contract(replace(agreement, state=step(agreement.state, Act.EXPIRE)), contract))
 
 
 def _contract(store: Store, contract: str) -> Resource:

@@ -5,10 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict
 
 from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.errors import TooLarge
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile import service
 from healthsvc.healthfile.duplicates import duplicates
@@ -47,8 +48,11 @@ def template(_store: StoreReading) -> Response:
 
 
 @router.post("/roster")
-def roster(file: Annotated[UploadFile, File()], store: StoreWriting) -> dict[str, Any]:
+def roster(file: Annotated[UploadFile, File()], request: Request, store: StoreWriting) -> dict[str, Any]:
     """Import a roster: what became of it, by line and column."""
+    most = request.app.state.settings.request_limit
+    if (file.size or 0) > most:
+        raise TooLarge(f"the roster is larger than {most} bytes; split it, or raise HEALTHSVC_REQUEST_LIMIT")
     with TemporaryDirectory() as folder:
         path = Path(folder) / ("roster" + Path(file.filename or "").suffix.lower())
         path.write_bytes(file.file.read())

@@ -330,7 +330,47 @@ def test_a_merge_by_plain_writes_of_the_links_does_the_same(database: Database) 
         store.put(gone | {"active": False, "link": [replaced_by]})
         assert in_force(store, survivor) == [contract["id"]]
         assert len(visits.open_visits(store, survivor)) == 4
+        kept = store.read("Patient", survivor)
         with pytest.raises(RuleViolation) as refused:
-            kept = store.read("Patient", survivor)
             store.put(kept | {"link": [{"other": {"reference": f"Patient/{retired}"}, "type": "replaced-by"}]})
         assert refused.value.reason == "patient-merge-circle"
+
+
+def test_a_term_that_is_over_does_not_stand_in_the_way_of_the_next(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        old = service.sign(store, patient, D1, N1, ON)
+    with database.writing(SYSTEM, at=AT + timedelta(days=370)) as store:
+        new = service.sign(store, patient, D2, N1, ON + timedelta(days=370))
+        assert service.read(store, old["id"]).state is State.EXPIRED
+        assert in_force(store, patient) == [new["id"]]
+        assert len(visits.open_visits(store, patient)) == 4
+
+
+def test_death_closes_the_green_channel_and_every_order_too(database: Database) -> None:
+    from healthsvc.greenchannel.service import grant
+    from healthsvc.healthfile.rules import Category
+
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        update_demographics(store, patient, Person("", category=Category.LIXIU, birth=date(1930, 1, 1)))
+        service.sign(store, patient, D1, N1, ON)
+        flag = grant(store, patient, ON)
+        order = store.create(
+            {
+                "resourceType": "MedicationRequest",
+                "status": "active",
+                "intent": "order",
+                "medicationCodeableConcept": {"text": "示例药"},
+                "subject": {"reference": f"Patient/{patient}"},
+            }
+        )
+        episode = store.create({"resourceType": "EpisodeOfCare", "status": "active", "patient": {"reference": f"Patient/{patient}"}})
+        dead = store.read("Patient", patient) | {"deceasedDateTime": "2026-11-22"}
+        store.put(dead)
+        assert store.read("Flag", flag["id"])["status"] == "inactive"
+        assert store.read("MedicationRequest", order["id"])["status"] == "stopped"
+        assert store.read("EpisodeOfCare", episode["id"])["status"] == "finished"
+        versions = {one: len(store.history(*one)) for one in (("Flag", flag["id"]), ("EpisodeOfCare", episode["id"]))}
+        store.put(dead | {"language": "zh-CN"})
+        assert {one: len(store.history(*one)) for one in versions} == versions
