@@ -72,8 +72,10 @@ class Board:
 
     on: date
     lanes: tuple[Lane, ...]
-    overdue: tuple[Waiting, ...]
-    due: tuple[Waiting, ...]
+    overdue: tuple[Visit, ...]
+    """Longest overdue first."""
+    due: tuple[Visit, ...]
+    """Most pressing first."""
     planned: int
     done: int
 
@@ -90,20 +92,25 @@ def board(store: Store, on: date, names: Directory, mine: str | None = None) -> 
         for number, practitioner in enumerate(everybody)
         if mine in (None, practitioner)
     )
-    overdue, due = waiting(store, on, names, mine)
+    overdue, due = waiting(store, on, mine)
     shown = {stop.visit.id: stop for lane in lanes for stop in lane.stops}
     return Board(on, lanes, overdue, due, len(shown), sum(stop.state == "finished" for stop in shown.values()))
 
 
-def waiting(store: Store, on: date, names: Directory, mine: str | None = None) -> tuple[tuple[Waiting, ...], tuple[Waiting, ...]]:
+def waiting(store: Store, on: date, mine: str | None = None) -> tuple[tuple[Visit, ...], tuple[Visit, ...]]:
     """What is overdue (longest first) and what is due (most pressing first) on a day."""
     overdue: list[Visit] = []
     due: list[Visit] = []
-    for visit, stands in visits.standings(store, on):
+    for visit, stands in visits.standings(store, on, begun=True):
         if mine in (None, visit.owner) and stands in (Standing.OVERDUE, Standing.DUE):
             (overdue if stands is Standing.OVERDUE else due).append(visit)
     due.sort(key=lambda visit: (_PRESSING[visit.priority], visit.window.end))
-    return tuple(_waiting(v, on, store, names) for v in overdue), tuple(_waiting(v, on, store, names) for v in due)
+    return tuple(overdue), tuple(due)
+
+
+def rows(visits: Sequence[Visit], on: date, store: Store, names: Directory) -> list[Waiting]:
+    """Visits as a page lists them, with the names behind them; ask only for those that it shows."""
+    return [_waiting(visit, on, store, names) for visit in visits]
 
 
 def _waiting(visit: Visit, on: date, store: Store, names: Directory) -> Waiting:

@@ -24,6 +24,8 @@ _MARGIN: Final = 0.012
 """Degrees (about a kilometre) around the stations within which roads are drawn."""
 _WIDEST: Final = 0.35
 """Degrees; a town is not wider. Stations that lie further apart do not narrow the drawing."""
+_DOTS: Final = 150
+"""Waiting visits of each kind that are drawn, the most pressing ones: more would hide the roads."""
 _EMPTY: Final[dict[str, Any]] = {"type": "FeatureCollection", "attribution": "", "bbox": None, "features": []}
 
 
@@ -54,7 +56,8 @@ def circles(request: Request, store: StoreReading) -> Response:
 def day(store: StoreReading, day: Day, who: Signed, all: bool = False) -> dict[str, Any]:
     """Stations, lanes and waiting visits of a day with their places."""
     on = day or store.at.astimezone(store.zone).date()
-    seen = boards.board(store, on, Directory(store), None if all or who.session is None else who.session.practitioner)
+    names = Directory(store)
+    seen = boards.board(store, on, names, None if all or who.session is None else who.session.practitioner)
     planned = {stop.visit.id for lane in seen.lanes for stop in lane.stops}
     return {
         "stations": [{"lon": one.lon, "lat": one.lat, "name": one.name} for one in service.stations(store)],
@@ -67,10 +70,10 @@ def day(store: StoreReading, day: Day, who: Signed, all: bool = False) -> dict[s
             for lane in seen.lanes
         ],
         "waiting": [
-            _dot(one.visit.id, one.person, "", state)
-            for state, rows in (("overdue", seen.overdue), ("due", seen.due))
-            for one in rows
-            if one.visit.id not in planned
+            _dot(one.id, names.person(one.person), "", state)
+            for state, found in (("overdue", seen.overdue), ("due", seen.due))
+            for one in found[:_DOTS]
+            if one.id not in planned
         ],
     }
 

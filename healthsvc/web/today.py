@@ -47,7 +47,8 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
         on=on,
         mine=mine,
         everybody=all,
-        first=_FIRST,
+        overdue=boards.rows(seen.overdue[:_FIRST], on, store, names),
+        due=boards.rows(seen.due[:_FIRST], on, store, names),
         hours=boards.hours(seen.lanes, on),
         strip=boards.strip,
         before=on - timedelta(days=1),
@@ -61,10 +62,10 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
 def waiting_list(page: SignedPage, store: StoreReading, day: Day, what: str = "overdue", all: bool = False, start: int = 0) -> Response:
     """Everything that is overdue, or due, a hundred at a time."""
     on = day or store.at.astimezone(store.zone).date()
-    overdue, due = boards.waiting(store, on, Directory(store), None if all else mine_of(page))
-    rows = overdue if what == "overdue" else due
-    part = rows[max(start, 0) : start + _MANY]
-    return page.show("waiting.html", rows=part, what=what, on=on, total=len(rows), start=start, many=_MANY, everybody=all, kinds=KINDS)
+    overdue, due = boards.waiting(store, on, None if all else mine_of(page))
+    found = overdue if what == "overdue" else due
+    rows = boards.rows(found[max(start, 0) : start + _MANY], on, store, Directory(store))
+    return page.show("waiting.html", rows=rows, what=what, on=on, total=len(found), start=start, many=_MANY, everybody=all, kinds=KINDS)
 
 
 @router.post("/day/plan", dependencies=[needs("plan")])
