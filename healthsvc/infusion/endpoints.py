@@ -102,9 +102,7 @@ def confirm(supply: str, who: Who, store: StoreWriting) -> Response:
 @router.get("/overrides")
 def overrides(store: StoreReading, patient: str | None = None) -> Response:
     """Every gate that was overridden: which, by whom, why."""
-    return fhir(
-        {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in service.overridden(store, patient)]}
-    )
+    return collection(service.overridden(store, patient))
 
 
 @router.get("/visits/{task}")
