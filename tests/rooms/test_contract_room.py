@@ -238,15 +238,17 @@ def test_a_merge_of_two_signed_files_keeps_the_survivors_contract(database: Data
         assert visits.open_visits(store, retired) == []
 
 
-def test_of_many_who_sign_at_once_one_wins(database: Database) -> None:
-    with database.writing(SYSTEM, at=AT) as store:
+def test_of_many_who_sign_at_once_one_wins(engine_url: str) -> None:
+    opened = Database.open(engine_url, rooms=ROOMS)
+    opened.migrate()
+    with opened.writing(SYSTEM, at=AT) as store:
         patient = person(store)
     everybody = Barrier(6)
 
     def sign(number: int) -> str:
         everybody.wait()
         try:
-            with database.writing(SYSTEM, at=AT) as store:
+            with opened.writing(SYSTEM, at=AT) as store:
                 service.sign(store, patient, (D1, D2)[number % 2], N1, ON + timedelta(days=number))
         except Conflict as refused:
             return str(refused.reason)
@@ -255,9 +257,10 @@ def test_of_many_who_sign_at_once_one_wins(database: Database) -> None:
     with ThreadPoolExecutor(6) as pool:
         outcomes = sorted(pool.map(sign, range(6)))
     assert outcomes == ["contract-second-active"] * 5 + ["signed"]
-    with database.reading(SYSTEM, at=AT) as store:
+    with opened.reading(SYSTEM, at=AT) as store:
         assert len(in_force(store, patient)) == 1
         assert len(visits.open_visits(store, patient)) == 4
+    opened.close()
 
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking on a real database takes minutes
