@@ -4,14 +4,15 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.routing import BaseRoute, Route
 
 from healthsvc import __version__
 from healthsvc.errors import NotSupported
+from healthsvc.fhir.conformance.profiles import PROFILES
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.registry import Registry, SearchParameter
-from healthsvc.fhir.systems import BASE
+from healthsvc.fhir.systems import BASE, profile
 from healthsvc.rest.answer import FHIR_JSON
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.site import Site
@@ -37,13 +38,13 @@ STANDARD = "http://hl7.org/fhir/OperationDefinition/"
 SEARCHED_EVERYWHERE = ("_id", "_lastUpdated", "_tag", "_profile", "_security", "_source")
 
 
-def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
-    """The statement of one installation."""
+def capability(site: Site, routes: Sequence[BaseRoute], base: str, operation_paths: Iterable[str] = ()) -> Resource:
+    """The statement of one installation; ``operation_paths`` are the rooms' operations (``/fhir/Contract/$sign``)."""
     present = {
         (method, path) for route in routes if isinstance(route, Route) for method in route.methods or () for path in [_bare(route.path)]
     }
     interactions = [code for key, code in INTERACTIONS.items() if key in present]
-    operations = sorted({_operation(path) for _, path in present if "$" in path})
+    operations = sorted({_operation(path) for path in {*(path for _, path in present), *map(_bare, operation_paths)} if "/$" in path})
     return {
         "resourceType": "CapabilityStatement",
         "id": "healthsvc",
@@ -59,6 +60,7 @@ def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
         "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "implementationGuide": [f"{BASE}/ImplementationGuide/healthsvc"],
         "rest": [
             {
                 "mode": "server",
@@ -94,6 +96,7 @@ def _resource(
     made: dict[str, Any] = {
         "type": type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type}",
+        **({"supportedProfile": supported} if (supported := [profile(one.name) for one in PROFILES if one.type == type]) else {}),
         "interaction": [{"code": code} for code in interactions],
         "versioning": "versioned",
         "readHistory": "vread" in interactions,
@@ -144,10 +147,10 @@ def routes(site: Site, router: APIRouter) -> None:
     made: dict[str, bytes] = {}
 
     @router.get("/metadata")
-    def metadata(call: Call = Depends(call_of)) -> Response:
+    def metadata(request: Request, call: Call = Depends(call_of)) -> Response:
         if dict(call.query).get("mode", "full") not in ("full", "normative"):
             raise NotSupported("mode is full or normative here", path="mode")
         if call.base not in made:
             made.clear()  # one installation has one address; a forged Host must not fill the memory
-            made[call.base] = dumps(capability(site, router.routes, call.base))
+            made[call.base] = dumps(capability(site, router.routes, call.base, request.app.openapi()["paths"]))
         return Response(made[call.base], media_type=FHIR_JSON)

@@ -98,6 +98,7 @@ def _count(query: dict[str, str], site: Site) -> int:
 def routes(site: Site, router: APIRouter) -> None:
     """GET and POST /Patient/id/$everything."""
 
-    @router.api_route("/Patient/{id:fhirid}/$everything", methods=["GET", "POST"])
+    @router.post("/Patient/{id:fhirid}/$everything", include_in_schema=False)
+    @router.get("/Patient/{id:fhirid}/$everything")
     def everything_of(id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return everything(site, store, id, call).response(pretty=call.pretty)

@@ -87,7 +87,8 @@ def routes(site: Site, router: APIRouter) -> None:
     def validate_one(type: str, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
         return validate(site, store, type, None, call).response(pretty=call.pretty)
 
-    @router.api_route("/{type:fhirtype}/{id:fhirid}/$validate", methods=["GET", "POST"])
+    @router.post("/{type:fhirtype}/{id:fhirid}/$validate", include_in_schema=False)
+    @router.get("/{type:fhirtype}/{id:fhirid}/$validate")
     def validate_stored(type: str, id: str, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
         return validate(site, store, type, id, call).response(pretty=call.pretty)
 

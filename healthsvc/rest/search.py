@@ -105,7 +105,8 @@ def _audit(store: Store, type: str | None, query: Sequence[tuple[str, str]], wit
 def routes(site: Site, router: APIRouter) -> None:
     """GET /Type, POST /Type/_search, GET / and POST /_search, and compartments GET /Patient/id/Type."""
 
-    @router.api_route("/{type:fhirtype}", methods=["GET", "HEAD"])
+    @router.head("/{type:fhirtype}", include_in_schema=False)
+    @router.get("/{type:fhirtype}")
     def search_type(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
 
@@ -113,8 +114,10 @@ def routes(site: Site, router: APIRouter) -> None:
     def search_by_form(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
 
-    @router.api_route("", methods=["GET", "HEAD"])
-    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.head("", include_in_schema=False)
+    @router.get("")
+    @router.head("/", include_in_schema=False)
+    @router.get("/", include_in_schema=False)
     def search_system(request: Request, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
 
@@ -122,7 +125,8 @@ def routes(site: Site, router: APIRouter) -> None:
     def search_system_by_form(store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
 
-    @router.api_route("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}", methods=["GET", "HEAD"])
+    @router.head("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}", include_in_schema=False)
+    @router.get("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}")
     def search_compartment(of: str, id: str, type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
 
