@@ -41,8 +41,10 @@ def pack(problem: Problem, seed: int, hard_price: float, must_price: float) -> S
     ``hard_price`` prices a minute past a hard window or shift while the search goes on, ``must_price`` leaving out a visit that
     must be made.
 
-    :raises Invalid: a visit follows one that is not there, lasts no time, or has no window.
+    :raises Invalid: a visit follows one that is not there, lasts no time, or has no window; or a way to the same place takes time.
     """
+    if any(np.diagonal(matrix).any() for matrix in problem.travel.values()):
+        raise Invalid("the way from a place to itself has to take no time")
     nodes = tuple(Node(j, k) for j, visit in enumerate(problem.visits) for k in range(len(visit.services)))
     n, c_all, j_all = len(nodes), len(problem.caregivers), len(problem.visits)
     size = n + 2 * c_all

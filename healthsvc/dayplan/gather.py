@@ -129,7 +129,9 @@ def day_of(gathered: Gathered, times: TravelTimes, policy: DayPolicy) -> tuple[D
 
 def _minutes(way: Matrix) -> np.ndarray:
     minutes = np.asarray(way.seconds, dtype=np.float64) / 60.0
-    return np.where(np.isfinite(minutes), minutes, NO_WAY)
+    minutes = np.where(np.isfinite(minutes), minutes, NO_WAY)
+    np.fill_diagonal(minutes, 0.0)
+    return minutes
 
 
 def basis_of(way: Matrix, i: int, j: int) -> str:

@@ -1,0 +1,271 @@
+"""The day plan on a real database and over a real socket: planned, stored as FHIR, changed, confirmed, refused when stale."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from serving import serving
+
+from healthsvc import clock
+from healthsvc.access import tokens
+from healthsvc.circle import service as circle
+from healthsvc.circle import town
+from healthsvc.circle.providers import travel_times
+from healthsvc.circle.travel import Estimate, TravelTimes
+from healthsvc.config import Settings
+from healthsvc.dayplan import service
+from healthsvc.dayplan.endpoints import router
+from healthsvc.errors import Conflict, NotFound, Refusal
+from healthsvc.fhir.elements import reference
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
+from healthsvc.healthfile.rules import Category, Person
+from healthsvc.healthfile.service import register
+from healthsvc.store import SYSTEM, Database
+from healthsvc.visit import service as visits
+from healthsvc.visit.rules import Priority, Visit, Window
+
+ZONE = ZoneInfo("Asia/Shanghai")
+AT = datetime(2026, 11, 22, 20, 0, tzinfo=ZONE)
+"""The Sunday evening before."""
+ON = date(2026, 11, 23)
+TOWN = town.town()
+WEEK = ["mon", "tue", "wed", "thu", "fri"]
+
+
+def role(id: str, code: str, station: str, *skills: str, **more: Any) -> Resource:
+    return {
+        "resourceType": "PractitionerRole",
+        "id": f"role-{id}",
+        "active": True,
+        "practitioner": {**reference("Practitioner", id), "display": id},
+        "code": [{"coding": [{"system": code_system("care-role"), "code": code}]}],
+        "specialty": [{"coding": [{"system": code_system("care-skill"), "code": skill}]} for skill in skills],
+        "location": [reference("Location", station)],
+        "availableTime": [{"daysOfWeek": WEEK, "availableStartTime": "08:00:00", "availableEndTime": "17:00:00"}],
+        **more,
+    }
+
+
+def ask(database: Database, id: str, person: str, minutes: int = 30, skills: tuple[str, ...] = ("doctor",), **more: Any) -> None:
+    opens = datetime(2026, 11, 16, 0, 0, tzinfo=ZONE)
+    window = more.pop("window", Window(opens, datetime(2026, 11, 23, 23, 59, tzinfo=ZONE)))
+    with database.writing(SYSTEM, at=AT) as store:
+        visits.request(store, Visit(id, more.pop("kind", "follow-up"), person, window, minutes, frozenset(skills), **more))
+
+
+@pytest.fixture
+def people(database: Database) -> list[str]:
+    """Two stations, two doctors, a nurse who may give infusions, eight people at home and one without a position."""
+    found = []
+    with database.writing(SYSTEM, at=AT) as store:
+        for place in TOWN.stations[:2]:
+            kind = {"coding": [{"system": code_system("location-type"), "code": "station"}]}
+            store.put({"resourceType": "Location", "id": place.id, "status": "active", "name": place.name, "type": [kind]})
+            circle.locate_station(store, place.id, place.lon, place.lat, "WGS-84", "test")
+        for id in ("dr-a", "dr-b", "nurse-c"):
+            store.put({"resourceType": "Practitioner", "id": id, "active": True, "name": [{"text": id}]})
+        one, two = (place.id for place in TOWN.stations[:2])
+        store.put(role("dr-a", "doctor", one, "doctor"))
+        store.put(role("dr-b", "doctor", two, "doctor"))
+        store.put(role("nurse-c", "nurse", one, "nurse", "infusion"))
+        for place in TOWN.homes[:8]:
+            id = str(
+                register(store, Person(name="测试", category=Category.TUIXIU, residence_area=place.community), "urn:test").patient["id"]
+            )
+            circle.locate_home(store, id, place.lon, place.lat, "WGS-84", "test")
+            found.append(id)
+        found.append(str(register(store, Person(name="无址", category=Category.LIXIU), "urn:test").patient["id"]))
+    return found
+
+
+@pytest.fixture
+def times() -> TravelTimes:
+    return travel_times(None)
+
+
+def plan(database: Database, times: TravelTimes, **more: Any) -> service.DayPlan:
+    return service.plan_day(database, SYSTEM, ON, times, at=AT, seconds=0.05, **more)
+
+
+def test_the_day_is_planned_stored_and_read_back(database: Database, people: list[str], times: TravelTimes) -> None:
+    for k in range(8):
+        ask(database, f"visit-{k}", people[k], owner="Practitioner/dr-a" if k % 2 else "Practitioner/dr-b")
+    ask(database, "nowhere", people[8])
+    made = plan(database, times)
+    assert len(made.stops()) == 8
+    assert [(left.visit, left.code) for left in made.left_over] == [("nowhere", "no-position")]
+    assert "坐标" in made.left_over[0].zh
+    assert not made.estimated
+    with database.reading(SYSTEM, at=AT) as store:
+        back = service.read_plan(store, ON)
+        assert back is not None
+        assert (back.routes, back.left_over, back.seed) == (made.routes, made.left_over, made.seed)
+        for stop in made.stops():
+            task = store.read("Task", stop.task)
+            encounter = store.read("Encounter", task["encounter"]["reference"].rpartition("/")[2])
+            assert (task["status"], encounter["status"], encounter["class"]["code"]) == ("accepted", "planned", "HH")
+            assert datetime.fromisoformat(encounter["period"]["start"]) == stop.start
+            assert [one["individual"]["reference"] for one in encounter["participant"]] == list(stop.staff)
+    assert all(stop.start.astimezone(ZONE).hour >= 8 and stop.end.astimezone(ZONE).hour <= 17 for stop in made.stops())
+
+
+def test_an_estimate_stays_marked(database: Database, people: list[str]) -> None:
+    ask(database, "visit-0", people[0])
+    made = plan(database, Estimate(circle_policy(database)))
+    assert made.estimated
+    assert made.routes[0].rows()[0][0].startswith("~")
+
+
+def circle_policy(database: Database) -> Any:
+    with database.reading(SYSTEM, at=AT) as store:
+        return circle.policy_of(store)
+
+
+def test_the_same_day_planned_again_changes_nothing(database: Database, people: list[str], times: TravelTimes) -> None:
+    for k in range(6):
+        ask(database, f"visit-{k}", people[k])
+    plan(database, times)
+    with database.reading(SYSTEM, at=AT) as store:
+        before = {f"visit-{k}": store.read("Task", f"visit-{k}")["meta"]["versionId"] for k in range(6)}
+        starts = {stop.task: stop.staff for stop in service.read_plan(store, ON).stops()}  # type: ignore[union-attr]
+    again = plan(database, times)
+    assert {stop.task: stop.staff for stop in again.stops()} == starts
+    with database.reading(SYSTEM, at=AT) as store:
+        changed = [task for task, version in before.items() if store.read("Task", task)["meta"]["versionId"] != version]
+    assert len(changed) <= 6
+
+
+def test_infusions_go_to_the_licensed_and_double_visits_get_two(database: Database, people: list[str], times: TravelTimes) -> None:
+    ask(database, "drip", people[0], 90, ("nurse", "infusion"), kind="home-nursing", priority=Priority.URGENT)
+    ask(database, "both", people[1], 30, ("doctor", "nurse"), staff=2)
+    made = plan(database, times)
+    stops = {stop.task: stop for stop in made.stops()}
+    assert stops["drip"].staff == ("Practitioner/nurse-c",)
+    assert set(stops["both"].staff) & {"Practitioner/nurse-c"}
+    assert len(stops["both"].staff) == 2
+
+
+def test_leave_and_expired_qualifications_count(database: Database, people: list[str], times: TravelTimes) -> None:
+    station = TOWN.stations[0].id
+    with database.writing(SYSTEM, at=AT) as store:
+        away = {"description": "年假", "during": {"start": "2026-11-20", "end": "2026-11-25"}}
+        store.put(role("dr-a", "doctor", station, "doctor", notAvailable=[away]))
+        expired = {"coding": [{"system": code_system("staff-qualification"), "code": "infusion"}]}
+        entry = {"code": expired, "period": {"end": "2026-11-01"}}
+        store.put({"resourceType": "Practitioner", "id": "nurse-c", "active": True, "name": [{"text": "c"}], "qualification": [entry]})
+    ask(database, "visit-0", people[0], owner="Practitioner/dr-a")
+    ask(database, "drip", people[1], 90, ("nurse", "infusion"), kind="home-nursing")
+    made = plan(database, times)
+    assert [stop.staff for stop in made.stops()] == [("Practitioner/dr-b",)]
+    assert [(left.visit, left.codes) for left in made.left_over] == [("drip", ("skill",))]
+
+
+def test_nobody_works_on_sunday(database: Database, people: list[str], times: TravelTimes) -> None:
+    ask(database, "visit-0", people[0])
+    made = service.propose(database, SYSTEM, date(2026, 11, 22), times, at=AT - timedelta(hours=14), seconds=0.01)
+    assert [left.code for left in made.left_over] == ["no-staff"]
+
+
+def test_who_must_not_come_does_not(database: Database, people: list[str], times: TravelTimes) -> None:
+    ask(database, "visit-0", people[0], owner="Practitioner/dr-a")
+    with database.writing(SYSTEM, at=AT) as store:
+        task = store.read("Task", "visit-0")
+        kind = {"coding": [{"system": code_system("dayplan-input"), "code": "not-by"}]}
+        store.put(task | {"input": [*task["input"], {"type": kind, "valueReference": reference("Practitioner", "dr-a")}]})
+    assert plan(database, times).stops()[0].staff == ("Practitioner/dr-b",)
+
+
+def test_a_pinned_visit_is_not_moved_by_a_new_plan(database: Database, people: list[str], times: TravelTimes) -> None:
+    for k in range(4):
+        ask(database, f"visit-{k}", people[k])
+    first = {stop.task: stop for stop in plan(database, times).stops()}
+    with database.writing(SYSTEM, at=AT) as store:
+        service.set_pin(store, ON, "visit-2")
+        with pytest.raises(NotFound):
+            service.set_pin(store, ON, "nobody")
+    ask(database, "urgent", people[5], 60, priority=Priority.STAT)
+    second = {stop.task: stop for stop in plan(database, times, seed=9).stops()}
+    assert second["visit-2"].pinned
+    assert (second["visit-2"].start, second["visit-2"].staff) == (first["visit-2"].start, first["visit-2"].staff)
+    assert "urgent" in second
+
+
+def test_a_plan_made_from_what_has_changed_is_refused(database: Database, people: list[str], times: TravelTimes) -> None:
+    ask(database, "visit-0", people[0])
+    ask(database, "visit-1", people[1])
+    proposed = service.propose(database, SYSTEM, ON, times, at=AT, seconds=0.02)
+    with database.writing(SYSTEM, at=AT) as store:
+        visits.cancel(store, "visit-0", "own-wish")
+    with database.writing(SYSTEM, at=AT) as store, pytest.raises(Conflict, match="plan again"):
+        service.accept(store, proposed)
+
+
+def test_what_fell_out_of_the_plan_waits_again(database: Database, people: list[str], times: TravelTimes) -> None:
+    ask(database, "visit-0", people[0])
+    ask(database, "visit-1", people[1])
+    made = plan(database, times)
+    kept = replace(made.routes[0], stops=made.routes[0].stops[:1])
+    with database.reading(SYSTEM, at=AT) as store:
+        versions = {f"visit-{k}": str(store.read("Task", f"visit-{k}")["meta"]["versionId"]) for k in range(2)}
+    with database.writing(SYSTEM, at=AT) as store:
+        service.accept(store, replace(made, routes=(kept,), versions=versions))
+        dropped = ({"visit-0", "visit-1"} - {stop.task for stop in kept.stops}).pop()
+        assert store.read("Task", dropped)["status"] == "requested"
+
+
+def test_an_emergency_finds_its_places_beside_the_plan(database: Database, people: list[str], times: TravelTimes) -> None:
+    for k in range(6):
+        ask(database, f"visit-{k}", people[k])
+    plan(database, times)
+    ask(database, "urgent", people[6], priority=Priority.STAT)
+    places = service.find_places(database, SYSTEM, ON, "urgent", times, at=AT)
+    assert places
+    assert {one.caregivers[0] for one in places} <= {"Practitioner/dr-a", "Practitioner/dr-b"}
+    with pytest.raises(NotFound):
+        service.find_places(database, SYSTEM, ON, "nobody", times, at=AT)
+
+
+@pytest.fixture
+def client(database: Database, people: list[str], tmp_path: Path) -> Iterator[httpx.Client]:
+    app = FastAPI()
+    app.state.database, app.state.settings, app.state.policy = database, Settings(data=tmp_path), database.policy
+    app.include_router(router)
+
+    @app.exception_handler(Refusal)
+    def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse({"text": refusal.text, "reason": refusal.reason}, status_code=refusal.status)
+
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        secret = tokens.issue_token(store, "coordinator", "test", 2)
+    with serving(app) as base, httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=60) as opened:
+        yield opened
+
+
+def test_propose_look_and_accept_over_http(client: httpx.Client, database: Database, people: list[str]) -> None:
+    for k in range(5):
+        ask(database, f"visit-{k}", people[k])
+    path = f"/api/dayplan/{ON}"
+    assert client.get(path).status_code == 404
+    proposed = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
+    assert proposed["planned"] == 5
+    assert client.get(path).status_code == 404
+    seen = client.get(f"{path}/proposal").json()
+    assert [change["kind"] for change in seen["changes"]] == ["added"] * 5
+    assert client.post(f"{path}/accept", headers={"if-match": 'W/"99"'}).status_code == 412
+    assert client.post(f"{path}/accept", headers={"if-match": "soon"}).status_code == 400
+    accepted = client.post(f"{path}/accept", headers={"if-match": f'W/"{proposed["version"]}"'})
+    assert accepted.status_code == 200
+    assert accepted.json()["routes"] == proposed["routes"]
+    assert client.get(f"{path}/proposal").status_code == 404
+    pinned = client.post(f"{path}/pin", json={"task": "visit-3"}).json()
+    assert [stop["pinned"] for route in pinned["routes"] for stop in route["stops"] if stop["task"] == "visit-3"] == [True]
+    ask(database, "urgent", people[6], priority=Priority.STAT)
+    assert client.get(f"{path}/places", params={"task": "urgent"}).json()[0]["staff"]
