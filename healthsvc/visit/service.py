@@ -93,7 +93,7 @@ def plan(store: Store, visit: Visit | str, start: datetime, end: datetime, staff
     if len(set(staff)) < current.staff:
         raise RuleViolation(f"the visit needs {current.staff} members of staff at the same time", reason="visit-plan-staff")
     planned = apply(current, Act.PLAN)
-    encounter = store.put(encounter_of(planned, "planned", start, end, staff))
+    encounter = _put_encounter(store, encounter_of(planned, "planned", start, end, staff))
     store.put(to_task(replace(planned, encounter=f"Encounter/{encounter['id']}"), task))
     return encounter
 
@@ -110,7 +110,7 @@ def start(store: Store, task_id: str, at: datetime, staff: Sequence[str]) -> Res
     begun = apply(visit, Act.START)
     encounter = encounter_of(begun, "in-progress", at, at, staff)
     del encounter["period"]["end"]
-    stored = store.put(encounter)
+    stored = _put_encounter(store, encounter)
     under_way = to_task(replace(begun, encounter=f"Encounter/{stored['id']}"), task)
     store.put(under_way | {"executionPeriod": {"start": at.isoformat()}})
     return stored
@@ -136,7 +136,8 @@ def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] |
     warnings = rules_of_findings.check(findings, rules_of_findings.ranges(policy_of(store).ranges))
     if findings.end > visit.window.end and findings.late_reason is None:
         raise RuleViolation("the visit was made after its window; give the reason", reason="visit-late-reason", path="late_reason")
-    encounter = store.put(encounter_of(done, "finished", findings.start, findings.end, staff, findings.mode, findings.complaints))
+    finished = encounter_of(done, "finished", findings.start, findings.end, staff, findings.mode, findings.complaints)
+    encounter = _put_encounter(store, finished)
     reference = f"Encounter/{encounter['id']}"
     observations = [store.put(one) for one in observations_of(done, findings, reference, staff)]
     outputs = outputs_of(findings, observations)
@@ -225,6 +226,11 @@ def reassign(
 def _step(store: Store, task_id: str, act: Act, reason: str | None = None) -> Resource:
     task = _task(store, task_id)
     return store.put(to_task(replace(apply(to_visit(task), act, reason), encounter=None, cause=None), task))
+
+
+def _put_encounter(store: Store, encounter: Resource) -> Resource:
+    """Write a visit's Encounter over what stands there; what others have noted in it stays."""
+    return store.put((store.find("Encounter", encounter["id"]) or {}) | encounter)
 
 
 def _task(store: Store, task_id: str) -> Resource:

@@ -103,7 +103,8 @@ def test_planned_moved_begun_and_made(database: Database) -> None:
         service.unplan(store, visit.id)
         assert store.read("Encounter", planned["id"])["status"] == "cancelled"
         service.plan(store, visit.id, AT, AT + timedelta(minutes=30), [DOCTOR])
-        service.start(store, visit.id, AT, [DOCTOR])
+        begun = service.start(store, visit.id, AT, [DOCTOR])
+        store.put(begun | {"identifier": [{"system": "http://example.org/round", "value": "7"}]})
         found = Findings(
             AT,
             AT + timedelta(minutes=25),
@@ -121,6 +122,8 @@ def test_planned_moved_begun_and_made(database: Database) -> None:
         assert made.task["status"] == "completed"
         assert made.encounter["status"] == "finished"
         assert made.encounter["class"]["code"] == "HH"
+        assert made.encounter["identifier"][0]["value"] == "7"
+        assert made.encounter["period"]["end"] == found.end.isoformat()
         assert len(made.observations) == 7
         assert made.task["note"][0]["text"] == "低盐饮食"
         panels = store.select("Observation", patient=patient, code="http://loinc.org|85354-9")
