@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
-from healthsvc.errors import Conflict, Invalid, Refusal
+from healthsvc.errors import Invalid, Refusal
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
 from healthsvc.healthfile import citizen_id, names
-from healthsvc.healthfile.resources import is_deceased, to_person
+from healthsvc.healthfile.resources import is_deceased, links, to_person
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
-from healthsvc.healthfile.service import Filed, identify, policy_of, register, today, update_demographics
+from healthsvc.healthfile.service import Filed, follow, policy_of, register, today, update_demographics
 from healthsvc.store import Store
 from integrations.hl7v2.person import Demographics, Number
 from integrations.hl7v2.values import has_han
@@ -44,10 +44,16 @@ def find(store: Store, numbers: tuple[Number, ...]) -> Resource | None:
     Raises:
         SetAside: the numbers belong to different people.
     """
-    try:
-        return identify(store, identifiers(store, numbers))
-    except Conflict as conflict:
-        raise SetAside(conflict.text, path="PID-3", reason="numbers-disagree") from None
+    stated = [f"{one.system}|{one.value}" for one in identifiers(store, numbers)]
+    holding = store.select("Patient", identifier=stated) if stated else []
+    found = {one["id"]: one for one in (follow(store, file["id"]) if links(file, "replaced-by") else file for file in holding)}
+    if len(found) > 1:
+        raise SetAside(
+            "the numbers belong to different health files; merge the files, or have the hospital mend the numbers",
+            path="PID-3",
+            reason="numbers-disagree",
+        )
+    return next(iter(found.values()), None)
 
 
 def identifiers(store: Store, numbers: tuple[Number, ...]) -> list[Identifier]:

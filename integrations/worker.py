@@ -6,6 +6,8 @@ and is tried again; only the messages of the same person wait with it.
 """
 
 import threading
+import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,8 +41,11 @@ LEASE_LENGTH = timedelta(seconds=6)
 """After a crash the next worker begins this much later; a living one renews it at half time."""
 LOOK_AHEAD = 2000
 """Most waiting messages that are looked at in one round."""
-TOGETHER = 32
-"""Most messages in one transaction; each has its own savepoint, so that one that is refused undoes only itself."""
+TOGETHER_SECONDS = 0.03
+"""How long one transaction goes on taking messages: the intake waits for it, and its peers for their answers. Each message has its own
+savepoint, so that one that is refused undoes only itself."""
+BREATH_SECONDS = 0.001
+"""Pause between two transactions, so that whoever waits for the database gets it."""
 IDLE_SECONDS = 0.5
 _PENDING = (
     select(INBOX.c.id, INBOX.c.link, INBOX.c.control_id, INBOX.c.event, INBOX.c.due, INBOX.c.attempts)
@@ -90,10 +95,10 @@ class Worker:
             queue = [Waiting(row.id, self._keys_of(store.connection, row), row.due) for row in rows]
         ready = {waiting.id for waiting in runnable(queue, micros(now))}
         chosen = [row for row in rows if row.id in ready]
-        for start in range(0, len(chosen), TOGETHER):
-            if self._stopping.is_set():
-                break
-            self._process(chosen[start : start + TOGETHER])
+        left = deque(chosen)
+        while left and not self._stopping.is_set():
+            self._process(left)
+            time.sleep(BREATH_SECONDS)
         for row in chosen:
             self._keys.pop(row.id, None)
         return len(chosen)
@@ -130,15 +135,18 @@ class Worker:
             found = self._keys[row.id] = lane_keys(_raw(connection, row.id), profile_of(row, self.shelf))
         return found
 
-    def _process(self, rows: Sequence[Any]) -> None:
-        """Process messages in one transaction, each in its own savepoint; if the database fails, none of them has happened."""
+    def _process(self, left: deque[Any]) -> None:
+        """Process some of the messages in one transaction; if the database fails, none of those has happened."""
+        taken: list[Any] = []
         try:
             with self.database.writing(_SYSTEM, at=clock.now(clock.zone(self.database.zone))) as store:
-                for row in rows:
-                    if _still_waits(store.connection, row.id):
-                        self._one(store, row)
+                until = time.monotonic() + TOGETHER_SECONDS
+                while left and (not taken or time.monotonic() < until):
+                    taken.append(left.popleft())
+                    if _still_waits(store.connection, taken[-1].id):
+                        self._one(store, taken[-1])
         except (Unavailable, PreconditionFailed) as refusal:
-            self._postpone(rows, refusal)
+            self._postpone(taken, refusal)
 
     def _one(self, store: Store, row: Any) -> None:
         profile = profile_of(row, self.shelf)

@@ -1,0 +1,253 @@
+"""The hospital line measured: intake with the durable answer at 1, 8 and 64 lines, end to end at 8, reading; beside yardsticks.
+
+The yardsticks run in the same minutes on the same machine: a bare asyncio server that answers without reading or storing anything,
+python-hl7's own MLLP server, and how many commits a second this disk gives to bare SQLite (WAL, synchronous=FULL).
+
+``make bench ARGS="hl7 --seconds 5"``. Exit code 1 where a figure misses its target.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import resource
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from statistics import quantiles
+from time import perf_counter
+from typing import Any
+
+Row = dict[str, Any]
+Ready = Any
+SPAWN = multiprocessing.get_context("spawn")
+BODY = (
+    "EVN||20260105170124\rPID|1|{n}|C{n}^^^^IDCard~I{n}^^^^PatientNO||测试患者{n}||19300101000000|M|||某省某市某区^^^^000000^^H||"
+    "^^^^^^^^00000000000|||M^已婚||||||1^汉族\rPV1|1|I|9505^^12^4506^某病区|1|||||||||2|1||0|000001|01|V{n}"
+    "|||||||||||||||||||||||||20260105170124\r"
+)
+RESULTS = "OBR|1|P{n}|F{n}|BIO^生化|||20260105070000|||||||||||||||20260105090000|||F\r" + "".join(
+    f"OBX|{k}|NM|T{k}^项目{k}||{k}.10|mmol/L|1.00-30.00|N|||F\r" for k in range(1, 21)
+)
+
+
+def adt(line: int, number: int, people: int) -> bytes:
+    """An A08 of about 0.6 kB about one of so many people of this line."""
+    who = f"{line}x{number % people}"
+    head = f"MSH|^~\\&|HIS|H1|EAI||20260105{number % 24:02}{number % 60:02}24||ADT^A08|{line}-{number}|P|2.4\r"
+    return (head + BODY.format(n=who)).encode()
+
+
+def oru(line: int, number: int, people: int) -> bytes:
+    """An ORU with twenty results."""
+    head, _, rest = adt(line, number, people).decode().partition("ADT^A08")
+    header, pid = rest.partition("EVN")[0], rest[rest.index("PID") :].partition("PV1")[0]
+    return f"{head}ORU^R01{header}{pid}{RESULTS.format(n=f'{line}-{number}')}".encode()
+
+
+def bare(ready: Ready, stop: Any) -> None:
+    """Answers by the tenth field; reads and stores nothing."""
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(b"\x0bMSH|^~\\&|||||||ACK|1|P|2.4\rMSA|AA|" + data.split(b"|", 10)[9] + b"\r\x1c\r")
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Echo, "127.0.0.1", 0)
+        ready.put(server.sockets[0].getsockname()[1])
+        await loop.run_in_executor(None, stop.wait)
+
+    asyncio.run(go())
+
+
+def python_hl7(ready: Ready, stop: Any) -> None:
+    """python-hl7's MLLP server, answering with its own ACK."""
+    from hl7.mllp import start_hl7_server
+
+    async def talk(reader: Any, writer: Any) -> None:
+        try:
+            while not writer.is_closing():
+                message = await reader.readmessage()
+                writer.writemessage(message.create_ack())
+                await writer.drain()
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    async def go() -> None:
+        async with await start_hl7_server(talk, "127.0.0.1", 0, encoding="utf-8") as server:
+            ready.put(server.sockets[0].getsockname()[1])
+            await asyncio.get_running_loop().run_in_executor(None, stop.wait)
+
+    asyncio.run(go())
+
+
+def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
+    """Our line with its durable inbox; with ``work`` the worker too. Tells its processor time at the end."""
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    from healthsvc.rooms import ROOMS
+    from healthsvc.store import Database
+    from integrations.feeds import Feeds
+    from integrations.hospitals.shelf import shelf
+    from integrations.worker import Worker, waiting
+
+    database = Database.open(f"sqlite:///{folder}/bench.sqlite", rooms=ROOMS)
+    feeds = Feeds(database, shelf(), "127.0.0.1", 0)
+    worker = Worker(database, feeds.inbox.shelf, "bench", feeds.inbox.arrived)
+    ready.put(feeds.start())
+    if work:
+        worker.start()
+    stop.wait()
+    if work:
+        left = 1
+        while left:
+            with database.engine.connect() as connection:
+                left = waiting(connection)
+        worker.stop()
+    feeds.stop()
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    ready.put(used.ru_utime + used.ru_stime)
+    database.close()
+
+
+async def load(port: int, lines: int, seconds: float, make: Callable[[int, int, int], bytes]) -> tuple[int, float, list[float]]:
+    """Messages answered, the time it took, and the time of each answer."""
+    waits: list[float] = []
+    until = perf_counter() + seconds
+
+    async def one(line: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        number = 0
+        while (begun := perf_counter()) < until:
+            writer.write(b"\x0b" + make(line, number, 50) + b"\x1c\r")
+            answer = await reader.readuntil(b"\x1c\r")
+            assert b"MSA|AA|" in answer, answer
+            waits.append(perf_counter() - begun)
+            number += 1
+        writer.close()
+
+    begun = perf_counter()
+    await asyncio.gather(*(one(line) for line in range(lines)))
+    return len(waits), perf_counter() - begun, waits
+
+
+def serve(target: Callable[..., None], *more: Any) -> tuple[Any, Any, Any, int]:
+    """Start a server in a process of its own."""
+    ready, stop = SPAWN.Queue(), SPAWN.Event()
+    process = SPAWN.Process(target=target, args=(ready, stop, *more), daemon=True)
+    process.start()
+    return process, ready, stop, ready.get(timeout=60)
+
+
+def intake(name: str, target: Callable[..., None], lines: tuple[int, ...], seconds: float, *more: Any) -> dict[int, tuple[float, float]]:
+    """Rate and 99th percentile of the answer in milliseconds, by number of lines."""
+    process, _, stop, port = serve(target, *more)
+    found = {}
+    for count in lines:
+        done, took, waits = asyncio.run(load(port, count, seconds, adt))
+        found[count] = done / took, quantiles(waits, n=100)[98] * 1000
+        sys.stderr.write(f"{name} {count}: {done / took:.0f}/s, p99 {found[count][1]:.1f} ms\n")
+    stop.set()
+    process.join()
+    return found
+
+
+def end_to_end(what: str, make: Callable[[int, int, int], bytes], seconds: float, folder: str) -> tuple[float, float]:
+    """Messages a second from the first byte to the last effect on 8 lines, and processor milliseconds a message."""
+    process, ready, stop, port = serve(ours, folder, True)
+    begun = perf_counter()
+    done, _, _ = asyncio.run(load(port, 8, seconds, make))
+    stop.set()
+    used = ready.get(timeout=600)
+    took = perf_counter() - begun
+    process.join()
+    sys.stderr.write(f"{what}: {done / took:.0f}/s\n")
+    return done / took, used / done * 1000
+
+
+def commits(folder: str, seconds: float = 1.0) -> float:
+    """Commits a second that this disk gives to bare SQLite."""
+    with closing(sqlite3.connect(f"{folder}/commits.sqlite", isolation_level=None)) as connection:
+        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB)"):
+            connection.execute(statement).close()
+        begun, count = perf_counter(), 0
+        while perf_counter() - begun < seconds:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO t (b) VALUES (?)", (b"x" * 700,))
+            connection.execute("COMMIT")
+            count += 1
+        return count / (perf_counter() - begun)
+
+
+def reading() -> list[Row]:
+    """The reader alone."""
+    from integrations.hl7v2.charset import decode
+    from integrations.hl7v2.er7 import Message
+
+    small = adt(1, 1, 1)
+    big = small + b"OBX|1|ED|x||^^^Base64^" + b"QUJD" * 1_310_720 + b"|||N\r"
+
+    def quickest(raw: bytes, segment: str, field: int, times: int) -> float:
+        found = []
+        for _ in range(5):
+            begun = perf_counter()
+            for _ in range(times):
+                decoded = decode(raw)
+                assert Message(decoded.text)[segment][field].component(5).raw is not None
+            found.append((perf_counter() - begun) / times)
+        return min(found)
+
+    adt_us, big_ms = quickest(small, "PID", 3, 500) * 1e6, quickest(big, "OBX", 5, 3) * 1000
+    return [row("read ADT 0.6 kB", adt_us, "us", "< 60", adt_us < 60), row("read 5 MB OBX", big_ms, "ms", "< 20", big_ms < 20)]
+
+
+def row(what: str, value: float, unit: str, target: str = "", ok: bool = True) -> Row:
+    """One line of the table."""
+    return {"what": what, "value": round(value, 1), "unit": unit, "target": target, "ok": ok}
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long each load lasts")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    rows = reading()
+    with tempfile.TemporaryDirectory(prefix="healthsvc-bench-") as folder:
+        rows.append(row("disk: bare SQLite commits", commits(folder), "1/s"))
+        plain = intake("bare", bare, (1, 64), options.seconds)
+        other = intake("python-hl7", python_hl7, (64,), options.seconds)
+        durable = intake("intake", ours, (1, 8, 64), options.seconds, folder, False)
+        rows += [row(f"bare yardstick, {n} lines", rate, "1/s") for n, (rate, _) in plain.items()]
+        rows += [row(f"python-hl7 server, {n} lines", rate, "1/s") for n, (rate, _) in other.items()]
+        targets = {1: 0.2 * plain[1][0], 8: 0.0, 64: max(10 * other[64][0], 0.5 * plain[64][0])}
+        rows += [
+            row(f"durable intake, {n} lines", rate, "1/s", f">= {targets[n]:.0f}", rate >= targets[n]) for n, (rate, _) in durable.items()
+        ]
+        rows.append(row("answer p99, 64 lines", durable[64][1], "ms", "< 50", durable[64][1] < 50))
+        for what, make in (("end to end ADT, 8 lines", adt), ("end to end ORU with 20 OBX, 8 lines", oru)):
+            with tempfile.TemporaryDirectory(prefix="healthsvc-bench-") as own:
+                rate, cpu = end_to_end(what, make, options.seconds, own)
+            target = 1000 if make is adt else 0
+            rows += [row(what, rate, "1/s", f">= {target}", rate >= target), row(f"processor time, {what}", cpu, "ms/message")]
+    for one in rows:
+        mark = "" if one["ok"] else "  MISSED"
+        sys.stdout.write(f"{one['what']:<48}{one['value']:>12,.1f} {one['unit']:<11}{one['target']:>12}{mark}\n")
+    if options.json:
+        options.json.write_text(json.dumps({"at": datetime.now().astimezone().isoformat(), "rows": rows}, indent=1), encoding="utf-8")
+    return int(not all(one["ok"] for one in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
