@@ -1,14 +1,24 @@
 """One installation: its settings, its policy and its opened database with every room's rules in force."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
+from typing import Final
 
+from healthsvc import clock
 from healthsvc.config import Settings
+from healthsvc.errors import Conflict
+from healthsvc.fhir.conformance.publish import resources
+from healthsvc.fhir.json import dumps
 from healthsvc.logs import settings_for
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.rooms import ROOMS
-from healthsvc.store import Database
+from healthsvc.store import SYSTEM, Database
+from healthsvc.store.stored import micros
+
+PUBLISHED: Final = "conformance"
+"""The claim that remembers which content was published; its holder is the digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +46,27 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     policy = load_policy(settings.data / "policy", settings.jurisdiction)
     database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone)
     return Installation(settings, policy, database)
+
+
+def publish_conformance(database: Database) -> int:
+    """Put our profiles, code systems and operations where clients look for them; gives how many were new or had changed.
+
+    Called when an installation opens to serve; costs one look where this very content was published before. Of several processes that
+    start at once one writes, the others wait for it and then find nothing to write.
+    """
+    made = resources()
+    digest = blake2b(dumps(list(made)), digest_size=16).hexdigest()
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        if store.holder(PUBLISHED) == digest:
+            return 0
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        held = store.holder(PUBLISHED)
+        if held == digest:
+            return 0
+        if held is not None:
+            store.release(PUBLISHED, held)
+        try:
+            store.claim(PUBLISHED, digest)
+        except Conflict:
+            return 0  # a process of another release publishes at this very moment; the next start of either settles it
+        return sum(store.write(one).updated == micros(store.at) for one in made)

@@ -14,7 +14,7 @@ from healthsvc.access.door import session_life
 from healthsvc.app import create_app
 from healthsvc.circle.providers import use as use_roads
 from healthsvc.errors import Invalid
-from healthsvc.installation import Installation
+from healthsvc.installation import Installation, publish_conformance
 from healthsvc.jobs import Timers
 from healthsvc.timetable import jobs
 from integrations.address import Address
@@ -66,6 +66,7 @@ class Serving:
             timers.start()
             self._stops.append(("timers", timers.stop))
         if Role.API in self.roles:
+            publish_conformance(here.database)
             api = _Api(create_app(here, wiring=wiring), self.http)
             self.http = Address(self.http.host, api.start())
             self._stops.append(("api", api.stop))

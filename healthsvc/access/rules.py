@@ -57,8 +57,9 @@ PERMITS: dict[Role, frozenset[Action]] = {
 
 DIRECTORY_TYPES = frozenset(
     {
-        "CapabilityStatement", "CodeSystem", "ConceptMap", "Endpoint", "HealthcareService", "Location", "NamingSystem", "Organization",
-        "Practitioner", "PractitionerRole", "Questionnaire", "SearchParameter", "StructureDefinition", "ValueSet",
+        "CapabilityStatement", "CodeSystem", "ConceptMap", "Endpoint", "HealthcareService", "ImplementationGuide", "Location",
+        "NamingSystem", "OperationDefinition", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "SearchParameter",
+        "StructureDefinition", "ValueSet",
     }
 )  # fmt: skip
 """Resource types that say nothing of a cadre."""
