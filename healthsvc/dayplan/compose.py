@@ -92,8 +92,7 @@ def _route(
     for stop in route.stops:
         if isinstance(stop, Rest):
             rest = (moment(day.on, stop.start, at), moment(day.on, stop.end, at))
-            here = calls[stop.visit].place if stop.visit in calls else duty.place
-            continue
+            continue  # taken on the way: the next visit's travel still counts from the last one
         call = calls[stop.visit]
         minutes = float(day.travel[duty.mode][here, call.place])
         stops.append(_stop(day, duty, stop, call, tuple(staff_of[stop.visit]), minutes, basis_of(way, here, call.place), problem, at))
