@@ -6,11 +6,14 @@ the commit that carries it.
 """
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from sqlalchemy.exc import OperationalError
 
 from healthsvc import clock
 from healthsvc.access.door import narrowed, writing_as
@@ -37,6 +40,7 @@ class Pending:
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Answer]"
     answer: Answer | None = None
+    error: Exception | None = None
 
 
 class Writers:
@@ -83,54 +87,43 @@ class Writers:
             with writing_as(self._database, batch[0].actor) as store:
                 for pending in batch:
                     store.actor, store.at, store.restrict = pending.actor, clock.now(), None
-                    pending.answer = _carried_out(narrowed(store), pending.work, alone=len(batch) == 1)
-        except _Alone as one:
-            batch[0].answer = refused(one.refusal)
-        except Refusal as refusal:
+                    if len(batch) == 1:
+                        pending.answer = pending.work(narrowed(store))
+                    else:
+                        _beside_others(narrowed(store), pending)
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it; the edge tells it without detail
             for pending in batch:
-                pending.answer = refused(refusal)
-        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it; the edge tells it without detail
-            _tell(batch, error)
-            return
-        _tell(batch, None)
+                pending.error = error
+        _tell(batch)
 
 
-class _Alone(Exception):
-    """A write that was alone in its transaction is refused: the whole is rolled back, no savepoint was needed."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.refusal = refusal
-
-
-def _carried_out(store: Store, work: Work, *, alone: bool) -> Answer:
-    if alone:
-        try:
-            return work(store)
-        except Refusal as refusal:
-            raise _Alone(refusal) from None
+def _beside_others(store: Store, pending: Pending) -> None:
+    """Carry out one write of several: what goes wrong with it undoes only itself, unless it is the database that fails."""
     try:
         with store.savepoint():
-            return work(store)
-    except Unavailable:
+            pending.answer = pending.work(store)
+    except (Unavailable, OperationalError, sqlite3.OperationalError):
         raise
-    except Refusal as refusal:
-        return refused(refusal)
+    except Exception as error:  # noqa: BLE001 - handed to the one who asked
+        pending.error = error
 
 
-def _tell(batch: list[Pending], error: BaseException | None) -> None:
+def _tell(batch: list[Pending]) -> None:
     """Hand the answers to the event loops, one call for each loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Pending]] = {}
     for pending in batch:
         by_loop.setdefault(pending.loop, []).append(pending)
     for loop, listed in by_loop.items():
-        loop.call_soon_threadsafe(_settle, listed, error)
+        loop.call_soon_threadsafe(_settle, listed)
 
 
-def _settle(batch: list[Pending], error: BaseException | None) -> None:
+def _settle(batch: list[Pending]) -> None:
     for pending in batch:
         if pending.future.done():
             continue  # the client has gone
-        if error is not None:
-            pending.future.set_exception(error)
+        if isinstance(pending.error, Refusal):
+            pending.future.set_result(refused(pending.error))
+        elif pending.error is not None:
+            pending.future.set_exception(pending.error)
         elif pending.answer is not None:
             pending.future.set_result(pending.answer)
