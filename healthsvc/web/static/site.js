@@ -57,6 +57,19 @@
     one.addEventListener("click", function () { window.print(); });
   });
 
+  // Opens all of something, or closes all; paper shows everything.
+  document.querySelectorAll("[data-open]").forEach(function (one) {
+    const words = [one.textContent, one.dataset.close];
+    one.addEventListener("click", function () {
+      const open = one.textContent === words[0];
+      document.querySelectorAll(one.dataset.open).forEach(function (part) { part.open = open; });
+      one.textContent = words[open ? 1 : 0];
+    });
+  });
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll(".lane").forEach(function (part) { part.open = true; });
+  });
+
   document.querySelectorAll("[data-show]").forEach(function (one) {
     one.addEventListener("click", function () {
       document.querySelectorAll(one.dataset.show).forEach(function (row) { row.hidden = false; });
