@@ -6,7 +6,11 @@ from datetime import timedelta
 import pytest
 from hospital import AT, Hospital, cadre, citizen, segment, status, tasks
 
+from healthsvc import clock
+from healthsvc.greenchannel.service import grant
 from healthsvc.healthfile.service import unmerge
+from healthsvc.referral.rules import Reason, Stage
+from healthsvc.referral.service import read, refer
 from healthsvc.store import SYSTEM, Database
 
 
@@ -180,3 +184,32 @@ def test_a_pinyin_name_does_not_replace_the_chinese_one(hospital: Hospital) -> N
     hospital.says("ADT^A31", "C1", name="CESHI JIA")
     [file] = hospital.select("Patient", _id=patient)
     assert file["name"][0]["text"] == "测试甲"
+
+
+def test_an_outpatient_with_the_green_channel_is_marked_from_the_first_minute(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    with hospital.database.writing(SYSTEM, at=clock.now()) as store:
+        grant(store, patient, clock.today())
+    hospital.says("ADT^A04", "C1", pv1("V8", "O"))
+    courtesy = stay(hospital, "V8")["hospitalization"]["specialCourtesy"][0]["coding"]  # type: ignore[index]
+    assert {one["code"] for one in courtesy} == {"consultation", "settlement", "dispensing"}
+    assert stay(hospital, "V8")["period"]["start"].startswith("2026-03-02T09:00")  # type: ignore[index]
+
+
+def test_the_referral_that_led_to_a_stay_moves_on_with_it_and_asks_for_the_only_follow_up(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Practitioner", "id": "d1", "name": [{"text": "测试医生"}]})
+        store.put({"resourceType": "Organization", "id": "h1", "name": "测试医院"})
+        referral = refer(store, patient, Reason.BEYOND_ABILITY, "Organization/h1", "Practitioner/d1")
+
+    def stage() -> Stage:
+        with hospital.database.reading(SYSTEM, at=AT) as store:
+            return read(store, referral.id).stage
+
+    hospital.says("ADT^A01", "C1", pv1())
+    assert stage() is Stage.ADMITTED
+    hospital.says("ADT^A03", "C1", pv1(), at=AT + timedelta(days=2))
+    assert stage() is Stage.DISCHARGED
+    [followup] = tasks(hospital, patient, "follow-up")
+    assert followup["basedOn"][0]["reference"] == f"ServiceRequest/{referral.id}"
