@@ -37,18 +37,20 @@ def to_patient(person: Person, id: str, base: Resource | None = None) -> Resourc
     patient["id"] = id
     former = [one for one in _kept(base, "identifier") if one.get("use") == "old"]
     _set(patient, "identifier", [_identifier(one, base) for one in person.identifiers] + former)
-    patient["name"] = [_name(person.name), *_kept(base, "name")[1:]]
+    patient["name"] = [_name(person.name, base), *_kept(base, "name")[1:]]
     patient["gender"] = person.sex
     if person.birth:
         patient["birthDate"] = person.birth.isoformat()
+    lines = {one.get("value"): one for one in _kept(base, "telecom") if one.get("system") == "phone"}
     other = [one for one in _kept(base, "telecom") if one.get("system") != "phone"]
-    _set(patient, "telecom", [{"system": "phone", "value": phone} for phone in person.phones] + other)
+    _set(patient, "telecom", [lines.get(phone) or {"system": "phone", "value": phone} for phone in person.phones] + other)
     _set(patient, "address", _addresses(person, base))
     roles = {role.value for role in ContactRole}
     foreign = [one for one in _kept(base, "contact") if not roles & _codes(one.get("relationship"), CONTACT_ROLE)]
-    _set(patient, "contact", [_contact(one) for one in person.contacts] + foreign)
-    _set(patient, "extension", _extensions(person) + [one for one in _kept(base, "extension") if one.get("url") not in _OURS])
-    _set(patient, "generalPractitioner", [{"reference": person.doctor}] if person.doctor else None)
+    _set(patient, "contact", [_contact(one, base) for one in person.contacts] + foreign)
+    _set(patient, "extension", _extensions(person, base) + [one for one in _kept(base, "extension") if one.get("url") not in _OURS])
+    if person.doctor != next((one["reference"] for one in _kept(base, "generalPractitioner") if one.get("reference")), None):
+        _set(patient, "generalPractitioner", [{"reference": person.doctor}] if person.doctor else None)
     _set(patient, "managingOrganization", {"reference": person.centre} if person.centre else None)
     if person.deceased:
         patient.pop("deceasedBoolean", None)
@@ -119,9 +121,14 @@ def _identifier(number: Identifier, base: Resource | None) -> Resource:
     return written
 
 
-def _name(text: str) -> Resource:
+def _name(text: str, base: Resource | None) -> Resource:
+    """The name as text, split where that is certain; one that stays the same keeps all that a client wrote of it."""
+    former: Resource = next(iter(_kept(base, "name")), {})
+    if base is not None and to_person(base).name == text:
+        return {**deepcopy(former), "text": text}
     parts = split(text)
-    return {"text": text, **({"family": parts[0], "given": [parts[1]]} if parts else {})}
+    rest = {key: value for key, value in former.items() if key not in ("text", "family", "given", "prefix", "suffix", "_family", "_given")}
+    return {**rest, "text": text, **({"family": parts[0], "given": [parts[1]]} if parts else {})}
 
 
 def _addresses(person: Person, base: Resource | None) -> list[Resource]:
@@ -136,7 +143,10 @@ def _addresses(person: Person, base: Resource | None) -> list[Resource]:
     return ([home] if there else []) + kept[1:]
 
 
-def _contact(contact: Contact) -> Resource:
+def _contact(contact: Contact, base: Resource | None) -> Resource:
+    for former in _kept(base, "contact"):
+        if _read_contacts({"contact": [former]}) == [contact]:
+            return deepcopy(former)
     relationship: list[Resource] = [{"coding": [{"system": CONTACT_ROLE, "code": contact.role.value}]}]
     if contact.relation:
         relationship.append({"text": contact.relation})
@@ -157,7 +167,31 @@ def _read_contacts(patient: Resource) -> list[Contact]:
     return found
 
 
-def _extensions(person: Person) -> list[Resource]:
+def _extensions(person: Person, base: Resource | None) -> list[Resource]:
+    """Our extensions; one that says the same as before keeps what a client wrote beside it (the unit's reference, a display)."""
+    former = [one for one in _kept(base, "extension") if one.get("url") in _OURS - {_TAG}]
+    plain = [next((deepcopy(known) for known in former if _covers(known, one)), one) for one in _plain_extensions(person)]
+    known_tags = {tag: one for one in _kept(base, "extension") if one.get("url") == _TAG for tag in _read_tags([one])}
+    return plain + [known_tags.get(tag) or _tag(tag) for tag in person.tags]
+
+
+def _covers(known: Any, told: Any) -> bool:
+    """Whether ``known`` says all that ``told`` says."""
+    if isinstance(told, dict):
+        return isinstance(known, dict) and all(key in known and _covers(known[key], value) for key, value in told.items())
+    if isinstance(told, list):
+        return isinstance(known, list) and len(known) == len(told) and all(map(_covers, known, told))
+    return bool(known == told)
+
+
+def _tag(tag: RiskTag) -> Resource:
+    coding: Resource = {"system": RISK_TAG, "code": tag.code}
+    if tag.by_hand:
+        coding["userSelected"] = True
+    return {"url": _TAG, "valueCodeableConcept": {"coding": [coding], **({"text": tag.reason} if tag.reason else {})}}
+
+
+def _plain_extensions(person: Person) -> list[Resource]:
     written: list[Resource] = []
     if person.category:
         written.append({"url": _CATEGORY, "valueCodeableConcept": _concept(CADRE_CATEGORY, person.category.value)})
@@ -171,11 +205,6 @@ def _extensions(person: Person) -> list[Resource]:
         written.append({"url": _LIVING, "valueCodeableConcept": _concept(LIVING, person.living.value)})
     if person.sex_code:
         written.append({"url": _SEX, "valueCodeableConcept": _concept(SEX_CODE, person.sex_code)})
-    for tag in person.tags:
-        coding: Resource = {"system": RISK_TAG, "code": tag.code}
-        if tag.by_hand:
-            coding["userSelected"] = True
-        written.append({"url": _TAG, "valueCodeableConcept": {"coding": [coding], **({"text": tag.reason} if tag.reason else {})}})
     return written
 
 

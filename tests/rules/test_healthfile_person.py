@@ -107,6 +107,25 @@ def test_telling_nothing_changes_nothing(known: Person) -> None:
     assert joined(known, Person(name="")) == known
 
 
+def test_what_a_client_wrote_beside_our_values_stays() -> None:
+    person = Person(
+        "王明", phones=("0574-00000000",), managing_unit="某单位", doctor="Practitioner/d1", contacts=(Contact(ContactRole.FAMILY, "王芳"),)
+    )
+    patient = to_patient(person, "p1")
+    patient["name"][0]["use"] = "official"
+    patient["telecom"][0]["use"] = "home"
+    patient["contact"][0]["address"] = {"text": "某路2号"}
+    patient["generalPractitioner"].append({"reference": "Practitioner/d9"})
+    (unit,) = (one for one in patient["extension"] if one["url"].endswith("managing-unit"))
+    unit["valueReference"]["reference"] = "Organization/u1"
+    assert to_patient(to_person(patient), "p1", patient) == patient
+    moved = to_patient(replace(to_person(patient), name="王远明", managing_unit="另一单位", doctor="Practitioner/d2"), "p1", patient)
+    assert moved["name"][0] == {"use": "official", "text": "王远明", "family": "王", "given": ["远明"]}
+    assert moved["telecom"] == patient["telecom"]
+    assert moved["generalPractitioner"] == [{"reference": "Practitioner/d2"}]
+    assert "Organization/u1" not in str(moved)
+
+
 def test_a_new_citizen_id_replaces_the_old_one_and_a_hospital_number_is_added() -> None:
     known = Person("某某", identifiers=(Identifier(UNVERIFIED_CITIZEN_ID, "1"), Identifier(hospital_number("h1"), "a")))
     told = Person("某某", identifiers=(Identifier(CITIZEN_ID, "2"), Identifier(hospital_number("h1"), "b")))
