@@ -18,7 +18,7 @@ def version_of(header: str | None) -> int | None:
     Raises:
         Malformed: it is not a version of ours.
     """
-    if header is None:
+    if header is None or header.strip() == "*":
         return None
     text = header.strip().removeprefix("W/").strip('"')
     if not text.isascii() or not text.isdigit():

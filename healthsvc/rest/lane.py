@@ -31,7 +31,7 @@ from healthsvc.store import Actor, Database, Store
 from healthsvc.store.budget import Exceeded, bounded
 from healthsvc.store.glance import Glance
 
-PATH = re.compile(r"/fhir/?(?:([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?)?")
+PATH = re.compile(r"/fhir(?:/(?:([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?)?)?")
 STEPS = 400_000
 """Steps of SQLite's machine that a search may take on the event loop (about five milliseconds)."""
 

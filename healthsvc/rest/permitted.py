@@ -2,6 +2,7 @@
 
 from healthsvc.access import rules
 from healthsvc.errors import Forbidden
+from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
 from healthsvc.store import search_ast as ast
 from healthsvc.store.search import may_see
@@ -23,6 +24,20 @@ def restriction(store: Store) -> ast.Restrict:
 def visible(store: Store, stored: Stored) -> bool:
     """Whether the actor may see a stored resource."""
     return store.restrict is None or may_see(store, stored, store.restrict)
+
+
+def write_seen(store: Store, before: Stored | None, resource: Resource, if_match: int | None = None) -> Stored:
+    """Write, if the actor may see both what was there and what then is: nobody moves a record out of or into what they may not see.
+
+    Raises:
+        Forbidden: they may not.
+    """
+    if before is not None and not before.deleted and not visible(store, before):
+        raise Forbidden("this record belongs to somebody whom you do not look after", reason="compartment")
+    stored = store.write(resource, if_match)
+    if not visible(store, stored):
+        raise Forbidden("the record would belong to somebody whom you do not look after", reason="compartment")
+    return stored
 
 
 def require_write(store: Store, type: str) -> None:

@@ -5,15 +5,15 @@ import uuid
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreWriting
-from healthsvc.errors import Invalid, Malformed
+from healthsvc.errors import Invalid, Malformed, PreconditionFailed
 from healthsvc.fhir.json import Resource
 from healthsvc.rest.answer import Answer, written
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.conditional import one_match, version_of
-from healthsvc.rest.permitted import require_write
+from healthsvc.rest.permitted import require_write, write_seen
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
-from healthsvc.store.stored import micros
+from healthsvc.store.search_rows import Rows
 
 
 def update(store: Store, type: str, id: str, resource: Resource, call: Call) -> Answer:
@@ -28,8 +28,11 @@ def update(store: Store, type: str, id: str, resource: Resource, call: Call) -> 
         raise Malformed(
             f"the body must carry the id of the url ({'it has none' if 'id' not in resource else 'it has another'})", path=f"{type}.id"
         )
-    stored = store.write(resource, version_of(call.if_match))
-    return written(stored, call.base, 201 if stored.version == 1 and stored.updated == micros(store.at) else 200, call.prefers)
+    before = Rows(store).current(type, id)
+    if call.if_none_match == "*" and before is not None and not before.deleted:
+        raise PreconditionFailed("If-None-Match: * asks to create only, but the resource is there")
+    stored = write_seen(store, before, resource, version_of(call.if_match))
+    return written(stored, call.base, 201 if before is None or before.deleted else 200, call.prefers)
 
 
 def update_where(store: Store, type: str, resource: Resource, call: Call) -> Answer:
@@ -50,7 +53,7 @@ def update_where(store: Store, type: str, resource: Resource, call: Call) -> Ans
 
 
 def _created(store: Store, resource: Resource, call: Call) -> Answer:
-    return written(store.write({**resource, "id": str(uuid.uuid4())}), call.base, 201, call.prefers)
+    return written(write_seen(store, None, {**resource, "id": str(uuid.uuid4())}), call.base, 201, call.prefers)
 
 
 def routes(site: Site, router: APIRouter) -> None:

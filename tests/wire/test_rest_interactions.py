@@ -107,7 +107,8 @@ def test_delete_and_coming_back(client: httpx.Client) -> None:
     assert client.get(url).status_code == 410
     assert _issue(client.get(url))["code"] == "deleted"
     assert client.get(f"{url}/_history/1").status_code == 200
-    assert client.put(url, json=patient).status_code in (200, 201)
+    assert client.put(url, json=patient, headers={"if-none-match": "*"}).status_code == 201
+    assert client.put(url, json=patient, headers={"if-none-match": "*"}).status_code == 412
     history = client.get(f"{url}/_history").json()
     assert [entry["request"]["method"] for entry in history["entry"]] == ["PUT", "DELETE", "POST"]
     assert "resource" not in history["entry"][1]
