@@ -5,12 +5,11 @@ The search runs outside any transaction: it reads a snapshot, and when a plan is
 
 from dataclasses import replace
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from healthsvc.circle.travel import TravelTimes
-from healthsvc.dayplan.compose import compose
 from healthsvc.dayplan.day import DayPlan, plan_id
 from healthsvc.dayplan.gather import Gathered, day_of, gather
-from healthsvc.dayplan.insertion import Insertion, rank_insertions
 from healthsvc.dayplan.pacing import share
 from healthsvc.dayplan.plan import Plan, Route, Stop
 from healthsvc.dayplan.problem import Problem
@@ -23,6 +22,9 @@ from healthsvc.policy import Policy
 from healthsvc.store import Actor, Database, Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import WAITING, Status
+
+if TYPE_CHECKING:  # the search and its compiler are loaded when somebody plans, not when a process starts
+    from healthsvc.dayplan.insertion import Insertion
 
 __all__ = ["accept", "plan_day", "policy_of", "propose", "read_plan", "set_pin"]
 
@@ -47,6 +49,7 @@ def propose(
 
 
 def _search(gathered: Gathered, travel: TravelTimes, policy: DayPolicy, at: datetime, seconds: float, seed: int) -> DayPlan:
+    from healthsvc.dayplan.compose import compose
     from healthsvc.dayplan.solve import StopRule, solve
 
     day, out, ways = day_of(gathered, travel, policy)
@@ -128,12 +131,14 @@ def proposal_id(on: date) -> str:
 
 def find_places(
     database: Database, actor: Actor, on: date, task: str, travel: TravelTimes, *, at: datetime, most: int = 5
-) -> tuple[Insertion, ...]:
+) -> "tuple[Insertion, ...]":
     """Where one more visit could go in the plan of a day that otherwise stays as it is, best first (an emergency, a late request).
 
     Raises:
         NotFound: the visit cannot be made on that day, or its home has no position.
     """
+    from healthsvc.dayplan.insertion import rank_insertions
+
     with database.reading(actor, at=at) as store:
         policy = policy_of(store.policy, on)
         gathered = gather(store, on, policy)

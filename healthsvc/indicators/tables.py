@@ -5,10 +5,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
-from openpyxl import Workbook
-from openpyxl.styles import Font
-from openpyxl.worksheet.worksheet import Worksheet
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
 
 Cell = str | int | float | date | None
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # full-width signs too: spreadsheets fold them
@@ -41,6 +41,10 @@ def to_csv(table: Table) -> bytes:
 
 def to_xlsx(tables: Sequence[Table]) -> bytes:
     """One sheet a table; texts are stored as texts whatever they begin with."""
+    from openpyxl import Workbook
+    from openpyxl.styles import Font
+    from openpyxl.worksheet.worksheet import Worksheet
+
     book = Workbook()
     for number, table in enumerate(tables):
         sheet = book.active if number == 0 else book.create_sheet()
@@ -57,7 +61,7 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
     return out.getvalue()
 
 
-def _write(sheet: Worksheet, row: int, column: int, value: Cell) -> None:
+def _write(sheet: "Worksheet", row: int, column: int, value: Cell) -> None:
     cell = sheet.cell(row, column)
     if isinstance(value, datetime) and value.tzinfo is not None:
         value = value.replace(tzinfo=None)
