@@ -54,7 +54,8 @@ class Page:
         if self.language == "en":
             return refusal.text
         known = words.reasons().get(refusal.reason or "")
-        return known or words.reasons().get(refusal.issue_code, "") or refusal.text
+        kind = words.reasons().get(refusal.issue_code, "")
+        return known or (f"{kind}（{refusal.text}）" if refusal.reason else kind) or refusal.text
 
     def show(self, template: str, *, status: int = 200, block: str | None = None, **values: Any) -> HTMLResponse:
         """Render a template (or one block of it, for a part of a page that is asked for again)."""
