@@ -100,6 +100,9 @@ class Courier:
             except Refusal as refusal:
                 log.error("courier waits", destination=self.destination.name, reason=refusal.text)
                 busy = False
+            except Exception as error:  # noqa: BLE001 - the line must go on; what failed is still in the queue
+                log.error("courier failed and goes on", destination=self.destination.name, error=type(error).__name__)
+                busy = False
             if not busy:
                 self._stopping.wait(IDLE_SECONDS)
 

@@ -111,6 +111,9 @@ class Worker:
             except Refusal as refusal:
                 log.error("hospital worker waits", reason=refusal.text)
                 busy = False
+            except Exception as error:  # noqa: BLE001 - the line must go on; what failed is still in the queue
+                log.error("hospital worker failed and goes on", error=type(error).__name__, place=_place(error))
+                busy = False
             if not busy and not self._stopping.is_set():
                 self.arrived.wait(IDLE_SECONDS)
         try:

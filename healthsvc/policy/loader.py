@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -69,7 +70,7 @@ class Policy:
 
     def fill(self, shape: type[T], room: str, on: date) -> T:
         """Fill a dataclass of a room: field ``x`` gets parameter ``room.x`` (lists become tuples, fields with defaults may be absent)."""
-        hints = get_type_hints(shape)
+        hints = _hints(shape)
         values: dict[str, Any] = {}
         for field in fields(shape):  # type: ignore[arg-type]
             name = f"{room}.{field.name}"
@@ -79,6 +80,11 @@ class Policy:
             value = self.value(name, on)
             values[field.name] = _shaped(value, hints[field.name], name)
         return shape(**values)
+
+
+@lru_cache(maxsize=256)
+def _hints(shape: type[Any]) -> dict[str, Any]:
+    return get_type_hints(shape)
 
 
 def _shaped(value: Any, hint: Any, name: str) -> Any:
