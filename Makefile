@@ -14,6 +14,7 @@ setup: .venv/.ready healthsvc/web/static/vendor/.ready
 	@echo "installing pinned dependencies (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q healthsvc integrations
 	@$(BIN)/python -c "from healthsvc.dayplan import warm; warm()"
 	@touch $@
 
