@@ -70,7 +70,7 @@ class Policy:
 
     def fill(self, shape: type[T], room: str, on: date) -> T:
         """Fill a dataclass of a room: field ``x`` gets parameter ``room.x`` (lists become tuples, fields with defaults may be absent)."""
-        hints = _hints(shape)
+        hints = _hints(shape)  # type: ignore[arg-type]  # a class is hashable, whatever its dataclass says
         values: dict[str, Any] = {}
         for field in fields(shape):  # type: ignore[arg-type]
             name = f"{room}.{field.name}"
