@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from healthsvc.contract.rules import Agreement, EndReason, Promise, Side, SignatureKind, Signed, State
 from healthsvc.errors import Invalid
+from healthsvc.fhir.elements import conforming
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CONTRACT_NUMBER, code_system, extension, profile
 from healthsvc.visit.resources import VISIT_KIND, derived_id
@@ -127,7 +128,7 @@ def to_care_team(agreement: Agreement, active: bool) -> Resource:
     }
     if agreement.centre:
         team["managingOrganization"] = [{"reference": agreement.centre}]
-    return team
+    return conforming(team, "care-pair")
 
 
 def _term(agreement: Agreement) -> Resource:
@@ -179,7 +180,9 @@ def _signed(signer: Resource) -> Signed | None:
     by_url = {one.get("url"): one for one in signature.get("extension", [])}
     how = by_url.get(_KIND, {}).get("valueCode")
     if how not in {item.value for item in SignatureKind}:
-        raise Invalid("a signature says how it was made: extension signature-kind drawn, wet_scan or ca", path="Contract.signer.signature")
+        raise Invalid(
+            f"a signature says how it was made: extension signature-kind {', '.join(SignatureKind)}", path="Contract.signer.signature"
+        )
     side = Side(kind["code"])
     name = signature.get("who", {}).get("display", "") if side is Side.PROXY else ""
     return Signed(

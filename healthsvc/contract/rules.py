@@ -74,8 +74,8 @@ class SignatureKind(StrEnum):
     """How it was signed, stated honestly: an image that was drawn is not a reliable electronic signature, a certified one is."""
 
     DRAWN = "drawn"
-    WET_SCAN = "wet_scan"
-    CA = "ca"
+    WET_SCAN = "wet-scan"
+    CERTIFIED = "certified"
 
 
 @dataclass(frozen=True, slots=True)

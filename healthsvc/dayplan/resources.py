@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from healthsvc.dayplan.day import DayLeft, DayPlan, DayRoute, DayStop, plan_id
-from healthsvc.fhir.elements import concept, extension, extensions, instant, reference, reference_id
+from healthsvc.fhir.elements import concept, conforming, extension, extensions, instant, reference, reference_id
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.store import Store
@@ -20,7 +20,7 @@ PLANNED, PINNED, LEFT = "planned", "pinned", "left-over"
 
 def to_list(plan: DayPlan) -> Resource:
     """The plan as a List, id ``dayplan-YYYY-MM-DD``. Items are the visits' Tasks; their planned Encounters hang on the Tasks."""
-    return {
+    made: Resource = {
         "resourceType": "List",
         "id": plan.id,
         "status": "current",
@@ -31,6 +31,7 @@ def to_list(plan: DayPlan) -> Resource:
         "extension": [_figures(plan), *(_route(route) for route in plan.routes)],
         "entry": [_stop(route, stop) for route in plan.routes for stop in route.stops] + [_left(left) for left in plan.left_over],
     }
+    return conforming(made, "day-plan")
 
 
 def to_plan(resource: Resource) -> DayPlan:

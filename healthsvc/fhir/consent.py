@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from healthsvc.errors import Invalid
-from healthsvc.fhir.elements import codes, concept, extension, extensions, instant, moment, reference, reference_id
+from healthsvc.fhir.elements import codes, concept, conforming, extension, extensions, instant, moment, reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 
@@ -75,7 +75,7 @@ def to_consent(signed: SignedConsent) -> Resource:
     }
     if signed.witness:
         consent["performer"] = [reference("Practitioner", signed.witness)]
-    return consent
+    return conforming(consent, "signed-consent")
 
 
 def to_signed(consent: Resource) -> SignedConsent:

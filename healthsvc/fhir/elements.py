@@ -6,6 +6,7 @@ from typing import Any
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension as extension_url
+from healthsvc.fhir.systems import profile
 
 
 def reference(type_: str, id_: str) -> Resource:
@@ -86,6 +87,13 @@ def extensions(element: Resource, name: str) -> list[Resource]:
 def extension(name: str, **value: Any) -> Resource:
     """One of our own extensions by its short name: ``extension("cadre-category", valueCode="lixiu")``."""
     return {"url": extension_url(name), **value}
+
+
+def conforming(resource: Resource, *names: str) -> Resource:
+    """The resource with these profiles of ours declared in meta.profile; those of others that it declares stay."""
+    meta = resource.get("meta", {})
+    others = [url for url in meta.get("profile", ()) if not str(url).startswith(profile(""))]
+    return resource | {"meta": {**meta, "profile": [*map(profile, names), *others]}}
 
 
 def _written(value: date | datetime) -> str:

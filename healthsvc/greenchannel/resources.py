@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from healthsvc.errors import Invalid
-from healthsvc.fhir.elements import codes, coding, day, extension, extensions, period, reference, reference_id
+from healthsvc.fhir.elements import codes, coding, conforming, day, extension, extensions, period, reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, Decision, Reason, Right
@@ -56,7 +56,7 @@ def to_flag(channel: Channel) -> Resource:
     }
     if channel.granted_by:
         flag["author"] = reference("Practitioner", channel.granted_by)
-    return flag
+    return conforming(flag, "green-channel-flag")
 
 
 def to_channel(flag: Resource) -> Channel:

@@ -5,7 +5,7 @@ from typing import Any
 
 from healthsvc.errors import Invalid
 from healthsvc.fhir.consent import SignedConsent
-from healthsvc.fhir.elements import codes, coding, concept, day, extension, extensions, period, reference, reference_id
+from healthsvc.fhir.elements import codes, coding, concept, conforming, day, extension, extensions, period, reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE, ICD10, code_system
 from healthsvc.homebed.rules.bed import BED_KIND_NAMES, Bed, BedKind, Diagnosis, Discharge, Status
@@ -65,7 +65,7 @@ def to_episode(bed: Bed, base: Resource | None = None) -> Resource:
     episode.pop("diagnosis", None)
     if diagnoses:
         episode["diagnosis"] = diagnoses
-    return episode
+    return conforming(episode, "home-bed-episode")
 
 
 def with_history(episode: Resource, before: Resource | None, on: date) -> Resource:
@@ -164,7 +164,7 @@ def to_impression(assessment: Assessment, id: str) -> Resource:
         impression["finding"] = findings
     if assessment.indication:
         impression["summary"] = assessment.indication
-    return impression
+    return conforming(impression, "home-bed-assessment-impression")
 
 
 def to_assessment(impression: Resource) -> Assessment:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from healthsvc.errors import Invalid
-from healthsvc.fhir.elements import codes, concept, day, extension, extensions, instant, moment, reference, reference_id
+from healthsvc.fhir.elements import codes, concept, conforming, day, extension, extensions, instant, moment, reference, reference_id
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import HOME_CARE, LOINC, UCUM
 from healthsvc.infusion.resources import HOME_INFUSION, override_extension, overrides_of
@@ -97,7 +97,7 @@ def to_administration(given: Given, medication: Resource, results: Iterable[Gate
     span = {"start": instant(started.at)}
     if ended and ended.at >= started.at:
         span["end"] = instant(ended.at)
-    return {
+    administration: Resource = {
         "resourceType": "MedicationAdministration",
         "id": given_id(given.task),
         "extension": [*terms, extension("infusion-visit", valueReference=reference("Task", given.task))],
@@ -109,6 +109,7 @@ def to_administration(given: Given, medication: Resource, results: Iterable[Gate
         "performer": [{"actor": reference("Practitioner", who)} for who in dict.fromkeys(entry.by for entry in bedside.log if entry.by)],
         "request": reference("MedicationRequest", given.course),
     }
+    return conforming(administration, "infusion-given")
 
 
 def to_given(administration: Resource) -> Given:

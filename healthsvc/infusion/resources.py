@@ -7,7 +7,20 @@ from datetime import date, timedelta
 from typing import Any
 
 from healthsvc.errors import Invalid
-from healthsvc.fhir.elements import codes, coding, concept, day, extension, extensions, instant, moment, period, reference, reference_id
+from healthsvc.fhir.elements import (
+    codes,
+    coding,
+    concept,
+    conforming,
+    day,
+    extension,
+    extensions,
+    instant,
+    moment,
+    period,
+    reference,
+    reference_id,
+)
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import HOME_CARE, UCUM, code_system
 from healthsvc.infusion.rules.order import Approval, FirstDose, Order, Override, SkinTest
@@ -91,7 +104,7 @@ def to_request(
     }
     if order.indication:
         request["reasonCode"] = [{"text": order.indication}]
-    return request
+    return conforming(request, "infusion-course")
 
 
 def to_order(request: Resource) -> Order:

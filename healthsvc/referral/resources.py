@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from healthsvc.errors import Invalid
+from healthsvc.fhir.elements import conforming
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import SNOMED, code_system, extension
 from healthsvc.referral.rules import Direction, Outcome, Reason, Referral, Stage
@@ -59,7 +60,7 @@ def to_request(referral: Referral, base: Resource | None = None) -> Resource:
     }
     _set(request, "note", [{"text": referral.summary}] if referral.summary else None)
     _set(request, "extension", [{"url": _DEPARTMENT, "valueString": referral.department}] if referral.department else None)
-    return request
+    return conforming(request, "referral-request")
 
 
 def to_task(referral: Referral, base: Resource | None = None) -> Resource:

@@ -7,17 +7,17 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from healthsvc.errors import Invalid
+from healthsvc.fhir.elements import conforming
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import UCUM, V3_ACT_CODE, code_system, extension, profile
+from healthsvc.fhir.systems import UCUM, V3_ACT_CODE, code_system, extension
 from healthsvc.visit.findings import Mode
-from healthsvc.visit.rules import Priority, Status, Visit, Window
+from healthsvc.visit.rules import Kind, Priority, Status, Visit, Window
 
 VISIT_KIND: Final = code_system("visit-kind")
 VISIT_SUBTYPE: Final = code_system("visit-subtype")
 VISIT_INPUT: Final = code_system("visit-input")
 VISIT_REASON: Final = code_system("visit-reason")
 CAUSE: Final = extension("suspension-cause")
-PROFILE: Final = profile("visit-task")
 
 _CLASS: Final = {
     Mode.HOME: ("HH", "home health"),
@@ -45,7 +45,7 @@ def is_visit(task: Resource | None) -> bool:
 
 def to_task(visit: Visit, base: Resource | None = None) -> Resource:
     """Write a visit as a Task; what ``base`` carries beyond a visit (notes, outputs, narrative) is kept."""
-    task: Resource = deepcopy(base) if base else {"resourceType": "Task", "meta": {"profile": [PROFILE]}, "intent": "order"}
+    task: Resource = deepcopy(base) if base else {"resourceType": "Task", "intent": "order"}
     task["id"] = visit.id
     task["status"] = visit.status.value
     task["priority"] = visit.priority.value
@@ -66,7 +66,7 @@ def to_task(visit: Visit, base: Resource | None = None) -> Resource:
     _set(task, "extension", others + cause or None)
     foreign = [one for one in task.get("input", []) if _code(one.get("type"), VISIT_INPUT) is None]
     task["input"] = foreign + _inputs(visit)
-    return task
+    return conforming(task, *_profiles(visit))
 
 
 def to_visit(task: Resource) -> Visit:
@@ -143,7 +143,13 @@ def encounter_of(
         encounter["participant"] = people
     if complaints:
         encounter["reasonCode"] = [{"text": complaints}]
-    return encounter
+    return conforming(encounter, "home-visit")
+
+
+def _profiles(visit: Visit) -> tuple[str, ...]:
+    """A checkup that a contract promises has a profile of its own beside that of every visit."""
+    promised = visit.kind == Kind.QUARTERLY_CHECKUP and visit.sources and all(one.startswith("Contract/") for one in visit.sources)
+    return ("visit-task", "quarterly-checkup-task") if promised else ("visit-task",)
 
 
 def _inputs(visit: Visit) -> list[Resource]:

@@ -70,7 +70,7 @@ def test_a_second_contract_is_refused_through_any_door(database: Database) -> No
         with pytest.raises(Conflict):
             store.create(contract)
         draft = service.offer(store, service.draft(store, patient, D2, None, ON))
-        service.add_signature(store, draft["id"], Signed(Side.DOCTOR, SignatureKind.CA, AT))
+        service.add_signature(store, draft["id"], Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
         with pytest.raises(Conflict):
             service.add_signature(store, draft["id"], Signed(Side.PROXY, SignatureKind.DRAWN, AT, "某女", "女儿"))
     with database.reading(SYSTEM, at=AT) as store:
@@ -95,11 +95,11 @@ def test_both_sides_sign_one_after_the_other(database: Database) -> None:
         assert store.select("Task", patient=patient) == []
         service.add_signature(store, contract["id"], Signed(Side.PROXY, SignatureKind.WET_SCAN, AT, "某女", "女儿"))
         assert service.active(store, patient) is None
-        signed = service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CA, AT))
+        signed = service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
         assert signed["status"] == "executed"
         assert len(store.select("Task", patient=patient)) == 4
         with pytest.raises(RuleViolation):
-            service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CA, AT))
+            service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
 
 
 def test_a_plain_write_obeys_the_rules(database: Database) -> None:
@@ -298,7 +298,7 @@ def _do(store: Store, act: str, patient: str, on: date) -> None:
         service.offer(store, service.draft(store, patient, D2, N1, on))
     elif act == "complete-signatures" and drafts:
         for side in (Side.RESIDENT, Side.DOCTOR):
-            service.add_signature(store, drafts[0]["id"], Signed(side, SignatureKind.CA, AT))
+            service.add_signature(store, drafts[0]["id"], Signed(side, SignatureKind.CERTIFIED, AT))
     elif act == "expire":
         service.expire_due(store, on)
     elif act == "plain":

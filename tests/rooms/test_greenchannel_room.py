@@ -122,7 +122,7 @@ def test_the_same_rules_hold_for_a_flag_written_as_fhir(database: Database) -> N
             (theirs | {"id": flag_id(other)}, "greenchannel-not-entitled"),
             (theirs | {"id": "another"}, "greenchannel-one-flag"),
             (flag | {"period": {"start": "2026-11-22"}}, "greenchannel-too-long"),
-            (flag | {"code": {"text": "x"}}, "greenchannel-keep"),
+            (flag | {"code": {"text": "x"}, "meta": {}}, "greenchannel-keep"),
         ):
             with pytest.raises(RuleViolation) as refused, store.savepoint():
                 store.put(changed)

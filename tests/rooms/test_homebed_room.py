@@ -189,7 +189,7 @@ def test_a_bed_is_neither_deleted_nor_handed_to_another(database: Database) -> N
         _, bed_id = established(store)
         other = prepared(store)[0]
         episode: dict[str, Any] = store.read("EpisodeOfCare", bed_id)
-        for change in ({"patient": {"reference": f"Patient/{other}"}}, {"type": [{"text": "x"}]}):
+        for change in ({"patient": {"reference": f"Patient/{other}"}}, {"type": [{"text": "x"}], "meta": {}}):
             with pytest.raises(RuleViolation) as refused, store.savepoint():
                 store.put(episode | change)
             assert refused.value.reason == "homebed-keep"

@@ -35,7 +35,7 @@ from healthsvc.policy import load
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 POLICY = load(Path("absent")).fill(ContractPolicy, "contract", AT.date())
-BOTH = (Signed(Side.RESIDENT, SignatureKind.DRAWN, AT), Signed(Side.DOCTOR, SignatureKind.CA, AT))
+BOTH = (Signed(Side.RESIDENT, SignatureKind.DRAWN, AT), Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
 
 
 def signatures() -> Any:

@@ -11,7 +11,10 @@ from healthsvc.circle import rules as circle
 from healthsvc.contract import rules as contract
 from healthsvc.fhir import profiles, systems
 from healthsvc.fhir.conformance import publish
+from healthsvc.fhir.conformance.codes_care import CARE
+from healthsvc.fhir.conformance.codes_person import PERSON
 from healthsvc.fhir.conformance.extensions import EXTENSIONS
+from healthsvc.fhir.consent import SIGNATURES
 from healthsvc.fhir.registry import Registry
 from healthsvc.fhir.validation import validate
 from healthsvc.greenchannel import rules as green
@@ -72,6 +75,7 @@ def test_words_are_chinese_and_english() -> None:
         ("contract-state", [contract.State]),
         ("contract-end-reason", [contract.EndReason]),
         ("contract-signer", [contract.Side]),
+        ("signature-kind", [contract.SignatureKind]),
         ("visit-kind", [visits.Kind]),
         ("self-care", [selfcare.Item]),
         ("self-care-level", [selfcare.Level]),
@@ -90,6 +94,14 @@ def test_words_are_chinese_and_english() -> None:
 def test_code_systems_say_what_the_rules_say(name: str, enums: list[type[StrEnum]]) -> None:
     published = {one.code for one in publish.CODE_TABLES[name].codes}
     assert published - {"total"} == {item.value for enum in enums for item in enum}
+
+
+def test_contracts_and_consents_say_alike_how_they_were_signed() -> None:
+    assert set(contract.SignatureKind) == SIGNATURES
+
+
+def test_every_table_stands_once() -> None:
+    assert len(publish.CODE_TABLES) == len(PERSON) + len(CARE)
 
 
 def test_the_gates_of_an_infusion_are_published() -> None:

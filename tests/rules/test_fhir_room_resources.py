@@ -1,5 +1,6 @@
 """What the rooms write is valid R4 and conforms to the published profiles."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ from healthsvc.checkup import selfcare
 from healthsvc.checkup.resources import self_care_observation
 from healthsvc.contract import rules as contract
 from healthsvc.contract.resources import to_care_team, to_contract
+from healthsvc.dayplan.day import DayLeft, DayPlan, DayRoute, DayStop
+from healthsvc.dayplan.resources import to_list
 from healthsvc.fhir import profiles, systems
 from healthsvc.fhir.consent import SignedConsent, to_consent
 from healthsvc.fhir.json import Resource
@@ -60,7 +63,7 @@ def person() -> file.Person:
 def agreement() -> contract.Agreement:
     signed = (
         contract.Signed(contract.Side.PROXY, contract.SignatureKind.DRAWN, AT, "单小强", "儿子"),
-        contract.Signed(contract.Side.DOCTOR, contract.SignatureKind.CA, AT),
+        contract.Signed(contract.Side.DOCTOR, contract.SignatureKind.CERTIFIED, AT),
     )
     return contract.Agreement(
         "k1", "p1", "Practitioner/d1", "Practitioner/n1", DAY, date(2027, 3, 4), contract.State.TERMINATED, "Organization/c1", "K-1",
@@ -130,6 +133,20 @@ def assessment() -> Assessment:
     return Assessment("p1", "d1", DAY, bed().diagnosis, frozenset({"hemiplegia"}), frozenset(), True, 12, True, True, "建议建床")
 
 
+def foreign() -> Resource:
+    """A Task as a client of another maker has it: a profile of theirs, and a wrong one of ours."""
+    declared = ["https://elsewhere.example/StructureDefinition/task", systems.profile("cadre-patient")]
+    return {"resourceType": "Task", "intent": "order", "meta": {"profile": declared, "source": "urn:elsewhere"}}
+
+
+def plan() -> DayPlan:
+    who = ("Practitioner/d1",)
+    stop = DayStop("t1", "p1", "follow-up", "随访", who, AT, AT, AT + timedelta(minutes=45), 7.5, "estimate", 30.0, why=("near",))
+    route = DayRoute("Practitioner/d1", "医生", "Location/s1", AT, AT + timedelta(hours=2), (stop,), (AT, AT + timedelta(minutes=30)))
+    left = DayLeft("t2", "p2", "follow-up", "随访", ("no-staff",), "无人可派", "nobody is free")
+    return DayPlan(DAY, AT, (route,), (left,), {"travel-minutes": 7.5})
+
+
 def impression() -> Resource:
     return beds.to_impression(assessment(), "a1")
 
@@ -144,7 +161,10 @@ WRITTEN: dict[str, tuple[Any, list[str]]] = {
     "person": (lambda: to_patient(person(), "p1"), ["cadre-patient"]),
     "person of a feed": (lambda: to_patient(file.Person("张三"), "p2"), ["cadre-patient"]),
     "contract": (lambda: to_contract(agreement()), ["family-doctor-contract"]),
-    "care team": (lambda: to_care_team(agreement(), True), []),
+    "care team": (lambda: to_care_team(agreement(), True), ["care-pair"]),
+    "day plan": (lambda: to_list(plan()), ["day-plan"]),
+    "visit asked for by nobody's contract": (lambda: to_task(replace(visit(), sources=())), ["visit-task"]),
+    "visit taken over from a client": (lambda: to_task(visit(), foreign()), ["visit-task", "quarterly-checkup-task"]),
     "checkup": (lambda: to_task(visit()), ["visit-task", "quarterly-checkup-task"]),
     "visit": (lambda: encounter_of(visit(), "finished", AT, AT + timedelta(hours=1), ["Practitioner/d1"]), ["home-visit"]),
     "green channel": (lambda: green.to_flag(channel()), ["green-channel-flag"]),
@@ -166,6 +186,8 @@ def test_what_the_rooms_write_conforms(what: str) -> None:
     resource = make()
     assert [(one.path, one.text) for one in validate(resource, Registry.load())] == []
     assert [(one.path, one.text) for one in profiles.check(resource, names)] == []
+    declared = resource.get("meta", {}).get("profile", [])
+    assert [url for url in declared if url.startswith(systems.BASE)] == [systems.profile(name) for name in names]
     assert Registry.load().extract(resource).tokens
 
 

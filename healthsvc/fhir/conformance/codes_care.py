@@ -197,18 +197,6 @@ CARE: tuple[CodeTable, ...] = (
         not-gone  | 未就诊 | Did not go
         lost      | 失访 | Lost
     """),
-    codes("plan-kind", "计划类型", "Kind of plan", """
-        day-plan | 日程安排 | Day plan
-    """, closed=False),
-    codes("dayplan-flag", "日程计划标记", "What a day plan did with a visit", """
-        planned   | 已安排 | Planned
-        pinned    | 已锁定 | Pinned
-        left-over | 未安排 | Left over
-    """),
-    codes("dayplan-reason", "未安排原因", "Why a visit was left over", "", closed=False),
-    codes("dayplan-input", "日程安排要求", "What the planner must respect", """
-        not-by | 不由此人上门 | Not by this person
-    """, closed=False),
     codes("indicator-group", "指标人群", "Group of people of an indicator", """
         all       | 全部 | All
         local     | 本地管理 | Managed here

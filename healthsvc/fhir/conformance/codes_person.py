@@ -85,11 +85,14 @@ PERSON: tuple[CodeTable, ...] = (
     """),
     codes("signature-kind", "签字方式", "How a signature was made", """
         drawn     | 屏幕手写 | Drawn on a screen
-        wet_scan  | 纸质签字扫描 | Signed on paper and scanned
-        ca        | 电子认证签名 | Certified electronic signature
         wet-scan  | 纸质签字扫描 | Signed on paper and scanned
         certified | 电子认证签名 | Certified electronic signature
     """),
+    codes("reminder", "催办", "Reminder", """
+        checkup-doctor   | 提醒责任医生体检将到期或已逾期 | The doctor is told that a checkup comes due or is late
+        checkup-centre   | 提醒中心体检已逾期 | The centre is told that a checkup is late
+        checkup-district | 提醒区主管部门体检已逾期 | The district is told that a checkup is late
+    """, closed=False),
     codes("contract-package", "服务包", "Service package", "", closed=False),
     codes("consent-kind", "知情同意类型", "Kind of consent", """
         home-bed | 家庭病床服务协议 | Home-bed agreement

@@ -87,7 +87,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension(
         "infusion-override", "安全关口人工放行", "A gate overridden by a doctor", ("MedicationRequest", "MedicationAdministration"),
-        parts=parts("gate code!, doctor Reference!, reason string!, at dateTime!"),
+        parts=parts("gate code!, doctor Reference!, reason string, at dateTime!"),
     ),
     Extension("infusion-visit", "所属上门服务", "The visit of the infusion", ("MedicationAdministration",), LINK, targets=("Task",)),
     Extension(

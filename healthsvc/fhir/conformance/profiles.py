@@ -180,6 +180,29 @@ SIGNED_CONSENT = Profile(
     ),
     {"signer": "1..1", "signature-kind": "1..1", "signer-relation": "0..1", "risks-told": "0..1", "fees-told": "0..1", "copies": "0..1"},
 )  # fmt: skip
+CARE_PAIR = Profile(
+    "care-pair", "CareTeam", "结对团队", "The pair of doctor and nurse",
+    (
+        Rule("status", 1, values=("active", "inactive", "entered-in-error")),
+        Rule("subject", 1, targets=PEOPLE, short="服务对象 The person"),
+        Rule("period", 1), Rule("period.start", 1),
+        Rule("participant", 1, "2", short="医生和护士 Doctor and nurse"),
+        Rule("participant.role", 1, codes="care-role"), Rule("participant.member", 1, targets=STAFF),
+    ),
+    {},
+)  # fmt: skip
+DAY_PLAN = Profile(
+    "day-plan", "List", "日程安排", "Day plan",
+    (
+        Rule("status", 1, values=("current", "retired", "entered-in-error")),
+        Rule("mode", 1, values=("working",)),
+        Rule("code", 1, pattern=coded("plan-kind", "day-plan")),
+        Rule("date", 1, short="制定时间 When it was made"),
+        Rule("entry.flag", 1, codes="dayplan-flag", short="已安排、已确认或未安排 Planned, confirmed or left over"),
+        Rule("entry.item", targets=("Task",), short="上门任务 The visit"),
+    ),
+    {"dayplan-figures": "1..1", "dayplan-route": "0..*"},
+)  # fmt: skip
 PROFILES: tuple[Profile, ...] = (
     CADRE_PATIENT,
     FAMILY_DOCTOR_CONTRACT,
@@ -193,4 +216,6 @@ PROFILES: tuple[Profile, ...] = (
     INFUSION_GIVEN,
     REFERRAL_REQUEST,
     SIGNED_CONSENT,
+    CARE_PAIR,
+    DAY_PLAN,
 )
