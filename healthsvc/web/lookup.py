@@ -43,3 +43,8 @@ def name_of(resource: Resource) -> str:
         return name
     first = name[0] if isinstance(name, list) and name else {}
     return str(first.get("text") or f"{first.get('family', '')}{''.join(first.get('given', []))}")
+
+
+def staff_of(store: Store) -> list[tuple[str, str]]:
+    """All doctors and nurses, ``Practitioner/x`` and name, by name."""
+    return sorted(((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")), key=lambda one: one[1])

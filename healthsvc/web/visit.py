@@ -1,9 +1,9 @@
 """上门办理 one visit: what is known before the door, the form of findings, and writing it off with a reason."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc.access.door import StoreReading, StoreWriting
@@ -18,7 +18,8 @@ from healthsvc.visit import service as visits
 from healthsvc.visit.rules import OPEN, Kind, Standing, Status, Visit, standing
 from healthsvc.web import findings_form as form
 from healthsvc.web.findings_form import Typed
-from healthsvc.web.lookup import Directory, name_of
+from healthsvc.web.forms import typed_form
+from healthsvc.web.lookup import Directory, staff_of
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.values import value_of
 
@@ -26,15 +27,11 @@ router = APIRouter()
 _LAST = 12
 
 
-async def typed_form(request: Request) -> Typed:
-    """Everything that was typed, as text."""
-    given = await request.form()
-    return Typed({key: value for key, value in given.items() if isinstance(value, str)}, [str(v) for v in given.getlist("danger")])
-
-
 @router.get("/visits/{id}")
 def visit(id: str, page: SignedPage, store: StoreReading) -> Response:
-    """The visit, before it is made or after."""
+    """The visit, before it is made or after; an infusion is recorded step by step."""
+    if visits.read(store, id).kind == Kind.HOME_INFUSION:
+        return RedirectResponse(f"/visits/{id}/bedside", status_code=303)
     return _show(page, store, id, Typed({}), None)
 
 
@@ -85,7 +82,7 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
         open=current.status in OPEN,
         typed=_filled(typed, current, encounter, store),
         wrong=_wrong(refusal, page),
-        staff=_staff(store),
+        staff=staff_of(store),
         can_write=page.who is not None and page.who.may("write-clinical"),
         held=current.status is Status.ON_HOLD,
         late=standing(current, store.at) is Standing.OVERDUE,
@@ -137,8 +134,3 @@ def _wrong(refusal: Refusal | None, page: Page) -> list[str]:
 
 def _participants(encounter: Resource | None) -> list[str]:
     return [one["individual"]["reference"] for one in (encounter or {}).get("participant", []) if "individual" in one]
-
-
-def _staff(store: Store) -> list[tuple[str, str]]:
-    found: list[Any] = [(f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")]
-    return sorted(found, key=lambda one: one[1])
