@@ -78,6 +78,7 @@ class WebhookNotifier:
             with urllib.request.urlopen(request, timeout=self.timeout_seconds):  # noqa: S310
                 return
         except urllib.error.HTTPError as error:
+            error.close()
             raise NotReached(f"webhook: {error.code}", again=error.code >= 500 or error.code == 429) from None
         except OSError as error:
             raise NotReached(f"webhook: {type(error).__name__}") from None
