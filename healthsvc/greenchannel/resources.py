@@ -36,8 +36,14 @@ def is_channel(resource: Resource | None) -> bool:
 
 
 def to_flag(channel: Channel) -> Resource:
-    """Write a channel as a Flag."""
+    """Write a channel as a Flag.
+
+    Raises:
+        Invalid: it gives no right, has no reason or does not say from which day it holds; such a Flag would mean nothing to a window.
+    """
     decision = channel.decision
+    if not decision.rights or not decision.reasons:
+        raise Invalid("a green channel needs at least one right and one reason", path="Flag.code")
     if decision.valid_from is None:
         raise Invalid("a green channel needs the day from which it holds", path="Flag.period.start")
     rights = [right for right in Right if right in decision.rights]

@@ -1,5 +1,6 @@
 """Who is entitled to what, why, until when; and that the Flag says the same."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from healthsvc.errors import Invalid, RuleViolation
 from healthsvc.greenchannel.honour import Use, is_use, to_observation, to_use
 from healthsvc.greenchannel.resources import Channel, birth_date, is_channel, to_channel, to_flag
 from healthsvc.greenchannel.rules import (
+    NOT_ENTITLED,
     Cadre,
     Decision,
     GreenChannelPolicy,
@@ -76,6 +78,19 @@ def test_a_grant_without_right_or_reason_is_refused() -> None:
     with pytest.raises(RuleViolation) as refused:
         grant([], (Reason.OTHER,), ON, POLICY)
     assert refused.value.reason == "greenchannel-empty"
+
+
+def test_a_policy_that_gives_a_reason_no_rights_entitles_nobody_by_it() -> None:
+    bare = replace(POLICY, lixiu_rights=(), age_rights=())
+    assert not decide(Cadre("lixiu", date(1930, 1, 1)), ON, bare).entitled
+    assert decide(Cadre("lixiu", date(1930, 1, 1), disabled=True), ON, bare).reasons == (Reason.DISABILITY,)
+
+
+@pytest.mark.parametrize("decision", [Decision(frozenset(), (Reason.AGE,), ON), Decision(frozenset(Right), (), ON), NOT_ENTITLED])
+def test_a_channel_without_right_or_reason_is_not_written(decision: Decision) -> None:
+    with pytest.raises(Invalid) as refused:
+        to_flag(Channel("p", decision))
+    assert refused.value.issues[0].path == "Flag.code"
 
 
 def test_leap_days() -> None:
