@@ -1,19 +1,74 @@
-"""The one decorator of compiled code: no reference counting, numpy's division, kept on disk, other threads go on meanwhile."""
+"""The decorators of compiled code: no reference counting, numpy's division, kept on disk, other threads go on meanwhile."""
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
+import numba
 from numba import njit
 
 F = TypeVar("F", bound=Callable[..., object])
 
+SOURCES = ("compiled", "layout", "dice", "timing", "pricing", "links", "moves", "jobs", "kernel", "spots")
+"""Modules with compiled code: what is kept on disk holds for exactly this text of all of them together.
+
+numba by itself looks only at the file of the function that is called; a change in a file below it would go unnoticed.
+"""
+
+
+def fingerprint() -> str:
+    """A name for the present text of all compiled modules."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in SOURCES:
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return digest.hexdigest()
+
+
+def shelf() -> Path | None:
+    """Where compiled code is kept: where numba was told to (NUMBA_CACHE_DIR), else beside the sources, else in the user's cache.
+
+    None: nowhere may be written; the code is compiled anew in every process.
+    """
+    config: Any = numba.config
+    told = config.CACHE_DIR
+    homes = [Path(told)] if told else [Path(__file__).parent / "__pycache__", Path.home() / ".cache", Path(tempfile.gettempdir())]
+    for home in homes:
+        folder = home / f"healthsvc-dayplan-{fingerprint()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return None
+
+
+SHELF = shelf()
+
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
+"""The arrays of the search outlive every call and nothing is allocated inside, so counting references to them would only cost time:
+with it one proposal takes about fifteen times as long."""
+
 
 def compiled(function: F) -> F:
-    """Compile ``function`` on its first call and keep the result on disk.
+    """Compile a function that only compiled code calls."""
+    jit: Any = njit
+    made: F = jit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    return made
 
-    The arrays of the search outlive every call, so counting references to them would only cost time: with it one proposal takes
-    about a hundred times as long.
-    """
-    options: dict[str, Any] = {"_nrt": False}  # nothing is allocated inside
-    made: F = njit(cache=True, error_model="numpy", nogil=True, **options)(function)
+
+def entry(function: F) -> F:
+    """Compile a function that Python calls, and keep the result with everything below it on disk."""
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(SHELF or "")
+    try:
+        jit: Any = njit
+        made: F = jit(cache=SHELF is not None, **OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = before
     return made

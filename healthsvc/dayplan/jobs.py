@@ -2,7 +2,7 @@
 """Compiled: moves of whole visits: both halves of a double visit together, in and out of the plan, and the greedy first plan."""
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled
+from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.dice import below
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.links import begin, insert, insert_at, undo, unlink
@@ -234,7 +234,7 @@ def _withdraw(w: World, first: int, count: int, j: int) -> None:
     accept(w, evaluate(w, fixed, dropped, 1e290), fixed, j)
 
 
-@compiled
+@entry
 def construct(w: World, order: object) -> int:
     """Plan the visits that are left out, in the given order, each where it is cheapest; how many found a place."""
     planned = 0

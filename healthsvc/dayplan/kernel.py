@@ -3,7 +3,7 @@
 import math
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled
+from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.dice import below, unit
 from healthsvc.dayplan.jobs import bring_in, leave_out, move_visit, replace
 from healthsvc.dayplan.layout import World
@@ -52,7 +52,7 @@ def _in_or_out(w: World, limit: float) -> bool:
     return leave_out(w, j, limit)
 
 
-@compiled
+@entry
 def remember(w: World, best_link: object, best_anchor: object) -> None:
     """Copy the present plan."""
     for v in range(w.link.shape[0]):
@@ -63,7 +63,7 @@ def remember(w: World, best_link: object, best_anchor: object) -> None:
         best_anchor[c] = w.person[c, at.ANCHOR]  # type: ignore[index]
 
 
-@compiled
+@entry
 def clean(w: World) -> bool:
     """No hard window and no hard shift is overrun, and no visit that must be made is left out."""
     if w.total[at.SUM_HARD] > 1e-6 or (w.flag[at.OVER_HARD] and w.total[at.SUM_OVER] > 1e-6):
@@ -74,7 +74,7 @@ def clean(w: World) -> bool:
     return missing == 0
 
 
-@compiled
+@entry
 def anneal(
     w: World, mix: object, steps: int, hot: float, cold: float, best: float, best_link: object, best_anchor: object
 ) -> tuple[float, int]:

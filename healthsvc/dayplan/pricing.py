@@ -4,7 +4,7 @@
 import math
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled
+from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.timing import INFINITE, mark_route, rest_taken, settle, start_of, way
 
@@ -223,7 +223,7 @@ def forget(w: World, job: int) -> None:
             w.time[v, at.S] = -1e9
 
 
-@compiled
+@entry
 def rebuild(w: World) -> float:
     """Work out every time and figure from the links alone; the price, or INFINITE where pairs wait for each other in a circle."""
     n, c_all = w.flag[at.N], w.flag[at.C]

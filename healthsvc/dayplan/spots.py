@@ -3,7 +3,7 @@
 from typing import Any
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled
+from healthsvc.dayplan.compiled import entry
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.links import begin, insert_at, undo
 from healthsvc.dayplan.moves import may_join
@@ -11,7 +11,7 @@ from healthsvc.dayplan.pricing import accept, evaluate, fixed_price
 from healthsvc.dayplan.timing import INFINITE
 
 
-@compiled
+@entry
 def price_spots(w: World, v: int, prices: Any) -> None:
     """Fill ``prices[p]`` with the price of the plan with service ``v`` after node ``p``; INFINITE where it cannot go.
 
@@ -35,7 +35,7 @@ def price_spots(w: World, v: int, prices: Any) -> None:
             p = w.link[p, at.NXT]
 
 
-@compiled
+@entry
 def put(w: World, v: int, p: int) -> float:
     """Put service ``v`` into place ``p`` (as in :func:`price_spots`) whatever it costs.
 
