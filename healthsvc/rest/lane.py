@@ -31,9 +31,12 @@ from healthsvc.store import Actor, Database, Store
 from healthsvc.store.budget import Exceeded, bounded
 from healthsvc.store.glance import Glance
 
-PATH = re.compile(r"/fhir(?:/(?:([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?)?)?")
+PATH = re.compile(r"/fhir(?:/(?:([A-Z][A-Za-z]+)(?:/(_search|[A-Za-z0-9\-.]{1,64}))?)?)?")
 STEPS = 400_000
 """Steps of SQLite's machine that a search may take on the event loop (about five milliseconds)."""
+
+MANY = 200
+"""A page of more matches is put together in a thread."""
 
 Act = Callable[[Site, Store, Call, str, str], Answer]
 
@@ -91,6 +94,8 @@ class Lane:
         assert self._site is not None
         if type is not None and type not in self._site.registry.types:
             return None
+        if id == "_search":
+            return READS[True, False] if method == "POST" else None
         shape = type is not None, id is not None
         return READS.get(shape) if method in ("GET", "HEAD") else WRITES.get((method, *shape))
 
@@ -109,13 +114,25 @@ class Lane:
         assert self._writers is not None
         assert self._glance is not None
         site, database = self._site, scope["app"].state.database
-        if scope["method"] not in ("GET", "HEAD"):
+        if scope["method"] not in ("GET", "HEAD") and id != "_search":
             return await self._writers.write(actor, lambda store: act(site, store, call, type, id))
+        if _heavy(call):
+            return await asyncio.to_thread(_read, database, actor, act, site, call, type, id)
         try:
             with self._glance.reading(actor, at=clock.now()) as store, bounded(store, STEPS):
                 return act(site, narrowed(store), call, type, id)
         except Exceeded:
             return await asyncio.to_thread(_read, database, actor, act, site, call, type, id)
+
+
+def _heavy(call: Call) -> bool:
+    """Whether the answer will be so large that others should not wait for it."""
+    for name, value in call.query:
+        if name == "_count" and value.isdigit() and int(value[:9]) > MANY:
+            return True
+        if value == "*" and name.startswith(("_include", "_revinclude")):
+            return True
+    return False
 
 
 def _read(database: Any, actor: Actor, act: Act, site: Site, call: Call, type: str, id: str) -> Answer:

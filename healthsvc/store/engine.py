@@ -10,10 +10,10 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from healthsvc import clock
-from healthsvc.errors import Invalid, Unavailable
+from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
@@ -193,6 +193,8 @@ def _said_clearly() -> Iterator[None]:
     """Database trouble becomes one clear refusal; statements and values never leave this module."""
     try:
         yield
+    except IntegrityError as error:
+        raise Conflict("somebody else wrote the same in this very moment; read it again and repeat the change") from error
     except (OperationalError, sqlite3.OperationalError) as error:
         raise Unavailable(f"the database does not answer: {_kind(error)}; try again") from error
 

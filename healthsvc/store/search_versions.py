@@ -48,7 +48,7 @@ def history(
         return [], None
     sql = " UNION ALL ".join(f"SELECT * FROM ({one.sql}) AS p{place}" for place, one in enumerate(parts))
     args = tuple(arg for one in parts for arg in one.args)
-    found = rows.run(f"SELECT * FROM ({sql}) AS v ORDER BY updated DESC, pk DESC, version DESC LIMIT {count + 1}", args)
+    found = rows.run(f"SELECT * FROM ({sql}) AS v ORDER BY {_order('', pk)} LIMIT {count + 1}", args)
     versions = [Stored(row[0], store.terms.text(row[1]), row[2], row[3], row[4], bool(row[5]), row[6]) for row in found[:count]]
     last = versions[-1] if len(found) > count and versions else None
     return versions, (last.updated, last.pk, last.version) if last else None
@@ -70,7 +70,7 @@ def _part(
     if pk is not None:
         conditions.append(Piece("v.pk=?", (pk,)))
     if after is not None:
-        conditions.append(Piece("(v.updated, v.pk, v.version) < (?,?,?)", after))
+        conditions.append(Piece("v.version<?", after[2:]) if pk is not None else Piece("(v.updated, v.pk, v.version) < (?,?,?)", after))
     if window.since is not None:
         conditions.append(Piece("v.updated>=?", (window.since,)))
     if window.high is not None and window.low is not None:
@@ -90,6 +90,9 @@ def _part(
         join = "resource v JOIN resource r ON r.pk=v.pk"
     id = "v.id" if table == "resource" else "r.id"
     columns = f"v.pk AS pk, v.type AS type, {id} AS id, v.version AS version, v.updated AS updated, v.deleted AS deleted, v.body AS body"
-    return Piece(
-        f"SELECT {columns} FROM {join} WHERE {known.sql} ORDER BY v.updated DESC, v.pk DESC, v.version DESC LIMIT {count + 1}", known.args
-    )
+    return Piece(f"SELECT {columns} FROM {join} WHERE {known.sql} ORDER BY {_order('v.', pk)} LIMIT {count + 1}", known.args)
+
+
+def _order(v: str, pk: int | None) -> str:
+    """Newest first; of one resource by its versions, whatever clocks said."""
+    return f"{v}version DESC" if pk is not None else f"{v}updated DESC, {v}pk DESC, {v}version DESC"

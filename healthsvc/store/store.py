@@ -142,7 +142,7 @@ class Store:
         bare = _bare(resource)
         digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
         term = self.terms.intern(type)
-        current = writes.read_current(self.connection, term, type, id)
+        current = writes.read_current(self.connection, term, type, id, to_change=True)
         old, old_digest = current or (None, None)
         self._check_version(old, if_match)
         if old is not None and not old.deleted and old_digest == digest:
@@ -170,7 +170,7 @@ class Store:
     def delete(self, type: str, id: str, if_match: int | None = None) -> Stored | None:
         """Delete: reading it says Gone from now on, its history stays. Deleting what is not there changes nothing."""
         self._must_be_writable()
-        old = self.get(type, id)
+        old = self._held(type, id)
         self._check_version(old, if_match)
         if old is None or old.deleted:
             return old
@@ -227,6 +227,12 @@ class Store:
             raise
 
     # -- inside ---------------------------------------------------------------------------------------------------------------
+
+    def _held(self, type: str, id: str) -> Stored | None:
+        """The current version, which nobody else may change until this transaction ends."""
+        term = self.terms.find(type)
+        found = None if term is None else writes.read_current(self.connection, term, type, id, to_change=True)
+        return found[0] if found else None
 
     def _must_be_writable(self) -> None:
         if not self.writable:

@@ -59,6 +59,7 @@ class Statements:
         self.keep = into("history", _HISTORY_COLUMNS)
         self.replace = f"UPDATE resource SET version={mark}, deleted={mark}, updated={mark}, hash={mark}, body={mark} WHERE pk={mark}"  # noqa: S608
         self.current = f"SELECT pk, version, updated, deleted, body, hash FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
+        self.held = self.current + ("" if mark == "?" else " FOR UPDATE")  # SQLite has one writer anyway
         self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
         self.clear = [f"DELETE FROM ix_{kind} WHERE pk={mark}" for kind in _INDEX_COLUMNS]  # noqa: S608
 
@@ -141,9 +142,10 @@ def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[s
     }
 
 
-def read_current(connection: Connection, type: int, type_name: str, id: str) -> tuple[Stored, bytes] | None:
-    """The current version (a deleted one too) and its content hash."""
-    row = run(connection, statements(connection).current, (type, id)).fetchone()
+def read_current(connection: Connection, type: int, type_name: str, id: str, *, to_change: bool = False) -> tuple[Stored, bytes] | None:
+    """The current version (a deleted one too) and its content hash; ``to_change``: nobody else may change it before we end."""
+    known = statements(connection)
+    row = run(connection, known.held if to_change else known.current, (type, id)).fetchone()
     if row is None:
         return None
     return Stored(row[0], type_name, id, row[1], row[2], bool(row[3]), row[4]), row[5]

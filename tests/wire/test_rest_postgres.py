@@ -1,0 +1,55 @@
+"""The FHIR API on PostgreSQL: several writers at once, and still one resource for one condition."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from fhirserver import fhir_client
+
+from healthsvc.store import Database
+
+pytestmark = pytest.mark.postgres
+KNOWN = {"resourceType": "Patient", "identifier": [{"system": "urn:x", "value": "one"}], "name": [{"text": "解晓东"}]}
+
+
+@pytest.fixture
+def client(postgres_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    database = Database.open(postgres_url)
+    with fhir_client(database, tmp_path) as opened:
+        yield opened
+    database.close()
+
+
+def test_concurrent_conditional_creates_make_one(client: httpx.Client) -> None:
+    def create(_: int) -> int:
+        return client.post("/Patient", json=KNOWN, headers={"if-none-exist": "identifier=urn:x|one"}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(create, range(16)))
+    assert statuses == [200] * 15 + [201]
+
+
+def test_concurrent_updates_keep_every_version(client: httpx.Client) -> None:
+    client.put("/Patient/p", json={**KNOWN, "id": "p"}).raise_for_status()
+
+    def update(number: int) -> int:
+        return client.put("/Patient/p", json={**KNOWN, "id": "p", "name": [{"text": f"解晓东{number}"}]}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(update, range(16)))
+    kept = sum(status == 200 for status in statuses)
+    assert all(status in (200, 409, 412, 503) for status in statuses)
+    history = client.get("/Patient/p/_history").json()
+    assert [entry["response"]["etag"] for entry in history["entry"]] == [f'W/"{number}"' for number in range(kept + 1, 0, -1)]
+
+
+def test_a_transaction_that_fails_leaves_nothing(client: httpx.Client) -> None:
+    entries = [
+        {"resource": KNOWN, "request": {"method": "POST", "url": "Patient"}},
+        {"request": {"method": "GET", "url": "Patient/nobody"}},
+    ]
+    answer = client.post("/", json={"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (404, ["Bundle.entry[1]"])
+    assert client.get("/Patient", params={"name": "解", "_sort": "-birthdate"}).json()["total"] == 0
