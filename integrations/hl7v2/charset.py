@@ -16,6 +16,8 @@ UTF_8 = "utf-8"
 _BOM = codecs.BOM_UTF8
 _PAIR = re.compile(rb"[\x80-\xff][\x00-\xff]")
 
+_SINGLE_BYTE = re.compile(r"iso8859-\d+|cp1252")
+
 _ALIASES = (
     {
         "ASCII": ASCII,
@@ -94,7 +96,7 @@ def decode(raw: bytes, link: str | None = None, unlabelled: str | None = None) -
     if candidates[1] is None and _plausible(body):
         candidates.append(codec_of(unlabelled or ""))
     for codec in candidates:
-        if codec in (None, UTF_8, ASCII):
+        if codec in (None, UTF_8, ASCII) or (codec != candidates[0] and _lies(codec, body)):
             continue
         try:
             decoded = Decoded(body.decode(codec), codec, bom)
@@ -114,6 +116,12 @@ def _plausible(body: bytes) -> bool:
     """Whether unlabelled bytes look like Chinese: most characters in two high bytes, unlike Western text with single ones."""
     pairs = _PAIR.findall(body)
     return 2 * sum(1 for pair in pairs if pair[1] >= 0x80) >= len(pairs)
+
+
+def _lies(codec: str, body: bytes) -> bool:
+    """Whether a label names a set of single bytes, which takes anything, over bytes that all come in pairs as Chinese does."""
+    pairs = _PAIR.findall(body)
+    return bool(_SINGLE_BYTE.fullmatch(codec)) and len(pairs) > 1 and all(pair[1] >= 0x80 for pair in pairs)
 
 
 def _strict(raw: bytes, codec: str, by: str) -> Decoded:

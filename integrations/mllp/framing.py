@@ -2,7 +2,8 @@
 
 A frame is VT, the message, FS, CR (HL7 v2.5 appendix C, "Minimal Lower Layer Protocol"). Real lines are rougher; the rules here:
 
-- FS CR ends a frame. FS VT ends it too (the CR was forgotten), and so does FS followed by a pause (``pause``). Any other FS is payload.
+- FS CR ends a frame. FS VT ends it too (the CR was forgotten), FS LF VT (a sender with line ends of its own), and FS or FS LF followed by
+  a pause (``pause``). Any other FS is payload.
 - FS CR followed in the same read by what looks like a further segment is payload as well.
 - VT before a message header inside an open frame starts anew; what came before is reported as cut off and never handed over as a frame.
 - Bytes outside frames are junk: skipped and reported. A message without its VT is reported with its header, to be refused by name.
@@ -16,7 +17,10 @@ from enum import StrEnum
 VT = b"\x0b"
 FS = b"\x1c"
 CR = b"\r"
+LF = b"\n"
 END = FS + CR
+LATE_ENDS = (FS, FS + LF)
+"""What ends a frame once the line has paused after it."""
 HEAD_KEPT = 4096
 """Bytes of a faulty block that are kept: enough for a message header."""
 
@@ -88,9 +92,9 @@ class FrameReader:
 
     def pause(self) -> list[Frame | Fault]:
         """The line has been quiet for a moment: a frame that ends in FS without its CR is whole now."""
-        if self._open and self._buffer.endswith(FS):
+        if self._open and self._buffer.endswith(LATE_ENDS):
             found: list[Frame | Fault] = []
-            self._finish(len(self._buffer) - 1, len(self._buffer), found)
+            self._finish(self._buffer.rfind(FS), len(self._buffer), found)
             return found
         return []
 
@@ -159,6 +163,8 @@ class FrameReader:
             follower = buffer[at + 1 : at + 2]
             if follower == VT:
                 return at, at + 1
+            if buffer[at + 1 : at + 3] == LF + VT:
+                return at, at + 2
             if follower == CR and not _NEXT_SEGMENT.match(buffer, at + 2):
                 return at, at + 2
             at = buffer.find(FS, at + 1, stop)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from integrations.mllp.framing import FS, Fault, Frame, FrameReader, wrap
+from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
 
 Handler = Callable[[bytes, str, str], "asyncio.Future[bytes]"]
 """``handler(message, listen, peer)`` begins to deal with a message; what it returns becomes the answer (empty for none)."""
@@ -230,7 +230,7 @@ class Line(asyncio.Protocol):
         self._frame_began = self._frame_began or now
         if now - self._frame_began > self.server.limits.frame_seconds:
             self.abort()
-        elif data.endswith(FS):
+        elif data.endswith(LATE_ENDS):
             self._timer = self.loop.call_later(self.server.limits.missing_end_seconds, self._paused)
         else:
             self._timer = self.loop.call_later(self.server.limits.half_frame_seconds, self._idle)

@@ -47,6 +47,13 @@ def test_western_text_without_a_label_is_not_taken_for_chinese() -> None:
     assert decode(message("Müller^Jörg", "latin-1", "8859/1"), unlabelled="GB18030").codec == "iso8859-1"
 
 
+def test_chinese_under_a_western_label_is_no_western_name() -> None:
+    raw = message("王嘉啊", "gb18030", "8859/1")
+    with pytest.raises(Malformed):
+        decode(raw, unlabelled="GB18030")
+    assert decode(raw, link="GB18030").codec == "gb18030"
+
+
 def test_four_byte_characters_and_ascii_and_byte_order_mark() -> None:
     assert Message(decode(message("测试𠮷㐂", "gb18030", "GB 18030-2000")).text)["PID"][5].text == "测试𠮷㐂"
     assert decode(message("CESHI", "ascii")).codec == "ascii"

@@ -32,6 +32,15 @@ def test_the_last_cr_is_missing_and_the_line_pauses() -> None:
     assert reader.feed(wrap(B)) == [Frame(B)]
 
 
+def test_a_line_feed_instead_of_the_last_cr() -> None:
+    assert FrameReader().feed(b"\x0b" + A + b"\x1c\n" + wrap(B)) == [Frame(A), Frame(B)]
+    reader = FrameReader()
+    assert reader.feed(b"\x0b" + A + b"\x1c\n") == []
+    assert reader.pause() == [Frame(A)]
+    content = b"MSH|^~\\&|X\rOBX|1|TX|||a\x1c\nb\r"
+    assert FrameReader().feed(wrap(content)) == [Frame(content)]
+
+
 def test_a_pause_inside_a_message_ends_nothing() -> None:
     reader = FrameReader()
     assert reader.feed(b"\x0b" + A[:30]) == []
