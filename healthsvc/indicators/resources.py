@@ -5,7 +5,8 @@ from datetime import datetime
 from healthsvc.fhir.elements import concept, instant
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import BASE, code_system
-from healthsvc.indicators.rules import Facts, Figure
+from healthsvc.indicators.facts import Facts
+from healthsvc.indicators.rules import Figure
 from healthsvc.visit.resources import to_visit
 from healthsvc.visit.rules import Status
 

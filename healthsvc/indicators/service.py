@@ -16,8 +16,9 @@ from healthsvc.healthfile.rules import completeness as score
 from healthsvc.homebed.resources import is_bed, to_bed
 from healthsvc.homebed.rules.bed import Status as BedStatus
 from healthsvc.indicators import rules
+from healthsvc.indicators.facts import Dose, Facts, Made, Member, Right, Stay, Term, Used
 from healthsvc.indicators.resources import made_at, to_measure_report
-from healthsvc.indicators.rules import Dose, Facts, Figure, Group, IndicatorPolicy, Made, Member, Right, Stay, Term, Used
+from healthsvc.indicators.rules import Figure, Group, IndicatorPolicy
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.infusion.rules.bedside import Act
 from healthsvc.store import Store

@@ -11,24 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
+from healthsvc.indicators.facts import Dose, Facts, Made, Member, Right, Stay, Term, Used
 from healthsvc.indicators.ledgers import table_of
 from healthsvc.indicators.resources import to_measure_report
-from healthsvc.indicators.rules import (
-    MEASURES,
-    Dose,
-    Facts,
-    Figure,
-    Group,
-    IndicatorPolicy,
-    Made,
-    Member,
-    Right,
-    Stay,
-    Term,
-    Used,
-    figures,
-    only,
-)
+from healthsvc.indicators.rules import MEASURES, Figure, Group, IndicatorPolicy, figures, only
 from healthsvc.indicators.tables import Table, safe, to_csv, to_xlsx
 from healthsvc.policy import load
 from healthsvc.visit.rules import Status, Visit, Window
