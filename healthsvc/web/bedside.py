@@ -19,7 +19,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
-from healthsvc.web.lookup import Directory, staff_of
+from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter()
@@ -123,7 +123,7 @@ def _show(page: Page, store: Store, id: str, refusal: Refusal | None) -> Respons
         visit=visit,
         patient=patient["id"],
         person=to_person(patient),
-        allergies=store.select("AllergyIntolerance", patient=patient["id"]),
+        allergies=allergies_of(store, patient["id"]),
         course=store.read("MedicationRequest", given.course),
         log=[(entry, names.staff(f"Practitioner/{entry.by}")) for entry in given.bedside.log],
         possible=possible(given.bedside),

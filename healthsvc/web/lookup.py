@@ -3,6 +3,8 @@
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.service import replaced
+from healthsvc.infusion.evidence import says_none
 from healthsvc.store import Store
 
 _NOBODY = Person("")
@@ -48,3 +50,15 @@ def name_of(resource: Resource) -> str:
 def staff_of(store: Store) -> list[tuple[str, str]]:
     """All doctors and nurses, ``Practitioner/x`` and name, by name."""
     return sorted(((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")), key=lambda one: one[1])
+
+
+def allergies_of(store: Store, patient: str) -> list[str]:
+    """What a person is allergic to, as written; merged files count too; an entry that says "none known" or is over does not."""
+    over = {"inactive", "resolved", "refuted", "entered-in-error"}
+    found = []
+    for one in store.select("AllergyIntolerance", patient=[patient, *replaced(store, patient)]):
+        states = {code.get("code") for key in ("clinicalStatus", "verificationStatus") for code in one.get(key, {}).get("coding", [])}
+        concept: Resource = one.get("code", {})
+        if not says_none(one) and not states & over:
+            found.append(str(concept.get("text") or next((code.get("display", "") for code in concept.get("coding", [])), "")))
+    return found

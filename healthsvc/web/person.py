@@ -22,7 +22,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import standing
 from healthsvc.web import trends
-from healthsvc.web.lookup import Directory
+from healthsvc.web.lookup import Directory, allergies_of
 from healthsvc.web.render import SignedPage
 from healthsvc.web.story import story
 
@@ -82,8 +82,8 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "complete": completeness_of(store, id),
         "missing_names": MISSING,
         "numbers": _numbers(known),
-        "conditions": store.select("Condition", patient=id),
-        "allergies": store.select("AllergyIntolerance", patient=id),
+        "conditions": store.select("Condition", patient=[id, *replaced(store, id)]),
+        "allergies": allergies_of(store, id),
         "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
         "charts": trends.charts(observations, store.zone),
         "events": story(store, id, names),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import follow, replaced
+from healthsvc.infusion.evidence import says_none
 from healthsvc.store import Store
 from healthsvc.web.lookup import Directory
 from healthsvc.web.values import Value, value_of
@@ -178,7 +179,8 @@ class _Teller:
 
     def _allergy(self, allergy: Resource) -> Iterator[Event]:
         when = allergy.get("onsetDateTime") or allergy.get("recordedDate")
-        yield from self._at(when, "warn", "red", "过敏", (), kind="care", about=_words(allergy.get("code")))
+        tone = "" if says_none(allergy) else "red"
+        yield from self._at(when, "warn", tone, "过敏", (), kind="care", about=_words(allergy.get("code")))
 
     def _task(self, task: Resource) -> Iterator[Event]:
         """Only what no Encounter tells: visits that were missed."""

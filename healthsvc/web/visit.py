@@ -12,14 +12,14 @@ from healthsvc.checkup.selfcare import POINTS
 from healthsvc.errors import Refusal
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
-from healthsvc.healthfile.service import follow
+from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import OPEN, Kind, Standing, Status, Visit, standing
 from healthsvc.web import findings_form as form
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
-from healthsvc.web.lookup import Directory, staff_of
+from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.values import value_of
 
@@ -91,8 +91,8 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
         task=store.read("Task", id),
         made=[value_of(o) for o in before if o.get("encounter", {}).get("reference") == current.encounter and current.encounter],
         before=[(o.get("effectiveDateTime", ""), value_of(o)) for o in before[:_LAST]],
-        allergies=store.select("AllergyIntolerance", patient=patient["id"]),
-        conditions=store.select("Condition", patient=patient["id"]),
+        allergies=allergies_of(store, patient["id"]),
+        conditions=store.select("Condition", patient=[patient["id"], *replaced(store, patient["id"])]),
         encounter=encounter,
         team=[names.staff(one) for one in _participants(encounter)],
     )

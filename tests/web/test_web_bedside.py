@@ -76,6 +76,7 @@ def test_the_steps_follow_one_another_and_the_visit_is_completed(bed: Bed) -> No
     assert bed.client.get(f"/visits/{bed.task}").headers["location"].endswith("/bedside")
     with time_machine.travel(AT + timedelta(minutes=5), tick=True):
         assert bed.offered() == ["arrive"]
+        assert "过敏" not in bed.look()
         assert bed.take("puncture").status_code == 422
         assert bed.take("arrive").status_code == 303
         assert bed.take("identify", matched_name="1").status_code == 422
