@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from starlette.routing import BaseRoute, Route
 
 from healthsvc import __version__
@@ -38,13 +38,13 @@ STANDARD = "http://hl7.org/fhir/OperationDefinition/"
 SEARCHED_EVERYWHERE = ("_id", "_lastUpdated", "_tag", "_profile", "_security", "_source")
 
 
-def capability(site: Site, routes: Sequence[BaseRoute], base: str, operation_paths: Iterable[str] = ()) -> Resource:
-    """The statement of one installation; ``operation_paths`` are the rooms' operations (``/fhir/Contract/$sign``)."""
+def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
+    """The statement of one installation."""
     present = {
         (method, path) for route in routes if isinstance(route, Route) for method in route.methods or () for path in [_bare(route.path)]
     }
     interactions = [code for key, code in INTERACTIONS.items() if key in present]
-    operations = sorted({_operation(path) for path in {*(path for _, path in present), *map(_bare, operation_paths)} if "/$" in path})
+    operations = sorted({_operation(path) for _, path in present if "/$" in path})
     return {
         "resourceType": "CapabilityStatement",
         "id": "healthsvc",
@@ -147,10 +147,10 @@ def routes(site: Site, router: APIRouter) -> None:
     made: dict[str, bytes] = {}
 
     @router.get("/metadata")
-    def metadata(request: Request, call: Call = Depends(call_of)) -> Response:
+    def metadata(call: Call = Depends(call_of)) -> Response:
         if dict(call.query).get("mode", "full") not in ("full", "normative"):
             raise NotSupported("mode is full or normative here", path="mode")
         if call.base not in made:
             made.clear()  # one installation has one address; a forged Host must not fill the memory
-            made[call.base] = dumps(capability(site, router.routes, call.base, request.app.openapi()["paths"]))
+            made[call.base] = dumps(capability(site, router.routes, call.base))
         return Response(made[call.base], media_type=FHIR_JSON)
