@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from healthsvc.config import Settings
 from healthsvc.fhir.registry import Registry
+from healthsvc.fhir.validation import warm_up
 from healthsvc.rest.links import PageLinks
 
 
@@ -20,7 +21,8 @@ class Site:
 
     @classmethod
     def of(cls, settings: Settings) -> "Site":
-        """The site of an installation's settings."""
+        """The site of an installation's settings; the checks of the everyday types are compiled now and not at the first request."""
+        warm_up()
         return cls(
             Registry.load(),
             PageLinks.of(settings.data),
