@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.dice import seeded
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.problem import FOREVER, Caregiver, Departure, Matrix, Problem, Visit, WindowMet
 from healthsvc.errors import Invalid
@@ -43,6 +42,8 @@ def pack(problem: Problem, seed: int, hard_price: float, must_price: float) -> S
 
     :raises Invalid: a visit follows one that is not there, lasts no time, or has no window; or a way to the same place takes time.
     """
+    from healthsvc.dayplan.dice import seeded  # brings the compiler; pages that only show plans start without it
+
     if any(np.diagonal(matrix).any() for matrix in problem.travel.values()):
         raise Invalid("the way from a place to itself has to take no time")
     nodes = tuple(Node(j, k) for j, visit in enumerate(problem.visits) for k in range(len(visit.services)))

@@ -9,7 +9,6 @@ from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space, pack
 from healthsvc.dayplan.plan import Plan, Rest
 from healthsvc.dayplan.problem import Minutes, Problem
-from healthsvc.dayplan.search import clear
 from healthsvc.errors import NotFound
 
 FIRST_HALVES = 12
@@ -30,6 +29,7 @@ class Insertion:
 def load(problem: Problem, plan: Plan, hard_price: float = 1e4) -> Space:
     """The problem as arrays with the plan linked in; visits that the plan does not hold stay out."""
     from healthsvc.dayplan import pricing
+    from healthsvc.dayplan.search import clear
 
     space = pack(problem, 1, hard_price, 1e6)
     w = space.world

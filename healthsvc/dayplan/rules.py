@@ -14,6 +14,7 @@ All prices are policy parameters (``dayplan.*``) in minutes of travel.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import permutations
 
 from healthsvc.dayplan.problem import After, Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Visit, Weights, Window, WindowMet
 from healthsvc.visit.rules import Visit as Task
@@ -197,10 +198,9 @@ def problem_of(day: Day, policy: DayPolicy) -> Problem:
 
 def _visit(call: Call, day: Day, policy: DayPolicy, planned: set[str]) -> Visit:
     services = services_of(call.task)
-    windows = windows_of(call, day.on, policy)
-    pin = None
-    if call.held and call.held.pinned and len(call.held.staff) == len(services):
-        pin = Pin(call.held.staff, call.held.start)
+    people = by_service(call, services, day.duties)
+    pin = Pin(people, call.held.start) if call.held and call.held.pinned and people else None
+    windows = (Window(pin.start, pin.start),) if pin else windows_of(call, day.on, policy)
     moved = call.held is not None and pin is None
     return Visit(
         id=call.task.id,
@@ -217,6 +217,19 @@ def _visit(call: Call, day: Day, policy: DayPolicy, planned: set[str]) -> Visit:
         pinned=pin,
         after=After(*call.after) if call.after and call.after[0] in planned else None,
     )
+
+
+def by_service(call: Call, services: tuple[Service, ...], duties: tuple[Duty, ...]) -> tuple[str, ...]:
+    """The people whom the visit already has, one a service in its order.
+
+    Empty where somebody is not on duty any more, lacks what the service needs, or must not come.
+    """
+    skills = {duty.practitioner: duty.skills for duty in duties if duty.practitioner not in call.barred}
+    for people in permutations(call.held.staff if call.held else ()):
+        able = all(who in skills and service.skills <= skills[who] for service, who in zip(services, people, strict=False))
+        if able and len(people) == len(services):
+            return people
+    return ()
 
 
 def _caregiver(duty: Duty, policy: DayPolicy) -> Caregiver:

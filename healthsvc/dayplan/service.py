@@ -14,7 +14,7 @@ from healthsvc.dayplan.pacing import share
 from healthsvc.dayplan.plan import Plan, Route, Stop
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.resources import PINNED, to_list, to_plan, with_versions
-from healthsvc.dayplan.rules import Day, DayPolicy, problem_of
+from healthsvc.dayplan.rules import Day, DayPolicy, by_service, problem_of
 from healthsvc.errors import Conflict, NotFound, PreconditionFailed
 from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
@@ -153,15 +153,16 @@ def find_places(
 
 def _as_planned(day: Day, problem: Problem) -> Plan:
     """What is planned for the day, as the solver's routes: everybody's visits in order of time."""
-    held = {call.task.id: call.held for call in day.calls if call.held is not None}
+    held = {call.task.id: call for call in day.calls if call.held is not None}
     routes: dict[str, list[Stop]] = {duty.practitioner: [] for duty in day.duties}
     for visit in problem.visits:
-        at_home = held.get(visit.id)
-        if at_home is None or len(at_home.staff) != len(visit.services):
+        call = held.get(visit.id)
+        people = by_service(call, visit.services, day.duties) if call else ()
+        if call is None or call.held is None or not people:
             continue
-        for who, service in zip(at_home.staff, visit.services, strict=True):
-            if who in routes:
-                routes[who].append(Stop(visit.id, service.id, at_home.start, at_home.start, at_home.start + service.duration))
+        start = call.held.start
+        for who, service in zip(people, visit.services, strict=True):
+            routes[who].append(Stop(visit.id, service.id, start, start, start + service.duration))
     return Plan(tuple(Route(who, 0.0, tuple(sorted(stops, key=lambda stop: stop.start)), 0.0) for who, stops in routes.items()), ())
 
 

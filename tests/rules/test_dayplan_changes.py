@@ -201,6 +201,16 @@ def test_the_own_doctor_comes_unless_it_is_far(policy: DayPolicy) -> None:
     assert [who for who, _ in plan.stops()] == ["Practitioner/d0"]
 
 
+def test_a_confirmed_visit_is_held_only_by_people_who_can_make_it(policy: DayPolicy) -> None:
+    both = replace(task("t"), skills=frozenset({"doctor", "nurse"}), staff=2)
+    nurse = Duty("Practitioner/n", "n", NURSE, "Location/s", 0, 480.0, 1020.0)
+    day = day_with([Call(both, 1, held=Held(("Practitioner/n", "Practitioner/d0"), 600.0, pinned=True))])
+    pinned = problem_of(replace(day, duties=(*day.duties, nurse)), policy).visits[0].pinned
+    assert pinned is not None
+    assert pinned.caregivers == ("Practitioner/d0", "Practitioner/n")
+    assert problem_of(day, policy).visits[0].pinned is None
+
+
 def stop(task: str, who: str, hour: int, minute: int = 0) -> DayStop:
     at = datetime(2026, 3, 2, hour, minute, tzinfo=UTC)
     return DayStop(task, "p", "quarterly-checkup", "体检", (who,), at, at, at + timedelta(minutes=30), 5.0, "road", 10.0)
