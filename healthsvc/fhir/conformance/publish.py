@@ -8,9 +8,10 @@ from healthsvc.fhir import own, systems
 from healthsvc.fhir.conformance.codes_care import CARE
 from healthsvc.fhir.conformance.codes_person import PERSON
 from healthsvc.fhir.conformance.extensions import EXTENSIONS
+from healthsvc.fhir.conformance.operations import OPERATIONS
 from healthsvc.fhir.conformance.profiles import PROFILES
-from healthsvc.fhir.conformance.structures import extension_definition, profile_definition
-from healthsvc.fhir.conformance.tables import PUBLISHED_ON, PUBLISHER, VERSION, Code, CodeTable
+from healthsvc.fhir.conformance.structures import HL7, bound, extension_definition, profile_definition
+from healthsvc.fhir.conformance.tables import PUBLISHED_ON, PUBLISHER, VERSION, Code, CodeTable, Operand, Operation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry, SearchParameter
 
@@ -40,6 +41,7 @@ def resources() -> tuple[Resource, ...]:
         *map(profile_definition, PROFILES),
         *map(search_parameter, own.rows()),
         *(naming_system(*row) for row in NAMING),
+        *map(operation_definition, OPERATIONS),
     ]
     return (*made, implementation_guide(made))
 
@@ -124,6 +126,28 @@ def naming_system(name: str, uri: str, zh: str, en: str) -> Resource:
     kind, value = ("oid", uri.removeprefix("urn:oid:")) if uri.startswith("urn:oid:") else ("uri", uri)
     made = canonical("NamingSystem", name, zh, en, kind="identifier", uniqueId=[{"type": kind, "value": value, "preferred": True}])
     return {key: value for key, value in made.items() if key not in ("url", "version", "title", "experimental")}
+
+
+def operation_definition(one: Operation) -> Resource:
+    """A use case of a room."""
+    made = canonical("OperationDefinition", one.id, one.zh, one.en)
+    made |= {"kind": "operation", "affectsState": one.writes, "code": one.code, "resource": [one.resource]}
+    made |= {"system": False, "type": not one.instance, "instance": one.instance}
+    made["parameter"] = [operand(it, "in") for it in one.takes] + [operand(it, "out") for it in one.gives]
+    return made
+
+
+def operand(one: Operand, use: str) -> Resource:
+    """A parameter of an operation."""
+    made: Resource = {"name": one.name, "use": use, "min": one.min, "max": one.max, "documentation": f"{one.zh} {one.en}"}
+    if one.parts:
+        return made | {"part": [operand(it, use) for it in one.parts]}
+    made["type"] = one.type
+    if one.targets:
+        made["targetProfile"] = [HL7 + target for target in one.targets]
+    if one.codes and CODE_TABLES[one.codes].codes:
+        made["binding"] = bound(one.codes)
+    return made
 
 
 def implementation_guide(made: list[Resource]) -> Resource:

@@ -89,3 +89,38 @@ class Profile:
     extensions: dict[str, str]
     base: str | None = None
     """Our profile that this one narrows further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One parameter of an operation. ``type`` is a FHIR type (or a resource type); empty where it consists of ``parts``."""
+
+    name: str
+    type: str
+    min: int
+    max: str
+    zh: str
+    en: str
+    targets: tuple[str, ...] = ()
+    codes: str | None = None
+    """Our code system that its value comes from."""
+    parts: tuple["Operand", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A use case of a room as a FHIR operation of a resource type, or of one resource (``instance``)."""
+
+    code: str
+    resource: str
+    instance: bool
+    writes: bool
+    zh: str
+    en: str
+    takes: tuple[Operand, ...]
+    gives: tuple[Operand, ...]
+
+    @property
+    def id(self) -> str:
+        """Id of its OperationDefinition: ``Contract-sign``."""
+        return f"{self.resource}-{self.code}"

@@ -1,0 +1,203 @@
+"""The rooms' use cases as FHIR operations: ``POST /Contract/$sign`` and its like. The rooms do the work; here are only names and doors."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc.contract import service as contracts
+from healthsvc.contract.rules import SignatureKind
+from healthsvc.errors import Invalid, NotFound
+from healthsvc.fhir.conformance.operations import OPERATIONS
+from healthsvc.fhir.conformance.tables import Operation
+from healthsvc.fhir.elements import coding, reference_id
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
+from healthsvc.greenchannel import service as channels
+from healthsvc.greenchannel.resources import RIGHTS
+from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, STANDING_NAMES, Right
+from healthsvc.healthfile import service as files
+from healthsvc.healthfile.timeline import timeline as line_of_time
+from healthsvc.homebed import service as beds
+from healthsvc.homebed.rules.bed import BedKind
+from healthsvc.rest.answer import resource_answer
+from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.parameters import BODY, named, parameters, taken
+from healthsvc.rest.permitted import require_read, require_write, visible
+from healthsvc.rest.site import Site
+from healthsvc.store import Store
+from healthsvc.visit import service as visits
+from healthsvc.visit.endpoints import bundle
+from healthsvc.visit.findings import Adherence, Findings, Mode, Pressure
+
+Codes = TypeVar("Codes", bound=StrEnum)
+Act = Callable[[Store, str, dict[str, Any]], Resource]
+"""A use case: the transaction, the id in the address (empty for an operation of a type) and the values of the parameters."""
+
+
+def sign(store: Store, _id: str, given: dict[str, Any]) -> Resource:
+    """A contract is signed by both sides now."""
+    terms: dict[str, Any] = {name: given[name] for name in ("months", "package", "number") if name in given}
+    if "signature" in given:
+        terms["kind"] = one_of(SignatureKind, given["signature"], "signature")
+    doctor = f"Practitioner/{pointed(given, 'doctor', 'Practitioner')}"
+    nurse = f"Practitioner/{pointed(given, 'nurse', 'Practitioner')}" if "nurse" in given else None
+    return contracts.sign(store, person(store, given["patient"]), doctor, nurse, given.get("start") or files.today(store), **terms)
+
+
+def establish(store: Store, _id: str, given: dict[str, Any]) -> Resource:
+    """A home bed is established; its rounds follow."""
+    return beds.establish(
+        store,
+        person(store, given["patient"]),
+        pointed(given, "assessment", "ClinicalImpression"),
+        pointed(given, "agreement", "Consent"),
+        pointed(given, "doctor", "Practitioner"),
+        pointed(given, "nurse", "Practitioner"),
+        given.get("start") or files.today(store),
+        kind=one_of(BedKind, given["kind"], "kind") if "kind" in given else BedKind.TREATMENT,
+        stable=given.get("stable", False),
+        previous=pointed(given, "previous", "EpisodeOfCare") if "previous" in given else None,
+    )
+
+
+def green_channel(store: Store, _id: str, given: dict[str, Any]) -> Resource:
+    """The answer to a hospital window."""
+    number = given["identifier"]
+    if not number.get("system") or not number.get("value"):
+        raise Invalid("the identifier needs system and value", path=f"{BODY}.parameter")
+    told = channels.answer(store, number["system"], number["value"], given.get("on"), purpose="fhir-operation")
+    found = [
+        named("entitled", valueBoolean=told.entitled),
+        named("standing", valueCode=told.standing.value),
+        named("text", valueString=" ".join(STANDING_NAMES[told.standing])),
+        *(named("right", valueCoding=coding(RIGHTS, one.value, RIGHT_NAMES[one][0])) for one in Right if one in told.rights),
+    ]
+    if told.reason:
+        found.append(
+            named("reason", valueCoding=coding(code_system("green-channel-reason"), told.reason.value, REASON_NAMES[told.reason][0]))
+        )
+    if told.valid_to:
+        found.append(named("valid-to", valueDate=told.valid_to.isoformat()))
+    return parameters(*found)
+
+
+def complete(store: Store, id: str, given: dict[str, Any]) -> Resource:
+    """A visit has been made: what was found, by whom."""
+    seen(store, "Task", id)
+    values = {name.replace("-", "_"): value for name, value in given.items()}
+    staff = [f"Practitioner/{id_of(one, 'performer', 'Practitioner')}" for one in values.pop("performer")]
+    for arm in ("bp_left", "bp_right"):
+        if arm in values:
+            values[arm] = Pressure(**values[arm])
+    if "mode" in values:
+        values["mode"] = one_of(Mode, values["mode"], "mode")
+    if "adherence" in values:
+        values["adherence"] = one_of(Adherence, values["adherence"], "adherence")
+    values["danger_signs"] = tuple(values.pop("danger_sign", ()))
+    return bundle(visits.complete(store, id, Findings(**values), staff))
+
+
+def timeline(store: Store, id: str, given: dict[str, Any]) -> Resource:
+    """Everything in a file on one line of time, newest first."""
+    require_read(store, "Patient")
+    seen(store, "Patient", id)
+    store.audit("timeline", f"Patient/{id}", patient=id)
+    events = []
+    for one in line_of_time(store, id, given.get("count")):
+        part = [
+            named("at", valueDateTime=one.at),
+            named("what", valueReference={"reference": one.reference}),
+            named("title", valueString=one.title),
+            *([named("status", valueCode=one.status)] if one.status else []),
+            named("file", valueReference={"reference": f"Patient/{one.patient}"}),
+        ]
+        events.append(named("event", part=part))
+    return parameters(*events)
+
+
+ACTS: dict[str, Act] = {
+    "Contract-sign": sign,
+    "EpisodeOfCare-establish": establish,
+    "Patient-green-channel": green_channel,
+    "Task-complete": complete,
+    "Patient-timeline": timeline,
+}
+"""Operation id -> what carries it out."""
+GRANTED: dict[str, str] = {"Patient-green-channel": "window"}
+"""Operations that another right opens than that to read or write clinical content."""
+
+
+def person(store: Store, element: Resource) -> str:
+    """Id of the file that a Reference names, by its address or by an identifier of the person."""
+    id, number = reference_id(element, "Patient"), element.get("identifier")
+    if id is None and isinstance(number, dict) and number.get("system") and number.get("value"):
+        found = files.identify(store, [(number["system"], number["value"])])
+        id = found["id"] if found else None
+        if id is None:
+            raise NotFound("there is no file under this number")
+    if id is None:
+        raise Invalid("patient is a Reference to Patient/id, or has an identifier with system and value", path=f"{BODY}.parameter")
+    seen(store, "Patient", id)
+    return id
+
+
+def seen(store: Store, type: str, id: str) -> None:
+    """Refuse what is not there, or what the actor may not know of, alike."""
+    stored = store.get(type, id)
+    if stored is None or stored.deleted or not visible(store, stored):
+        raise NotFound(f"there is no such {type}")
+
+
+def pointed(given: dict[str, Any], name: str, type: str) -> str:
+    """The id that a parameter points at."""
+    return id_of(given[name], name, type)
+
+
+def id_of(element: Resource, name: str, type: str) -> str:
+    """The id in a reference."""
+    id = reference_id(element, type)
+    if id is None:
+        raise Invalid(f"{name} is a Reference to {type}/id", path=f"{BODY}.parameter")
+    return id
+
+
+def one_of(codes: type[Codes], value: str, name: str) -> Codes:
+    """A code of ours."""
+    try:
+        return codes(value)
+    except ValueError:
+        raise Invalid(f"{name} is one of {', '.join(codes)}", path=f"{BODY}.parameter") from None
+
+
+def routes(site: Site, router: APIRouter) -> None:
+    """One route an operation: POST, and GET where nothing is changed and nobody's number is needed."""
+    for operation in OPERATIONS:
+        path = f"/{operation.resource}/" + ("{id:fhirid}/" if operation.instance else "") + f"${operation.code}"
+        opened = [needs(GRANTED[operation.id])] if operation.id in GRANTED else []
+        plain = not operation.writes and not any(one.type == "Identifier" for one in operation.takes)
+        answer = writing(site, operation) if operation.writes else reading(site, operation)
+        router.add_api_route(path, answer, methods=["POST", "GET"] if plain else ["POST"], dependencies=opened, name=operation.id)
+
+
+def writing(site: Site, operation: Operation) -> Callable[..., Response]:
+    """The endpoint of an operation that changes something."""
+
+    def answer(request: Request, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
+        require_write(store, operation.resource)
+        made = ACTS[operation.id](store, request.path_params.get("id", ""), taken(operation, call, site.registry))
+        return resource_answer(made).response(pretty=call.pretty)
+
+    return answer
+
+
+def reading(site: Site, operation: Operation) -> Callable[..., Response]:
+    """The endpoint of an operation that changes nothing."""
+
+    def answer(request: Request, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        made = ACTS[operation.id](store, request.path_params.get("id", ""), taken(operation, call, site.registry))
+        return resource_answer(made).response(pretty=call.pretty)
+
+    return answer
