@@ -2,9 +2,10 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from healthsvc import clock
 from healthsvc.errors import Conflict, Invalid, Unavailable
+from healthsvc.fhir.index import Entries
 from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
@@ -35,6 +37,8 @@ class Database:
     ) -> None:
         self.engine = engine
         self.language = language
+        self.extract: Callable[[Resource], Entries] = language.extract
+        """The index entries of a resource, dates without a zone meant in the zone of this database."""
         self.policy = policy
         self.zone = zone
         self.terms = Terms()
@@ -64,11 +68,12 @@ class Database:
             language: what the store needs to know of FHIR; the packaged R4 registry unless told otherwise.
             validate: what refuses invalid resources; the packaged R4 validation unless told otherwise.
         """
+        packaged = None
         if language is None:
             from healthsvc.fhir.registry import Registry
             from healthsvc.fhir.validation import validate as validate_resource
 
-            registry = Registry.load()
+            registry = packaged = Registry.load()
             language = registry
             if validate is None:
 
@@ -77,6 +82,8 @@ class Database:
 
         engine = _sqlite(url) if url.startswith("sqlite") else create_engine(_psycopg(url), pool_pre_ping=True, pool_size=10)
         database = cls(engine, language=language, rooms=rooms, policy=policy or load_policy(), zone=zone, validate=validate)
+        if packaged is not None:
+            database.extract = partial(packaged.extract, zone=zone)
         database.migrate()
         with engine.connect() as connection:
             database.terms.load(connection)

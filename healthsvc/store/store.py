@@ -162,7 +162,7 @@ class Store:
             pk = old.pk
             writes.replace_current(self.connection, old, term, updated=updated, hash=digest, body=body)
             writes.clear_index(self.connection, pk)
-        entries = self.database.language.extract(bare)
+        entries = self.database.extract(bare)
         writes.write_index(self.connection, self.terms, type, pk, entries)
         self._note("create" if version == 1 else "update", f"{type}/{id}", version, entries.patients)
         return Stored(pk, type, id, version, updated, False, body)
