@@ -22,7 +22,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import standing
 from healthsvc.web import trends
-from healthsvc.web.lookup import Directory, allergies_of
+from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.render import SignedPage
 from healthsvc.web.story import story
 
@@ -86,6 +86,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "allergies": allergies_of(store, id),
         "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
         "charts": trends.charts(observations, store.zone),
+        "staff": staff_of(store) if agreement is None else [],
         "events": story(store, id, names),
         "now": store.at,
     }

@@ -15,11 +15,28 @@ from starlette.staticfiles import StaticFiles
 
 from healthsvc.access.door import CHANGE_PASSWORD, who_is_there
 from healthsvc.errors import Malformed, NotFound, NotSignedIn, Refusal
-from healthsvc.web import account, audit, bedside, figures, help, maps, operate, people, person, policy, roster, today, users, visit, window
+from healthsvc.web import (
+    account,
+    agreements,
+    audit,
+    bedside,
+    figures,
+    help,
+    maps,
+    operate,
+    people,
+    person,
+    policy,
+    roster,
+    today,
+    users,
+    visit,
+    window,
+)
 from healthsvc.web.render import Page
 
 _STATIC = Path(__file__).parent / "static"
-_PAGES = (account, today, maps, people, person, bedside, visit, window, roster, figures, operate, users, audit, policy, help)
+_PAGES = (account, today, maps, people, person, agreements, bedside, visit, window, roster, figures, operate, users, audit, policy, help)
 _PATHS = frozenset(
     {
         "",

@@ -8,6 +8,8 @@ import pytest
 from conftest import Site
 from world import NAMES, PASSWORD, citizen_id
 
+from healthsvc import clock
+
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 PAGES = ("/", "/people", "/window", "/roster", "/figures", "/operate", "/users", "/audit", "/policy", "/help")
 ALLOWED = {
@@ -206,3 +208,21 @@ def test_the_pages_speak_english_too(client: httpx.Client) -> None:
     assert '<html lang="en">' in page
     assert "Plan the day" in page
     assert "窗口期内待访" not in page
+
+
+def test_a_contract_and_a_green_channel_are_opened_from_the_file(client: httpx.Client) -> None:
+    sign_in(client, "coordinator1")
+    token = csrf(client)
+    found = re.search(r'/people/([0-9a-f-]+)"', client.post("/people", data={"q": NAMES[21], "csrf": token}).text)
+    assert found is not None
+    file = f"/people/{found[1]}"
+    assert "未签约" in client.get(file).text
+    refused = client.post(f"{file}/contract", data={"doctor": "Practitioner/doctor-1", "start": "someday", "csrf": token})
+    assert refused.status_code == 400
+    wanted = {"doctor": "Practitioner/doctor-1", "nurse": "Practitioner/nurse-1", "start": clock.today().isoformat(), "csrf": token}
+    assert client.post(f"{file}/contract", data=wanted).status_code == 303
+    again = client.post(f"{file}/contract", data={**wanted, "doctor": "Practitioner/doctor-2"})
+    assert again.status_code == 409
+    assert "已有生效的签约" in again.text
+    assert "每季上门体检" in client.get(file).text
+    assert client.post(f"{file}/green-channel", data={"csrf": token}).status_code in (303, 422)
