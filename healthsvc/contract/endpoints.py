@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting, needs
@@ -52,9 +52,15 @@ class Ending(BaseModel):
 
 
 @router.post("/sign", status_code=201)
-def sign(wanted: Signing, store: StoreWriting) -> Resource:
-    """Sign a contract; gives the Contract. The quarterly checkups of its term are asked for in the same step."""
+def sign(wanted: Signing, store: StoreWriting, answer: Response) -> Resource:
+    """Sign a contract; gives the Contract. The quarterly checkups of its term are asked for in the same step.
+
+    The same signing again (person, doctor, first day) changes nothing and answers 200 instead of 201.
+    """
     start = wanted.start or today(store)
+    if (same := service.signed_already(store, wanted.patient, wanted.doctor, start)) is not None:
+        answer.status_code = 200
+        return same
     terms = {"months": wanted.months, "package": wanted.package, "number": wanted.number, "kind": wanted.kind}
     return service.sign(store, wanted.patient, wanted.doctor, wanted.nurse, start, **terms)  # type: ignore[arg-type]
 

@@ -30,8 +30,8 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
 def _admit_contract(old: Resource | None, new: Resource | None, store: Store) -> None:
     before = to_agreement(old) if old is not None and is_family_doctor(old) else None
     if new is None:
-        if before is not None and before.state is State.ACTIVE:
-            raise RuleViolation("a contract in force is not deleted; terminate it", reason="contract-delete")
+        if before is not None and before.state not in (State.DRAFT, State.PENDING_SIGNATURE):
+            raise RuleViolation("a signed contract is terminated, and kept after its end; it is not deleted", reason="contract-delete")
         return
     if not is_family_doctor(new):
         if before is not None:

@@ -104,7 +104,7 @@ def sign(
         Conflict: the person already has a contract in force (``contract-second-active``).
         RuleViolation: term, signature, capacity or person do not allow it.
     """
-    same = _same(store, patient, doctor, start)
+    same = signed_already(store, patient, doctor, start)
     if same is not None:
         return same
     current = active(store, patient)
@@ -253,7 +253,8 @@ def _in_force(store: Store) -> list[Resource]:
     return [contract for contract in store.select("Contract", status="executed") if is_family_doctor(contract)]
 
 
-def _same(store: Store, patient: str, doctor: str, start: date) -> Resource | None:
+def signed_already(store: Store, patient: str, doctor: str, start: date) -> Resource | None:
+    """The contract in force that this person and this doctor signed for this first day; None where they did not."""
     for contract in store.select("Contract", patient=follow(store, patient)["id"], status="executed"):
         if is_family_doctor(contract) and (one := to_agreement(contract)).doctor == doctor and one.start == start:
             return contract

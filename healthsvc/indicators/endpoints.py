@@ -53,7 +53,7 @@ def people_exported(code: str, form: Format, store: StoreReading, on: date | Non
     return file(f"{code}-{day.isoformat()}", form, [people_of(store, service.figure(store, code, day, group))])
 
 
-@router.get("/ledgers")
+@router.get("/ledgers", dependencies=[needs("figures")])
 def ledgers() -> list[dict[str, str]]:
     """Which ledgers there are."""
     return [{"name": name, "title": title} for name, (title, _, _) in LEDGERS.items()]

@@ -1,7 +1,7 @@
 """上门所见: what was measured and noticed at a visit, and which numbers a human being cannot have."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -129,6 +129,19 @@ def measured(findings: Findings) -> dict[str, Decimal]:
         if value is not None:
             numbers[vital.field] = Decimal(value)
     return numbers
+
+
+def check_made(findings: Findings, at: datetime, ahead: timedelta) -> None:
+    """What was found lies behind us: a visit cannot be completed before it has ended.
+
+    ``ahead`` is how far the clock of a telephone may be fast.
+
+    Raises:
+        Invalid: the visit ends later than now (``findings-in-future``).
+    """
+    if findings.end.tzinfo is not None and findings.end > at + ahead:
+        text = "the visit ends in the future; enter the time at which it really ended"
+        raise Invalid(text, reason="findings-in-future", issues=[Issue(text, "value", "end")])
 
 
 def check(findings: Findings, allowed: dict[str, Range]) -> tuple[Issue, ...]:

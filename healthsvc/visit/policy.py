@@ -15,6 +15,7 @@ class VisitPolicy:
     titles: dict[str, str]
     once_a_quarter: tuple[str, ...]
     resume_grace_days: int
+    clock_ahead_minutes: int
     ranges: dict[str, list[float]]
 
     def length(self, kind: str) -> int:

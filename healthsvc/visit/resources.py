@@ -43,6 +43,13 @@ def is_visit(task: Resource | None) -> bool:
     return task is not None and task.get("resourceType") == "Task" and _code(task.get("code"), VISIT_KIND) is not None
 
 
+def is_record(encounter: Resource | None) -> bool:
+    """Whether an Encounter is a visit of ours, planned or made: its type comes from CodeSystem visit-kind."""
+    if encounter is None or encounter.get("resourceType") != "Encounter":
+        return False
+    return any(_code(one, VISIT_KIND) is not None for one in encounter.get("type", []))
+
+
 def to_task(visit: Visit, base: Resource | None = None) -> Resource:
     """Write a visit as a Task; what ``base`` carries beyond a visit (notes, outputs, narrative) is kept."""
     task: Resource = deepcopy(base) if base else {"resourceType": "Task", "intent": "order"}

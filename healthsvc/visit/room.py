@@ -7,19 +7,27 @@ from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Room, Store
 from healthsvc.visit.policy import in_force
-from healthsvc.visit.resources import is_visit, moment_of, to_visit
-from healthsvc.visit.rules import OPEN, Status, Visit, Window, check_step, quarter_of
+from healthsvc.visit.resources import is_record, is_visit, moment_of, to_visit
+from healthsvc.visit.rules import OPEN, Status, Visit, Window, check_record_step, check_step, quarter_of
 
 _CALLED_OFF: Final = frozenset({Status.REQUESTED, Status.ON_HOLD, Status.CANCELLED, Status.FAILED, Status.ENTERED_IN_ERROR})
 
+_KEPT: Final = frozenset({Status.IN_PROGRESS, Status.COMPLETED})
+_RECORD_KEPT: Final = frozenset({"in-progress", "onleave", "finished"})
+
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
-    """Admit a visit: a step that its life has, one open visit for a person, kind and quarter, a reason where it is late."""
+    """Admit a visit: a step that its life has, one open visit for a person, kind and quarter, a reason where it is late; or its record."""
+    if (new or old or {}).get("resourceType") == "Encounter":
+        _admit_record(old, new)
+        return
     before = to_visit(old) if old is not None and is_visit(old) else None
     if new is None or not is_visit(new):
         if before is not None and new is not None:
             raise RuleViolation("a visit stays a visit: keep its code of CodeSystem visit-kind", reason="visit-kind", path="Task.code")
         if before is not None:
+            if before.status in _KEPT:
+                raise RuleViolation("a visit that was begun or made is kept; enter it in error", reason="visit-keep", path="Task")
             _settle(before, None, store)
         return
     after = to_visit(new)
@@ -31,6 +39,16 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     if after.status is Status.COMPLETED and (before is None or before.status is not Status.COMPLETED):
         _check_completion(new, after, store)
     _settle(before, after, store)
+
+
+def _admit_record(old: Resource | None, new: Resource | None) -> None:
+    """The Encounter of a visit: a step that a visit makes; what was begun or made stays on file."""
+    was = old if old is not None and is_record(old) else None
+    if new is None or not is_record(new):
+        if was is not None and (new is not None or was.get("status") in _RECORD_KEPT):
+            raise RuleViolation("the record of a visit is kept; enter it in error", reason="visit-keep", path="Encounter")
+        return
+    check_record_step(was.get("status") if was is not None else None, new.get("status", ""))
 
 
 def quarter_key(visit: Visit, store: Store) -> str:
@@ -101,4 +119,4 @@ def _call_off(before: Visit, after: Visit | None, store: Store) -> None:
         store.put(encounter | {"status": "cancelled"})
 
 
-ROOM: Final = Room("visit", frozenset({"Task"}), admit)
+ROOM: Final = Room("visit", frozenset({"Task", "Encounter"}), admit)

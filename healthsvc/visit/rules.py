@@ -210,6 +210,26 @@ def check_step(old: Status | None, new: Status) -> None:
         raise RuleViolation(f"a visit that is {old} cannot become {new}", reason="visit-transition", path="Task.status")
 
 
+RECORD_STEPS: Final[dict[str | None, frozenset[str]]] = {
+    None: frozenset({"planned", "arrived", "in-progress", "finished"}),
+    "planned": frozenset({"arrived", "in-progress", "finished", "cancelled", "entered-in-error"}),
+    "arrived": frozenset({"in-progress", "finished", "cancelled", "entered-in-error"}),
+    "in-progress": frozenset({"onleave", "finished", "cancelled", "entered-in-error"}),
+    "onleave": frozenset({"in-progress", "finished", "cancelled", "entered-in-error"}),
+    "cancelled": frozenset({"planned", "in-progress", "finished", "entered-in-error"}),
+    "finished": frozenset({"entered-in-error"}),
+}
+"""The life of a visit's record (FHIR encounter-status); a visit that is asked for again takes up its cancelled record."""
+
+
+def check_record_step(old: str | None, new: str) -> None:
+    """Refuse a change of a record's status that no visit makes (``old`` None: the record is new)."""
+    if old != new and new not in RECORD_STEPS.get(old, ()):
+        raise RuleViolation(
+            f"the record of a visit that is {old or 'new'} cannot become {new}", reason="visit-transition", path="Encounter.status"
+        )
+
+
 def quarter_of(day: date) -> str:
     """The calendar quarter of a day: ``2026Q1``."""
     return f"{day.year}Q{(day.month + 2) // 3}"

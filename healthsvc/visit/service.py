@@ -126,14 +126,16 @@ def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] |
         by: who made it, ``Practitioner/x``, one or several.
 
     Raises:
-        Invalid: a number that no human being can have; nothing is written.
+        Invalid: a number that no human being can have, or an end that is still to come; nothing is written.
         RuleViolation: the visit is over or suspended, or was made late and no reason is given.
     """
     staff = (by,) if isinstance(by, str) else tuple(by)
     task = _task(store, task_id)
     visit = to_visit(task)
     done = apply(visit, Act.COMPLETE, reason=findings.late_reason)
-    warnings = rules_of_findings.check(findings, rules_of_findings.ranges(policy_of(store).ranges))
+    policy = policy_of(store)
+    rules_of_findings.check_made(findings, store.at, timedelta(minutes=policy.clock_ahead_minutes))
+    warnings = rules_of_findings.check(findings, rules_of_findings.ranges(policy.ranges))
     if findings.end > visit.window.end and findings.late_reason is None:
         raise RuleViolation("the visit was made after its window; give the reason", reason="visit-late-reason", path="late_reason")
     finished = encounter_of(done, "finished", findings.start, findings.end, staff, findings.mode, findings.complaints)

@@ -235,7 +235,8 @@ def test_a_reaction_stops_alarms_refers_and_reports(database: Database) -> None:
         patient = person(store)
         course = service.order_course(store, order_of(patient), **brought(patient))
         task, other = (visit.id for visit in open_visits(store, patient, "home-infusion"))
-        now = AT + timedelta(hours=1)
+    now = AT + timedelta(hours=1)
+    with database.writing(DOCTOR, at=now + timedelta(hours=1)) as store:
         go(store, task, now, *START, (Act.CHECK, 20), (Act.REACT, 24), text="皮疹,胸闷")
         assert store.read("MedicationRequest", course.request["id"])["status"] == "stopped"
         assert store.read("Task", other)["status"] == "cancelled"

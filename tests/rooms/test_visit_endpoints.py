@@ -61,6 +61,7 @@ def test_nothing_is_open_without_a_token(client: httpx.Client) -> None:
 
 def test_sign_visit_and_count_by_http(client: httpx.Client, patient: str) -> None:
     contract = ok(client.post("/api/contract/sign", json={"patient": patient, "doctor": D1}), 201)
+    assert ok(client.post("/api/contract/sign", json={"patient": patient, "doctor": D1}), 200)["id"] == contract["id"]
     refused = client.post("/api/contract/sign", json={"patient": patient, "doctor": "Practitioner/d2"})
     assert refused.status_code == 409
     (first, *_) = ok(client.get("/api/visit/due"))

@@ -1,5 +1,6 @@
 """Visits on a real database: requested once, planned, made, suspended; and no door leads round the rules."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -106,8 +107,8 @@ def test_planned_moved_begun_and_made(database: Database) -> None:
         begun = service.start(store, visit.id, AT, [DOCTOR])
         store.put(begun | {"identifier": [{"system": "http://example.org/round", "value": "7"}]})
         found = Findings(
+            AT - timedelta(minutes=25),
             AT,
-            AT + timedelta(minutes=25),
             bp_left=Pressure(132, 76),
             bp_right=Pressure(136, 78),
             pulse=72,
@@ -118,6 +119,9 @@ def test_planned_moved_begun_and_made(database: Database) -> None:
             complaints="无不适",
             advice="低盐饮食",
         )
+        with pytest.raises(Invalid) as refused:
+            service.complete(store, visit.id, replace(found, end=AT + timedelta(hours=1)), DOCTOR)
+        assert refused.value.reason == "findings-in-future"
         made = service.complete(store, visit.id, found, DOCTOR)
         assert made.task["status"] == "completed"
         assert made.encounter["status"] == "finished"
