@@ -6,7 +6,7 @@ from typing import Final
 from healthsvc.errors import Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.greenchannel.resources import flag_id, is_channel, to_channel
-from healthsvc.greenchannel.rules import decide, years_later
+from healthsvc.greenchannel.rules import Decision, decide, years_later
 from healthsvc.greenchannel.service import cadre_of, policy_of, withdraw
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
@@ -41,25 +41,38 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
         raise RuleViolation(
             "the file says that the person has died; nothing is granted", reason="greenchannel-deceased", path="Flag.subject"
         )
-    if channel.granted_by or (old is not None and is_channel(old) and to_channel(old).decision == channel.decision):
+    before = to_channel(old).decision if old is not None and is_channel(old) else None
+    if before == channel.decision:
         return
     on = channel.decision.valid_from or today(store)
     policy = policy_of(store, on)
-    if not channel.decision.rights <= decide(cadre_of(patient, policy), on, policy).rights:
+    if channel.granted_by is None:
+        _check_entitled(channel.decision, decide(cadre_of(patient, policy), on, policy))
+    elif store.find("Practitioner", channel.granted_by) is None:
         raise RuleViolation(
-            "no rule gives these rights to the person; name the Practitioner who approves them in Flag.author",
-            reason="greenchannel-not-entitled",
-            path="Flag.code",
+            "whoever approves a green channel is in the staff directory; name that Practitioner",
+            reason="greenchannel-no-approver",
+            path="Flag.author",
         )
     longest = policy.lixiu_valid_years if "lixiu" in channel.decision.reasons else policy.other_valid_years
-    before = to_channel(old).decision.valid_to if old is not None and is_channel(old) else None
-    latest = years_later(max(on, today(store), before or on), longest) + timedelta(days=policy.renewal_notice_days)
+    former = before.valid_to if before is not None else None
+    latest = years_later(max(on, today(store), former or on), longest) + timedelta(days=policy.renewal_notice_days)
     if channel.decision.valid_to is None or channel.decision.valid_to > latest:
         raise RuleViolation(
             f"the green channel is granted for {longest} years at most; give Flag.period.end",
             reason="greenchannel-too-long",
             path="Flag.period.end",
         )
+
+
+def _check_entitled(claimed: Decision, decided: Decision) -> None:
+    if claimed.rights <= decided.rights and set(claimed.reasons) <= set(decided.reasons):
+        return
+    raise RuleViolation(
+        "no rule gives these rights to the person for these reasons; name the Practitioner who approves them in Flag.author",
+        reason="greenchannel-not-entitled",
+        path="Flag.code",
+    )
 
 
 def _follow_death(old: Resource | None, new: Resource | None, store: Store) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from healthsvc.errors import Conflict, RuleViolation
-from healthsvc.fhir.elements import codes, reference_id
+from healthsvc.fhir.elements import codes, day, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE
 from healthsvc.healthfile.resources import is_deceased
@@ -44,6 +44,13 @@ def _admit_bed(old: Resource | None, new: Resource | None, store: Store) -> None
             f"a home bed lasts {policy.max_days} days at most; to go on, discharge, settle and apply again",
             reason="homebed-too-long",
             path="EpisodeOfCare.extension",
+        )
+    end = new.get("period", {}).get("end")
+    if after.status in OPEN and end is not None and day(end, "EpisodeOfCare.period.end") > after.last_day:
+        raise RuleViolation(
+            "the period of an open home bed ends with its last day (extension home-bed-last-day)",
+            reason="homebed-too-long",
+            path="EpisodeOfCare.period.end",
         )
     if before is None:
         _check_new(after, store)

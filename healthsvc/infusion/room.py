@@ -29,6 +29,7 @@ _STEPS: Final = {
     *(("on-hold", status) for status in ("stopped", "cancelled")),
 }
 """The life of a course. One that was held or stopped is not taken up again: it is ordered anew, and the gates are asked anew."""
+_TO_BE_MADE: Final = frozenset({Status.DRAFT, Status.REQUESTED, Status.ACCEPTED, Status.IN_PROGRESS})
 _FIXED: Final = ("subject", "medicationCodeableConcept", "dosageInstruction", "requester", "authoredOn", "extension")
 
 
@@ -106,15 +107,17 @@ def _admit_dose(old: Resource | None, new: Resource | None, store: Store) -> Non
     """No infusion is scheduled without a course that has passed its gates, and none is done without its bedside record."""
     if new is None or not is_visit(new) or to_visit(new).kind != Kind.HOME_INFUSION:
         return
-    visit = to_visit(new)
-    course = visits.course_of(new)
-    if old is None and (course is None or store.holder(claim_of(course)) != f"MedicationRequest/{course}"):
+    visit, course = to_visit(new), visits.course_of(new)
+    before = old if old is not None and is_visit(old) else None
+    was = to_visit(before).status if before is not None else None
+    moved = before is not None and visits.course_of(before) != course
+    asked = before is None or (was is not visit.status and visit.status in _TO_BE_MADE)
+    if moved or (asked and (course is None or store.holder(claim_of(course)) != f"MedicationRequest/{course}")):
         raise RuleViolation(
-            "an infusion is asked for by ordering a course; Task.basedOn names a MedicationRequest in force",
+            "an infusion is asked for by ordering a course, and keeps it; Task.basedOn names a MedicationRequest in force",
             reason="infusion-no-course",
             path="Task.basedOn",
         )
-    was = to_visit(old).status if old is not None and is_visit(old) else None
     if visit.status is Status.COMPLETED and was is not Status.COMPLETED:
         record = store.find("MedicationAdministration", given_id(visit.id))
         if record is None or not is_given(record) or to_given(record).bedside.step is not Step.LEFT:
