@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 
+from healthsvc.dayplan import warm
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.plan import LeftOver, Plan
 from healthsvc.dayplan.problem import Problem
@@ -30,7 +31,7 @@ def solve(problem: Problem, stop: StopRule, seed: int = 1, jobs: int = 1, schedu
     schedule = schedule or Schedule()
     if jobs <= 1:
         return _one(problem, stop, seed, schedule)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=warm) as pool:
         running = [pool.submit(_one, problem, stop, seed + 1_000_003 * k, schedule) for k in range(jobs)]
         plans = [future.result() for future in running]
     best = min(plans, key=lambda plan: plan.cost)
