@@ -39,7 +39,7 @@ def configure(settings: Settings) -> None:
     )
     # libraries speak through the standard module: only what needs somebody, and never a request line (paths may name people)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s", force=True)
-    for name in ("uvicorn.access", "httpx", "apscheduler.executors.default"):
+    for name in ("uvicorn.access", "httpx", "apscheduler.executors.default", "apscheduler.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -17,9 +17,10 @@ _ABNORMAL_EVERY: Final = 8
 
 
 def make_some(here: Installation, plan: DayPlan, told: story.Told, step: story.Step) -> None:
-    """Complete the first checkups of a day's plan, each at the time at which it was planned to end."""
-    stops = [(route.staff, stop) for route in plan.routes for stop in route.stops if stop.task.startswith("checkup")]
-    chosen = sorted(stops, key=lambda pair: pair[1].end)[:MADE]
+    """Make the rounds and the first checkups of a day's plan, each at the time at which it was planned to end."""
+    stops = sorted(((route.staff, stop) for route in plan.routes for stop in route.stops), key=lambda pair: pair[1].end)
+    rounds = [pair for pair in stops if pair[1].kind == Kind.HOME_BED_ROUND]
+    chosen = [*rounds, *[pair for pair in stops if pair[1].kind == Kind.QUARTERLY_CHECKUP][:MADE]]
     chance = Random(story.SEED)  # noqa: S311 - a demonstration, not a secret
     followed = 0
     for made, (staff, stop) in enumerate(chosen, 1):
@@ -39,4 +40,6 @@ def make_some(here: Installation, plan: DayPlan, told: story.Told, step: story.S
             complete(store, stop.task, findings, f"Practitioner/{staff.removeprefix('Practitioner/')}")
             followed += len(open_visits(store, stop.person, Kind.FOLLOW_UP)) - before
         step(made, len(chosen))
-    told.say("完成上门 visits made", f"{len(chosen)} checkups with their findings; {followed} follow-ups asked for by the rules")
+    made_checkups = len(chosen) - len(rounds)
+    what = f"{len(rounds)} rounds and {made_checkups} checkups with their findings"
+    told.say("完成上门 visits made", f"{what}; {followed} follow-ups asked for by the rules")
