@@ -1,6 +1,7 @@
 """How Alembic runs our migrations: always on the connection that the store hands over."""
 
 from alembic import context
+
 from healthsvc.store.tables import metadata
 
 connection = context.config.attributes["connection"]
