@@ -29,8 +29,10 @@ def to_list(plan: DayPlan) -> Resource:
         "code": concept(CODE, "day-plan", "日程安排"),
         "date": instant(plan.made_at),
         "extension": [_figures(plan), *(_route(route) for route in plan.routes)],
-        "entry": [_stop(route, stop) for route in plan.routes for stop in route.stops] + [_left(left) for left in plan.left_over],
     }
+    entries = [_stop(route, stop) for route in plan.routes for stop in route.stops] + [_left(left) for left in plan.left_over]
+    if entries:  # a day without a visit has a plan, too; FHIR knows no empty list
+        made["entry"] = entries
     return conforming(made, "day-plan")
 
 
@@ -60,7 +62,7 @@ def to_plan(resource: Resource) -> DayPlan:
 
 def with_versions(resource: Resource, versions: dict[str, str]) -> Resource:
     """Note on every entry which version of the Task the plan was made from."""
-    for entry in resource["entry"]:
+    for entry in resource.get("entry", ()):
         version = versions.get(reference_id(entry["item"], "Task") or "")
         if version:
             entry["extension"] = [*entry.get("extension", []), extension("dayplan-version", valueString=version)]

@@ -46,10 +46,12 @@ class Schedule:
     """How a budget is spent. Heats are shares of the mean price of one service in the first plan.
 
     ``mix``: shares of the moves (see :func:`kernel.propose`); ``hot``, ``warm``, ``cold``: first heat of a short run, first heat of
-    the long
-    run, last heat of both; ``scouts``: most short runs; ``scouting``: their share of the budget; ``scout_length``: least proposals a
-    service
-    in a short run.
+    the long run, last heat of both; ``scouts``: most short runs; ``scouting``: their share of the budget; ``scout_length``: least
+    proposals a service in a short run, more where there are many services beside ``large``: valleys of large problems differ less,
+    and patience pays.
+    ``calm``: share of ``hot`` for a single run where no idle time is priced. ``soft_until``, ``hard_by``, ``warm_pressure``: see
+    :meth:`Search.press`. ``skip_heat``: highest heat in prices of a visit that may be left out. ``optional``: how much more often such
+    visits change between in and out.
     """
 
     mix: tuple[float, ...] = (0.30, 0.18, 0.12, 0.15, 0.15, 0.05, 0.05)
@@ -58,7 +60,9 @@ class Schedule:
     cold: float = 0.02
     scouts: int = 8
     scouting: float = 0.35
-    scout_length: int = 25_000
+    scout_length: int = 20_000
+    large: float = 150.0
+    calm: float = 0.5
     stages: int = 60
     soft_until: float = 0.7
     skip_heat: float = 2.0
@@ -118,10 +122,12 @@ class Search:
     def solve(self) -> float:
         """Spend the budget; the world holds the best plan afterwards. Returns its price (INFINITE: nothing clean was found)."""
         schedule, n = self.schedule, max(1, len(self.space.nodes))
-        scouts = int(min(schedule.scouts, schedule.scouting * self.stop.proposals / (schedule.scout_length * n)))
+        length = schedule.scout_length * n * (1.0 + (n / schedule.large) ** 2)
+        scouts = round(min(schedule.scouts, schedule.scouting * self.stop.proposals / length))
         if scouts <= 1:
             self.first_plan(0)
-            self.run(self.heat(schedule.hot), self.heat(schedule.cold), 1.0)
+            hot = schedule.hot * (1.0 if self.world.price[at.W_IDLE] > 0 else schedule.calm)
+            self.run(self.heat(hot), self.heat(schedule.cold), 1.0)
         else:
             for k in range(scouts):
                 self.first_plan(k)

@@ -233,10 +233,10 @@ def problems(draw: st.DrawFn) -> Problem:
     return Problem(tuple(visits), tuple(staff), {"": LINE}, weights, draw(st.sampled_from(tuple(WindowMet))), overtime_hard=True)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(problems())
 def test_the_solver_finds_what_brute_force_finds(problem: Problem) -> None:
-    plan = solve(problem, StopRule(iterations=60_000), 1)
+    plan = solve(problem, StopRule(iterations=400_000), 1)
     assert check(problem, plan).good
     assert plan.cost <= brute_force(problem) + 1e-6
 
