@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from healthsvc.errors import RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import V3_ACT_CODE
@@ -18,6 +19,10 @@ _WARD: Final = frozenset({"IMP", "ACUTE", "NONAC"})
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     """Admit a step that the table has; a hospital stay and a follow-up visit that becomes completed move a referral on."""
+    if is_referral(old) and not is_referral(new):
+        raise RuleViolation(
+            "a referral is withdrawn or closed, not deleted or turned into something else", reason="referral-keep", path="Task"
+        )
     if new is None:
         return
     if new["resourceType"] == "Encounter":

@@ -28,6 +28,9 @@ from healthsvc.homebed.rules.bed import Diagnosis
 from healthsvc.homebed.rules.eligibility import Assessment
 from healthsvc.infusion import service as infusions
 from healthsvc.infusion.rules.order import Approval, FirstDose, Order, SkinTest
+from healthsvc.referral import service as referrals
+from healthsvc.referral.resources import task_id
+from healthsvc.referral.rules import Reason
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Actor, Database, Store
 from healthsvc.visit import service as visits
@@ -127,7 +130,7 @@ def filled(database: Database) -> dict[str, Resource]:
         contract = contracts.sign(store, id, "Practitioner/d1", "Practitioner/n1", TODAY)
         bed, course = a_bed(store, id), a_course(store, id)
         late = visits.request(store, visit("late", id))
-        done = visits.request(store, visit("done", id))
+        visits.request(store, visit("done", id))
         visits.start(store, "done", NOW - 25 * DAY, ["Practitioner/d1"])
         found = visits.Findings(NOW - 25 * DAY, NOW - 25 * DAY + HOUR, pulse=70)
         made = visits.complete(store, "done", found, "Practitioner/d1")
@@ -139,11 +142,14 @@ def filled(database: Database) -> dict[str, Resource]:
         dose = next(one for one in visits.open_visits(store, id) if one.kind == Kind.HOME_INFUSION)
         checkup = next(one for one in visits.open_visits(store, id) if one.kind == Kind.QUARTERLY_CHECKUP)
         flag = channels.grant(store, id, TODAY)
+        store.put({"resourceType": "Organization", "id": "h1", "name": "示范医院"})
+        referred = referrals.refer(store, id, Reason.NEEDS_TEST, "Organization/h1", "Practitioner/d1")
         return {
             "patient": store.read("Patient", id), "young": store.read("Patient", str(young["id"])), "contract": contract, "ended": ended,
             "bed": bed, "course": course, "late": late, "done": made.task, "made": made.encounter, "plain": plain, "other": other,
             "planned": store.read("Task", str(planned["id"])), "encounter": store.read("Encounter", "visit-planned"), "flag": flag,
-            "dose": store.read("Task", dose.id), "checkup": store.read("Task", checkup.id), "bare": done,
+            "dose": store.read("Task", dose.id), "checkup": store.read("Task", checkup.id),
+            "referral": store.read("Task", task_id(referred.id)),
         }  # fmt: skip
 
 
@@ -218,6 +224,10 @@ def with_extension(resource: Resource, name: str, **value: Any) -> Resource:
     return resource | {"extension": [*kept, {"url": extension(name), **value}]}
 
 
+def stage(code: str) -> Resource:
+    return {"coding": [{"system": code_system("referral-stage"), "code": code}]}
+
+
 def far(days: int) -> str:
     return (TODAY + timedelta(days=days)).isoformat()
 
@@ -227,6 +237,18 @@ def noon(days: int) -> str:
 
 
 TRIES: dict[str, tuple[Any, str]] = {
+    "a second file for one citizen": (lambda it: (None, it["patient"] | {"id": "twin"}), "patient-duplicate"),
+    "a number of somebody else": (lambda it: (it["young"], it["young"] | {"identifier": it["patient"]["identifier"]}), "patient-duplicate"),
+    "a referral is closed without an outcome": (
+        lambda it: (it["referral"], it["referral"] | {"status": "completed", "businessStatus": stage("closed")}),
+        "referral-outcome",
+    ),
+    "a referral comes back without having gone": (
+        lambda it: (it["referral"], it["referral"] | {"status": "in-progress", "businessStatus": stage("discharged")}),
+        "referral-transition",
+    ),
+    "a referral is deleted": (lambda it: (it["referral"], None), "referral-keep"),
+    "a referral becomes something else": (lambda it: (it["referral"], it["referral"] | {"code": {"text": "x"}}), "referral-keep"),
     "a second active contract": (lambda it: (None, it["contract"] | {"id": "second"}), "contract-second-active"),
     "a contract that nobody signed": (
         lambda it: (None, without(it["contract"], "signer") | {"id": "second", "subject": [ref(it["young"])]}),
