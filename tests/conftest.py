@@ -17,7 +17,8 @@ _skipped: list[str] = []
 
 # a busy machine is no failure: properties are judged by what they find, pytest-timeout ends what hangs
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("house")
+settings.register_profile("ci", settings.get_profile("house"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
