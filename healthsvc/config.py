@@ -1,11 +1,16 @@
 """Settings: environment variables ``HEALTHSVC_*`` and ``DATA/healthsvc.toml``. The only reader of the environment."""
 
+import tomllib
 from pathlib import Path
+from zoneinfo import available_timezones
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 
 from healthsvc import clock
+from healthsvc.errors import Invalid, Unavailable
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class Settings(BaseSettings):
@@ -35,6 +40,30 @@ class Settings(BaseSettings):
     notify_mail_gateway: str = Field("", description="Domain that turns NUMBER@DOMAIN into a text message")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
 
+    @field_validator("zone")
+    @classmethod
+    def known_zone(cls, zone: str) -> str:
+        """A zone that this machine knows; a wrong one would move every date."""
+        if zone not in available_timezones():
+            raise ValueError(f"there is no zone of this name; write an IANA name such as {clock.DEFAULT_ZONE}")
+        return zone
+
+    @field_validator("database")
+    @classmethod
+    def is_url(cls, url: str | None) -> str | None:
+        """A SQLAlchemy url, as far as its form tells."""
+        if url is not None and "://" not in url:
+            raise ValueError("write a SQLAlchemy url such as postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+        return url
+
+    @field_validator("log_level")
+    @classmethod
+    def known_level(cls, level: str) -> str:
+        """One of the four levels, however it is written."""
+        if level.upper() not in _LEVELS:
+            raise ValueError(f"write one of {', '.join(_LEVELS)}")
+        return level.upper()
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -55,5 +84,27 @@ class Settings(BaseSettings):
 
 
 def load(data: Path | None = None) -> Settings:
-    """Read the settings for a data directory (``None``: the environment or the default says which)."""
-    return Settings(data=data) if data is not None else Settings()
+    """Read the settings for a data directory (``None``: the environment or the default says which).
+
+    Raises:
+        Invalid: a setting, or the file that holds them, is wrong; the text names it and never repeats a value (it may be a secret).
+        Unavailable: the file cannot be read.
+    """
+    try:
+        return Settings(data=data) if data is not None else Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {_said(one['msg'])}" for one in error.errors(include_input=False))
+        raise Invalid(
+            f"a setting is wrong: {wrong}; mend HEALTHSVC_... in the environment or DATA/healthsvc.toml", reason="setting"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"DATA/healthsvc.toml is not TOML: {_said(str(error))}", reason="setting") from None
+    except SettingsError as error:
+        raise Invalid(f"the settings cannot be read: {_said(str(error))}", reason="setting") from None
+    except OSError as error:
+        raise Unavailable(f"DATA/healthsvc.toml cannot be read: {error.strerror}") from None
+
+
+def _said(text: str) -> str:
+    """A library's words on one line, without its own preamble."""
+    return " ".join(text.removeprefix("Value error, ").split())[:200]

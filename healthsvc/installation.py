@@ -5,9 +5,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
 from healthsvc import clock
 from healthsvc.config import Settings
-from healthsvc.errors import Conflict
+from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.fhir.conformance.publish import resources
 from healthsvc.fhir.json import dumps
 from healthsvc.logs import settings_for
@@ -39,12 +41,21 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
 
     Raises:
         Invalid: a setting or a policy file is wrong; the text says which and how to mend it.
-        Unavailable: the database does not answer.
+        Unavailable: the data directory cannot be made, or the database does not answer.
     """
     settings = settings or settings_for(data)
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(f"the data directory cannot be made: {error.strerror}; name another one with --data") from None
     policy = load_policy(settings.data / "policy", settings.jurisdiction)
-    database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone)
+    try:
+        database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone)
+    except DBAPIError as error:
+        raise Unavailable(f"the database cannot be opened: {' '.join(str(error.orig).split())[:200]}") from None
+    except (ArgumentError, ImportError) as error:  # the url may carry a password: only the kind of fault is told
+        kind = type(error).__name__
+        raise Invalid(f"HEALTHSVC_DATABASE is no SQLAlchemy url of SQLite or PostgreSQL ({kind})", reason="setting") from None
     return Installation(settings, policy, database)
 
 

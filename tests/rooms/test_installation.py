@@ -1,0 +1,55 @@
+"""An installation with a wrong setting is refused in one sentence that names the setting and never repeats its value."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from healthsvc import config
+from healthsvc.errors import Invalid, Refusal, Unavailable
+from healthsvc.installation import open_installation
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("HEALTHSVC_ZONE", "Mars/Phobos", "zone"),
+        ("HEALTHSVC_PAGE_SIZE", "many", "page_size"),
+        ("HEALTHSVC_LOG_LEVEL", "loud", "log_level"),
+        ("HEALTHSVC_DATABASE", "oracle9://user:secret@there", "HEALTHSVC_DATABASE"),
+        ("HEALTHSVC_DATABASE", "not a url", "database"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Invalid) as refused:
+        open_installation(tmp_path / "data")
+    assert told in refused.value.text
+    assert value not in refused.value.text
+
+
+@pytest.mark.parametrize("content", ["page_size = [", "no_such_setting = 1", "page_size = 0"])
+def test_a_wrong_settings_file_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "healthsvc.toml").write_text(content)
+    with pytest.raises(Invalid):
+        config.load(tmp_path)
+
+
+def test_a_directory_or_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(Unavailable, match="data directory"):
+        open_installation(tmp_path / "file" / "data")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "healthsvc.sqlite").write_bytes(b"this is no database, only words" * 64)
+    with pytest.raises(Refusal, match="database"):
+        open_installation(tmp_path / "data")
+
+
+def test_the_file_is_read_and_the_environment_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "healthsvc.toml").write_text('zone = "Asia/Urumqi"\nlog_level = "warning"\n')
+    assert (config.load(tmp_path).zone, config.load(tmp_path).log_level) == ("Asia/Urumqi", "WARNING")
+    monkeypatch.setenv("HEALTHSVC_ZONE", "Asia/Shanghai")
+    assert config.load(tmp_path).zone == "Asia/Shanghai"
+    opened = open_installation(tmp_path)
+    opened.close()
+    assert sqlite3.connect(tmp_path / "healthsvc.sqlite").execute("SELECT count(*) FROM resource").fetchone() is not None
