@@ -185,12 +185,24 @@ def claims_of(patient: Resource) -> set[str]:
 
 def _update(store: Store, patient: Resource, told: Person, warnings: tuple[str, ...]) -> Filed:
     known = to_person(patient)
+    _check_same_citizen(known, told)
     person = joined(known, told)
     person = replace(person, tags=derive_tags(person, policy_of(store), today(store)))
     if person == known:
         return Filed(patient, warnings)
     stored = store.put(to_patient(person, patient["id"], patient))
     return Filed(stored, warnings, changed=stored["meta"]["versionId"] != patient["meta"]["versionId"])
+
+
+def _check_same_citizen(known: Person, told: Person) -> None:
+    """Two valid citizen ids are two people, whatever other number they share: a list never turns one file into another person's."""
+    held, stated = ({one.value for one in person.identifiers if one.system == CITIZEN_ID} for person in (known, told))
+    if held and stated and not held & stated:
+        raise Conflict(
+            "the file that the other numbers name carries another citizen id; mend the wrong number",
+            reason="patient-citizen-id-differs",
+            path="Patient.identifier",
+        )
 
 
 def _unlink(store: Store, patient: str, kind: str, *others: str) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 from hashlib import blake2b
 from itertools import count
 
-from healthsvc.errors import Issue, NotFound, RuleViolation
+from healthsvc.errors import Conflict, Issue, NotFound, RuleViolation
 from healthsvc.fhir.consent import SignedConsent, to_consent, to_signed
 from healthsvc.fhir.elements import concept, reference, reference_id
 from healthsvc.fhir.json import Resource
@@ -63,6 +63,7 @@ def order_course(
 
     Raises:
         RuleViolation: gates stay shut (one issue each, the reason of the first), or the course does not belong at home.
+        Conflict: a course of this drug begins on that day already, with another content (``infusion-course-differs``).
     """
     person = str(follow(store, order.patient)["id"])
     wanted = replace(dated(order, today(store)), patient=person)
@@ -73,6 +74,11 @@ def order_course(
             to_request(
                 wanted, id, approval=approval, first_dose=first_dose, skin_test=skin_test, overrides=overrides, consent=signed, nurse=nurse
             )
+        )
+    elif to_order(known) != wanted:
+        raise Conflict(
+            "a course of this drug that begins on that day is in force with another content; stop it first",
+            reason="infusion-course-differs",
         )
     return read(store, id)
 

@@ -45,6 +45,16 @@ def test_registering_twice_is_one_file_and_one_version(database: Database) -> No
         assert all(tag.reason for tag in known.tags)
 
 
+def test_a_file_never_becomes_another_persons_by_a_shared_number(database: Database) -> None:
+    other = "33029919350101901"
+    with database.writing(SYSTEM, at=AT) as store:
+        one = filed(store, "测试甲", Identifier(CITIZEN_ID, CITIZEN), Identifier(HEALTH_FILE_NUMBER, "33029900100100001"))
+        with pytest.raises(Conflict) as refused, store.savepoint():
+            filed(store, "测试乙", Identifier(CITIZEN_ID, other + check_digit(other)), Identifier(HEALTH_FILE_NUMBER, "33029900100100001"))
+        assert refused.value.reason == "patient-citizen-id-differs"
+        assert store.read("Patient", one)["name"][0]["text"] == "测试甲"
+
+
 def test_numbers_that_name_two_people_are_not_guessed_at(database: Database) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         one = filed(store, "测试甲", Identifier(CITIZEN_ID, CITIZEN))

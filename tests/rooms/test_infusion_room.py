@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from healthsvc.errors import Invalid, RuleViolation
+from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
@@ -228,6 +228,16 @@ def test_gates_are_asked_again_at_the_bedside(database: Database) -> None:
         go(store, task, now, (Act.REFUSE, 10), (Act.LEAVE, 12), text="新发现头孢过敏")
         assert store.read("MedicationAdministration", given_id(task))["status"] == "not-done"
         assert store.read("Task", task)["status"] == "cancelled"
+
+
+def test_another_order_under_the_same_id_is_refused_not_swallowed(database: Database) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        patient = person(store)
+        course = service.order_course(store, order_of(patient), **brought(patient))
+        assert service.order_course(store, order_of(patient), **brought(patient)).request == course.request
+        with pytest.raises(Conflict) as refused:
+            service.order_course(store, order_of(patient, dose="4.0 g"), **brought(patient))
+        assert refused.value.reason == "infusion-course-differs"
 
 
 def test_a_reaction_stops_alarms_refers_and_reports(database: Database) -> None:
