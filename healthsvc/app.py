@@ -7,12 +7,13 @@ from importlib.util import find_spec
 from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from healthsvc import __version__
+from healthsvc.access.door import Signed
 from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation
 
@@ -52,7 +53,7 @@ def create_app(installation: Installation, *, wiring: dict[str, Any] | None = No
         description="Community-care follow-up for retired cadres 离退休干部",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
         lifespan=lifespan,
     )
     app.state.database = installation.database
@@ -82,7 +83,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
 
 
 def _operations(installation: Installation) -> APIRouter:
-    """Liveness, readiness, metrics: open, and without a word about persons."""
+    """Liveness, readiness, metrics: open, and without a word about persons. The description of the API is for whoever is signed in."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/livez")
@@ -101,5 +102,10 @@ def _operations(installation: Installation) -> APIRouter:
     @router.get("/metrics")
     def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/openapi.json")
+    def description(request: Request, _who: Signed) -> dict[str, Any]:
+        document: dict[str, Any] = request.app.openapi()
+        return document
 
     return router

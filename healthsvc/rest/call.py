@@ -113,6 +113,8 @@ async def call_from(scope: Scope, receive: Receive, limit: int) -> Call:
         if media == "application/x-www-form-urlencoded":
             query += tuple(parse_qsl(_text(body), keep_blank_values=True))
             _check_format(query, None)
+        elif body and scope["path"].endswith("/_search"):
+            raise UnsupportedMedia("send a search by POST as application/x-www-form-urlencoded, or its parameters in the url of a GET")
         elif body and media not in _JSON:
             raise UnsupportedMedia("send FHIR resources as application/fhir+json; other formats are not read here")
     get = headers.get

@@ -14,6 +14,7 @@ from healthsvc.errors import Issue, Refusal
 from healthsvc.fhir.json import dumps
 from healthsvc.fhir.outcome import of_refusal, operation_outcome
 from healthsvc.rest.answer import FHIR_JSON
+from healthsvc.rest.inputs import said
 from healthsvc.rest.lane import Lane
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ def _http(request: Request, error: Exception) -> Response:
 def _not_valid(request: Request, error: Exception) -> Response:
     """What FastAPI found wrong with an input; its own text may repeat the value, so only the place is told."""
     assert isinstance(error, RequestValidationError)
-    issues = [Issue(f"{one['type'].replace('_', ' ')}", "invalid", ".".join(map(str, one["loc"]))) for one in error.errors()]
+    issues = [Issue(said(one), "invalid", ".".join(map(str, one["loc"]))) for one in error.errors()]
     return respond(request.url.path, 422, issues)
 
 
