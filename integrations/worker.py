@@ -21,14 +21,14 @@ from healthsvc.store import Actor, Database, Store, lease
 from healthsvc.store.stored import micros
 from integrations import metrics
 from integrations.arrival import State
+from integrations.effects.care import HospitalPolicy, Outcome
+from integrations.effects.event import apply
+from integrations.effects.person import NotOurs, SetAside
+from integrations.effects.trace import trace
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.person import numbers_in, numbers_of
-from integrations.hospital_care import HospitalPolicy, Outcome
-from integrations.hospital_event import apply
-from integrations.hospital_person import NotOurs, SetAside
-from integrations.hospital_trace import trace
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf
 from integrations.inbox import INBOX

@@ -24,7 +24,7 @@ from healthsvc.store.terms import OpenTerms
 if TYPE_CHECKING:
     from healthsvc.store.engine import Database
     from healthsvc.store.search import Page
-    from healthsvc.store.search_ast import Restrict
+    from healthsvc.store.search.ast import Restrict
 
 _CLAIM = ClaimRow.__table__  # type: ignore[attr-defined]
 _INSERT_CLAIM = text("INSERT INTO claim (key, holder) VALUES (:key, :holder) ON CONFLICT (key) DO NOTHING")

@@ -11,8 +11,8 @@ from healthsvc import clock
 from healthsvc.installation import Installation
 from integrations.address import Address
 from integrations.demo import story
+from integrations.demo.day import messages
 from integrations.hl7v2.replies import belongs, read_reply
-from integrations.hospital_day import messages
 from integrations.inbox import INBOX
 from integrations.mllp.client import Client
 

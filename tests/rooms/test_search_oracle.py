@@ -13,7 +13,9 @@ from search_oracle import World, sort_value
 from sqlalchemy import create_engine
 
 from healthsvc.fhir.json import Resource, loads
-from healthsvc.store import SYSTEM, Database, search_plan, search_rows
+from healthsvc.store import SYSTEM, Database
+from healthsvc.store.search import plan as search_plan
+from healthsvc.store.search import rows as search_rows
 from healthsvc.store.search import search
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ from healthsvc import clock
 from healthsvc.fhir.registry import Registry, SearchParameter
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.search import search
-from healthsvc.store.search_parse import NOT_OFFERED
+from healthsvc.store.search.parse import NOT_OFFERED
 
 VALUES = {
     "token": "http://example.org|x",

@@ -7,9 +7,8 @@ import pytest
 
 from healthsvc.errors import Refusal
 from healthsvc.store import SYSTEM, Database, Store
-from healthsvc.store import search_ast as ast
-from healthsvc.store.search import may_see, search, select_all
-from healthsvc.store.search_versions import Window, history
+from healthsvc.store.search import ast, may_see, search, select_all
+from healthsvc.store.search.versions import Window, history
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 MINE = ("p1", "p2")

@@ -11,13 +11,13 @@ from healthsvc import clock
 from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.healthfile.citizen_id import check_digit
+from integrations.demo.day import messages
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.check import check_message
 from integrations.hl7v2.compose import message, segment
 from integrations.hl7v2.conformance import problems
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header, read_header
-from integrations.hospital_day import messages
 from integrations.hospitals.profile import is_loopback
 from integrations.hospitals.shelf import Shelf, load, read, shelf, shipped
 from integrations.lanes import Waiting, keys, runnable

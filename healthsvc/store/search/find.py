@@ -1,0 +1,192 @@
+"""Search as FHIR clients know it (R4 3.1.1), over the index tables; the REST API and the rooms both use it.
+
+page = search(store, "Task", "patient=Patient/1&status=requested,accepted&_sort=-period")
+for task in page.resources: ...
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl
+
+from healthsvc.errors import Issue, NotSupported, Refusal
+from healthsvc.fhir.json import Resource, loads
+from healthsvc.fhir.registry import Registry
+from healthsvc.store.search import ast
+from healthsvc.store.search.include import Includer
+from healthsvc.store.search.leaf import all_of, among
+from healthsvc.store.search.options import Options, is_result, parse_options
+from healthsvc.store.search.parse import Parser
+from healthsvc.store.search.plan import Plan, Slice
+from healthsvc.store.search.rows import Rows
+from healthsvc.store.search.sql import Writer
+from healthsvc.store.search.text import escaped
+from healthsvc.store.search.values import BadValue, Setting
+from healthsvc.store.stored import Stored
+
+if TYPE_CHECKING:
+    from healthsvc.store.store import Store
+
+DEFAULT_COUNT = 50
+FREE_TOTAL = 1000
+"""Matches that are counted without being asked to; where there are more, the total stands only in answers to ``_total``."""
+ESTIMATED_TOTAL = 10_000
+ACCURATE_TOTAL = 10_000_000
+"""Bounds of ``_total=estimate`` and ``accurate``."""
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search."""
+
+    matches: list[Stored]
+    included: list[Stored]
+    issues: tuple[Issue, ...]
+    """What was not understood, and therefore not applied."""
+    total: int | None
+    """All matches on all pages; None where they were not counted."""
+    next: str | None
+    """The position from which the next page goes on; it may hold values of persons, so it never goes into a url as it is."""
+    applied: tuple[tuple[str, str], ...]
+    """The parameters that were applied."""
+    summary: str = "false"
+    elements: tuple[str, ...] = ()
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The matches, parsed; each yours to change."""
+        return [one.resource for one in self.matches]
+
+
+def search(
+    store: "Store",
+    type: str | None,
+    query: str | Sequence[tuple[str, str]],
+    *,
+    count: int | None = None,
+    page: str | None = None,
+    restrict: ast.Restrict | None = None,
+    strict: bool = False,
+    bases: frozenset[str] = frozenset(),
+    within: ast.Node | None = None,
+    count_max: int = BATCH,
+) -> Page:
+    """Search one resource type, or all (None; ``_type`` narrows).
+
+    Args:
+        query: a query string or its pairs.
+        count: matches on a page where the query has no ``_count``.
+        page: :attr:`Page.next` of the page before.
+        restrict: what the actor may see of a type.
+        strict: refuse what is not understood instead of leaving it out with a warning.
+        bases: urls of this server, under which absolute references are ours.
+        within: a further condition (a compartment).
+
+    Raises:
+        Refusal: a value cannot be read, or with ``strict`` a parameter is not understood.
+    """
+    registry = cast(Registry, store.database.language)
+    pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else list(query)
+    if type is not None and not registry.is_type(type):
+        raise NotSupported("this is not an R4 resource type")
+    types = [type] if type is not None else _types(registry, store, pairs)
+    kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
+    parsed = Parser(registry, Setting(store.zone.key, store.at, bases)).parse(types, [pair for pair in kept if not is_result(pair[0])])
+    options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])
+    issues = (*parsed.issues, *options.issues)
+    if strict and issues:
+        raise Refusal(issues[0].text, issues=[Issue(one.text, one.code, one.path, "error") for one in issues])
+    rows = Rows(store)
+    writer = Writer(rows, restrict)
+    nodes = [*parsed.nodes, *([within] if within is not None else [])]
+    if restrict is not None:
+        limited = [(one, restrict(one)) for one in types]
+        nodes += _limits(limited)
+    plan = Plan(rows, writer, types, nodes[0] if len(nodes) == 1 else ast.All(tuple(nodes)), options.keys)
+    size = min(options.count if options.count is not None else count or DEFAULT_COUNT, count_max)
+    counting = options.summary == "count" or size == 0
+    cut = Slice([], None) if counting else plan.page(size, _position(page))
+    included, more = Includer(registry, rows, writer).follow(cut.rows, options.includes) if options.includes else ([], [])
+    applied = tuple(pair for pair in pairs if pair in parsed.applied or pair in options.applied or pair[0] == "_type")
+    next_page = json.dumps(cut.position, ensure_ascii=False) if cut.position is not None else None
+    total = _total(plan, options, cut, counting, first=page is None)
+    return Page(cut.rows, included, (*issues, *more), total, next_page, applied, options.summary, options.elements)
+
+
+def _limits(limited: Sequence[tuple[str, ast.Node | None]]) -> list[ast.Node]:
+    """What the actor may see, over all searched types."""
+    if all(node is None for _, node in limited):
+        return []
+    if len(limited) == 1:
+        return [node for _, node in limited if node is not None]
+    return [ast.Any(tuple(ast.OfType((type,)) if node is None else ast.All((ast.OfType((type,)), node)) for type, node in limited))]
+
+
+def _types(registry: Registry, store: "Store", pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The types of a search over several: those of ``_type``, else all that were ever stored."""
+    named = [one for name, value in pairs if name == "_type" for one in value.split(",") if one]
+    wrong = [one for one in named if not registry.is_type(one)]
+    if wrong:
+        raise BadValue("_type names something that is not an R4 resource type", path="_type")
+    return list(dict.fromkeys(named)) or [one for one in sorted(registry.types) if store.terms.find(one) is not None] or ["Patient"]
+
+
+def _position(page: str | None) -> list[Any] | None:
+    return None if page is None else cast(list[Any], json.loads(page))
+
+
+def _total(plan: Plan, options: Options, cut: Slice, counting: bool, *, first: bool) -> int | None:
+    if counting or options.total == "accurate":
+        return plan.count(ACCURATE_TOTAL)
+    if options.total == "none":
+        return None
+    if first and cut.position is None:
+        return len(cut.rows)
+    return plan.count(ESTIMATED_TOTAL) if options.total == "estimate" else plan.count_freely(FREE_TOTAL)
+
+
+def may_see(store: "Store", stored: Stored, restrict: ast.Restrict) -> bool:
+    """Whether a stored resource is within what an actor may see."""
+    limit = restrict(stored.type)
+    if limit is None:
+        return True
+    rows = Rows(store)
+    known = all_of((among("r.pk", [stored.pk]), Writer(rows, restrict).bracketed(limit, "r")))
+    return bool(rows.run(f"SELECT 1 FROM resource r WHERE {known.sql}", known.args))
+
+
+def select_all(store: "Store", type: str, params: Mapping[str, Any], restrict: ast.Restrict | None = None) -> list[Resource]:
+    """All matches, parsed. Names are Python's: ``a_b`` means ``a-b``, ``status__not`` means ``status:not``; a list means any of them.
+
+    Raises:
+        Refusal: a parameter or a value is not understood (a mistake of the caller: nothing is left out here).
+    """
+    query = [(_name(name), _value(value)) for name, value in params.items() if value is not None]
+    found: list[Resource] = []
+    page: str | None = None
+    while True:
+        got = search(store, type, [*query, ("_total", "none")], count=BATCH, page=page, restrict=restrict, strict=True)
+        found += [loads(one.body) for one in got.matches]
+        page = got.next
+        if page is None:
+            return found
+
+
+def _name(name: str) -> str:
+    code, mark, modifier = name.partition("__")
+    head = "_" if code.startswith("_") else ""
+    return head + code[len(head) :].replace("_", "-") + (f":{modifier.replace('_', '-')}" if mark else "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(_value(one) for one in value)
+    # "|" separates a system from its code and stays; a comma would make two values of one
+    return escaped(str(value)).replace(r"\|", "|").replace(r"\$", "$")
+
+
+__all__ = ["Page", "may_see", "search", "select_all"]

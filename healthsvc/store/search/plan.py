@@ -1,0 +1,263 @@
+"""From conditions and an order to one page of rows.
+
+Two plans give the same rows in the same order:
+
+- *sparse*: some condition selects few rows; take those, test the others, sort.
+- *dense*: all conditions select many rows; walk an index in the wanted order, test each row, stop when the page is full.
+
+Pages continue after the key of the last row (keyset), never by counting from the start: the thousandth page costs what the first does,
+and what is written meanwhile neither repeats nor hides a row. The pk breaks ties. Resources without a value come last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from healthsvc.store.search import ast
+from healthsvc.store.search.leaf import EVER, Piece, all_of, among
+from healthsvc.store.search.order import COLUMN_KEYS, EVER_PIECE, KEYS, Key, after, ordering
+from healthsvc.store.search.rows import CEILING, COLUMNS, Rows
+from healthsvc.store.search.sql import LIVE, Writer
+from healthsvc.store.stored import Stored
+
+SORTED = 1500
+"""So many candidates are sorted rather than looked for along the order (both take about three milliseconds among 50,000)."""
+SMALL = 1000
+"""Resources of a type that may all be tested to give a total that nobody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of one page, and the position after its last row (None: that was all)."""
+
+    rows: list[Stored]
+    position: list[Any] | None
+    last: list[Any] | None = None
+    """The position of the last row, whether more follow or not."""
+
+
+class Plan:
+    """The conditions and the order of one search, ready to give pages and counts."""
+
+    def __init__(self, rows: Rows, writer: Writer, types: Sequence[str], node: ast.Node, keys: Sequence[Key]) -> None:
+        self.rows = rows
+        self.writer = writer
+        self.types = types
+        self.keys = keys
+        nodes = node.nodes if isinstance(node, ast.All) else (node,)
+        self.nodes = nodes
+        first = rows.rarest(writer, nodes, types) if nodes else None
+        few = first is not None and rows.size(writer, first, types) < (min(SORTED, CEILING) if keys and len(nodes) == 1 else CEILING)
+        self.source = writer.source(first, types) if first is not None and few and not self._late_node(first) else None
+        self.walked = next(filter(_walkable, nodes), None) if self.source is None and not keys else None
+        taken = self.walked if self.source is None else first
+        tested = [writer.bracketed(one, "r") for one in nodes if one is not taken]
+        if taken is None or not _indexed(taken):
+            kind = among("r.type", rows.terms(types)) if taken is None else writer.only("r", types)
+            tested = [kind, Piece(f"r.{LIVE}"), *tested]
+        self.tests = all_of(tested)
+
+    def page(self, count: int, position: Sequence[Any] | None) -> Slice:
+        """``count`` rows after a position (None: from the start)."""
+        if not self.keys:
+            return self._by_pk(count, position)
+        if self.keys[0].kind is None:
+            return self._sorted(count, position, with_key=False)
+        if position is not None and position[0] == "none":
+            return self._sorted(count, position[1:] or None, with_key=False, without=True)
+        first = self._with_key(count, position)
+        if first.position is not None or self._all_have_key():
+            return first
+        if len(first.rows) == count:
+            more = self._sorted(1, None, with_key=False, without=True).rows
+            return Slice(first.rows, ["none"] if more else None)
+        rest = self._sorted(count - len(first.rows), None, with_key=False, without=True)
+        return Slice(first.rows + rest.rows, rest.position)
+
+    def _with_key(self, count: int, position: Sequence[Any] | None) -> Slice:
+        """Rows that have the first key. Sorted by the very date that must be late enough, the walk begins at that date, and those
+        periods that begin earlier and reach over it are taken first."""
+        late = self._late()
+        if late is None:
+            return self._sorted(count, position, with_key=True)
+        edge, high = late
+        over = self._sorted(count, position, with_key=True, part=Piece("s.low<? AND s.high>?", (edge, high)))
+        if over.position is not None:
+            return over
+        begun = Piece("s.low>=?", (edge,))
+        if len(over.rows) == count:
+            more = self._sorted(1, over.last, with_key=True, part=begun).rows
+            return Slice(over.rows, over.last if more else None)
+        rest = self._sorted(count - len(over.rows), over.last or position, with_key=True, part=begun)
+        return Slice(over.rows + rest.rows, rest.position)
+
+    def _late(self) -> tuple[int, int] | None:
+        """Where the walk may begin, and over what earlier periods must reach; None where it begins at the beginning."""
+        if self.source is not None:
+            return None
+        found = [node for node in self.nodes if self._late_node(node)]
+        return max((node.low if node.op == "ge" else node.high, node.high) for node in found) if found else None
+
+    def _late_node(self, node: ast.Node | None) -> TypeGuard[ast.Dates]:
+        """Whether a condition says from which date on, of the very date by which is sorted."""
+        if len(self.keys) != 1 or self.keys[0].descending or not self.keys[0].single:
+            return False
+        return isinstance(node, ast.Dates) and node.params == self.keys[0].params and node.op in ("ge", "gt", "sa")
+
+    def _all_have_key(self) -> bool:
+        """Whether a condition already demands a value of the first key."""
+        leaves = (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present)
+        return any(isinstance(node, leaves) and node.params == self.keys[0].params for node in self.nodes)
+
+    def count(self, most: int) -> int:
+        """How many rows there are, counting no further than ``most``."""
+        made = self._from("r.pk", None, bare=self.tests.sql == EVER)
+        limited = f"SELECT count(*) FROM (SELECT 1 FROM ({made.sql}) AS s LIMIT {int(most)}) AS c"
+        return int(self.rows.run(limited, made.args)[0][0])
+
+    def count_freely(self, most: int) -> int | None:
+        """How many rows there are, where that costs little: few candidates, one range of an index, or a small type. Else None."""
+        if self.source is None and self.tests.sql != EVER and self.nodes:
+            known = all_of((among("type", self.rows.terms(self.types)), Piece(LIVE)))
+            size = f"SELECT count(*) FROM (SELECT 1 FROM resource WHERE {known.sql} LIMIT {SMALL + 1}) AS c"
+            if int(self.rows.run(size, known.args)[0][0]) > SMALL:
+                return None
+        found = self.count(most + 1)
+        return found if found <= most else None
+
+    # -- inside -----------------------------------------------------------------------------------------------------------------
+
+    def _from(self, columns: str, position: Sequence[Any] | None, *, bare: bool = False) -> Piece:
+        """Rows by the source, along one index range, or along the types; ``bare``: the index alone tells, no row is needed."""
+        if self.walked is not None:
+            return self._along(self.walked, columns, position, bare)
+        if bare and self.source is not None:
+            return Piece(f"SELECT DISTINCT d.pk FROM ({self.source.sql}) AS d", self.source.args)
+        after = EVER_PIECE if position is None else Piece("r.pk>?", (position[0],))
+        known = all_of((self.tests, after))
+        if self.source is None:
+            return Piece(f"SELECT {columns} FROM resource r WHERE {known.sql}", known.args)
+        return Piece(f"SELECT {columns} FROM resource r WHERE r.pk IN ({self.source.sql}) AND {known.sql}", self.source.args + known.args)
+
+    def _along(self, leaf: ast.Tokens | ast.References, columns: str, position: Sequence[Any] | None, bare: bool) -> Piece:
+        """Along the entries ``c`` of one code or one reference, which stand in the order of pk, each once."""
+        after = EVER_PIECE if position is None else Piece("c.pk>?", (position[0],))
+        known = all_of((among("c.param", self.rows.params(leaf.params)), *self.writer.leaves.alternatives(leaf, "c"), after))
+        table = TABLE_OF[type(leaf)]
+        if bare:
+            return Piece(f"SELECT c.pk FROM {table} c WHERE {known.sql}", known.args)
+        known = all_of((known, self.tests))
+        return Piece(f"SELECT {columns} FROM {table} c CROSS JOIN resource r WHERE r.pk=c.pk AND {known.sql}", known.args)
+
+    def _by_pk(self, count: int, position: Sequence[Any] | None) -> Slice:
+        made = self._from(COLUMNS, position)
+        found = self.rows.run(f"{made.sql} ORDER BY {'c' if self.walked else 'r'}.pk LIMIT {count + 1}", made.args)
+        rows = [self.rows.stored(row) for row in found[:count]]
+        return Slice(rows, [rows[-1].pk] if len(found) > count and rows else None)
+
+    def _sorted(
+        self, count: int, position: Sequence[Any] | None, *, with_key: bool, without: bool = False, part: Piece = EVER_PIECE
+    ) -> Slice:
+        """Sorted rows: those that have the first key by its index, or those that do not have it, or by a column of the resource."""
+        first, later = self.keys[0], list(self.keys[1:])
+        down = first.descending
+        head: list[tuple[str, bool]] = []
+        condition = EVER_PIECE
+        if with_key:
+            condition = all_of((self._keyed(first), part))
+            names = KEYS[str(first.kind)] if not later else KEYS[str(first.kind)][:1]
+            head = [(f"s.{name}", down) for name in names]
+        elif without:
+            condition = self.writer.test(ast.Not(ast.Present(first.kind or "token", first.params)), "r")
+        else:
+            head = [(COLUMN_KEYS[first.params[0]], down)]
+        scalars = [self._scalar(one) for one in later]
+        order = [*head, *((f"k{place}", one.descending) for place, one in enumerate(later)), ("pk", down)]
+        return self._ordered(count, position, first if with_key else None, condition, scalars, order, without)
+
+    def _ordered(
+        self,
+        count: int,
+        position: Sequence[Any] | None,
+        key: Key | None,
+        condition: Piece,
+        scalars: Sequence[Piece],
+        order: Sequence[tuple[str, bool]],
+        without: bool,
+    ) -> Slice:
+        named = [(name if name.startswith("k") else ("s.pk" if key else "r.pk") if name == "pk" else name, down) for name, down in order]
+        simple = not scalars
+        columns = ", ".join([COLUMNS, *(f"{name} AS h{place}" for place, (name, _) in enumerate(named) if not name.startswith("k"))])
+        columns += "".join(f", ({one.sql}) AS k{place}" for place, one in enumerate(scalars))
+        bound = after(named, position) if position is not None else EVER_PIECE
+        known = all_of((condition, self.tests, bound if simple else EVER_PIECE))
+        scalar_args = tuple(arg for one in scalars for arg in one.args)
+        if key is None:
+            table, args = "resource r", ()
+            link = EVER_PIECE if self.source is None else Piece(f"r.pk IN ({self.source.sql})", self.source.args)
+        elif self.source is None:
+            table, args, link = f"ix_{key.kind} s CROSS JOIN resource r", (), Piece("r.pk=s.pk")
+        else:
+            table, args = (
+                f"(SELECT DISTINCT pk FROM ({self.source.sql}) AS d) AS c CROSS JOIN ix_{key.kind} s CROSS JOIN resource r",
+                self.source.args,
+            )
+            link = Piece("s.pk=c.pk AND r.pk=c.pk")
+        known = all_of((link, known))
+        sql, values = f"SELECT {columns} FROM {table} WHERE {known.sql}", scalar_args + args + known.args
+        heads = [name if simple or name.startswith("k") else f"h{place}" for place, (name, _) in enumerate(named)]
+        if not simple:
+            bound = after(list(zip(heads, [down for _, down in named], strict=True)), position) if position is not None else EVER_PIECE
+            sql, values = f"SELECT * FROM ({sql}) AS q WHERE {bound.sql}", values + bound.args
+        by = ", ".join(written for name, (_, down) in zip(heads, named, strict=True) for written in ordering(name, down))
+        found = self.rows.run(f"{sql} ORDER BY {by} LIMIT {count + 1}", values)
+        rows = [self.rows.stored(row) for row in found[:count]]
+        if not rows:
+            return Slice(rows, None)
+        width = len(named) - len(scalars)
+        last = found[len(rows) - 1]
+        heads_of, keys_of = list(last[6 : 6 + width]), list(last[6 + width :])
+        place = [*heads_of[:-1], *keys_of, heads_of[-1]]
+        place = ["none", *place] if without else place
+        return Slice(rows, place if len(found) > count else None, place)
+
+    def _keyed(self, key: Key) -> Piece:
+        """The index entry ``s`` of the key, of several the first in the order."""
+        param = among("s.param", self.rows.params(key.params))
+        if key.single:
+            return param
+        columns = KEYS[str(key.kind)]
+        mine, other = ", ".join(f"s.{one}" for one in columns), ", ".join(f"o.{one}" for one in columns)
+        sign = ">" if key.descending else "<"
+        return Piece(
+            f"{param.sql} AND NOT EXISTS (SELECT 1 FROM ix_{key.kind} o WHERE o.pk=s.pk AND o.param=s.param AND ({other}) {sign} ({mine}))",
+            param.args,
+        )
+
+    def _scalar(self, key: Key) -> Piece:
+        """A later sort key as a value of the row."""
+        if key.kind is None:
+            return Piece(COLUMN_KEYS[key.params[0]])
+        x = self.writer.alias("x")
+        known = self.writer.param(x, key.params)
+        pick = "max" if key.descending else "min"
+        return Piece(f"SELECT {pick}({x}.{KEYS[key.kind][0]}) FROM ix_{key.kind} {x} WHERE {x}.pk=r.pk AND {known.sql}", known.args)
+
+
+TABLE_OF = {ast.Tokens: "ix_token", ast.References: "ix_reference"}
+
+
+def _indexed(node: ast.Node) -> bool:
+    """Whether an index of its own answers: its parameters carry the type, and deleted resources have no entries."""
+    if isinstance(node, ast.Any):
+        return all(map(_indexed, node.nodes))
+    if isinstance(node, ast.All):
+        return False
+    return isinstance(node, (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present, ast.Chained))
+
+
+def _walkable(node: ast.Node) -> TypeGuard[ast.Tokens | ast.References]:
+    """One full code or one full reference of one type: its entries stand in the order of pk."""
+    if not isinstance(node, (ast.Tokens, ast.References)):
+        return False
+    return len(node.wanted) == 1 and len(node.params) == 1 and None not in node.wanted[0]

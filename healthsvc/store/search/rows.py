@@ -1,0 +1,142 @@
+"""What a search needs of an open transaction: interned terms, rows, and how many of them a condition would give."""
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from healthsvc.store.search import ast
+from healthsvc.store.search.leaf import TABLES, Piece, all_of, among
+from healthsvc.store.stored import Stored
+
+if TYPE_CHECKING:
+    from healthsvc.store.engine import Database
+    from healthsvc.store.search.sql import Writer
+    from healthsvc.store.store import Store
+
+CEILING = 4000
+"""Rows that an estimate counts at most (about 0.2 ms); more is "many"."""
+FEW = 1500
+"""A chain whose inner end has at most so many resources is worth counting."""
+USES = 64
+"""An estimate is made anew after so many uses: it only chooses between ways to the same answer."""
+REMEMBERED = 4096
+COLUMNS = "r.pk, r.type, r.id, r.version, r.updated, r.body"
+
+_ESTIMATES: "weakref.WeakKeyDictionary[Database, OrderedDict[Any, list[int]]]" = weakref.WeakKeyDictionary()
+
+
+class Rows:
+    """Reads rows through one transaction."""
+
+    def __init__(self, store: "Store") -> None:
+        self.term = store.terms.find
+        self._text = store.terms.text
+        self._connection = store.connection
+        self.postgres = store.connection.dialect.name == "postgresql"
+        self._estimates = _ESTIMATES.setdefault(store.database, OrderedDict())
+
+    def run(self, sql: str, args: Sequence[Any]) -> Sequence[Any]:
+        """All rows of a statement with ``?`` marks."""
+        if self.postgres:
+            sql = sql.replace("?", "%s")
+        return self._connection.exec_driver_sql(sql, tuple(args)).fetchall()
+
+    def terms(self, texts: Sequence[str]) -> list[int]:
+        """The interned ids of those texts that have one."""
+        return [term for term in map(self.term, texts) if term is not None]
+
+    def params(self, params: Sequence[str]) -> list[int]:
+        """The ids of parameters; ``Type.param$*|code`` and ``Type.param$*`` stand for all names of composites of that form."""
+        found: list[int] = []
+        for one in params:
+            head, star, tail = one.partition("$*")
+            if star:
+                rows = self.run("SELECT id, text FROM term WHERE text>=? AND text<?", (f"{head}$", f"{head}%"))
+                found += [row[0] for row in rows if row[1].endswith(tail)]
+            elif (term := self.term(one)) is not None:
+                found.append(term)
+        return found
+
+    def current(self, type: str, id: str) -> Stored | None:
+        """The current version of a resource, a deletion too."""
+        term = self.term(type)
+        if term is None:
+            return None
+        found = self.run("SELECT pk, version, updated, deleted, body FROM resource WHERE type=? AND id=?", (term, id))
+        return Stored(found[0][0], type, id, found[0][1], found[0][2], bool(found[0][3]), found[0][4]) if found else None
+
+    def patient(self, stored: Stored) -> str | None:
+        """The id of the Patient in whose compartment a resource is (the first, if there are several)."""
+        if stored.type == "Patient":
+            return stored.id
+        param = self.term(f"{stored.type}.{ast.COMPARTMENT}")
+        found = [] if param is None else self.run("SELECT target FROM ix_reference WHERE pk=? AND param=? LIMIT 1", (stored.pk, param))
+        return str(found[0][0]) if found else None
+
+    def stored(self, row: Any) -> Stored:
+        """A row of :data:`COLUMNS`."""
+        return Stored(row[0], self._text(row[1]), row[2], row[3], row[4], False, row[5])
+
+    # -- estimates --------------------------------------------------------------------------------------------------------------
+
+    def rarest(self, writer: "Writer", nodes: Sequence[ast.Node], types: Sequence[str]) -> ast.Node | None:
+        """The node that selects the fewest rows; None if none can be a source."""
+        if len(nodes) == 1:
+            return nodes[0]
+        sized = [
+            (self.size(writer, one, types), place)
+            for place, one in enumerate(nodes)
+            if not isinstance(one, (ast.Not, ast.OfType, ast.Near))
+        ]
+        return nodes[min(sized)[1]] if sized else None
+
+    def size(self, writer: "Writer", node: ast.Node, types: Sequence[str]) -> int:
+        """About how many rows a node selects, at most :data:`CEILING`."""
+        match node:
+            case ast.All(nodes=nodes):
+                return min((self.size(writer, one, types) for one in nodes), default=CEILING)
+            case ast.Any(nodes=nodes):
+                return min(CEILING, sum(self.size(writer, one, types) for one in nodes))
+            case ast.Not() | ast.OfType() | ast.Near():
+                return CEILING
+            case ast.Ids(ids=ids):
+                return len(ids)
+            case ast.Exactly(pks=pks):
+                return len(pks)
+        key = (node, tuple(types), writer.restrict is None)
+        kept = self._estimates.get(key)
+        if kept is not None and kept[1] > 0:
+            kept[1] -= 1
+            return kept[0]
+        found = self._count(writer, node, types)
+        self._estimates[key] = [found, USES]
+        if len(self._estimates) > REMEMBERED:
+            self._estimates.popitem(last=False)
+        return found
+
+    def _count(self, writer: "Writer", node: ast.Node, types: Sequence[str]) -> int:
+        if isinstance(node, (ast.Chained, ast.Referred)):
+            inner = (node.target,) if isinstance(node, ast.Chained) else (node.source,)
+            if self.size(writer, writer.allowed(inner[0], node.inner), inner) > FEW:
+                return CEILING
+        if isinstance(node, ast.Dates) and node.op in ("ap", "eb", "ne"):
+            return CEILING
+        if isinstance(node, tuple(TABLES)):
+            return self._count_leaf(writer, node, types)
+        source = writer.source(node, types)
+        return CEILING if source is None else self._bounded(source)
+
+    def _count_leaf(self, writer: "Writer", node: Any, _types: Sequence[str]) -> int:
+        params = among("x.param", self.params(node.params))
+        total = 0
+        for one in writer.leaves.alternatives(node, "x"):
+            known = all_of((params, one))
+            total += self._bounded(Piece(f"SELECT x.pk FROM {TABLES[type(node)]} x WHERE {known.sql}", known.args))
+            if total >= CEILING:
+                return CEILING
+        return total
+
+    def _bounded(self, source: Piece) -> int:
+        counted = self.run(f"SELECT count(*) FROM (SELECT 1 FROM ({source.sql}) AS s LIMIT {CEILING}) AS c", source.args)
+        return int(counted[0][0])

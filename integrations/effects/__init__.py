@@ -1,0 +1,1 @@
+"""What a hospital's message does to our people's files: ``event`` tells the story, the others are its chapters."""

@@ -1,0 +1,70 @@
+"""Merges (A40, A18, A34): a hospital has found that two of its numbers are one person."""
+
+from healthsvc.errors import RuleViolation
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import links
+from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.service import follow as surviving
+from healthsvc.healthfile.service import merge, update_demographics
+from healthsvc.store import Store
+from integrations.effects.care import Outcome
+from integrations.effects.person import Party, SetAside, admit_person, citizen_ids, find, identifiers
+from integrations.hl7v2.adt import AdtEvent, Merge
+from integrations.hospitals.profile import Profile, Unknown
+
+
+def merges(store: Store, event: AdtEvent, profile: Profile) -> Outcome:
+    """A40, A18, A34: two numbers are one person. Every pair in the message, all or none."""
+    outcome = Outcome(happened=event.happened.at if event.happened else store.at)
+    for one in event.merges:
+        _merge(store, one, profile, outcome)
+    return outcome
+
+
+def _merge(store: Store, one: Merge, profile: Profile, outcome: Outcome) -> None:
+    kept, gone = find(store, one.survivor.numbers), find(store, one.prior)
+    if gone is None and kept is None and profile.unknown_person is not Unknown.REGISTER:
+        admit_person(store, kept, one.survivor, profile, overwrite=False)  # says forget or review, as the link wants
+    if gone is not None and kept is not None and gone["id"] != kept["id"]:
+        _check_mergeable(kept, gone)
+        try:
+            kept = merge(store, kept["id"], gone["id"])
+        except RuleViolation as refused:
+            raise SetAside(refused.text, path="MRG-1", reason=refused.reason) from None
+        outcome.wrote(kept, store.read("Patient", gone["id"]))
+        party = admit_person(store, kept, one.survivor, profile, overwrite=False)
+    elif gone is not None and kept is not None:
+        _check_not_reversed(store, one)
+        party = admit_person(store, kept, one.survivor, profile, overwrite=False)
+        outcome.remarks.append("the two numbers were one file already")
+    elif gone is not None:
+        # the hospital gave a person of ours a new number
+        filed = update_demographics(store, gone["id"], Person(name="", identifiers=tuple(identifiers(store, one.survivor.numbers))))
+        party = Party(filed.patient["id"], filed.patient, False, filed.changed, filed.warnings)
+    else:
+        party = admit_person(store, kept, one.survivor, profile, overwrite=False)
+        filed = update_demographics(store, party.id, Person(name="", identifiers=tuple(identifiers(store, one.prior))))
+        party = Party(party.id, filed.patient, party.new, party.changed or filed.changed, filed.warnings)
+    outcome.patient = party.id
+    if party.changed:
+        outcome.wrote(party.patient)
+
+
+def _check_mergeable(kept: Resource, gone: Resource) -> None:
+    """Two files with two valid citizen ids are two people until somebody has looked."""
+    if citizen_ids(kept) and citizen_ids(gone) and not citizen_ids(kept) & citizen_ids(gone):
+        raise SetAside(
+            "the two files carry different citizen ids; look at both before joining them", path="MRG-1", reason="merge-citizen-ids"
+        )
+
+
+def _check_not_reversed(store: Store, one: Merge) -> None:
+    """The survivor of this merge was retired by an earlier one: the hospital has turned it round, somebody must decide."""
+    prior = {number.value for number in identifiers(store, one.prior)}
+    for number in identifiers(store, one.survivor.numbers):
+        for file in store.select("Patient", identifier=f"{number.system}|{number.value}"):
+            if links(file, "replaced-by"):
+                survivor = surviving(store, file["id"])
+                held = {i.get("value") for i in survivor.get("identifier", [])} - {i.get("value") for i in file.get("identifier", [])}
+                if prior & held:
+                    raise SetAside("an earlier merge joined these two the other way round", path="MRG-1", reason="merge-reversed")

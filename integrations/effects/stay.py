@@ -1,0 +1,254 @@
+"""A hospital stay or visit as FHIR Encounter: written by ADT events that may come late, twice or in the wrong order."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import BASE, ICD10, V3_ACT_CODE, code_system, hospital_number, visit_number
+from healthsvc.store import Store
+from integrations.hl7v2.adt import Diagnosis, Stay
+
+CLASS_NAMES = {
+    "IMP": "inpatient encounter",
+    "ACUTE": "inpatient acute",
+    "AMB": "ambulatory",
+    "EMER": "emergency",
+    "OBSENC": "observation encounter",
+    "PRENC": "pre-admission",
+    "SS": "short stay",
+    "HH": "home health",
+    "VR": "virtual",
+    "FLD": "field",
+}
+_OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
+
+
+class Move(StrEnum):
+    """What an event does to a stay."""
+
+    ADMIT = "admit"
+    PLAN = "plan"
+    DISCHARGE = "discharge"
+    CHANGE = "change"
+    CANCEL_ADMIT = "cancel-admit"
+    CANCEL_DISCHARGE = "cancel-discharge"
+
+
+MOVES = {
+    "A01": Move.ADMIT,
+    "A02": Move.CHANGE,
+    "A03": Move.DISCHARGE,
+    "A04": Move.ADMIT,
+    "A05": Move.PLAN,
+    "A06": Move.ADMIT,
+    "A07": Move.ADMIT,
+    "A08": Move.CHANGE,
+    "A11": Move.CANCEL_ADMIT,
+    "A12": Move.CHANGE,
+    "A13": Move.CANCEL_DISCHARGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A stay before and after an event."""
+
+    before: Resource | None
+    after: Resource
+
+    @property
+    def id(self) -> str:
+        """Encounter id."""
+        return str(self.after["id"])
+
+    def begins(self, classes: Iterable[str]) -> bool:
+        """Whether the person has come to be in hospital by this event (a stay of one of these classes)."""
+        return inside(self.after, classes) and not (self.before and inside(self.before, classes))
+
+    def ends(self, classes: Iterable[str]) -> bool:
+        """Whether the person has ceased to be in hospital by this event."""
+        return bool(self.before) and inside(self.before, classes) and not inside(self.after, classes)
+
+    def is_new_as(self, status: str) -> bool:
+        """Whether the stay has just come to be in this state."""
+        return self.after["status"] == status and (self.before is None or self.before["status"] != status)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Whether an event comes after a later one of the same stay has been applied: one that moved it, or any at all."""
+
+    state: bool = False
+    details: bool = False
+
+
+def inside(encounter: Resource | None, classes: Iterable[str]) -> bool:
+    """Whether a stay is under way and of one of these classes."""
+    return encounter is not None and encounter.get("status") == "in-progress" and encounter.get("class", {}).get("code") in set(classes)
+
+
+def opaque(*parts: str) -> str:
+    """An id made of meaning that shows none of it: the same parts give the same id."""
+    return blake2b("\x1f".join(parts).encode(), digest_size=15).hexdigest()
+
+
+def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime) -> str:
+    """The id of the stay that an event speaks of: by its visit number, else the person's open stay there, else by the day it began."""
+    if stay.number:
+        return f"stay-{opaque(visit_number(hospital), stay.number)}"
+    here = [
+        one
+        for one in store.select("Encounter", patient=patient)
+        if one["id"].startswith("stay-") and _hospital(one) == hospital and one.get("class", {}).get("code") == stay.code
+    ]
+    open_ones = [one for one in here if one["status"] in _OPEN]
+    if open_ones:
+        return str(max(open_ones, key=lambda one: str(one.get("period", {}).get("start", "")))["id"])
+    began = (stay.admitted.at if stay.admitted else happened).date().isoformat()
+    return f"stay-{opaque(hospital, patient, stay.code, began)}"
+
+
+def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital: str, happened: datetime, late: Late) -> Moved:
+    """Apply an event to the stay with this Encounter id. A late one fills in what is missing and takes nothing back."""
+    stale = late.details
+    before = store.find("Encounter", id)
+    after: Resource = deepcopy(before) if before else {"resourceType": "Encounter", "id": id, "status": "unknown"}
+    after["status"] = _status(before, event, stay, stale=late.state)
+    _class(after, stay, replace_it=not stale or before is None)
+    after.setdefault("subject", {"reference": f"Patient/{patient}"})
+    _period(after, event, stay, happened, stale=late.state)
+    _identifiers(after, stay, hospital)
+    _places(after, stay, hospital, stale=stale)
+    return Moved(before, store.put(_ordered(after)))
+
+
+def _status(before: Resource | None, event: Move, stay: Stay, *, stale: bool) -> str:
+    now = str(before["status"]) if before else ""
+    if stale:
+        # an admission that comes after its discharge completes the record; nothing reopens
+        return now
+    if event is Move.ADMIT:
+        return "in-progress"
+    if event is Move.PLAN:
+        return now or "planned"
+    if event is Move.DISCHARGE:
+        return "finished"
+    if event is Move.CANCEL_ADMIT:
+        return "cancelled"
+    if event is Move.CANCEL_DISCHARGE:
+        return "in-progress"
+    return now or ("finished" if stay.discharged else "unknown")
+
+
+def _class(encounter: Resource, stay: Stay, *, replace_it: bool) -> None:
+    if replace_it or "class" not in encounter:
+        if "class" in encounter and not stay.class_sent:
+            return
+        encounter["class"] = {"system": V3_ACT_CODE, "code": stay.code, "display": CLASS_NAMES.get(stay.code, stay.code)}
+    if stay.class_sent and "type" not in encounter:
+        encounter["type"] = [{"text": stay.class_sent}]
+
+
+def _period(encounter: Resource, event: Move, stay: Stay, happened: datetime, *, stale: bool) -> None:
+    period: dict[str, str] = dict(encounter.get("period", {}))
+    if stay.admitted and (not stale or "start" not in period):
+        period["start"] = stay.admitted.fhir
+    elif event is Move.ADMIT and "start" not in period:
+        period["start"] = happened.isoformat()
+    if not stale:
+        if event is Move.DISCHARGE:
+            period["end"] = stay.discharged.fhir if stay.discharged else happened.isoformat()
+        elif event in (Move.CANCEL_DISCHARGE, Move.ADMIT):
+            period.pop("end", None)
+    if "end" in period and "start" in period and _before(period["end"], period["start"]):
+        period.pop("start")
+    if period:
+        encounter["period"] = period
+    else:
+        encounter.pop("period", None)
+
+
+def _before(one: str, other: str) -> bool:
+    if len(one) > 10 and len(other) > 10:
+        return datetime.fromisoformat(one) < datetime.fromisoformat(other)
+    return one[:10] < other[:10]
+
+
+def _identifiers(encounter: Resource, stay: Stay, hospital: str) -> None:
+    if stay.number:
+        number = {"system": visit_number(hospital), "value": stay.number}
+        if number not in encounter.get("identifier", []):
+            encounter["identifier"] = [*encounter.get("identifier", []), number]
+
+
+def _places(encounter: Resource, stay: Stay, hospital: str, *, stale: bool) -> None:
+    encounter.setdefault("serviceProvider", {"identifier": {"system": f"{BASE}/NamingSystem/hospital", "value": hospital}})
+    if stay.facility:
+        encounter["serviceProvider"].setdefault("display", stay.facility)
+    if stay.department and (not stale or "location" not in encounter):
+        words = stay.department.text or stay.department.code
+        place: Resource = {"location": {"display": f"{words} {stay.bed}床" if stay.bed else words}}
+        if stay.department.code:
+            place["location"]["identifier"] = {"system": f"{hospital_number(hospital)}/unit", "value": stay.department.code}
+        former = [one for one in encounter.get("location", []) if one["location"] != place["location"]]
+        for one in former:
+            one["status"] = "completed"
+        encounter["location"] = [*former, place | {"status": "active"}]
+    if encounter["status"] not in _OPEN:
+        for one in encounter.get("location", []):
+            one["status"] = "completed"
+    if stay.attending and (not stale or "participant" not in encounter):
+        person: Resource = {"display": stay.attending.text or stay.attending.code}
+        if stay.attending.code:
+            person["identifier"] = {"system": f"{hospital_number(hospital)}/staff", "value": stay.attending.code}
+        encounter["participant"] = [{"individual": person}]
+    if stay.disposition:
+        encounter.setdefault("hospitalization", {})["dischargeDisposition"] = {"text": stay.disposition}
+    if stay.reason:
+        encounter["reasonCode"] = [{"text": stay.reason}]
+
+
+def _ordered(encounter: Resource) -> Resource:
+    return {key: value for key, value in encounter.items() if value not in (None, [], {})}
+
+
+def _hospital(encounter: Resource) -> str:
+    value: Any = encounter.get("serviceProvider", {}).get("identifier", {}).get("value")
+    return str(value)
+
+
+def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[Diagnosis], hospital: str) -> list[Resource]:
+    """Write the diagnoses of a stay as Conditions, once each: the same diagnosis told again changes nothing."""
+    written = []
+    for diagnosis in diagnoses:
+        code = diagnosis.code
+        id = f"dx-{opaque(encounter, code.code, code.text)}"
+        concept: Resource = {"text": code.text or code.code}
+        if code.code:
+            system = ICD10 if code.system.upper() in ("ICD10", "ICD-10", "I10", "I10C") else code_system(f"hospital/{hospital}/diagnosis")
+            concept["coding"] = [{"system": system, "code": code.code, **({"display": code.text} if code.text else {})}]
+        category = {"system": "http://terminology.hl7.org/CodeSystem/condition-category", "code": "encounter-diagnosis"}
+        written.append(
+            store.put(
+                {
+                    "resourceType": "Condition",
+                    "id": id,
+                    "category": [{"coding": [category]}],
+                    "code": concept,
+                    "subject": {"reference": f"Patient/{patient}"},
+                    "encounter": {"reference": f"Encounter/{encounter}"},
+                    "clinicalStatus": {
+                        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]
+                    },
+                    "verificationStatus": {
+                        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]
+                    },
+                }
+            )
+        )
+    return written
