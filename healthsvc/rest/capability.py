@@ -16,7 +16,7 @@ from healthsvc.fhir.systems import BASE, profile
 from healthsvc.rest.answer import FHIR_JSON
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.site import Site
-from healthsvc.store.search_parse import NOT_OFFERED
+from healthsvc.store.search.parse import NOT_OFFERED
 
 PUBLISHED = "2026-01-01"
 """Date of the statement's form; what it lists follows the program."""

@@ -8,7 +8,7 @@ from healthsvc.rest.call import Call
 from healthsvc.rest.permitted import restriction
 from healthsvc.store import Store
 from healthsvc.store.search import search
-from healthsvc.store.search_options import is_result
+from healthsvc.store.search.options import is_result
 from healthsvc.store.stored import Stored
 
 

@@ -15,8 +15,8 @@ from healthsvc.rest.permitted import require_read, restriction, visible
 from healthsvc.rest.search import PAGE
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
-from healthsvc.store import search_ast as ast
-from healthsvc.store.search_compartment import everything as pages_of
+from healthsvc.store.search import ast
+from healthsvc.store.search.compartment import everything as pages_of
 
 CARE_DATES = (
     "date",

@@ -16,8 +16,8 @@ from healthsvc.rest.permitted import require_read, restriction, visible
 from healthsvc.rest.search import PAGE
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
-from healthsvc.store.search_versions import Position, Window
-from healthsvc.store.search_versions import history as versions_of
+from healthsvc.store.search.versions import Position, Window
+from healthsvc.store.search.versions import history as versions_of
 from healthsvc.store.stored import Stored
 
 

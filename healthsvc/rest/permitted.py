@@ -4,8 +4,7 @@ from healthsvc.access import rules
 from healthsvc.errors import Forbidden
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
-from healthsvc.store import search_ast as ast
-from healthsvc.store.search import may_see
+from healthsvc.store.search import ast, may_see
 from healthsvc.store.stored import Stored
 
 

@@ -13,7 +13,7 @@ from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
 from healthsvc.rest.trail import TYPE, one_act
 from healthsvc.store import Store
-from healthsvc.store.search_rows import Rows
+from healthsvc.store.search.rows import Rows
 from healthsvc.store.stored import Stored
 
 

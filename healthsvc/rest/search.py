@@ -16,10 +16,9 @@ from healthsvc.rest.shape import shaped
 from healthsvc.rest.site import Site
 from healthsvc.rest.trail import TYPE, trail
 from healthsvc.store import Store
-from healthsvc.store import search_ast as ast
-from healthsvc.store.search import Page
+from healthsvc.store.search import Page, ast
 from healthsvc.store.search import search as search_store
-from healthsvc.store.search_parse import shown
+from healthsvc.store.search.parse import shown
 
 PAGE = "_page"
 _OF_PATIENT = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})

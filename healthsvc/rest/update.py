@@ -13,7 +13,7 @@ from healthsvc.rest.conditional import one_match, version_of
 from healthsvc.rest.permitted import require_write, write_seen
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
-from healthsvc.store.search_rows import Rows
+from healthsvc.store.search.rows import Rows
 
 
 def update(store: Store, type: str, id: str, resource: Resource, call: Call) -> Answer:
