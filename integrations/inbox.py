@@ -6,6 +6,7 @@ they answered. The same message again gets its stored answer; a control id used 
 
 import asyncio
 import concurrent.futures
+import contextlib
 import itertools
 import threading
 from collections import Counter
@@ -164,7 +165,9 @@ def _tell(group: list[_Waiting]) -> None:
         else:
             waiting.answered.set_result(waiting.answer())
     for loop, answers in told.items():
-        loop.call_soon_threadsafe(_resolve, answers)
+        # lines that were cut off at a stop have no loop any more: the messages are on disk, only their answers have nowhere to go
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, answers)
 
 
 def _resolve(answers: list[tuple["asyncio.Future[bytes]", bytes]]) -> None:

@@ -21,7 +21,6 @@ from integrations.mllp.client import Client
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime.now(ZONE)
 STATION = (121.605, 30.444)
-pytestmark = pytest.mark.xdist_group("paths")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from healthsvc.dayplan.formats import mankowska
 from healthsvc.demo.people import people, write_roster
 from integrations.demo import district
 
-pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("paths")]
+pytestmark = pytest.mark.shared
 ZONE = ZoneInfo("Asia/Shanghai")
 
 
