@@ -56,6 +56,9 @@ def check_files(
     else:
         for line in report.lines():
             out.print(line, markup=False)
+    if not report.counts()["messages"]:
+        err.print("no message found in these files", markup=False)
+        raise typer.Exit(1)
 
 
 def serve(

@@ -169,7 +169,7 @@ def consent_of(store: Store, request: Resource, files: tuple[str, ...]) -> Conse
     if signed.patient not in files or signed.about not in (None, f"MedicationRequest/{request.get('id')}"):
         return None
     withdrawn = signed.withdrawn.astimezone(store.zone).date() if signed.withdrawn else None
-    return Consent(signed.id, signed.signed.astimezone(store.zone).date(), withdrawn, signed.kind)
+    return Consent(signed.id, signed.signed.astimezone(store.zone).date(), withdrawn, signed.kind, signed.risks_told)
 
 
 def _care(kind: CareKind, resource: Resource, span: Resource, path: str) -> Care | None:

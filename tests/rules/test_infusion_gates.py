@@ -125,6 +125,7 @@ FAILING: list[tuple[Gate, Order, dict[str, Any]]] = [
     (Gate.ALLERGY, ORDER, {"allergies": (Substance(name="头孢类"),)}),
     (Gate.ALLERGY, ORDER, {"allergies": (Substance(name="芒果"), Substance(name="青霉素过敏"))}),
     (Gate.CONSENT, ORDER, {"consent": Consent("c1", ON, withdrawn=ON)}),
+    (Gate.CONSENT, ORDER, {"consent": Consent("c1", ON, risks_told=False)}),
     (Gate.CONSENT, ORDER, {"consent": Consent("c1", ON + timedelta(days=1))}),
     (Gate.CONSENT, ORDER, {"consent": Consent("c1", ON, kind="home-bed")}),
     (Gate.COMPANION, ORDER, {"companion": Companion(True, False, "nu-1", ON)}),

@@ -138,7 +138,7 @@ def allergy(order: Order, evidence: Evidence, policy: InfusionPolicy, drugs: Dru
 
 
 def consent(order: Order, evidence: Evidence, policy: InfusionPolicy, drugs: DrugList) -> Finding:
-    """The consent to infusion at home is signed and not withdrawn."""
+    """The consent to infusion at home is signed after the risks were told, and not withdrawn."""
     consent = evidence.consent
     if consent is None:
         return _missing("no signed consent to this course is on file")
@@ -147,6 +147,8 @@ def consent(order: Order, evidence: Evidence, policy: InfusionPolicy, drugs: Dru
         return _failed("the consent is not one to infusion at home, or is not signed yet", seen)
     if consent.withdrawn is not None and consent.withdrawn <= evidence.on:
         return _failed("the consent has been withdrawn", seen)
+    if not consent.risks_told:
+        return _failed("the consent does not say that the risks of an infusion at home were told", seen)
     return _passed("the consent is signed and not withdrawn", seen)
 
 

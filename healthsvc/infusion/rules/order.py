@@ -104,6 +104,8 @@ class Consent:
     signed: date
     withdrawn: date | None = None
     kind: str = "infusion"
+    risks_told: bool = True
+    """Whether the risks and limits of an infusion at home were told before it was signed."""
 
 
 @dataclass(frozen=True, slots=True)
