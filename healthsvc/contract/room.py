@@ -5,7 +5,7 @@ from typing import Final
 from healthsvc.checkup import service as checkups
 from healthsvc.contract.closing import close_file_on_death, join_files
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
-from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_step
+from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_start, check_step
 from healthsvc.contract.service import policy_of, signed_with
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
@@ -45,6 +45,8 @@ def _admit_contract(old: Resource | None, new: Resource | None, store: Store) ->
         check_active(after, policy_of(store, after.start))
         _claim(before, after, store)
         if before is None or before.state is not State.ACTIVE:
+            today = store.at.astimezone(store.zone).date()
+            check_start(after.start, today, policy_of(store, today))
             _begin(after, store)
         elif (before.person, before.nurse) != (after.person, after.nurse):
             store.put(to_care_team(after, active=True))

@@ -134,6 +134,7 @@ class ContractPolicy:
     least_months: int
     doctor_capacity: int
     notice_days: int
+    start_ahead_days: int
     automatic_renewal: bool
     packages: dict[str, dict[str, int]]
 
@@ -182,6 +183,16 @@ def check_active(agreement: Agreement, policy: ContractPolicy) -> None:
         )
     if any(one.side is Side.PROXY and not (one.name and one.relation) for one in agreement.signatures):
         raise RuleViolation("somebody who signs for the person gives name and relation", reason="contract-proxy", path="Contract.signer")
+
+
+def check_start(start: date, on: date, policy: ContractPolicy) -> None:
+    """Refuse a contract that begins so late that it would only keep another one from being signed."""
+    if (start - on).days > policy.start_ahead_days:
+        raise RuleViolation(
+            f"a contract begins within {policy.start_ahead_days} days of signing; sign it nearer to its first day",
+            reason="contract-start-far",
+            path="Contract.applies.start",
+        )
 
 
 def end_early(agreement: Agreement, act: Act, on: date, reason: EndReason | None) -> Agreement:

@@ -25,6 +25,7 @@ from healthsvc.contract.rules import (
     Signed,
     State,
     check_active,
+    check_start,
     check_step,
     step,
     term_end,
@@ -152,3 +153,10 @@ def test_more_of_one_service_does_not_make_up_for_less_of_another() -> None:
     assert (counted.promised, counted.delivered, counted.rate) == (8, 4, 0.5)
     assert counted.rate_so_far == 0.5
     assert Fulfilment(()).rate == 1.0
+
+
+def test_a_contract_does_not_begin_years_ahead() -> None:
+    check_start(date(2027, 11, 20), date(2026, 11, 22), POLICY)
+    with pytest.raises(RuleViolation) as refused:
+        check_start(date(2050, 1, 1), date(2026, 11, 22), POLICY)
+    assert refused.value.reason == "contract-start-far"
