@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
@@ -16,21 +14,6 @@ from healthsvc import __version__
 from healthsvc.access.door import Signed
 from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation
-
-_ENDPOINTS = (
-    "healthfile",
-    "greenchannel",
-    "circle",
-    "visit",
-    "checkup",
-    "referral",
-    "infusion",
-    "homebed",
-    "contract",
-    "emergency",
-    "dayplan",
-    "indicators",
-)
 
 
 def create_app(installation: Installation, *, wiring: dict[str, Any] | None = None, on_stop: Sequence[Callable[[], None]] = ()) -> FastAPI:
@@ -68,16 +51,27 @@ def create_app(installation: Installation, *, wiring: dict[str, Any] | None = No
 
 def _mount(app: FastAPI, installation: Installation) -> None:
     from healthsvc.access.headers import install as install_headers
+    from healthsvc.checkup import endpoints as checkup
+    from healthsvc.circle import endpoints as circle
+    from healthsvc.contract import endpoints as contract
+    from healthsvc.dayplan import endpoints as dayplan
+    from healthsvc.emergency import endpoints as emergency
+    from healthsvc.greenchannel import endpoints as greenchannel
+    from healthsvc.healthfile import endpoints as healthfile
+    from healthsvc.homebed import endpoints as homebed
+    from healthsvc.indicators import endpoints as indicators
+    from healthsvc.infusion import endpoints as infusion
+    from healthsvc.referral import endpoints as referral
     from healthsvc.rest.errors import install as install_errors
     from healthsvc.rest.router import router as rest_router
+    from healthsvc.visit import endpoints as visit
     from healthsvc.web.router import install as install_pages
 
     install_errors(app)
     app.include_router(_operations(installation))
     app.include_router(rest_router(installation.settings), prefix="/fhir")
-    for room in _ENDPOINTS:
-        if find_spec(f"healthsvc.{room}.endpoints") is not None:
-            app.include_router(import_module(f"healthsvc.{room}.endpoints").router)
+    for room in (healthfile, greenchannel, circle, visit, checkup, referral, infusion, homebed, contract, emergency, dayplan, indicators):
+        app.include_router(room.router)
     install_pages(app)
     install_headers(app)
 

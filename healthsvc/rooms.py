@@ -1,31 +1,14 @@
-"""All rooms that admit writes, low to high. The composition root and the tests open the store with these."""
+"""All rooms that admit writes, low to high. The composition root and the tests open the store with these; a missing room is an error."""
 
-from importlib import import_module
-from importlib.util import find_spec
+from healthsvc.checkup.room import ROOM as CHECKUP
+from healthsvc.circle.room import ROOM as CIRCLE
+from healthsvc.contract.room import ROOM as CONTRACT
+from healthsvc.emergency.room import ROOM as EMERGENCY
+from healthsvc.greenchannel.room import ROOM as GREENCHANNEL
+from healthsvc.healthfile.room import ROOM as HEALTHFILE
+from healthsvc.homebed.room import ROOM as HOMEBED
+from healthsvc.infusion.room import ROOM as INFUSION
+from healthsvc.referral.room import ROOM as REFERRAL
+from healthsvc.visit.room import ROOM as VISIT
 
-from healthsvc.store import Room
-
-_NAMES = (
-    "healthfile",
-    "greenchannel",
-    "circle",
-    "visit",
-    "checkup",
-    "referral",
-    "infusion",
-    "homebed",
-    "contract",
-    "emergency",
-    "dayplan",
-)
-
-
-def _rooms() -> tuple[Room, ...]:
-    found = []
-    for name in _NAMES:
-        if find_spec(f"healthsvc.{name}.room") is not None:
-            found.append(import_module(f"healthsvc.{name}.room").ROOM)
-    return tuple(found)
-
-
-ROOMS = _rooms()
+ROOMS = (HEALTHFILE, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY)

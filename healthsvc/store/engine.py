@@ -28,6 +28,10 @@ BUSY_MILLISECONDS = 30_000
 """How long one process waits for another's write on SQLite before it says Unavailable."""
 
 
+_SILENT: dict[str, Any] = {"hide_parameters": True}
+"""An error of the database never carries the values of the statement: they are about persons, and errors reach logs."""
+
+
 class Database:
     """Open once a process. Transactions of SQLite begin immediate (a plain BEGIN that turns into a write fails under load:
     196 of 300 in a measurement), and the writers of one process queue on a lock instead of polling the file."""
@@ -80,7 +84,7 @@ class Database:
                 def validate(resource: Resource) -> list[Any]:
                     return validate_resource(resource, registry)
 
-        engine = _sqlite(url) if url.startswith("sqlite") else create_engine(_psycopg(url), pool_pre_ping=True, pool_size=10)
+        engine = _sqlite(url) if url.startswith("sqlite") else create_engine(_psycopg(url), pool_pre_ping=True, pool_size=10, **_SILENT)
         database = cls(engine, language=language, rooms=rooms, policy=policy or load_policy(), zone=zone, validate=validate)
         if packaged is not None:
             database.extract = partial(packaged.extract, zone=zone)
@@ -163,7 +167,7 @@ def _sqlite(url: str) -> Engine:
         raise Invalid("the embedded database is a file: give sqlite:///path/to/healthsvc.sqlite")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, pool_size=20, max_overflow=20, connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000}
+        url, pool_size=20, max_overflow=20, **_SILENT, connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000}
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from healthsvc.errors import Conflict, Gone, NotFound, PreconditionFailed, RuleViolation, Unavailable
 from healthsvc.fhir.index import Entries, ReferenceEntry, TokenEntry
@@ -163,3 +164,9 @@ def test_writes_and_reads_stand_in_the_audit_and_a_change_to_it_is_found(databas
         connection.commit()
     with database.engine.connect() as connection:
         assert list(verify(connection)) == ["audit row 2: a row before it was removed or moved"]
+
+
+def test_an_error_of_the_database_carries_no_value(database: Database) -> None:
+    with database.engine.connect() as connection, pytest.raises(DBAPIError) as failed:
+        connection.execute(text("INSERT INTO nowhere (name) VALUES (:name)"), {"name": "某某某"})
+    assert "某某某" not in str(failed.value)
