@@ -33,7 +33,8 @@ def demo(
         stopping.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     shown = Demonstration(folder, http, mllp, clock.now(), keep=data is not None)
     try:
         with progress() as bar:

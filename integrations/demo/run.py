@@ -15,6 +15,7 @@ from healthsvc.circle.providers import travel_times
 from healthsvc.circle.town import town
 from healthsvc.dayplan.day import DayPlan
 from healthsvc.dayplan.service import plan_day
+from healthsvc.errors import Conflict
 from healthsvc.installation import open_installation
 from integrations.address import Address
 from integrations.demo import story
@@ -44,6 +45,11 @@ class Demonstration:
     def run(self, bar: Progress) -> story.Told:
         """Tell the whole story; gives its lines. It begins yesterday, so that today there is something to look back on."""
         here, told, places = self.here, self.told, town()
+        with here.database.reading(story.DEMO, at=self.at) as store:
+            if store.first("Patient") is not None:
+                raise Conflict(
+                    "this data directory already holds people; give the demonstration an empty one, or use healthsvc serve"
+                )
         began = (self.at - timedelta(days=1)).replace(hour=6, minute=0, second=0, microsecond=0)
         with _step(bar, "机构与人员 district", 1):
             staff = story.settle(here, places, began, told)
