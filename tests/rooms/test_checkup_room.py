@@ -143,7 +143,7 @@ def test_a_wrong_answer_leaves_the_checkup_open(database: Database) -> None:
 
 
 def test_a_year_whose_holidays_are_not_published_is_marked(database: Database) -> None:
-    with database.writing(SYSTEM, at=AT) as store:
+    with database.writing(SYSTEM, at=AT.replace(year=2049)) as store:
         store.once({"resourceType": "Practitioner", "id": "d1"})
         patient = str(register(store, Person("测试甲"), "urn:test").patient["id"])
         contracts.sign(store, patient, D1, None, date(2050, 1, 1))
