@@ -47,9 +47,7 @@ class Demonstration:
         here, told, places = self.here, self.told, town()
         with here.database.reading(story.DEMO, at=self.at) as store:
             if store.first("Patient") is not None:
-                raise Conflict(
-                    "this data directory already holds people; give the demonstration an empty one, or use healthsvc serve"
-                )
+                raise Conflict("this data directory already holds people; give the demonstration an empty one, or use healthsvc serve")
         began = (self.at - timedelta(days=1)).replace(hour=6, minute=0, second=0, microsecond=0)
         with _step(bar, "机构与人员 district", 1):
             staff = story.settle(here, places, began, told)
