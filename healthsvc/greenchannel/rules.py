@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from healthsvc.errors import RuleViolation
+from healthsvc.healthfile.rules import age
 
 
 class Right(StrEnum):
@@ -140,11 +141,6 @@ def in_force(decision: Decision, on: date) -> bool:
 def due_for_renewal(decision: Decision, on: date, policy: GreenChannelPolicy) -> bool:
     """Whether the end is so near (or past) that somebody should renew."""
     return decision.valid_to is not None and on >= decision.valid_to - timedelta(days=policy.renewal_notice_days)
-
-
-def age(birth: date, on: date) -> int:
-    """Full years of age on a day; one born on 29 February turns on 1 March in common years."""
-    return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
 
 
 def years_later(on: date, years: int) -> date:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Final
 
 from healthsvc.errors import Invalid
+from healthsvc.healthfile.rules import age
 
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK: Final = "10X98765432"
@@ -65,7 +66,7 @@ def read(text: str, on: date, oldest: int = 125) -> CitizenId:
     birth = _birth(number[6:14])
     if birth > on:
         raise _wrong("future", "the citizen id says that the person is not yet born; check digits 7 to 14")
-    if _age(birth, on) > oldest:
+    if age(birth, on) > oldest:
         raise _wrong("age", f"the citizen id says that the person is older than {oldest}; check digits 7 to 14")
     if not converted and check_digit(number[:17]) != number[17]:
         raise _wrong("check-digit", "the last character of the citizen id does not match the others; one of them is mistyped")
@@ -83,10 +84,6 @@ def _birth(digits: str) -> date:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         raise _wrong("date", "digits 7 to 14 of the citizen id are not a date") from None
-
-
-def _age(birth: date, on: date) -> int:
-    return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
 
 
 def _wrong(reason: str, text: str) -> Invalid:

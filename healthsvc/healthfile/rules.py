@@ -140,7 +140,7 @@ def check_phone(phone: str) -> None:
 
 
 def age(birth: date, on: date) -> int:
-    """Completed years of life on a day."""
+    """Completed years of life on a day; one born on 29 February turns on 1 March in common years."""
     return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
 
 

@@ -1,11 +1,11 @@
 """One version of a resource as the store keeps it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from healthsvc.fhir.dates import EPOCH
+from healthsvc.fhir.dates import micros as micros
 from healthsvc.fhir.json import Resource, loads
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,6 @@ class Stored:
         return moment(self.updated)
 
 
-def micros(at: datetime) -> int:
-    """An aware datetime as microseconds since 1970 UTC, exactly."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
 def moment(microseconds: int) -> datetime:
     """Microseconds since 1970 UTC as an aware datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
