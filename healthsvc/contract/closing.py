@@ -9,16 +9,24 @@ from healthsvc.contract.resources import is_family_doctor, to_agreement, to_cont
 from healthsvc.contract.rules import Act, EndReason, State, end_early
 from healthsvc.errors import Conflict
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
+from healthsvc.healthfile.undo import PutBack, put_back
+from healthsvc.infusion.resources import is_course
+from healthsvc.referral import service as referrals
+from healthsvc.referral.rules import Outcome
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
+from healthsvc.visit.resources import is_visit, to_visit
+from healthsvc.visit.rules import Kind
 
 _OPEN_EPISODE = ("planned", "waitlist", "active", "onhold")
+_OPEN_APPOINTMENT = ("proposed", "pending", "booked", "arrived", "checked-in", "waitlist")
 _OPEN_ORDER = ("active", "on-hold", "draft")
 
 
 def close_file_on_death(store: Store, patient: str) -> None:
-    """A person has died: contract, visits, home bed, infusion courses and green channel end now. Twice changes nothing."""
+    """A person has died: contract, visits, home bed, infusions, referrals, appointments and flags end now. Twice changes nothing."""
     for contract in _open_contracts(store, patient):
         agreement = to_agreement(contract)
         store.put(to_contract(end_early(agreement, Act.TERMINATE, today(store), EndReason.DECEASED), contract))
@@ -30,9 +38,34 @@ def close_file_on_death(store: Store, patient: str) -> None:
     for order in store.select("MedicationRequest", patient=patient, status=_OPEN_ORDER):
         stopped = "cancelled" if order["status"] == "draft" else "stopped"
         store.put(order | {"status": stopped, "statusReason": {"text": EndReason.DECEASED.value}})
+    for referral in referrals.open_referrals(store, patient):
+        referrals.close(store, referral.id, Outcome.DIED)
+    for appointment in store.select("Appointment", patient=patient, status=_OPEN_APPOINTMENT):
+        store.put(appointment | {"status": "cancelled", "cancelationReason": {"text": EndReason.DECEASED.value}})
+    for device in store.select("Device", patient=patient, status="active"):
+        store.put(device | {"status": "inactive"})
     for flag in store.select("Flag", patient=patient):
         if flag.get("status") == "active":
             store.put(flag | {"status": "inactive", "period": {**flag.get("period", {}), "end": now}})
+
+
+def reopen_file(store: Store, patient: str) -> PutBack:
+    """A death had been entered by mistake: what it closed is open again, as it stood before.
+
+    A stopped course of infusions and its doses stay stopped: the gates are asked anew when a doctor orders it anew. What somebody has
+    changed since stays as it is; both are named in ``left``.
+    """
+    death = None
+    for version in store.history("Patient", patient):
+        if version.deleted or not is_deceased(version.resource):
+            break
+        death = version
+    if death is None or death.version == 1:
+        return PutBack()
+    stopped = {f"MedicationRequest/{one['id']}" for one in store.select("MedicationRequest", patient=patient) if is_course(one)}
+    called_off = store.select("Task", patient=patient, status="cancelled")
+    doses = {f"Task/{one['id']}" for one in called_off if is_visit(one) and to_visit(one).kind == Kind.HOME_INFUSION}
+    return put_back(store, [patient], death.updated, stopped | doses)
 
 
 def join_files(store: Store, survivor: str, retired: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from healthsvc.checkup import service as checkups
-from healthsvc.contract.closing import close_file_on_death, join_files
+from healthsvc.contract.closing import close_file_on_death, join_files, reopen_file
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
 from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_start, check_step
 from healthsvc.contract.service import policy_of, signed_with
@@ -22,6 +22,8 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     elif kind == "Patient" and new is not None:
         if is_deceased(new) and old is not None and not is_deceased(old):
             close_file_on_death(store, new["id"])
+        elif old is not None and is_deceased(old) and not is_deceased(new):
+            reopen_file(store, new["id"])
         for survivor in set(links(new, "replaced-by")) - set(links(old, "replaced-by") if old else ()):
             if store.find("Patient", survivor) is not None:
                 join_files(store, survivor, new["id"])
@@ -38,6 +40,9 @@ def _admit_contract(old: Resource | None, new: Resource | None, store: Store) ->
             raise RuleViolation("a family-doctor contract keeps its type", reason="contract-type", path="Contract.type")
         return
     after = to_agreement(new)
+    if store.is_undoing:
+        _claim_again(before, after, store)
+        return
     check_step(before.state if before else None, after.state)
     if before is not None:
         _check_change(before, after, store)
@@ -104,6 +109,14 @@ def _claim(before: Agreement | None, after: Agreement, store: Store) -> None:
             "the person already has a family-doctor contract in force; transfer, renew or terminate that one",
             reason="contract-second-active",
         ) from None
+
+
+def _claim_again(before: Agreement | None, after: Agreement, store: Store) -> None:
+    """A contract that was ended or handed over by mistake stands as it stood: one in force for a person, also now."""
+    if after.state is State.ACTIVE:
+        _claim(before, after, store)
+    elif before is not None and before.state is State.ACTIVE:
+        store.release(f"contract:{before.person}", f"Contract/{after.id}")
 
 
 def _end(before: Agreement, after: Agreement, store: Store) -> None:

@@ -32,7 +32,7 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
             reason="greenchannel-one-flag",
             path="Flag.id",
         )
-    if channel.withdrawn:
+    if channel.withdrawn or store.is_undoing:
         return
     patient = store.find("Patient", channel.patient)
     if patient is None:

@@ -6,12 +6,12 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.errors import TooLarge
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile import service
+from healthsvc.healthfile import merging, service
 from healthsvc.healthfile.duplicates import duplicates
 from healthsvc.healthfile.roster import import_roster
 from healthsvc.healthfile.roster_files import write_template
@@ -28,6 +28,8 @@ class Merge(BaseModel):
 
     survivor: str
     retired: str
+    by: str = Field(default="", max_length=80, description="Who decides; needed where the citizen ids differ")
+    reason: str = Field(default="", max_length=500, description="Why; needed where the citizen ids differ")
 
 
 class Unmerge(BaseModel):
@@ -36,6 +38,8 @@ class Unmerge(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     retired: str
+    by: str = Field(default="", max_length=80)
+    reason: str = Field(default="", max_length=500)
 
 
 @router.get("/roster-template.xlsx")
@@ -62,13 +66,13 @@ def roster(file: Annotated[UploadFile, File()], request: Request, store: StoreWr
 @router.post("/merge")
 def merge(files: Merge, store: StoreWriting) -> Resource:
     """Join two files; gives the surviving one."""
-    return service.merge(store, files.survivor, files.retired)
+    return merging.merge(store, files.survivor, files.retired, by=files.by, reason=files.reason)
 
 
 @router.post("/unmerge")
-def unmerge(file: Unmerge, store: StoreWriting) -> Resource:
-    """Undo a merge; gives the file that is in force again."""
-    return service.unmerge(store, file.retired)
+def unmerge(file: Unmerge, store: StoreWriting) -> dict[str, Any]:
+    """Undo a merge; gives the file that is in force again, what went back to it and what has been changed since."""
+    return asdict(merging.unmerge(store, file.retired, by=file.by, reason=file.reason))
 
 
 @router.get("/{patient}/timeline")

@@ -6,6 +6,7 @@ from healthsvc.errors import Conflict, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.healthfile import citizen_id
+from healthsvc.healthfile.merging import check_citizen_ids
 from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.service import claims_of, follow, merge_key, policy_of, today
 from healthsvc.store import Room, Store
@@ -44,7 +45,10 @@ def _admit_links(old: Resource | None, new: Resource | None, store: Store) -> No
         raise RuleViolation("a file is replaced by one other file", reason="patient-merge-one", path="Patient.link")
     store.release(merge_key(id))
     for survivor in after:
-        if store.find("Patient", survivor) is not None and follow(store, survivor)["id"] == id:
+        kept = store.find("Patient", survivor)
+        if kept is not None and new is not None:
+            check_citizen_ids(store, new, kept)
+        if kept is not None and follow(store, survivor)["id"] == id:
             raise RuleViolation(
                 "these files would replace each other; undo the earlier merge first", reason="patient-merge-circle", path="Patient.link"
             )

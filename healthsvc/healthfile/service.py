@@ -1,11 +1,11 @@
-"""健康档案: find, open, change, merge and read a person's file."""
+"""健康档案: find, open, change and read a person's file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import blake2b
 
-from healthsvc.errors import Conflict, Invalid, RuleViolation
+from healthsvc.errors import Conflict, Invalid
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.healthfile.demographics import clean, joined
@@ -97,38 +97,6 @@ def follow(store: Store, patient: str) -> Resource:
     return file
 
 
-def merge(store: Store, survivor: str, retired: str) -> Resource:
-    """Join two files of one person: ``retired`` is replaced by ``survivor``. Twice changes nothing, and :func:`unmerge` undoes it.
-
-    Nothing is moved or deleted here (only the responsible doctor is passed on): whoever reads the survivor's timeline sees both. Open
-    contracts and visits of the retired file are settled by the contract room when it admits the change. Returns the survivor.
-    """
-    kept, gone = follow(store, survivor), store.read("Patient", retired)
-    if links(gone, "replaced-by"):
-        if follow(store, retired)["id"] == kept["id"]:
-            return kept
-        raise RuleViolation("this file has already been merged into another; undo that merge first", reason="patient-merged-elsewhere")
-    if kept["id"] == gone["id"]:
-        raise RuleViolation("a file cannot be merged into itself", reason="patient-merge-self")
-    replaces = {"other": {"reference": f"Patient/{gone['id']}"}, "type": "replaces"}
-    replaced_by = {"other": {"reference": f"Patient/{kept['id']}"}, "type": "replaced-by"}
-    store.put(gone | {"active": False, "link": [*gone.get("link", []), replaced_by]})
-    doctor = kept.get("generalPractitioner") or gone.get("generalPractitioner")
-    named = {"generalPractitioner": doctor} if doctor else {}
-    store.put(kept | named | {"link": [*kept.get("link", []), replaces]})
-    return store.read("Patient", kept["id"])
-
-
-def unmerge(store: Store, retired: str) -> Resource:
-    """Undo a merge: both files are in force again. Returns the one that had been retired."""
-    gone = store.read("Patient", retired)
-    survivors = links(gone, "replaced-by")
-    for survivor in survivors:
-        _unlink(store, survivor, "replaces", retired)
-    _unlink(store, retired, "replaced-by", *survivors)
-    return store.put(store.read("Patient", retired) | {"active": True}) if survivors else gone
-
-
 def is_same_person(store: Store, former: str, now: str) -> bool:
     """Whether two files are one person: the first leads to the second, or is just being merged into it."""
     return former == now or store.holder(merge_key(former)) == f"Patient/{now}" or follow(store, former)["id"] == now
@@ -203,11 +171,3 @@ def _check_same_citizen(known: Person, told: Person) -> None:
             reason="patient-citizen-id-differs",
             path="Patient.identifier",
         )
-
-
-def _unlink(store: Store, patient: str, kind: str, *others: str) -> None:
-    file = store.read("Patient", patient)
-    targets = {f"Patient/{other}" for other in others}
-    kept = [one for one in file.get("link", []) if one.get("type") != kind or one.get("other", {}).get("reference") not in targets]
-    file.pop("link", None)
-    store.put(file | ({"link": kept} if kept else {}))

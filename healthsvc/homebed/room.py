@@ -37,6 +37,9 @@ def _admit_bed(old: Resource | None, new: Resource | None, store: Store) -> None
             raise RuleViolation("a home bed is discharged or entered in error, not deleted", reason="homebed-keep", path="EpisodeOfCare")
         return
     after = service.with_diagnoses(store, new)
+    if store.is_undoing:
+        _hold_again(before, after, store)
+        return
     rules.check_step(before.status if before else None, after.status)
     policy = service.policy_of(store, after.start)
     if after.last_day > rules.last_day(after.start, policy):
@@ -110,6 +113,14 @@ def _settle(before: Bed | None, after: Bed, store: Store) -> None:
         visits.replan_rounds(store, after, infusing, after=reviewed)
     elif before is not None and after.status is Status.ACTIVE and before.stable != after.stable:
         visits.replan_rounds(store, after, infusing)
+
+
+def _hold_again(before: Bed | None, after: Bed, store: Store) -> None:
+    """A bed that was closed by mistake stands as it stood; its rounds are put back by themselves."""
+    if after.status in OPEN:
+        _claim(f"homebed:{after.patient}", after.id, store)
+    elif before is not None and before.status in OPEN:
+        store.release(f"homebed:{before.patient}", after.id)
 
 
 def _claim(key: str, bed: str, store: Store) -> None:

@@ -30,6 +30,8 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     elif is_referral(new):
         before = stage_of(old) if old is not None and is_referral(old) else None
         after = stage_of(new)
+        if store.is_undoing:
+            return
         check_step(before, after)
         if after is Stage.CLOSED and before is not None and before is not after:
             check_closing(before, outcome_of(new))

@@ -45,6 +45,8 @@ class Store:
         self.acts: list[Act] = []
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. The REST API searches and reads under it."""
+        self.is_undoing = False
+        """A step that was taken by mistake is being put back: a life may run backwards now; what only one may hold still holds."""
 
     # -- reading --------------------------------------------------------------------------------------------------------------
 
@@ -225,6 +227,15 @@ class Store:
             self.terms.reset(terms)
             del self.acts[acts:]
             raise
+
+    @contextmanager
+    def undoing(self) -> Iterator[None]:
+        """Former versions are written back: the rooms neither ask for a legal next step nor let follow what follows a new one."""
+        was, self.is_undoing = self.is_undoing, True
+        try:
+            yield
+        finally:
+            self.is_undoing = was
 
     # -- inside ---------------------------------------------------------------------------------------------------------------
 

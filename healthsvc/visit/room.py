@@ -19,7 +19,7 @@ _RECORD_KEPT: Final = frozenset({"in-progress", "onleave", "finished"})
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     """Admit a visit: a step that its life has, one open visit for a person, kind and quarter, a reason where it is late; or its record."""
     if (new or old or {}).get("resourceType") == "Encounter":
-        _admit_record(old, new)
+        _admit_record(old, new, store.is_undoing)
         return
     before = to_visit(old) if old is not None and is_visit(old) else None
     if new is None or not is_visit(new):
@@ -31,6 +31,9 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
             _settle(before, None, store)
         return
     after = to_visit(new)
+    if store.is_undoing:
+        _settle_quarter(before, after, store)
+        return
     check_step(before.status if before else None, after.status)
     if before is None:
         _check_new(after, store)
@@ -41,12 +44,14 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     _settle(before, after, store)
 
 
-def _admit_record(old: Resource | None, new: Resource | None) -> None:
+def _admit_record(old: Resource | None, new: Resource | None, undoing: bool) -> None:
     """The Encounter of a visit: a step that a visit makes; what was begun or made stays on file."""
     was = old if old is not None and is_record(old) else None
     if new is None or not is_record(new):
         if was is not None and (new is not None or was.get("status") in _RECORD_KEPT):
             raise RuleViolation("the record of a visit is kept; enter it in error", reason="visit-keep", path="Encounter")
+        return
+    if undoing:
         return
     check_record_step(was.get("status") if was is not None else None, new.get("status", ""))
 
@@ -92,6 +97,12 @@ def _window(period: Resource) -> Window:
 
 def _settle(before: Visit | None, after: Visit | None, store: Store) -> None:
     """Take or give back the claim on the quarter, and call off the planned Encounter of a visit that will not take place."""
+    _settle_quarter(before, after, store)
+    if before and before.encounter and before.status is not (after.status if after else None):
+        _call_off(before, after, store)
+
+
+def _settle_quarter(before: Visit | None, after: Visit | None, store: Store) -> None:
     once = in_force(store.policy, store.at.astimezone(store.zone).date()).once_a_quarter
     visit = after or before
     assert visit is not None
@@ -106,8 +117,6 @@ def _settle(before: Visit | None, after: Visit | None, store: Store) -> None:
             raise Conflict(
                 "the person already has an open visit of this kind in this quarter; complete or cancel that one", reason="visit-open-twice"
             ) from None
-    if before and before.encounter and before.status is not (after.status if after else None):
-        _call_off(before, after, store)
 
 
 def _call_off(before: Visit, after: Visit | None, store: Store) -> None:

@@ -2,10 +2,11 @@
 
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.resources import links
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow as surviving
-from healthsvc.healthfile.service import merge, update_demographics
+from healthsvc.healthfile.service import update_demographics
 from healthsvc.store import Store
 from integrations.effects.care import Outcome
 from integrations.effects.person import Party, SetAside, admit_person, citizen_ids, find, identifiers

@@ -12,8 +12,9 @@ from healthsvc.contract import service
 from healthsvc.contract.resources import to_agreement, to_contract
 from healthsvc.contract.rules import EndReason, Side, SignatureKind, Signed, State, term_end
 from healthsvc.errors import Conflict, Invalid, NotFound, RuleViolation
+from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.rules import Person
-from healthsvc.healthfile.service import merge, register, responsible_doctor, update_demographics
+from healthsvc.healthfile.service import register, responsible_doctor, update_demographics
 from healthsvc.policy import Parameter, Policy, load
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database, Store

@@ -11,8 +11,9 @@ from healthsvc.greenchannel import service
 from healthsvc.greenchannel.resources import flag_id
 from healthsvc.greenchannel.rules import Reason, Right, Standing
 from healthsvc.healthfile.citizen_id import check_digit
+from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.rules import Category, Identifier, Person
-from healthsvc.healthfile.service import merge, register
+from healthsvc.healthfile.service import register
 from healthsvc.store import Actor, Database
 
 AT = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)

@@ -7,8 +7,9 @@ import pytest
 from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.duplicates import compare, duplicates
+from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.rules import Identifier, Person
-from healthsvc.healthfile.service import merge, register
+from healthsvc.healthfile.service import register
 from healthsvc.policy import load
 from healthsvc.store import SYSTEM, Database
 

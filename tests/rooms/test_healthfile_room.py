@@ -7,7 +7,7 @@ import pytest
 from healthsvc.contract import service as contracts
 from healthsvc.errors import Conflict, Invalid, NotFound, RuleViolation
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, UNVERIFIED_CITIZEN_ID, hospital_number
-from healthsvc.healthfile import service
+from healthsvc.healthfile import merging, service
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.resources import links, to_patient, to_person
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Living, Person
@@ -64,7 +64,7 @@ def test_numbers_that_name_two_people_are_not_guessed_at(database: Database) -> 
         with pytest.raises(Conflict) as refused:
             service.identify(store, [(CITIZEN_ID, CITIZEN), (HOSPITAL, "0002")])
         assert refused.value.reason == "patient-identifiers-disagree"
-        service.merge(store, one, two)
+        merging.merge(store, one, two)
         assert service.identify(store, [(CITIZEN_ID, CITIZEN), (HOSPITAL, "0002")])["id"] == one  # type: ignore[index]
 
 
@@ -111,28 +111,28 @@ def test_what_is_not_told_stays(database: Database) -> None:
 def test_a_merge_is_done_once_followed_and_undone(database: Database) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         a, b, c = (filed(store, name) for name in ("测试甲", "测试乙", "测试丙"))
-        service.merge(store, b, c)
-        service.merge(store, a, b)
+        merging.merge(store, b, c)
+        merging.merge(store, a, b)
         assert service.follow(store, c)["id"] == a
         assert sorted(service.replaced(store, a)) == sorted([b, c])
         before = [len(store.history("Patient", one)) for one in (a, b, c)]
-        service.merge(store, a, b)
-        service.merge(store, a, c)
-        service.merge(store, b, c)
+        merging.merge(store, a, b)
+        merging.merge(store, a, c)
+        merging.merge(store, b, c)
         assert [len(store.history("Patient", one)) for one in (a, b, c)] == before
         with pytest.raises(RuleViolation) as refused:
-            service.merge(store, c, a)
+            merging.merge(store, c, a)
         assert refused.value.reason == "patient-merge-self"
         d = filed(store, "测试丁")
         with pytest.raises(RuleViolation) as refused:
-            service.merge(store, d, c)
+            merging.merge(store, d, c)
         assert refused.value.reason == "patient-merged-elsewhere"
         assert store.read("Patient", c)["active"] is False
-        service.unmerge(store, b)
+        merging.unmerge(store, b)
         assert service.follow(store, c)["id"] == b
         assert store.read("Patient", b)["active"] is True
         assert links(store.read("Patient", a), "replaces") == []
-        service.unmerge(store, b)
+        merging.unmerge(store, b)
         with pytest.raises(NotFound):
             service.follow(store, "nobody")
 
@@ -150,7 +150,7 @@ def test_everything_stands_on_one_line_of_time(database: Database) -> None:
                 "onsetDateTime": "1998",
             }
         )
-        service.merge(store, survivor, retired)
+        merging.merge(store, survivor, retired)
         contracts.sign(store, survivor, "Practitioner/d1", None, AT.date())
         first = visits.open_visits(store, survivor)[0]
         visits.complete(store, first.id, Findings(AT, AT, bp_left=Pressure(130, 70)), "Practitioner/d1")

@@ -8,7 +8,7 @@ from hospital import AT, Hospital, cadre, citizen, segment, status, tasks
 
 from healthsvc import clock
 from healthsvc.greenchannel.service import grant
-from healthsvc.healthfile.service import unmerge
+from healthsvc.healthfile.merging import unmerge
 from healthsvc.referral.rules import Reason, Stage
 from healthsvc.referral.service import read, refer
 from healthsvc.store import SYSTEM, Database

@@ -10,8 +10,9 @@ from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.systems import code_system
 from healthsvc.greenchannel import service as channels
 from healthsvc.greenchannel.resources import flag_id
+from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.rules import Category, Person
-from healthsvc.healthfile.service import merge, register
+from healthsvc.healthfile.service import register
 from healthsvc.homebed import service as homebeds
 from healthsvc.homebed.rules.bed import Diagnosis, Discharge
 from healthsvc.homebed.rules.eligibility import Assessment

@@ -133,7 +133,7 @@ def test_merge_and_unmerge_by_http(client: httpx.Client, patient: str, database:
     with database.writing(SYSTEM, at=clock.now()) as store:
         other = register(store, Person("测试乙"), "urn:test").patient["id"]
     assert ok(client.post("/api/healthfile/merge", json={"survivor": patient, "retired": other}))["id"] == patient
-    assert ok(client.post("/api/healthfile/unmerge", json={"retired": other}))["active"] is True
+    assert ok(client.post("/api/healthfile/unmerge", json={"retired": other}))["patient"]["active"] is True
 
 
 def test_what_kind_of_day_it_is(client: httpx.Client) -> None:

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from healthsvc.errors import Conflict, Gone, Invalid, NotFound, RuleViolation
+from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.rules import Person
-from healthsvc.healthfile.service import merge, register
+from healthsvc.healthfile.service import register
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.visit import service
 from healthsvc.visit.findings import Findings, Pressure
