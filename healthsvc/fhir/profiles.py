@@ -36,7 +36,7 @@ def check(resource: Resource, names: Iterable[str] | None = None) -> list[Issue]
     for name in wanted:
         profile = BY_NAME.get(name)
         if profile is None:
-            issues.append(Issue("this server has no such profile", "not-found", f"{kind}.meta.profile", "warning"))
+            issues.append(Issue("this server has no such profile and did not check it", "not-found", f"{kind}.meta.profile", "warning"))
         elif profile.type != kind:
             issues.append(Issue(f"the profile is one of {profile.type}", "structure", f"{kind}.meta.profile"))
         else:

@@ -160,7 +160,7 @@ def _perform(site: Site, store: Store, entry: Entry, call: Call) -> Answer:
         if_none_match=entry.if_none_match,
         if_modified_since=entry.if_modified_since,
         if_none_exist=entry.if_none_exist,
-        prefer={"return": call.prefers or "minimal", **({"handling": "strict"} if call.strict else {})},
+        prefer={"return": call.prefers or "minimal", **({"handling": call.prefer["handling"]} if "handling" in call.prefer else {})},
         media="",
     )
     if entry.method in ("GET", "HEAD"):

@@ -7,9 +7,10 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from starlette.types import Receive, Scope
 
-from healthsvc.errors import Malformed, Refusal, TooLarge
+from healthsvc.errors import Malformed, NotSupported, Refusal, TooLarge
 from healthsvc.fhir.json import Resource, loads
 from healthsvc.fhir.systems import BASE
+from healthsvc.store.search.parse import shown
 
 FHIR_JSON = "application/fhir+json"
 JSON_PATCH = "application/json-patch+json"
@@ -62,9 +63,20 @@ class Call:
         return self.prefer.get("return")
 
     @property
-    def strict(self) -> bool:
-        """Whether what is not understood is to be refused."""
-        return self.prefer.get("handling") == "strict"
+    def handling(self) -> bool | None:
+        """Whether what is not understood is to be refused (``handling=strict``) or left out (lenient); None: the client does not say."""
+        return {"strict": True, "lenient": False}.get(self.prefer.get("handling", ""))
+
+    def only(self, *known: str) -> dict[str, str]:
+        """The parameters of the address by name, all of them among those that are known here.
+
+        Raises:
+            NotSupported: there is another one.
+        """
+        for name, _ in self.query:
+            if name not in known:
+                raise NotSupported(f"{shown(name)} is not offered here; there are {', '.join(known)}", path=shown(name))
+        return dict(self.query)
 
     def resource(self, type: str | None = None) -> Resource:
         """The resource in the body.

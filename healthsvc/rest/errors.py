@@ -16,6 +16,7 @@ from healthsvc.fhir.outcome import of_refusal, operation_outcome
 from healthsvc.rest.answer import FHIR_JSON
 from healthsvc.rest.inputs import said
 from healthsvc.rest.lane import Lane
+from healthsvc.rest.paths import misaddressed
 
 log = structlog.get_logger()
 _CODES = {
@@ -67,6 +68,8 @@ def _refused(request: Request, error: Exception) -> Response:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = _TEXTS.get(error.status_code, HTTPStatus(error.status_code).phrase)
+    if error.status_code == 404 and request.url.path.startswith("/fhir/"):
+        text = misaddressed(request.url.path.removeprefix("/fhir/")) or text
     issue = Issue(text, _CODES.get(error.status_code, "processing"))
     return respond(request.url.path, error.status_code, [issue], headers=dict(error.headers or {}))
 

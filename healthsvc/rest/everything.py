@@ -41,7 +41,7 @@ def everything(site: Site, store: Store, id: str, call: Call) -> Answer:
         Refusal: a parameter cannot be read.
     """
     require_read(store, "Patient")
-    query, after = dict(call.query), 0
+    query, after = call.only("start", "end", "_since", "_type", "_count", PAGE), 0
     if PAGE in query:
         opened = cast(dict[str, Any], site.links.open(store.actor.id, query[PAGE]))
         query, after, id = opened["query"], int(opened["after"]), opened["id"]
@@ -51,6 +51,8 @@ def everything(site: Site, store: Store, id: str, call: Call) -> Answer:
     if patient.deleted:
         raise Gone("this Patient has been deleted")
     types = [one for one in query.get("_type", "").split(",") if one] or sorted(site.registry.types)
+    if not site.registry.types.issuperset(types):
+        raise Refusal("_type names something that is not an R4 resource type", path="_type")
     count = _count(query, site)
     found, included, position = pages_of(
         store, site.registry, id, types, _conditions(site, query, store), count=count, after=after, restrict=restriction(store)

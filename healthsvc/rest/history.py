@@ -7,18 +7,22 @@ import orjson
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreReading
-from healthsvc.errors import NotFound, Refusal
+from healthsvc.errors import NotFound, NotSupported, Refusal
 from healthsvc.fhir import dates
 from healthsvc.rest import envelope
 from healthsvc.rest.answer import Answer, etag
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.permitted import require_read, restriction, visible
 from healthsvc.rest.search import PAGE
+from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 from healthsvc.store.search.versions import Position, Window
 from healthsvc.store.search.versions import history as versions_of
 from healthsvc.store.stored import Stored
+
+KNOWN = ("_since", "_at", "_count", "_sort", "_summary", "_elements")
+NEWEST = "-_lastUpdated"
 
 
 def history(site: Site, store: Store, type: str | None, id: str | None, call: Call) -> Answer:
@@ -27,7 +31,9 @@ def history(site: Site, store: Store, type: str | None, id: str | None, call: Ca
     Raises:
         NotFound: there never was such a resource.
     """
-    query, after = dict(call.query), None
+    query, after = call.only(*KNOWN, PAGE), None
+    if query.get("_sort", NEWEST) not in (NEWEST, "none"):
+        raise NotSupported(f"a history stands newest first ({NEWEST})", path="_sort")
     if PAGE in query:
         opened = cast(dict[str, Any], site.links.open(store.actor.id, query[PAGE]))
         query, after = opened["query"], cast(Position, tuple(opened["after"]))
@@ -50,17 +56,19 @@ def history(site: Site, store: Store, type: str | None, id: str | None, call: Ca
     if position is not None:
         links.append(("next", f"{path}?{PAGE}={site.links.seal(store.actor.id, {'query': query, 'after': position})}"))
     total = len(found) if position is None and after is None else None
-    return Answer(200, envelope.bundle("history", (_entry(call.base, one) for one in found), links=links, total=total))
+    shape = asked_shape(tuple(query.items()))
+    entries = (_entry(call.base, one, shaped(site.registry, one.body, *shape) if shape and not one.deleted else one.body) for one in found)
+    return Answer(200, envelope.bundle("history", entries, links=links, total=total))
 
 
-def _entry(base: str, stored: Stored) -> bytes:
+def _entry(base: str, stored: Stored, body: bytes) -> bytes:
     """One version with the request that made it."""
     method = "DELETE" if stored.deleted else "POST" if stored.version == 1 else "PUT"
     status = {"DELETE": "204", "POST": "201", "PUT": "200"}[method]
     url = stored.type if method == "POST" else f"{stored.type}/{stored.id}"
     at = stored.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     response = {"status": status, "etag": etag(stored.version), "lastModified": at}
-    resource = b"" if stored.deleted else b',"resource":%b' % stored.body
+    resource = b"" if stored.deleted else b',"resource":%b' % body
     return b'{"fullUrl":%b%b,"request":%b,"response":%b}' % (
         orjson.dumps(f"{base}/{stored.type}/{stored.id}"),
         resource,

@@ -1,12 +1,15 @@
 """``$validate`` (the same checks as a write, the rooms' rules included, and nothing is stored) and ``$meta``."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.errors import Gone, Issue, Malformed, NotFound, Refusal
+from healthsvc.fhir import profiles
+from healthsvc.fhir.conformance.structures import HL7
 from healthsvc.fhir.json import Resource, loads
 from healthsvc.fhir.validation import validate as validate_resource
 from healthsvc.rest.answer import Answer, outcome, resource_answer
@@ -24,25 +27,43 @@ class _Undo(Exception):
 def validate(site: Site, store: Store, type: str, id: str | None, call: Call) -> Answer:
     """All issues of a resource, as a create or update would find them; 200 whatever they are (R4: the outcome is the answer).
 
-    ``mode`` create, update or delete; without a body the stored resource is validated.
+    ``mode`` create, update, delete, or profile (the form alone, without the rooms' rules); ``profile`` is one of ours or the type's own;
+    without a body the stored resource is validated.
     """
     require_write(store, type)
-    resource, mode = _asked(store, type, id, call)
+    resource, mode, profile = _asked(store, type, id, call)
     if mode == "delete":
         return Answer(200, outcome(_tried(store, lambda: store.delete(type, id or ""))))
     issues = validate_resource(resource, site.registry)
-    if not any(one.severity in ("error", "fatal") for one in issues):
+    if profile is not None and not _wrong(issues):
+        issues += _conforms(resource, profile)
+    if mode != "profile" and not _wrong(issues):
         issues += _tried(store, lambda: store.write({**resource, "id": id or resource.get("id") or str(uuid.uuid4())}))
     return Answer(200, outcome(issues))
 
 
-def _asked(store: Store, type: str, id: str | None, call: Call) -> tuple[Resource, str]:
-    """The resource to be validated and the mode."""
+def _wrong(issues: Sequence[Issue]) -> bool:
+    return any(one.severity in ("error", "fatal") for one in issues)
+
+
+def _conforms(resource: Resource, url: str) -> list[Issue]:
+    """What a valid resource lacks of one profile: the type's own of the standard, or one of ours."""
+    bare, kind = url.partition("|")[0], resource["resourceType"]
+    if bare == f"{HL7}{kind}":
+        return []
+    return profiles.check(resource, [bare.removeprefix(profiles.OURS) if bare.startswith(profiles.OURS) else bare])
+
+
+def _asked(store: Store, type: str, id: str | None, call: Call) -> tuple[Resource, str, str | None]:
+    """The resource to be validated, the mode and the profile."""
     body: Any = loads(call.body) if call.body else None
-    mode = next((value for name, value in call.query if name == "mode"), "create" if id is None else "update")
+    asked = call.only("mode", "profile")
+    mode, profile = asked.get("mode", "create" if id is None else "update"), asked.get("profile")
     if isinstance(body, dict) and body.get("resourceType") == "Parameters" and type != "Parameters":
         named = {one.get("name"): one for one in body.get("parameter", []) if isinstance(one, dict)}
         mode = named.get("mode", {}).get("valueCode", mode)
+        given = named.get("profile", {})
+        profile = given.get("valueUri") or given.get("valueCanonical") or given.get("valueString") or profile
         body = named.get("resource", {}).get("resource")
     if mode not in ("create", "update", "delete", "profile"):
         raise Malformed("mode is one of create, update, delete and profile", path="mode")
@@ -53,7 +74,7 @@ def _asked(store: Store, type: str, id: str | None, call: Call) -> tuple[Resourc
         body = stored.resource
     if body is None and mode == "delete":
         raise Malformed("a validation of a deletion needs the id in the url", path="mode")
-    return as_resource(body, type), mode
+    return as_resource(body, type), mode, profile
 
 
 def _tried(store: Store, write: Any) -> list[Issue]:

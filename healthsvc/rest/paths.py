@@ -1,5 +1,7 @@
 """What may stand in a FHIR address: only names of R4 types and ids of FHIR's form match, so that ``$operations`` find their own routes."""
 
+import re
+
 from starlette.convertors import Convertor, register_url_convertor
 
 from healthsvc.fhir.facts import resource_types
@@ -37,3 +39,17 @@ def register() -> None:
     """Make ``{type:fhirtype}`` and ``{id:fhirid}`` known to the router."""
     register_url_convertor("fhirtype", ResourceType())
     register_url_convertor("fhirid", ResourceId())
+
+
+def misaddressed(path: str) -> str | None:
+    """What is wrong with a path below the base that no route takes, without repeating it; None where its form is right."""
+    type, *rest = path.split("/")
+    if type.startswith(("$", "_")):
+        return "there is no such operation; GET /fhir/metadata lists those that there are"
+    if type not in resource_types():
+        return "the address does not begin with an R4 resource type, written as the standard writes it (Patient, Observation)"
+    if rest and rest[0].startswith("$"):
+        return f"{type} has no such operation; GET /fhir/metadata lists those that there are"
+    if rest and not re.fullmatch(ResourceId.regex, rest[0]):
+        return f"this is not the id of a {type}: an id has 1 to 64 letters, digits, dashes and dots"
+    return None

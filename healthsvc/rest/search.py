@@ -46,7 +46,7 @@ def search(site: Site, store: Store, type: str | None, call: Call, within: tuple
         count=site.page_size,
         page=position,
         restrict=restriction(store),
-        strict=call.strict and sealed is None,
+        strict=call.handling if sealed is None else False,
         bases=call.bases,
         within=_compartment(site, within, type) if within else None,
         count_max=site.page_size_max,
@@ -59,7 +59,7 @@ def _searchset(
     site: Site, store: Store, type: str | None, call: Call, page: Page, query: Sequence[tuple[str, str]], within: tuple[str, str] | None
 ) -> bytes:
     path = f"{call.base}/{type}" if type else call.base
-    here = f"{call.base}/{within[0]}/{within[1]}/{type}" if within else path
+    here = f"{call.base}/{within[0]}/{within[1]}/{type or '*'}" if within else path
     links = [("self", f"{here}?{urlencode(page.applied)}" if page.applied else here)]
     if page.next is not None:
         sealed = {"type": type, "query": query, "position": page.next, "within": within}
@@ -75,16 +75,16 @@ def _searchset(
 
 
 def _compartment(site: Site, within: tuple[str, str], type: str | None) -> ast.Node:
-    """The condition of a compartment."""
+    """The condition of a compartment, for one type or for all."""
     of, id = within
-    if type is None:
-        raise NotFound("name the resource type to be searched in the compartment")
+    types = [type] if type is not None else sorted(site.registry.types)
     if of == "Patient":
-        return ast.in_patient_compartment(type, (id,))
-    codes = [one for one in site.registry.compartment(of, type) if one != "{def}"]
-    nodes: list[ast.Node] = [ast.References((f"{type}.{code}",), ((of, id),)) for code in codes]
-    if type == of:
-        nodes.append(ast.Ids((id,)))
+        params = [f"{one}.{ast.COMPARTMENT}" for one in types]
+    else:
+        params = [f"{one}.{code}" for one in types for code in site.registry.compartment(of, one) if code != "{def}"]
+    nodes: list[ast.Node] = [ast.References(tuple(params), ((of, id),))] if params else []
+    if of in types:
+        nodes.append(ast.All((ast.OfType((of,)), ast.Ids((id,)))) if type is None else ast.Ids((id,)))
     return ast.Any(tuple(nodes))
 
 
@@ -128,6 +128,10 @@ def routes(site: Site, router: APIRouter) -> None:
     @router.get("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}")
     def search_compartment(of: str, id: str, type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
+
+    @router.get("/{of:fhirtype}/{id:fhirid}/*")
+    def search_whole_compartment(of: str, id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return search(site, store, None, call, _known(of, id)).response(pretty=call.pretty)
 
     @router.post("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}/_search")
     def search_compartment_by_form(of: str, id: str, type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fhirserver import fhir_client
 
+from healthsvc.fhir.systems import profile
 from healthsvc.store import Database
 
 PATIENT: dict[str, Any] = {
@@ -71,6 +72,24 @@ def test_what_is_not_there_says_so(client: httpx.Client) -> None:
     assert _issue(client.get("/NoType/1"))["severity"] == "error"
     assert client.get("/Patient/nobody/_history/1").status_code == 404
     assert client.get("/Patient/nobody/_history").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (f"/Patient/{'a' * 65}", "1 to 64"),
+        ("/Patient/a_b", "1 to 64"),
+        ("/patient/1", "R4 resource type"),
+        ("/NoType/1", "R4 resource type"),
+        ("/Patient/$nonsense", "no such operation"),
+        ("/$nonsense", "no such operation"),
+    ],
+)
+def test_a_wrong_address_says_what_is_wrong_with_it(client: httpx.Client, method: str, path: str, words: str) -> None:
+    answer = client.request(method, path, json=PATIENT if method in ("PUT", "PATCH") else None)
+    assert answer.status_code == 404
+    assert words in _issue(answer)["diagnostics"]
 
 
 def test_update_makes_versions_and_guards_them(client: httpx.Client) -> None:
@@ -203,6 +222,11 @@ def test_history_of_one_type_and_all(client: httpx.Client) -> None:
     at = client.get(f"/Patient/{patient['id']}/_history", params={"_at": patient["meta"]["lastUpdated"]}).json()
     assert 'W/"1"' in [entry["response"]["etag"] for entry in at["entry"]]
     assert client.get("/_history", params={"_since": "soon"}).status_code == 400
+    assert _issue(client.get("/_history", params={"nonsense": "1"}))["expression"] == ["nonsense"]
+    narrow = client.get(f"/Patient/{patient['id']}/_history", params={"_elements": "gender", "_sort": "-_lastUpdated"}).json()
+    assert [sorted(set(entry["resource"]) - {"meta"}) for entry in narrow["entry"]] == [
+        ["gender", "id", "resourceType"], ["id", "resourceType"],
+    ]  # fmt: skip
 
 
 def test_validate_says_what_a_write_would(client: httpx.Client) -> None:
@@ -217,6 +241,22 @@ def test_validate_says_what_a_write_would(client: httpx.Client) -> None:
     stored = _created(client, PATIENT)
     assert client.get(f"/Patient/{stored['id']}/$validate").status_code == 200
     assert client.get(f"/Patient/{stored['id']}/$meta").json()["parameter"][0]["valueMeta"]["versionId"] == "1"
+
+
+@pytest.mark.parametrize("by_body", [False, True])
+@pytest.mark.parametrize(
+    ("url", "severity"),
+    [(profile("cadre-patient"), "error"), ("http://hl7.org/fhir/StructureDefinition/Patient", "information"), ("http://x", "warning")],
+)
+def test_validate_against_a_profile(client: httpx.Client, by_body: bool, url: str, severity: str) -> None:
+    nameless = {"resourceType": "Patient", "birthDate": "1934-12-17"}
+    given = [{"name": "profile", "valueUri": url}, {"name": "mode", "valueCode": "profile"}, {"name": "resource", "resource": nameless}]
+    if by_body:
+        answer = client.post("/Patient/$validate", json={"resourceType": "Parameters", "parameter": given})
+    else:
+        answer = client.post("/Patient/$validate", params={"profile": url, "mode": "profile"}, json=nameless)
+    assert _issue(answer)["severity"] == severity
+    assert client.post("/Patient/$validate", params={"mode": "nonsense"}, json=nameless).status_code == 400
 
 
 def test_everything_of_a_patient(client: httpx.Client) -> None:
@@ -249,6 +289,7 @@ def test_everything_of_a_patient(client: httpx.Client) -> None:
         page = client.get(following).json()
     assert count == 6
     assert client.get("/Patient/nobody/$everything").status_code == 404
+    assert client.get(f"/Patient/{patient['id']}/$everything", params={"_typ": "x"}).status_code == 400
 
 
 def test_the_statement_claims_what_is_routed(client: httpx.Client) -> None:

@@ -88,7 +88,8 @@ def test_search_by_form_is_the_same(client: httpx.Client) -> None:
 
 
 def test_what_is_not_understood_is_told(client: httpx.Client) -> None:
-    bundle = client.get("/Patient", params={"nonsense": "1", "name": "王", "gender:sounds": "x"}).json()
+    asked = {"nonsense": "1", "name": "王", "gender:sounds": "x"}
+    bundle = client.get("/Patient", params=asked, headers={"prefer": "handling=lenient"}).json()
     assert _ids(bundle) == ["p4", "p5"]
     outcome = next(entry for entry in bundle["entry"] if entry["search"]["mode"] == "outcome")["resource"]
     assert [issue["severity"] for issue in outcome["issue"]] == ["warning", "warning"]
@@ -96,6 +97,28 @@ def test_what_is_not_understood_is_told(client: httpx.Client) -> None:
     assert client.get("/Patient", params={"nonsense": "1"}, headers={"prefer": "handling=strict"}).status_code == 400
     assert client.get("/Patient", params={"birthdate": "yesterday"}).status_code == 400
     assert client.get("/Patient", params={"_count": "many"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"gender:in": "http://x"},
+        {"name:sounds": "x"},
+        {"_filter": "name eq x"},
+        {"_text": "x"},
+        {"_content": "x"},
+        {"_list": "$current-allergies"},
+    ],
+)
+def test_what_would_make_it_another_question_is_refused(client: httpx.Client, asked: dict[str, str]) -> None:
+    refused = client.get("/Patient", params=asked)
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (400, "not-supported")
+    assert "ignored" not in refused.text
+    let_pass = client.get("/Patient", params=asked, headers={"prefer": "handling=lenient"}).json()
+    assert (len(_ids(let_pass)), len(_ids(let_pass, "match"))) == (3, 3)
+    assert "ignored" in str(let_pass["entry"][-1]["resource"]["issue"]) or "$current" in str(let_pass["entry"][-1])
+    unknown = client.get("/Patient", params={"nonsense": "1"})
+    assert (unknown.status_code, unknown.json()["entry"][-1]["search"]["mode"]) == (200, "outcome")
 
 
 def test_totals_summaries_and_elements(client: httpx.Client) -> None:
@@ -127,6 +150,10 @@ def test_compartments(client: httpx.Client) -> None:
     assert sorted(_ids(client.get("/Patient/p2/Task").json())) == ["t2", "t5"]
     assert _ids(client.get("/Patient/p2/Task", params={"status": "requested"}).json()) == ["t5"]
     assert client.get("/Task/t1/Patient").status_code == 404
+    assert sorted(_ids(client.get("/Patient/p2/*").json())) == ["p2", "t2", "t5"]
+    assert sorted(_ids(client.get("/Patient/p2/*", params={"_type": "Task"}).json())) == ["t2", "t5"]
+    page = client.get("/Patient/p2/*", params={"_count": "2"}).json()
+    assert _ids(client.get(_link(page, "next") or "").json()) == ["t5"]
 
 
 def test_a_day_is_a_day_in_shanghai(client: httpx.Client) -> None:

@@ -68,7 +68,7 @@ def search(
     count: int | None = None,
     page: str | None = None,
     restrict: ast.Restrict | None = None,
-    strict: bool = False,
+    strict: bool | None = None,
     bases: frozenset[str] = frozenset(),
     within: ast.Node | None = None,
     count_max: int = BATCH,
@@ -80,12 +80,13 @@ def search(
         count: matches on a page where the query has no ``_count``.
         page: :attr:`Page.next` of the page before.
         restrict: what the actor may see of a type.
-        strict: refuse what is not understood instead of leaving it out with a warning.
+        strict: refuse all that is not understood (True) or leave it out with a warning (False); None: refuse only what would turn the
+            answer into that of another question (a modifier, ``_filter``, ``_text``).
         bases: urls of this server, under which absolute references are ours.
         within: a further condition (a compartment).
 
     Raises:
-        Refusal: a value cannot be read, or with ``strict`` a parameter is not understood.
+        Refusal: a value cannot be read, or a parameter is not understood and ``strict`` does not let it pass.
     """
     registry = cast(Registry, store.database.language)
     pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else list(query)
@@ -95,9 +96,7 @@ def search(
     kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
     parsed = Parser(registry, Setting(store.zone.key, store.at, bases)).parse(types, [pair for pair in kept if not is_result(pair[0])])
     options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])
-    issues = (*parsed.issues, *options.issues)
-    if strict and issues:
-        raise Refusal(issues[0].text, issues=[Issue(one.text, one.code, one.path, "error") for one in issues])
+    issues = tuple(_judged([*parsed.issues, *options.issues], strict))
     rows = Rows(store)
     writer = Writer(rows, restrict)
     nodes = [*parsed.nodes, *([within] if within is not None else [])]
@@ -113,6 +112,21 @@ def search(
     next_page = json.dumps(cut.position, ensure_ascii=False) if cut.position is not None else None
     total = _total(plan, options, cut, counting, first=page is None)
     return Page(cut.rows, included, (*issues, *more), total, next_page, applied, options.summary, options.elements)
+
+
+def _judged(issues: Sequence[Issue], strict: bool | None) -> list[Issue]:
+    """The issues as warnings, unless they are to be refused."""
+    grave = [one for one in issues if strict or (strict is None and one.severity == "error")]
+    if grave:
+        raise Refusal(_refused(grave[0].text), issues=[Issue(_refused(one.text), one.code, one.path, "error") for one in grave])
+    return [Issue(one.text, one.code, one.path, "warning") for one in issues]
+
+
+def _refused(text: str) -> str:
+    """A warning's words where nothing was ignored after all."""
+    for ending in (" and was ignored", "; the parameter was ignored", "; it was ignored", "; that part of _sort was ignored"):
+        text = text.removesuffix(ending)
+    return text
 
 
 def _limits(limited: Sequence[tuple[str, ast.Node | None]]) -> list[ast.Node]:

@@ -19,11 +19,15 @@ MOST_VALUES = 1000
 
 
 class NotUnderstood(Exception):
-    """A parameter or modifier that we do not offer; carries the issue."""
+    """A parameter or modifier that we do not offer; carries the issue.
 
-    def __init__(self, text: str, path: str) -> None:
+    ``grave``: R4 wants it refused whatever the client prefers not to say (3.1.1.4.1: a modifier that is not supported), because what
+    would be found without it is not what was asked for.
+    """
+
+    def __init__(self, text: str, path: str, *, grave: bool = False) -> None:
         super().__init__(text)
-        self.issue = Issue(text, "not-supported", shown(path), "warning")
+        self.issue = Issue(text, "not-supported", shown(path), "error" if grave else "warning")
 
 
 @dataclass(slots=True)
@@ -89,7 +93,8 @@ class Parser:
         found = [self.registry.parameter(type, code) for type in types]
         if not found or None in found or code in NOT_OFFERED:
             where = types[0] if len(types) == 1 else "all the resource types that are searched"
-            raise NotUnderstood(f"search parameter {shown(name)} is not offered for {where} and was ignored", name)
+            text = f"search parameter {shown(name)} is not offered for {where} and was ignored"
+            raise NotUnderstood(text, name, grave=code in NOT_OFFERED)
         return cast(SearchParameter, found[0])
 
     def special(self, types: Sequence[str], code: str, modifier: str, values: Sequence[str]) -> ast.Node | None:
@@ -99,6 +104,8 @@ class Parser:
         elif code == "_lastUpdated" and not modifier:
             return read.either([ast.Updated(*read.date_range(one, self.setting, code)) for one in values])
         elif code == "_list" and not modifier:
+            if any(one.startswith("$") for one in values):
+                raise NotUnderstood("functional lists ($current-...) are not kept here; _list takes ids of Lists", "_list", grave=True)
             member = ast.Ids(tuple(plain(one).removeprefix("List/") for one in values))
             return ast.Referred("List", "List.item", member)
         elif code == "_type" and not modifier:
@@ -133,7 +140,7 @@ class Parser:
     def no_modifier(self, code: str, modifier: str) -> NotUnderstood:
         """The refusal of a modifier."""
         return NotUnderstood(
-            f"modifier :{shown(modifier)} is not offered for {shown(code)}; the parameter was ignored", f"{code}:{modifier}"
+            f"modifier :{shown(modifier)} is not offered for {shown(code)}; the parameter was ignored", f"{code}:{modifier}", grave=True
         )
 
     def missing(self, params: tuple[str, ...], kind: str, values: Sequence[str]) -> ast.Node:
