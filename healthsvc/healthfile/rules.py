@@ -188,3 +188,18 @@ def completeness(person: Person, policy: FilePolicy) -> Completeness:
     total = sum(policy.completeness_weights.values())
     lost = sum(policy.completeness_weights[item] for item in missing)
     return Completeness(round(100 * (total - lost) / total), tuple(missing))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One member of the staff on one day. ``since``: the earliest day on which a role began; None where the directory does not say."""
+
+    person: str
+    roles: frozenset[str]
+    """``doctor``, ``nurse``: those whose registration is in force on the day."""
+    since: dict[str, date]
+
+    def years(self, role: str, on: date) -> float | None:
+        """Years in a role up to a day; None where nobody wrote down since when."""
+        began = self.since.get(role)
+        return None if began is None else (on - began).days / 365.25

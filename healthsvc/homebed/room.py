@@ -9,11 +9,14 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
+from healthsvc.healthfile.staff import standing
 from healthsvc.homebed import service, visits
 from healthsvc.homebed.resources import is_bed, to_agreement, to_assessment
 from healthsvc.homebed.rules import bed as rules
 from healthsvc.homebed.rules.bed import OPEN, Bed, Discharge, Status
-from healthsvc.homebed.rules.eligibility import assess, check_agreement, must_fit
+from healthsvc.homebed.rules.eligibility import assess, check_agreement, must_fit, staff_findings
+from healthsvc.homebed.rules.parameters import HomeBedPolicy
+from healthsvc.homebed.rules.refusal import refuse
 from healthsvc.store import Room, Store
 
 
@@ -76,11 +79,23 @@ def _check_new(bed: Bed, store: Store) -> None:
             "assessment and agreement must be the person's own", reason="homebed-other-person", path="EpisodeOfCare.patient"
         )
     policy = service.policy_of(store, bed.start)
+    _check_staff(bed, assessment.doctor, policy, store)
     must_fit(assess(assessment, bed.start, policy))
     check_agreement(to_agreement(agreement, store.zone) if agreement else None, bed.start, policy)
 
 
+def _check_staff(bed: Bed, assessor: str, policy: HomeBedPolicy, store: Store) -> None:
+    """The bed's doctor, its nurse and whoever assessed are what they are said to be, in the staff directory."""
+    wanted = ((bed.doctor, "doctor", policy.doctor_years), (bed.nurse, "nurse", 0), (assessor, "doctor", 0))
+    found = tuple(
+        finding for who, role, years in wanted for finding in staff_findings(standing(store, who, bed.start), role, years, bed.start)
+    )
+    refuse("no home bed", tuple(dict.fromkeys(found)))
+
+
 def _check_change(before: Bed, after: Bed, store: Store) -> None:
+    if after.status in OPEN and (before.doctor, before.nurse) != (after.doctor, after.nurse):
+        _check_staff(replace(after, start=today(store)), after.doctor, service.policy_of(store), store)
     if (before.patient, before.start) != (after.patient, after.start):
         raise RuleViolation("a home bed keeps its person and its first day", reason="homebed-keep", path="EpisodeOfCare")
     if after.status is Status.ACTIVE and before.status is Status.ONHOLD and rules.days_left(after, today(store)) <= 0:
@@ -156,7 +171,7 @@ def _follow_death(old: Resource | None, new: Resource | None, store: Store) -> N
 def _follow_course(old: Resource | None, new: Resource | None, store: Store) -> None:
     """While an infusion course is open the doctor comes more often."""
     one = new or old or {}
-    if "home-infusion" not in codes(one.get("category", []), HOME_CARE):
+    if one.get("intent") == "proposal" or "home-infusion" not in codes(one.get("category", []), HOME_CARE):
         return
     before = (old or {}).get("status") == "active"
     after = (new or {}).get("status") == "active"

@@ -199,9 +199,8 @@ def infusing(store: Store, patient: str) -> bool:
 
 def infusion_orders(store: Store, patient: str) -> list[Resource]:
     """The person's orders for infusion at home, in any state."""
-    return [
-        one for one in store.select("MedicationRequest", patient=patient) if "home-infusion" in codes(one.get("category", []), HOME_CARE)
-    ]
+    found = (one for one in store.select("MedicationRequest", patient=patient) if one.get("intent") != "proposal")
+    return [one for one in found if "home-infusion" in codes(one.get("category", []), HOME_CARE)]
 
 
 def ending(store: Store, on: date) -> list[Ending]:

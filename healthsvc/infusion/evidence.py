@@ -1,19 +1,19 @@
 """What the files say for and against an infusion: bed and contract, staff, allergies, consent. Nothing is guessed; absent means None."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from healthsvc.fhir.consent import is_consent, to_signed
-from healthsvc.fhir.elements import codes, day
+from healthsvc.fhir.elements import codes, day, moment, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE, code_system
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.infusion.records import OfTheDay, is_given, to_given
-from healthsvc.infusion.resources import approval_of, consent_id, first_dose_of, overrides_of, skin_test_of
+from healthsvc.infusion.resources import DRUG, approval_of, consent_id, first_dose_of, overrides_of, skin_test_of, value_of
 from healthsvc.infusion.rules.bedside import Act
-from healthsvc.infusion.rules.drugs import Substance
-from healthsvc.infusion.rules.order import Care, CareKind, Consent, Evidence, Licence, Order, SkinTest, Slot
+from healthsvc.infusion.rules.drugs import Substance, from_table
+from healthsvc.infusion.rules.order import Care, CareKind, Consent, Evidence, FirstDose, Licence, Order, SkinTest, Slot
 from healthsvc.infusion.rules.parameters import InfusionPolicy
 from healthsvc.store import Store
 
@@ -45,7 +45,7 @@ def gather(
         care=care_of(store, files),
         prescriber=licence_of(store, order.prescriber, policy) if order.prescriber else None,
         approval=approval_of(request),
-        first_dose=first_dose_of(request),
+        first_dose=first_dose(store, request, order, files, policy, on),
         skin_test=skin_test(store, request, order),
         allergies=allergies_of(store, files),
         consent=consent_of(store, request, files),
@@ -62,6 +62,36 @@ def files_of(store: Store, patient: str) -> tuple[str, ...]:
     """The person's file and all files merged into it."""
     survivor = str(follow(store, patient)["id"])
     return (survivor, *replaced(store, survivor))
+
+
+def first_dose(store: Store, request: Resource, order: Order, files: tuple[str, ...], policy: InfusionPolicy, on: date) -> FirstDose | None:
+    """The proof of a first dose: what was brought with the order, else what a hospital says it has given.
+
+    A reaction that a hospital has seen within the days of the policy outweighs any paper.
+    """
+    drugs, brought = from_table(policy.drug_list), first_dose_of(request)
+    drug, since = drugs.find(order.drug_code, order.drug_name), on - timedelta(days=policy.first_dose_valid_days)
+    seen = []
+    for one in store.select("MedicationAdministration", patient=list(files), status=["completed", "stopped"]):
+        about = one.get("medicationCodeableConcept", {})
+        given = drugs.find(next(iter(codes(about, DRUG)), ""), about.get("text", ""))
+        at = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start")
+        if is_given(one) or drug is None or given != drug or at is None:
+            continue
+        when = moment(at, "MedicationAdministration.effectiveDateTime").astimezone(store.zone).date()
+        if since <= when <= on:
+            batch = value_of(one, "infusion-batch", "valueString")
+            seen.append(FirstDose(when, _institution(store, one), order.drug_code, batch, one["status"] == "stopped"))
+    reacted = [one for one in seen if one.reaction]
+    return max(reacted or ([brought] if brought else seen), key=lambda one: one.on, default=None)
+
+
+def _institution(store: Store, given: Resource) -> str:
+    """Name of the hospital that gave a dose."""
+    ids = (reference_id(one.get("assigner"), "Organization") for one in given.get("identifier", ()))
+    id = next((id for id in ids if id), "")
+    found = store.find("Organization", id) if id else None
+    return str((found or {}).get("name", id))
 
 
 def skin_test(store: Store, request: Resource, order: Order) -> SkinTest | None:

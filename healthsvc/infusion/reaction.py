@@ -1,5 +1,7 @@
 """After a reaction 输液反应: the course ends, the alarm goes out, the referral is written, the report is made; none is skipped."""
 
+from datetime import datetime
+
 from healthsvc.fhir.elements import concept, instant, reference
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import SNOMED, code_system
@@ -22,7 +24,7 @@ def follow_up(store: Store, given: Given, entry: Entry, medication: Resource) ->
     """Let follow what a step after a reaction asks for."""
     if entry.act is Act.REACT:
         store.put(adverse_event(given, entry, medication))
-        store.put(suspected_allergy(given, entry, medication))
+        store.put(suspected_allergy(derived_id("suspected", given.task), given.patient, medication, entry.at, entry.text))
         stop(store, given.course, "reaction")
     elif entry.act is Act.ALARM:
         payload = {"patient": given.patient, "kind": "infusion-reaction", "at": instant(entry.at), "by": entry.by}
@@ -59,19 +61,19 @@ def adverse_event(given: Given, entry: Entry, medication: Resource) -> Resource:
     }
 
 
-def suspected_allergy(given: Given, entry: Entry, medication: Resource) -> Resource:
-    """The reaction as an unconfirmed allergy, so that the next order meets a shut gate until a doctor has looked at it."""
+def suspected_allergy(id: str, patient: str, medication: Resource, at: datetime, text: str) -> Resource:
+    """A reaction as an unconfirmed allergy, so that the next order meets a shut gate until a doctor has looked at it."""
     return {
         "resourceType": "AllergyIntolerance",
-        "id": derived_id("suspected", given.task),
+        "id": id,
         "clinicalStatus": concept(_CLINICAL, "active"),
         "verificationStatus": concept(_VERIFICATION, "unconfirmed"),
         "category": ["medication"],
         "criticality": "high",
         "code": medication,
-        "patient": reference("Patient", given.patient),
-        "recordedDate": instant(entry.at),
-        "reaction": [{"manifestation": [{"text": entry.text}], "onset": instant(entry.at)}],
+        "patient": reference("Patient", patient),
+        "recordedDate": instant(at),
+        "reaction": [{"manifestation": [{"text": text}], "onset": instant(at)}],
     }
 
 

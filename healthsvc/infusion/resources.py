@@ -29,6 +29,7 @@ DRUG = code_system("drug")
 """Codes of the site's own drug list."""
 STOP_REASON = code_system("infusion-stop-reason")
 HOME_INFUSION = "home-infusion"
+PROPOSAL = "proposal"
 _ROUTE = concept(code_system("route"), "iv-drip", "静脉滴注")
 _DOSE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]+)\s*")
 
@@ -37,7 +38,14 @@ def is_course(resource: Resource | None) -> bool:
     """Whether a MedicationRequest is a course of infusions at home."""
     if resource is None or resource.get("resourceType") != "MedicationRequest":
         return False
-    return HOME_INFUSION in codes(resource.get("category", []), HOME_CARE)
+    return resource.get("intent") != PROPOSAL and HOME_INFUSION in codes(resource.get("category", []), HOME_CARE)
+
+
+def is_proposal(resource: Resource | None) -> bool:
+    """Whether a MedicationRequest is a hospital's order that waits for a doctor of the centre."""
+    if resource is None or resource.get("resourceType") != "MedicationRequest":
+        return False
+    return resource.get("intent") == PROPOSAL and HOME_INFUSION in codes(resource.get("category", []), HOME_CARE)
 
 
 def to_request(
@@ -57,7 +65,7 @@ def to_request(
     terms = [
         extension("infusion-dose", valueString=order.dose),
         extension("infusion-solvent", valueString=order.solvent),
-        extension("infusion-volume", valueQuantity=_quantity(order.volume_ml, "mL")),
+        extension("infusion-volume", valueQuantity=quantity(order.volume_ml, "mL")),
     ]
     if order.batch:
         terms.append(extension("infusion-batch", valueString=order.batch))
@@ -118,7 +126,7 @@ def to_order(request: Resource) -> Order:
     bounds = repeat.get("boundsPeriod", {})
     measured: Resource = next(iter(dosage.get("doseAndRate", ())), {})
     rate = measured.get("rateQuantity", {})
-    volume = _value(request, "infusion-volume", "valueQuantity")
+    volume = value_of(request, "infusion-volume", "valueQuantity")
     patient = reference_id(request.get("subject"), "Patient")
     drug = request.get("medicationCodeableConcept", {})
     if patient is None or not (drug.get("text") or drug.get("coding")):
@@ -139,15 +147,15 @@ def to_order(request: Resource) -> Order:
         prescriber=reference_id(request.get("requester"), "Practitioner"),
         drug_code=next(iter(codes(drug, DRUG)), ""),
         drug_name=drug.get("text") or drug["coding"][0].get("display", ""),
-        dose=_value(request, "infusion-dose", "valueString") or "",
-        solvent=_value(request, "infusion-solvent", "valueString") or "",
+        dose=value_of(request, "infusion-dose", "valueString") or "",
+        solvent=value_of(request, "infusion-solvent", "valueString") or "",
         volume_ml=int(volume["value"]),
         rate_ml_h=int(rate["value"]),
         start=start,
         days=(end - start).days + 1,
         times_a_day=int(repeat["frequency"]),
         indication=next((one.get("text", "") for one in request.get("reasonCode", ())), ""),
-        batch=_value(request, "infusion-batch", "valueString"),
+        batch=value_of(request, "infusion-batch", "valueString"),
         authored=day(request["authoredOn"], "MedicationRequest.authoredOn") if "authoredOn" in request else None,
     )
 
@@ -202,12 +210,12 @@ def override_extension(one: Override) -> Resource:
 
 def consent_id(request: Resource) -> str | None:
     """Id of the consent that the course rests on."""
-    return reference_id(_value(request, "infusion-consent", "valueReference"), "Consent")
+    return reference_id(value_of(request, "infusion-consent", "valueReference"), "Consent")
 
 
 def nurse_id(request: Resource) -> str | None:
     """Id of the nurse who is meant to give it."""
-    return reference_id(_value(request, "infusion-nurse", "valueReference"), "Practitioner")
+    return reference_id(value_of(request, "infusion-nurse", "valueReference"), "Practitioner")
 
 
 def stopped(request: Resource, reason: str, at_all: bool) -> Resource:
@@ -227,7 +235,7 @@ def dated(order: Order, authored: date) -> Order:
 
 
 def _dosage(order: Order) -> Resource:
-    rate: Resource = {"rateQuantity": _quantity(order.rate_ml_h, "mL/h")}
+    rate: Resource = {"rateQuantity": quantity(order.rate_ml_h, "mL/h")}
     dose = _DOSE.fullmatch(order.dose)
     if dose:
         value = dose.group(1)
@@ -247,11 +255,13 @@ def _dosage(order: Order) -> Resource:
     }
 
 
-def _quantity(value: int, unit: str) -> Resource:
+def quantity(value: int, unit: str) -> Resource:
+    """A Quantity in UCUM."""
     return {"value": value, "unit": unit, "system": UCUM, "code": unit}
 
 
-def _value(resource: Resource, name: str, key: str) -> Any:
+def value_of(resource: Resource, name: str, key: str) -> Any:
+    """The value of one of our extensions; None where it is absent."""
     return next((one[key] for one in extensions(resource, name) if key in one), None)
 
 

@@ -11,7 +11,7 @@ from healthsvc.healthfile.resources import is_deceased
 from healthsvc.infusion import bedside, reaction, service, visits
 from healthsvc.infusion.evidence import files_of, patient_in_hospital
 from healthsvc.infusion.records import Given, given_id, is_given, status_of, to_given
-from healthsvc.infusion.resources import is_course, nurse_id, to_order
+from healthsvc.infusion.resources import is_course, is_proposal, nurse_id, to_order
 from healthsvc.infusion.returns import ask_return
 from healthsvc.infusion.rules.bedside import TRANSITIONS, Act, Bedside, Entry, Step, apply
 from healthsvc.infusion.rules.course import doses
@@ -56,6 +56,9 @@ def claim_of(course: str) -> str:
 
 
 def _admit_course(old: Resource | None, new: Resource | None, store: Store) -> None:
+    if is_proposal(old) or is_proposal(new):
+        _admit_proposal(old, new)
+        return
     was = old if old is not None and is_course(old) else None
     if new is None or not is_course(new):
         if was is not None:
@@ -76,6 +79,22 @@ def _admit_course(old: Resource | None, new: Resource | None, store: Store) -> N
         store.release(claim_of(id), f"MedicationRequest/{id}")
         left = visits.call_off(store, to_order(new).patient, id, "course-" + after)
         ask_return(store, new, left)
+
+
+def _admit_proposal(old: Resource | None, new: Resource | None) -> None:
+    """A hospital's order waits, is answered, or is sent anew; it never turns into a course by being rewritten."""
+    if not is_proposal(new) or (old is not None and not is_proposal(old)):
+        raise RuleViolation(
+            "a hospital's order is answered by ordering a course or by declining it; it is neither deleted nor turned into a course",
+            reason="infusion-proposal",
+            path="MedicationRequest.intent",
+        )
+    if new is not None and new["status"] not in ("draft", "completed", "cancelled", "entered-in-error"):
+        raise RuleViolation(
+            "a hospital's order is draft, completed, cancelled or entered in error",
+            reason="infusion-proposal",
+            path="MedicationRequest.status",
+        )
 
 
 def _begin(request: Resource, id: str, store: Store) -> None:
@@ -163,7 +182,7 @@ def _replay(given: Given, known: int, task: Resource, request: Resource, store: 
             service.report_overrides(store, results, given.course, given.patient)
         gap = visits.not_before(store, task) if entry.act is Act.PUNCTURE else None
         latest = to_visit(task).window.end - timedelta(minutes=to_visit(task).minutes)
-        state = apply(state, entry, policy, results=results, not_before=gap, not_after=latest)
+        state = apply(state, entry, policy, results=results, not_before=gap, not_after=latest, now=store.at)
         reaction.follow_up(store, given, entry, request["medicationCodeableConcept"])
 
 

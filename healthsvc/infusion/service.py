@@ -14,8 +14,9 @@ from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.service import follow, today
 from healthsvc.infusion.evidence import files_of, gather
 from healthsvc.infusion.records import OfTheDay
-from healthsvc.infusion.resources import dated, is_course, last_day, stopped, to_order, to_request
+from healthsvc.infusion.resources import STOP_REASON, dated, is_course, is_proposal, last_day, stopped, to_order, to_request
 from healthsvc.infusion.rules.checks import Outcome
+from healthsvc.infusion.rules.drugs import DrugList, from_table
 from healthsvc.infusion.rules.gates import AT_ORDER, REASONS, Gate, GateResult, pass_gates, shut
 from healthsvc.infusion.rules.order import Approval, Evidence, FirstDose, Order, Override, SkinTest, Slot
 from healthsvc.infusion.rules.parameters import InfusionPolicy
@@ -39,6 +40,11 @@ class Course:
 def policy_of(store: Store, on: date | None = None) -> InfusionPolicy:
     """The infusion policy in force on a day."""
     return store.policy.fill(InfusionPolicy, "infusion", on or today(store))
+
+
+def drug_list(store: Store, on: date | None = None) -> DrugList:
+    """The site's drug list in force on a day."""
+    return from_table(policy_of(store, on).drug_list)
 
 
 def order_course(
@@ -158,13 +164,18 @@ def stop(store: Store, course: str, reason: str) -> Resource:
 
 
 def stop_all(store: Store, patient: str, reason: str) -> list[str]:
-    """Stop every open course of a person (admission, death); gives their ids. A course is never taken up again: it is ordered anew."""
+    """Stop every open course of a person (admission, death); gives their ids. A course is never taken up again: it is ordered anew.
+
+    A hospital's order that still waits outlives an admission (it is often written before the discharge), not a death.
+    """
     gone = []
     for one in files_of(store, patient):
         for request in store.select("MedicationRequest", patient=one, status=["active", "on-hold", "draft"]):
             if is_course(request):
                 stop(store, request["id"], reason)
                 gone.append(str(request["id"]))
+            elif is_proposal(request) and reason == "deceased":
+                store.put(request | {"status": "cancelled", "statusReason": concept(STOP_REASON, reason)})
     return gone
 
 

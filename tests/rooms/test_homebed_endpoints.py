@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from roomserver import room_client
+from staffed import staffed
 
 from healthsvc import clock
 from healthsvc.healthfile.rules import Category, Person
@@ -15,8 +16,8 @@ from healthsvc.store import SYSTEM, Database
 def test_a_bed_from_assessment_to_documents(database: Database, tmp_path: Path) -> None:
     now = clock.now()
     with database.writing(SYSTEM, at=now) as store:
-        for one in ("dr-1", "nu-1"):
-            store.put({"resourceType": "Practitioner", "id": one})
+        for one in (staffed("dr-1", "doctor"), staffed("nu-1", "nurse")):
+            store.put(one)
         known = Person("测试甲", category=Category.LIXIU, birth=date(1930, 1, 1))
         patient = register(store, known, "urn:test").patient["id"]
     on = now.date().isoformat()

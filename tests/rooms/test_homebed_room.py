@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from staffed import staffed
 
 from healthsvc.errors import Conflict, RuleViolation
 from healthsvc.fhir.consent import SignedConsent
@@ -26,8 +27,8 @@ WELL = Discharge(date(2026, 12, 22), "better", "improved", STROKE)
 
 
 def prepared(store: Store) -> tuple[str, Assessment, SignedConsent]:
-    for one in ("dr-1", "nu-1"):
-        store.once({"resourceType": "Practitioner", "id": one})
+    for one in (staffed("dr-1", "doctor"), staffed("nu-1", "nurse"), staffed("dr-young", "doctor", since="2025-07-01")):
+        store.once(one)
     patient = str(register(store, Person("测试甲", category=Category.LIXIU, birth=date(1930, 1, 1)), "urn:test").patient["id"])
     found = Assessment(patient, "dr-1", ON, STROKE, frozenset({"hemiplegia"}), frozenset(), True, 20, True, True, "同意建床")
     signed = SignedConsent("agreement-1", patient, "home-bed", AT - timedelta(hours=1), risks_told=True, fees_told=True, copies=3)
@@ -195,3 +196,41 @@ def test_a_bed_is_neither_deleted_nor_handed_to_another(database: Database) -> N
             assert refused.value.reason == "homebed-keep"
         with pytest.raises(RuleViolation), store.savepoint():
             store.delete("EpisodeOfCare", bed_id)
+
+
+@pytest.mark.parametrize(
+    ("doctor", "nurse", "reason"),
+    [
+        ("nu-1", "nu-1", "homebed-not-a-doctor"),
+        ("dr-1", "dr-1", "homebed-not-a-nurse"),
+        ("nobody", "nu-1", "homebed-doctor-unknown"),
+        ("dr-young", "nu-1", "homebed-doctor-experience"),
+    ],
+)
+def test_a_beds_doctor_is_a_doctor_and_its_nurse_a_nurse(database: Database, doctor: str, nurse: str, reason: str) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        patient, found, signed = prepared(store)
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            service.establish(store, patient, found, signed, doctor, nurse, ON)
+        assert refused.value.reason == reason
+        episode = service.establish(store, patient, found, signed, "dr-1", "nu-1", ON)
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            store.put(episode | {"careManager": {"reference": f"Practitioner/{doctor}"}} if doctor != "dr-1" else handed(episode, nurse))
+        assert refused.value.reason == reason
+
+
+def handed(episode: dict[str, Any], nurse: str) -> dict[str, Any]:
+    """The episode with another nurse."""
+    terms = [
+        one | {"valueReference": {"reference": f"Practitioner/{nurse}"}} if one["url"].endswith("home-bed-nurse") else one
+        for one in episode["extension"]
+    ]
+    return episode | {"extension": terms}
+
+
+def test_whoever_assesses_is_a_doctor(database: Database) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        patient, found, signed = prepared(store)
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            service.establish(store, patient, replace(found, doctor="nu-1"), signed, "dr-1", "nu-1", ON)
+        assert refused.value.reason == "homebed-not-a-doctor"

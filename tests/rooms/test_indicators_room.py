@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 from roomserver import room_client
+from staffed import staffed
 
 from healthsvc.contract import service as contracts
 from healthsvc.errors import NotFound
@@ -32,8 +33,8 @@ ON = date(2026, 2, 2)
 
 def district(store: Store) -> dict[str, str]:
     """Four cadres: 甲 signed and visited, 乙 (resettled) signed and not visited, 丙 neither, 丁 has died."""
-    for one in ("dr-1", "nu-1"):
-        store.put({"resourceType": "Practitioner", "id": one})
+    for one in (staffed("dr-1", "doctor"), staffed("nu-1", "nurse")):
+        store.put(one)
     names = {"甲": False, "乙": True, "丙": False, "丁": False}
     people = {
         name: str(register(store, Person(f"=测试{name}", category=Category.LIXIU, resettled=away), "urn:test").patient["id"])

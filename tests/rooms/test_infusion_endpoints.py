@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import time_machine
 from roomserver import room_client
 
 from healthsvc import clock
@@ -83,26 +84,27 @@ def test_a_course_over_http(database: Database, tmp_path: Path) -> None:
             entry |= {key: value for key, value in more.items() if key != "of_the_day"}
             return client.post(f"/api/infusion/visits/{task}/steps", json={"entry": entry, "of_the_day": more.get("of_the_day")})
 
-        assert step("arrive", 0).status_code == 201
-        assert step("puncture", 1).status_code == 422
-        assert step("identify", 2, matched=["name", "file-number"]).json()["possible"] == ["clear", "refuse"]
-        kit = ["adrenaline", "antihistamine", "dexamethasone", "oxygen-or-bag", "tourniquet", "bp-cuff"]
-        evidence = {
-            "companion": {"name_known": True, "adult": True, "confirmed_by": "nu-1", "on": tomorrow.isoformat()},
-            "double_check": {"first": "nu-1", "second": "dr-1", "at": (start - timedelta(minutes=20)).isoformat()},
-            "kit": {"on": tomorrow.isoformat(), "checked_by": "nu-1", "items": kit},
-        }
-        asked = {"entry": {"act": "clear", "at": (start + timedelta(minutes=4)).isoformat(), "by": "nu-1"}}
-        shut = [one["gate"] for one in client.post(f"/api/infusion/visits/{task}/gates", json=asked).json() if not one["open"]]
-        assert shut == ["companion", "double-check", "nurse-and-kit"]
-        assert step("clear", 5, of_the_day=evidence).status_code == 201
-        vitals = {"systolic": 130, "diastolic": 75, "pulse": 70, "temperature": "36.5", "spo2": 97}
-        assert step("measure", 8, vitals=vitals).status_code == 201
-        running = step("puncture", 10).json()
-        assert running["step"] == "running"
-        assert running["next_check"] == (start + timedelta(minutes=25)).isoformat()
-        assert step("react", 20, text="寒战").json()["possible"] == ["stop"]
-        assert client.post(f"/api/infusion/courses/{course}/stop", json={"reason": "reaction"}).json()["status"] == "stopped"
-        assert "entry" not in client.get("/api/infusion/returns", params={"patient": patient}).json()
-        assert client.post("/api/infusion/returns/nothing/confirm", json={"by": "nu-1"}).status_code == 404
-        assert "entry" not in client.get("/api/infusion/overrides").json()
+        with time_machine.travel(start + timedelta(minutes=25), tick=True):
+            assert step("arrive", 0).status_code == 201
+            assert step("puncture", 1).status_code == 422
+            assert step("identify", 2, matched=["name", "file-number"]).json()["possible"] == ["clear", "refuse"]
+            kit = ["adrenaline", "antihistamine", "dexamethasone", "oxygen-or-bag", "tourniquet", "bp-cuff"]
+            evidence = {
+                "companion": {"name_known": True, "adult": True, "confirmed_by": "nu-1", "on": tomorrow.isoformat()},
+                "double_check": {"first": "nu-1", "second": "dr-1", "at": (start - timedelta(minutes=20)).isoformat()},
+                "kit": {"on": tomorrow.isoformat(), "checked_by": "nu-1", "items": kit},
+            }
+            asked = {"entry": {"act": "clear", "at": (start + timedelta(minutes=4)).isoformat(), "by": "nu-1"}}
+            shut = [one["gate"] for one in client.post(f"/api/infusion/visits/{task}/gates", json=asked).json() if not one["open"]]
+            assert shut == ["companion", "double-check", "nurse-and-kit"]
+            assert step("clear", 5, of_the_day=evidence).status_code == 201
+            vitals = {"systolic": 130, "diastolic": 75, "pulse": 70, "temperature": "36.5", "spo2": 97}
+            assert step("measure", 8, vitals=vitals).status_code == 201
+            running = step("puncture", 10).json()
+            assert running["step"] == "running"
+            assert running["next_check"] == (start + timedelta(minutes=25)).isoformat()
+            assert step("react", 20, text="寒战").json()["possible"] == ["stop"]
+            assert client.post(f"/api/infusion/courses/{course}/stop", json={"reason": "reaction"}).json()["status"] == "stopped"
+            assert "entry" not in client.get("/api/infusion/returns", params={"patient": patient}).json()
+            assert client.post("/api/infusion/returns/nothing/confirm", json={"by": "nu-1"}).status_code == 404
+            assert "entry" not in client.get("/api/infusion/overrides").json()

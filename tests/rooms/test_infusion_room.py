@@ -211,7 +211,8 @@ def test_gates_are_asked_again_at_the_bedside(database: Database) -> None:
         patient = person(store)
         service.order_course(store, order_of(patient), **brought(patient))
         task = open_visits(store, patient, "home-infusion")[0].id
-        now = AT + timedelta(hours=1)
+    now = AT + timedelta(hours=1)
+    with database.writing(DOCTOR, at=now + timedelta(minutes=15)) as store:
         go(store, task, now, *START[:2])
         for day, reason in (
             (of_the_day(now, companion=None), "infusion-no-companion"),
@@ -238,6 +239,23 @@ def test_another_order_under_the_same_id_is_refused_not_swallowed(database: Data
         with pytest.raises(Conflict) as refused:
             service.order_course(store, order_of(patient, dose="4.0 g"), **brought(patient))
         assert refused.value.reason == "infusion-course-differs"
+
+
+def test_no_step_lies_in_the_future_and_who_was_checked_punctures(database: Database) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        patient = person(store)
+        service.order_course(store, order_of(patient), **brought(patient))
+        task = open_visits(store, patient, "home-infusion")[0].id
+    now = AT + timedelta(hours=1)
+    with database.writing(DOCTOR, at=now + timedelta(minutes=8)) as store:
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            go(store, task, now, *START[:4], (Act.PUNCTURE, 11))
+        assert refused.value.reason == "infusion-time-future"
+        go(store, task, now, *START[:4])
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            bedside.take(store, task, Entry(Act.PUNCTURE, now + timedelta(minutes=9), "nu-2"))
+        assert refused.value.reason == "infusion-other-nurse"
+        go(store, task, now, (Act.PUNCTURE, 10))
 
 
 def test_a_reaction_stops_alarms_refers_and_reports(database: Database) -> None:
@@ -274,12 +292,13 @@ def test_a_dose_is_never_made_up_for(database: Database) -> None:
         patient = person(store)
         course = service.order_course(store, order_of(patient), **brought(patient))
         first, second = (visit.id for visit in open_visits(store, patient, "home-infusion"))
-        go(store, second, AT + timedelta(hours=37), *START[:1])
     late = AT + timedelta(hours=24)
     with database.writing(DOCTOR, at=late) as store:
         assert service.miss_late(store) == [first]
         assert service.miss_late(store) == []
         assert store.read("Task", first)["statusReason"]["coding"][0]["code"] == "dose-missed"
+    with database.writing(DOCTOR, at=AT + timedelta(hours=38)) as store:
+        go(store, second, AT + timedelta(hours=37), *START[:1])
         with pytest.raises(RuleViolation) as refused, store.savepoint():
             go(store, second, AT + timedelta(hours=37), *START[1:])
         assert refused.value.reason == "infusion-dose-too-late"
@@ -329,7 +348,8 @@ def test_no_other_door_leads_past_the_gates(database: Database) -> None:
             with pytest.raises(RuleViolation) as refused, store.savepoint():
                 store.put(written)
             assert refused.value.reason == reason
-        now = AT + timedelta(hours=1)
+    now = AT + timedelta(hours=1)
+    with database.writing(DOCTOR, at=now + timedelta(minutes=5)) as store:
         record = go(store, task["id"], now, *START[:2])
         jumped = record | {
             "status": "in-progress",

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fhirserver import fhir_client
+from staffed import staffed
 
 from healthsvc import clock
 from healthsvc.fhir.conformance.operations import OPERATIONS
@@ -41,8 +42,8 @@ def today() -> date:
 @pytest.fixture
 def patient(database: Database) -> str:
     with database.writing(SYSTEM, at=clock.now()) as store:
-        for one in ("d1", "n1"):
-            store.put({"resourceType": "Practitioner", "id": one})
+        for one in (staffed("d1", "doctor"), staffed("n1", "nurse")):
+            store.put(one)
         numbers = (Identifier(CITIZEN_ID, CITIZEN),)
         file = Person("测试甲", category=Category.LIXIU, birth=date(1930, 1, 1), identifiers=numbers)
         return str(register(store, file, "urn:test").patient["id"])

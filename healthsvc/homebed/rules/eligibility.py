@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from healthsvc.errors import RuleViolation
+from healthsvc.healthfile.rules import Standing
 from healthsvc.homebed.rules.bed import Diagnosis
 from healthsvc.homebed.rules.parameters import HomeBedPolicy
 from healthsvc.homebed.rules.refusal import Finding, refuse
@@ -113,3 +114,20 @@ def check_agreement(agreement: Agreement | None, on: date, policy: HomeBedPolicy
         ),
     ]
     refuse("no home bed", tuple((code, text) for holds, code, text in found if holds))
+
+
+def staff_findings(standing: Standing | None, role: str, years: int, on: date) -> tuple[Finding, ...]:
+    """What speaks against somebody as the doctor or nurse of a bed: not in the directory, another role, or too short in the role.
+
+    ``years``: least years in clinical work (0: not asked for). Where the directory does not say since when, that is missing evidence.
+    """
+    if standing is None:
+        return ((f"homebed-{role}-unknown", f"the {role} is not in the staff directory, or has left; add the Practitioner first"),)
+    if role not in standing.roles:
+        return ((f"homebed-not-a-{role}", f"whoever is named as {role} has no registration as {role} in force in the staff directory"),)
+    known = standing.years(role, on)
+    if years and (known is None or known < years):
+        return (
+            (f"homebed-{role}-experience", f"the {role} of a home bed needs {years} years in clinical work, on record in the directory"),
+        )
+    return ()

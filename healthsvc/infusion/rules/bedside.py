@@ -142,8 +142,11 @@ def apply(
     results: Iterable[GateResult] = (),
     not_before: datetime | None = None,
     not_after: datetime | None = None,
+    now: datetime | None = None,
 ) -> Bedside:
     """Take one step.
+
+    ``now``: the moment at which it is written down; a step lies behind it, but for a device whose clock is a little fast.
 
     ``results``: the twelve gates, asked at the bedside. ``not_before``: the
     earliest moment that the gap after the dose before allows. ``not_after``: the latest start of this dose; a dose is never made up for.
@@ -160,6 +163,8 @@ def apply(
         ) from None
     if bedside.log and entry.at < bedside.log[-1].at:
         raise RuleViolation("a step cannot lie before the one it follows; mend its time", reason="infusion-time-order")
+    if now is not None and entry.at > now + timedelta(minutes=policy.clock_ahead_minutes):
+        raise RuleViolation("a step is written down when it is done; it cannot lie in the future", reason="infusion-time-future")
     if entry.act is Act.IDENTIFY and len(set(entry.matched)) < IDENTIFIERS_NEEDED:
         raise RuleViolation("identify the person by two things that agree", reason="infusion-not-identified")
     if entry.act is Act.CLEAR:
@@ -167,7 +172,7 @@ def apply(
     if entry.act in {Act.MEASURE, Act.END} and entry.vitals is None:
         raise RuleViolation(f"{entry.act} needs the vital signs", reason="infusion-vitals-missing")
     if entry.act is Act.PUNCTURE:
-        _may_start(bedside, entry.at, policy, not_before, not_after)
+        _may_start(bedside, entry, policy, not_before, not_after)
     if entry.act is Act.OBSERVE:
         _observed(bedside, entry.at, policy)
     if entry.act in {Act.REFUSE, Act.REACT, Act.REFER, Act.REPORT} and not entry.text.strip():
@@ -215,8 +220,12 @@ def _all_open(results: Iterable[GateResult]) -> None:
             raise RuleViolation(f"gate {gate} is shut: {result.text}", reason=result.reason)
 
 
-def _may_start(bedside: Bedside, at: datetime, policy: InfusionPolicy, not_before: datetime | None, not_after: datetime | None) -> None:
-    cleared, measured = bedside.last(Act.CLEAR), bedside.last(Act.MEASURE)
+def _may_start(bedside: Bedside, entry: Entry, policy: InfusionPolicy, not_before: datetime | None, not_after: datetime | None) -> None:
+    cleared, measured, at = bedside.last(Act.CLEAR), bedside.last(Act.MEASURE), entry.at
+    if cleared is not None and cleared.by != entry.by:
+        raise RuleViolation(
+            "the gates were asked for another nurse; who punctures is who was found qualified", reason="infusion-other-nurse"
+        )
     if cleared is None or at - cleared.at > timedelta(minutes=policy.clear_valid_minutes):
         raise RuleViolation(
             f"the gates were asked more than {policy.clear_valid_minutes} minutes ago; refuse this visit or begin it anew",

@@ -35,3 +35,4 @@ class InfusionPolicy:
     gap_slack_share: float
     start_limits: dict[str, Any]
     clear_valid_minutes: int
+    clock_ahead_minutes: int
