@@ -55,6 +55,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
     from healthsvc.circle import endpoints as circle
     from healthsvc.contract import endpoints as contract
     from healthsvc.dayplan import endpoints as dayplan
+    from healthsvc.documents import endpoints as documents
     from healthsvc.emergency import endpoints as emergency
     from healthsvc.greenchannel import endpoints as greenchannel
     from healthsvc.healthfile import endpoints as healthfile
@@ -70,7 +71,21 @@ def _mount(app: FastAPI, installation: Installation) -> None:
     install_errors(app)
     app.include_router(_operations(installation))
     app.include_router(rest_router(installation.settings), prefix="/fhir")
-    for room in (healthfile, greenchannel, circle, visit, checkup, referral, infusion, homebed, contract, emergency, dayplan, indicators):
+    for room in (
+        documents,
+        healthfile,
+        greenchannel,
+        circle,
+        visit,
+        checkup,
+        referral,
+        infusion,
+        homebed,
+        contract,
+        emergency,
+        dayplan,
+        indicators,
+    ):
         app.include_router(room.router)
     install_pages(app)
     install_headers(app)

@@ -20,6 +20,7 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
     database: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the data directory")
+    signing_keys: Path | None = Field(None, description="Directory of the keys that seal documents; unset: DATA/signing-keys")
     zone: str = Field(clock.DEFAULT_ZONE, description="Zone in which dates without a zone are meant (IANA name)")
     jurisdiction: str = Field("CN", description="Jurisdiction whose policy parameters apply, for example CN-330200")
     site_name: str = Field("社区卫生服务中心", description="Name of the centre as shown on pages and cards")

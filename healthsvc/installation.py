@@ -49,8 +49,9 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     except OSError as error:
         raise Unavailable(f"the data directory cannot be made: {error.strerror}; name another one with --data") from None
     policy = load_policy(settings.data / "policy", settings.jurisdiction)
+    keys = settings.signing_keys or settings.data / "signing-keys"
     try:
-        database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone)
+        database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone, signing_keys=keys)
     except DBAPIError as error:
         raise Unavailable(f"the database cannot be opened: {' '.join(str(error.orig).split())[:200]}") from None
     except (ArgumentError, ImportError) as error:  # the url may carry a password: only the kind of fault is told

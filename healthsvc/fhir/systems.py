@@ -15,6 +15,8 @@ LIXIU_CERTIFICATE = f"{BASE}/NamingSystem/lixiu-certificate"
 UNVERIFIED_CITIZEN_ID = f"{BASE}/NamingSystem/citizen-id-unverified"
 CONTRACT_NUMBER = f"{BASE}/NamingSystem/contract-number"
 
+DOCUMENT_SHA256 = f"{BASE}/NamingSystem/document-sha256"
+
 
 def hospital_number(hospital: str) -> str:
     """Identifier system of the patient numbers that one hospital gives out (``hospital`` is the link profile's hospital code)."""

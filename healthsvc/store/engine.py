@@ -45,6 +45,8 @@ class Database:
         """The index entries of a resource, dates without a zone meant in the zone of this database."""
         self.policy = policy
         self.zone = zone
+        self.signing_keys: Path | None = None
+        """Folder of the keys that seal documents; it is no part of the database."""
         self.terms = Terms()
         self.reads = audit.ReadLog(self._append_acts)
         self._validate = validate
@@ -64,12 +66,14 @@ class Database:
         zone: str = clock.DEFAULT_ZONE,
         language: Language | None = None,
         validate: Validate | None = None,
+        signing_keys: Path | None = None,
     ) -> Self:
         """Connect and bring the tables up to date.
 
         Args:
             url: SQLAlchemy URL, ``sqlite:///path`` or ``postgresql+psycopg://...``.
             language: what the store needs to know of FHIR; the packaged R4 registry unless told otherwise.
+            signing_keys: folder of the keys that seal documents; beside the file of an embedded database unless told otherwise.
             validate: what refuses invalid resources; the packaged R4 validation unless told otherwise.
         """
         packaged = None
@@ -88,6 +92,9 @@ class Database:
         database = cls(engine, language=language, rooms=rooms, policy=policy or load_policy(), zone=zone, validate=validate)
         if packaged is not None:
             database.extract = partial(packaged.extract, zone=zone)
+        database.signing_keys = signing_keys or (
+            Path(engine.url.database or "").parent / "signing-keys" if url.startswith("sqlite") else None
+        )
         database.migrate()
         with engine.connect() as connection:
             database.terms.load(connection)

@@ -1,7 +1,8 @@
 """Fetch the pages' third-party scripts: ``python -m healthsvc.web.assets``.
 
 ``package.json`` and its lock name them; npm (the system's, else that of the nodejs wheel) fetches and verifies them; the few files that
-pages need are copied with their licences to ``static/vendor``, which is not committed but is part of a built wheel.
+pages need are copied with their licences to ``static/vendor``, and the fonts of printed documents to ``healthsvc/documents/fonts``; neither
+is committed, both are part of a built wheel.
 """
 
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 VENDOR = HERE / "static" / "vendor"
+FONTS = HERE.parent / "documents" / "fonts"
 TEST_PARTS = HERE.parents[1] / "build" / "web"
 """Where a source tree keeps what only the tests need (axe-core)."""
 
@@ -22,12 +24,19 @@ _FILES = {
     "leaflet.css": "leaflet/dist/leaflet.css",
     "leaflet.LICENSE.txt": "leaflet/LICENSE",
 }
+_FONT = "@expo-google-fonts/noto-sans-sc"
+_FONT_FILES = {
+    "NotoSansSC-Regular.ttf": f"{_FONT}/400Regular/NotoSansSC_400Regular.ttf",
+    "NotoSansSC-Bold.ttf": f"{_FONT}/700Bold/NotoSansSC_700Bold.ttf",
+    "NotoSansSC.LICENSE.txt": f"{_FONT}/LICENSE_FONT",
+}
 _TEST_FILES = {"axe.min.js": "axe-core/axe.min.js"}
 
 
 def missing() -> list[str]:
-    """Names of the files that pages need and that have not been fetched."""
-    return [name for name in _FILES if not (VENDOR / name).is_file()]
+    """Names of the files that pages and printed documents need and that have not been fetched."""
+    wanted = {VENDOR: _FILES, FONTS: _FONT_FILES}
+    return [name for folder, files in wanted.items() for name in files if not (folder / name).is_file()]
 
 
 def fetch(*, with_tests: bool) -> list[Path]:
@@ -44,6 +53,7 @@ def fetch(*, with_tests: bool) -> list[Path]:
         _npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", *omit], Path(folder))
         modules = Path(folder) / "node_modules"
         written = [_copy(modules / source, VENDOR / name) for name, source in _FILES.items()]
+        written += [_copy(modules / source, FONTS / name) for name, source in _FONT_FILES.items()]
         if with_tests:
             written += [_copy(modules / source, TEST_PARTS / name) for name, source in _TEST_FILES.items()]
     return written
@@ -82,7 +92,7 @@ def main() -> int:
     except (OSError, subprocess.CalledProcessError) as error:
         sys.stderr.write(f"the pages' scripts could not be fetched: {error}\n")
         return 1
-    sys.stdout.write(f"{len(written)} files in {VENDOR.relative_to(HERE.parents[1])}\n")
+    sys.stdout.write(f"{len(written)} files in {VENDOR.relative_to(HERE.parents[1])} and {FONTS.relative_to(HERE.parents[1])}\n")
     return 0
 
 

@@ -15,6 +15,7 @@ from fhirserver import fhir_client
 
 from healthsvc import clock
 from healthsvc.contract import service as contracts
+from healthsvc.documents import Document, freeze
 from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.systems import CITIZEN_ID, code_system, extension
@@ -144,7 +145,9 @@ def filled(database: Database) -> dict[str, Resource]:
         flag = channels.grant(store, id, TODAY)
         store.put({"resourceType": "Organization", "id": "h1", "name": "示范医院"})
         referred = referrals.refer(store, id, Reason.NEEDS_TEST, "Organization/h1", "Practitioner/d1")
+        paper = freeze(store, Document("建床协议书", (), NOW), kind="home-bed-agreement", patient=id)
         return {
+            "frozen": paper.reference, "bytes": store.read("Binary", f"{paper.id}-pdf"),
             "patient": store.read("Patient", id), "young": store.read("Patient", str(young["id"])), "contract": contract, "ended": ended,
             "bed": bed, "course": course, "late": late, "done": made.task, "made": made.encounter, "plain": plain, "other": other,
             "planned": store.read("Task", str(planned["id"])), "encounter": store.read("Encounter", "visit-planned"), "flag": flag,
@@ -249,6 +252,15 @@ TRIES: dict[str, tuple[Any, str]] = {
     ),
     "a referral is deleted": (lambda it: (it["referral"], None), "referral-keep"),
     "a referral becomes something else": (lambda it: (it["referral"], it["referral"] | {"code": {"text": "x"}}), "referral-keep"),
+    "a frozen document says something else": (lambda it: (it["frozen"], it["frozen"] | {"date": noon(1)}), "document-frozen"),
+    "a frozen document loses its seal": (
+        lambda it: (it["frozen"], without(it["frozen"], "extension", "meta")),
+        "document-frozen",
+    ),
+    "a frozen document is deleted": (lambda it: (it["frozen"], None), "document-frozen"),
+    "the bytes of a frozen document are changed": (lambda it: (it["bytes"], it["bytes"] | {"data": "AAAA"}), "document-frozen"),
+    "the bytes of a frozen document are deleted": (lambda it: (it["bytes"], None), "document-frozen"),
+    "a document that somebody else sealed": (lambda it: (None, it["frozen"] | {"id": "forged"}), "document-seal"),
     "a second active contract": (lambda it: (None, it["contract"] | {"id": "second"}), "contract-second-active"),
     "a contract that nobody signed": (
         lambda it: (None, without(it["contract"], "signer") | {"id": "second", "subject": [ref(it["young"])]}),

@@ -94,6 +94,11 @@ PERSON: tuple[CodeTable, ...] = (
         checkup-district | 提醒区主管部门体检已逾期 | The district is told that a checkup is late
     """, closed=False),
     codes("contract-package", "服务包", "Service package", "", closed=False),
+    codes("document-kind", "冻结文书类型", "Kind of frozen document", """
+        contract           | 家庭医生签约服务协议 | Family-doctor contract
+        contact-card       | 联系卡 | Contact card
+        home-bed-agreement | 家庭病床建床协议书 | Home-bed agreement
+    """, closed=False),
     codes("consent-kind", "知情同意类型", "Kind of consent", """
         home-bed | 家庭病床服务协议 | Home-bed agreement
         infusion | 上门输液知情同意 | Consent to infusion at home

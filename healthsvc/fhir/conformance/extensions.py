@@ -44,6 +44,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("contract-ended-on", "解约日期", "Day on which the contract ended", ("Contract",), DATE),
     Extension("contract-predecessor", "前一份协议", "The contract before", ("Contract",), LINK, targets=("Contract",)),
     Extension("signature-kind", "签字方式", "How the signature was made", ("Signature", "Consent"), CODE, codes="signature-kind"),
+    Extension("document-seal", "文书封存签名", "Seal of a frozen document", ("DocumentReference",), ("Signature",)),
     Extension("proxy-relation", "代签人关系", "Relation of the proxy", ("Signature",), TEXT),
     Extension("signer", "签字人", "Who signed: patient, family or guardian", ("Consent",), CODE),
     Extension("signer-relation", "签字人关系", "Relation of the signer", ("Consent",), TEXT),

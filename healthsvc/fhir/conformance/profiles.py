@@ -203,6 +203,18 @@ DAY_PLAN = Profile(
     ),
     {"dayplan-figures": "1..1", "dayplan-route": "0..*"},
 )  # fmt: skip
+FROZEN_DOCUMENT = Profile(
+    "frozen-document", "DocumentReference", "冻结文书", "Frozen document",
+    (
+        Rule("identifier", 1, short="SHA-256 of the bytes"),
+        Rule("status", 1, values=("current", "superseded", "entered-in-error")),
+        Rule("docStatus", 1, values=("final",)),
+        Rule("type", 1, codes="document-kind", short="文书类型 Kind"),
+        Rule("subject", 1, targets=PEOPLE, short="服务对象 The person"),
+        Rule("content", 1, "1", short="PDF/A, in a Binary that is frozen too"),
+    ),
+    {"document-seal": "1..1"},
+)  # fmt: skip
 PROFILES: tuple[Profile, ...] = (
     CADRE_PATIENT,
     FAMILY_DOCTOR_CONTRACT,
@@ -217,5 +229,6 @@ PROFILES: tuple[Profile, ...] = (
     REFERRAL_REQUEST,
     SIGNED_CONSENT,
     CARE_PAIR,
+    FROZEN_DOCUMENT,
     DAY_PLAN,
 )
