@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -42,6 +43,7 @@ class Account:
     name: str
     roles: tuple[str, ...]
     practitioner: str | None
+    areas: tuple[str, ...] | None
     active: bool
     must_change: bool
     locked: bool
@@ -69,6 +71,7 @@ def create_user(
     *,
     name: str = "",
     practitioner: str | None = None,
+    areas: Iterable[str] | None = None,
     password: str | None = None,
     must_change: bool | None = None,
 ) -> str:
@@ -78,6 +81,7 @@ def create_user(
         login: 2 to 32 letters, digits, dots, dashes; stored in lower case.
         role: role code, or several separated by commas; see :class:`healthsvc.access.rules.Role`.
         practitioner: ``Practitioner/id`` of the member of the staff, so that "my day" is known.
+        areas: ``Organization/id`` whose people the account looks after; None: everybody of this installation.
         password: None makes a random one.
         must_change: whether the person chooses another one at the first sign-in; None: yes, if it is a random one.
 
@@ -96,8 +100,9 @@ def create_user(
     now = micros(store.at)
     store.connection.execute(
         insert(USER).values(
-            login=login, name=name.strip() or login, roles=" ".join(codes), practitioner=practitioner, password=_HASHER.hash(password),
-            must_change=must_change, active=True, failed=0, locked_until=0, created=now, changed=now,
+            login=login, name=name.strip() or login, roles=" ".join(codes), practitioner=practitioner,
+            areas=rules.joined_areas(areas), password=_HASHER.hash(password), must_change=must_change, active=True, failed=0,
+            locked_until=0, created=now, changed=now,
         )
     )  # fmt: skip
     store.audit("user-create", f"user/{login}")
@@ -114,7 +119,16 @@ def accounts(store: Store) -> list[Account]:
     """All accounts by login."""
     now = micros(store.at)
     return [
-        Account(r.login, r.name, tuple(r.roles.split()), r.practitioner, r.active, r.must_change, r.locked_until > now)
+        Account(
+            r.login,
+            r.name,
+            tuple(r.roles.split()),
+            r.practitioner,
+            None if r.areas is None else tuple(r.areas.split()),
+            r.active,
+            r.must_change,
+            r.locked_until > now,
+        )
         for r in store.connection.execute(select(USER).order_by(USER.c.login))
     ]
 
@@ -139,6 +153,13 @@ def change_own_password(database: Database, login: str, old: str, new: str, acto
         raise RuleViolation("the new password is the present one; choose another", reason="password-unchanged")
     with database.writing(actor, at=at) as store:
         set_password(store, login, new)
+
+
+def set_areas(store: Store, login: str, areas: Iterable[str] | None) -> None:
+    """Say whose people an account looks after (``Organization/id``; None: everybody); its open sessions see the change at once."""
+    if store.connection.execute(update(USER).where(USER.c.login == login).values(areas=rules.joined_areas(areas))).rowcount == 0:
+        raise NotFound("there is no such account")
+    store.audit("user-areas", f"user/{login}")
 
 
 def set_active(store: Store, login: str, active: bool) -> None:

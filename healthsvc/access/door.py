@@ -19,8 +19,10 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from healthsvc import clock
 from healthsvc.access import rules
+from healthsvc.access.glass import open_glass
 from healthsvc.access.rules import Action, SessionLife
 from healthsvc.access.sessions import Session, find_session
+from healthsvc.access.sight import restriction_of
 from healthsvc.access.tokens import KNOWN, principal_of
 from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn
@@ -78,7 +80,7 @@ async def who_is_there(request: Request) -> Who:
     if session.must_change and not request.url.path.startswith(("/account/", "/sign-out", "/static/")):
         raise Forbidden("choose a new password first", reason="password-must-change")
     door = "rest" if request.url.path.startswith("/fhir") else "page"
-    return Who(Actor(session.practitioner or f"user/{session.login}", session.name, session.roles, door), session)
+    return Who(Actor(session.practitioner or f"user/{session.login}", session.name, session.roles, door, session.areas), session)
 
 
 async def _by_token(request: Request, scheme: str, secret: str) -> Who:
@@ -141,7 +143,8 @@ async def open_reading(request: Request, who: Signed) -> AsyncIterator[Store]:
     """A snapshot in the name of whoever asks; needs ``read-clinical`` unless the route says :func:`needs`."""
     _granted(request, who, Action.READ_CLINICAL)
     database: Database = request.app.state.database
-    async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(reading_as(database, who.actor)) as store:
+    whole = _whole(request)
+    async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(reading_as(database, who.actor, whole)) as store:
         yield store
 
 
@@ -154,7 +157,8 @@ async def open_writing(request: Request, who: Signed) -> AsyncIterator[Store]:
     database: Database = request.app.state.database
     # writers queue here and not in threads: forty threads waiting for the one that writes would leave it none to run in
     writers = 1 if database.engine.dialect.name == "sqlite" else _WRITERS
-    async with _gate(request, "writing_gate", writers), contextmanager_in_threadpool(writing_as(database, who.actor)) as store:
+    whole = _whole(request)
+    async with _gate(request, "writing_gate", writers), contextmanager_in_threadpool(writing_as(database, who.actor, whole)) as store:
         yield store
 
 
@@ -166,22 +170,29 @@ def known_bearer(database: Database, authorization: str) -> Actor | None:
 
 def narrowed(store: Store) -> Store:
     """The store under what its actor may see: every way to open or hand on a store in somebody's name passes here."""
+    actor = store.actor
+    store.restrict = None if actor.areas is None else restriction_of(actor, store.at, open_glass(store))
     return store
 
 
 @contextmanager
-def reading_as(database: Database, actor: Actor) -> Iterator[Store]:
-    """A snapshot in somebody's name."""
+def reading_as(database: Database, actor: Actor, whole: bool = False) -> Iterator[Store]:
+    """A snapshot in somebody's name; ``whole``: not narrowed to whom they look after."""
     with database.reading(actor, at=clock.now()) as store:
-        yield narrowed(store)
+        yield store if whole else narrowed(store)
 
 
 @contextmanager
-def writing_as(database: Database, actor: Actor) -> Iterator[Store]:
-    """A transaction in somebody's name."""
+def writing_as(database: Database, actor: Actor, whole: bool = False) -> Iterator[Store]:
+    """A transaction in somebody's name; ``whole``: not narrowed to whom they look after."""
     # the moment is taken when the turn has come, so that times rise with versions
     with database.writing(actor, at=clock.now()) as store:
-        yield narrowed(store)
+        yield store if whole else narrowed(store)
+
+
+def _whole(request: Request) -> bool:
+    """The window answers one question about anybody, so it is not narrowed to an area."""
+    return getattr(request.state, "granted", None) is Action.WINDOW
 
 
 def _gate(request: Request, name: str, width: int) -> anyio.Semaphore:

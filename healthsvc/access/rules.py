@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +35,8 @@ class Action(StrEnum):
     FIGURES = "figures"
     OPERATE = "operate"
     AUDIT = "audit"
+    REVIEW = "review"
+    """Judge emergency looks of others."""
     ADMIN = "admin"
     DIRECTORY = "directory"
     """Read what names no cadre: stations, staff, code systems, the capability statement."""
@@ -45,13 +48,13 @@ PERMITS: dict[Role, frozenset[Action]] = {
     Role.DOCTOR: _CARE | {Action.PLAN},
     Role.NURSE: _CARE,
     Role.COORDINATOR: _CARE | {Action.PLAN},
-    Role.CENTRE_HEAD: _CARE | {Action.PLAN, Action.OPERATE},
+    Role.CENTRE_HEAD: _CARE | {Action.PLAN, Action.OPERATE, Action.REVIEW},
     Role.BUREAU: frozenset({Action.DIRECTORY, Action.FIGURES}),
     Role.HOSPITAL_WINDOW: frozenset({Action.WINDOW}),
     Role.OPERATOR: frozenset({Action.DIRECTORY, Action.OPERATE}),
-    Role.AUDITOR: frozenset({Action.DIRECTORY, Action.AUDIT}),
+    Role.AUDITOR: frozenset({Action.DIRECTORY, Action.AUDIT, Action.REVIEW}),
     Role.ADMIN: frozenset(Action),
-    Role.SYSTEM: frozenset(Action) - {Action.ADMIN, Action.AUDIT},
+    Role.SYSTEM: frozenset(Action) - {Action.ADMIN, Action.AUDIT, Action.REVIEW},
 }
 """The one table of rights: role -> what it may do."""
 
@@ -108,6 +111,31 @@ def role(text: str) -> Role:
         raise Invalid(f"there is no role {text[:40]!r}; the roles are {', '.join(Role)}") from None
 
 
+_AREA = re.compile(r"Organization/[A-Za-z0-9\-.]{1,64}")
+
+
+def joined_areas(areas: Iterable[str] | None) -> str | None:
+    """Areas as they are stored, in order and once each; None: everybody.
+
+    Raises:
+        Invalid: one of them is not a reference to an Organization, or none is named (that would be an account that sees nobody).
+    """
+    if areas is None:
+        return None
+    wanted = sorted({one.strip() for one in areas if one.strip()})
+    wrong = next((one for one in wanted if not _AREA.fullmatch(one)), None)
+    if wrong is not None:
+        raise Invalid(f"an area is written Organization/ID, not {wrong[:80]!r}")
+    if not wanted:
+        raise Invalid("name at least one area as Organization/ID, or leave areas out so that everybody is seen")
+    return " ".join(wanted)
+
+
+def held_areas(stored: str | None) -> frozenset[str] | None:
+    """The areas of a stored account or token; None: everybody."""
+    return None if stored is None else frozenset(stored.split())
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """The policy values of sign-in (access.toml)."""
@@ -119,6 +147,14 @@ class AccessPolicy:
     source_minutes: int
     token_days: int
     token_days_longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class GlassPolicy:
+    """The policy values of an emergency look (access.toml)."""
+
+    glass_minutes: int
+    glass_reason_length: int
 
 
 _LOGIN = re.compile(r"[a-z][a-z0-9._-]{1,31}")

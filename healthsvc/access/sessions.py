@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
-from healthsvc.access.rules import SessionLife
+from healthsvc.access.rules import SessionLife, held_areas
 from healthsvc.store import SYSTEM, Actor, Database, Store
 from healthsvc.store.access_tables import SessionRow, UserRow
 from healthsvc.store.stored import micros, moment
@@ -28,6 +28,7 @@ class Session:
     practitioner: str | None
     csrf: str
     must_change: bool
+    areas: frozenset[str] | None = None
 
 
 def digest(token: str) -> bytes:
@@ -55,7 +56,8 @@ def find_session(database: Database, token: str, life: SessionLife, *, at: datet
     if (at - moment(row.seen)).total_seconds() >= TOUCH_SECONDS:
         with database.writing(SYSTEM, at=at) as store:
             store.connection.execute(update(_SESSION).where(_SESSION.c.hash == digest(token)).values(seen=micros(at)))
-    return Session(row.login, row.name, frozenset(row.roles.split()), row.practitioner, row.csrf, row.must_change)
+    roles, areas = frozenset(row.roles.split()), held_areas(row.areas)
+    return Session(row.login, row.name, roles, row.practitioner, row.csrf, row.must_change, areas)
 
 
 def sign_out(database: Database, token: str, actor: Actor, *, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -35,13 +36,14 @@ class Token:
     revoked: datetime | None
 
 
-def issue_token(store: Store, role: str, name: str = "", days: int | None = None) -> str:
+def issue_token(store: Store, role: str, name: str = "", days: int | None = None, areas: Iterable[str] | None = None) -> str:
     """Make a bearer token and return it, the only time it can be seen.
 
     Args:
         role: role code, see :class:`healthsvc.access.rules.Role`.
         name: what it is for (a system, a script); shown in lists and in the audit.
         days: life in days; None takes the policy's ``access.token_days``.
+        areas: ``Organization/id`` whose people it may see; None: everybody.
 
     Raises:
         Invalid: unknown role, or a life that the policy does not allow.
@@ -54,7 +56,7 @@ def issue_token(store: Store, role: str, name: str = "", days: int | None = None
     made = store.connection.execute(
         insert(_TOKEN).values(
             hash=digest(secret), name=name.strip()[:80] or code, role=code, created=micros(store.at),
-            expires=micros(store.at + timedelta(days=days)), revoked=None,
+            expires=micros(store.at + timedelta(days=days)), areas=rules.joined_areas(areas), revoked=None,
         )
     )  # fmt: skip
     store.audit("token-issue", f"token/{made.inserted_primary_key[0] if made.inserted_primary_key else 0}")
@@ -89,7 +91,7 @@ def principal_of(database: Database, secret: str, *, at: datetime) -> Actor | No
         row = store.connection.execute(select(_TOKEN).where(_TOKEN.c.hash == digest(secret))).first()
     if row is None or row.revoked is not None or micros(at) >= row.expires:
         return None
-    actor = Actor(f"token/{row.id}", row.name, frozenset({row.role}), "rest")
+    actor = Actor(f"token/{row.id}", row.name, frozenset({row.role}), "rest", rules.held_areas(row.areas))
     KNOWN.put(database, secret, actor)
     return actor
 

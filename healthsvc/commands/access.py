@@ -13,12 +13,15 @@ audit = typer.Typer(no_args_is_help=True, help="The record of who did what.")
 
 Roles = Annotated[str, typer.Option("--role", help="One of: " + ", ".join(sorted(str(role) for role in Role)))]
 
+Areas = Annotated[list[str] | None, typer.Option("--area", help="Organization/ID whose people it sees; repeat it; default: everybody")]
+
 
 def token(
     role: Roles,
     data: Data = None,
     name: Annotated[str, typer.Option("--name", help="What it is for; shown in lists and in the audit")] = "",
     days: Annotated[int | None, typer.Option("--days", help="Life in days; default: the policy's")] = None,
+    areas: Areas = None,
     json: Json = False,
 ) -> None:
     """Print a bearer token for the API. It is shown once; what is stored is its hash."""
@@ -26,7 +29,7 @@ def token(
     from healthsvc.commands.actor import COMMAND
 
     with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
-        secret = issue_token(store, role, name, days)
+        secret = issue_token(store, role, name, days, areas)
     show_json({"token": secret, "role": role}) if json else typer.echo(secret)
 
 
@@ -37,6 +40,7 @@ def add_user(
     data: Data = None,
     name: Annotated[str, typer.Option("--name", help="Name shown on pages")] = "",
     practitioner: Annotated[str | None, typer.Option("--practitioner", help="Practitioner/ID of a doctor or nurse")] = None,
+    areas: Areas = None,
     json: Json = False,
 ) -> None:
     """Make an account and print its first password, which must be changed at the first sign-in."""
@@ -44,7 +48,7 @@ def add_user(
     from healthsvc.commands.actor import COMMAND
 
     with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
-        password = create_user(store, login, role, name=name, practitioner=practitioner)
+        password = create_user(store, login, role, name=name, practitioner=practitioner, areas=areas)
     show_json({"login": login, "password": password}) if json else out.print(f"{login}: {password}", markup=False)
 
 

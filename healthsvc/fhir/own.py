@@ -67,6 +67,14 @@ def rows() -> list[list[Any]]:
             "签约医生 | Doctor who signed",
             ["Practitioner", "PractitionerRole"],
         ),
+        row(
+            "Contract-paired-nurse",
+            "paired-nurse",
+            "reference",
+            f"Contract.extension('{extension('paired-nurse')}').value",
+            "结对护士 | Nurse paired with the doctor",
+            ["Practitioner", "PractitionerRole"],
+        ),
         row("Task-window", "window", "date", "Task.restriction.period", "服务窗口 | From when until when it may be done"),
     ]
 

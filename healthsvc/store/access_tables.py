@@ -16,6 +16,8 @@ class UserRow(SQLModel, table=True):
     """Role codes, separated by blanks."""
     practitioner: str | None = Field(default=None, sa_column=Column(String))
     """``Practitioner/x`` where the account belongs to a member of the staff."""
+    areas: str | None = Field(default=None, sa_column=Column(String))
+    """``Organization/x`` whose people the account looks after, separated by blanks; NULL: everybody."""
     password: str = Field(sa_column=Column(String, nullable=False))
     """argon2id in its own text form."""
     must_change: bool = Field(sa_column=Column(Boolean, nullable=False))
@@ -49,6 +51,8 @@ class TokenRow(SQLModel, table=True):
     role: str = Field(sa_column=Column(String, nullable=False))
     created: int = Field(sa_column=Column(BigInteger, nullable=False))
     expires: int = Field(sa_column=Column(BigInteger, nullable=False))
+    areas: str | None = Field(default=None, sa_column=Column(String))
+    """As of an account."""
     revoked: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
@@ -61,3 +65,20 @@ class AttemptRow(SQLModel, table=True):
     source: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """SHA-256 of the network address."""
     at: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class GlassRow(SQLModel, table=True):
+    """Somebody looked past their area at one person, why and until when, and what a reviewer said of it."""
+
+    __tablename__ = "access_glass"
+    __table_args__ = (Index("ix_access_glass_actor", "actor", "until"), Index("ix_access_glass_reviewed", "reviewed", "at"))
+    id: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
+    actor: str = Field(sa_column=Column(String, nullable=False))
+    patient: str = Field(sa_column=Column(String(64), nullable=False))
+    reason: str = Field(sa_column=Column(String, nullable=False))
+    at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    until: int = Field(sa_column=Column(BigInteger, nullable=False))
+    reviewer: str | None = Field(default=None, sa_column=Column(String))
+    reviewed: int | None = Field(default=None, sa_column=Column(BigInteger))
+    justified: bool | None = Field(default=None, sa_column=Column(Boolean))
+    note: str | None = Field(default=None, sa_column=Column(String))

@@ -22,6 +22,8 @@ class Actor:
     roles: frozenset[str] = field(default_factory=frozenset)
     door: str = "system"
     """Through which door it came: rest, page, hl7, command, timer, system."""
+    areas: frozenset[str] | None = None
+    """``Organization/x`` whose people it looks after; None: everybody in this installation."""
 
 
 SYSTEM = Actor("system", "healthsvc", frozenset({"system"}))

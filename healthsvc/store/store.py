@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, delete, select, text
 
 from healthsvc.clock import zone
-from healthsvc.errors import Conflict, Gone, Invalid, NotFound, PreconditionFailed, Unavailable
+from healthsvc.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed, Unavailable
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.policy import Policy
 from healthsvc.store import writes
 from healthsvc.store.audit import Act
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
-from healthsvc.store.stored import Stored, micros
+from healthsvc.store.stored import Stored, bare_of, micros, stamped
 from healthsvc.store.tables import ClaimRow
 from healthsvc.store.terms import OpenTerms
 
@@ -44,7 +44,8 @@ class Store:
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
         self.restrict: Restrict | None = None
-        """What the actor may see of a resource type (set by the door); None: everything. The REST API searches and reads under it."""
+        """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
+        this store passes it; only the rooms' rules look past it (:meth:`wholly`)."""
         self.is_undoing = False
         """A step that was taken by mistake is being put back: a life may run backwards now; what only one may hold still holds."""
 
@@ -54,7 +55,24 @@ class Store:
         """The current version as stored, a deletion too; None where there never was one."""
         term = self.terms.find(type)
         found = None if term is None else writes.read_current(self.connection, term, type, id)
-        return found[0] if found else None
+        return found[0] if found and self.sees(found[0]) else None
+
+    def sees(self, stored: Stored) -> bool:
+        """Whether the actor may see what is stored."""
+        if self.restrict is None:
+            return True
+        from healthsvc.store.search import may_see
+
+        return may_see(self, stored, self.restrict)
+
+    @contextmanager
+    def wholly(self) -> Iterator[None]:
+        """Inside, the store is whole: for rules that must not miss what the actor may not see (who holds a bed, how many have signed)."""
+        held, self.restrict = self.restrict, None
+        try:
+            yield
+        finally:
+            self.restrict = held
 
     def read(self, type: str, id: str) -> Resource:
         """The current version.
@@ -101,13 +119,13 @@ class Store:
         """Search as a FHIR client does; ``query`` is a query string or its pairs."""
         from healthsvc.store.search import search
 
-        return search(self, type, query)
+        return search(self, type, query, restrict=self.restrict)
 
     def select(self, type: str, /, **params: Any) -> list[Resource]:
         """All matches, for the rooms: ``select("Task", patient=id, status=["requested", "accepted"])``; ``a_b`` means ``a-b``."""
         from healthsvc.store.search import select_all
 
-        return select_all(self, type, params)
+        return select_all(self, type, params, self.restrict)
 
     def first(self, type: str, /, **params: Any) -> Resource | None:
         """The first match, or None."""
@@ -141,11 +159,12 @@ class Store:
             raise Invalid(f"{type!r} is not a FHIR R4 resource type", path="resourceType")
         if not isinstance(id, str):
             raise Invalid("the resource has no id to be stored under", path=f"{type}.id")
-        bare = _bare(resource)
+        bare = bare_of(resource)
         digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
         term = self.terms.intern(type)
         current = writes.read_current(self.connection, term, type, id, to_change=True)
         old, old_digest = current or (None, None)
+        self._must_be_seen(old)
         self._check_version(old, if_match)
         if old is not None and not old.deleted and old_digest == digest:
             return old
@@ -157,7 +176,7 @@ class Store:
             old, _ = again or current
         version = 1 if old is None else old.version + 1
         updated = micros(self.at)
-        body = dumps(self._stamped(bare, version))
+        body = dumps(stamped(bare, version, self.at.astimezone(self.zone)))
         if old is None:
             pk = writes.insert_current(self.connection, type=term, id=id, version=version, updated=updated, hash=digest, body=body)
         else:
@@ -167,12 +186,15 @@ class Store:
         entries = self.database.extract(bare)
         writes.write_index(self.connection, self.terms, type, pk, entries)
         self._note("create" if version == 1 else "update", f"{type}/{id}", version, entries.patients)
-        return Stored(pk, type, id, version, updated, False, body)
+        stored = Stored(pk, type, id, version, updated, False, body)
+        self._must_be_seen(stored)
+        return stored
 
     def delete(self, type: str, id: str, if_match: int | None = None) -> Stored | None:
         """Delete: reading it says Gone from now on, its history stays. Deleting what is not there changes nothing."""
         self._must_be_writable()
         old = self._held(type, id)
+        self._must_be_seen(old)
         self._check_version(old, if_match)
         if old is None or old.deleted:
             return old
@@ -255,24 +277,16 @@ class Store:
             there = "nothing is there" if old is None else f"the current version is {old.version}"
             raise PreconditionFailed(f"If-Match asks for version {if_match}, but {there}; read it again and repeat the change")
 
-    def _admit(self, type: str, old: Resource | None, new: Resource | None) -> None:
-        for room in self.database.rooms_of(type):
-            room.admit(old, new, self)
+    def _must_be_seen(self, stored: Stored | None) -> None:
+        """Nobody changes what they may not see, or moves a record out of or into it."""
+        if stored is not None and not stored.deleted and not self.sees(stored):
+            raise Forbidden("this record belongs to somebody whom you do not look after", reason="compartment")
 
-    def _stamped(self, bare: Resource, version: int) -> Resource:
-        stamp = {"versionId": str(version), "lastUpdated": self.at.astimezone(self.zone).isoformat(timespec="milliseconds")}
-        head = {"resourceType": bare["resourceType"], "id": bare["id"], "meta": {**bare.get("meta", {}), **stamp}}
-        return head | {key: value for key, value in bare.items() if key not in head}
+    def _admit(self, type: str, old: Resource | None, new: Resource | None) -> None:
+        with self.wholly():
+            for room in self.database.rooms_of(type):
+                room.admit(old, new, self)
 
     def _note(self, action: str, subject: str, version: int, patients: Sequence[str]) -> None:
         patient = patients[0] if patients else None
         self.acts.append(Act(micros(self.at), self.actor.id, self.actor.door, action, subject, version, patient, "success", None))
-
-
-def _bare(resource: Resource) -> Resource:
-    """The resource without what the store itself says of it (meta.versionId, meta.lastUpdated)."""
-    meta = resource.get("meta")
-    if not isinstance(meta, dict):
-        return resource
-    meta = {key: value for key, value in meta.items() if key not in ("versionId", "lastUpdated")}
-    return {**{key: value for key, value in resource.items() if key != "meta"}, **({"meta": meta} if meta else {})}

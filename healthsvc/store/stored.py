@@ -36,3 +36,19 @@ class Stored:
 def moment(microseconds: int) -> datetime:
     """Microseconds since 1970 UTC as an aware datetime in UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
+
+
+def bare_of(resource: Resource) -> Resource:
+    """The resource without what the store itself says of it (meta.versionId, meta.lastUpdated)."""
+    meta = resource.get("meta")
+    if not isinstance(meta, dict):
+        return resource
+    meta = {key: value for key, value in meta.items() if key not in ("versionId", "lastUpdated")}
+    return {**{key: value for key, value in resource.items() if key != "meta"}, **({"meta": meta} if meta else {})}
+
+
+def stamped(bare: Resource, version: int, at: datetime) -> Resource:
+    """The resource as it is stored, with its version and its moment (in the zone of the site)."""
+    stamp = {"versionId": str(version), "lastUpdated": at.isoformat(timespec="milliseconds")}
+    head = {"resourceType": bare["resourceType"], "id": bare["id"], "meta": {**bare.get("meta", {}), **stamp}}
+    return head | {key: value for key, value in bare.items() if key not in head}

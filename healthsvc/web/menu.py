@@ -27,6 +27,7 @@ _ENTRIES: Final = (
     Entry("/roster", "名册导入", "roster", "write-clinical"),
     Entry("/figures", "考核统计", "figures", "figures"),
     Entry("/operate", "运行维护", "operate", "operate"),
+    Entry("/glass/review", "紧急查阅审核", "audit", "review"),
     Entry("/users", "账号与令牌", "users", "admin"),
     Entry("/audit", "审计记录", "audit", "audit"),
     Entry("/policy", "现行规则", "policy"),

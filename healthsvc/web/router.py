@@ -21,6 +21,7 @@ from healthsvc.web import (
     audit,
     bedside,
     figures,
+    glass,
     help,
     maps,
     operate,
@@ -36,7 +37,25 @@ from healthsvc.web import (
 from healthsvc.web.render import Page
 
 _STATIC = Path(__file__).parent / "static"
-_PAGES = (account, today, maps, people, person, agreements, bedside, visit, window, roster, figures, operate, users, audit, policy, help)
+_PAGES = (
+    account,
+    today,
+    maps,
+    people,
+    person,
+    agreements,
+    bedside,
+    visit,
+    window,
+    roster,
+    figures,
+    glass,
+    operate,
+    users,
+    audit,
+    policy,
+    help,
+)
 _PATHS = frozenset(
     {
         "",
@@ -52,6 +71,7 @@ _PATHS = frozenset(
         "window",
         "roster",
         "figures",
+        "glass",
         "operate",
         "users",
         "tokens",

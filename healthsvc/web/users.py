@@ -30,11 +30,12 @@ def add(
     role: Annotated[str, Form()],
     name: Annotated[str, Form()] = "",
     practitioner: Annotated[str, Form()] = "",
+    areas: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Make an account; its first password shows once."""
     try:
         with store.savepoint():
-            password = accounts.create_user(store, login, role, name=name, practitioner=practitioner or None)
+            password = accounts.create_user(store, login, role, name=name, practitioner=practitioner or None, areas=areas)
     except Refusal as refusal:
         return _show(page, store, wrong=page.told(refusal) if refusal.reason else refusal.text, status=refusal.status)
     return _show(page, store, secret=(page.say("账号 {login} 的首次密码", login=login), password))
@@ -46,6 +47,13 @@ def set_active(page: SignedPage, store: StoreWriting, login: str, active: Annota
     if page.who and page.who.session and page.who.session.login == login:
         raise RuleViolation("nobody closes the account that they use; ask another administrator", reason="own-account")
     accounts.set_active(store, login, active)
+    return RedirectResponse("/users", status_code=303)
+
+
+@router.post("/users/{login}/areas")
+def set_areas(store: StoreWriting, login: str, areas: Annotated[list[str] | None, Form()] = None) -> Response:
+    """Say whose people an account looks after; none chosen means everybody."""
+    accounts.set_areas(store, login, areas)
     return RedirectResponse("/users", status_code=303)
 
 
@@ -74,5 +82,7 @@ def _show(page: Page, store: Store, *, secret: tuple[str, str] | None = None, wr
     return page.show(
         "users.html", status=status, accounts=accounts.accounts(store), tokens=tokens.tokens(store), roles_known=ROLE_TITLES, secret=secret,
         wrong=wrong, now=store.at, role_of=lambda code: ROLE_TITLES.get(Role(code), code),
+        organizations=(known := {f"Organization/{one['id']}": name_of(one) for one in store.select("Organization")}),
+        area_of=lambda reference: known.get(reference, reference),
         staff=sorted((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from healthsvc import clock
 from healthsvc.app import create_app
 from healthsvc.config import Settings
 from healthsvc.installation import open_installation
+from healthsvc.store import Database
 from healthsvc.web import assets
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -26,6 +27,7 @@ class Site:
 
     url: str
     world: World
+    database: Database
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     installation = open_installation(settings=Settings(data=data))
     world = build(installation.database, clock.now())
     with serving(create_app(installation)) as url:
-        yield Site(url, world)
+        yield Site(url, world, installation.database)
     installation.close()
 
 

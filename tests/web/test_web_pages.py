@@ -9,15 +9,17 @@ from conftest import Site
 from world import NAMES, PASSWORD, citizen_id
 
 from healthsvc import clock
+from healthsvc.access import accounts
+from healthsvc.store import SYSTEM
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
-PAGES = ("/", "/people", "/window", "/roster", "/figures", "/operate", "/users", "/audit", "/policy", "/help")
+PAGES = ("/", "/people", "/glass", "/window", "/roster", "/figures", "/operate", "/glass/review", "/users", "/audit", "/policy", "/help")
 ALLOWED = {
-    "doctor1": {"/", "/people", "/window", "/roster", "/figures", "/policy", "/help"},
-    "coordinator1": {"/", "/people", "/window", "/roster", "/figures", "/policy", "/help"},
+    "doctor1": {"/", "/people", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
+    "coordinator1": {"/", "/people", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
     "window1": {"/window", "/policy", "/help"},
     "operator1": {"/operate", "/policy", "/help"},
-    "auditor1": {"/audit", "/policy", "/help"},
+    "auditor1": {"/glass/review", "/audit", "/policy", "/help"},
     "bureau1": {"/figures", "/policy", "/help"},
     "admin1": set(PAGES),
 }
@@ -226,3 +228,33 @@ def test_a_contract_and_a_green_channel_are_opened_from_the_file(client: httpx.C
     assert "已有生效的签约" in again.text
     assert "每季上门体检" in client.get(file).text
     assert client.post(f"{file}/green-channel", data={"csrf": token}).status_code in (303, 422)
+
+
+def test_a_doctor_of_another_area_finds_nobody_until_they_break_the_glass(site: Site) -> None:
+    west = "Organization/a-centre-without-people"
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        accounts.create_user(store, "far", "doctor", areas=[west], password=PASSWORD)
+    with httpx.Client(base_url=site.url, headers={"accept": "text/html"}) as far:
+        sign_in(far, "far")
+        token = csrf(far)
+        found = far.post("/people", data={"q": NAMES[0][0], "csrf": token})
+        assert found.status_code == 200
+        assert NAMES[0] not in found.text
+        assert NAMES[0] not in far.get("/?all=true").text
+        assert far.get(f"/people/{site.world.first}").status_code == 404
+        assert far.get(f"/fhir/Patient/{site.world.first}", headers={"accept": "application/fhir+json"}).status_code == 404
+        number = {"number": site.world.citizen_id, "csrf": token}
+        assert far.post("/glass", data={**number, "reason": "急"}).status_code == 422
+        opened = far.post("/glass", data={**number, "reason": "家属来电称昏倒在家"})
+        assert opened.headers["location"] == f"/people/{site.world.first}"
+        assert NAMES[0] in far.get(f"/people/{site.world.first}").text
+    with httpx.Client(base_url=site.url, headers={"accept": "text/html"}) as auditor:
+        sign_in(auditor, "auditor1")
+        listed = auditor.get("/glass/review").text
+        assert "家属来电称昏倒在家" in listed
+        assert NAMES[0] not in listed
+        number = re.search(r"/glass/review/(\d+)", listed)
+        assert number is not None
+        answer = auditor.post(f"/glass/review/{number[1]}", data={"justified": "true", "csrf": csrf(auditor)})
+        assert answer.headers["location"] == "/glass/review"
+        assert "家属来电称昏倒在家" not in auditor.get("/glass/review").text

@@ -137,6 +137,13 @@ class Exactly:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """The inner node over everything there is, whatever the actor may see: for the conditions that say what one may see."""
+
+    node: "Node"
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """Everything else, resources without any value included."""
 
@@ -158,7 +165,7 @@ class Any:
 
 
 Leaf: TypeAlias = Tokens | Strings | Dates | Quantities | References | Uris
-Node: TypeAlias = Leaf | Present | Ids | OfType | Updated | Near | Chained | Referred | Exactly | Not | All | Any
+Node: TypeAlias = Leaf | Present | Ids | OfType | Updated | Near | Chained | Referred | Exactly | Whole | Not | All | Any
 
 NOTHING = Any(())
 Restrict: TypeAlias = Callable[[str], "Node | None"]

@@ -100,6 +100,9 @@ class Rows:
                 return min(CEILING, sum(self.size(writer, one, types) for one in nodes))
             case ast.Not() | ast.OfType() | ast.Near():
                 return CEILING
+            case ast.Whole(node=inner):
+                with writer.whole():
+                    return self.size(writer, inner, types)
             case ast.Ids(ids=ids):
                 return len(ids)
             case ast.Exactly(pks=pks):

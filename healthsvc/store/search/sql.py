@@ -8,7 +8,8 @@ through an expression language took longer than running it; every value goes in 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 
 from healthsvc.store.search import ast
@@ -46,6 +47,9 @@ class Writer:
             case ast.Not(node=inner):
                 tested = self.test(inner, r)
                 return Piece(f"NOT ({tested.sql})", tested.args)
+            case ast.Whole(node=inner):
+                with self.whole():
+                    return self.test(inner, r)
             case ast.Ids(ids=ids):
                 return among(f"{r}.id", ids)
             case ast.Exactly(pks=pks):
@@ -69,7 +73,7 @@ class Writer:
     def bracketed(self, node: ast.Node, r: str) -> Piece:
         """A test that can stand beside others."""
         tested = self.test(node, r)
-        return Piece(f"({tested.sql})", tested.args) if isinstance(node, (ast.All, ast.Updated)) else tested
+        return Piece(f"({tested.sql})", tested.args) if isinstance(node, (ast.All, ast.Updated, ast.Whole)) else tested
 
     def exists(self, table: str, x: str, r: str, condition: Piece) -> Piece:
         """There is an index entry of this resource for which the condition holds."""
@@ -114,6 +118,15 @@ class Writer:
         bounds = (latitude - reach, latitude + reach, latitude, latitude, longitude, longitude, shrink * shrink, reach * reach)
         return Piece(sql, known.args + bounds)
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Inside, nothing is narrowed."""
+        held, self.restrict = self.restrict, None
+        try:
+            yield
+        finally:
+            self.restrict = held
+
     def allowed(self, type: str, node: ast.Node) -> ast.Node:
         """The node, narrowed to what the actor may see of the type."""
         limit = self.restrict(type) if self.restrict else None
@@ -130,6 +143,9 @@ class Writer:
                 found = [self.source(one, types) for one in nodes]
                 kept = [one for one in found if one is not None]
                 return self.union(kept) if len(kept) == len(found) else None
+            case ast.Whole(node=inner):
+                with self.whole():
+                    return self.source(inner, types)
             case ast.Ids(ids=ids):
                 known = all_of((among("type", self.rows.terms(types)), among("id", ids)))
                 return Piece(f"SELECT pk FROM resource WHERE {known.sql}", known.args)

@@ -1,0 +1,91 @@
+"""Whom an actor may see: the people of their area, their signed people, those they visit today, and whoever they broke the glass for.
+
+One condition on Patients says it; every other resource is seen with the person whose it is. The store applies it in SQL to whatever is
+read, searched, included, chained through, listed or written (:attr:`healthsvc.store.Store.restrict`), so that no page and no endpoint
+has to think of it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from healthsvc.access.rules import DIRECTORY_TYPES
+from healthsvc.store import Actor
+from healthsvc.store.search import ast
+from healthsvc.store.stored import micros
+
+NOBODYS = frozenset(
+    {"ActivityDefinition", "Device", "List", "Measure", "MeasureReport", "Medication", "PlanDefinition", "Schedule", "Slot"}
+)
+"""Types of which those that belong to no person (the day's plan, a station's rota, a drug) are everybody's who may read at all."""
+_AHEAD = timedelta(days=1)
+_WRITE_UP = timedelta(hours=12)
+_Names: TypeAlias = tuple[tuple[str | None, str], ...]
+
+
+def restriction_of(actor: Actor, at: datetime, glass: Sequence[str] = ()) -> ast.Restrict | None:
+    """What an actor may see of a resource type; None where they may see everybody.
+
+    Args:
+        actor: with ``areas`` None nothing is narrowed.
+        at: now; whom one visits today counts.
+        glass: ids of the Patients for whom the actor has broken the glass, and still may look.
+    """
+    if actor.areas is None:
+        return None
+    people = ast.Whole(people_of(actor, at, glass))
+
+    def restrict(type: str) -> ast.Node | None:
+        if type in DIRECTORY_TYPES:
+            return None
+        if type == "Patient":
+            return people
+        compartment = f"{type}.{ast.COMPARTMENT}"
+        theirs = ast.Whole(ast.Chained((compartment,), "Patient", people))
+        if type in NOBODYS:
+            return ast.Any((theirs, ast.Not(ast.Present("reference", (compartment,)))))
+        return theirs
+
+    return restrict
+
+
+def people_of(actor: Actor, at: datetime, glass: Sequence[str]) -> ast.Node:
+    """The condition on Patients."""
+    areas = tuple(sorted(("Organization", reference.rpartition("/")[2]) for reference in actor.areas or ()))
+    kinds: list[ast.Node] = []
+    if areas:
+        kinds.append(ast.References(("Patient.organization",), areas))
+    if glass:
+        kinds.append(ast.Ids(tuple(sorted(glass))))
+    kind, _, id = actor.id.partition("/")
+    if kind == "Practitioner":
+        me: _Names = ((kind, id),)
+        kinds.append(ast.References(("Patient.general-practitioner",), me))
+        kinds.append(ast.Referred("Contract", "Contract.patient", _mine_by_contract(me)))
+        kinds.append(ast.Referred("Task", "Task.patient", _mine_by_task(me, at)))
+        kinds.append(ast.Referred("Encounter", "Encounter.patient", _mine_by_visit(me, at)))
+    return ast.Any(tuple(kinds))
+
+
+def _mine_by_contract(me: _Names) -> ast.Node:
+    """Signed with me or nursed by me, and in force."""
+    team = ast.Any((ast.References(("Contract.signed-doctor",), me), ast.References(("Contract.paired-nurse",), me)))
+    return ast.All((team, ast.Tokens(("Contract.status",), ((None, "executed"),))))
+
+
+def _mine_by_task(me: _Names, at: datetime) -> ast.Node:
+    """Mine to do, in a window that is open now or opens within a day."""
+    open_ = ast.Tokens(("Task.status",), tuple((None, code) for code in ("requested", "received", "accepted", "ready", "in-progress")))
+    return ast.All((ast.References(("Task.owner",), me), open_, *_around("Task.window", at)))
+
+
+def _mine_by_visit(me: _Names, at: datetime) -> ast.Node:
+    """Planned for me or under way, from now to a day ahead: whoever stands in for another sees whom they go to."""
+    open_ = ast.Tokens(("Encounter.status",), ((None, "planned"), (None, "arrived"), (None, "in-progress")))
+    return ast.All((ast.References(("Encounter.participant",), me), open_, *_around("Encounter.date", at)))
+
+
+def _around(param: str, at: datetime) -> tuple[ast.Node, ast.Node]:
+    """A period that begins within a day and has not ended half a day ago (what was visited today is still written up)."""
+    ended, begins = micros(at - _WRITE_UP), micros(at + _AHEAD)
+    return ast.Dates((param,), "lt", begins, begins), ast.Dates((param,), "gt", ended, ended)
