@@ -1,14 +1,13 @@
 """What an arriving message is, decided before it is stored: whose line, which characters, which answer. Pure; no database, no socket."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from healthsvc.errors import Malformed, Refusal
 from healthsvc.store.stored import micros
 from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, wants
-from integrations.hl7v2.batch import is_batch
 from integrations.hl7v2.charset import ASCII, Decoded, decode
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import Family, family_of, missing_segment
@@ -58,8 +57,11 @@ class Arrival:
     query: "Question | None" = None
     """Set where the message asks something and is answered from the file instead of being stored."""
     read: "Read | None" = None
-    batch: bool = False
-    made: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a repeated message is known by, together with its hash: link, sender, control id."""
+        return self.link, self.sender, self.control_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,7 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
 
     ``number`` is the answer's own control id. The answer must only be sent after the arrival has been stored.
     """
-    arrival = Arrival(raw, listen, peer, micros(at), hash=hashlib.blake2b(raw, digest_size=16).digest())
-    if is_batch(raw):
-        arrival.batch = True
-        return arrival
+    arrival = _arrival(raw, listen, peer, at)
     read = None
     try:
         read = _read(raw, shelf, listen, peer)
@@ -97,6 +96,17 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
         _refuse(arrival, refusal, read)
     _answer(arrival, read, at, number)
     return arrival
+
+
+def receive_empty_batch(raw: bytes, listen: str, peer: str, at: datetime) -> Arrival:
+    """A batch without a message: kept, and not answered, for there is nothing to answer to."""
+    arrival = _arrival(raw, listen, peer, at)
+    arrival.reason, arrival.remark = "batch-empty", "a batch without messages"
+    return arrival
+
+
+def _arrival(raw: bytes, listen: str, peer: str, at: datetime) -> Arrival:
+    return Arrival(raw, listen, peer, micros(at), hash=hashlib.blake2b(raw, digest_size=16).digest())
 
 
 def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
@@ -118,8 +128,7 @@ def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
 def header_line(raw: bytes) -> str:
     """The first line as text in which every byte is a character: good enough to find who sends, and to answer the undecodable."""
     body = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
-    end = min((at for at in (body.find(b"\r"), body.find(b"\n")) if at >= 0), default=len(body))
-    line = body[:end]
+    line = body.partition(b"\r")[0].partition(b"\n")[0]
     for codec in ("utf-8", "gb18030"):
         try:
             return line.decode(codec)
@@ -189,10 +198,9 @@ def _refuse(arrival: Arrival, refusal: Refusal, read: Read | None) -> None:
 
 def _name(arrival: Arrival, header: Header) -> None:
     """The columns by which it is found again; no database keeps NUL in a text."""
-    sender = header.cut.field.join(header.sender)
-    arrival.sender, arrival.control_id, arrival.event = (
-        text.replace("\0", "") for text in (sender, header.control_id[: MAX_ID + 1], header.event[:32])
-    )
+    arrival.sender = header.cut.field.join(header.sender).replace("\0", "")
+    arrival.control_id = header.control_id[: MAX_ID + 1].replace("\0", "")
+    arrival.event = header.event[:32].replace("\0", "")
 
 
 def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str) -> None:

@@ -31,7 +31,7 @@ from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.person import numbers_in, numbers_of
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf
-from integrations.inbox import INBOX
+from integrations.keep import INBOX
 from integrations.lanes import Waiting, keys, runnable
 
 log = structlog.get_logger()

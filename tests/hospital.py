@@ -13,7 +13,8 @@ from healthsvc.store import SYSTEM, Database
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import Visit, Window
 from integrations.hospitals.shelf import shelf
-from integrations.inbox import INBOX, Inbox
+from integrations.inbox import Inbox
+from integrations.keep import INBOX
 from integrations.worker import Worker
 
 LISTEN, PEER = "127.0.0.1:2575", "127.0.0.1"

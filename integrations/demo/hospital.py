@@ -13,7 +13,7 @@ from integrations.address import Address
 from integrations.demo import story
 from integrations.demo.day import messages
 from integrations.hl7v2.replies import belongs, read_reply
-from integrations.inbox import INBOX
+from integrations.keep import INBOX
 from integrations.mllp.client import Client
 
 PATIENTS: Final = 24

@@ -8,6 +8,7 @@ AE means "mend it and send it again", AR "do not send it again".
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from integrations.hl7v2.charset import ASCII
 from integrations.hl7v2.escapes import escape
@@ -84,7 +85,7 @@ def answer(
         f"MSH{f}{cut.encoding}",
         *header.receiver,
         *header.sender,
-        at.strftime("%Y%m%d%H%M%S"),
+        _stamp(at.replace(microsecond=0)),
         "",
         stated,
         number,
@@ -93,12 +94,19 @@ def answer(
     ]
     if header.charset:
         msh += [""] * 5 + [header.charset]
-    text = escape((problem.text if problem else note)[:_TEXT_LIMIT], cut)
+    told = problem.text if problem else note
+    text = escape(told[:_TEXT_LIMIT], cut) if told else ""
     msa = ["MSA", code.value, header.control_id] + ([text] if text else [])
     lines = [f.join(msh), f.join(msa)]
     if problem and modern:
         lines.append(_err(header, code, problem))
     return "\r".join((*lines, *body)) + "\r"
+
+
+@lru_cache(maxsize=16)
+def _stamp(at: datetime) -> str:
+    """A second as HL7 writes it; thousands of answers share it."""
+    return at.strftime("%Y%m%d%H%M%S")
 
 
 def _err(header: Header, code: AckCode, problem: Problem) -> str:

@@ -7,7 +7,7 @@ are refused, never guessed: a wrong character in a name is worse than a message 
 
 import codecs
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from healthsvc.errors import Malformed
 
@@ -52,8 +52,7 @@ _ALIASES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A message as text, and how to write it back: the codec, and whether a byte order mark stood in front."""
 
     text: str

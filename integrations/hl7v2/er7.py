@@ -197,6 +197,20 @@ class Message:
                 self._segments = list(_lines(text, cut))
         return self._segments
 
+    @property
+    def first(self) -> Segment:
+        """The first segment, without cutting the others."""
+        if self._segments is not None:
+            return self._segments[0]
+        line, end, rest = self.text.partition("\r")
+        if "\n" in line or rest[:1] == "\n":
+            return self.segments[0]
+        return Segment(line, end, self.cut)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a segment of that name; mostly found without cutting anything."""
+        return (self._segments is None and f"\r{name}{self.cut.field}" in self.text) or name in self
+
     def __getitem__(self, name: str) -> Segment:
         """The first segment of that name; an empty one where the message has none."""
         return self.get(name) or Segment(name, "", self.cut)

@@ -46,5 +46,4 @@ def family_of(header: Header) -> Family | None:
 
 def missing_segment(family: Family, message: Message) -> str | None:
     """The first segment that a message of this family needs and does not have."""
-    present = {segment.name for segment in message.segments}
-    return next((name for name in _NEEDS.get(family, ()) if name not in present), None)
+    return next((name for name in _NEEDS.get(family, ()) if not message.has(name)), None)

@@ -1,13 +1,13 @@
 """The message header (MSH): who sends what to whom, under which number, in which version."""
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from healthsvc.errors import Malformed
 from integrations.hl7v2.er7 import NULL, Delimiters, Message
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """MSH as sent. The raw texts are kept as written (escapes and all), so that an answer can repeat them exactly."""
 
     cut: Delimiters
@@ -55,17 +55,12 @@ def read_header(message: Message) -> Header:
     Raises:
         Malformed: the first segment is not MSH, or it lacks the message type (MSH-9) or the control id (MSH-10).
     """
-    msh = message.segments[0]
+    msh = message.first
     if msh.name != "MSH":
         raise Malformed(f"a message begins with MSH, this one with {msh.name}", path="MSH")
     cut = message.cut
     sent = [*msh.fields, *_NO_FIELDS]  # short headers are common; what is missing is empty
-    kind = _plain(sent[9], cut)
-    code, trigger = kind.partition(cut.component)[::2] if cut.component else (kind, "")
-    trigger = trigger.partition(cut.component)[0] if cut.component else trigger
-    code, trigger = code.strip().upper(), trigger.strip().upper()
-    if "_" in code and not trigger:  # "ADT_A01" in one component
-        code, _, trigger = code.partition("_")
+    code, trigger = _kind(sent[9], cut)
     return Header(
         cut=cut,
         sender=(sent[3], sent[4]),
@@ -86,6 +81,18 @@ def read_header(message: Message) -> Header:
 _NO_FIELDS = ("",) * 20
 
 
+@lru_cache(maxsize=1024)
+def _kind(raw: str, cut: Delimiters) -> tuple[str, str]:
+    """Message code and trigger from MSH-9."""
+    kind = _plain(raw, cut)
+    code, trigger = kind.partition(cut.component)[::2] if cut.component else (kind, "")
+    trigger = trigger.partition(cut.component)[0] if cut.component else trigger
+    code, trigger = code.strip().upper(), trigger.strip().upper()
+    if "_" in code and not trigger:  # "ADT_A01" in one component
+        code, _, trigger = code.partition("_")
+    return code, trigger
+
+
 def _plain(raw: str, cut: Delimiters) -> str:
     """The first repetition of a field; the null counts as empty."""
     if cut.repetition and cut.repetition in raw:
@@ -95,6 +102,8 @@ def _plain(raw: str, cut: Delimiters) -> str:
 
 def _first(raw: str, cut: Delimiters) -> str:
     """The first component of a field."""
+    if raw.isalnum():  # nothing in it can cut
+        return raw
     raw = _plain(raw, cut)
     return (raw.partition(cut.component)[0] if cut.component else raw).strip()
 

@@ -46,6 +46,8 @@ _KEYS = _TEXT_KEYS | {
 }
 
 Document = dict[str, Any]
+REMEMBERED = 1024
+"""Senders whose profile is remembered; a sender that invents names only makes us forget."""
 T = TypeVar("T", bound=StrEnum)
 
 
@@ -55,9 +57,19 @@ class Shelf:
     def __init__(self, site: Iterable[Profile], default: Profile | None) -> None:
         self.site = tuple(site)
         self.default = default
+        self._chosen: dict[tuple[str, ...], Profile | None] = {}
 
     def choose(self, header: Header, listen: str, peer: str = "") -> Profile | None:
         """The profile that fits a message most closely; None where nobody knows its sender on this address."""
+        stated = (*header.sender, *header.receiver, header.cut.component, listen, peer)
+        if stated in self._chosen:
+            return self._chosen[stated]
+        if len(self._chosen) >= REMEMBERED:
+            self._chosen.clear()
+        chosen = self._chosen[stated] = self._choose(header, listen, peer)
+        return chosen
+
+    def _choose(self, header: Header, listen: str, peer: str) -> Profile | None:
         fitting = [(score, profile) for profile in self.site if (score := profile.fits(header, listen, peer)) is not None]
         if fitting:
             return max(fitting, key=lambda pair: (pair[0], pair[1].name))[1]

@@ -14,8 +14,10 @@ from typing import cast
 
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
 
-Handler = Callable[[bytes, str, str], "asyncio.Future[bytes]"]
-"""``handler(message, listen, peer)`` begins to deal with a message; what it returns becomes the answer (empty for none)."""
+Tell = Callable[[bytes | None], None]
+"""Takes the answer to a message, in the thread of the line: empty for none, None where there never will be one (the line is dropped)."""
+Handler = Callable[[bytes, str, str, Tell], None]
+"""``handler(message, listen, peer, tell)`` begins to deal with a message and calls ``tell`` once it has the answer."""
 FaultHandler = Callable[[Fault, str, str], bytes]
 """What to answer to a block that is no whole message; empty for nothing."""
 
@@ -100,6 +102,24 @@ class Server:
         return [line.state for line in self.lines if line.state]
 
 
+class Pending:
+    """The place of one answer in the order of its line."""
+
+    __slots__ = ("_line", "answer")
+
+    def __init__(self, line: "Line", answer: bytes | None = None) -> None:
+        self._line = line
+        self.answer = answer
+
+    def tell(self, answer: bytes | None) -> None:
+        """The answer is there; the line writes it as soon as all before it are written."""
+        if answer is None:
+            self._line.abort()
+            return
+        self.answer = answer
+        self._line.write_answers()
+
+
 class Line(asyncio.Protocol):
     """One connection. Answers wait in the order of their messages; each is written as soon as all before it have been."""
 
@@ -109,7 +129,7 @@ class Line(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self.state: LineState | None = None
-        self._answers: deque[asyncio.Future[bytes] | bytes] = deque()
+        self._answers: deque[Pending] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._frame_began: float | None = None
@@ -162,12 +182,12 @@ class Line(asyncio.Protocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        self._write()
+        self.write_answers()
 
     def leave(self) -> None:
         """Close once everything that has arrived is answered."""
         self._leaving = True
-        self._write()
+        self.write_answers()
 
     def abort(self) -> None:
         """Close now."""
@@ -181,28 +201,25 @@ class Line(asyncio.Protocol):
         for each in found:
             if isinstance(each, Fault):
                 self.state.faults += 1
-                self._answers.append(self.server.fault_handler(each, self.server.listen, self.state.peer))
+                self._answers.append(Pending(self, self.server.fault_handler(each, self.server.listen, self.state.peer)))
+                self.write_answers()
                 continue
             self.state.messages += 1
-            answer = self.server.handler(each.content, self.server.listen, self.state.peer)
-            self._answers.append(answer)
-            answer.add_done_callback(self._write)
-        self._write()
+            pending = Pending(self)
+            self._answers.append(pending)
+            self.server.handler(each.content, self.server.listen, self.state.peer, pending.tell)
+        if self.transport is not None:
+            self._pace(self.transport)
 
-    def _write(self, _done: object = None) -> None:
+    def write_answers(self) -> None:
         """Write the answers that are there, in order; let the line read on, or close it, as is due."""
         transport, answers = self.transport, self._answers
         if transport is None:
             return
         while answers and self._unread is None:
-            first = answers[0]
-            if isinstance(first, asyncio.Future):
-                if not first.done():
-                    break
-                if first.exception() is not None:
-                    self.abort()
-                    return
-                first = first.result()
+            first = answers[0].answer
+            if first is None:
+                break
             answers.popleft()
             if first:
                 transport.write(wrap(first))

@@ -10,13 +10,16 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import resource
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from time import perf_counter
@@ -24,10 +27,12 @@ from typing import Any
 
 Row = dict[str, Any]
 Ready = Any
+LINES = (1, 8, 64)
 SPAWN = multiprocessing.get_context("spawn")
 BODY = (
     "EVN||20260105170124\rPID|1|{n}|C{n}^^^^IDCard~I{n}^^^^PatientNO||测试患者{n}||19300101000000|M|||某省某市某区^^^^000000^^H||"
-    "^^^^^^^^00000000000|||M^已婚||||||1^汉族\rPV1|1|I|9505^^12^4506^某病区|1|||||||||2|1||0|000001|01|V{n}"
+    "^^^^^^^^00000000000|||M^已婚||||||1^汉族\rNK1|1|测试亲属{n}|CHD^子女|某省某市某区某街道某小区^^^^000000|^^^^^^^^00000000000||N\r"
+    "PV1|1|I|9505^^12^4506^某病区|1|||00001^测试医师甲|00002^测试医师乙||MED|||||2|1||0|000001|01|V{n}"
     "|||||||||||||||||||||||||20260105170124\r"
 )
 RESULTS = "OBR|1|P{n}|F{n}|BIO^生化|||20260105070000|||||||||||||||20260105090000|||F\r" + "".join(
@@ -35,16 +40,16 @@ RESULTS = "OBR|1|P{n}|F{n}|BIO^生化|||20260105070000|||||||||||||||20260105090
 )
 
 
-def adt(line: int, number: int, people: int) -> bytes:
+def adt(turn: int, line: int, number: int, people: int) -> bytes:
     """An A08 of about 0.6 kB about one of so many people of this line."""
     who = f"{line}x{number % people}"
-    head = f"MSH|^~\\&|HIS|H1|EAI||20260105{number % 24:02}{number % 60:02}24||ADT^A08|{line}-{number}|P|2.4\r"
+    head = f"MSH|^~\\&|HIS|H1|EAI||20260105{number % 24:02}{number % 60:02}24||ADT^A08|{turn}-{line}-{number}|P|2.4\r"
     return (head + BODY.format(n=who)).encode()
 
 
-def oru(line: int, number: int, people: int) -> bytes:
+def oru(turn: int, line: int, number: int, people: int) -> bytes:
     """An ORU with twenty results."""
-    head, _, rest = adt(line, number, people).decode().partition("ADT^A08")
+    head, _, rest = adt(turn, line, number, people).decode().partition("ADT^A08")
     header, pid = rest.partition("EVN")[0], rest[rest.index("PID") :].partition("PV1")[0]
     return f"{head}ORU^R01{header}{pid}{RESULTS.format(n=f'{line}-{number}')}".encode()
 
@@ -150,24 +155,46 @@ def serve(target: Callable[..., None], *more: Any) -> tuple[Any, Any, Any, int]:
     return process, ready, stop, ready.get(timeout=60)
 
 
-def intake(name: str, target: Callable[..., None], lines: tuple[int, ...], seconds: float, *more: Any) -> dict[int, tuple[float, float]]:
-    """Rate and 99th percentile of the answer in milliseconds, by number of lines."""
-    process, _, stop, port = serve(target, *more)
-    found = {}
-    for count in lines:
-        done, took, waits = asyncio.run(load(port, count, seconds, adt))
-        found[count] = done / took, quantiles(waits, n=100)[98] * 1000
-        sys.stderr.write(f"{name} {count}: {done / took:.0f}/s, p99 {found[count][1]:.1f} ms\n")
-    stop.set()
-    process.join()
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How a server took messages in: messages a second, 99th percentile of the answer (ms), its own processor time (us a message)."""
+
+    rate: float
+    p99: float
+    cpu: float
+
+
+def intakes(servers: dict[str, tuple[Any, ...]], lines: tuple[int, ...], seconds: float, rounds: int) -> dict[tuple[str, int], Intake]:
+    """Several servers under the same load in turns, some rounds; the best round of each counts, as others may use the machine."""
+    running = {name: serve(*what) for name, what in servers.items()}
+    found: dict[tuple[str, int], Intake] = {}
+    for turn in range(rounds):
+        for count in lines:
+            for name, (process, _, _, port) in running.items():
+                before = processor_seconds(process.pid)
+                done, took, waits = asyncio.run(load(port, count, seconds, partial(adt, turn)))
+                cpu = (processor_seconds(process.pid) - before) / done * 1e6
+                one = Intake(done / took, quantiles(waits, n=100)[98] * 1000, cpu)
+                sys.stderr.write(f"{name} {count}: {one.rate:.0f}/s, p99 {one.p99:.1f} ms, {one.cpu:.0f} us\n")
+                if (name, count) not in found or found[name, count].rate < one.rate:
+                    found[name, count] = one
+    for process, _, stop, _ in running.values():
+        stop.set()
+        process.join()
     return found
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time of another process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def end_to_end(what: str, make: Callable[[int, int, int], bytes], seconds: float, folder: str) -> tuple[float, float]:
     """Messages a second from the first byte to the last effect on 8 lines, and processor milliseconds a message."""
     process, ready, stop, port = serve(ours, folder, True)
     begun = perf_counter()
-    done, _, _ = asyncio.run(load(port, 8, seconds, make))
+    done, _, _ = asyncio.run(load(port, 8, seconds, partial(make, 0)))
     stop.set()
     used = ready.get(timeout=600)
     took = perf_counter() - begun
@@ -195,7 +222,7 @@ def reading() -> list[Row]:
     from integrations.hl7v2.charset import decode
     from integrations.hl7v2.er7 import Message
 
-    small = adt(1, 1, 1)
+    small = adt(0, 1, 1, 1)
     big = small + b"OBX|1|ED|x||^^^Base64^" + b"QUJD" * 1_310_720 + b"|||N\r"
 
     def quickest(raw: bytes, segment: str, field: int, times: int) -> float:
@@ -221,31 +248,41 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each load lasts")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each server has its turn; the best round counts")
+    parser.add_argument("--folder", type=Path, help="where the databases go; on a memory disk the commits cost nothing but processor time")
+    parser.add_argument("--intake-only", action="store_true", help="leave out what happens after the answer")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
     rows = reading()
-    with tempfile.TemporaryDirectory(prefix="healthsvc-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="healthsvc-bench-", dir=options.folder) as folder:
         rows.append(row("disk: bare SQLite commits", commits(folder), "1/s"))
-        plain = intake("bare", bare, (1, 64), options.seconds)
-        other = intake("python-hl7", python_hl7, (64,), options.seconds)
-        durable = intake("intake", ours, (1, 8, 64), options.seconds, folder, False)
-        rows += [row(f"bare yardstick, {n} lines", rate, "1/s") for n, (rate, _) in plain.items()]
-        rows += [row(f"python-hl7 server, {n} lines", rate, "1/s") for n, (rate, _) in other.items()]
-        targets = {1: 0.2 * plain[1][0], 8: 0.0, 64: max(10 * other[64][0], 0.5 * plain[64][0])}
-        rows += [
-            row(f"durable intake, {n} lines", rate, "1/s", f">= {targets[n]:.0f}", rate >= targets[n]) for n, (rate, _) in durable.items()
-        ]
-        rows.append(row("answer p99, 64 lines", durable[64][1], "ms", "< 50", durable[64][1] < 50))
+        servers = {"bare": (bare,), "python-hl7": (python_hl7,), "ours": (ours, folder, False)}
+        found = intakes(servers, LINES, options.seconds, options.rounds)
+        rows += [row(f"{name}, {n} lines", one.rate, "1/s") for (name, n), one in found.items()]
+        rows += [row(f"processor time, {name}, {n} lines", one.cpu, "us/message") for (name, n), one in found.items()]
+        for n, share in ((1, 0.2), (8, 0.0), (64, 0.5)):
+            ratio = found["ours", n].rate / found["bare", n].rate
+            rows.append(row(f"ours : bare, {n} lines", ratio * 100, "%", f">= {share * 100:.0f}", ratio >= share))
+        ratio = found["ours", 64].rate / found["python-hl7", 64].rate
+        rows.append(row("ours : python-hl7, 64 lines", ratio, "times", ">= 10", ratio >= 10))
+        rows.append(row("answer p99, 64 lines", found["ours", 64].p99, "ms", "< 50", found["ours", 64].p99 < 50))
+        if options.intake_only:
+            return show(rows, options.json)
         for what, make in (("end to end ADT, 8 lines", adt), ("end to end ORU with 20 OBX, 8 lines", oru)):
-            with tempfile.TemporaryDirectory(prefix="healthsvc-bench-") as own:
+            with tempfile.TemporaryDirectory(prefix="healthsvc-bench-", dir=options.folder) as own:
                 rate, cpu = end_to_end(what, make, options.seconds, own)
             target = 1000 if make is adt else 0
             rows += [row(what, rate, "1/s", f">= {target}", rate >= target), row(f"processor time, {what}", cpu, "ms/message")]
+    return show(rows, options.json)
+
+
+def show(rows: list[Row], path: Path | None) -> int:
+    """Print the table; 1 where a figure misses its target."""
     for one in rows:
         mark = "" if one["ok"] else "  MISSED"
         sys.stdout.write(f"{one['what']:<48}{one['value']:>12,.1f} {one['unit']:<11}{one['target']:>12}{mark}\n")
-    if options.json:
-        options.json.write_text(json.dumps({"at": datetime.now().astimezone().isoformat(), "rows": rows}, indent=1), encoding="utf-8")
+    if path:
+        path.write_text(json.dumps({"at": datetime.now().astimezone().isoformat(), "rows": rows}, indent=1), encoding="utf-8")
     return int(not all(one["ok"] for one in rows))
 
 

@@ -18,7 +18,8 @@ from healthsvc.store import SYSTEM, Database
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.replies import read_reply
 from integrations.hospitals.shelf import Shelf, load, read, shelf
-from integrations.inbox import INBOX, Inbox
+from integrations.inbox import Inbox
+from integrations.keep import INBOX
 from integrations.mllp.framing import Frame, FrameReader, wrap
 
 LOOP, PEER = "127.0.0.1:2575", "127.0.0.1"

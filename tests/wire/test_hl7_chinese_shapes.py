@@ -13,7 +13,7 @@ from integrations.hl7v2.batch import split
 from integrations.hl7v2.check import check
 from integrations.hl7v2.replies import belongs, read_reply
 from integrations.hospitals.shelf import Shelf, shelf
-from integrations.inbox import INBOX
+from integrations.keep import INBOX
 from integrations.mllp.client import Client
 from integrations.worker import Worker
 

@@ -14,7 +14,7 @@ from healthsvc.store import SYSTEM, Database
 from integrations.feeds import Feeds
 from integrations.hl7v2.replies import belongs, read_reply
 from integrations.hospitals.shelf import shelf
-from integrations.inbox import INBOX
+from integrations.keep import INBOX
 from integrations.mllp.client import Client, NoAnswer
 from integrations.mllp.framing import Frame, FrameReader, wrap
 from integrations.mllp.server import Limits

@@ -1,0 +1,67 @@
+"""Rows of the inbox, many at a time: one statement looks up what is known, one writes what is new.
+
+A statement per row would cost more than the row: the driver gives up and takes back the interpreter's lock each time, while the thread
+that serves the lines waits for it. So a group goes in as few statements with many rows.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from healthsvc.store.writes import run
+
+COLUMNS: Final = (
+    "link", "sender", "control_id", "hash", "event", "listen", "peer", "received", "raw", "answer", "code", "state", "reused", "attempts",
+    "due", "finished", "reason", "place", "remark", "made",
+)  # fmt: skip
+CHUNKS: Final = (256, 64, 16, 4, 1)
+"""Rows in one statement: few sizes, so that the driver keeps every statement prepared."""
+Key = tuple[str, str, str]
+"""Link, sender, control id."""
+
+
+class Known(NamedTuple):
+    """A message that is in the inbox already."""
+
+    id: int
+    link: str
+    sender: str
+    control_id: str
+    hash: bytes
+    answer: bytes
+    code: str
+    state: str
+
+
+def known(connection: Connection, keys: Sequence[Key]) -> Iterator[Known]:
+    """What the inbox holds under these keys, whatever its content."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    row = f"({mark}, {mark}, {mark})"
+    for start, size in _cut(len(keys)):
+        # CROSS JOIN keeps SQLite to this order: one step down the unique index for each key, however long the inbox has grown
+        sql = (
+            f"WITH asked (link, sender, control_id) AS (VALUES {', '.join([row] * size)}) "  # noqa: S608 - our own names only
+            "SELECT i.id, i.link, i.sender, i.control_id, i.hash, i.answer, i.code, i.state FROM asked CROSS JOIN inbox i "
+            "WHERE i.link = asked.link AND i.sender = asked.sender AND i.control_id = asked.control_id"
+        )
+        for found in run(connection, sql, tuple(chain.from_iterable(keys[start : start + size]))).fetchall():
+            yield Known(found[0], found[1], found[2], found[3], bytes(found[4]), bytes(found[5]), found[6], found[7])
+
+
+def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write rows (values in the order of ``COLUMNS``); one that is there already stays as it is."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    row = f"({', '.join([mark] * len(COLUMNS))})"
+    for start, size in _cut(len(rows)):
+        sql = f"INSERT INTO inbox ({', '.join(COLUMNS)}) VALUES {', '.join([row] * size)} ON CONFLICT DO NOTHING"  # noqa: S608
+        run(connection, sql, tuple(chain.from_iterable(rows[start : start + size])))
+
+
+def _cut(count: int) -> Iterator[tuple[int, int]]:
+    start = 0
+    for size in CHUNKS:
+        while count - start >= size:
+            yield start, size
+            start += size

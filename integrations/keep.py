@@ -1,0 +1,88 @@
+"""What of a group of arrivals is new, what is known and gets its old answer, and which numbers are used again for other content."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from healthsvc.store import inbox_rows
+from healthsvc.store.inbox_tables import InboxRow
+from integrations import metrics
+from integrations.arrival import Arrival, State
+from integrations.hl7v2.ack import AckCode
+
+INBOX = InboxRow.__table__  # type: ignore[attr-defined]
+_UNSETTLED = frozenset({State.QUARANTINE.value, State.DEAD.value})
+
+
+def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Store arrivals inside an open writing transaction; those that are known already get their stored answer instead."""
+    there: dict[inbox_rows.Key, dict[bytes, Arrival | inbox_rows.Known]] = {}
+    for row in inbox_rows.known(connection, list({arrival.key for arrival in arrivals})):
+        there.setdefault(row[1:4], {})[row.hash] = row
+    fresh: list[tuple[Any, ...]] = []
+    for arrival in arrivals:
+        others = there.get(arrival.key)
+        if others is None:
+            there[arrival.key] = {arrival.hash: arrival}
+            fresh.append(_row(arrival))
+            continue
+        before = others.get(arrival.hash)
+        if before is None:
+            _mark_reused(arrival, others.values())
+            others[arrival.hash] = arrival
+            fresh.append(_row(arrival))
+        elif isinstance(before, Arrival):
+            arrival.answer, arrival.code = before.answer, before.code
+            metrics.DUPLICATES.labels(arrival.link).inc()
+        else:
+            _again(connection, arrival, before)
+    # another process may have taken the same message in this very moment; then it is there, which is all that matters
+    inbox_rows.append(connection, fresh)
+
+
+def _mark_reused(arrival: Arrival, others: Iterable[Arrival | inbox_rows.Known]) -> None:
+    """Note that the sender has used this number for other content before."""
+    arrival.reused = bool(arrival.control_id) and any(AckCode(other.code).positive for other in others)
+    if arrival.reused:
+        metrics.REUSED.labels(arrival.link).inc()
+
+
+def _again(connection: Connection, arrival: Arrival, before: inbox_rows.Known) -> None:
+    """The same message again: replay the answer, unless it was refused then and can be taken now (the link was mended meanwhile)."""
+    metrics.DUPLICATES.labels(arrival.link).inc()
+    if not AckCode(before.code).positive and arrival.code.positive:
+        if before.state not in _UNSETTLED:  # an operator has put it right meanwhile: from now on it is accepted
+            connection.execute(update(INBOX).where(INBOX.c.id == before.id).values(answer=arrival.answer, code=arrival.code.value))
+            return
+        changed = {"state": arrival.state.value, "answer": arrival.answer, "code": arrival.code.value, "event": arrival.event}
+        settled = {"reason": arrival.reason, "place": arrival.place, "remark": arrival.remark, "finished": None, "raw": arrival.raw}
+        connection.execute(update(INBOX).where(INBOX.c.id == before.id).values(**changed, **settled))
+        return
+    arrival.answer, arrival.code = before.answer, AckCode(before.code)
+
+
+def _row(arrival: Arrival) -> tuple[Any, ...]:
+    """The values of a row, in the order of ``inbox_rows.COLUMNS``."""
+    return (
+        arrival.link,
+        arrival.sender,
+        arrival.control_id,
+        arrival.hash,
+        arrival.event,
+        arrival.listen,
+        arrival.peer,
+        arrival.received,
+        arrival.raw,
+        arrival.answer,
+        arrival.code.value,
+        arrival.state.value,
+        arrival.reused,
+        0,
+        arrival.received,
+        None if arrival.state is State.PENDING else arrival.received,
+        arrival.reason,
+        arrival.place,
+        arrival.remark,
+        None,
+    )
