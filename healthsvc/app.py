@@ -1,5 +1,6 @@
 """The ASGI application: the FHIR API, the rooms' operations, the pages, and the three addresses that operations ask."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,9 +25,13 @@ def create_app(installation: Installation, *, wiring: dict[str, Any] | None = No
         on_stop: called when the application stops.
     """
 
+    from healthsvc.rest.export.run import exporter_of
+
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        exporter_of(app).wake()
         yield
+        await asyncio.to_thread(exporter_of(app).stop)
         for stop in on_stop:
             stop()
 

@@ -15,6 +15,8 @@ from healthsvc.healthfile.service import refresh_tags
 from healthsvc.homebed.service import stop_expired
 from healthsvc.infusion.service import miss_late
 from healthsvc.jobs import Job
+from healthsvc.rest.export.jobs import forget as forget_exports
+from healthsvc.rest.export.run import FOLDER as EXPORTS
 from healthsvc.store import Store
 
 
@@ -30,6 +32,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("checkup-ladder", "0 7 * * *", lambda store: escalate(store, _today(store))),
         Job("circle", "50 0 * * *", lambda store: refresh_circle(store, data)),
         Job("sessions-forget", "*/30 * * * *", lambda store: (forget_sessions(store, life), forget_attempts(store))),
+        *([Job("exports-forget", "25 * * * *", lambda store: forget_exports(store, data / EXPORTS))] if data else []),
     )
 
 

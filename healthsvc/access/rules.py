@@ -38,6 +38,8 @@ class Action(StrEnum):
     REVIEW = "review"
     """Judge emergency looks of others."""
     ADMIN = "admin"
+    EXPORT = "export"
+    """Hand on whole stocks of records: bulk export, subscriptions of other systems."""
     DIRECTORY = "directory"
     """Read what names no cadre: stations, staff, code systems, the capability statement."""
 
@@ -48,7 +50,7 @@ PERMITS: dict[Role, frozenset[Action]] = {
     Role.DOCTOR: _CARE | {Action.PLAN},
     Role.NURSE: _CARE,
     Role.COORDINATOR: _CARE | {Action.PLAN},
-    Role.CENTRE_HEAD: _CARE | {Action.PLAN, Action.OPERATE, Action.REVIEW},
+    Role.CENTRE_HEAD: _CARE | {Action.PLAN, Action.OPERATE, Action.REVIEW, Action.EXPORT},
     Role.BUREAU: frozenset({Action.DIRECTORY, Action.FIGURES}),
     Role.HOSPITAL_WINDOW: frozenset({Action.WINDOW}),
     Role.OPERATOR: frozenset({Action.DIRECTORY, Action.OPERATE}),

@@ -35,7 +35,21 @@ INTERACTIONS = {
 """Which route makes which interaction (R4 TypeRestfulInteraction)."""
 SYSTEM = {("POST", ""): ("transaction", "batch"), ("GET", ""): ("search-system",), ("GET", "/_history"): ("history-system",)}
 STANDARD = "http://hl7.org/fhir/OperationDefinition/"
+BULK = "http://hl7.org/fhir/uv/bulkdata/"
+DEFINED = {
+    ("*", "validate"): f"{STANDARD}Resource-validate",
+    ("*", "meta"): f"{STANDARD}Resource-meta",
+    ("Patient", "everything"): f"{STANDARD}Patient-everything",
+    ("", "export"): f"{BULK}OperationDefinition/export",
+    ("Patient", "export"): f"{BULK}OperationDefinition/patient-export",
+    ("Group", "export"): f"{BULK}OperationDefinition/group-export",
+}
+"""(resource type, name) of the operations that others have defined; the type is ``*`` for any and empty for the system."""
 SEARCHED_EVERYWHERE = ("_id", "_lastUpdated", "_tag", "_profile", "_security", "_source")
+
+
+ADDRESSES = {("", "export-status"), ("", "export-file")}
+"""Places where an export is looked after: no operations of their own."""
 
 
 def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
@@ -44,7 +58,7 @@ def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
         (method, path) for route in routes if isinstance(route, Route) for method in route.methods or () for path in [_bare(route.path)]
     }
     interactions = [code for key, code in INTERACTIONS.items() if key in present]
-    operations = sorted({_operation(path) for _, path in present if "/$" in path})
+    operations = sorted({_operation(path) for _, path in present if "/$" in path} - ADDRESSES)
     return {
         "resourceType": "CapabilityStatement",
         "id": "healthsvc",
@@ -60,6 +74,7 @@ def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
         "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "instantiates": [f"{BULK}CapabilityStatement/bulk-data"],
         "implementationGuide": [f"{BASE}/ImplementationGuide/healthsvc"],
         "rest": [
             {
@@ -68,6 +83,7 @@ def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
                 "security": {"cors": False, "description": "Authorization: Bearer"},
                 "resource": [_resource(site.registry, type, interactions, present, operations) for type in sorted(site.registry.types)],
                 "interaction": [{"code": code} for key, codes in SYSTEM.items() if key in present for code in codes],
+                "operation": [{"name": name, "definition": _definition("", name)} for of, name in operations if of == ""],
                 "searchParam": [
                     _parameter(one) for code in SEARCHED_EVERYWHERE if (one := site.registry.parameter("Patient", code)) is not None
                 ],
@@ -126,9 +142,7 @@ def _parameter(one: SearchParameter) -> dict[str, str]:
 
 
 def _definition(type: str, name: str) -> str:
-    if (type, name) in (("*", "validate"), ("*", "meta")):
-        return f"{STANDARD}Resource-{name}"
-    return f"{STANDARD}{type}-{name}" if (type, name) == ("Patient", "everything") else f"{BASE}/OperationDefinition/{type}-{name}"
+    return DEFINED.get((type, name)) or f"{BASE}/OperationDefinition/{type}-{name}"
 
 
 @lru_cache(maxsize=256)

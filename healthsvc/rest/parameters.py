@@ -1,6 +1,7 @@
 """Parameters of an operation, read by its definition and written again: what is unknown, missing, doubled or of another type is named."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from healthsvc.errors import Invalid, Issue, Malformed
@@ -30,6 +31,27 @@ def taken(operation: Operation, call: Call, registry: Registry) -> dict[str, Any
     if issues:
         raise Invalid(f"${operation.code}: {issues[0].text}", issues=issues)
     return values
+
+
+def pairs(call: Call) -> list[tuple[str, str]]:
+    """The parameters of an operation that takes only plain values, by its address, by a form or by a Parameters body.
+
+    Raises:
+        Malformed: the body is no Parameters resource, or a value in it is not plain.
+    """
+    given = list(call.query)
+    if not call.body or call.media == "application/x-www-form-urlencoded":
+        return given
+    body = loads(call.body)
+    if not isinstance(body, dict) or body.get("resourceType") != BODY:
+        raise Malformed("an operation takes a Parameters resource as its body", path=BODY)
+    for at, one in enumerate(body.get("parameter", ())):
+        value = next((value for key, value in one.items() if key.startswith("value")), None)
+        value = value.get("reference") if isinstance(value, dict) else value
+        if not isinstance(value, (str, int, Decimal)) or not isinstance(one.get("name"), str):
+            raise Malformed("the parameter has no plain value", path=f"{BODY}.parameter[{at}]")
+        given.append((one["name"], str(value).lower() if isinstance(value, bool) else str(value)))
+    return given
 
 
 def named(name: str, **value: Any) -> Resource:

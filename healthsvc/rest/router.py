@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from healthsvc.config import Settings
 from healthsvc.rest import bundle, capability, create, delete, everything, history, operation, patch, paths, read, search, update, use_cases
+from healthsvc.rest.export import endpoints as export
 from healthsvc.rest.site import Site
 
 paths.register()
@@ -13,6 +14,6 @@ def router(settings: Settings) -> APIRouter:
     """The FHIR API of one installation, to be mounted under ``/fhir``."""
     site = Site.of(settings)
     whole = APIRouter(tags=["FHIR R4"])
-    for part in (read, search, create, update, patch, delete, history, bundle, operation, everything, use_cases, capability):
+    for part in (read, search, create, update, patch, delete, history, bundle, operation, everything, export, use_cases, capability):
         part.routes(site, whole)
     return whole

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from healthsvc.errors import Issue
 from healthsvc.fhir.index import Entries
@@ -24,6 +24,17 @@ class Actor:
     """Through which door it came: rest, page, hl7, command, timer, system."""
     areas: frozenset[str] | None = None
     """``Organization/x`` whose people it looks after; None: everybody in this installation."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For work that goes on in its name after its transaction."""
+        areas = None if self.areas is None else sorted(self.areas)
+        return {"id": self.id, "name": self.name, "roles": sorted(self.roles), "door": self.door, "areas": areas}
+
+    @classmethod
+    def of_json(cls, value: dict[str, Any]) -> Self:
+        """Back again."""
+        areas = None if value["areas"] is None else frozenset(value["areas"])
+        return cls(value["id"], value["name"], frozenset(value["roles"]), value["door"], areas)
 
 
 SYSTEM = Actor("system", "healthsvc", frozenset({"system"}))

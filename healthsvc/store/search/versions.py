@@ -54,6 +54,25 @@ def history(
     return versions, (last.updated, last.pk, last.version) if last else None
 
 
+def as_of(store: "Store", stored: Stored, at: int) -> Stored | None:
+    """The version of a resource that was in force at a moment (microseconds since 1970 UTC); None: there was none, or it was deleted."""
+    if stored.updated <= at:
+        return None if stored.deleted else stored
+    sql = "SELECT version, updated, deleted, body FROM history WHERE pk=? AND updated<=? ORDER BY version DESC LIMIT 1"
+    found = Rows(store).run(sql, (stored.pk, at))
+    if not found or found[0][2]:
+        return None
+    return Stored(stored.pk, stored.type, stored.id, found[0][0], found[0][1], False, found[0][3])
+
+
+def deleted(store: "Store", type: str, since: int, until: int, after: int, count: int) -> list[tuple[int, str]]:
+    """Up to ``count`` (pk, id) behind a pk of resources that were deleted in a span of time and have not come back."""
+    rows = Rows(store)
+    known = all_of((among("type", rows.terms([type])), Piece("deleted=TRUE AND updated>=? AND updated<=? AND pk>?", (since, until, after))))
+    found = rows.run(f"SELECT pk, id FROM resource WHERE {known.sql} ORDER BY pk LIMIT {int(count)}", known.args)
+    return [(row[0], row[1]) for row in found]
+
+
 def _part(
     table: str,
     rows: Rows,

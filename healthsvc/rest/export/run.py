@@ -1,0 +1,168 @@
+"""Carries exports out, page by page, in a thread of the API's process.
+
+Each page is on disk before its row says so; after a crash the file is cut back to what the row knows, and the export goes on from there,
+in this process or in another. What is written is the state of the moment of the kick-off: of a resource that has changed since, the
+version that was in force then. What has been deleted since is left out.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from healthsvc import clock
+from healthsvc.access.door import reading_as
+from healthsvc.errors import Refusal
+from healthsvc.rest.export import jobs
+from healthsvc.rest.export.jobs import ExportPolicy, File, Job, Progress
+from healthsvc.rest.export.terms import selects
+from healthsvc.rest.permitted import restriction
+from healthsvc.rest.shape import shaped
+from healthsvc.rest.site import Site
+from healthsvc.store import Actor, Database, Store
+from healthsvc.store.search import search
+from healthsvc.store.search.versions import as_of, deleted
+
+log = structlog.get_logger()
+EXPORTER = Actor("system/export", "bulk export", frozenset({"system"}), "system")
+FOLDER = "exports"
+
+
+class Exporter:
+    """The exports of one process; its thread lives while there is work."""
+
+    def __init__(self, database: Database, site: Site, data: Path, now: Callable[[], datetime] = clock.now) -> None:
+        self.database = database
+        self.site = site
+        self.folder = data / FOLDER
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
+        self._now = now
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    def wake(self) -> None:
+        """See to it that somebody works at what is to be done; returns at once."""
+        with self._lock:
+            if not self._stopping.is_set() and (self._thread is None or not self._thread.is_alive()):
+                self._thread = threading.Thread(target=self._run, name="export", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the page at hand; the rest goes on at the next start."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with self.database.writing(EXPORTER, at=self._now()) as store:
+                job = jobs.take(store, self.holder)
+            if job is None:
+                return
+            self.carry_out(job)
+
+    def carry_out(self, job: Job) -> None:
+        """Work at one export until it is done, cancelled, failed or the process stops."""
+        try:
+            progress = job.progress
+            while progress.phase != "done" and not self._stopping.is_set():
+                progress = self.step(job, progress)
+                with self.database.writing(EXPORTER, at=self._now()) as store:
+                    if not jobs.keep(store, job, self.holder, progress):
+                        found = jobs.job(store, job.id)
+                        if found is None or found.state == "cancelled":
+                            jobs.remove(self.folder, job.id)
+                        return
+            log.info("export", export=job.id, phase=progress.phase, resources=progress.resources)
+        except Refusal as refusal:
+            self._failed(job, refusal.text)
+        except Exception as error:  # noqa: BLE001 - whoever waits for it is told; the cause is named without a value
+            log.error("export failed", export=job.id, kind=type(error).__name__)
+            self._failed(job, f"the export could not be written ({type(error).__name__})")
+
+    def step(self, job: Job, progress: Progress) -> Progress:
+        """One page more on disk, and the position after it."""
+        with reading_as(self.database, job.actor) as store:
+            policy = ExportPolicy.of(store)
+            if progress.phase == "output":
+                return self._page(store, job, progress, policy)
+            return self._deleted(store, job, progress, policy)
+
+    def _page(self, store: Store, job: Job, progress: Progress, policy: ExportPolicy) -> Progress:
+        if progress.place >= len(job.terms.types):
+            # a deleted record is in nobody's compartment: only whoever may see everything is told of it
+            told = job.terms.since is not None and job.terms.scope == "system" and store.restrict is None
+            return Progress("deleted" if told else "done", 0, None, progress.files)
+        type = job.terms.types[progress.place]
+        found = search(
+            store,
+            type,
+            [("_total", "none")],
+            count=policy.export_page_resources,
+            page=progress.after,
+            restrict=restriction(store),
+            within=selects(self.site, store, job.terms, type),
+            count_max=policy.export_page_resources,
+        )
+        versions = [version for one in found.matches if (version := as_of(store, one, job.at)) is not None]
+        elements = job.terms.elements
+        lines = [shaped(self.site.registry, one.body, "false", elements) if elements else one.body for one in versions]
+        files = self._write(job, progress.files, "output", type, lines, policy)
+        place = progress.place if found.next is not None else progress.place + 1
+        return Progress("output", place, found.next, files)
+
+    def _deleted(self, store: Store, job: Job, progress: Progress, policy: ExportPolicy) -> Progress:
+        if progress.place >= len(job.terms.types):
+            return Progress("done", 0, None, progress.files)
+        type, after = job.terms.types[progress.place], int(progress.after or 0)
+        gone = deleted(store, type, job.terms.since or 0, job.at, after, policy.export_page_resources)
+        entries = [{"request": {"method": "DELETE", "url": f"{type}/{id}"}} for _, id in gone]
+        lines = [orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})] if entries else []
+        files = self._write(job, progress.files, "deleted", "Bundle", lines, policy)
+        if len(gone) == policy.export_page_resources:
+            return Progress("deleted", progress.place, str(gone[-1][0]), files)
+        return Progress("deleted", progress.place + 1, None, files)
+
+    def _write(self, job: Job, files: Sequence[File], kind: str, type: str, lines: Sequence[bytes], policy: ExportPolicy) -> list[File]:
+        """Append lines to the last file, or to a new one where that is full or of another type."""
+        written = list(files)
+        if not lines:
+            return written
+        last = written[-1] if written else None
+        if last is None or (last.kind, last.type) != (kind, type) or last.count >= policy.export_file_resources:
+            number = 1 + sum((one.kind, one.type) == (kind, type) for one in written)
+            last = File(kind, type, f"{type}.{number}.ndjson" if kind == "output" else f"deleted.{number}.ndjson")
+        else:
+            written.pop()
+        folder = self.folder / job.id
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = b"".join(line + b"\n" for line in lines)
+        descriptor = os.open(folder / last.name, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.truncate(last.size)  # what a crash left behind the last page that the row knows
+            file.seek(last.size)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return [*written, File(kind, type, last.name, last.count + len(lines), last.size + len(content))]
+
+    def _failed(self, job: Job, text: str) -> None:
+        with self.database.writing(EXPORTER, at=self._now()) as store:
+            jobs.end(store, job.id, "failed", text)
+        jobs.remove(self.folder, job.id)
+
+
+def exporter_of(app: Any, site: Site | None = None) -> Exporter:
+    """The exporter of an application, made on first use."""
+    found: Exporter | None = getattr(app.state, "exporter", None)
+    if found is None:
+        settings = app.state.settings
+        found = app.state.exporter = Exporter(app.state.database, site or Site.of(settings), settings.data)
+    return found

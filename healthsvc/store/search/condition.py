@@ -1,0 +1,43 @@
+"""The filters of a search as a condition that stands by itself: for what is asked again and again of single resources or whole types."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl
+
+from healthsvc.errors import Issue, Refusal
+from healthsvc.fhir.registry import Registry
+from healthsvc.store.search import ast
+from healthsvc.store.search.leaf import all_of, among
+from healthsvc.store.search.options import is_result
+from healthsvc.store.search.parse import Parser, shown
+from healthsvc.store.search.rows import Rows
+from healthsvc.store.search.sql import LIVE, Writer
+from healthsvc.store.search.values import Setting
+
+if TYPE_CHECKING:
+    from healthsvc.store.store import Store
+
+
+def condition(store: "Store", type: str, query: str | Sequence[tuple[str, str]], bases: frozenset[str] = frozenset()) -> ast.Node:
+    """What a query (its string or its pairs) asks of one resource type; nothing is left out of it.
+
+    Raises:
+        Refusal: a parameter is not understood, says something of a result (``_sort``), or has a value that cannot be read.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else list(query)
+    for name, _ in pairs:
+        if is_result(name):
+            raise Refusal(f"{shown(name)} describes a result; only filters can stand here", path=shown(name))
+    parser = Parser(cast(Registry, store.database.language), Setting(store.zone.key, store.at, bases))
+    parsed = parser.parse((type,), pairs)
+    if parsed.issues:
+        issues = [Issue(one.text.removesuffix(" and was ignored"), one.code, one.path) for one in parsed.issues]
+        raise Refusal(issues[0].text, issues=issues)
+    return parsed.nodes[0] if len(parsed.nodes) == 1 else ast.All(tuple(parsed.nodes))
+
+
+def holds(store: "Store", pk: int, node: ast.Node, restrict: ast.Restrict | None = None) -> bool:
+    """Whether a condition holds for one living resource as it is indexed now."""
+    rows = Rows(store)
+    known = all_of((among("r.pk", [pk]), Writer(rows, restrict).bracketed(node, "r")))
+    return bool(rows.run(f"SELECT 1 FROM resource r WHERE {known.sql} AND r.{LIVE}", known.args))
