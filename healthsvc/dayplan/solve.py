@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from healthsvc.dayplan import warm
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.plan import LeftOver, Plan
+from healthsvc.dayplan.polish import polish
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.search import Schedule, Search, StopRule
 from healthsvc.errors import RuleViolation
@@ -57,6 +58,9 @@ def _one(problem: Problem, stop: StopRule, seed: int, schedule: Schedule) -> Pla
     verdict = check(problem, plan)
     if not verdict.good:
         raise AssertionError(f"the solver broke a rule: {verdict.violations[0]}")
+    polished = polish(problem, plan)
+    if polished is not plan and (again := check(problem, polished)).good and again.cost < verdict.cost:
+        plan, verdict = polished, again
     return replace(plan, cost=verdict.cost)
 
 

@@ -1,7 +1,8 @@
 """The planner on published instances: `python tests/bench/bench_plan.py --seconds 60`; prints instance, cost, best known, gap, seconds.
 
 Seconds are processor seconds of one core (``--wall``: of the clock), so that a busy machine does not change the figures. Classes: A to G
-(Mankowska), validation, bazirha, bazirha-caie (unified). ``--starts 2`` keeps the better of two seeds.
+(Mankowska), validation, bazirha, bazirha-caie (unified). ``--starts 2`` keeps the better of two seeds. ``--into FILE`` writes every row
+as soon as it is there; a row that the file already has is not run again, so a bench that was broken off goes on.
 """
 
 import argparse
@@ -58,6 +59,15 @@ def run(row: Row, stop: StopRule, starts: int, jobs: int) -> tuple[float, float]
     return verdict.cost, took
 
 
+def done(into: Path | None, seconds: float, starts: int, jobs: int) -> dict[str, tuple[float, float]]:
+    """Cost and seconds of the rows that a file already has for this budget."""
+    if into is None or not into.exists():
+        return {}
+    kept = [json.loads(line) for line in into.read_text().splitlines()]
+    wanted = (seconds, starts, jobs)
+    return {one["row"]: (one["cost"], one["took"]) for one in kept if (one["seconds"], one["starts"], one["jobs"]) == wanted}
+
+
 def main() -> None:
     """Run what was asked for and print the table and the mean of each class."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -66,16 +76,26 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--wall", action="store_true", help="count seconds of the clock; always so with --jobs above 1")
+    parser.add_argument("--into", type=Path, help="append every row to this file, and skip those that it has")
     asked = parser.parse_args()
     only = set(filter(None, asked.only.split(",")))
     warm()
     stop = StopRule(seconds=asked.seconds, cpu=not asked.wall and asked.jobs == 1)
     gaps: dict[str, list[float]] = {}
     begun = time.perf_counter()
+    known = done(asked.into, asked.seconds, asked.starts, asked.jobs)
     for row in rows():
-        if only and not only & {row.group, row.name}:
+        if only and not only & {row.group, row.name, f"{row.group}/{row.name}"}:
             continue
-        cost, took = run(row, stop, asked.starts, asked.jobs)
+        key = f"{row.group}/{row.name}"
+        if key not in known:
+            cost, took = run(row, stop, asked.starts, asked.jobs)
+            known[key] = (cost, took)
+            if asked.into:
+                kept = {"row": key, "seconds": asked.seconds, "starts": asked.starts, "jobs": asked.jobs, "cost": cost, "took": took}
+                with asked.into.open("a") as file:
+                    file.write(json.dumps(kept) + "\n")
+        cost, took = known[key]
         gap = (cost / row.best - 1.0) * 100.0
         gaps.setdefault(row.group, []).append(gap)
         print(f"{row.group:13} {row.name:8} {cost:11.3f} {row.best:11.3f} {gap:+7.2f} % {took:6.1f} s", flush=True)  # noqa: T201
