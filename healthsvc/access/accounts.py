@@ -90,11 +90,12 @@ def create_user(
         Conflict: the login is taken.
     """
     login = rules.check_login(login)
-    codes = sorted({str(rules.role(code.strip())) for code in role.split(",")})
+    policy = access_policy(store)
+    codes = rules.roles_of(role, apart=bool(policy.administrators_apart))
     if must_change is None:
         must_change = password is None
     password = password or random_password()
-    rules.check_password(password, login, access_policy(store))
+    rules.check_password(password, login, policy)
     if store.connection.execute(select(USER.c.login).where(USER.c.login == login)).first():
         raise Conflict("this login is taken; choose another")
     now = micros(store.at)

@@ -21,7 +21,8 @@ class Role(StrEnum):
     HOSPITAL_WINDOW = "hospital-window"
     OPERATOR = "operator"
     AUDITOR = "auditor"
-    ADMIN = "admin"
+    SYSTEM_ADMIN = "system-admin"
+    SECURITY_ADMIN = "security-admin"
     SYSTEM = "system"
 
 
@@ -38,6 +39,9 @@ class Action(StrEnum):
     REVIEW = "review"
     """Judge emergency looks of others."""
     ADMIN = "admin"
+    """Let people and programs in: accounts, tokens, clients."""
+    CONFIGURE = "configure"
+    """Change how the installation works: jobs, imports of roads and lists, moves."""
     EXPORT = "export"
     """Hand on whole stocks of records: bulk export, subscriptions of other systems."""
     DIRECTORY = "directory"
@@ -55,10 +59,14 @@ PERMITS: dict[Role, frozenset[Action]] = {
     Role.HOSPITAL_WINDOW: frozenset({Action.WINDOW}),
     Role.OPERATOR: frozenset({Action.DIRECTORY, Action.OPERATE}),
     Role.AUDITOR: frozenset({Action.DIRECTORY, Action.AUDIT, Action.REVIEW}),
-    Role.ADMIN: frozenset(Action),
+    Role.SYSTEM_ADMIN: frozenset({Action.DIRECTORY, Action.OPERATE, Action.CONFIGURE}),
+    Role.SECURITY_ADMIN: frozenset({Action.DIRECTORY, Action.ADMIN}),
     Role.SYSTEM: frozenset(Action) - {Action.ADMIN, Action.AUDIT, Action.REVIEW},
 }
-"""The one table of rights: role -> what it may do."""
+"""The one table of rights: role -> what it may do. No role holds all of them, and no administrator reads a file."""
+
+ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDITOR})
+"""Who runs it, who lets people in, and who watches both: three persons (GB/T 22239-2019, 8.1.5)."""
 
 DIRECTORY_TYPES = frozenset(
     {
@@ -80,7 +88,8 @@ ROLE_TITLES: dict[Role, str] = {
     Role.HOSPITAL_WINDOW: "医院窗口",
     Role.OPERATOR: "运行维护",
     Role.AUDITOR: "审计员",
-    Role.ADMIN: "管理员",
+    Role.SYSTEM_ADMIN: "系统管理员",
+    Role.SECURITY_ADMIN: "安全管理员",
     Role.SYSTEM: "系统对接",
 }
 
@@ -138,6 +147,26 @@ def held_areas(stored: str | None) -> frozenset[str] | None:
     return None if stored is None else frozenset(stored.split())
 
 
+def roles_of(text: str, *, apart: bool = True) -> tuple[str, ...]:
+    """The roles of an account from codes separated by commas, in order and once each.
+
+    Args:
+        apart: whether the three administrators must be three persons.
+
+    Raises:
+        Invalid: an unknown role, or none at all.
+        RuleViolation: two administrators in one person.
+    """
+    held = sorted({role(code.strip()) for code in text.split(",") if code.strip()})
+    if not held:
+        raise Invalid(f"name at least one role; the roles are {', '.join(Role)}")
+    if apart and len(ADMINISTRATORS & set(held)) > 1:
+        raise RuleViolation(
+            "system-admin, security-admin and auditor are three persons: give the account one of them", reason="administrators-apart"
+        )
+    return tuple(str(one) for one in held)
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """The policy values of sign-in (access.toml)."""
@@ -149,6 +178,7 @@ class AccessPolicy:
     source_minutes: int
     token_days: int
     token_days_longest: int
+    administrators_apart: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Who may do what, lock-out, session life: pure rules."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from healthsvc.access import rules
 from healthsvc.access.rules import AccessPolicy, Action, Lock, Role, SessionLife
 from healthsvc.errors import Invalid, RuleViolation
 
-POLICY = AccessPolicy(10, 5, 15, 20, 10, 90, 366)
+POLICY = AccessPolicy(10, 5, 15, 20, 10, 90, 366, 1)
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 
@@ -53,7 +54,26 @@ def test_a_directory_may_be_read_by_those_who_may_not_read_people() -> None:
 def test_the_audit_is_for_auditors_only() -> None:
     assert rules.allows(frozenset({"auditor"}), "read-clinical", "AuditEvent")
     assert not rules.allows(frozenset({"doctor"}), "read-clinical", "AuditEvent")
-    assert not rules.allows(frozenset({"admin"}), "write-clinical", "AuditEvent")
+    for role in Role:
+        assert not rules.allows(frozenset({role}), "write-clinical", "AuditEvent")
+
+
+def test_no_administrator_reads_a_file_and_no_role_may_do_everything() -> None:
+    for role in rules.ADMINISTRATORS:
+        assert not rules.allows(frozenset({role}), "read-clinical", "Patient")
+        assert not rules.allows(frozenset({role}), "write-clinical", "Patient")
+    assert all(held != set(rules.Action) for held in rules.PERMITS.values())
+    assert set(rules.PERMITS) == set(Role) == set(rules.ROLE_TITLES)
+
+
+def test_three_administrators_are_three_persons() -> None:
+    assert rules.roles_of(" nurse, coordinator,nurse") == ("coordinator", "nurse")
+    for pair in combinations(sorted(rules.ADMINISTRATORS), 2):
+        with pytest.raises(RuleViolation):
+            rules.roles_of(",".join(pair))
+        assert rules.roles_of(",".join(pair), apart=False) == tuple(sorted(pair))
+    with pytest.raises(Invalid):
+        rules.roles_of(" , ")
 
 
 def test_the_fifth_failure_locks_and_time_opens_again() -> None:
