@@ -267,9 +267,10 @@ def test_bed_infusion_day_plan_and_a_made_visit(world: Served, doctor: httpx.Cli
     rounds = search(doctor, f"Task?patient={patient}&code=home-bed-round&_sort=period&_count=100")
     first = min(datetime.fromisoformat(task["restriction"]["period"]["end"]) for task in rounds)
     assert first <= NOW + timedelta(hours=24, minutes=5)
+    tomorrow = (NOW + timedelta(days=1)).date().isoformat()
     order = {
         "patient": patient, "prescriber": "d1", "drug_code": "benzylpenicillin", "drug_name": "青霉素钠", "dose": "1.6 MU", "solvent": "NS",
-        "volume_ml": 100, "rate_ml_h": 120, "start": today, "days": 2, "indication": "肺部感染", "authored": today,
+        "volume_ml": 100, "rate_ml_h": 120, "start": tomorrow, "days": 2, "indication": "肺部感染", "authored": today,
     }  # fmt: skip
     refused = doctor.post("/api/infusion/courses", json={"order": order})
     assert refused.status_code == 422
@@ -286,14 +287,12 @@ def test_bed_infusion_day_plan_and_a_made_visit(world: Served, doctor: httpx.Cli
         "drug_code": "ambroxol",
         "drug_name": "盐酸氨溴索注射液",
         "dose": "30 mg",
-        "start": (NOW + timedelta(days=1)).date().isoformat(),
     }
     course = doctor.post("/api/infusion/courses", json={"order": allowed, "consent": agreed, "first_dose": proof, "nurse": "n1"})
     assert course.status_code == 201, course.text
     doses = search(doctor, f"Task?patient={patient}&code=home-infusion")
     assert len(doses) == 2
-    day = (NOW + timedelta(days=1)).date().isoformat()
-    plan = run("plan", "day", day, "--data", str(world.data), "--seconds", "0.5", "--json")
+    plan = run("plan", "day", tomorrow, "--data", str(world.data), "--seconds", "0.5", "--json")
     planned = search(doctor, f"Task?patient={patient}&code=home-infusion&status=accepted")
     assert planned, plan
     encounter = doctor.get(f"/fhir/{planned[0]['encounter']['reference']}").json()
