@@ -14,6 +14,7 @@ from healthsvc.greenchannel.service import refresh
 from healthsvc.healthfile.service import refresh_tags
 from healthsvc.homebed.service import stop_expired
 from healthsvc.infusion.service import miss_late
+from healthsvc.infusion.watch import remind
 from healthsvc.jobs import Job
 from healthsvc.rest.export.jobs import forget as forget_exports
 from healthsvc.rest.export.run import FOLDER as EXPORTS
@@ -26,6 +27,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("contracts-expire", "5 0 * * *", lambda store: expire_due(store, _today(store))),
         Job("home-beds-end", "10 0 * * *", lambda store: stop_expired(store, _today(store))),
         Job("infusion-doses-missed", "*/10 * * * *", miss_late),
+        Job("infusion-late-looks", "* * * * *", remind),
         Job("risk-tags", "20 0 * * *", refresh_tags),
         Job("green-channel", "30 0 * * *", lambda store: refresh(store, _today(store))),
         Job("checkup-calendar", "40 0 * * *", settle_calendar),

@@ -11,6 +11,7 @@ from healthsvc.infusion.rules.bedside import TRANSITIONS, Act, Bedside, Entry
 from healthsvc.infusion.rules.gates import GateResult
 from healthsvc.infusion.rules.order import Slot
 from healthsvc.infusion.service import at_bedside, finish_if_done
+from healthsvc.infusion.signatures import signed
 from healthsvc.infusion.visits import course_of
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
@@ -35,7 +36,7 @@ def gates(store: Store, task_id: str, nurse: str, of_the_day: OfTheDay, at: Entr
     """What the twelve gates say at the bedside at the moment of an entry; nothing is written."""
     given = where(store, task_id)
     request = store.read("MedicationRequest", given.course)
-    return at_bedside(store, request, nurse, of_the_day, Slot(at.at, to_visit(store.read("Task", task_id)).minutes))
+    return at_bedside(store, request, task_id, nurse, of_the_day, Slot(at.at, to_visit(store.read("Task", task_id)).minutes))
 
 
 def take(store: Store, task_id: str, entry: Entry, of_the_day: OfTheDay | None = None) -> Resource:
@@ -62,6 +63,9 @@ def take(store: Store, task_id: str, entry: Entry, of_the_day: OfTheDay | None =
     if entry.act is Act.ARRIVE:
         _arrive(store, task_id, entry)
     step = TRANSITIONS[given.bedside.step, entry.act]
+    if entry.act is Act.CLEAR:
+        of_the_day = of_the_day or given.evidence
+        of_the_day = replace(of_the_day, double_check=signed(store, task_id, of_the_day.double_check))
     after = replace(given, bedside=Bedside(step, (*given.bedside.log, entry)), evidence=of_the_day or given.evidence)
     results = _results(store, after) if after.bedside.last(Act.CLEAR) else ()
     stored = store.put(to_administration(after, request["medicationCodeableConcept"], results))
@@ -82,7 +86,7 @@ def _results(store: Store, given: Given) -> tuple[GateResult, ...]:
     assert cleared is not None
     request = store.read("MedicationRequest", given.course)
     minutes = to_visit(store.read("Task", given.task)).minutes
-    return at_bedside(store, request, cleared.by, given.evidence, Slot(cleared.at, minutes))
+    return at_bedside(store, request, given.task, cleared.by, given.evidence, Slot(cleared.at, minutes))
 
 
 def _arrive(store: Store, task_id: str, entry: Entry) -> None:

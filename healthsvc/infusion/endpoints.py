@@ -1,6 +1,7 @@
 """Infusions over HTTP: order a course, see what the gates say, and go through the protocol at the bedside step by step."""
 
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -9,13 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.json import Resource, dumps
-from healthsvc.infusion import bedside, service
+from healthsvc.infusion import bedside, hospital, service
+from healthsvc.infusion.overrides import confirm as confirm_override
+from healthsvc.infusion.overrides import count, overridden
 from healthsvc.infusion.records import Given, OfTheDay
 from healthsvc.infusion.returns import confirm_return, open_returns
 from healthsvc.infusion.rules.bedside import Entry, late_checks, next_check, possible
 from healthsvc.infusion.rules.drugs import from_table
 from healthsvc.infusion.rules.gates import GateResult
 from healthsvc.infusion.rules.order import Approval, FirstDose, Order, Override, SkinTest
+from healthsvc.infusion.signatures import sign
+from healthsvc.infusion.watch import at_work
 from healthsvc.store import Store
 
 router = APIRouter(prefix="/api/infusion", tags=["上门输液 Home infusion"])
@@ -102,7 +107,60 @@ def confirm(supply: str, who: Who, store: StoreWriting) -> Response:
 @router.get("/overrides")
 def overrides(store: StoreReading, patient: str | None = None) -> Response:
     """Every gate that was overridden: which, by whom, why."""
-    return collection(service.overridden(store, patient))
+    return collection(overridden(store, patient))
+
+
+@router.get("/overrides/count")
+def counted(start: date, end: date, store: StoreReading) -> dict[str, Any]:
+    """How many gates were overridden from a day to a day: by gate, by doctor, and how many the doctor has not confirmed."""
+    return asdict(count(store, start, end))
+
+
+@router.post("/overrides/{issue}/confirm")
+def confirm_one(issue: str, store: StoreWriting) -> Response:
+    """The doctor who is named stands by an override."""
+    return fhir(confirm_override(store, issue))
+
+
+@router.get("/running")
+def running(store: StoreReading) -> list[dict[str, Any]]:
+    """Visits at which something runs now: what is due next, by when, and how late it is."""
+    return [
+        {
+            "visit": one.given.task,
+            "nurse": one.nurse,
+            "act": one.due.act,
+            "due": one.due.at,
+            "late_minutes": one.late_minutes,
+            "level": one.level,
+        }
+        for one in at_work(store)
+    ]
+
+
+@router.post("/visits/{task}/sign", status_code=201)
+def sign_check(task: str, store: StoreWriting) -> Response:
+    """Whoever is signed in has checked order, drug and person of a dose."""
+    return fhir(sign(store, task))
+
+
+@router.get("/hospital-orders")
+def hospital_orders(store: StoreReading, patient: str | None = None) -> Response:
+    """Orders of hospitals that wait for a doctor of the centre."""
+    return collection(hospital.waiting(store, patient))
+
+
+@router.post("/hospital-orders/{proposal}/take-up", status_code=201)
+def take_up(proposal: str, wanted: Wanted, store: StoreWriting) -> Response:
+    """A doctor of the centre orders what the hospital has proposed."""
+    evidence = {name: getattr(wanted, name) for name in ("consent", "approval", "first_dose", "skin_test", "nurse")}
+    return shown(hospital.take_up(store, proposal, wanted.order, overrides=tuple(wanted.overrides), **evidence), 201)
+
+
+@router.post("/hospital-orders/{proposal}/decline")
+def decline(proposal: str, why: Why, store: StoreWriting) -> Response:
+    """A doctor of the centre does not take a hospital's order on."""
+    return fhir(hospital.decline(store, proposal, why.reason))
 
 
 @router.get("/visits/{task}")

@@ -14,8 +14,6 @@ from healthsvc.visit.resources import derived_id
 REACTION = code_system("infusion-reaction")
 ALARM = "alarm"
 """Outbox kind: an alarm for the emergency room's intake."""
-REPORT = "adverse-event-report"
-"""Outbox kind: a report for the national system of adverse drug reactions."""
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 
@@ -35,8 +33,8 @@ def follow_up(store: Store, given: Given, entry: Entry, medication: Resource) ->
         event = store.read("AdverseEvent", event_id(given))
         event["recordedDate"] = instant(entry.at)
         event["recorder"] = reference("Practitioner", entry.by)
+        event["outcome"] = concept("http://terminology.hl7.org/CodeSystem/adverse-event-outcome", "ongoing")
         store.put(event)
-        store.outbox(REPORT, event_id(given), {"event": f"AdverseEvent/{event_id(given)}", "at": instant(entry.at)})
 
 
 def event_id(given: Given) -> str:
@@ -90,6 +88,7 @@ def referral(given: Given, entry: Entry) -> Resource:
         "subject": reference("Patient", given.patient),
         "authoredOn": instant(entry.at),
         "requester": reference("Practitioner", entry.by),
+        "reasonCode": [concept(code_system("referral-reason"), "adverse-reaction")],
         "note": [{"text": entry.text}],
         "supportingInfo": [reference("AdverseEvent", event_id(given))],
     }

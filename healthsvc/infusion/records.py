@@ -87,11 +87,18 @@ def to_administration(given: Given, medication: Resource, results: Iterable[Gate
         )
     if evidence.double_check:
         check = evidence.double_check
-        terms.append(_parts("infusion-double-check", first=_who(check.first), second=_who(check.second), at=_at(check.at)))
+        terms.append(
+            _parts(
+                "infusion-double-check", first=_who(check.first), second=_who(check.second), at=_at(check.at), signed=_bool(check.signed)
+            )
+        )
     if evidence.kit:
         kit = evidence.kit
         items = [{"url": "item", "valueCode": item} for item in sorted(kit.items)]
-        terms.append(extension("infusion-kit", extension=[{"url": "on", **_on(kit.on)}, {"url": "by", **_who(kit.checked_by)}, *items]))
+        dated = [{"url": "expires", **_on(kit.expires)}] if kit.expires else []
+        terms.append(
+            extension("infusion-kit", extension=[{"url": "on", **_on(kit.on)}, {"url": "by", **_who(kit.checked_by)}, *items, *dated])
+        )
     terms += [override_extension(one) for one in evidence.overrides]
     started, ended = bedside.last(Act.PUNCTURE) or bedside.log[0], bedside.last(Act.END) or bedside.last(Act.STOP)
     span = {"start": instant(started.at)}
@@ -222,10 +229,21 @@ def _evidence(administration: Resource) -> OfTheDay:
         )
         if companion
         else None,
-        DoubleCheck(_person(check.get("first")), _person(check.get("second")), moment(check.get("at", ""), path)) if check else None,
-        RescueKit(day(kit.get("on", ""), path), _person(kit.get("by")), items) if kit else None,
+        _check(check, path) if check else None,
+        _kit(kit, items, path) if kit else None,
         overrides_of(administration),
     )
+
+
+def _check(check: dict[str, Any], path: str) -> DoubleCheck:
+    return DoubleCheck(
+        _person(check.get("first")), _person(check.get("second")), moment(check.get("at", ""), path), check.get("signed") is True
+    )
+
+
+def _kit(kit: dict[str, Any], items: frozenset[str], path: str) -> RescueKit:
+    expires = day(kit["expires"], path) if "expires" in kit else None
+    return RescueKit(day(kit.get("on", ""), path), _person(kit.get("by")), items, expires)
 
 
 def _gate(result: GateResult) -> Resource:

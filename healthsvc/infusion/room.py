@@ -10,12 +10,14 @@ from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.infusion import bedside, reaction, service, visits
 from healthsvc.infusion.evidence import files_of, patient_in_hospital
+from healthsvc.infusion.overrides import admit_override, report_overrides
 from healthsvc.infusion.records import Given, given_id, is_given, status_of, to_given
 from healthsvc.infusion.resources import is_course, is_proposal, nurse_id, to_order
 from healthsvc.infusion.returns import ask_return
 from healthsvc.infusion.rules.bedside import TRANSITIONS, Act, Bedside, Entry, Step, apply
 from healthsvc.infusion.rules.course import doses
 from healthsvc.infusion.rules.gates import GateResult
+from healthsvc.infusion.signatures import admit_signature
 from healthsvc.store import Room, Store
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Kind, Status
@@ -40,6 +42,10 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
         _admit_course(old, new, store)
     elif kind == "MedicationAdministration":
         _admit_given(old, new, store)
+    elif kind == "DetectedIssue":
+        admit_override(old, new, store)
+    elif kind == "Provenance":
+        admit_signature(old, new, store)
     elif kind == "Task":
         _admit_dose(old, new, store)
     elif kind == "Encounter" and new is not None and _stays(new) and not _stays(old):
@@ -117,7 +123,7 @@ def _begin(request: Resource, id: str, store: Store) -> None:
     results = service.at_order(store, request)
     service.must_be_open(results)
     store.claim(claim_of(id), f"MedicationRequest/{id}")
-    service.report_overrides(store, results, id, order.patient)
+    report_overrides(store, results, id, order.patient)
     visits.lay_doses(store, id, order, policy, nurse_id(request))
     visits.ask_round(store, order, id, policy)
 
@@ -179,7 +185,7 @@ def _replay(given: Given, known: int, task: Resource, request: Resource, store: 
         if entry.act is Act.CLEAR:
             results = bedside.results_at_clearing(store, given)
             service.must_be_open(results)
-            service.report_overrides(store, results, given.course, given.patient)
+            report_overrides(store, results, given.course, given.patient)
         gap = visits.not_before(store, task) if entry.act is Act.PUNCTURE else None
         latest = to_visit(task).window.end - timedelta(minutes=to_visit(task).minutes)
         state = apply(state, entry, policy, results=results, not_before=gap, not_after=latest, now=store.at)
@@ -201,4 +207,8 @@ def _stays(encounter: Resource | None) -> bool:
     return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
 
 
-ROOM: Final = Room("infusion", frozenset({"MedicationRequest", "MedicationAdministration", "Task", "Encounter", "Patient"}), admit)
+ROOM: Final = Room(
+    "infusion",
+    frozenset({"MedicationRequest", "MedicationAdministration", "Task", "Encounter", "Patient", "DetectedIssue", "Provenance"}),
+    admit,
+)

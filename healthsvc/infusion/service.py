@@ -1,4 +1,4 @@
-"""上门输液 Order, look at and stop a course; what the gates say of it; which gates were overridden by whom."""
+"""上门输液 Order, look at and stop a course; what the gates say of it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,24 +8,21 @@ from itertools import count
 
 from healthsvc.errors import Conflict, Issue, NotFound, RuleViolation
 from healthsvc.fhir.consent import SignedConsent, to_consent, to_signed
-from healthsvc.fhir.elements import concept, reference, reference_id
+from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.service import follow, today
 from healthsvc.infusion.evidence import files_of, gather
 from healthsvc.infusion.records import OfTheDay
 from healthsvc.infusion.resources import STOP_REASON, dated, is_course, is_proposal, last_day, stopped, to_order, to_request
-from healthsvc.infusion.rules.checks import Outcome
 from healthsvc.infusion.rules.drugs import DrugList, from_table
-from healthsvc.infusion.rules.gates import AT_ORDER, REASONS, Gate, GateResult, pass_gates, shut
+from healthsvc.infusion.rules.gates import AT_ORDER, Gate, GateResult, pass_gates, shut
 from healthsvc.infusion.rules.order import Approval, Evidence, FirstDose, Order, Override, SkinTest, Slot
 from healthsvc.infusion.rules.parameters import InfusionPolicy
+from healthsvc.infusion.signatures import signed
 from healthsvc.store import Store
 from healthsvc.visit.resources import VISIT_KIND, derived_id, to_visit
 from healthsvc.visit.rules import Kind
 from healthsvc.visit.service import miss, open_visits
-
-ISSUE = code_system("infusion-override")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +117,12 @@ def at_order(store: Store, request: Resource) -> tuple[GateResult, ...]:
     return tuple(_whole_course(one, order, evidence, policy) for one in results)
 
 
-def at_bedside(store: Store, request: Resource, nurse: str, of_the_day: OfTheDay, slot: Slot) -> tuple[GateResult, ...]:
-    """What all twelve gates say at the bedside, on the day and at the moment of ``slot.start``."""
+def at_bedside(store: Store, request: Resource, task: str, nurse: str, of_the_day: OfTheDay, slot: Slot) -> tuple[GateResult, ...]:
+    """What all twelve gates say at the bedside of the visit ``task``, on the day and at the moment of ``slot.start``.
+
+    Whether the check by two people was signed by both is read from their signatures, not from what was brought.
+    """
+    of_the_day = replace(of_the_day, double_check=signed(store, task, of_the_day.double_check))
     order = to_order(request)
     on = slot.start.astimezone(store.zone).date()
     policy = policy_of(store, on)
@@ -140,17 +141,6 @@ def must_be_open(results: Iterable[GateResult]) -> None:
         issues = [Issue(f"{one.reason}: {one.text}{_who_may(one)}", "business-rule", "MedicationRequest") for one in closed]
         text = "the infusion is refused: " + "; ".join(issue.text for issue in issues)
         raise RuleViolation(text, reason=closed[0].reason, issues=issues)
-
-
-def report_overrides(store: Store, results: Iterable[GateResult], course: str, patient: str) -> list[Resource]:
-    """An overridden gate is never silent: it becomes a DetectedIssue that names gate, doctor and reason."""
-    return [_detected(store, one, course, patient) for one in results if one.outcome is Outcome.OVERRIDDEN]
-
-
-def overridden(store: Store, patient: str | None = None) -> list[Resource]:
-    """All overrides on record (of one person), for the report to whoever answers for them."""
-    found = store.select("DetectedIssue", **({"patient": patient} if patient else {}))
-    return [one for one in found if any(c.get("system") == ISSUE for c in one.get("code", {}).get("coding", ()))]
 
 
 def stop(store: Store, course: str, reason: str) -> Resource:
@@ -227,29 +217,6 @@ def _whole_course(result: GateResult, order: Order, evidence: Evidence, policy: 
     if result.gate is not Gate.CARE or not result.open:
         return result
     return pass_gates(order, replace(evidence, on=last_day(order)), policy, [Gate.CARE])[0]
-
-
-def _detected(store: Store, result: GateResult, course: str, patient: str) -> Resource:
-    return store.put(
-        {
-            "resourceType": "DetectedIssue",
-            "id": derived_id(f"override-{result.gate.value}"[:20], f"{course}-{store.at:%m%d}"),
-            "status": "final",
-            "code": {**concept(ISSUE, REASONS[result.gate]), "text": result.text},
-            "severity": "high",
-            "patient": reference("Patient", patient),
-            "identifiedDateTime": store.at.isoformat(),
-            "implicated": [reference("MedicationRequest", course)],
-            "detail": result.text,
-            "mitigation": [
-                {
-                    "action": {"text": result.override_reason or ""},
-                    "date": store.at.isoformat(),
-                    "author": reference("Practitioner", result.overridden_by or ""),
-                }
-            ],
-        }
-    )
 
 
 def _who_may(result: GateResult) -> str:

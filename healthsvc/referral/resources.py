@@ -38,6 +38,13 @@ def is_referral(task: Resource | None) -> bool:
     return task is not None and task.get("resourceType") == "Task" and _code(task.get("code"), REFERRAL) == "referral"
 
 
+def is_request(resource: Resource | None) -> bool:
+    """Whether a ServiceRequest refers a person up or down."""
+    if resource is None or resource.get("resourceType") != "ServiceRequest" or not {"authoredOn", "subject"} <= set(resource):
+        return False
+    return _code(resource.get("code"), SNOMED) == "3457005" and any(_code(one, DIRECTION) for one in resource.get("category", []))
+
+
 def task_id(referral: str) -> str:
     """Id of the Task that follows a referral."""
     return derived_id("task", referral)
@@ -51,16 +58,17 @@ def to_request(referral: Referral, base: Resource | None = None) -> Resource:
         "status": _REQUEST_STATUS.get(referral.stage, "active"),
         "category": [{"coding": [{"system": DIRECTION, "code": referral.direction.value}]}],
         "code": {"coding": [dict(_PATIENT_REFERRAL)], "text": "双向转诊"},
-        "priority": "urgent" if referral.urgent else "routine",
+        "priority": _priority(referral, base),
         "subject": {"reference": f"Patient/{referral.person}"},
         "authoredOn": referral.at.isoformat(),
         "requester": {"reference": referral.requester},
-        "performer": [{"reference": referral.hospital}],
         "reasonCode": [{"coding": [{"system": REASON, "code": referral.reason.value}]}],
     }
+    _set(request, "performer", [{"reference": referral.hospital}] if referral.hospital else None)
     _set(request, "note", [{"text": referral.summary}] if referral.summary else None)
     _set(request, "extension", [{"url": _DEPARTMENT, "valueString": referral.department}] if referral.department else None)
-    return conforming(request, "referral-request")
+    # a reaction at the bedside is referred before anybody knows which hospital will take the person
+    return conforming(request, "referral-request") if referral.hospital else request
 
 
 def to_task(referral: Referral, base: Resource | None = None) -> Resource:
@@ -77,8 +85,8 @@ def to_task(referral: Referral, base: Resource | None = None) -> Resource:
         "for": {"reference": f"Patient/{referral.person}"},
         "authoredOn": referral.at.isoformat(),
         "requester": {"reference": referral.requester},
-        "owner": {"reference": referral.hospital},
     }
+    _set(task, "owner", {"reference": referral.hospital} if referral.hospital else None)
     _set(task, "encounter", {"reference": referral.stay} if referral.stay else None)
     _set(task, "statusReason", {"text": referral.remark} if referral.remark else None)
     output = {
@@ -89,8 +97,10 @@ def to_task(referral: Referral, base: Resource | None = None) -> Resource:
     return task
 
 
-def to_referral(request: Resource, task: Resource) -> Referral:
-    """Read a referral from its two resources."""
+def to_referral(request: Resource, task: Resource | None = None) -> Referral:
+    """Read a referral from its two resources; without a Task it has just been asked for."""
+    if task is None:
+        task = {"resourceType": "Task", "status": "requested", "businessStatus": {"coding": [{"system": STAGE, "code": "requested"}]}}
     reason = _code(next(iter(request.get("reasonCode", [])), None), REASON)
     direction = _code(next(iter(request.get("category", [])), None), DIRECTION)
     department = next((one.get("valueString", "") for one in request.get("extension", []) if one.get("url") == _DEPARTMENT), "")
@@ -127,6 +137,13 @@ def outcome_of(task: Resource) -> Outcome | None:
     """The outcome of a closed referral."""
     code = next((one.get("valueCode") for one in task.get("output", []) if _code(one.get("type"), REFERRAL) == "outcome"), None)
     return Outcome(code) if code in {item.value for item in Outcome} else None
+
+
+def _priority(referral: Referral, base: Resource | None) -> str:
+    """As pressing as it was asked for: stat stays stat."""
+    if not referral.urgent:
+        return "routine"
+    return str((base or {}).get("priority", "urgent")) if (base or {}).get("priority") != "routine" else "urgent"
 
 
 def _code(concept: Any, system: str) -> str | None:

@@ -6,10 +6,10 @@ from healthsvc.errors import RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import V3_ACT_CODE
-from healthsvc.referral.resources import is_referral, outcome_of, stage_of, task_id
+from healthsvc.referral.resources import is_referral, is_request, outcome_of, stage_of, task_id
 from healthsvc.referral.rules import TRANSITIONS as STEPS
 from healthsvc.referral.rules import Act, Stage, check_closing, check_step
-from healthsvc.referral.service import admission_cancelled, admitted, discharged, followed_up, read
+from healthsvc.referral.service import admission_cancelled, admitted, begin, discharged, followed_up, read
 from healthsvc.store import Room, Store
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Kind
@@ -18,7 +18,10 @@ _WARD: Final = frozenset({"IMP", "ACUTE", "NONAC"})
 
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
-    """Admit a step that the table has; a hospital stay and a follow-up visit that becomes completed move a referral on."""
+    """Admit a step that the table has; a hospital stay and a follow-up visit that becomes completed move a referral on.
+
+    A referral that is asked for by another room or by a client (ServiceRequest) is followed from then on, as if it had been written here.
+    """
     if is_referral(old) and not is_referral(new):
         raise RuleViolation(
             "a referral is withdrawn or closed, not deleted or turned into something else", reason="referral-keep", path="Task"
@@ -27,6 +30,9 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
         return
     if new["resourceType"] == "Encounter":
         _follow_stay(old, new, store)
+    elif new["resourceType"] == "ServiceRequest":
+        if is_request(new) and new.get("status") == "active" and store.find("Task", task_id(str(new["id"]))) is None:
+            begin(store, new)
     elif is_referral(new):
         before = stage_of(old) if old is not None and is_referral(old) else None
         after = stage_of(new)
@@ -72,4 +78,4 @@ def _move_on(source: str, store: Store) -> None:
         followed_up(store, id)
 
 
-ROOM: Final = Room("referral", frozenset({"Task", "Encounter"}), admit)
+ROOM: Final = Room("referral", frozenset({"Task", "Encounter", "ServiceRequest"}), admit)

@@ -54,6 +54,17 @@ def refer(
     return referral
 
 
+def begin(store: Store, request: Resource) -> Referral:
+    """Follow a referral that somebody else has asked for (a reaction at the bedside, a client): its Task, and the visit after it."""
+    referral = to_referral(request)
+    if referral.at.tzinfo is None:
+        referral = replace(referral, at=store.at)
+    store.put(to_task(referral))
+    if referral.urgent:
+        plan_follow_up(store, referral)
+    return referral
+
+
 def read(store: Store, referral: str) -> Referral:
     """One referral by its id."""
     request, task = store.read("ServiceRequest", referral), store.find("Task", task_id(referral))

@@ -100,6 +100,10 @@ class Typed:
             return None
         return None if number is None else int(number)
 
+    def day(self, name: str) -> date | None:
+        """A day or nothing."""
+        return _day(self, name)
+
     def pressure(self, arm: str) -> Pressure | None:
         """A blood pressure, of which both numbers are given or none."""
         systolic, diastolic = self.whole(f"systolic_{arm}"), self.whole(f"diastolic_{arm}")

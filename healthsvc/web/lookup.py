@@ -47,6 +47,13 @@ def name_of(resource: Resource) -> str:
     return str(first.get("text") or f"{first.get('family', '')}{''.join(first.get('given', []))}")
 
 
+def phone_of(store: Store, reference: str) -> str:
+    """The telephone number of a member of the staff; empty where the directory gives none."""
+    kind, _, id = reference.partition("/")
+    found = store.find(kind, id) or {}
+    return next((one["value"] for one in found.get("telecom", []) if one.get("system") == "phone" and "value" in one), "")
+
+
 def staff_of(store: Store) -> list[tuple[str, str]]:
     """All doctors and nurses, ``Practitioner/x`` and name, by name."""
     return sorted(((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")), key=lambda one: one[1])

@@ -22,7 +22,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import standing
 from healthsvc.web import trends
-from healthsvc.web.lookup import Directory, allergies_of, staff_of
+from healthsvc.web.lookup import Directory, allergies_of, phone_of, staff_of
 from healthsvc.web.render import SignedPage
 from healthsvc.web.story import story
 
@@ -56,7 +56,7 @@ def card(id: str, page: SignedPage, store: StoreReading) -> Response:
     known, names = to_person(patient), Directory(store)
     agreement = contracts.active(store, patient["id"])
     staff = [(role, ref) for role, ref in (("责任医生", agreement.doctor), ("责任护士", agreement.nurse)) if ref] if agreement else []
-    team = [(role, names.staff(reference), _phone(store, reference)) for role, reference in staff]
+    team = [(role, names.staff(reference), phone_of(store, reference)) for role, reference in staff]
     return page.show("card.html", id=patient["id"], person=known, team=team, agreement=agreement)
 
 
@@ -124,9 +124,3 @@ def _numbers(person: Person) -> list[tuple[str, str]]:
         else:
             shown.append(("院内号" if "/hospital/" in one.system else "编号", one.value))
     return shown
-
-
-def _phone(store: Store, reference: str) -> str:
-    kind, _, id = reference.partition("/")
-    found = store.find(kind, id) or {}
-    return next((one["value"] for one in found.get("telecom", []) if one.get("system") == "phone" and "value" in one), "")

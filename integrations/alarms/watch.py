@@ -18,9 +18,11 @@ from healthsvc.emergency.rules import Status
 from healthsvc.errors import NotFound, Refusal
 from healthsvc.fhir.json import loads
 from healthsvc.infusion.reaction import ALARM
+from healthsvc.infusion.watch import REMINDER
 from healthsvc.store import Actor, Database, Store, lease
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.stored import micros
+from integrations.alarms.reminders import reminder
 from integrations.notify import Notice, Notifier, NotReached
 
 log = structlog.get_logger()
@@ -67,6 +69,8 @@ class Watch:
         if ringing:
             with self._database.writing(WATCH, at=self._now()) as store:
                 service.advance_all(store, store.at)
+        for row in self._due(REMINDER):
+            self._remind(row)
         return sum(self._deliver(row) for row in self._due(service.CALL))
 
     def _run(self) -> None:
@@ -123,6 +127,20 @@ class Watch:
         with self._database.writing(WATCH, at=self._now()) as store:
             self._mark(store, row.id, "done")
         return 1
+
+    def _remind(self, row: Any) -> None:
+        """Tell one member of the staff; what does not get through is tried again, then given up (the page shows what is late anyway)."""
+        with self._database.reading(WATCH, at=self._now()) as store:
+            notice = reminder(store, loads(row.payload))
+        state, error = "done", None if notice else "no telephone or address in the staff directory"
+        if notice is not None:
+            try:
+                self._notifier.send(notice)
+            except NotReached as missed:
+                state, error = "due" if missed.again and row.attempts + 1 < TRIES else "dead", missed.why
+        with self._database.writing(WATCH, at=self._now()) as store:
+            again = {"attempts": row.attempts + 1, "due": micros(store.at + PAUSE)} if state == "due" else {}
+            store.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(state=state, error=error, **again))
 
     def _missed(self, row: Any, payload: dict[str, Any], missed: NotReached) -> None:
         log.warning("a call did not get through", notice=row.id, why=missed.why, attempt=row.attempts + 1)

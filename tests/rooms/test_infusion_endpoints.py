@@ -6,6 +6,7 @@ from typing import Any
 
 import time_machine
 from roomserver import room_client
+from test_infusion_room import KIT
 
 from healthsvc import clock
 from healthsvc.fhir.consent import SignedConsent
@@ -88,11 +89,11 @@ def test_a_course_over_http(database: Database, tmp_path: Path) -> None:
             assert step("arrive", 0).status_code == 201
             assert step("puncture", 1).status_code == 422
             assert step("identify", 2, matched=["name", "file-number"]).json()["possible"] == ["clear", "refuse"]
-            kit = ["adrenaline", "antihistamine", "dexamethasone", "oxygen-or-bag", "tourniquet", "bp-cuff"]
+            kit = list(KIT)
             evidence = {
                 "companion": {"name_known": True, "adult": True, "confirmed_by": "nu-1", "on": tomorrow.isoformat()},
                 "double_check": {"first": "nu-1", "second": "dr-1", "at": (start - timedelta(minutes=20)).isoformat()},
-                "kit": {"on": tomorrow.isoformat(), "checked_by": "nu-1", "items": kit},
+                "kit": {"on": tomorrow.isoformat(), "checked_by": "nu-1", "items": kit, "expires": "2099-01-01"},
             }
             asked = {"entry": {"act": "clear", "at": (start + timedelta(minutes=4)).isoformat(), "by": "nu-1"}}
             shut = [one["gate"] for one in client.post(f"/api/infusion/visits/{task}/gates", json=asked).json() if not one["open"]]

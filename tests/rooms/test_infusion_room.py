@@ -17,6 +17,7 @@ from healthsvc.homebed import service as homebeds
 from healthsvc.homebed.rules.bed import Diagnosis
 from healthsvc.homebed.rules.eligibility import Assessment
 from healthsvc.infusion import bedside, service
+from healthsvc.infusion.overrides import overridden
 from healthsvc.infusion.records import OfTheDay, given_id
 from healthsvc.infusion.rules.bedside import Act, Entry, Step, Vitals
 from healthsvc.infusion.rules.checks import Outcome
@@ -29,6 +30,17 @@ from healthsvc.visit.service import open_visits
 AT = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 ON = date(2026, 11, 23)
 DOCTOR = Actor("Practitioner/dr-1", "医生", frozenset({"doctor"}), "page")
+KIT = [
+    "adrenaline",
+    "antihistamine",
+    "dexamethasone",
+    "oxygen-or-bag",
+    "tourniquet",
+    "bp-cuff",
+    "spare-infusion-set",
+    "disinfectant",
+    "sharps-box",
+]
 WELL = Vitals(135, 75, 72, Decimal("36.6"), 97)
 QUALIFIED = code_system("staff-qualification")
 
@@ -90,9 +102,13 @@ def brought(patient: str) -> dict[str, Any]:
 
 
 def of_the_day(at: datetime, **change: Any) -> OfTheDay:
-    kit = frozenset({"adrenaline", "antihistamine", "dexamethasone", "oxygen-or-bag", "tourniquet", "bp-cuff"})
+    kit = frozenset(KIT)
     on = (at + timedelta(hours=8)).date()
-    usual = OfTheDay(Companion(True, True, "nu-1", on), DoubleCheck("nu-1", "dr-1", at - timedelta(minutes=30)), RescueKit(on, "nu-1", kit))
+    usual = OfTheDay(
+        Companion(True, True, "nu-1", on),
+        DoubleCheck("nu-1", "dr-1", at - timedelta(minutes=30)),
+        RescueKit(on, "nu-1", kit, date(2027, 6, 30)),
+    )
     return replace(usual, **change)
 
 
@@ -201,7 +217,7 @@ def test_an_override_is_reported_and_only_a_doctor_may(database: Database) -> No
         said = Override(Gate.RESTRICTED, "dr-2", "电话同意,书面后补", AT)
         course = service.order_course(store, order_of(patient), **evidence, overrides=[said])
         assert [one.gate for one in course.results if one.overridden_by] == [Gate.RESTRICTED]
-        (report,) = service.overridden(store, patient)
+        (report,) = overridden(store, patient)
         assert report["mitigation"][0]["author"] == {"reference": "Practitioner/dr-2"}
         assert report["code"]["coding"][0]["code"] == "infusion-drug-not-approved"
 

@@ -51,7 +51,7 @@ GOOD = Evidence(
     companion=Companion(True, True, "nu-1", ON),
     double_check=DoubleCheck("nu-1", "dr-1", AT - timedelta(minutes=30)),
     nurse=NURSE,
-    kit=RescueKit(ON, "nu-1", frozenset(POLICY.kit_items)),
+    kit=RescueKit(ON, "nu-1", frozenset(POLICY.kit_items), date(2027, 3, 1)),
     slot=Slot(AT, 165),
 )
 
@@ -71,6 +71,7 @@ def test_all_twelve_gates_open_on_good_evidence() -> None:
     assert all(result.evidence for result in results)
 
 
+KIT = RescueKit(ON, "nu-1", frozenset(POLICY.kit_items), date(2027, 3, 1))
 MISSING: list[tuple[Gate, dict[str, Any]]] = [
     (Gate.CARE, {"care": ()}),
     (Gate.ORDER, {"prescriber": None}),
@@ -83,6 +84,7 @@ MISSING: list[tuple[Gate, dict[str, Any]]] = [
     (Gate.DOUBLE_CHECK, {"double_check": None}),
     (Gate.NURSE_AND_KIT, {"nurse": None}),
     (Gate.NURSE_AND_KIT, {"kit": None}),
+    (Gate.NURSE_AND_KIT, {"kit": replace(KIT, expires=None)}),
     (Gate.NURSE_AND_KIT, {"nurse": replace(NURSE, clinical_since=None)}),
     (Gate.SLOT, {"slot": None}),
 ]
@@ -136,8 +138,9 @@ FAILING: list[tuple[Gate, Order, dict[str, Any]]] = [
     (Gate.NURSE_AND_KIT, ORDER, {"nurse": replace(NURSE, clinical_since=date(2022, 1, 1))}),
     (Gate.NURSE_AND_KIT, ORDER, {"nurse": replace(NURSE, title="nurse")}),
     (Gate.NURSE_AND_KIT, ORDER, {"nurse": replace(NURSE, may_infuse=False)}),
-    (Gate.NURSE_AND_KIT, ORDER, {"kit": RescueKit(ON - timedelta(days=1), "nu-1", frozenset(POLICY.kit_items))}),
-    (Gate.NURSE_AND_KIT, ORDER, {"kit": RescueKit(ON, "nu-1", frozenset(POLICY.kit_items[1:]))}),
+    (Gate.NURSE_AND_KIT, ORDER, {"kit": replace(KIT, on=ON - timedelta(days=1))}),
+    (Gate.NURSE_AND_KIT, ORDER, {"kit": replace(KIT, items=frozenset(POLICY.kit_items[1:]))}),
+    (Gate.NURSE_AND_KIT, ORDER, {"kit": replace(KIT, expires=ON - timedelta(days=1))}),
     (Gate.SLOT, ORDER, {"slot": Slot(AT, 164)}),
 ]
 
@@ -171,6 +174,14 @@ def test_an_override_needs_name_and_reason_and_is_reported_in_the_result() -> No
     ):
         (result,) = pass_gates(ORDER, replace(GOOD, companion=None, overrides=(bad,)), POLICY, [Gate.COMPANION])
         assert result.outcome is Outcome.MISSING
+
+
+def test_a_site_may_ask_that_both_sign_the_check() -> None:
+    strict = replace(POLICY, double_check_signed=True)
+    for signed, outcome_ in ((False, Outcome.FAILED), (True, Outcome.PASSED)):
+        check = replace(GOOD.double_check, signed=signed)  # type: ignore[type-var]
+        (result,) = pass_gates(ORDER, replace(GOOD, double_check=check), strict, [Gate.DOUBLE_CHECK])
+        assert result.outcome is outcome_
 
 
 @pytest.mark.parametrize("gate", sorted(NEVER_OVERRIDDEN | {Gate(name) for name in POLICY.absolute_gates}))

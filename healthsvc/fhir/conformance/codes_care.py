@@ -141,6 +141,13 @@ CARE: tuple[CodeTable, ...] = (
         infusion-nurse-or-kit-not-ready | 护士资质或急救箱不符 | Nurse or rescue kit not ready
         infusion-slot-too-short         | 时间不足 | Time too short
     """),
+    codes("infusion-signature", "输液核对签署", "Signed check of an infusion", """
+        double-check | 双人核对 | Check by two people
+    """),
+    codes("infusion-late", "巡视逾时处置", "What a late look at a drip has led to", """
+        late  | 已提醒护士和医生 | Nurse and doctor told
+        alarm | 已启动应急呼叫 | Emergency chain called
+    """),
     codes("infusion-input", "输液任务要求", "What a dose needs", """
         dose-number | 第几次 | Number of the dose
         after       | 前一次 | The dose before

@@ -97,11 +97,11 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension(
         "infusion-double-check", "双人核对", "Checked by two", ("MedicationAdministration",),
-        parts=parts("first Reference!, second Reference!, at dateTime!"),
+        parts=parts("first Reference!, second Reference!, at dateTime!, signed boolean"),
     ),
     Extension(
         "infusion-kit", "急救箱核对", "Rescue kit checked", ("MedicationAdministration",),
-        parts=parts("on date!, by Reference!, item code*"),
+        parts=parts("on date!, by Reference!, item code*, expires date"),
     ),
     Extension(
         "infusion-step", "输液步骤", "One step at the bedside", ("MedicationAdministration",),

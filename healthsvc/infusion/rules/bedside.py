@@ -197,6 +197,42 @@ def next_check(bedside: Bedside, policy: InfusionPolicy) -> datetime | None:
     return bedside.log[-1].at + timedelta(minutes=policy.check_minutes)
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What must be done next at the bedside by a moment, and whether a reaction is going on."""
+
+    act: Act
+    at: datetime
+    reaction: bool = False
+
+
+def due_next(bedside: Bedside, policy: InfusionPolicy) -> Due | None:
+    """What is due next, and when; None before the puncture and after leaving.
+
+    While the drip runs: the next look. After its end: the end of the observation, then leaving. After a reaction: the next of its steps,
+    at once.
+    """
+    step, last = bedside.step, bedside.log[-1].at if bedside.log else None
+    if last is None:
+        return None
+    if step is Step.RUNNING:
+        return Due(Act.CHECK, last + timedelta(minutes=policy.check_minutes))
+    if step is Step.ENDED:
+        ended = bedside.last(Act.END)
+        assert ended is not None
+        return Due(Act.OBSERVE, ended.at + timedelta(minutes=policy.observe_minutes))
+    follows = {Step.REACTING: Act.STOP, Step.STOPPED: Act.ALARM}.get(step)
+    return Due(follows, last, reaction=True) if follows else None
+
+
+def runs_out(bedside: Bedside, drip_minutes: int) -> datetime | None:
+    """When the drip that runs will be through at the ordered rate; None where none runs."""
+    started = bedside.last(Act.PUNCTURE)
+    if bedside.step is not Step.RUNNING or started is None:
+        return None
+    return started.at + timedelta(minutes=drip_minutes)
+
+
 def late_checks(bedside: Bedside, policy: InfusionPolicy) -> tuple[datetime, ...]:
     """Moments at which a look was due and came late: a deviation that is recorded, never hidden and never smoothed."""
     longest = timedelta(minutes=policy.check_minutes + policy.check_grace_minutes)

@@ -170,6 +170,8 @@ def double_check(order: Order, evidence: Evidence, policy: InfusionPolicy, drugs
     seen = (f"Practitioner/{check.first}", f"Practitioner/{check.second}", check.at.isoformat())
     if not check.first or not check.second or check.first == check.second:
         return _failed("the check needs two different people", *seen)
+    if policy.double_check_signed and not check.signed:
+        return _failed("each of the two signs the check from an account of their own", *seen)
     if not timedelta(0) <= evidence.at - check.at <= timedelta(minutes=policy.double_check_valid_minutes):
         return _failed(f"the check holds for {policy.double_check_valid_minutes} minutes", *seen)
     return _passed("two different people have checked", *seen)
@@ -182,7 +184,9 @@ def nurse_and_kit(order: Order, evidence: Evidence, policy: InfusionPolicy, drug
         return _missing("nothing is known of the nurse's qualification")
     if kit is None:
         return _missing("the rescue kit has not been checked")
-    seen = (f"Practitioner/{nurse.person}", f"kit {kit.on.isoformat()}")
+    if kit.expires is None:
+        return _missing("nobody has read the expiry dates in the rescue kit; write down the earliest")
+    seen = (f"Practitioner/{nurse.person}", f"kit {kit.on.isoformat()}", f"expires {kit.expires.isoformat()}")
     experienced = (evidence.on - nurse.clinical_since).days >= policy.nurse_years * 365.25
     if (
         nurse.role != "nurse"
@@ -197,6 +201,8 @@ def nurse_and_kit(order: Order, evidence: Evidence, policy: InfusionPolicy, drug
         )
     if kit.on != evidence.on or not kit.checked_by or set(policy.kit_items) - kit.items:
         return _failed(f"the rescue kit must be complete and checked today: {', '.join(policy.kit_items)}", *seen)
+    if kit.expires < evidence.on:
+        return _failed("something in the rescue kit has expired; take another kit", *seen)
     return _passed("the nurse is qualified and the rescue kit was checked today", *seen)
 
 

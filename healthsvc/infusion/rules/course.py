@@ -37,6 +37,17 @@ def drip_minutes(volume_ml: int, rate_ml_h: int) -> int:
     return ceil(volume_ml * 60 / rate_ml_h)
 
 
+def drops_a_minute(rate_ml_h: int, drops_per_ml: int) -> int:
+    """Drops a minute for a rate in mL/h with an infusion set of so many drops a mL, to the nearest whole drop.
+
+    Raises:
+        RuleViolation: rate or drop factor is not positive.
+    """
+    if rate_ml_h <= 0 or drops_per_ml <= 0:
+        raise RuleViolation("a drip rate needs a rate (mL/h) and a drop factor (drops/mL) above zero", reason="infusion-rate-missing")
+    return (2 * rate_ml_h * drops_per_ml + 60) // 120
+
+
 def bound_minutes(order: Order, policy: InfusionPolicy) -> int:
     """Minutes that the nurse is bound: preparing, the drip, and the observation after it (she stays the whole time)."""
     return policy.prepare_minutes + drip_minutes(order.volume_ml, order.rate_ml_h) + policy.observe_minutes

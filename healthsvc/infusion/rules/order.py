@@ -125,6 +125,8 @@ class DoubleCheck:
     first: str
     second: str
     at: datetime
+    signed: bool = False
+    """Whether each of the two has signed from an account of their own (else: as one of them says)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class RescueKit:
     on: date
     checked_by: str
     items: frozenset[str]
+    expires: date | None = None
+    """The earliest expiry date of what lies in it; None: nobody has read the dates."""
 
 
 @dataclass(frozen=True, slots=True)

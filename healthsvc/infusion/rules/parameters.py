@@ -28,6 +28,10 @@ class InfusionPolicy:
     observe_minutes: int
     check_minutes: int
     check_grace_minutes: int
+    check_alarm_minutes: int
+    reaction_alarm_minutes: int
+    drop_factors: tuple[int, ...]
+    double_check_signed: bool
     earliest_start: str
     latest_start: str
     round_within_days: int
