@@ -29,7 +29,7 @@ ACTS: Final = {
     Act.REFER: "转诊",
     Act.REPORT: "上报",
 }
-WAY: Final = (Act.ARRIVE, Act.IDENTIFY, Act.CLEAR, Act.MEASURE, Act.PUNCTURE, Act.END, Act.OBSERVE, Act.LEAVE)
+WAY: Final = (Act.ARRIVE, Act.IDENTIFY, Act.CLEAR, Act.MEASURE, Act.PUNCTURE, Act.CHECK, Act.END, Act.OBSERVE, Act.LEAVE)
 """The usual way, for the line of steps on top of the page."""
 REACTION_WAY: Final = (Act.REACT, Act.STOP, Act.ALARM, Act.REFER, Act.REPORT, Act.LEAVE)
 MATCHED: Final = (("name", "姓名"), ("birth-date", "出生日期"), ("citizen-id", "身份证"), ("file-number", "档案编号"))

@@ -26,6 +26,8 @@
     });
   }
 
+  const now = document.querySelector(".way .now");
+  if (now) now.parentElement.scrollLeft = now.offsetLeft - now.parentElement.offsetLeft - now.parentElement.clientWidth / 2 + now.clientWidth / 2;
   if (shown.length) {
     tick();
     setInterval(tick, 1000);
