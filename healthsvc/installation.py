@@ -11,7 +11,9 @@ from healthsvc import clock
 from healthsvc.config import Settings
 from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.fhir.conformance.publish import resources
-from healthsvc.fhir.json import dumps
+from healthsvc.fhir.json import Resource, dumps
+from healthsvc.indicators.resources import to_measure
+from healthsvc.indicators.rules import MEASURES
 from healthsvc.logs import settings_for
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
@@ -60,13 +62,18 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     return Installation(settings, policy, database)
 
 
+def published() -> tuple[Resource, ...]:
+    """Everything that an installation publishes: profiles, code systems, operations, and the measures of the figures."""
+    return (*resources(), *map(to_measure, MEASURES))
+
+
 def publish_conformance(database: Database) -> int:
     """Put our profiles, code systems and operations where clients look for them; gives how many were new or had changed.
 
     Called when an installation opens to serve; costs one look where this very content was published before. Of several processes that
     start at once one writes, the others wait for it and then find nothing to write.
     """
-    made = resources()
+    made = published()
     digest = blake2b(dumps(list(made)), digest_size=16).hexdigest()
     with database.reading(SYSTEM, at=clock.now()) as store:
         if store.holder(PUBLISHED) == digest:

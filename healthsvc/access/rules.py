@@ -70,7 +70,7 @@ ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDITOR
 
 DIRECTORY_TYPES = frozenset(
     {
-        "CapabilityStatement", "CodeSystem", "ConceptMap", "Endpoint", "HealthcareService", "ImplementationGuide", "Location",
+        "CapabilityStatement", "CodeSystem", "ConceptMap", "Endpoint", "HealthcareService", "ImplementationGuide", "Location", "Measure",
         "NamingSystem", "OperationDefinition", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "SearchParameter",
         "StructureDefinition", "ValueSet",
     }

@@ -1,46 +1,84 @@
 """What the measures look at: people, contracts, visits, beds, doses and rights as of one day. Values only."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
-from healthsvc.visit.rules import Visit
+from healthsvc.visit.rules import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A living cadre with an active file."""
+    """A cadre who has a file, and by which traits figures are told apart."""
 
     id: str
     resettled: bool
-    category: str | None
+    category: str
     completeness: int
+    unit: str = ""
+    """管理单位: the unit that keeps the personnel file."""
+    area: str = ""
+    """居住社区."""
+    doctor: str = ""
+    """``Practitioner/x``: the responsible doctor."""
+    centre: str = ""
+    """``Organization/x``: the community health centre that keeps the file."""
+    counted: bool = True
+    """Alive and with an active file on the day; the others stay known because their visits and beds of the period still count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """One service of a contract: how often promised, delivered, and due by the day asked for."""
+
+    service: str
+    times: int
+    delivered: int
+    due: int
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A contract in force from one day to another, both included."""
 
+    ref: str
     person: str
     start: date
     end: date
-    promised: int = 0
-    delivered: int = 0
-    due: int = 0
-    """Promised items whose time had come by the day asked for."""
+    promises: tuple[Promised, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A visit, and when it was made (None: not by the day asked for)."""
+class Called:
+    """A visit that was asked for, and when it was made (None: not by the day asked for)."""
 
-    visit: Visit
-    done: datetime | None
+    ref: str
+    person: str
+    kind: str
+    opens: datetime
+    due: datetime
+    status: Status
+    done: datetime | None = None
+    sources: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def settled(self) -> datetime:
+        """When it counts: when it was made or when its window closed, whichever came first."""
+        return min(self.done, self.due) if self.done else self.due
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it was made before its window closed."""
+        return self.done is not None and self.done <= self.due
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
     """A home bed from its first to its last day."""
 
+    ref: str
     person: str
     start: date
     end: date | None
@@ -52,6 +90,7 @@ class Stay:
 class Dose:
     """One infusion that ran: on which day, and whether there was a reaction."""
 
+    ref: str
     person: str
     on: date
     reaction: bool
@@ -61,6 +100,7 @@ class Dose:
 class Right:
     """A green channel from one day to another."""
 
+    ref: str
     person: str
     start: date
     end: date | None
@@ -68,11 +108,15 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """One use of a green-channel right at a hospital, and whether it was honoured."""
+    """One use of a green-channel right at a hospital; ``honoured`` None: nothing to compare it with, so it cannot be judged."""
 
+    ref: str
     person: str
     on: date
-    honoured: bool
+    honoured: bool | None
+    right: str = ""
+    why: str = ""
+    """Why it was not honoured, or cannot be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +126,36 @@ class Facts:
     on: date
     at: datetime
     """The last moment of that day."""
-    quarter: tuple[date, date]
+    period: tuple[date, date]
+    """First and last day of what is counted over time; the last day is ``on`` at the latest."""
     members: tuple[Member, ...]
     terms: tuple[Term, ...] = ()
-    visits: tuple[Made, ...] = ()
+    visits: tuple[Called, ...] = ()
     stays: tuple[Stay, ...] = ()
     doses: tuple[Dose, ...] = ()
     rights: tuple[Right, ...] = ()
     uses: tuple[Used, ...] = ()
+    survivors: Mapping[str, str] = field(default_factory=dict)
+    """Id of a file that was merged -> id of the file that carries on."""
+
+    def in_period(self, on: date) -> bool:
+        """Whether a day lies in the period."""
+        return self.period[0] <= on <= self.period[1]
+
+    def settled(self) -> "Facts":
+        """The facts about cadres alone, each under the file that carries on; what is about others is left out."""
+        known = {one.id for one in self.members}
+
+        def ours(found: Iterable[Any]) -> tuple[Any, ...]:
+            named = (one if one.person in known else replace(one, person=self.survivors.get(one.person, one.person)) for one in found)
+            return tuple(one for one in named if one.person in known)
+
+        return replace(
+            self,
+            terms=ours(self.terms),
+            visits=ours(self.visits),
+            stays=ours(self.stays),
+            doses=ours(self.doses),
+            rights=ours(self.rights),
+            uses=ours(self.uses),
+        )

@@ -22,6 +22,7 @@ from healthsvc.healthfile import service as files
 from healthsvc.healthfile.timeline import timeline as line_of_time
 from healthsvc.homebed import service as beds
 from healthsvc.homebed.rules.bed import BedKind
+from healthsvc.indicators import service as indicators
 from healthsvc.rest.answer import resource_answer
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.parameters import BODY, named, parameters, taken
@@ -118,15 +119,46 @@ def timeline(store: Store, id: str, given: dict[str, Any]) -> Resource:
     return parameters(*events)
 
 
+def evaluate(store: Store, id: str, given: dict[str, Any]) -> Resource:
+    """A figure of a period as a MeasureReport; who is behind it only for those who may read files."""
+    code = id or given.get("measure", "").partition("|")[0].rpartition("/")[2]
+    if not code:
+        raise Invalid("name the measure: in the address, or as the parameter measure", path=f"{BODY}.parameter")
+    kind = REPORTS.get(given.get("reportType", "population"))
+    if kind is None:
+        raise Invalid(f"reportType is one of {', '.join(REPORTS)}", path=f"{BODY}.parameter")
+    subject = given.get("subject", "").removeprefix("Patient/") or None
+    if (kind == "individual") != (subject is not None):
+        raise Invalid("a report of type subject names its subject, and no other does", path=f"{BODY}.parameter")
+    if kind != "summary":
+        require_read(store, "Patient")
+    if subject is not None:
+        seen(store, "Patient", subject)
+    on = min(given.get("periodEnd") or files.today(store), files.today(store))
+    asked = indicators.Asked(on, given.get("periodStart"), given.get("known"))
+    return indicators.report(store, code, asked, subject=subject, people=kind == "subject-list")
+
+
+REPORTS = {
+    "population": "summary",
+    "summary": "summary",
+    "subject-list": "subject-list",
+    "patient-list": "subject-list",
+    "subject": "individual",
+    "patient": "individual",
+    "individual": "individual",
+}
+"""Kinds of report, by all the names that versions of the operation have given them."""
 ACTS: dict[str, Act] = {
     "Contract-sign": sign,
     "EpisodeOfCare-establish": establish,
     "Patient-green-channel": green_channel,
     "Task-complete": complete,
     "Patient-timeline": timeline,
+    "Measure-evaluate-measure": evaluate,
 }
 """Operation id -> what carries it out."""
-GRANTED: dict[str, str] = {"Patient-green-channel": "window"}
+GRANTED: dict[str, str] = {"Patient-green-channel": "window", "Measure-evaluate-measure": "figures"}
 """Operations that another right opens than that to read or write clinical content."""
 
 
@@ -179,7 +211,10 @@ def routes(site: Site, router: APIRouter) -> None:
         opened = [needs(GRANTED[operation.id])] if operation.id in GRANTED else []
         plain = not operation.writes and not any(one.type == "Identifier" for one in operation.takes)
         answer = writing(site, operation) if operation.writes else reading(site, operation)
-        router.add_api_route(path, answer, methods=["POST", "GET"] if plain else ["POST"], dependencies=opened, name=operation.id)
+        methods = ["POST", "GET"] if plain else ["POST"]
+        router.add_api_route(path, answer, methods=methods, dependencies=opened, name=operation.id)
+        if operation.both:
+            router.add_api_route(f"/{operation.resource}/${operation.code}", answer, methods=methods, dependencies=opened)
 
 
 def writing(site: Site, operation: Operation) -> Callable[..., Response]:

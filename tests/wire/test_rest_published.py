@@ -7,22 +7,21 @@ import pytest
 from fhirserver import fhir_client
 
 from healthsvc import clock
-from healthsvc.fhir.conformance import publish
 from healthsvc.fhir.conformance.profiles import PROFILES
 from healthsvc.fhir.systems import BASE, code_system, profile
-from healthsvc.installation import PUBLISHED, publish_conformance
+from healthsvc.installation import PUBLISHED, publish_conformance, published
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
 
 
 def counted(database: Database) -> int:
-    types = {one["resourceType"] for one in publish.resources()}
+    types = {one["resourceType"] for one in published()}
     with database.reading(SYSTEM, at=clock.now()) as store:
         return sum(store.search(type, "_summary=count").total or 0 for type in types)
 
 
 def test_published_once_for_each_content(database: Database) -> None:
-    everything = len(publish.resources())
+    everything = len(published())
     assert publish_conformance(database) == everything == counted(database)
     assert publish_conformance(database) == 0
     with database.writing(SYSTEM, at=clock.now()) as store:
@@ -48,8 +47,8 @@ def test_processes_that_start_at_once_publish_once(engine_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(wrote) == [0, 0, len(publish.resources())]
-    assert counted(opened[0]) == len(publish.resources())
+    assert sorted(wrote) == [0, 0, len(published())]
+    assert counted(opened[0]) == len(published())
     with opened[0].reading(SYSTEM, at=clock.now()) as store:
         assert len(store.history("ImplementationGuide", "healthsvc")) == 1
     for database in opened:

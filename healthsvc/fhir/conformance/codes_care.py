@@ -204,10 +204,13 @@ CARE: tuple[CodeTable, ...] = (
         not-gone  | 未就诊 | Did not go
         lost      | 失访 | Lost
     """),
-    codes("indicator-group", "指标人群", "Group of people of an indicator", """
+    codes("indicator-trait", "指标分组依据", "What the figures of an indicator are told apart by", """
         all       | 全部 | All
-        local     | 本地管理 | Managed here
-        resettled | 易地安置 | Managed elsewhere, living here
+        resettled | 本区管理或易地安置 | Managed here, or elsewhere and living here
+        unit      | 管理单位 | Managing unit
+        area      | 居住社区 | Community
+        doctor    | 责任医生 | Responsible doctor
+        centre    | 服务中心 | Health centre
     """),
     codes("organization-type", "机构类型", "Type of organization", """
         centre   | 社区卫生服务中心 | Community health centre

@@ -121,4 +121,17 @@ OPERATIONS: tuple[Operation, ...] = (
             """),
         ),
     ),
+    Operation(
+        "evaluate-measure", "Measure", True, False, "计算考核指标", "Reckon a figure",
+        operands("""
+            periodStart date   0..1 | 期初，默认本季首日 | First day of the period; of the quarter unless told
+            periodEnd   date   0..1 | 期末，默认当日 | Last day of the period; today unless told
+            measure     string 0..1 | 指标编码或规范地址 | Code or canonical of the measure, where the address names none
+            reportType  code   0..1 | 报告类型 | population (summary), subject-list or subject (individual)
+            subject     string 0..1 | 个人 | Patient/id of whom an individual report tells
+            known       date   0..1 | 数据截至日，默认期末 | What stood in the store on this day counts; the last day unless told
+        """),
+        operands("return MeasureReport 1..1 | 报告 | The report"),
+        both=True,
+    ),
 )  # fmt: skip

@@ -133,7 +133,7 @@ def operation_definition(one: Operation) -> Resource:
     """A use case of a room."""
     made = canonical("OperationDefinition", one.id, one.zh, one.en)
     made |= {"kind": "operation", "affectsState": one.writes, "code": one.code, "resource": [one.resource]}
-    made |= {"system": False, "type": not one.instance, "instance": one.instance}
+    made |= {"system": False, "type": one.both or not one.instance, "instance": one.instance}
     made["parameter"] = [operand(it, "in") for it in one.takes] + [operand(it, "out") for it in one.gives]
     return made
 

@@ -119,6 +119,8 @@ class Operation:
     en: str
     takes: tuple[Operand, ...]
     gives: tuple[Operand, ...]
+    both: bool = False
+    """Whether it can be asked of the type too, and not of one resource alone."""
 
     @property
     def id(self) -> str:
