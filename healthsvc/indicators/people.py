@@ -9,7 +9,6 @@ from healthsvc.healthfile.names import masked
 from healthsvc.healthfile.resources import to_person
 from healthsvc.indicators.figure import Figure, Item
 from healthsvc.store import Store
-from healthsvc.store.search import may_see
 
 
 class Standing(StrEnum):
@@ -68,10 +67,12 @@ def behind(store: Store, figure: Figure, only: Standing | None = None, most: int
 
 
 def _row(store: Store, id: str, standing: Standing, items: list[Item], named: bool) -> Row:
-    stored = store.get("Patient", id)
-    if stored is not None and named and store.restrict is not None:
-        named = may_see(store, stored, store.restrict)
-    person = to_person(stored.resource) if stored is not None and not stored.deleted else None
+    file = store.find("Patient", id)
+    if file is None:  # of somebody whom the reader does not look after only the masked name shows
+        named = False
+        with store.wholly():
+            file = store.find("Patient", id)
+    person = to_person(file) if file is not None else None
     name = person.name if person else ""
     return Row(
         id=id if named else "",

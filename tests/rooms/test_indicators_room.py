@@ -15,8 +15,9 @@ from healthsvc.contract import service as contracts
 from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.consent import SignedConsent
 from healthsvc.greenchannel import service as channels
+from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.rules import Category, Person
-from healthsvc.healthfile.service import merge, register
+from healthsvc.healthfile.service import register
 from healthsvc.homebed import service as homebeds
 from healthsvc.homebed.rules.bed import Diagnosis
 from healthsvc.homebed.rules.eligibility import Assessment
