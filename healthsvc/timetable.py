@@ -9,7 +9,9 @@ from healthsvc.access.sessions import forget_sessions
 from healthsvc.checkup.ladder import escalate
 from healthsvc.checkup.service import settle_calendar
 from healthsvc.circle.service import refresh as refresh_circle
-from healthsvc.contract.service import expire_due
+from healthsvc.contract.cards import refresh as refresh_cards
+from healthsvc.contract.renewal import expire_due
+from healthsvc.contract.renewal import remind as remind_renewals
 from healthsvc.greenchannel.service import refresh
 from healthsvc.healthfile.service import refresh_tags
 from healthsvc.homebed.service import stop_expired
@@ -25,6 +27,8 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
     """The jobs of an installation; ``life`` says when page sessions end, ``data`` where its roads are."""
     return (
         Job("contracts-expire", "5 0 * * *", lambda store: expire_due(store, _today(store))),
+        Job("contracts-renewal", "30 7 * * *", lambda store: remind_renewals(store, _today(store))),
+        Job("contact-cards", "*/10 * * * *", refresh_cards),
         Job("home-beds-end", "10 0 * * *", lambda store: stop_expired(store, _today(store))),
         Job("infusion-doses-missed", "*/10 * * * *", miss_late),
         Job("infusion-late-looks", "* * * * *", remind),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.checkup import service
 from healthsvc.checkup.calendar import look_up
-from healthsvc.checkup.ladder import acknowledge, open_reminders
+from healthsvc.checkup.reminders import acknowledge, open_reminders
 from healthsvc.fhir.json import Resource
 from healthsvc.visit.endpoints import Made, bundle, fhir
 

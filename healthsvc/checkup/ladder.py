@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any
 
-from healthsvc.errors import NotFound, RuleViolation
+from healthsvc.checkup.reminders import code_of, open_reminders, settle, tell
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import code_system
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import derived_id, is_visit, to_visit
 from healthsvc.visit.rules import WAITING, Kind, Visit
-
-REMINDER: Final = code_system("reminder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +43,13 @@ def escalate(store: Store, on: date) -> list[Resource]:
         if visit.kind != Kind.QUARTERLY_CHECKUP:
             continue
         for rung in reached(visit.window.end.astimezone(store.zone).date(), on, ladder):
-            reminder = _reminder(store, visit, rung)
-            if reminder is not None and store.find("Communication", reminder["id"]) is None:
-                told.append(store.put(reminder))
+            to = _recipient(store, visit, rung.to)
+            id = derived_id(f"remind-{'before' if rung.days < 0 else 'after'}-{abs(rung.days)}-{rung.to}", visit.id)
+            about = f"Task/{visit.id}"
+            if to is not None and (made := tell(store, id, f"checkup-{rung.to}", person=visit.person, about=about, to=to)) is not None:
+                told.append(made)
     _stop_settled(store)
     return told
-
-
-def acknowledge(store: Store, reminder: str) -> Resource:
-    """Whoever was told has seen it; once is enough."""
-    known = store.read("Communication", reminder)
-    if not _is_reminder(known):
-        raise NotFound("this Communication is not a reminder")
-    if known["status"] == "completed":
-        return known
-    if known["status"] != "in-progress":
-        raise RuleViolation("the reminder has been settled already", reason="reminder-settled")
-    return store.put(known | {"status": "completed", "received": store.at.isoformat()})
-
-
-def open_reminders(store: Store, recipient: str | None = None) -> list[Resource]:
-    """Reminders that nobody has acknowledged (of one recipient, ``Practitioner/x`` or ``Organization/x``)."""
-    narrowed = {"recipient": recipient} if recipient else {}
-    return [one for one in store.select("Communication", status="in-progress", **narrowed) if _is_reminder(one)]
-
-
-def _reminder(store: Store, visit: Visit, rung: Rung) -> Resource | None:
-    recipient = _recipient(store, visit, rung.to)
-    if recipient is None:
-        return None
-    return {
-        "resourceType": "Communication",
-        "id": derived_id(f"remind-{'before' if rung.days < 0 else 'after'}-{abs(rung.days)}-{rung.to}", visit.id),
-        "status": "in-progress",
-        "category": [{"coding": [{"system": REMINDER, "code": f"checkup-{rung.to}"}]}],
-        "subject": {"reference": f"Patient/{visit.person}"},
-        "basedOn": [{"reference": f"Task/{visit.id}"}],
-        "recipient": [{"reference": recipient}],
-        "sent": store.at.isoformat(),
-    }
 
 
 def _recipient(store: Store, visit: Visit, to: str) -> str | None:
@@ -102,10 +67,8 @@ def _recipient(store: Store, visit: Visit, to: str) -> str | None:
 
 def _stop_settled(store: Store) -> None:
     for reminder in open_reminders(store):
+        if not code_of(reminder).startswith("checkup-"):
+            continue
         task = store.find("Task", reminder["basedOn"][0]["reference"].rpartition("/")[2])
         if task is None or not is_visit(task) or to_visit(task).status not in WAITING:
-            store.put(reminder | {"status": "stopped"})
-
-
-def _is_reminder(communication: Resource) -> bool:
-    return any(c.get("system") == REMINDER for one in communication.get("category", []) for c in one.get("coding", []))
+            settle(store, reminder)

@@ -1,15 +1,21 @@
-"""Family-doctor contracts over HTTP: sign, transfer, renew, terminate; promised and delivered."""
+"""Family-doctor contracts over HTTP: draft, sign, transfer, renew, terminate; promised and delivered; the contact card."""
 
+from base64 import b64decode
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting, needs
-from healthsvc.contract import service
-from healthsvc.contract.rules import EndReason, SignatureKind
+from healthsvc.contract import cards, delivery, renewal, service
+from healthsvc.contract.paper import SVG, contract_paper
+from healthsvc.contract.rules import EndReason, Side, SignatureKind, Signed
+from healthsvc.documents import Drawing
+from healthsvc.documents.render import to_pdf
+from healthsvc.documents.resources import PDF
+from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import today
 
@@ -29,6 +35,55 @@ class Signing(BaseModel):
     package: str = "basic"
     number: str = ""
     kind: SignatureKind = SignatureKind.DRAWN
+
+
+class Draft(BaseModel):
+    """A contract to be laid before both sides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    patient: str
+    doctor: str = Field(description="Practitioner/id")
+    nurse: str | None = Field(None, description="Practitioner/id")
+    start: date | None = Field(None, description="First day; today unless told")
+    months: int | None = Field(None, ge=1, le=60)
+    package: str = "basic"
+    number: str = ""
+
+
+class Drawn(BaseModel):
+    """Strokes of a signature: points inside a box."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    width: int
+    height: int
+    strokes: list[list[tuple[int, int]]] = Field(max_length=500)
+
+
+class SignatureGiven(BaseModel):
+    """One side signs. A drawn signature brings its strokes, a certified one its proof."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    side: Side
+    kind: SignatureKind = SignatureKind.DRAWN
+    name: str = Field("", max_length=60, description="Of a proxy")
+    relation: str = Field("", max_length=60, description="Of a proxy to the person")
+    drawing: Drawn | None = None
+    proof: str = Field("", max_length=200_000, description="Base64 of the certified signature")
+    format: str = Field("", max_length=80, description="Media type of the proof, such as application/jose")
+
+
+class Consultation(BaseModel):
+    """A consultation that was given under a contract."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: datetime | None = Field(None, description="Now unless told")
+    by: str = Field(description="Practitioner/id")
+    about: str = Field(min_length=1, max_length=500)
+    remote: bool = True
 
 
 class Transfer(BaseModel):
@@ -65,6 +120,65 @@ def sign(wanted: Signing, store: StoreWriting, answer: Response) -> Resource:
     return service.sign(store, wanted.patient, wanted.doctor, wanted.nurse, start, **terms)  # type: ignore[arg-type]
 
 
+@router.post("/draft", status_code=201)
+def draft(wanted: Draft, store: StoreWriting) -> Resource:
+    """Draft a contract and lay it before both sides; gives the Contract, which waits for their signatures."""
+    terms = {"months": wanted.months, "package": wanted.package, "number": wanted.number}
+    drafted = service.draft(store, wanted.patient, wanted.doctor, wanted.nurse, wanted.start or today(store), **terms)  # type: ignore[arg-type]
+    return service.offer(store, drafted)
+
+
+@router.get("/{contract}/paper")
+def paper(contract: str, store: StoreReading) -> Response:
+    """The contract to be read and signed, as PDF with the signatures that it has; not frozen. The signed one is a frozen document."""
+    agreement = service.read(store, contract)
+    store.audit("print", f"Contract/{contract}", patient=agreement.person)
+    return Response(to_pdf(contract_paper(store, agreement, store.at)), media_type=PDF)
+
+
+@router.post("/{contract}/signatures")
+def add_signature(contract: str, given: SignatureGiven, store: StoreWriting) -> Resource:
+    """One side signs; with the second signature the contract is in force and its document is frozen. Gives the Contract."""
+    return service.add_signature(store, contract, signed_of(given, store.at))
+
+
+def signed_of(given: SignatureGiven, at: datetime) -> Signed:
+    """A signature as it came in.
+
+    Raises:
+        Invalid: the strokes are not those of a hand, or the proof is no base64.
+    """
+    data, kind = b"", given.format
+    if given.drawing is not None:
+        strokes = tuple(tuple(stroke) for stroke in given.drawing.strokes)
+        data, kind = Drawing(given.drawing.width, given.drawing.height, strokes).svg().encode(), SVG
+    elif given.proof:
+        try:
+            data = b64decode(given.proof, validate=True)
+        except ValueError:
+            raise Invalid("the proof of a certified signature is base64", path="proof") from None
+    return Signed(given.side, given.kind, at, given.name.strip(), given.relation.strip(), data, kind if data else "")
+
+
+@router.post("/{contract}/consultations", status_code=201)
+def consult(contract: str, given: Consultation, store: StoreWriting) -> Resource:
+    """Record a consultation by phone or at the station; it counts as delivered. Gives the Encounter."""
+    return delivery.consult(store, contract, given.at or store.at, given.by, given.about, remote=given.remote)
+
+
+@router.post("/{contract}/card")
+def issue_card(contract: str, store: StoreWriting) -> Resource:
+    """Issue the contact card anew if what stands on it has changed; gives the DocumentReference of the current card."""
+    return cards.issue(store, service.must_be_active(store, contract))
+
+
+@router.get("/cards/{token}")
+def card(token: str, store: StoreReading) -> dict[str, Any]:
+    """Whose contact card carries this code, and whether the card is still good. Only for whoever may read files."""
+    found = cards.resolve(store, token)
+    return {"document": found.id, "patient": found.person, "current": found.current}
+
+
 @router.post("/{contract}/transfer", status_code=201)
 def transfer(contract: str, wanted: Transfer, store: StoreWriting) -> Resource:
     """Hand the person over to another doctor; gives the new Contract."""
@@ -87,12 +201,13 @@ def terminate(contract: str, ending: Ending, store: StoreWriting) -> Resource:
 def fulfilment(contract: str, store: StoreReading, on: date | None = None) -> dict[str, Any]:
     """What the contract promised and what has been delivered, item by item."""
     store.audit("read", f"Contract/{contract}")
-    counted = service.fulfilment(store, contract, on)
-    return asdict(counted) | {"promised": counted.promised, "delivered": counted.delivered, "rate": counted.rate}
+    counted = delivery.fulfilment(store, contract, on)
+    told = {"promised": counted.promised, "delivered": counted.delivered, "due": counted.due, "missing": counted.missing}
+    return asdict(counted) | told | {"rate": counted.rate, "rate_so_far": counted.rate_so_far}
 
 
 @router.get("/to-renew", dependencies=[needs("plan")])
 def to_renew(store: StoreReading, on: date | None = None) -> list[dict[str, Any]]:
     """The contracts that end soon."""
-    ending = service.to_renew(store, on or today(store))
+    ending = renewal.to_renew(store, on or today(store))
     return [{"contract": one.id, "patient": one.person, "doctor": one.doctor, "end": one.end.isoformat()} for one in ending]

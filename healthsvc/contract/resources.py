@@ -1,5 +1,6 @@
 """A family-doctor contract as FHIR Contract, and its doctor and nurse as CareTeam."""
 
+from base64 import b64decode, b64encode
 from copy import deepcopy
 from datetime import date, datetime
 from typing import Any, Final
@@ -166,6 +167,8 @@ def _signer(signed: Signed, agreement: Agreement) -> Resource:
         who = {"display": signed.name}
     signature: Resource = {"type": [dict(_CONSENT_SIGNATURE)], "when": signed.at.isoformat(), "who": who}
     signature["extension"] = [{"url": _KIND, "valueCode": signed.kind.value}]
+    if signed.data:
+        signature |= {"sigFormat": signed.format, "data": b64encode(signed.data).decode()}
     if signed.side is Side.PROXY:
         signature["onBehalfOf"] = {"reference": f"Patient/{agreement.person}"}
         signature["extension"].append({"url": _RELATION, "valueString": signed.relation})
@@ -186,7 +189,13 @@ def _signed(signer: Resource) -> Signed | None:
     side = Side(kind["code"])
     name = signature.get("who", {}).get("display", "") if side is Side.PROXY else ""
     return Signed(
-        side, SignatureKind(how), datetime.fromisoformat(signature["when"]), name, by_url.get(_RELATION, {}).get("valueString", "")
+        side,
+        SignatureKind(how),
+        datetime.fromisoformat(signature["when"]),
+        name,
+        by_url.get(_RELATION, {}).get("valueString", ""),
+        b64decode(signature.get("data", "")),
+        signature.get("sigFormat", "") if signature.get("data") else "",
     )
 
 

@@ -3,10 +3,13 @@
 from typing import Final
 
 from healthsvc.checkup import service as checkups
+from healthsvc.contract import cards
 from healthsvc.contract.closing import close_file_on_death, join_files, reopen_file
+from healthsvc.contract.paper import KIND, contract_paper
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
 from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_start, check_step
-from healthsvc.contract.service import policy_of, signed_with
+from healthsvc.contract.service import others_with_pair, policy_of, signed_with
+from healthsvc.documents import freeze
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import is_deceased, links
@@ -55,6 +58,8 @@ def _admit_contract(old: Resource | None, new: Resource | None, store: Store) ->
             _begin(after, store)
         elif (before.person, before.nurse) != (after.person, after.nurse):
             store.put(to_care_team(after, active=True))
+            cards.withdraw(store, before.person)
+            cards.issue(store, after)
     elif before is not None and before.state is State.ACTIVE:
         _end(before, after, store)
 
@@ -80,12 +85,27 @@ def _begin(agreement: Agreement, store: Store) -> None:
     for who, role in ((agreement.doctor, "doctor"), (agreement.nurse, "nurse")):
         if who is not None:
             _check_staff(who, role, store)
-    capacity = policy_of(store, agreement.start).doctor_capacity
-    if signed_with(store, agreement.doctor) >= capacity:
-        raise RuleViolation(f"the doctor already has {capacity} people under contract", reason="contract-capacity", path="Contract.signer")
+    _check_capacity(agreement, store)
     store.put(person | {"generalPractitioner": [{"reference": agreement.doctor}]})
     store.put(to_care_team(agreement, active=True))
     checkups.lay_out(store, agreement.person, f"Contract/{agreement.id}", agreement.start, agreement.end, agreement.doctor)
+    about = f"Contract/{agreement.id}"
+    freeze(store, contract_paper(store, agreement, store.at), kind=KIND, patient=agreement.person, about=about, author=agreement.centre)
+    cards.issue(store, agreement)
+
+
+def _check_capacity(agreement: Agreement, store: Store) -> None:
+    policy = policy_of(store, agreement.start)
+    if signed_with(store, agreement.doctor) >= policy.doctor_capacity:
+        raise RuleViolation(
+            f"the doctor already has {policy.doctor_capacity} people under contract", reason="contract-capacity", path="Contract.signer"
+        )
+    if agreement.nurse and others_with_pair(store, agreement.doctor, agreement.nurse, agreement.person) >= policy.pair_capacity:
+        raise RuleViolation(
+            f"this doctor and nurse already look after {policy.pair_capacity} people together; choose another nurse",
+            reason="contract-pair-capacity",
+            path="Contract.extension",
+        )
 
 
 def _check_staff(who: str, role: str, store: Store) -> None:
@@ -127,6 +147,7 @@ def _end(before: Agreement, after: Agreement, store: Store) -> None:
     reason = after.end_reason or (EndReason.OTHER if after.state is State.TERMINATED else None)
     checkups.call_off(store, before.person, reason.value if reason else "contract-expired")
     store.put(to_care_team(after, active=False))
+    cards.withdraw(store, before.person)
     if reason in (EndReason.DECEASED, EndReason.MERGED):
         return  # the file itself is being written, with the last doctor in it
     person = store.find("Patient", before.person)

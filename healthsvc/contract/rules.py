@@ -89,6 +89,10 @@ class Signed:
     """Who signed for the person (a proxy); the person's and the doctor's names stand in their own files."""
     relation: str = ""
     """The proxy's relation to the person."""
+    data: bytes = b""
+    """What was drawn (SVG), or the proof of a certified signature."""
+    format: str = ""
+    """Media type of ``data``: ``image/svg+xml``, ``application/jose`` ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ class ContractPolicy:
 
     least_months: int
     doctor_capacity: int
+    pair_capacity: int
     notice_days: int
     start_ahead_days: int
     automatic_renewal: bool
@@ -181,8 +186,31 @@ def check_active(agreement: Agreement, policy: ContractPolicy) -> None:
             reason="contract-not-signed",
             path="Contract.signer",
         )
-    if any(one.side is Side.PROXY and not (one.name and one.relation) for one in agreement.signatures):
+    for one in agreement.signatures:
+        check_signature(one)
+
+
+def check_signature(signed: Signed) -> None:
+    """Refuse a signature that does not say what its kind and side ask for."""
+    if signed.side is Side.PROXY and not (signed.name and signed.relation):
         raise RuleViolation("somebody who signs for the person gives name and relation", reason="contract-proxy", path="Contract.signer")
+    if signed.kind is SignatureKind.CERTIFIED and not (signed.data and signed.format):
+        raise RuleViolation(
+            "a certified signature carries its proof: Signature.data and sigFormat; without it say drawn or wet-scan",
+            reason="contract-certified-proof",
+            path="Contract.signer.signature",
+        )
+
+
+def check_own_hand(signed: Signed, doctor: str, actor: str) -> None:
+    """Refuse a member of the staff who draws the doctor's signature without being that doctor (``actor``: who is signed in)."""
+    drawn = signed.side is Side.DOCTOR and signed.kind is SignatureKind.DRAWN
+    if drawn and actor.startswith("Practitioner/") and actor != doctor:
+        raise RuleViolation(
+            "only the doctor of the contract draws the doctor's signature; let them sign in, or record what was signed on paper",
+            reason="contract-other-hand",
+            path="Contract.signer",
+        )
 
 
 def check_start(start: date, on: date, policy: ContractPolicy) -> None:
@@ -198,42 +226,3 @@ def check_start(start: date, on: date, policy: ContractPolicy) -> None:
 def end_early(agreement: Agreement, act: Act, on: date, reason: EndReason | None) -> Agreement:
     """End a contract before its term, on a day of its term or before it began."""
     return replace(agreement, state=step(agreement.state, act), end_reason=reason, ended=min(max(on, agreement.start), agreement.end))
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """One promise and what has become of it."""
-
-    service: str
-    promised: int
-    delivered: int
-    due: int
-    """How many should have been delivered by the day asked for (made ones and overdue ones)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fulfilment:
-    """What a contract promised and what has been delivered, item by item (签而不约 shows here)."""
-
-    items: tuple[Delivered, ...]
-
-    @property
-    def promised(self) -> int:
-        """All promised services."""
-        return sum(item.promised for item in self.items)
-
-    @property
-    def delivered(self) -> int:
-        """Delivered ones; more of one service never makes up for less of another."""
-        return sum(min(item.delivered, item.promised) for item in self.items)
-
-    @property
-    def rate(self) -> float:
-        """Delivered of promised, 0 to 1; a contract that promises nothing fulfils it."""
-        return self.delivered / self.promised if self.promised else 1.0
-
-    @property
-    def rate_so_far(self) -> float:
-        """Delivered of what was due by the day asked for, 0 to 1."""
-        due = sum(item.due for item in self.items)
-        return min(1.0, self.delivered / due) if due else 1.0

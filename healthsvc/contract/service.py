@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_contract
 from healthsvc.contract.rules import (
     Act,
     Agreement,
     ContractPolicy,
-    Delivered,
     EndReason,
-    Fulfilment,
     Promise,
     Side,
     SignatureKind,
     Signed,
     State,
+    check_own_hand,
+    check_signature,
     end_early,
     step,
     term_end,
@@ -27,8 +27,6 @@ from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, today
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
-from healthsvc.visit.resources import is_visit, to_visit
-from healthsvc.visit.rules import Standing, Status, standing
 
 
 def policy_of(store: Store, on: date | None = None) -> ContractPolicy:
@@ -109,7 +107,7 @@ def sign(
         return same
     current = active(store, patient)
     if current is not None and current.end < min(start, today(store)):
-        _expire(store, _contract(store, current.id))  # its term is over, the timer has not come by yet
+        expire(store, _contract(store, current.id))  # its term is over, the timer has not come by yet
     both = tuple(signatures or (Signed(Side.RESIDENT, kind, store.at), Signed(Side.DOCTOR, kind, store.at)))
     agreement = draft(store, patient, doctor, nurse, start, months=months, package=package, number=number)
     return store.put(to_contract(replace(agreement, state=State.ACTIVE, signatures=both)))
@@ -124,6 +122,8 @@ def add_signature(store: Store, contract: str, signed: Signed) -> Resource:
     """One side signs; with the second signature the contract is in force."""
     stored = _contract(store, contract)
     agreement = to_agreement(stored)
+    check_signature(signed)
+    check_own_hand(signed, agreement.doctor, store.actor.id)
     if agreement.state not in (State.DRAFT, State.PENDING_SIGNATURE):
         raise RuleViolation(f"a contract that is {agreement.state} is not signed any more", reason="contract-transition")
     others = tuple(one for one in agreement.signatures if _side(one) != _side(signed))
@@ -144,6 +144,14 @@ def active(store: Store, patient: str) -> Agreement | None:
 def read(store: Store, contract: str) -> Agreement:
     """One contract by its id; refuses where the Contract is something else."""
     return to_agreement(_contract(store, contract))
+
+
+def must_be_active(store: Store, contract: str) -> Agreement:
+    """A contract that is in force; refuses any other."""
+    agreement = read(store, contract)
+    if agreement.state is not State.ACTIVE:
+        raise RuleViolation(f"a contract that is {agreement.state} has no card", reason="contract-not-active")
+    return agreement
 
 
 def terminate(store: Store, contract: str, reason: EndReason, on: date) -> Resource:
@@ -178,45 +186,17 @@ def renew(store: Store, contract: str, *, months: int | None = None, kind: Signa
     return _succeed(store, stored, closing, old.doctor, old.nurse, old.end + timedelta(days=1), kind, months)
 
 
-def expire_due(store: Store, on: date) -> list[Resource]:
-    """End the contracts whose term is over, or renew them where the policy says so; a timer calls this every day."""
-    automatic = policy_of(store, on).automatic_renewal
-    ended = []
-    for contract in _in_force(store):
-        agreement = to_agreement(contract)
-        if agreement.end >= on:
-            continue
-        if automatic:
-            ended.append(renew(store, agreement.id))
-        else:
-            ended.append(_expire(store, contract))
-    return ended
-
-
-def to_renew(store: Store, on: date) -> list[Agreement]:
-    """The contracts that end within the days of notice of the policy, soonest first: time to bring up the renewal."""
-    last = on + timedelta(days=policy_of(store, on).notice_days)
-    ending = [agreement for contract in _in_force(store) if on <= (agreement := to_agreement(contract)).end <= last]
-    return sorted(ending, key=lambda one: (one.end, one.id))
-
-
-def fulfilment(store: Store, contract: str, on: date | None = None) -> Fulfilment:
-    """Promised and delivered of one contract, counted from its visits (the day asked for decides what was due)."""
-    agreement = read(store, contract)
-    dusk = datetime.combine(on or today(store), time.max, store.zone)
-    found = [to_visit(task) for task in store.select("Task", based_on=f"Contract/{agreement.id}") if is_visit(task)]
-    items = []
-    for promise in agreement.promises:
-        own = [visit for visit in found if visit.kind == promise.service]
-        made = sum(visit.status is Status.COMPLETED for visit in own)
-        late = sum(standing(visit, dusk) is Standing.OVERDUE or visit.status is Status.FAILED for visit in own)
-        items.append(Delivered(promise.service, promise.times, made, made + late))
-    return Fulfilment(tuple(items))
-
-
 def signed_with(store: Store, doctor: str) -> int:
     """How many contracts in force a doctor has signed; counted in the database, for this is asked at every signing."""
     return store.search("Contract", [("signer", doctor), ("status", "executed"), ("_summary", "count")]).total or 0
+
+
+def others_with_pair(store: Store, doctor: str, nurse: str, person: str) -> int:
+    """How many people other than this one a doctor and a nurse look after together."""
+    query = [("participant", doctor), ("participant", nurse), ("status", "active"), ("_summary", "count")]
+    found = store.search("CareTeam", query).total or 0
+    own = store.search("CareTeam", [*query, ("patient", f"Patient/{person}")]).total or 0
+    return found - own
 
 
 def _succeed(
@@ -237,7 +217,8 @@ def _succeed(
     return store.put(to_contract(replace(following, state=State.ACTIVE, signatures=both)))
 
 
-def _expire(store: Store, contract: Resource) -> Resource:
+def expire(store: Store, contract: Resource) -> Resource:
+    """The term of a contract is over."""
     agreement = to_agreement(contract)
     return store.put(to_contract(replace(agreement, state=step(agreement.state, Act.EXPIRE)), contract))
 
@@ -249,7 +230,8 @@ def _contract(store: Store, contract: str) -> Resource:
     return stored
 
 
-def _in_force(store: Store) -> list[Resource]:
+def in_force(store: Store) -> list[Resource]:
+    """All family-doctor contracts in force."""
     return [contract for contract in store.select("Contract", status="executed") if is_family_doctor(contract)]
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,13 +55,14 @@ def to_reference(
     content: bytes,
     replaces: str | None,
     lacking: tuple[str, ...],
+    identifiers: Sequence[tuple[str, str]] = (),
 ) -> Resource:
     """The document's entry in the file, not yet sealed."""
     sha1 = hashlib.sha1(content, usedforsecurity=False).digest()  # R4: Attachment.hash is SHA-1
     written: Resource = {
         "resourceType": "DocumentReference",
         "id": id,
-        "identifier": [{"system": DOCUMENT_SHA256, "value": hashlib.sha256(content).hexdigest()}],
+        "identifier": [{"system": DOCUMENT_SHA256, "value": hashlib.sha256(content).hexdigest()}, *_others(identifiers)],
         "status": "current",
         "docStatus": "final",
         "type": concept(KIND, kind),
@@ -89,6 +91,10 @@ def to_reference(
     if lacking:
         written["description"] = "字库未收，以统一码编号代替：" + "、".join(f"U+{ord(char):04X}" for char in lacking)
     return conforming(written, "frozen-document")
+
+
+def _others(identifiers: Sequence[tuple[str, str]]) -> list[Resource]:
+    return [{"system": system, "value": value} for system, value in identifiers]
 
 
 def digest(entry: Resource) -> str:

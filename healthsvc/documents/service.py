@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -83,6 +84,7 @@ def freeze(
     about: str | None = None,
     author: str | None = None,
     replaces: str | None = None,
+    identifiers: Sequence[tuple[str, str]] = (),
     id: str | None = None,
 ) -> Frozen:
     """Set a document as PDF/A, seal it and store it; from now on no door changes or deletes it.
@@ -95,6 +97,7 @@ def freeze(
         about: what it documents, for example ``Contract/x``; :func:`frozen_of` finds it by that.
         author: ``Practitioner/x`` or ``Organization/x``.
         replaces: id of the document whose place it takes; that one becomes superseded.
+        identifiers: further identifiers of the document, system and value.
         id: id of its DocumentReference; a new one unless told.
 
     Raises:
@@ -106,7 +109,7 @@ def freeze(
     binary = f"{id}-pdf"
     entry = to_reference(
         document, id=id, kind=kind, patient=patient, about=about, author=author, binary=binary, content=content,
-        replaces=replaces, lacking=lacking,
+        replaces=replaces, lacking=lacking, identifiers=identifiers,
     )  # fmt: skip
     claims = {"iat": int(store.at.timestamp()), "jti": f"DocumentReference/{id}", "entry": digest(entry)}
     signature = keyring(store).sign(content, claims)

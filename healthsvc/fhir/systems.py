@@ -15,6 +15,8 @@ LIXIU_CERTIFICATE = f"{BASE}/NamingSystem/lixiu-certificate"
 UNVERIFIED_CITIZEN_ID = f"{BASE}/NamingSystem/citizen-id-unverified"
 CONTRACT_NUMBER = f"{BASE}/NamingSystem/contract-number"
 
+CARD_TOKEN = f"{BASE}/NamingSystem/contact-card-token-sha256"
+CARD_FACTS = f"{BASE}/NamingSystem/contact-card-facts"
 DOCUMENT_SHA256 = f"{BASE}/NamingSystem/document-sha256"
 
 

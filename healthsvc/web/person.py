@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from healthsvc.access.door import StoreReading
 from healthsvc.circle import service as circles
 from healthsvc.circle.words import VERDICT_NAMES
+from healthsvc.contract import delivery
 from healthsvc.contract import service as contracts
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
@@ -72,7 +73,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "doctor": names.staff(agreement.doctor if agreement else known.doctor),
         "nurse": names.staff(agreement.nurse) if agreement else "",
         "agreement": agreement,
-        "fulfilment": contracts.fulfilment(store, agreement.id) if agreement else None,
+        "fulfilment": delivery.fulfilment(store, agreement.id) if agreement else None,
         "channel": channel,
         "rights": [RIGHT_NAMES[right] for right in sorted(channel.rights)],
         "channel_reason": REASON_NAMES[channel.reason] if channel.reason else None,

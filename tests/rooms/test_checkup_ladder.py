@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthsvc.checkup.ladder import Rung, acknowledge, escalate, open_reminders, reached, rungs
+from healthsvc.checkup.ladder import Rung, escalate, reached, rungs
+from healthsvc.checkup.reminders import acknowledge, open_reminders
 from healthsvc.contract import service as contracts
 from healthsvc.errors import RuleViolation
 from healthsvc.healthfile.rules import Person

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from healthsvc.checkup.calendar import is_workday
+from healthsvc.contract import renewal
 from healthsvc.contract import service as contracts
 from healthsvc.contract.resources import to_agreement
 from healthsvc.contract.rules import EndReason, State
@@ -50,7 +51,7 @@ def test_a_year_in_the_life_of_a_district(database: Database) -> None:
 
 
 def _a_day(store: Store, on: date, persons: list[str], away: dict[str, date], chance: random.Random) -> bool:
-    happened = bool(contracts.expire_due(store, on))
+    happened = bool(renewal.expire_due(store, on))
     for person in [one for one, back in away.items() if back <= on]:
         del away[person]
         visits.resume(store, person, store.at, "admitted")

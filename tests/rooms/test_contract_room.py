@@ -2,13 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from healthsvc.contract import service
+from healthsvc.contract import delivery, renewal, service
 from healthsvc.contract.resources import to_agreement, to_contract
 from healthsvc.contract.rules import EndReason, Side, SignatureKind, Signed, State, term_end
 from healthsvc.errors import Conflict, Invalid, NotFound, RuleViolation
@@ -71,7 +72,7 @@ def test_a_second_contract_is_refused_through_any_door(database: Database) -> No
         with pytest.raises(Conflict):
             store.create(contract)
         draft = service.offer(store, service.draft(store, patient, D2, None, ON))
-        service.add_signature(store, draft["id"], Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
+        service.add_signature(store, draft["id"], Signed(Side.DOCTOR, SignatureKind.WET_SCAN, AT))
         with pytest.raises(Conflict):
             service.add_signature(store, draft["id"], Signed(Side.PROXY, SignatureKind.DRAWN, AT, "某女", "女儿"))
     with database.reading(SYSTEM, at=AT) as store:
@@ -96,11 +97,11 @@ def test_both_sides_sign_one_after_the_other(database: Database) -> None:
         assert store.select("Task", patient=patient) == []
         service.add_signature(store, contract["id"], Signed(Side.PROXY, SignatureKind.WET_SCAN, AT, "某女", "女儿"))
         assert service.active(store, patient) is None
-        signed = service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
+        signed = service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.WET_SCAN, AT))
         assert signed["status"] == "executed"
         assert len(store.select("Task", patient=patient)) == 4
         with pytest.raises(RuleViolation):
-            service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
+            service.add_signature(store, contract["id"], Signed(Side.DOCTOR, SignatureKind.WET_SCAN, AT))
 
 
 def test_a_plain_write_obeys_the_rules(database: Database) -> None:
@@ -147,21 +148,21 @@ def test_a_renewal_goes_on_with_the_next_quarters(database: Database) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         patient = person(store)
         contract = service.sign(store, patient, D1, N1, ON)
-        assert service.to_renew(store, ON) == []
-        assert [one.id for one in service.to_renew(store, date(2027, 10, 30))] == [contract["id"]]
+        assert renewal.to_renew(store, ON) == []
+        assert [one.id for one in renewal.to_renew(store, date(2027, 10, 30))] == [contract["id"]]
         new = service.renew(store, contract["id"])
         assert to_agreement(new).start == date(2027, 11, 22)
         assert service.read(store, contract["id"]).state is State.RENEWED
         assert len(visits.open_visits(store, patient)) == 8
-        assert service.expire_due(store, date(2027, 11, 22)) == []
+        assert renewal.expire_due(store, date(2027, 11, 22)) == []
 
 
 def test_what_is_not_renewed_expires_and_is_called_off(database: Database) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         patient = person(store)
         contract = service.sign(store, patient, D1, N1, ON)
-        assert service.expire_due(store, date(2027, 11, 21)) == []
-        (expired,) = service.expire_due(store, date(2027, 11, 22))
+        assert renewal.expire_due(store, date(2027, 11, 21)) == []
+        (expired,) = renewal.expire_due(store, date(2027, 11, 22))
         assert to_agreement(expired).state is State.EXPIRED
         assert visits.open_visits(store, patient) == []
         assert responsible_doctor(store, patient) is None
@@ -178,9 +179,9 @@ def test_promised_and_delivered(database: Database) -> None:
         contract = service.sign(store, patient, D1, N1, ON)["id"]
         visits.complete(store, f"checkup-{patient}-2026Q4", Findings(AT, AT, pulse=70), D1)
         visits.miss(store, f"checkup-{patient}-2027Q1", "refused")
-        (item,) = service.fulfilment(store, contract).items
+        (item,) = delivery.fulfilment(store, contract).items
         assert (item.promised, item.delivered, item.due) == (4, 1, 2)
-        (later,) = service.fulfilment(store, contract, date(2027, 12, 31)).items
+        (later,) = delivery.fulfilment(store, contract, date(2027, 12, 31)).items
         assert (later.delivered, later.due) == (1, 4)
 
 
@@ -239,8 +240,8 @@ def test_a_merge_of_two_signed_files_keeps_the_survivors_contract(database: Data
         assert visits.open_visits(store, retired) == []
 
 
-def test_of_many_who_sign_at_once_one_wins(engine_url: str) -> None:
-    opened = Database.open(engine_url, rooms=ROOMS)
+def test_of_many_who_sign_at_once_one_wins(engine_url: str, tmp_path: Path) -> None:
+    opened = Database.open(engine_url, rooms=ROOMS, signing_keys=tmp_path / "keys")
     opened.migrate()
     with opened.writing(SYSTEM, at=AT) as store:
         patient = person(store)
@@ -299,9 +300,9 @@ def _do(store: Store, act: str, patient: str, on: date) -> None:
         service.offer(store, service.draft(store, patient, D2, N1, on))
     elif act == "complete-signatures" and drafts:
         for side in (Side.RESIDENT, Side.DOCTOR):
-            service.add_signature(store, drafts[0]["id"], Signed(side, SignatureKind.CERTIFIED, AT))
+            service.add_signature(store, drafts[0]["id"], Signed(side, SignatureKind.WET_SCAN, AT))
     elif act == "expire":
-        service.expire_due(store, on)
+        renewal.expire_due(store, on)
     elif act == "plain":
         contract = to_contract(service.draft(store, patient, D1, None, on)) | {"status": "executed"}
         store.put(contract)

@@ -1,5 +1,6 @@
 """A contract's life is its table, its term is counted in months, and it survives FHIR."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from healthsvc.contract.fulfilment import Delivered, Fulfilment, Given, count, together
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team, to_contract
 from healthsvc.contract.rules import (
     FIRST,
@@ -16,9 +18,7 @@ from healthsvc.contract.rules import (
     Act,
     Agreement,
     ContractPolicy,
-    Delivered,
     EndReason,
-    Fulfilment,
     Promise,
     Side,
     SignatureKind,
@@ -36,7 +36,8 @@ from healthsvc.policy import load
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 POLICY = load(Path("absent")).fill(ContractPolicy, "contract", AT.date())
-BOTH = (Signed(Side.RESIDENT, SignatureKind.DRAWN, AT), Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
+CERTIFIED = Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT, data=b"proof", format="application/jose")
+BOTH = (Signed(Side.RESIDENT, SignatureKind.DRAWN, AT), CERTIFIED)
 
 
 def signatures() -> Any:
@@ -151,7 +152,8 @@ def test_the_pair_is_a_care_team() -> None:
 def test_more_of_one_service_does_not_make_up_for_less_of_another() -> None:
     counted = Fulfilment((Delivered("quarterly-checkup", 4, 6, 6), Delivered("follow-up", 4, 0, 2)))
     assert (counted.promised, counted.delivered, counted.rate) == (8, 4, 0.5)
-    assert counted.rate_so_far == 0.5
+    assert (counted.due, counted.missing) == (6, 2)
+    assert counted.rate_so_far == pytest.approx(4 / 6)
     assert Fulfilment(()).rate == 1.0
 
 
@@ -160,3 +162,67 @@ def test_a_contract_does_not_begin_years_ahead() -> None:
     with pytest.raises(RuleViolation) as refused:
         check_start(date(2050, 1, 1), date(2026, 11, 22), POLICY)
     assert refused.value.reason == "contract-start-far"
+
+
+def test_a_certified_signature_carries_its_proof() -> None:
+    bare = (Signed(Side.RESIDENT, SignatureKind.DRAWN, AT), Signed(Side.DOCTOR, SignatureKind.CERTIFIED, AT))
+    with pytest.raises(RuleViolation) as refused:
+        check_active(Agreement("c", "p", "Practitioner/d", None, date(2026, 1, 1), date(2026, 12, 31), signatures=bare), POLICY)
+    assert refused.value.reason == "contract-certified-proof"
+
+
+FOUR = (Promise("quarterly-checkup", 4), Promise("follow-up", 4))
+YEAR = Agreement("c", "p", "Practitioner/d", None, date(2026, 1, 1), date(2026, 12, 31), promises=FOUR)
+OURS, OTHERS = ("Contract/c",), ("Contract/x",)
+LAID_OUT = tuple(Given("quarterly-checkup", None, date(2026, 3 * n, 28), asked_by=OURS) for n in (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("given", "on", "delivered", "due"),
+    [
+        ((), date(2025, 12, 31), (0, 0), (0, 0)),
+        ((), date(2026, 3, 31), (0, 0), (0, 0)),
+        ((), date(2026, 7, 2), (0, 0), (2, 2)),
+        ((), date(2026, 12, 31), (0, 0), (4, 4)),
+        ((), date(2027, 6, 1), (0, 0), (4, 4)),
+        ((Given("follow-up", date(2026, 5, 1)),), date(2026, 5, 1), (0, 1), (1, 1)),
+        ((Given("follow-up", date(2026, 5, 1)),), date(2026, 4, 30), (0, 0), (1, 1)),
+        ((Given("follow-up", date(2025, 12, 31)),), date(2026, 5, 1), (0, 0), (1, 1)),
+        ((Given("follow-up", date(2026, 5, 1), asked_by=OTHERS),), date(2026, 5, 1), (0, 0), (1, 1)),
+        ((Given("follow-up", date(2026, 5, 1), asked_by=("Encounter/e",)),), date(2026, 5, 1), (0, 1), (1, 1)),
+        (LAID_OUT, date(2026, 3, 28), (0, 0), (0, 0)),
+        (LAID_OUT, date(2026, 3, 29), (0, 0), (1, 0)),
+        ((Given("quarterly-checkup", date(2027, 1, 3), date(2026, 12, 20), asked_by=OURS),), date(2027, 1, 3), (1, 0), (4, 4)),
+        ((Given("quarterly-checkup", None, None, asked_by=OURS),) * 4, date(2026, 12, 31), (0, 0), (0, 4)),
+        ((Given("quarterly-checkup", None, date(2026, 12, 1), True, OURS),) * 4, date(2026, 1, 1), (0, 0), (4, 0)),
+    ],
+)  # fmt: skip
+def test_what_counts_as_delivered_and_as_due(given: tuple[Given, ...], on: date, delivered: tuple[int, int], due: tuple[int, int]) -> None:
+    counted = count(YEAR, given, on)
+    assert tuple(one.delivered for one in counted.items) == delivered
+    assert tuple(one.due for one in counted.items) == due
+
+
+def test_nothing_counts_after_a_contract_has_ended_early() -> None:
+    ended = replace(YEAR, state=State.TERMINATED, ended=date(2026, 3, 31))
+    counted = count(ended, [Given("follow-up", date(2026, 4, 1))], date(2026, 12, 31))
+    assert (counted.delivered, counted.due) == (0, 0)
+
+
+def services() -> Any:
+    days = st.dates(date(2025, 12, 1), date(2027, 2, 1))
+    asked = st.sampled_from([(), OURS, OTHERS])
+    return st.lists(
+        st.builds(Given, st.sampled_from(["quarterly-checkup", "follow-up", "x"]), st.none() | days, st.none() | days, st.booleans(), asked)
+    )
+
+
+@given(services(), st.dates(date(2025, 12, 1), date(2027, 2, 1)))
+def test_a_rate_is_a_rate(given: list[Given], on: date) -> None:
+    counted = count(YEAR, given, on)
+    assert 0 <= counted.rate <= 1
+    assert 0 <= counted.rate_so_far <= 1
+    assert counted.delivered <= counted.promised
+    assert counted.missing <= counted.due <= counted.promised
+    both = together([counted, counted])
+    assert (both.promised, both.delivered) == (2 * counted.promised, 2 * counted.delivered)

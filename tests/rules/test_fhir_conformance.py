@@ -9,6 +9,7 @@ import pytest
 from healthsvc.checkup import followup, selfcare
 from healthsvc.circle import rules as circle
 from healthsvc.contract import rules as contract
+from healthsvc.contract.fulfilment import OwnService
 from healthsvc.fhir import profiles, systems
 from healthsvc.fhir.conformance import publish
 from healthsvc.fhir.conformance.codes_care import CARE
@@ -76,7 +77,7 @@ def test_words_are_chinese_and_english() -> None:
         ("contract-end-reason", [contract.EndReason]),
         ("contract-signer", [contract.Side]),
         ("signature-kind", [contract.SignatureKind]),
-        ("visit-kind", [visits.Kind]),
+        ("visit-kind", [visits.Kind, OwnService]),
         ("self-care", [selfcare.Item]),
         ("self-care-level", [selfcare.Level]),
         ("follow-up-result", [followup.Result]),

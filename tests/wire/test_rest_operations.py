@@ -75,7 +75,7 @@ def signed(client: httpx.Client, patient: str | dict[str, Any], **change: Any) -
 
 
 def test_sign_a_contract(client: httpx.Client, patient: str) -> None:
-    contract = answered(signed(client, patient, signature=("Code", "certified")))
+    contract = answered(signed(client, patient, signature=("Code", "wet-scan")))
     assert (contract["resourceType"], contract["status"]) == ("Contract", "executed")
     assert contract["subject"] == [{"reference": f"Patient/{patient}"}]
     checkups = client.get("/Task", params={"patient": patient, "based-on": f"Contract/{contract['id']}"}).json()

@@ -13,6 +13,7 @@ CARE: tuple[CodeTable, ...] = (
         medicine-delivery | 送药上门 | Delivery of medicine
         condolence-visit  | 走访慰问 | Courtesy visit
         phone-follow-up   | 电话随访 | Follow-up by phone
+        consultation      | 健康咨询 | Consultation
     """, closed=False),
     codes("visit-subtype", "上门服务细分", "Subtype of a visit", """
         annual-full     | 年度全面体检 | Full yearly checkup

@@ -92,6 +92,7 @@ PERSON: tuple[CodeTable, ...] = (
         checkup-doctor   | 提醒责任医生体检将到期或已逾期 | The doctor is told that a checkup comes due or is late
         checkup-centre   | 提醒中心体检已逾期 | The centre is told that a checkup is late
         checkup-district | 提醒区主管部门体检已逾期 | The district is told that a checkup is late
+        contract-renewal | 提醒签约医生协议即将到期 | The doctor is told that a contract ends soon
     """, closed=False),
     codes("contract-package", "服务包", "Service package", "", closed=False),
     codes("document-kind", "冻结文书类型", "Kind of frozen document", """

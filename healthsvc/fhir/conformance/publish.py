@@ -26,6 +26,8 @@ NAMING: tuple[tuple[str, str, str, str], ...] = (
     ("health-card", systems.HEALTH_CARD, "居民健康卡号", "Number of the health card"),
     ("lixiu-certificate", systems.LIXIU_CERTIFICATE, "离休干部荣誉证编号", "Number of the veteran cadre's certificate"),
     ("contract-number", systems.CONTRACT_NUMBER, "签约协议编号", "Number of a family-doctor contract"),
+    ("contact-card-token-sha256", systems.CARD_TOKEN, "联系卡二维码令牌的 SHA-256", "SHA-256 of the token in a contact card's QR code"),
+    ("contact-card-facts", systems.CARD_FACTS, "联系卡内容摘要", "Digest of what stands on a contact card"),
     ("document-sha256", systems.DOCUMENT_SHA256, "冻结文书的 SHA-256", "SHA-256 of a frozen document"),
     ("citizen-id-unverified", systems.UNVERIFIED_CITIZEN_ID, "未通过校验的身份号码", "Citizen id that failed its check"),
 )
