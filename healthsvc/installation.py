@@ -12,6 +12,7 @@ from healthsvc.config import Settings
 from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.fhir.conformance.publish import resources
 from healthsvc.fhir.json import Resource, dumps
+from healthsvc.forms import publish as forms
 from healthsvc.indicators.resources import to_measure
 from healthsvc.indicators.rules import MEASURES
 from healthsvc.logs import settings_for
@@ -68,12 +69,12 @@ def published() -> tuple[Resource, ...]:
 
 
 def publish_conformance(database: Database) -> int:
-    """Put our profiles, code systems and operations where clients look for them; gives how many were new or had changed.
+    """Put our profiles, code systems, operations and forms where clients look for them; gives how many were new or had changed.
 
     Called when an installation opens to serve; costs one look where this very content was published before. Of several processes that
     start at once one writes, the others wait for it and then find nothing to write.
     """
-    made = published()
+    made = (*published(), *forms.resources(database.policy, clock.today()))
     digest = blake2b(dumps(list(made)), digest_size=16).hexdigest()
     with database.reading(SYSTEM, at=clock.now()) as store:
         if store.holder(PUBLISHED) == digest:

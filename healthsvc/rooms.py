@@ -5,6 +5,7 @@ from healthsvc.circle.room import ROOM as CIRCLE
 from healthsvc.contract.room import ROOM as CONTRACT
 from healthsvc.documents.room import ROOM as DOCUMENTS
 from healthsvc.emergency.room import ROOM as EMERGENCY
+from healthsvc.forms.room import ROOM as FORMS
 from healthsvc.greenchannel.room import ROOM as GREENCHANNEL
 from healthsvc.healthfile.room import ROOM as HEALTHFILE
 from healthsvc.homebed.room import ROOM as HOMEBED
@@ -12,4 +13,4 @@ from healthsvc.infusion.room import ROOM as INFUSION
 from healthsvc.referral.room import ROOM as REFERRAL
 from healthsvc.visit.room import ROOM as VISIT
 
-ROOMS = (DOCUMENTS, HEALTHFILE, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY)
+ROOMS = (DOCUMENTS, HEALTHFILE, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY)

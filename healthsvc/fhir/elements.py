@@ -1,12 +1,24 @@
 """The small parts that all resources are made of: references, codings, periods, extensions. Written once for every room."""
 
 from datetime import date, datetime
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Final
 
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension as extension_url
 from healthsvc.fhir.systems import profile
+
+_ID_LIMIT: Final = 64
+
+
+def derived_id(prefix: str, base: str) -> str:
+    """An id made of another one, at most 64 characters as FHIR wants it; the same input gives the same id."""
+    wanted = f"{prefix}-{base}"
+    if len(wanted) <= _ID_LIMIT:
+        return wanted
+    digest = blake2b(base.encode(), digest_size=8).hexdigest()
+    return f"{wanted[: _ID_LIMIT - len(digest) - 1]}-{digest}"
 
 
 def reference(type_: str, id_: str) -> Resource:

@@ -9,7 +9,7 @@ from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, UNVERIFIED_CI
 from healthsvc.healthfile import citizen_id, names
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person, check_file_number
 
-_JOINED: Final = frozenset({"identifiers", "contacts", "tags", "phones"})
+_JOINED: Final = frozenset({"identifiers", "contacts", "tags", "phones", "background"})
 _ONE_OF_A_KIND: Final = frozenset({CITIZEN_ID, HEALTH_FILE_NUMBER})
 """A person has one of these; a new one replaces the old one. Of hospital numbers a person may have several."""
 
@@ -69,6 +69,7 @@ def joined(known: Person, told: Person) -> Person:
         **plain,
         identifiers=_numbers(known.identifiers, told.identifiers),
         phones=told.phones or known.phones,
+        background=known.background.with_told(told.background),
         contacts=_in_order(tuple(one for one in known.contacts if one.role not in roles) + told.contacts),
         tags=tuple(one for one in known.tags if one.code not in codes) + tuple(one for one in told.tags if one.by_hand),
     )

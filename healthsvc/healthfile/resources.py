@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, code_system, extension, profile
-from healthsvc.healthfile import positions
+from healthsvc.healthfile import background, positions
 from healthsvc.healthfile.datum import Coordinate, Datum
 from healthsvc.healthfile.names import split
 from healthsvc.healthfile.rules import Category, Contact, ContactRole, Identifier, Living, Person, Position, RiskTag
@@ -28,7 +28,7 @@ _RESETTLED: Final = extension("resettled")
 _LIVING: Final = extension("living-arrangement")
 _SEX: Final = extension("sex-as-recorded")
 _CONVERTED: Final = extension("upgraded-from-15-digits")
-_OURS: Final = frozenset({_CATEGORY, _UNIT, _AREA, _TAG, _RESETTLED, _LIVING, _SEX})
+_OURS: Final = frozenset({_CATEGORY, _UNIT, _AREA, _TAG, _RESETTLED, _LIVING, _SEX}) | background.URLS
 
 
 def to_patient(person: Person, id: str, base: Resource | None = None) -> Resource:
@@ -52,6 +52,8 @@ def to_patient(person: Person, id: str, base: Resource | None = None) -> Resourc
     if person.doctor != next((one["reference"] for one in _kept(base, "generalPractitioner") if one.get("reference")), None):
         _set(patient, "generalPractitioner", [{"reference": person.doctor}] if person.doctor else None)
     _set(patient, "managingOrganization", {"reference": person.centre} if person.centre else None)
+    if person.background.marital and person.background.marital != to_person(patient).background.marital:
+        patient["maritalStatus"] = _concept(background.MARITAL, person.background.marital)
     if person.deceased:
         patient.pop("deceasedBoolean", None)
         if not str(patient.get("deceasedDateTime", "")).startswith(person.deceased.isoformat()):
@@ -95,6 +97,7 @@ def to_person(patient: Resource) -> Person:
         doctor=next((gp["reference"] for gp in patient.get("generalPractitioner", []) if gp.get("reference")), None),
         centre=patient.get("managingOrganization", {}).get("reference"),
         deceased=_date(patient.get("deceasedDateTime")),
+        background=background.read(patient),
     )
 
 
@@ -205,7 +208,7 @@ def _plain_extensions(person: Person) -> list[Resource]:
         written.append({"url": _LIVING, "valueCodeableConcept": _concept(LIVING, person.living.value)})
     if person.sex_code:
         written.append({"url": _SEX, "valueCodeableConcept": _concept(SEX_CODE, person.sex_code)})
-    return written
+    return written + background.to_extensions(person.background)
 
 
 def _read_tags(extensions: list[Resource]) -> list[RiskTag]:

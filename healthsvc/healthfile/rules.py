@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from healthsvc.errors import RuleViolation
+from healthsvc.healthfile.circumstances import NOTHING, Background
 
 
 class Category(StrEnum):
@@ -110,6 +111,8 @@ class Person:
     centre: str | None = None
     """``Organization/x``: the community health centre that keeps the file."""
     deceased: date | None = None
+    background: Background = NOTHING
+    """工作单位、文化程度、婚姻……: what else the national form asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from healthsvc.fhir.validation import validate
 from healthsvc.rest.call import Call
 
 BODY = "Parameters"
+RESOURCES = frozenset({"QuestionnaireResponse"})
+"""Types of parameters that are whole resources."""
 
 
 def taken(operation: Operation, call: Call, registry: Registry) -> dict[str, Any]:
@@ -110,10 +112,12 @@ def _read(operands: tuple[Operand, ...], given: list[Resource], path: str, issue
 
 
 def _value(operand: Operand, given: Resource, where: str, issues: list[Issue], found: dict[str, list[Any]]) -> None:
-    value = given.get(_key(operand.type))
+    value = given.get("resource") if operand.type in RESOURCES else given.get(_key(operand.type))
     wanted = {"positiveInt": int, "integer": int, "boolean": bool}.get(operand.type, object)
     if value is None or not isinstance(value, wanted):
-        issues.append(Issue(f"{operand.name} is given as {_key(operand.type)}", "structure", where))
+        issues.append(
+            Issue(f"{operand.name} is given as {'resource' if operand.type in RESOURCES else _key(operand.type)}", "structure", where)
+        )
         return
     values = found.setdefault(operand.name, [])
     try:

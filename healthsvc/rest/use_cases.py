@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.contract import service as contracts
 from healthsvc.contract.rules import SignatureKind
-from healthsvc.errors import Invalid, NotFound
+from healthsvc.errors import Invalid
 from healthsvc.fhir.conformance.operations import OPERATIONS
 from healthsvc.fhir.conformance.tables import Operation
 from healthsvc.fhir.elements import coding, reference_id
@@ -23,11 +23,13 @@ from healthsvc.healthfile.timeline import timeline as line_of_time
 from healthsvc.homebed import service as beds
 from healthsvc.homebed.rules.bed import BedKind
 from healthsvc.indicators import service as indicators
+from healthsvc.rest import form_acts as forms
 from healthsvc.rest.answer import resource_answer
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.parameters import BODY, named, parameters, taken
-from healthsvc.rest.permitted import require_read, require_write, visible
+from healthsvc.rest.permitted import require_read, require_write
 from healthsvc.rest.site import Site
+from healthsvc.rest.whom import person, seen
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.endpoints import bundle
@@ -149,7 +151,10 @@ REPORTS = {
     "individual": "individual",
 }
 """Kinds of report, by all the names that versions of the operation have given them."""
+NOT_IN_AN_ADDRESS = frozenset({"Identifier", "Reference", "QuestionnaireResponse"})
 ACTS: dict[str, Act] = {
+    "Questionnaire-populate": forms.populate,
+    "QuestionnaireResponse-extract": forms.extract,
     "Contract-sign": sign,
     "EpisodeOfCare-establish": establish,
     "Patient-green-channel": green_channel,
@@ -160,27 +165,6 @@ ACTS: dict[str, Act] = {
 """Operation id -> what carries it out."""
 GRANTED: dict[str, str] = {"Patient-green-channel": "window", "Measure-evaluate-measure": "figures"}
 """Operations that another right opens than that to read or write clinical content."""
-
-
-def person(store: Store, element: Resource) -> str:
-    """Id of the file that a Reference names, by its address or by an identifier of the person."""
-    id, number = reference_id(element, "Patient"), element.get("identifier")
-    if id is None and isinstance(number, dict) and number.get("system") and number.get("value"):
-        found = files.identify(store, [(number["system"], number["value"])])
-        id = found["id"] if found else None
-        if id is None:
-            raise NotFound("there is no file under this number")
-    if id is None:
-        raise Invalid("patient is a Reference to Patient/id, or has an identifier with system and value", path=f"{BODY}.parameter")
-    seen(store, "Patient", id)
-    return id
-
-
-def seen(store: Store, type: str, id: str) -> None:
-    """Refuse what is not there, or what the actor may not know of, alike."""
-    stored = store.get(type, id)
-    if stored is None or stored.deleted or not visible(store, stored):
-        raise NotFound(f"there is no such {type}")
 
 
 def pointed(given: dict[str, Any], name: str, type: str) -> str:
@@ -208,13 +192,12 @@ def routes(site: Site, router: APIRouter) -> None:
     """One route an operation: POST, and GET where nothing is changed and nobody's number is needed."""
     for operation in OPERATIONS:
         path = f"/{operation.resource}/" + ("{id:fhirid}/" if operation.instance else "") + f"${operation.code}"
+        paths = [path, f"/{operation.resource}/${operation.code}"] if operation.both else [path]
         opened = [needs(GRANTED[operation.id])] if operation.id in GRANTED else []
-        plain = not operation.writes and not any(one.type == "Identifier" for one in operation.takes)
+        plain = not operation.writes and not any(one.type in NOT_IN_AN_ADDRESS for one in operation.takes)
         answer = writing(site, operation) if operation.writes else reading(site, operation)
-        methods = ["POST", "GET"] if plain else ["POST"]
-        router.add_api_route(path, answer, methods=methods, dependencies=opened, name=operation.id)
-        if operation.both:
-            router.add_api_route(f"/{operation.resource}/${operation.code}", answer, methods=methods, dependencies=opened)
+        for one in paths:
+            router.add_api_route(one, answer, methods=["POST", "GET"] if plain else ["POST"], dependencies=opened, name=operation.id)
 
 
 def writing(site: Site, operation: Operation) -> Callable[..., Response]:

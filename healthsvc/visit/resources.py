@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from datetime import datetime, time
-from hashlib import blake2b
 from typing import Any, Final
 
 from healthsvc.errors import Invalid
 from healthsvc.fhir.elements import conforming
+from healthsvc.fhir.elements import derived_id as derived_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import UCUM, V3_ACT_CODE, code_system, extension
 from healthsvc.visit.findings import Mode
@@ -26,16 +26,6 @@ _CLASS: Final = {
     Mode.CLINIC: ("AMB", "ambulatory"),
     Mode.GROUP: ("FLD", "field"),
 }
-_ID_LIMIT: Final = 64
-
-
-def derived_id(prefix: str, base: str) -> str:
-    """An id made of another one, at most 64 characters as FHIR wants it; the same input gives the same id."""
-    wanted = f"{prefix}-{base}"
-    if len(wanted) <= _ID_LIMIT:
-        return wanted
-    digest = blake2b(base.encode(), digest_size=8).hexdigest()
-    return f"{wanted[: _ID_LIMIT - len(digest) - 1]}-{digest}"
 
 
 def is_visit(task: Resource | None) -> bool:

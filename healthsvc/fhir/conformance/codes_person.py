@@ -35,6 +35,16 @@ PERSON: tuple[CodeTable, ...] = (
         2 | 女性 | Female
         9 | 未说明的性别 | Not stated
     """),
+    codes("gbt-2261-2", "婚姻状况代码（GB/T 2261.2）", "Marital status (GB/T 2261.2)", """
+        10 | 未婚 | Never married
+        20 | 已婚 | Married
+        21 | 初婚 | First marriage
+        22 | 再婚 | Remarried
+        23 | 复婚 | Married again to the same person
+        30 | 丧偶 | Widowed
+        40 | 离婚 | Divorced
+        90 | 未说明 | Not stated
+    """),
     codes("green-channel", "绿色通道权益", "Green-channel right", """
         consultation | 优先就诊 | Priority consultation
         settlement   | 优先结算 | Priority settlement

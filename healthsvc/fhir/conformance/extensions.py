@@ -31,6 +31,27 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("resettled", "易地安置", "Settled away from the managing unit", ("Patient",), YES_NO),
     Extension("living-arrangement", "居住情况", "Living arrangement", ("Patient",), CONCEPT, codes="living-arrangement"),
     Extension("sex-as-recorded", "性别代码原值", "Sex code as it was recorded", ("Patient",), CONCEPT, codes="gbt-2261-1"),
+    Extension("former-unit", "工作单位（退休前最后单位）", "Last work unit", ("Patient",), TEXT),
+    Extension("file-keeper", "专项档案专管人", "Keeper of the special file", ("Patient",), TEXT),
+    Extension("household", "常住类型", "Household registration", ("Patient",), CONCEPT),
+    Extension("ethnicity", "民族", "Nation", ("Patient",), TEXT),
+    Extension("education", "文化程度", "Education", ("Patient",), CONCEPT),
+    Extension("occupation", "职业", "Occupation", ("Patient",), TEXT),
+    Extension("payment-mode", "医疗费用支付方式", "Who pays for care", ("Patient",), CONCEPT),
+    Extension("carer", "照护人", "Carer", ("Patient",), TEXT),
+    Extension(
+        "nursing-allowance", "护理费", "Nursing allowance", ("Patient",),
+        parts=parts("approved boolean!, amount decimal, from date, to date"),
+    ),
+    Extension("form-visit", "所属上门服务", "The visit that a form belongs to", ("QuestionnaireResponse",), LINK, targets=("Task",)),
+    Extension("form-bands", "分级参数", "Policy parameter that names the levels of a score", ("Questionnaire",), TEXT),
+    Extension(
+        "form-item", "表单项目", "What an item of a form becomes, and how it is limited", ("Questionnaire.item",),
+        parts=parts(
+            "extract string, part string, site string, below string, fill string, range string, category string, low decimal, "
+            "high decimal, sum string*, future boolean"
+        ),
+    ),
     Extension("upgraded-from-15-digits", "由15位号码升位", "The number was converted from 15 digits", ("Identifier",), YES_NO),
     Extension(
         "coordinate-origin", "坐标来源", "Where a position comes from", ("Extension", "Location.position"),

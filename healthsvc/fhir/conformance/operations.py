@@ -134,4 +134,24 @@ OPERATIONS: tuple[Operation, ...] = (
         operands("return MeasureReport 1..1 | 报告 | The report"),
         both=True,
     ),
+    Operation(
+        "populate", "Questionnaire", True, False, "预填表单", "Fill in a form beforehand from the file and from the time before",
+        operands("""
+            subject   Reference:Patient 1..1 | 表单所关于的人，可用 identifier 指明 | The person, by reference or by identifier
+            canonical uri               0..1 | 表单的 canonical，地址未指明时用 | Canonical url, where the address names no form
+        """),
+        operands("return QuestionnaireResponse 1..1 | 预填的答卷，未保存 | The response, not stored"),
+        both=True,
+    ),
+    Operation(
+        "extract", "QuestionnaireResponse", True, False, "提取表单内容", "What a filled-in form says, as resources",
+        operands("""
+            questionnaire-response QuestionnaireResponse 0..1 | 未保存的答卷 | A response that is not stored, where the address names none
+        """),
+        operands("""
+            return Bundle           1..1 | 提取的资源 | The resources, as a transaction; those of a stored form are written already
+            issues OperationOutcome 0..1 | 异常提示 | What is unusual
+        """),
+        both=True,
+    ),
 )  # fmt: skip
