@@ -77,12 +77,10 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.answer,
         arrival.code.value,
         arrival.state.value,
-        arrival.reused,
-        0,
         arrival.received,
+        arrival.reused,
         None if arrival.state is State.PENDING else arrival.received,
         arrival.reason,
         arrival.place,
         arrival.remark,
-        None,
     )

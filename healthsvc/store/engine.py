@@ -174,7 +174,12 @@ def _sqlite(url: str) -> Engine:
         raise Invalid("the embedded database is a file: give sqlite:///path/to/healthsvc.sqlite")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, pool_size=20, max_overflow=20, **_SILENT, connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000}
+        url,
+        pool_size=20,
+        max_overflow=20,
+        pool_use_lifo=True,
+        **_SILENT,
+        connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

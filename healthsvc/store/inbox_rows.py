@@ -13,9 +13,11 @@ from sqlalchemy import Connection
 from healthsvc.store.writes import run
 
 COLUMNS: Final = (
-    "link", "sender", "control_id", "hash", "event", "listen", "peer", "received", "raw", "answer", "code", "state", "reused", "attempts",
-    "due", "finished", "reason", "place", "remark", "made",
+    "link", "sender", "control_id", "hash", "event", "listen", "peer", "received", "raw", "answer", "code", "state", "due", "reused",
+    "finished", "reason", "place", "remark",
 )  # fmt: skip
+_ALWAYS: Final = COLUMNS.index("reused")
+"""From here on a column is empty in nearly every row; binding an empty value costs the driver more than writing it."""
 CHUNKS: Final = (256, 64, 16, 4, 1)
 """Rows in one statement: few sizes, so that the driver keeps every statement prepared."""
 Key = tuple[str, str, str]
@@ -53,10 +55,12 @@ def known(connection: Connection, keys: Sequence[Key]) -> Iterator[Known]:
 def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Write rows (values in the order of ``COLUMNS``); one that is there already stays as it is."""
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    row = f"({', '.join([mark] * len(COLUMNS))})"
-    for start, size in _cut(len(rows)):
-        sql = f"INSERT INTO inbox ({', '.join(COLUMNS)}) VALUES {', '.join([row] * size)} ON CONFLICT DO NOTHING"  # noqa: S608
-        run(connection, sql, tuple(chain.from_iterable(rows[start : start + size])))
+    plain = [row[:_ALWAYS] for row in rows if not any(row[_ALWAYS:])]
+    for kept, empty in ((plain, ", false" + ", NULL" * (len(COLUMNS) - _ALWAYS - 1)), ([row for row in rows if any(row[_ALWAYS:])], "")):
+        values = f"({', '.join([mark] * (_ALWAYS if empty else len(COLUMNS)))}{empty}, 0)"
+        for start, size in _cut(len(kept)):
+            sql = f"INSERT INTO inbox ({', '.join(COLUMNS)}, attempts) VALUES {', '.join([values] * size)} ON CONFLICT DO NOTHING"  # noqa: S608
+            run(connection, sql, tuple(chain.from_iterable(kept[start : start + size])))
 
 
 def _cut(count: int) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ Row = tuple[object, ...]
 def row(number: int, link: str = "l") -> Row:
     values = {"link": link, "sender": "HIS|H1", "control_id": f"C{number}", "hash": number.to_bytes(16, "big"), "event": "ADT^A08"}
     values |= {"listen": "", "peer": "", "received": number, "raw": b"x", "answer": b"y", "code": "AA", "state": "pending"}
-    values |= {"reused": False, "attempts": 0, "due": 0}
+    values |= {"reused": False, "due": 0}
     return tuple(values.get(column) for column in inbox_rows.COLUMNS)
 
 
