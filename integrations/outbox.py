@@ -13,25 +13,32 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from healthsvc import clock
 from healthsvc.errors import Refusal
 from healthsvc.fhir.json import loads
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.stored import micros
 from integrations import metrics
+from integrations.consent import objection
 from integrations.hl7v2.replies import Reply, belongs, read_reply
-from integrations.hospitals.profile import Destination
+from integrations.hospitals.destination import Destination
+from integrations.leading import Lead
 from integrations.mllp.client import Client, NoAnswer
+from integrations.mllp.tls import client_context
 
 log = structlog.get_logger()
 
 LOOK_AHEAD = 1000
 IDLE_SECONDS = 0.5
+LEASE_LENGTH = timedelta(seconds=30)
+"""Looked at before every message; one that goes out twice at a change of hands keeps its control id."""
 _ACTOR = Actor("system/outbox", "hospital line", frozenset({"system"}), "hl7")
-_KIND = "hl7:"
+KIND = "hl7:"
+"""Kind of an outbox row: this, and the name of the link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,31 @@ class DeliveryPolicy:
     delivery_errors: int
 
 
-def send_later(store: Store, destination: str, person: str, text: str, codec: str = "utf-8") -> None:
-    """Leave a message for a hospital; it becomes due when this transaction commits. ``person`` keeps the order (a Patient id)."""
-    store.outbox(f"{_KIND}{destination}", person, {"message": text, "codec": codec})
+def send_later(
+    store: Store,
+    destination: str,
+    person: str,
+    text: str,
+    codec: str = "utf-8",
+    *,
+    topic: str = "",
+    event: str = "",
+    problem: str | None = None,
+) -> None:
+    """Leave a message for a hospital; it becomes due when this transaction commits.
+
+    Args:
+        store: an open writing transaction.
+        destination: name of the link.
+        person: Patient id; keeps the order, and is asked for consent when the message goes out.
+        text: the message.
+        codec: in which characters it goes out.
+        topic: what it is about, for whoever looks at the queue.
+        event: its event, likewise.
+        problem: why it cannot go out as it is; it then waits among the dead letters.
+    """
+    payload = {"message": text, "codec": codec, "topic": topic, "event": event}
+    put_outbox(store.connection, f"{KIND}{destination}", person, payload, micros(store.at), problem)
 
 
 def pause(attempts: int, policy: DeliveryPolicy, chance: float) -> timedelta:
@@ -58,12 +87,13 @@ def pause(attempts: int, policy: DeliveryPolicy, chance: float) -> timedelta:
 class Courier:
     """Delivers to one destination, one message at a time, in a thread of its own."""
 
-    def __init__(self, database: Database, destination: Destination, chance: Callable[[], float]) -> None:
+    def __init__(self, database: Database, destination: Destination, chance: Callable[[], float], holder: str = "") -> None:
         self.database = database
         self.destination = destination
         self._chance = chance
-        self._client = Client(destination.host, destination.port, belongs, seconds=destination.seconds)
+        self._client = Client(destination.host, destination.port, belongs, seconds=destination.seconds, tls=client_context(destination))
         self._stopping = threading.Event()
+        self._lead = Lead(database, f"courier-{destination.name}", holder or f"courier-{id(self)}", _ACTOR, LEASE_LENGTH)
         self._silences = 0
         self._rests_until: datetime | None = None
         self._thread = threading.Thread(target=self._run, name=f"courier-{destination.name}", daemon=True)
@@ -78,15 +108,19 @@ class Courier:
         if self._thread.is_alive():
             self._thread.join()
         self._client.close()
+        self._lead.give_back()
 
-    def round(self, at: datetime) -> int:
-        """Deliver what is due, first message of each person first; gives how many messages were settled."""
+    def round(self, at: datetime, leads: Callable[[], bool] = lambda: True) -> int:
+        """Deliver what is due, first message of each person first, as long as this process leads; gives how many were settled."""
         if self._rests_until is not None and at < self._rests_until:
             return 0
         settled = 0
         for row in self._due(at):
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not leads():
                 break
+            if (reason := self._objection(row, at)) is not None:
+                settled += self._withhold(row, reason, at)
+                continue
             reply = self._send(row)
             settled += self._note(row, reply, at)
             if reply is None:
@@ -96,7 +130,7 @@ class Courier:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                busy = self.round(clock.utc_now()) > 0
+                busy = self._lead.held() and self.round(clock.utc_now(), self._lead.held) > 0
             except Refusal as refusal:
                 log.error("courier waits", destination=self.destination.name, reason=refusal.text)
                 busy = False
@@ -108,17 +142,25 @@ class Courier:
 
     def _due(self, at: datetime) -> list[Any]:
         """The first waiting message of each person, where it is due."""
+        waiting = (OUTBOX.c.state == "due") & (OUTBOX.c.kind == f"{KIND}{self.destination.name}")
+        first = select(func.min(OUTBOX.c.id)).where(waiting).group_by(OUTBOX.c.key)
         with self.database.reading(_ACTOR, at=at) as store:
-            rows = store.connection.execute(
-                select(OUTBOX)
-                .where(OUTBOX.c.state == "due", OUTBOX.c.kind == f"{_KIND}{self.destination.name}")
-                .order_by(OUTBOX.c.id)
-                .limit(LOOK_AHEAD)
-            ).all()
-        first: dict[str, Any] = {}
-        for row in rows:
-            first.setdefault(row.key, row)
-        return [row for row in first.values() if row.due <= micros(at)]
+            wanted = select(OUTBOX).where(OUTBOX.c.id.in_(first), OUTBOX.c.due <= micros(at)).order_by(OUTBOX.c.id).limit(LOOK_AHEAD)
+            return list(store.connection.execute(wanted).all())
+
+    def _objection(self, row: Any, at: datetime) -> str | None:
+        """Why the person's message must not go out now."""
+        with self.database.reading(_ACTOR, at=at) as store:
+            return objection(store, row.key, self.destination)
+
+    def _withhold(self, row: Any, reason: str, at: datetime) -> int:
+        """Keep a message back for good; an operator may try it again once the consent is there."""
+        with self.database.writing(_ACTOR, at=at) as store:
+            store.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(state="withheld", error=reason))
+            store.audit("withhold", f"outbox/{row.id}", patient=row.key, outcome=reason)
+        metrics.DELIVERED.labels(self.destination.name, "withheld").inc()
+        log.info("hl7 delivery withheld", destination=self.destination.name, message=row.id, reason=reason)
+        return 1
 
     def _send(self, row: Any) -> Reply | None:
         payload = loads(row.payload)
@@ -136,6 +178,7 @@ class Courier:
             values: dict[str, Any] = {"attempts": attempts, "error": f"{reply.code} {reply.text}".strip() if reply else "no answer"}
             if reply is not None and reply.positive:
                 values |= {"state": "done", "error": None}
+                store.audit("tell-hospital", f"outbox/{row.id}", patient=row.key)
             elif reply is not None and reply.final:
                 values["state"] = "refused"
             elif reply is not None and attempts >= policy.delivery_errors:

@@ -1,6 +1,7 @@
 """Serve: the API and pages, the hospital lines, the workers and the timers, in one process or one each."""
 
 import os
+import random
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -20,10 +21,12 @@ from healthsvc.timetable import jobs
 from integrations.address import Address
 from integrations.alarms.watch import Watch
 from integrations.feeds import Feeds
+from integrations.herald.herald import Herald, listeners
 from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.inbox import Inbox
 from integrations.mllp.server import Limits
 from integrations.notify import notifier_for
+from integrations.outbox import Courier
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
 from integrations.worker import Worker
@@ -55,9 +58,17 @@ class Serving:
             self._stops.append(("feeds", feeds.stop))
             inbox, wiring["lines"] = feeds.inbox, feeds.lines
         if Role.WORKER in self.roles:
-            worker = Worker(here.database, shelf, f"{socket.gethostname()}:{os.getpid()}", inbox.arrived)
+            holder = f"{socket.gethostname()}:{os.getpid()}"
+            worker = Worker(here.database, shelf, holder, inbox.arrived)
             worker.start()
             self._stops.append(("worker", worker.stop))
+            herald = Herald(here.database, shelf, holder)
+            herald.start()
+            self._stops.append(("herald", herald.stop))
+            for listener in listeners(shelf):
+                courier = Courier(here.database, listener.destination, random.random, holder)
+                courier.start()
+                self._stops.append((f"courier {listener.destination.name}", courier.stop))
             watch = Watch(here.database, notifier_for(here.settings))
             watch.start()
             self._stops.append(("watch", watch.stop))

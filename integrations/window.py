@@ -86,11 +86,16 @@ def _readable(value: str, day: date) -> str:
 
 
 def _found(store: Store, file: Resource, profile: Profile, hospital: str, day: date) -> Found:
-    person = to_person(follow(store, file["id"]))
     told = answer_for(store, file["id"], day)
     store.audit("green-channel", f"Flag/{flag_id(file['id'])}", patient=file["id"], outcome=told.standing.value, purpose=PURPOSE)
+    return describe(store, follow(store, file["id"]), profile, hospital, told)
+
+
+def describe(store: Store, file: Resource, profile: Profile, hospital: str, told: Answer) -> Found:
+    """A person as one hospital may know him or her: particulars, the numbers in its own words, the green channel."""
+    person = to_person(file)
     return Found(
-        numbers=tuple(_words(person.identifiers, profile, hospital)),
+        numbers=tuple(words_of(person.identifiers, profile, hospital)),
         name=person.name,
         birth=person.birth,
         sex=person.sex,
@@ -101,7 +106,7 @@ def _found(store: Store, file: Resource, profile: Profile, hospital: str, day: d
     )
 
 
-def _words(identifiers: Iterable[Identifier], profile: Profile, hospital: str) -> list[tuple[str, str]]:
+def words_of(identifiers: Iterable[Identifier], profile: Profile, hospital: str) -> list[tuple[str, str]]:
     """The person's numbers in the words of the hospital that asks; other hospitals' numbers are none of its business."""
     words: dict[str, str] = {}
     for rule in profile.numbers:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, insert, select, text
 from healthsvc.store.tables import AuditRow
 
 FLUSH_SECONDS = 0.05
-_AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
-_LAST = select(_AUDIT.c.hash).order_by(_AUDIT.c.seq.desc()).limit(1)
+AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
+_LAST = select(AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)
 _LOCK_KEY = 0x6865616C
 """Key of PostgreSQL's advisory lock under which the chain grows (any constant will do, it only must be ours)."""
 GENESIS = bytes(16)
@@ -57,13 +57,13 @@ def append(connection: Connection, acts: Sequence[Act]) -> None:
         following = link(previous, act)
         rows.append({**act._asdict(), "previous": previous, "hash": following})
         previous = following
-    connection.execute(insert(_AUDIT), rows)
+    connection.execute(insert(AUDIT), rows)
 
 
 def verify(connection: Connection) -> Iterator[str]:
     """Walk the chain and say, one sentence each, where a row was changed, removed or put in another order."""
     previous = GENESIS
-    for row in connection.execute(select(_AUDIT).order_by(_AUDIT.c.seq)).yield_per(1000):
+    for row in connection.execute(select(AUDIT).order_by(AUDIT.c.seq)).yield_per(1000):
         act = Act(row.at, row.actor, row.door, row.action, row.subject, row.version, row.patient, row.outcome, row.purpose)
         if row.previous != previous:
             yield f"audit row {row.seq}: a row before it was removed or moved"

@@ -10,7 +10,7 @@ from healthsvc.store.tables import OutboxRow
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 
 
-def put(connection: Connection, kind: str, key: str, payload: dict[str, Any], at: int) -> None:
-    """Append a row; ``at`` in microseconds since 1970 UTC."""
-    row = {"kind": kind, "key": key, "payload": dumps(payload), "state": "due", "attempts": 0, "due": at, "created": at}
-    connection.execute(insert(OUTBOX), row)
+def put(connection: Connection, kind: str, key: str, payload: dict[str, Any], at: int, problem: str | None = None) -> None:
+    """Append a row; ``at`` in microseconds since 1970 UTC. With a ``problem`` it is dead at once and waits for somebody to look at it."""
+    row = {"kind": kind, "key": key, "payload": dumps(payload), "attempts": 0, "due": at, "created": at, "error": problem}
+    connection.execute(insert(OUTBOX), {**row, "state": "dead" if problem else "due"})

@@ -14,6 +14,7 @@ from datetime import date, tzinfo
 
 from healthsvc.errors import Invalid
 from healthsvc.fhir.systems import CITIZEN_ID
+from integrations.hl7v2.compose import STANDARD
 from integrations.hl7v2.er7 import Delimiters, Message
 from integrations.hl7v2.escapes import escape
 from integrations.hl7v2.header import Header
@@ -146,7 +147,7 @@ def response_body(query: Query, found: Sequence[Found], header: Header, *, faile
     state = "AE" if failed else "OK" if found else "NF"
     lines = [cut.field.join(("QAK", query.tag, state, query.name, *([str(len(found))] * 2), "0")), query.qpd]
     for index, person in enumerate(found, start=1):
-        lines += _pid(index, person, cut), _zgc(index, person.channel, cut)
+        lines += _pid(index, person, cut), zgc(index, person.channel, cut=cut)
     return tuple(lines)
 
 
@@ -159,8 +160,9 @@ def _pid(index: int, person: Found, cut: Delimiters) -> str:
     return cut.field.join([*fields, "", escape(person.phone, cut)]).rstrip(cut.field)
 
 
-def _zgc(index: int, channel: Channel, cut: Delimiters) -> str:
+def zgc(index: int, channel: Channel, name: str = "ZGC", cut: Delimiters = STANDARD) -> str:
+    """The green channel as a segment of its own."""
     rights = ["Y" if right in channel.rights else "N" for right in RIGHTS]
     days = [day.strftime("%Y%m%d") if day else "" for day in (channel.valid_from, channel.valid_to)]
     reasons = cut.repetition.join(cut.component.join((code, escape(words, cut), "green-channel-reason")) for code, words in channel.reasons)
-    return cut.field.join(["ZGC", str(index), *rights, *days, reasons, channel.category, channel.standing]).rstrip(cut.field)
+    return cut.field.join([name, str(index), *rights, *days, reasons, channel.category, channel.standing]).rstrip(cut.field)

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_CARD, HEALTH_FILE_NUMBER, LIXIU_CERTIFICATE, hospital_number
 from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.header import Header
+from integrations.hospitals.destination import Destination
 
 DEFAULT = "default"
 """Name of the built-in profile that answers any sender on loopback."""
@@ -69,18 +70,6 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """Where a hospital takes messages from us."""
-
-    name: str
-    """The profile's name."""
-    host: str
-    port: int
-    seconds: float = 10.0
-    """How long to wait for an answer."""
-
-
-@dataclass(frozen=True, slots=True)
 class Profile:
     """One hospital line."""
 
@@ -117,6 +106,7 @@ class Profile:
     """OBX-8 words of the site to table 0078 codes (``M`` for normal in Chinese laboratories)."""
 
     send: Destination | None = None
+    """Where the hospital takes messages from us; None: it takes none."""
 
     def hospital_of(self, header: Header) -> str:
         """The hospital code for a message."""

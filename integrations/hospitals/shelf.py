@@ -10,10 +10,10 @@ from healthsvc.errors import Invalid, NotFound
 from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.charset import codec_of
 from integrations.hl7v2.header import Header
+from integrations.hospitals.destination import read_destination
 from integrations.hospitals.profile import (
     DEFAULT,
     NUMBER_MEANINGS,
-    Destination,
     Match,
     NumberRule,
     Profile,
@@ -186,7 +186,7 @@ class _Reader:
             vip=self.table("vip", _REASONS),
             patient_type=self.table("patient_type", _REASONS),
             abnormal=self.table("abnormal", _FLAGS, fold=str.upper),
-            send=self.send(name),
+            send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),
             nothing=frozenset(self.words("nothing", self.document.get("nothing", []))),
         )
 
@@ -246,18 +246,3 @@ class _Reader:
             if not isinstance(item, str):
                 raise self.wrong(f"match.{key}", "must be a text in quotes")
         return Match(**texts, listen=lists.get("listen", ()), peers=lists.get("peers", ()))
-
-    def send(self, name: str) -> Destination | None:
-        value = self.document.get("send")
-        if value is None:
-            return None
-        if not isinstance(value, dict) or set(value) - {"host", "port", "seconds"}:
-            raise self.wrong("send", "must be a table [send] with host, port and, if you like, seconds")
-        host, port, seconds = value.get("host"), value.get("port"), value.get("seconds", 10)
-        if not isinstance(host, str) or not host:
-            raise self.wrong("send.host", "must be the address of the hospital's listener, in quotes")
-        if type(port) is not int or not 0 < port < 65536:
-            raise self.wrong("send.port", "must be a number from 1 to 65535")
-        if not isinstance(seconds, (int, float)) or not 0 < seconds <= 600:
-            raise self.wrong("send.seconds", "must be a number of seconds up to 600")
-        return Destination(name, host, port, float(seconds))

@@ -1,12 +1,10 @@
 """Messages to a hospital over real sockets: in each person's order, again after silence, never against a wrong answer, never as a flood."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 
 import pytest
+from peer import Answer, Peer
 
 from healthsvc import clock
 from healthsvc.fhir.json import loads
@@ -14,53 +12,12 @@ from healthsvc.store import SYSTEM, Database
 from healthsvc.store.outbox import OUTBOX
 from integrations.hl7v2.compose import message, segment
 from integrations.hl7v2.replies import control_id_of
-from integrations.hospitals.profile import Destination
-from integrations.mllp.framing import Frame, FrameReader, wrap
+from integrations.hospitals.destination import Destination
 from integrations.outbox import Courier, DeliveryPolicy, pause, send_later
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=clock.zone())
-Answer = Callable[[str, int], str | None]
 Start = Callable[[Answer], "Peer"]
 Hire = Callable[["Peer"], Courier]
-
-
-class Peer:
-    """A hospital's listener: notes what it gets, answers as told."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.got: list[str] = []
-        self.lines = 0
-        self._answer = answer
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._listening.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                line, _ = self._listening.accept()
-            except OSError:
-                return
-            self.lines += 1
-            with closing(line):
-                self._talk(line)
-
-    def _talk(self, line: socket.socket) -> None:
-        reader = FrameReader()
-        while received := line.recv(65536):
-            for frame in reader.feed(received):
-                assert isinstance(frame, Frame)
-                control_id = control_id_of(frame.content)
-                self.got.append(control_id)
-                told = self._answer(control_id, self.got.count(control_id))
-                if told is None:
-                    return
-                code, _, other = told.partition(" ")
-                line.sendall(wrap(f"MSH|^~\\&|||||||ACK|9|P|2.4\rMSA|{code}|{other or control_id}\r".encode()))
 
 
 @pytest.fixture
