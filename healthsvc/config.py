@@ -20,6 +20,7 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
     database: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the data directory")
+    sealing_keys: Path | None = Field(None, description="Directory of the keys that seal secrets at rest; unset: DATA/sealing-keys")
     signing_keys: Path | None = Field(None, description="Directory of the keys that seal documents; unset: DATA/signing-keys")
     zone: str = Field(clock.DEFAULT_ZONE, description="Zone in which dates without a zone are meant (IANA name)")
     jurisdiction: str = Field("CN", description="Jurisdiction whose policy parameters apply, for example CN-330200")
@@ -77,6 +78,11 @@ class Settings(BaseSettings):
         """Put the site's file after the environment."""
         where = init_settings().get("data") or env_settings().get("data") or settings_cls.model_fields["data"].default
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(where) / "healthsvc.toml")
+
+    @property
+    def sealing_folder(self) -> Path:
+        """Where the keys that seal secrets at rest lie."""
+        return self.sealing_keys or self.data / "sealing-keys"
 
     @property
     def database_url(self) -> str:

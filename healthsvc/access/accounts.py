@@ -47,6 +47,7 @@ class Account:
     active: bool
     must_change: bool
     locked: bool
+    has_factor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class SignedIn:
     csrf: str
     login: str
     must_change: bool
+    confirmed: bool
+    """False: the session opens nothing but the page that asks for the second factor."""
 
 
 def access_policy(store: Store) -> AccessPolicy:
@@ -129,6 +132,7 @@ def accounts(store: Store) -> list[Account]:
             r.active,
             r.must_change,
             r.locked_until > now,
+            r.factor is not None,
         )
         for r in store.connection.execute(select(USER).order_by(USER.c.login))
     ]
@@ -219,9 +223,22 @@ def sign_in(database: Database, login: str, password: str, *, source: str, at: d
 
 def _open(store: Store, row: Row[Any]) -> SignedIn:
     store.connection.execute(update(USER).where(USER.c.login == row.login).values(failed=0, locked_until=0))
-    token, csrf = open_session(store, row.login)
+    confirmed = row.factor is None
+    token, csrf = open_session(store, row.login, confirmed=confirmed)
     store.audit("sign-in", f"user/{row.login}")
-    return SignedIn(token, csrf, row.login, row.must_change)
+    return SignedIn(token, csrf, row.login, row.must_change, confirmed)
+
+
+def note_failure(store: Store, row: Row[Any], source: str) -> None:
+    """Count a failure of a known account against it and against the address that it came from."""
+    _fail(store, row.login, Lock(row.failed, None).fail(store.at, access_policy(store)))
+    store.connection.execute(insert(_ATTEMPT).values(source=_source(source), at=micros(store.at)))
+
+
+def source_is_shut(store: Store, source: str) -> bool:
+    """Whether so much failed from this address that it has to wait."""
+    policy = access_policy(store)
+    return _attempts(store, source, policy) >= policy.source_attempts
 
 
 def _fail(store: Store, login: str, lock: Lock) -> None:

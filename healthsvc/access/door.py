@@ -33,6 +33,9 @@ COOKIE = "healthsvc"
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
 CHANGE_PASSWORD = "/account/password"  # noqa: S105 - a path
+GIVE_CODE = "/account/code"
+SET_UP_FACTOR = "/account/second-factor"
+_ALWAYS = ("/account/", "/sign-out", "/static/")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _READERS = 16
@@ -77,10 +80,22 @@ async def who_is_there(request: Request) -> Who:
         raise NotSignedIn("the session has ended; sign in again")
     if request.method not in _SAFE:
         await _check_csrf(request, session)
-    if session.must_change and not request.url.path.startswith(("/account/", "/sign-out", "/static/")):
-        raise Forbidden("choose a new password first", reason="password-must-change")
+    if not request.url.path.startswith(_ALWAYS):
+        _must_be_complete(session)
+    elif not session.confirmed and request.url.path.startswith("/account/") and request.url.path != GIVE_CODE:
+        raise Forbidden("give the code of the second factor first", reason="factor-wanted")
     door = "rest" if request.url.path.startswith("/fhir") else "page"
     return Who(Actor(session.practitioner or f"user/{session.login}", session.name, session.roles, door, session.areas), session)
+
+
+def _must_be_complete(session: Session) -> None:
+    """A session opens the house once the second factor was given, the first password changed, and a factor set up where one must be."""
+    if not session.confirmed:
+        raise Forbidden("give the code of the second factor first", reason="factor-wanted")
+    if session.must_change:
+        raise Forbidden("choose a new password first", reason="password-must-change")
+    if session.must_enrol:
+        raise Forbidden("your role signs in with a second factor; set it up first", reason="factor-must-enrol")
 
 
 async def _by_token(request: Request, scheme: str, secret: str) -> Who:

@@ -44,6 +44,8 @@ class Action(StrEnum):
     """Change how the installation works: jobs, imports of roads and lists, moves."""
     EXPORT = "export"
     """Hand on whole stocks of records: bulk export, subscriptions of other systems."""
+    SELF = "self"
+    """What everybody may who is signed in: their own account."""
     DIRECTORY = "directory"
     """Read what names no cadre: stations, staff, code systems, the capability statement."""
 
@@ -107,7 +109,7 @@ def allows(roles: frozenset[str], action: str, resource_type: str | None = None)
 
 
 def _holds(roles: frozenset[str], action: Action) -> bool:
-    return any(action in PERMITS[Role(role)] for role in roles if role in PERMITS)
+    return action is Action.SELF or any(action in PERMITS[Role(role)] for role in roles if role in PERMITS)
 
 
 def role(text: str) -> Role:
@@ -179,6 +181,13 @@ class AccessPolicy:
     token_days: int
     token_days_longest: int
     administrators_apart: int
+
+
+@dataclass(frozen=True, slots=True)
+class FactorPolicy:
+    """Who must have a second factor (access.toml)."""
+
+    second_factor_roles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

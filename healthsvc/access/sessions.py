@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
-from healthsvc.access.rules import SessionLife, held_areas
+from healthsvc.access.rules import FactorPolicy, SessionLife, held_areas
+from healthsvc.errors import NotSignedIn
 from healthsvc.store import SYSTEM, Actor, Database, Store
 from healthsvc.store.access_tables import SessionRow, UserRow
 from healthsvc.store.stored import micros, moment
@@ -29,6 +30,10 @@ class Session:
     csrf: str
     must_change: bool
     areas: frozenset[str] | None = None
+    confirmed: bool = True
+    """Whether the second factor was given, where there is one."""
+    must_enrol: bool = False
+    """Whether the role must have a second factor and the account has none."""
 
 
 def digest(token: str) -> bytes:
@@ -36,28 +41,53 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def open_session(store: Store, login: str) -> tuple[str, str]:
-    """Open a session under a new token (never one that a browser brought); gives the token and the CSRF token."""
+def open_session(store: Store, login: str, *, confirmed: bool = True) -> tuple[str, str]:
+    """Open a session under a new token (never one that a browser brought); gives the token and the CSRF token.
+
+    ``confirmed`` False: it opens nothing but the page that asks for the second factor.
+    """
     token, csrf, now = secrets.token_urlsafe(32), secrets.token_urlsafe(24), micros(store.at)
-    store.connection.execute(insert(_SESSION).values(hash=digest(token), login=login, csrf=csrf, created=now, seen=now))
+    store.connection.execute(
+        insert(_SESSION).values(hash=digest(token), login=login, csrf=csrf, created=now, seen=now, confirmed=confirmed)
+    )
     return token, csrf
+
+
+def confirm_session(store: Store, token: str) -> str:
+    """A session whose second factor was given goes on under a new token; the old one is worth nothing any more."""
+    fresh = secrets.token_urlsafe(32)
+    changed = update(_SESSION).where(_SESSION.c.hash == digest(token)).values(hash=digest(fresh), confirmed=True)
+    if store.connection.execute(changed).rowcount == 0:
+        raise NotSignedIn("the session has ended; sign in again")
+    return fresh
 
 
 def find_session(database: Database, token: str, life: SessionLife, *, at: datetime) -> Session | None:
     """The session of a cookie, or None where it is unknown, has ended or the account was closed; notes that it was used."""
     with database.reading(SYSTEM, at=at) as store:
         row = store.connection.execute(
-            select(_SESSION.c.created, _SESSION.c.seen, _SESSION.c.csrf, _USER)
+            select(_SESSION.c.created, _SESSION.c.seen, _SESSION.c.csrf, _SESSION.c.confirmed, _USER)
             .join(_USER, _USER.c.login == _SESSION.c.login)
             .where(_SESSION.c.hash == digest(token), _USER.c.active)
         ).first()
+        must = frozenset(store.policy.fill(FactorPolicy, "access", at.date()).second_factor_roles)
     if row is None or not life.alive(moment(row[0]), moment(row.seen), at):
         return None
     if (at - moment(row.seen)).total_seconds() >= TOUCH_SECONDS:
         with database.writing(SYSTEM, at=at) as store:
             store.connection.execute(update(_SESSION).where(_SESSION.c.hash == digest(token)).values(seen=micros(at)))
     roles, areas = frozenset(row.roles.split()), held_areas(row.areas)
-    return Session(row.login, row.name, roles, row.practitioner, row.csrf, row.must_change, areas)
+    return Session(
+        row.login,
+        row.name,
+        roles,
+        row.practitioner,
+        row.csrf,
+        row.must_change,
+        areas,
+        row.confirmed,
+        row.factor is None and bool(roles & must),
+    )
 
 
 def sign_out(database: Database, token: str, actor: Actor, *, at: datetime) -> None:

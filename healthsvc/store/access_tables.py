@@ -1,6 +1,6 @@
 """Tables of sign-in: accounts, page sessions, API tokens and attempts. No password, session or token stands here in clear."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, true
 from sqlmodel import Field, SQLModel
 
 _PK = BigInteger().with_variant(Integer, "sqlite")
@@ -27,6 +27,14 @@ class UserRow(SQLModel, table=True):
     created: int = Field(sa_column=Column(BigInteger, nullable=False))
     changed: int = Field(sa_column=Column(BigInteger, nullable=False))
     """When the password was last set, microseconds since 1970 UTC."""
+    factor: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """The secret of the second factor, sealed; NULL: none."""
+    factor_waiting: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """A secret whose first code has not been given yet, sealed."""
+    factor_step: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """The last time step whose code was used: a code counts once."""
+    recovery: str | None = Field(default=None, sa_column=Column(String))
+    """SHA-256 of the recovery codes that are left, separated by blanks."""
 
 
 class SessionRow(SQLModel, table=True):
@@ -39,6 +47,8 @@ class SessionRow(SQLModel, table=True):
     csrf: str = Field(sa_column=Column(String, nullable=False))
     created: int = Field(sa_column=Column(BigInteger, nullable=False))
     seen: int = Field(sa_column=Column(BigInteger, nullable=False))
+    confirmed: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
+    """False: the password was right, the second factor is still wanted."""
 
 
 class TokenRow(SQLModel, table=True):

@@ -7,7 +7,8 @@ from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
 from healthsvc.access import accounts, rules, sessions
-from healthsvc.access.door import COOKIE, Signed
+from healthsvc.access.door import CHANGE_PASSWORD, COOKIE, GIVE_CODE, Signed
+from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn, Refusal
 from healthsvc.web import words
 from healthsvc.web.menu import home
@@ -39,9 +40,13 @@ def sign_in(
     except Refusal as refusal:
         refused = page.told(refusal)
         return page.show("sign_in.html", status=refusal.status, back=rules.safe_return(back), login=login[:64], refused=refused)
-    answer = RedirectResponse("/account/password" if signed_in.must_change else _after(back), status_code=303)
-    secure = request.app.state.settings.secure_cookies
-    answer.set_cookie(COOKIE, signed_in.token, httponly=True, samesite="lax", secure=secure, path="/")
+    first = GIVE_CODE if not signed_in.confirmed else CHANGE_PASSWORD if signed_in.must_change else _after(back)
+    return set_cookie(RedirectResponse(first, status_code=303), signed_in.token, request.app.state.settings)
+
+
+def set_cookie(answer: Response, token: str, settings: Settings) -> Response:
+    """The session's cookie: for this site alone, and not for scripts."""
+    answer.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=settings.secure_cookies, path="/")
     return answer
 
 
@@ -55,13 +60,13 @@ def sign_out(request: Request, who: Signed) -> Response:
     return answer
 
 
-@router.get("/account/password")
+@router.get(CHANGE_PASSWORD)
 def password_page(page: SignedPage) -> Response:
     """The form for another password."""
     return page.show("password.html", refused=None)
 
 
-@router.post("/account/password")
+@router.post(CHANGE_PASSWORD)
 def change_password(
     page: SignedPage,
     request: Request,

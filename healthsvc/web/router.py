@@ -13,13 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from healthsvc.access.door import CHANGE_PASSWORD, who_is_there
+from healthsvc.access.door import CHANGE_PASSWORD, GIVE_CODE, SET_UP_FACTOR, who_is_there
 from healthsvc.errors import Malformed, NotFound, NotSignedIn, Refusal
 from healthsvc.web import (
     account,
     agreements,
     audit,
     bedside,
+    factor,
     figures,
     glass,
     help,
@@ -45,6 +46,7 @@ _PAGES = (
     person,
     agreements,
     bedside,
+    factor,
     visit,
     window,
     roster,
@@ -81,6 +83,9 @@ _PATHS = frozenset(
     }
 )
 """First steps of the paths that are pages; a refusal there is answered as a page, elsewhere as the API answers."""
+
+_FIRST_DO = {"password-must-change": CHANGE_PASSWORD, "factor-wanted": GIVE_CODE, "factor-must-enrol": SET_UP_FACTOR}
+"""What one does first, before any other page opens: reason of the refusal -> its page."""
 
 
 def install(app: FastAPI) -> None:
@@ -124,8 +129,8 @@ async def refusal_page(request: Request, refusal: Refusal) -> Response:
         if request.method == "GET":
             back = "" if request.url.path == "/" else "?next=" + quote(request.url.path)
             return RedirectResponse("/sign-in" + back, status_code=303)
-    if refusal.reason == "password-must-change":
-        return RedirectResponse(CHANGE_PASSWORD, status_code=303)
+    if refusal.reason in _FIRST_DO:
+        return RedirectResponse(_FIRST_DO[refusal.reason], status_code=303)
     try:
         who = await who_is_there(request)
     except Refusal:

@@ -19,6 +19,18 @@ from healthsvc.web import assets
 
 CHROMIUM = Path("/usr/bin/chromium")
 SHOTS = Path(__file__).resolve().parents[2] / "artifacts" / "screenshots"
+NO_FACTOR = """
+[[parameter]]
+name = "access.second_factor_roles"
+value = []
+unit = "role codes"
+title = "必须使用第二因素登录的角色"
+title_en = "Roles that must sign in with a second factor"
+source = "tests of the pages sign in with a password; the second factor has tests of its own"
+trust = "site"
+effective_from = 2020-01-02
+jurisdiction = "CN"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,8 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The town, written once for all tests of the pages; tests that change something make their own people."""
     data = tmp_path_factory.mktemp("town")
+    (data / "policy").mkdir()
+    (data / "policy" / "access.toml").write_text(NO_FACTOR, encoding="utf-8")
     installation = open_installation(settings=Settings(data=data))
     world = build(installation.database, clock.now())
     with serving(create_app(installation)) as url:
