@@ -9,7 +9,7 @@ import typer
 from healthsvc import clock
 from healthsvc.commands.shape import Data, Json, err, installation, out, show_json, table
 
-plan = typer.Typer(no_args_is_help=True, help="The planner: a day's routes, and published instances.")
+plan = typer.Typer(no_args_is_help=True, help="The planner: the routes of a day or a week, and published instances.")
 
 Seconds = Annotated[float, typer.Option("--seconds", min=0.1, help="How long to search")]
 Seed = Annotated[int, typer.Option("--seed", help="Same input, seed and iterations give the same plan")]
@@ -38,6 +38,36 @@ def plan_one_day(
     for route in planned.routes:
         table(("arrive", "start", "end", "visit"), route.rows(), title=route.title())
     for left in planned.left_over:
+        out.print(f"left over {left.visit}: {left.reason} ({left.code})", markup=False)
+
+
+@plan.command("week")
+def plan_days(
+    first: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The first day")],
+    days: Annotated[int, typer.Option("--days", min=1, max=7, help="How many days are planned at once")] = 5,
+    data: Data = None,
+    seconds: Seconds = 10.0,
+    seed: Seed = 1,
+    json: Json = False,
+) -> None:
+    """Plan several days at once: which day for which visit, then everybody's routes. The plans are stored and in force."""
+    from healthsvc.circle.providers import travel_times
+    from healthsvc.commands.actor import COMMAND
+    from healthsvc.dayplan.service import accept_all, propose_week
+
+    with installation(data) as here:
+        travel = travel_times(here.settings.data, here.policy, first.date())
+        with err.status("planning"):
+            week = propose_week(here.database, COMMAND, first.date(), travel, at=clock.now(), days=days, seconds=seconds, seed=seed)
+        with here.database.writing(COMMAND, at=clock.now()) as store:
+            accept_all(store, week.days)
+    if json:
+        show_json({"days": [plan.as_json() for plan in week.days]})
+        return
+    for of_day in week.days:
+        for route in of_day.routes:
+            table(("arrive", "start", "end", "visit"), route.rows(), title=f"{of_day.on} {route.title()}")
+    for left in week.left_over:
         out.print(f"left over {left.visit}: {left.reason} ({left.code})", markup=False)
 
 

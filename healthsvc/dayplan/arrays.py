@@ -138,7 +138,7 @@ def _service(problem: Problem, visit: Visit, j: int, k: int, first: int, into: t
     for at_window, (opens, closes) in enumerate(windows):
         win[v, 2 * at_window : 2 * at_window + 2] = (opens, closes - shift)
     for c, person in enumerate(problem.caregivers):
-        allow[v, c] = service.skills <= person.skills and person.id not in visit.barred
+        allow[v, c] = service.skills <= person.skills and person.id not in visit.barred and person.id not in visit.far
         pref[v, c] = visit.affinity.get(person.id, 0.0)
         if visit.preferred and person.id not in visit.preferred:
             pref[v, c] += problem.weights.preference

@@ -168,6 +168,8 @@ def _stop(problem: Problem, visit: Visit, person: Caregiver, stop: Stop, ledger:
         wrong.append(f"{person.id} lacks the skill for {service.id} at {visit.id}")
     if person.id in visit.barred:
         wrong.append(f"{person.id} must not come to {visit.id}")
+    if person.id in visit.far:
+        wrong.append(f"{person.id} comes to {visit.id} from too far")
     if abs(stop.end - stop.start - service.duration) > TOLERANCE:
         wrong.append(f"{service.id} at {visit.id} lasts {stop.end - stop.start:g} minutes instead of {service.duration:g}")
     if stop.start < visit.windows[0].start - TOLERANCE:

@@ -1,5 +1,6 @@
 """From the solver's answer to a plan that people read: times of day, the basis of every way, reasons. Pure."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 
 from healthsvc.circle.travel import Matrix
@@ -32,26 +33,30 @@ def compose(
     problem: Problem,
     plan: Plan,
     at: datetime,
+    explained: Mapping[str, tuple[str, ...]] | None = None,
 ) -> DayPlan:
     """Put the solver's plan into times of day; explain what was left over.
 
-    ``out``: tasks that never reached the solver, with the code of the reason; ``at``: the moment, in the zone of the site.
+    ``out``: tasks that never reached the solver, with the code of the reason; ``at``: the moment, in the zone of the site;
+    ``explained``: why the plan's left-over visits are left over, where that is known already (a week is explained as a whole).
     """
     calls = {call.task.id: call for call in day.calls}
     staff_of: dict[str, list[str]] = {}
+    people = {duty.key: duty.practitioner for duty in day.duties}
     for caregiver, stop in plan.stops():
-        staff_of.setdefault(stop.visit, []).append(caregiver)
+        staff_of.setdefault(stop.visit, []).append(people[caregiver])
     routes = []
     for duty in day.duties:
-        route = next((one for one in plan.routes if one.caregiver == duty.practitioner), None)
+        route = next((one for one in plan.routes if one.caregiver == duty.key), None)
         if route is not None and route.visits:
             routes.append(_route(day, duty, route, calls, staff_of, ways, problem, at))
-    explained = why_left(problem, plan, [one.visit for one in plan.left_over])
-    left = {visit: why.constraints or ("search",) for visit, why in explained.items()}
+    if explained is None:
+        explained = {visit: why.constraints for visit, why in why_left(problem, plan, [one.visit for one in plan.left_over]).items()}
+    left = {visit: codes or ("search",) for visit, codes in explained.items()}
     solved = {visit.id for visit in problem.visits}
     for call in day.calls:
         if call.task.id not in solved:
-            left[call.task.id] = ("no-time",)
+            left[call.task.id] = ("appointment",) if call.busy else ("no-time",)
     left |= {task: (code,) for task, code in out.items()}
     figures: dict[str, float] = {}
     for part, cost in check(problem, plan).parts.items():
@@ -98,7 +103,14 @@ def _route(
         stops.append(_stop(day, duty, stop, call, tuple(staff_of[stop.visit]), minutes, basis_of(way, here, call.place), problem, at))
         here = call.place
     return DayRoute(
-        duty.practitioner, duty.name, duty.station, moment(day.on, route.departure, at), moment(day.on, route.back, at), tuple(stops), rest
+        practitioner=duty.practitioner,
+        name=duty.name,
+        station=duty.station,
+        departure=moment(day.on, route.departure, at),
+        back=moment(day.on, route.back, at),
+        stops=tuple(stops),
+        rest=rest,
+        part=duty.part,
     )
 
 

@@ -1,6 +1,6 @@
 """A day's plan as people read it: routes with times, what was left over and why, what it weighs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -37,6 +37,8 @@ class DayRoute:
     back: datetime
     stops: tuple[DayStop, ...]
     rest: tuple[datetime, datetime] | None = None
+    part: int = 0
+    """Which of the person's duties of the day it is (several stations, leave in between)."""
 
     @property
     def staff(self) -> str:
@@ -116,8 +118,13 @@ class DayPlan:
         return any(stop.basis != "road" for route in self.routes for stop in route.stops)
 
     def stops(self) -> list[DayStop]:
-        """Every visit once, by start."""
-        seen = {stop.task: stop for route in self.routes for stop in route.stops}
+        """Every visit once, by start; one that two people begin one after the other lasts from the first start to the last end."""
+        seen: dict[str, DayStop] = {}
+        for stop in (stop for route in self.routes for stop in route.stops):
+            known = seen.setdefault(stop.task, stop)
+            if known is not stop:
+                first = known if known.start <= stop.start else stop
+                seen[stop.task] = replace(first, end=max(known.end, stop.end))
         return sorted(seen.values(), key=lambda stop: (stop.start, stop.task))
 
     def as_json(self) -> dict[str, Any]:

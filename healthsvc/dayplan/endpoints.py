@@ -27,6 +27,36 @@ class Pinning(BaseModel):
     pinned: bool = True
 
 
+class WeekAcceptance(BaseModel):
+    """Which proposal of each day was looked at: day to the version that proposing answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    versions: dict[date, int] = Field(min_length=1)
+
+
+@router.post("/week/{first}/propose", dependencies=[needs("write-clinical")])
+def propose_week(
+    first: date, request: Request, who: Signed, days: Annotated[int, Query(ge=1, le=7)] = 5, seconds: Seconds = 10.0, seed: int = 1
+) -> dict[str, Any]:
+    """Plan several days at once (which day for which visit, then the routes) and keep a proposal for each day."""
+    database, settings = request.app.state.database, request.app.state.settings
+    times = travel_times(settings.data, database.policy, first)
+    week = service.propose_week(database, who.actor, first, times, at=clock.now(), days=days, seconds=seconds, seed=seed)
+    with database.writing(who.actor, at=clock.now()) as store:
+        kept = [service.keep_proposal(store, plan) for plan in week.days]
+    return {"days": [plan.as_json() | {"version": int(one["meta"]["versionId"])} for plan, one in zip(week.days, kept, strict=True)]}
+
+
+@router.post("/week/{first}/accept", dependencies=[needs("write-clinical")])
+def accept_week(first: date, body: WeekAcceptance, store: StoreWriting) -> dict[str, Any]:
+    """Make the proposals of several days the plans in force, all or none; refused where one was replaced or a visit has changed."""
+    if min(body.versions) != first:
+        raise Malformed(f"the first day of versions is {min(body.versions)}, not {first}")
+    service.accept_proposals(store, body.versions)
+    return {"days": [read(on, store) for on in sorted(body.versions)]}
+
+
 @router.get("/{on}")
 def read(on: date, store: StoreReading) -> dict[str, Any]:
     """The plan of a day."""

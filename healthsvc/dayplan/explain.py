@@ -8,13 +8,13 @@ from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space
 from healthsvc.dayplan.insertion import Insertion, best_place, load
 from healthsvc.dayplan.plan import Plan
-from healthsvc.dayplan.problem import FOREVER, Caregiver, Problem, Visit
+from healthsvc.dayplan.problem import FOREVER, Caregiver, Problem, Visit, Window
 
 MORE_SHIFT = 120.0
 """Minutes by which shifts are stretched when it is asked whether the shift keeps a visit out."""
 
-ANOTHER = "another"
-"""Beginning of the id of an additional caregiver of the relaxation "staff"."""
+ANOTHER = "another like "
+"""Beginning of the id of an additional caregiver of the relaxation "staff"; then whom they are like, and a number."""
 
 TOGETHER = 2
 """Most constraints that are relaxed at once."""
@@ -43,7 +43,7 @@ def why_left(problem: Problem, plan: Plan, visits: Iterable[str]) -> dict[str, W
 
 
 def _why(space: Space, known: int, j: int, visit: Visit) -> Why:
-    relevant = [code for code in RELAXATIONS if _applies(code, space.problem, visit)]
+    relevant = [*visit.relaxed, *(code for code in RELAXATIONS if _applies(code, space.problem, visit))]
     for size in range(TOGETHER + 1):
         found = []
         for codes in combinations(relevant, size):
@@ -64,7 +64,10 @@ def _relaxed(space: Space, known: int, j: int, codes: tuple[str, ...]) -> Insert
     kept = [array.copy() for array in touched]
     w.allow[:, known:] = 0
     for code in codes:
-        RELAXATIONS[code](space, known, j)
+        if code in RELAXATIONS:
+            RELAXATIONS[code](space, known, j)
+        else:
+            _windows(space, j, space.problem.visits[j].relaxed[code])
     place = best_place(space, j)
     for array, old in zip(touched, kept, strict=True):
         array[:] = old
@@ -81,6 +84,17 @@ def _window(space: Space, known: int, j: int) -> None:
     for v in _nodes(space, j):
         space.world.win[v, :2] = (0.0, FOREVER)
         space.world.kind[v, at.NWIN] = 1
+
+
+def _windows(space: Space, j: int, windows: tuple[Window, ...]) -> None:
+    """It has these windows (at most as many as the world has room for; the widest are kept)."""
+    w = space.world
+    room = w.win.shape[1] // 2
+    kept = sorted(sorted(windows, key=lambda one: one.start - one.end)[:room], key=lambda one: one.start)
+    for v in _nodes(space, j):
+        for k, window in enumerate(kept):
+            w.win[v, 2 * k : 2 * k + 2] = (window.start, window.end)
+        w.kind[v, at.NWIN] = len(kept)
 
 
 def _after(space: Space, known: int, j: int) -> None:
@@ -116,7 +130,17 @@ def _barred(space: Space, known: int, j: int) -> None:
     for v in _nodes(space, j):
         service = space.problem.visits[j].services[space.nodes[v].service]
         for c in range(known):
-            space.world.allow[v, c] |= service.skills <= space.problem.caregivers[c].skills
+            person = space.problem.caregivers[c]
+            space.world.allow[v, c] |= service.skills <= person.skills and person.id not in space.problem.visits[j].far
+
+
+def _ring(space: Space, known: int, j: int) -> None:
+    """Somebody from outside the circle may come."""
+    for v in _nodes(space, j):
+        service = space.problem.visits[j].services[space.nodes[v].service]
+        for c in range(known):
+            person = space.problem.caregivers[c]
+            space.world.allow[v, c] |= service.skills <= person.skills and person.id not in space.problem.visits[j].barred
 
 
 def _skill(space: Space, known: int, j: int) -> None:
@@ -130,7 +154,8 @@ def _allow(space: Space, people: range, j: int, *, skilled: bool) -> None:
         for c in people:
             person = space.problem.caregivers[c]
             able = not skilled or visit.services[space.nodes[v].service].skills <= person.skills
-            space.world.allow[v, c] |= able and person.id not in visit.barred
+            like = person.id.removeprefix(ANOTHER).rpartition(" ")[0] if person.id.startswith(ANOTHER) else person.id
+            space.world.allow[v, c] |= able and person.id not in visit.barred and like not in visit.far
 
 
 RELAXATIONS: dict[str, Callable[[Space, int, int], None]] = {
@@ -141,6 +166,7 @@ RELAXATIONS: dict[str, Callable[[Space, int, int], None]] = {
     "staff": _staff,
     "together": _together,
     "barred": _barred,
+    "ring": _ring,
     "skill": _skill,
 }
 
@@ -152,6 +178,7 @@ def _applies(code: str, problem: Problem, visit: Visit) -> bool:
         "break": any(person.rest for person in problem.caregivers),
         "together": visit.gap is not None,
         "barred": bool(visit.barred),
+        "ring": bool(visit.far),
     }.get(code, True)
 
 
@@ -162,4 +189,4 @@ def _more_staff(problem: Problem) -> list[Caregiver]:
         known = longest.get(person.skills)
         if known is None or person.shift.end - person.shift.start > known.shift.end - known.shift.start:
             longest[person.skills] = person
-    return [replace(person, id=f"{ANOTHER}-{k}-{copy}") for k, person in enumerate(longest.values()) for copy in range(2)]
+    return [replace(person, id=f"{ANOTHER}{person.id} {copy}") for person in longest.values() for copy in range(2)]

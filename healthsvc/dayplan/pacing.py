@@ -7,10 +7,13 @@ street by street, beginning with what is due soonest, so that visits to one stre
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from healthsvc.dayplan.rules import Call, Day, DayPolicy, skip_price
+from healthsvc.checkup.calendar import is_workday
+from healthsvc.dayplan.model import skip_price
+from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty
 from healthsvc.visit.rules import Priority
 
 STREET = 6
@@ -28,12 +31,26 @@ class Share:
 
 def share(day: Day, policy: DayPolicy) -> Share:
     """Divide the calls of a day."""
-    must = [call for call in day.calls if is_pressing(call)]
-    rest = [call for call in day.calls if not is_pressing(call)]
-    quota = math.ceil(sum(1.0 / days_left(call, day.on) for call in rest) - 1e-9)
-    taken = _street_by_street(rest, quota, day)
+    return share_days((day,), policy)
+
+
+def share_days(days: Sequence[Day], policy: DayPolicy) -> Share:
+    """Divide the calls of several days that are planned at once; every task once, as on the first day on which it can be made."""
+    first: dict[str, Call] = {}
+    pressing: set[str] = set()
+    chances: dict[str, int] = {}
+    for day in days:
+        for call in day.calls:
+            first.setdefault(call.task.id, call)
+            chances[call.task.id] = chances.get(call.task.id, 0) + (len(days) == 1 or is_workday(day.on))
+            if is_pressing(call):
+                pressing.add(call.task.id)
+    must = [call for task, call in first.items() if task in pressing]
+    rest = [call for task, call in first.items() if task not in pressing]
+    quota = math.ceil(sum(min(1.0, chances[call.task.id] / days_left(call, days[0].on)) for call in rest) - 1e-9)
+    taken = _street_by_street(rest, quota, days[0])
     chosen = {call.task.id for call in taken}
-    today, beyond = _what_fits(must + taken, day, policy)
+    today, beyond = _what_fits(must + taken, [duty for day in days for duty in day.duties], policy)
     return Share(today, tuple(call for call in rest if call.task.id not in chosen), beyond)
 
 
@@ -65,14 +82,14 @@ def _street_by_street(calls: list[Call], quota: int, day: Day) -> list[Call]:
     return taken
 
 
-def _what_fits(calls: list[Call], day: Day, policy: DayPolicy) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+def _what_fits(calls: list[Call], duties: list[Duty], policy: DayPolicy) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
     """The dearest calls, as many for each kind of skill as the people who have it could make without travelling at all."""
-    room = {id(duty): duty.ends - duty.starts - (duty.rest[2] if duty.rest else 0.0) for duty in day.duties}
+    room = {id(duty): duty.ends - duty.starts - (duty.rest[2] if duty.rest else 0.0) for duty in duties}
     today, beyond = [], []
     used: dict[frozenset[str], float] = {}
     for call in sorted(calls, key=lambda call: (-skip_price(call, policy), call.task.window.end, call.task.id)):
         skills = call.task.skills
-        able = sum(room[id(duty)] for duty in day.duties if skills <= duty.skills)
+        able = sum(room[id(duty)] for duty in duties if skills <= duty.skills)
         minutes = used.get(skills, 0.0) + call.task.minutes
         if minutes > able and able > 0 and call.held is None:
             beyond.append(call)

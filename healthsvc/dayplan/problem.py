@@ -86,7 +86,8 @@ class Visit:
     ``gap`` binds the two services of a double visit in time, by two different people; without it services are independent.
     ``hard`` windows must be kept; soft ones may be overrun at a cost per minute. ``must``: leaving it out breaks a promise;
     otherwise leaving it out costs ``skip_cost``. ``preferred`` (if any) costs ``Weights.preference`` a service when somebody else
-    comes; ``affinity`` adds a cost for one caregiver; ``barred`` must not come.
+    comes; ``affinity`` adds a cost for one caregiver; ``barred`` must not come; ``far`` would come from too far. ``relaxed`` says
+    for the explanations what the windows would be without one of the reasons for them (code to windows).
     """
 
     id: str
@@ -100,9 +101,11 @@ class Visit:
     late_weight: float = 1.0
     preferred: frozenset[str] = frozenset()
     barred: frozenset[str] = frozenset()
+    far: frozenset[str] = frozenset()
     affinity: Mapping[str, float] = field(default_factory=dict)
     pinned: Pin | None = None
     after: After | None = None
+    relaxed: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,8 @@ def _route(route: DayRoute) -> Resource:
         {"url": "departure", "valueDateTime": instant(route.departure)},
         {"url": "back", "valueDateTime": instant(route.back)},
     ]
+    if route.part:
+        parts.append({"url": "part", "valuePositiveInt": route.part + 1})
     if route.rest:
         parts += [
             {"url": "rest-start", "valueDateTime": instant(route.rest[0])},
@@ -120,6 +122,7 @@ def _route(route: DayRoute) -> Resource:
 def _stop(route: DayRoute, stop: DayStop) -> Resource:
     parts: list[Resource] = [
         {"url": "practitioner", "valueReference": {"reference": route.practitioner}},
+        *([{"url": "part", "valuePositiveInt": route.part + 1}] if route.part else []),
         {"url": "person", "valueReference": {"reference": f"Patient/{stop.person}"}},
         {"url": "kind", "valueCode": stop.kind},
         {"url": "title", "valueString": stop.title},
@@ -181,9 +184,15 @@ def _to_route(element: Resource, entries: list[Resource]) -> DayRoute:
         station=parts["station"],
         departure=datetime.fromisoformat(parts["departure"]),
         back=datetime.fromisoformat(parts["back"]),
-        stops=tuple(_to_stop(entry, leg) for entry, leg in stops if leg["practitioner"] == parts["practitioner"]),
+        stops=tuple(_to_stop(entry, leg) for entry, leg in stops if _whose(leg) == _whose(parts)),
         rest=rest,
+        part=int(parts.get("part", 1)) - 1,
     )
+
+
+def _whose(parts: dict[str, Any]) -> tuple[str, int]:
+    """Whose route, and which of their duties."""
+    return parts["practitioner"], int(parts.get("part", 1))
 
 
 def _to_stop(entry: Resource, leg: dict[str, Any]) -> DayStop:

@@ -14,9 +14,8 @@ All prices are policy parameters (``dayplan.*``) in minutes of travel.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from itertools import permutations
 
-from healthsvc.dayplan.problem import After, Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Visit, Weights, Window, WindowMet
+from healthsvc.dayplan.problem import Matrix, Window
 from healthsvc.visit.rules import Visit as Task
 
 DAY = 24 * 60.0
@@ -51,6 +50,10 @@ class DayPolicy:
     stay_person_price: float
     proposals_a_second: int
     continuity_days: int
+    holidays_worked: bool
+    appointment_margin: float
+    ring_kinds: tuple[str, ...]
+    delay_price: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,13 @@ class Duty:
     mode: str = ""
     begins_at: int | None = None
     """The place where they are when the plan begins, if not the station (a visit under way)."""
+    part: int = 0
+    """Which of the person's duties of the day it is (several stations, leave in between)."""
+
+    @property
+    def key(self) -> str:
+        """What the solver calls it."""
+        return f"{self.practitioner}#{self.part + 1}" if self.part else self.practitioner
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,12 @@ class Call:
     """Task id of the visit before, and the least minutes between the two starts."""
     not_before: float | None = None
     held: Held | None = None
+    busy: tuple[tuple[float, float], ...] = ()
+    """When the person is not at home (an appointment at a hospital, the way there and back): minutes of the day."""
+    preferred: tuple[float | None, float | None] = (None, None)
+    """Between when and when the person would like it to begin: soft, where no ``latest`` binds."""
+    apart: tuple[float, float] = (0.0, 0.0)
+    """Of a double visit: how many minutes (least, most) the second person begins after the first; (0, 0) is together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +138,9 @@ def clock_minutes(text: str | time) -> float:
     return at.hour * 60.0 + at.minute + at.second / 60.0
 
 
-def windows_of(call: Call, on: date, policy: DayPolicy) -> tuple[Window, ...]:
-    """When on the day the visit may begin: its window, its time of day, and the gap to what was done before.
+def windows_of(call: Call, on: date, policy: DayPolicy, *, mind_busy: bool = True) -> tuple[Window, ...]:
+    """When on the day the visit may begin: its window, its time of day, the gap to what was done before, without the times when the
+    person is not at home (``mind_busy``).
 
     An overdue visit may be made all day. Empty where nothing is left of the day.
     """
@@ -134,105 +151,36 @@ def windows_of(call: Call, on: date, policy: DayPolicy) -> tuple[Window, ...]:
     opens = max(opens, clock_minutes(task.earliest) if task.earliest else clock_minutes(policy.shift[0]), call.not_before or 0.0)
     if task.latest:
         closes = min(closes, clock_minutes(task.latest))
-    if call.held and not call.held.pinned:
-        near = max(opens, call.held.start - policy.stay_minutes), min(closes, call.held.start + policy.stay_minutes)
-        if near[0] <= near[1] and task.kind not in policy.hard_kinds:
-            return (Window(*near),)
-    return (Window(opens, closes),) if opens <= closes else ()
+    found = [Window(opens, closes)] if opens <= closes else []
+    for start, end in call.busy if mind_busy else ():
+        found = [piece for window in found for piece in _around(window, start - task.minutes, end)]
+    if call.held and not call.held.pinned and task.kind not in policy.hard_kinds:
+        near = [
+            Window(max(one.start, call.held.start - policy.stay_minutes), min(one.end, call.held.start + policy.stay_minutes))
+            for one in found
+        ]
+        return tuple(one for one in near if one.start <= one.end) or tuple(found)
+    return tuple(_preferred(call, found)) if not call.held else tuple(found)
 
 
-def services_of(task: Task) -> tuple[Service, ...]:
-    """What each of the people who come has to be able to do.
-
-    One person needs all the skills. Of two, the doctor brings what a doctor needs and the nurse the rest; where only one of the two
-    is asked
-    for, the first needs all and the second may be anybody.
-    """
-    length = float(task.minutes)
-    if task.staff < 2:
-        return (Service("1", task.skills, length),)
-    if {"doctor", "nurse"} <= task.skills:
-        return (Service("1", frozenset({"doctor"}), length), Service("2", task.skills - {"doctor"}, length))
-    return (Service("1", task.skills, length), Service("2", frozenset(), length))
+def _around(window: Window, last: float, first: float) -> list[Window]:
+    """A window of starts without those after ``last`` and before ``first``."""
+    if last >= window.end or first <= window.start:
+        return [window]
+    pieces = (Window(window.start, max(window.start, last)) if last >= window.start else None, Window(first, window.end))
+    return [piece for piece in pieces if piece is not None and piece.start <= piece.end]
 
 
-def skip_price(call: Call, policy: DayPolicy) -> float:
-    """What leaving the visit out costs: tier 2."""
-    if call.held and call.held.pinned:
-        return policy.skip_pinned
-    price = policy.skip_price.get(call.task.priority.value, policy.skip_price["routine"])
-    if call.overdue_days:
-        price += policy.skip_overdue + min(policy.skip_overdue_most, policy.skip_overdue_day * call.overdue_days)
-    elif call.last_day:
-        price += policy.skip_last_day
-    return price
+def _preferred(call: Call, windows: list[Window]) -> list[Window]:
+    """The windows narrowed to the time that the person would like, where that leaves anything."""
+    begin, until = call.preferred
+    begin, until = begin if begin is not None else 0.0, until if until is not None else DAY
+    liked = [Window(max(one.start, begin), min(one.end, until)) for one in windows]
+    return [one for one in liked if one.start <= one.end] or windows
 
 
-def affinity(call: Call, duties: tuple[Duty, ...], travel: Mapping[str, Matrix], policy: DayPolicy) -> dict[str, float]:
-    """What it costs that this and not another comes: tier 3, and the price of a change where somebody was already announced."""
-    owner = call.task.owner
-    prices = {}
-    for duty in duties:
-        price = 0.0
-        if duty.practitioner != owner:
-            price += policy.teammate_price if duty.practitioner in call.team else policy.stranger_price
-        if travel[duty.mode][duty.place, call.place] > policy.ring_minutes:
-            price += policy.ring_price
-        if call.held and duty.practitioner not in call.held.staff:
-            price += policy.stay_person_price
-        if price:
-            prices[duty.practitioner] = price
-    return prices
-
-
-def problem_of(day: Day, policy: DayPolicy) -> Problem:
-    """The day as a problem: services, windows, prices. Visits without a window left are not in it (see :func:`windows_of`)."""
-    planned = {call.task.id for call in day.calls if windows_of(call, day.on, policy)}
-    visits = tuple(_visit(call, day, policy, planned) for call in day.calls if call.task.id in planned)
-    staff = tuple(_caregiver(duty, policy) for duty in day.duties)
-    weights = Weights(
-        travel=1.0, late=policy.late_price, waiting=policy.waiting_price, balance=policy.fairness_price if len(staff) > 1 else 0.0
-    )
-    return Problem(visits, staff, day.travel, weights, WindowMet.AT_START, overtime_hard=True, name=f"dayplan-{day.on.isoformat()}")
-
-
-def _visit(call: Call, day: Day, policy: DayPolicy, planned: set[str]) -> Visit:
-    services = services_of(call.task)
-    people = by_service(call, services, day.duties)
-    pin = Pin(people, call.held.start) if call.held and call.held.pinned and people else None
-    windows = (Window(pin.start, pin.start),) if pin else windows_of(call, day.on, policy)
-    moved = call.held is not None and pin is None
-    return Visit(
-        id=call.task.id,
-        place=call.place,
-        services=services,
-        windows=windows,
-        gap=Gap(0.0, 0.0) if len(services) == 2 else None,
-        must=False,
-        skip_cost=skip_price(call, policy),
-        hard=call.task.kind in policy.hard_kinds or call.task.latest is not None or not moved,
-        late_weight=policy.stay_price / policy.late_price if moved and policy.late_price else 1.0,
-        barred=call.barred,
-        affinity=affinity(call, day.duties, day.travel, policy),
-        pinned=pin,
-        after=After(*call.after) if call.after and call.after[0] in planned else None,
-    )
-
-
-def by_service(call: Call, services: tuple[Service, ...], duties: tuple[Duty, ...]) -> tuple[str, ...]:
-    """The people whom the visit already has, one a service in its order.
-
-    Empty where somebody is not on duty any more, lacks what the service needs, or must not come.
-    """
-    skills = {duty.practitioner: duty.skills for duty in duties if duty.practitioner not in call.barred}
-    for people in permutations(call.held.staff if call.held else ()):
-        able = all(who in skills and service.skills <= skills[who] for service, who in zip(services, people, strict=False))
-        if able and len(people) == len(services):
-            return people
-    return ()
-
-
-def _caregiver(duty: Duty, policy: DayPolicy) -> Caregiver:
-    rest = Break(Window(duty.rest[0], duty.rest[1]), duty.rest[2], policy.rest_price) if duty.rest else None
-    begins = duty.place if duty.begins_at is None else duty.begins_at
-    return Caregiver(duty.practitioner, duty.skills, begins, duty.place, Window(duty.starts, duty.ends), rest, duty.mode)
+def is_soft(call: Call, policy: DayPolicy) -> bool:
+    """Whether its window may be overrun for a price: only a wish or an announced time limits it, nothing else does."""
+    if call.task.kind in policy.hard_kinds or call.task.latest is not None or call.busy:
+        return False
+    return (call.held is not None and not call.held.pinned) or (call.held is None and call.preferred[1] is not None)

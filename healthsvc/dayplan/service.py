@@ -3,6 +3,7 @@
 The search runs outside any transaction: it reads a snapshot, and when a plan is accepted every visit must still be as it was.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.dayplan.day import DayPlan, plan_id
 from healthsvc.dayplan.gather import Gathered, day_of, gather
+from healthsvc.dayplan.model import by_service, problem_of
 from healthsvc.dayplan.pacing import share
 from healthsvc.dayplan.plan import Plan, Route, Stop
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.resources import PINNED, to_list, to_plan, with_versions
-from healthsvc.dayplan.rules import Day, DayPolicy, by_service, problem_of
-from healthsvc.errors import Conflict, NotFound, PreconditionFailed
+from healthsvc.dayplan.rules import Day, DayPolicy
+from healthsvc.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
@@ -25,6 +27,7 @@ from healthsvc.visit.rules import WAITING, Status
 
 if TYPE_CHECKING:  # the search and its compiler are loaded when somebody plans, not when a process starts
     from healthsvc.dayplan.insertion import Insertion
+    from healthsvc.dayplan.week import WeekPlan
 
 __all__ = ["accept", "plan_day", "policy_of", "propose", "read_plan", "set_pin"]
 
@@ -61,16 +64,57 @@ def _search(gathered: Gathered, travel: TravelTimes, policy: DayPolicy, at: date
     return replace(compose(gathered, day, out, ways, problem, plan, at), later=len(divided.later))
 
 
+def propose_week(
+    database: Database,
+    actor: Actor,
+    first: date,
+    travel: TravelTimes,
+    *,
+    at: datetime,
+    days: int = 5,
+    seconds: float = 10.0,
+    seed: int = 1,
+) -> "WeekPlan":
+    """Work out a plan for ``days`` consecutive days at once: which day for which visit, then routes; nothing is stored.
+
+    Raises:
+        Invalid: more days than a week has, or none.
+    """
+    from healthsvc.dayplan.week import DAYS, dates, plan_week
+
+    if not 1 <= days <= DAYS:
+        raise Invalid(f"one to {DAYS} days can be planned at once, not {days}", path="days")
+    with database.reading(actor, at=at) as store:
+        policy = policy_of(store.policy, first)
+        gathered = [gather(store, on, policy) for on in dates(first, days)]
+        zone = store.zone
+    return plan_week(gathered, travel, policy, at.astimezone(zone), seconds, seed)
+
+
 def accept(store: Store, plan: DayPlan) -> Resource:
     """Make a proposed plan the plan of the day: every visit gets its time and people, what fell out waits again.
 
     Raises:
         Conflict: a visit has changed since the plan was worked out; plan again.
     """
+    return accept_all(store, (plan,))[0]
+
+
+def accept_all(store: Store, plans: Sequence[DayPlan]) -> list[Resource]:
+    """Make the plans of several days the plans in force, all or none.
+
+    Raises:
+        Conflict: a visit has changed since a plan was worked out; plan again.
+    """
+    for plan in plans:
+        for task in sorted({stop.task for stop in plan.stops()} | {left.visit for left in plan.left_over}):
+            _check_unchanged(store, task, plan.versions.get(task))
+    return [_accept(store, plan) for plan in plans]
+
+
+def _accept(store: Store, plan: DayPlan) -> Resource:
     known = store.find("List", plan_id(plan.on))
     stops = {stop.task: stop for stop in plan.stops()}
-    for task in sorted(set(stops) | {left.visit for left in plan.left_over}):
-        _check_unchanged(store, task, plan.versions.get(task))
     for task in _planned_before(known):
         if task not in stops and _is_planned(store, task):
             visits.unplan(store, task)
@@ -108,13 +152,29 @@ def accept_proposal(store: Store, on: date, if_match: int | None = None) -> Reso
         PreconditionFailed: the proposal has been replaced since.
         Conflict: a visit has changed since; plan again.
     """
-    known = store.get("List", proposal_id(on))
-    if known is None:
-        raise NotFound("there is no proposed plan for that day; propose one first")
-    if if_match is not None and known.version != if_match:
-        raise PreconditionFailed("the proposal has been replaced since it was looked at; look again", reason="dayplan-stale")
-    accepted = accept(store, to_plan(known.resource))
-    store.delete("List", proposal_id(on))
+    accept_proposals(store, {on: if_match})
+    return store.read("List", plan_id(on))
+
+
+def accept_proposals(store: Store, versions: Mapping[date, int | None]) -> list[Resource]:
+    """Make the stored proposals of several days the plans in force, all or none. ``versions``: what was looked at (None: whatever).
+
+    Raises:
+        NotFound: nobody has proposed a plan for one of the days.
+        PreconditionFailed: a proposal has been replaced since.
+        Conflict: a visit, or the plan of a day itself, has changed since; plan again.
+    """
+    plans = []
+    for on, version in sorted(versions.items()):
+        known = store.get("List", proposal_id(on))
+        if known is None:
+            raise NotFound(f"there is no proposed plan for {on}; propose one first")
+        if version is not None and known.version != version:
+            raise PreconditionFailed("the proposal has been replaced since it was looked at; look again", reason="dayplan-stale")
+        plans.append(to_plan(known.resource))
+    accepted = accept_all(store, plans)
+    for on in versions:
+        store.delete("List", proposal_id(on))
     return accepted
 
 
@@ -154,7 +214,7 @@ def find_places(
 def _as_planned(day: Day, problem: Problem) -> Plan:
     """What is planned for the day, as the solver's routes: everybody's visits in order of time."""
     held = {call.task.id: call for call in day.calls if call.held is not None}
-    routes: dict[str, list[Stop]] = {duty.practitioner: [] for duty in day.duties}
+    routes: dict[str, list[Stop]] = {duty.key: [] for duty in day.duties}
     for visit in problem.visits:
         call = held.get(visit.id)
         people = by_service(call, visit.services, day.duties) if call else ()

@@ -1,19 +1,35 @@
-"""Who is on duty on a day, read from PractitionerRole, Practitioner and Location."""
+"""Who is on duty on a day, read from PractitionerRole, Practitioner, Location, Schedule with Slot, and Device (vehicles).
 
-from dataclasses import dataclass
-from datetime import date, datetime, time
+A person with several roles may work at several stations: each stretch of duty at one station is a duty of its own, which starts and
+ends there.
+"""
 
-from healthsvc.dayplan.rules import DayPolicy, clock_minutes
-from healthsvc.fhir.elements import reference_id
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from healthsvc.checkup.calendar import is_workday
+from healthsvc.dayplan.hours import Stretch, covers, cut, rest_of, rostered, usual, without_leave
+from healthsvc.dayplan.rules import DayPolicy
+from healthsvc.fhir.elements import codes, extensions, reference_id
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
 from healthsvc.store import Store
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+TRAVEL_MODE = code_system("travel-mode")
+"""Code of the extension ``travel-mode`` of a role, and of the type of a Device that is a vehicle of a station."""
+MODES = frozenset({"walk", "ebike", "drive"})
+CAR = "drive"
+BREAKS = 1
+"""Holes that one duty may have: a second one ends it, and what follows is another duty."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnDuty:
-    """Somebody who works on the day: minutes of the day, skills that hold on the day, the station's id."""
+    """Somebody who works on the day: minutes of the day, skills that hold on the day, the station's id.
+
+    ``part`` counts the duties of one person on one day, from 0.
+    """
 
     practitioner: str
     name: str
@@ -23,33 +39,148 @@ class OnDuty:
     ends: float
     rest: tuple[float, float, float] | None
     mode: str
+    part: int = 0
 
 
-def on_duty(store: Store, on: date, policy: DayPolicy) -> list[OnDuty]:
-    """Everybody with an active role at a station who works on the day, by id."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of duty at one station. ``origin``: the hours that it was cut from."""
+
+    stretch: Stretch
+    origin: Stretch
+    role: Resource
+    skills: frozenset[str]
+    station: str
+
+    def without(self, start: float, end: float) -> "list[_Piece]":
+        """What is left of it."""
+        return [replace(self, stretch=left) for left in cut(self.stretch, start, end)]
+
+    def goes_on(self, after: "_Piece") -> bool:
+        """Whether both are one duty with a break between: the same role and station, and no leave lies between them."""
+        same = (self.role["id"], self.station) == (after.role["id"], after.station)
+        return same and (self.origin != after.origin or self.stretch[0] == after.stretch[1])
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one person does on the day."""
+
+    person: Resource
+    pieces: list[_Piece] = field(default_factory=list)
+
+
+def on_duty(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, Stretch] | None = None) -> list[OnDuty]:
+    """Everybody with an active role at a station who works on the day, by id.
+
+    ``absent``: ``Practitioner/x`` who is taken to be away from minute to minute, whatever is written (a what-if).
+    """
     people = {str(one["id"]): one for one in store.select("Practitioner") if one.get("active") is not False}
-    found: dict[str, OnDuty] = {}
-    for role in store.select("PractitionerRole"):
+    works = is_workday(on)
+    rosters = _rosters(store, on)
+    found: dict[str, _Work] = {}
+    for role in sorted(store.select("PractitionerRole"), key=lambda one: str(one["id"])):
         who = reference_id(role.get("practitioner"), "Practitioner")
-        if who in people and role.get("active") is not False and _covers(role.get("period"), on):
-            one = _read(role, people[who], on, policy)
-            if one is not None and (one.practitioner not in found or one.skills > found[one.practitioner].skills):
-                found[one.practitioner] = one
-    return [found[key] for key in sorted(found)]
+        if who in people and role.get("active") is not False and covers(role.get("period"), on):
+            work = found.setdefault(who, _Work(people[who]))
+            _add(work, role, rosters.get(who), on, works, policy, store)
+    duties = [duty for who in sorted(found) for duty in _duties(found[who], policy, (absent or {}).get(f"Practitioner/{who}"))]
+    return _with_vehicles(store, duties, policy)
 
 
-def _read(role: Resource, person: Resource, on: date, policy: DayPolicy) -> OnDuty | None:
+def _add(
+    work: _Work, role: Resource, roster: dict[str, list[Resource]] | None, on: date, works: bool, policy: DayPolicy, store: Store
+) -> None:
+    """Enter the hours of one role. Where two roles overlap, the one with more skills counts."""
     stations = [id for one in role.get("location", ()) if (id := reference_id(one, "Location"))]
-    codes = {coding.get("code") for concept in role.get("code", ()) for coding in concept.get("coding", ())}
-    codes |= {coding.get("code") for concept in role.get("specialty", ()) for coding in concept.get("coding", ())}
-    skills = frozenset(str(code) for code in codes if code and not _expired(person, str(code), on))
-    hours = _hours(role, on, policy)
-    if not stations or not skills & {"doctor", "nurse"} or hours is None:
-        return None
-    names = person.get("name") or [{}]
-    name = names[0].get("text") or role.get("practitioner", {}).get("display") or str(person["id"])
-    rest = _rest(hours, policy)
-    return OnDuty(f"Practitioner/{person['id']}", name, skills, stations[0], hours[0][0], hours[-1][1], rest, policy.mode)
+    written = {coding.get("code") for concept in role.get("code", ()) for coding in concept.get("coding", ())}
+    written |= {coding.get("code") for concept in role.get("specialty", ()) for coding in concept.get("coding", ())}
+    skills = frozenset(str(code) for code in written if code and not _expired(work.person, str(code), on))
+    if not stations or not skills & {"doctor", "nurse"}:
+        return
+    if roster is None:
+        hours = {stations[0]: usual(role, on, works, policy)}
+    else:
+        hours = {}
+        for station, slots in roster.items():
+            if not station or station in stations:
+                hours[station or stations[0]] = rostered(slots, on, store.zone)
+    for station, stretches in hours.items():
+        for stretch in stretches:
+            work.pieces += [_Piece(left, stretch, role, skills, station) for left in without_leave([stretch], role, on, store.zone)]
+
+
+def _duties(work: _Work, policy: DayPolicy, absent: Stretch | None) -> list[OnDuty]:
+    taken: list[_Piece] = []
+    for piece in sorted(work.pieces, key=lambda one: (-len(one.skills), one.stretch)):
+        left = [piece] if absent is None else piece.without(*absent)
+        for other in tuple(taken):
+            left = [rest for one in left for rest in one.without(*other.stretch)]
+        taken += left
+    groups: list[list[_Piece]] = []
+    for piece in sorted(taken, key=lambda one: one.stretch):
+        if groups and piece.goes_on(groups[-1][-1]) and len(_joined([one.stretch for one in (*groups[-1], piece)])) <= BREAKS + 1:
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    return [_duty(work, group, part, policy) for part, group in enumerate(groups)]
+
+
+def _duty(work: _Work, group: list[_Piece], part: int, policy: DayPolicy) -> OnDuty:
+    hours = _joined([piece.stretch for piece in group])
+    role, skills, station = group[0].role, group[0].skills, group[0].station
+    person = work.person
+    name = (person.get("name") or [{}])[0].get("text") or role.get("practitioner", {}).get("display") or str(person["id"])
+    mode = next((str(one.get("valueCode")) for one in extensions(role, "travel-mode")), policy.mode)
+    mode = mode if mode in MODES else policy.mode
+    return OnDuty(f"Practitioner/{person['id']}", name, skills, station, hours[0][0], hours[-1][1], rest_of(hours, policy), mode, part)
+
+
+def _joined(stretches: list[Stretch]) -> list[Stretch]:
+    """Stretches that touch as one."""
+    joined = [stretches[0]]
+    for stretch in stretches[1:]:
+        if stretch[0] <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], stretch[1]))
+        else:
+            joined.append(stretch)
+    return joined
+
+
+def _rosters(store: Store, on: date) -> dict[str, dict[str, list[Resource]]]:
+    """The roster of everybody who has one for the day: Practitioner id to Location id ("" where it names none) to Slots."""
+    found: dict[str, dict[str, list[Resource]]] = {}
+    by_schedule: dict[str, list[Resource]] = {}
+    schedules = [one for one in store.select("Schedule") if one.get("active") is not False and one.get("planningHorizon")]
+    schedules = [one for one in schedules if covers(one["planningHorizon"], on)]
+    if not schedules:
+        return {}
+    for slot in store.select("Slot", start=on.isoformat()):
+        by_schedule.setdefault(reference_id(slot.get("schedule"), "Schedule") or "", []).append(slot)
+    for schedule in schedules:
+        actors = schedule.get("actor", ())
+        station = next((id for one in actors if (id := reference_id(one, "Location"))), "")
+        for who in (id for one in actors if (id := reference_id(one, "Practitioner"))):
+            found.setdefault(who, {}).setdefault(station, []).extend(by_schedule.get(str(schedule["id"]), []))
+    return found
+
+
+def _with_vehicles(store: Store, duties: list[OnDuty], policy: DayPolicy) -> list[OnDuty]:
+    """Whoever drives needs a car of the station: where a station names its cars and has fewer, the rest go as policy says."""
+    cars: dict[str, int] = {}
+    for device in store.select("Device"):
+        kinds = codes(device.get("type"), TRAVEL_MODE)
+        station = reference_id(device.get("location"), "Location")
+        if CAR in kinds and station:
+            cars[station] = cars.get(station, 0) + (device.get("status", "active") == "active")
+    given: dict[str, int] = {}
+    placed = []
+    for duty in duties:
+        if duty.mode == CAR and duty.station in cars:
+            given[duty.station] = given.get(duty.station, 0) + 1
+            duty = duty if given[duty.station] <= cars[duty.station] else replace(duty, mode=policy.mode)
+        placed.append(duty)
+    return placed
 
 
 def _expired(person: Resource, skill: str, on: date) -> bool:
@@ -59,57 +190,4 @@ def _expired(person: Resource, skill: str, on: date) -> bool:
         for one in person.get("qualification", ())
         if any(coding.get("code") == skill for coding in one.get("code", {}).get("coding", ()))
     ]
-    return bool(written) and not any(_covers(one.get("period"), on) for one in written)
-
-
-def _covers(period: Resource | None, on: date) -> bool:
-    start, end = (period or {}).get("start"), (period or {}).get("end")
-    return (not start or start[:10] <= on.isoformat()) and (not end or end[:10] >= on.isoformat())
-
-
-def _hours(role: Resource, on: date, policy: DayPolicy) -> list[tuple[float, float]] | None:
-    """The stretches of work on the day, leave taken out; None: not on duty."""
-    times = role.get("availableTime")
-    if times is None:
-        stretches = [(clock_minutes(policy.shift[0]), clock_minutes(policy.shift[1]))] if on.weekday() < 5 else []
-    else:
-        stretches = sorted(_stretch(one) for one in times if WEEKDAYS[on.weekday()] in one.get("daysOfWeek", WEEKDAYS))
-    for leave in role.get("notAvailable", ()):
-        stretches = [left for stretch in stretches for left in _without(stretch, leave.get("during") or {}, on)]
-    return stretches or None
-
-
-def _stretch(one: Resource) -> tuple[float, float]:
-    if one.get("allDay"):
-        return 0.0, 24 * 60.0
-    return clock_minutes(one.get("availableStartTime", "00:00:00")), clock_minutes(one.get("availableEndTime", "23:59:00"))
-
-
-def _without(stretch: tuple[float, float], leave: Resource, on: date) -> list[tuple[float, float]]:
-    """What a leave (whole days or moments) leaves of a stretch of work."""
-    if not _covers(leave, on):
-        return [stretch]
-    start, end = _edge(leave.get("start"), on, 0.0), _edge(leave.get("end"), on, 24 * 60.0)
-    left = [(stretch[0], min(stretch[1], start)), (max(stretch[0], end), stretch[1])]
-    return [(begin, stop) for begin, stop in left if stop - begin > 0]
-
-
-def _edge(written: str | None, on: date, otherwise: float) -> float:
-    """The minute of the day at which a leave begins or ends; a whole day or another day is ``otherwise``."""
-    if not written or len(written) <= 10 or written[:10] != on.isoformat():
-        return otherwise
-    moment: time = datetime.fromisoformat(written).time()
-    return clock_minutes(moment)
-
-
-def _rest(hours: list[tuple[float, float]], policy: DayPolicy) -> tuple[float, float, float] | None:
-    """The break: the hole between two stretches, or the midday break where the stretch covers it."""
-    if len(hours) > 1:
-        widest = max(range(len(hours) - 1), key=lambda k: hours[k + 1][0] - hours[k][1])
-        ends, begins = hours[widest][1], hours[widest + 1][0]
-        return ends, ends, begins - ends
-    opens, closes = clock_minutes(policy.rest[0]), clock_minutes(policy.rest[1])
-    starts, ends = hours[0]
-    if starts <= opens and ends >= closes + policy.rest_minutes:
-        return opens, closes, policy.rest_minutes
-    return None
+    return bool(written) and not any(covers(one.get("period"), on) for one in written)

@@ -3,6 +3,15 @@
 LEFT_OVER: dict[str, tuple[str, str]] = {
     "no-position": ("居住地址没有坐标，无法排路线", "the home has no position on the map; locate the address"),
     "no-path": ("地图上没有从任何服务站到家的道路", "the road data know no way from any station to the home; check the position"),
+    "in-hospital": ("正在住院，出院后恢复上门", "the person is in hospital; visits go on after the discharge"),
+    "appointment": (
+        "当天去医院就诊；改约就诊时间即可安排",
+        "the person is at a hospital then; without the appointment it would fit",
+    ),
+    "ring": (
+        "圈内站点无人有空；允许圈外站点上门即可安排",
+        "nobody from within the ten-minute circle is free; from further away somebody is",
+    ),
     "no-staff": ("当天没有人员值班", "nobody is on duty on that day"),
     "no-time": ("当天剩余时间不在可上门时段内", "nothing is left of the time of day in which the visit may begin"),
     "capacity": ("当天更紧要的服务已占满全部人力", "more pressing visits already take all the time of those who could come"),

@@ -13,10 +13,11 @@ from healthsvc.dayplan.day import DayPlan, DayRoute, DayStop
 from healthsvc.dayplan.difference import difference
 from healthsvc.dayplan.explain import RELAXATIONS, why_left
 from healthsvc.dayplan.insertion import rank_insertions
+from healthsvc.dayplan.model import problem_of, services_of, skip_price
 from healthsvc.dayplan.pacing import days_left, share
 from healthsvc.dayplan.plan import LeftOver, Plan
 from healthsvc.dayplan.problem import Caregiver, Gap, Problem, Service, Visit, Weights, Window
-from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty, Held, problem_of, services_of, skip_price, windows_of
+from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty, Held, windows_of
 from healthsvc.dayplan.service import policy_of
 from healthsvc.dayplan.solve import StopRule, solve
 from healthsvc.errors import NotFound

@@ -237,7 +237,15 @@ CARE: tuple[CodeTable, ...] = (
         left-over | 未安排 | Left over
     """),
     codes("dayplan-reason", "未安排原因", "Constraint that kept a visit out of a day plan", "", closed=False),
+    codes("travel-mode", "出行方式", "How staff travel; type of a vehicle", """
+        walk  | 步行       | On foot
+        ebike | 电动自行车 | E-bike
+        drive | 汽车       | Car
+    """),
     codes("dayplan-input", "排班要求", "What a visit asks of the planner", """
-        not-by | 不宜上门人员 | Must not come
+        not-by | 不宜上门人员     | Must not come
+        from   | 希望不早于       | Would like it not before (valueTime)
+        until  | 希望不晚于       | Would like it to begin no later (valueTime)
+        apart  | 两人先后间隔     | Minutes between the two people's starts (valueRange)
     """, closed=False),
 )  # fmt: skip

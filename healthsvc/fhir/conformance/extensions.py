@@ -145,18 +145,20 @@ EXTENSIONS: tuple[Extension, ...] = (
         parts=parts("engine string, mode string, kmh decimal, network string, data-date string, formula string"),
     ),
     Extension("siting-study", "选址研究数据", "Figures of a siting study", ("List",)),
+    Extension("travel-mode", "出行方式", "How somebody travels to visits", ("PractitionerRole",), CODE, codes="travel-mode"),
     Extension("dayplan-figures", "日程计划各级代价", "What a day plan weighs, and how it was found", ("List",)),
     Extension(
         "dayplan-route", "人员路线", "One person's route of a day plan", ("List",),
         parts=parts(
             "practitioner Reference!, station Reference!, departure dateTime!, "
-            "back dateTime!, rest-start dateTime, rest-end dateTime"
+            "back dateTime!, rest-start dateTime, rest-end dateTime, part positiveInt"
         ),
     ),
     Extension(
         "dayplan-leg", "路线一站", "One visit on a route", ("List.entry",),
         parts=parts(
-            "practitioner Reference!, person Reference!, kind code!, title string!, staff Reference*, arrival dateTime!, start dateTime!, "
+            "practitioner Reference!, part positiveInt, person Reference!, kind code!, title string!, staff Reference*, "
+            "arrival dateTime!, start dateTime!, "
             "end dateTime!, travel-minutes decimal!, basis code!, slack decimal!, why code*"
         ),
     ),
