@@ -5,7 +5,7 @@ as ``Type.parameter`` (``Task.patient``); the patient compartment as ``Type.#pat
 (parameter, value, pk), so that a search is one range of a B-tree; a second index on pk lets an update replace a resource's entries.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 metadata = SQLModel.metadata
@@ -13,6 +13,10 @@ metadata = SQLModel.metadata
 _PK = BigInteger().with_variant(Integer, "sqlite")
 _TEXT = String().with_variant(String(collation="C"), "postgresql")
 """Text that is compared by code points on both engines: prefix searches walk the B-tree whatever the database's language."""
+LONG_MICROSECONDS = 172_800_000_000
+"""Ranges of dates that are longer (two days) have an index of their own: what reaches over a moment is found among them and among the
+ranges that begin shortly before it."""
+LONG = f"high - low > {LONG_MICROSECONDS}"
 NO_TERM = 0
 """Interned id of "there is none" (a code without a system)."""
 
@@ -88,7 +92,11 @@ class DateIndex(SQLModel, table=True):
     """Half-open ranges of microseconds since 1970 UTC."""
 
     __tablename__ = "ix_date"
-    __table_args__ = (Index("ix_date_high", "param", "high", "low", "pk"), *_clustered("ix_date"))
+    __table_args__ = (
+        Index("ix_date_high", "param", "high", "low", "pk"),
+        Index("ix_date_long", "param", "high", "low", "pk", sqlite_where=text(LONG), postgresql_where=text(LONG)),
+        *_clustered("ix_date"),
+    )
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     low: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     high: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -110,7 +118,7 @@ class QuantityIndex(SQLModel, table=True):
     """Numbers and quantities as half-open ranges."""
 
     __tablename__ = "ix_quantity"
-    __table_args__ = (Index("ix_quantity_high", "param", "high", "low", "pk"), *_clustered("ix_quantity"))
+    __table_args__ = (Index("ix_quantity_middle", "param", "middle", "pk"), *_clustered("ix_quantity"))
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     low: float = Field(sa_column=Column(Float, primary_key=True))
     high: float = Field(sa_column=Column(Float, primary_key=True))
@@ -118,6 +126,8 @@ class QuantityIndex(SQLModel, table=True):
     code: str = Field(sa_column=Column(_TEXT, primary_key=True))
     """The unit; an empty text where there is none (part of the key, hence not null)."""
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
+    middle: float | None = Field(default=None, sa_column=Column(Float))
+    """Half of low and high together, by which numbers are compared and sorted; null where both ends are open."""
 
 
 class UriIndex(SQLModel, table=True):

@@ -1,5 +1,6 @@
 """Writing rows: the current version, the former one, the index entries."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ _INDEX_COLUMNS = {
     "string": ("param", "folded", "exact", "pk"),
     "date": ("param", "low", "high", "pk"),
     "reference": ("param", "target", "target_type", "pk"),
-    "quantity": ("param", "low", "high", "system", "code", "pk"),
+    "quantity": ("param", "low", "high", "system", "code", "pk", "middle"),
     "uri": ("param", "uri", "pk"),
 }
 
@@ -137,9 +138,17 @@ def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[s
         "string": list({(param(s.param), s.folded[:LONGEST], s.exact[:LONGEST], pk) for s in entries.strings}),
         "date": list({(param(d.param), d.low, d.high, pk) for d in entries.dates}),
         "reference": list(references),
-        "quantity": list({(param(q.param), q.low, q.high, term(q.system), q.code or "", pk) for q in entries.quantities}),
+        "quantity": list(
+            {(param(q.param), q.low, q.high, term(q.system), q.code or "", pk, middle(q.low, q.high)) for q in entries.quantities}
+        ),
         "uri": list({(param(u.param), u.uri[:LONGEST], pk) for u in entries.uris}),
     }
+
+
+def middle(low: float, high: float) -> float | None:
+    """Halfway between the ends of a range; infinite where one is open, None where both are."""
+    found = (low + high) / 2
+    return None if math.isnan(found) else found
 
 
 def read_current(connection: Connection, type: int, type_name: str, id: str, *, to_change: bool = False) -> tuple[Stored, bytes] | None:

@@ -158,7 +158,7 @@ def sort_value(one: Held, code: str, descending: bool, *, whole: bool) -> Any:
     values: list[tuple[Any, ...]] = [(e.code,) for e in one.entries.tokens if e.param == code]
     values += [(e.folded, e.exact) if whole else (e.folded,) for e in one.entries.strings if e.param == code]
     values += [(e.low, e.high) if whole else (e.low,) for e in one.entries.dates if e.param == code]
-    values += [(e.low, e.high) if whole else (e.low,) for e in one.entries.quantities if e.param == code]
+    values += [((e.low + e.high) / 2,) for e in one.entries.quantities if e.param == code]
     values += [(e.id,) for e in one.entries.references if e.param == code]
     return (max(values) if descending else min(values)) if values else None
 

@@ -106,7 +106,7 @@ def search(
     plan = Plan(rows, writer, types, nodes[0] if len(nodes) == 1 else ast.All(tuple(nodes)), options.keys)
     size = min(options.count if options.count is not None else count or DEFAULT_COUNT, count_max)
     counting = options.summary == "count" or size == 0
-    cut = Slice([], None) if counting else plan.page(size, _position(page))
+    cut = Slice([], None) if counting else plan.page(size, _position(page), FREE_TOTAL if page is None and options.total is None else 0)
     included, more = Includer(registry, rows, writer).follow(cut.rows, options.includes) if options.includes else ([], [])
     applied = tuple(pair for pair in pairs if pair in parsed.applied or pair in options.applied or pair[0] == "_type")
     next_page = json.dumps(cut.position, ensure_ascii=False) if cut.position is not None else None

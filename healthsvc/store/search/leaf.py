@@ -166,22 +166,21 @@ def dates(x: str, op: ast.Op, low: int, high: int) -> list[Piece]:
 def numbers(x: str, op: ast.Op, value: float, low: float, high: float) -> list[Piece]:
     """The comparisons of R4 3.1.1.4.6: equality by the written precision, the others by the exact value.
 
-    Twice the middle is the sum of the ends; ``slack`` is what floating point may have moved it.
+    A number is the middle of its range; ``slack`` is what floating point may have moved it.
     """
-    slack = abs(value) * 4e-15 + 1e-12
-    total = f"{x}.low+{x}.high"
-    same = Piece(f"{x}.low<? AND {x}.high>? AND {total}>=? AND {total}<?", (high, low, 2 * low - slack, 2 * high - slack))
-    above = Piece(f"{x}.high>? AND {total}>?", (value, 2 * value + slack))
-    below = Piece(f"{x}.low<? AND {total}<?", (value, 2 * value - slack))
+    slack = abs(value) * 2e-15 + 1e-12
+    middle = f"{x}.middle"
+    above = Piece(f"{middle}>?", (value + slack,))
+    below = Piece(f"{middle}<?", (value - slack,))
     return {
-        "eq": [same],
-        "ne": [Piece(f"{total}<?", (2 * low - slack,)), Piece(f"{total}>=?", (2 * high - slack,))],
+        "eq": [Piece(f"{middle}>=? AND {middle}<?", (low - slack, high - slack))],
+        "ne": [Piece(f"{middle}<?", (low - slack,)), Piece(f"{middle}>=?", (high - slack,))],
         "gt": [above],
         "sa": [above],
         "lt": [below],
         "eb": [below],
-        "ge": [Piece(f"{x}.high>? AND {total}>=?", (value, 2 * value - slack))],
-        "le": [Piece(f"{x}.low<? AND {total}<=?", (value, 2 * value + slack))],
+        "ge": [Piece(f"{middle}>=?", (value - slack,))],
+        "le": [Piece(f"{middle}<=?", (value + slack,))],
         "ap": [Piece(f"{x}.low<? AND {x}.high>?", (high, low))],
     }[op]
 

@@ -13,7 +13,7 @@ KEYS = {
     "string": ("folded", "exact"),
     "date": ("low", "high"),
     "reference": ("target", "target_type"),
-    "quantity": ("low", "high"),
+    "quantity": ("middle",),
     "uri": ("uri",),
 }
 """Columns by which an index table sorts behind the parameter: the first is the sort key, the second completes the walk."""

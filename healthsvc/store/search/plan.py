@@ -14,16 +14,22 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from healthsvc.store.search import ast
-from healthsvc.store.search.leaf import EVER, Piece, all_of, among
+from healthsvc.store.search.leaf import EVER, Piece, all_of, among, any_of
+from healthsvc.store.search.nodes import TABLE_OF, by_pk_alone, indexed, walkable
 from healthsvc.store.search.order import COLUMN_KEYS, EVER_PIECE, KEYS, Key, after, ordering
 from healthsvc.store.search.rows import CEILING, COLUMNS, Rows
 from healthsvc.store.search.sql import LIVE, Writer
 from healthsvc.store.stored import Stored
+from healthsvc.store.tables import LONG_MICROSECONDS
 
 SORTED = 1500
 """So many candidates are sorted rather than looked for along the order (both take about three milliseconds among 50,000)."""
 SMALL = 1000
 """Resources of a type that may all be tested to give a total that nobody asked for."""
+
+
+LONG_RANGES = Piece(f"s.high - s.low > {LONG_MICROSECONDS} AND s.high>? AND s.low<?")
+"""Ranges longer than two days that reach over a moment: few, and in an index of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +50,38 @@ class Plan:
         self.writer = writer
         self.types = types
         self.keys = keys
+        self.pks: list[int] | None = None
+        """All matches, or the first of so many that were to be counted."""
         nodes = node.nodes if isinstance(node, ast.All) else (node,)
         self.nodes = nodes
         first = rows.rarest(writer, nodes, types) if nodes else None
         few = first is not None and rows.size(writer, first, types) < (min(SORTED, CEILING) if keys and len(nodes) == 1 else CEILING)
         self.source = writer.source(first, types) if first is not None and few and not self._late_node(first) else None
-        self.walked = next(filter(_walkable, nodes), None) if self.source is None and not keys else None
+        self.walked = next(filter(walkable, nodes), None) if self.source is None and not keys else None
         taken = self.walked if self.source is None else first
-        tested = [writer.bracketed(one, "r") for one in nodes if one is not taken]
-        if taken is None or not _indexed(taken):
+        self.tested = [one for one in nodes if one is not taken]
+        self.kind: list[Piece] = []
+        if taken is None or not indexed(taken):
             kind = among("r.type", rows.terms(types)) if taken is None else writer.only("r", types)
-            tested = [kind, Piece(f"r.{LIVE}"), *tested]
-        self.tests = all_of(tested)
+            self.kind = [kind, Piece(f"r.{LIVE}")]
+        self.tests = self._tests("r")
 
-    def page(self, count: int, position: Sequence[Any] | None) -> Slice:
-        """``count`` rows after a position (None: from the start)."""
+    def _tests(self, entry: str, key: Key | None = None) -> Piece:
+        """What is tested of each row. ``entry`` is an index entry of the resource: what can be asked by its pk is asked before the row is
+        looked up at all. An entry of a sort key already tells the type, and that the resource lives; and what is asked of that very
+        date, of which there is only one."""
+        tested = [
+            any_of(self.writer.leaves.alternatives(one, entry))
+            if key is not None and key.single and isinstance(one, ast.Dates) and one.params == key.params
+            else self.writer.bracketed(one, entry if by_pk_alone(one) else "r")
+            for one in self.tested
+        ]
+        return all_of(tested if key is not None else [*self.kind, *tested])
+
+    def page(self, count: int, position: Sequence[Any] | None, most: int = 0) -> Slice:
+        """``count`` rows after a position (None: from the start). ``most``: so many will then be counted, which may come with it."""
         if not self.keys:
-            return self._by_pk(count, position)
+            return self._by_pk(count, position) if self.source is None or position is not None else self._listed(count, most)
         if self.keys[0].kind is None:
             return self._sorted(count, position, with_key=False)
         if position is not None and position[0] == "none":
@@ -81,15 +102,23 @@ class Plan:
         if late is None:
             return self._sorted(count, position, with_key=True)
         edge, high = late
-        over = self._sorted(count, position, with_key=True, part=Piece("s.low<? AND s.high>?", (edge, high)))
-        if over.position is not None:
-            return over
-        begun = Piece("s.low>=?", (edge,))
-        if len(over.rows) == count:
-            more = self._sorted(1, over.last, with_key=True, part=begun).rows
-            return Slice(over.rows, over.last if more else None)
-        rest = self._sorted(count - len(over.rows), over.last or position, with_key=True, part=begun)
-        return Slice(over.rows + rest.rows, rest.position)
+        near = edge - LONG_MICROSECONDS
+        parts = (
+            LONG_RANGES._replace(args=(high, near)),
+            Piece("s.low>=? AND s.low<? AND s.high>?", (near, edge, high)),
+            Piece("s.low>=?", (edge,)),
+        )
+        rows: list[Stored] = []
+        last = position
+        for place, part in enumerate(parts):
+            got = self._sorted(count - len(rows), last, with_key=True, part=part)
+            rows, last = rows + got.rows, got.last or last
+            if got.position is not None:
+                return Slice(rows, got.position)
+            if len(rows) == count:
+                more = any(self._sorted(1, last, with_key=True, part=one).rows for one in parts[place + 1 :])
+                return Slice(rows, list(last) if more and last is not None else None)
+        return Slice(rows, None)
 
     def _late(self) -> tuple[int, int] | None:
         """Where the walk may begin, and over what earlier periods must reach; None where it begins at the beginning."""
@@ -122,7 +151,7 @@ class Plan:
             size = f"SELECT count(*) FROM (SELECT 1 FROM resource WHERE {known.sql} LIMIT {SMALL + 1}) AS c"
             if int(self.rows.run(size, known.args)[0][0]) > SMALL:
                 return None
-        found = self.count(most + 1)
+        found = self.count(most + 1) if self.pks is None else len(self.pks)
         return found if found <= most else None
 
     # -- inside -----------------------------------------------------------------------------------------------------------------
@@ -146,8 +175,17 @@ class Plan:
         table = TABLE_OF[type(leaf)]
         if bare:
             return Piece(f"SELECT c.pk FROM {table} c WHERE {known.sql}", known.args)
-        known = all_of((known, self.tests))
+        known = all_of((known, self._tests("c")))
         return Piece(f"SELECT {columns} FROM {table} c CROSS JOIN resource r WHERE r.pk=c.pk AND {known.sql}", known.args)
+
+    def _listed(self, count: int, most: int) -> Slice:
+        """The first page where a source selects few: all their pks at once, which also tells how many there are."""
+        made = self._from("r.pk", None, bare=self.tests.sql == EVER)
+        found = [int(row[0]) for row in self.rows.run(f"{made.sql} ORDER BY 1 LIMIT {max(count, most) + 1}", made.args)]
+        self.pks = found if most else None
+        shown = among("r.pk", found[:count])
+        rows = self.rows.run(f"SELECT {COLUMNS} FROM resource r WHERE {shown.sql} ORDER BY r.pk", shown.args) if count and found else []
+        return Slice([self.rows.stored(row) for row in rows], [found[count - 1]] if len(found) > count and rows else None)
 
     def _by_pk(self, count: int, position: Sequence[Any] | None) -> Slice:
         made = self._from(COLUMNS, position)
@@ -162,9 +200,11 @@ class Plan:
         first, later = self.keys[0], list(self.keys[1:])
         down = first.descending
         head: list[tuple[str, bool]] = []
-        condition = EVER_PIECE
+        condition, through = EVER_PIECE, ""
         if with_key:
             condition = all_of((self._keyed(first), part))
+            if part.sql == LONG_RANGES.sql and not self.rows.postgres:
+                through = " INDEXED BY ix_date_long"  # SQLite would rather walk in order, past everything that began earlier
             names = KEYS[str(first.kind)] if not later else KEYS[str(first.kind)][:1]
             head = [(f"s.{name}", down) for name in names]
         elif without:
@@ -173,7 +213,7 @@ class Plan:
             head = [(COLUMN_KEYS[first.params[0]], down)]
         scalars = [self._scalar(one) for one in later]
         order = [*head, *((f"k{place}", one.descending) for place, one in enumerate(later)), ("pk", down)]
-        return self._ordered(count, position, first if with_key else None, condition, scalars, order, without)
+        return self._ordered(count, position, first if with_key else None, condition, scalars, order, without, through)
 
     def _ordered(
         self,
@@ -184,19 +224,21 @@ class Plan:
         scalars: Sequence[Piece],
         order: Sequence[tuple[str, bool]],
         without: bool,
+        through: str,
     ) -> Slice:
         named = [(name if name.startswith("k") else ("s.pk" if key else "r.pk") if name == "pk" else name, down) for name, down in order]
         simple = not scalars
         columns = ", ".join([COLUMNS, *(f"{name} AS h{place}" for place, (name, _) in enumerate(named) if not name.startswith("k"))])
         columns += "".join(f", ({one.sql}) AS k{place}" for place, one in enumerate(scalars))
         bound = after(named, position) if position is not None else EVER_PIECE
-        known = all_of((condition, self.tests, bound if simple else EVER_PIECE))
+        tests = self.tests if key is None else self._tests("s", key)
+        known = all_of((condition, tests, bound if simple else EVER_PIECE))
         scalar_args = tuple(arg for one in scalars for arg in one.args)
         if key is None:
             table, args = "resource r", ()
             link = EVER_PIECE if self.source is None else Piece(f"r.pk IN ({self.source.sql})", self.source.args)
         elif self.source is None:
-            table, args, link = f"ix_{key.kind} s CROSS JOIN resource r", (), Piece("r.pk=s.pk")
+            table, args, link = f"ix_{key.kind} s{through} CROSS JOIN resource r", (), Piece("r.pk=s.pk")
         else:
             table, args = (
                 f"(SELECT DISTINCT pk FROM ({self.source.sql}) AS d) AS c CROSS JOIN ix_{key.kind} s CROSS JOIN resource r",
@@ -242,22 +284,3 @@ class Plan:
         known = self.writer.param(x, key.params)
         pick = "max" if key.descending else "min"
         return Piece(f"SELECT {pick}({x}.{KEYS[key.kind][0]}) FROM ix_{key.kind} {x} WHERE {x}.pk=r.pk AND {known.sql}", known.args)
-
-
-TABLE_OF = {ast.Tokens: "ix_token", ast.References: "ix_reference"}
-
-
-def _indexed(node: ast.Node) -> bool:
-    """Whether an index of its own answers: its parameters carry the type, and deleted resources have no entries."""
-    if isinstance(node, ast.Any):
-        return all(map(_indexed, node.nodes))
-    if isinstance(node, ast.All):
-        return False
-    return isinstance(node, (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present, ast.Chained))
-
-
-def _walkable(node: ast.Node) -> TypeGuard[ast.Tokens | ast.References]:
-    """One full code or one full reference of one type: its entries stand in the order of pk."""
-    if not isinstance(node, (ast.Tokens, ast.References)):
-        return False
-    return len(node.wanted) == 1 and len(node.params) == 1 and None not in node.wanted[0]

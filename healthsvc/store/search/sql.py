@@ -218,11 +218,12 @@ class Writer:
         source = self.source(self.allowed(node.source, node.inner), (node.source,))
         if source is None:
             return None
-        known = all_of((self.param("x", (node.param,)), among("x.target_type", self.rows.terms(types))))
+        # from each of those on: the plus keeps a planner from reading all references of the parameter instead
+        known = all_of((among("+x.param", self.rows.params((node.param,))), among("+x.target_type", self.rows.terms(types))))
         return Piece(
-            "SELECT r.pk FROM resource r WHERE (r.type, r.id) IN "
-            f"(SELECT x.target_type, x.target FROM ix_reference x WHERE {known.sql} AND x.pk IN ({source.sql}))",
-            known.args + source.args,
+            f"SELECT DISTINCT r.pk FROM (SELECT DISTINCT pk FROM ({source.sql}) AS d) AS c CROSS JOIN ix_reference x "
+            f"CROSS JOIN resource r WHERE x.pk=c.pk AND r.type=x.target_type AND r.id=x.target AND {known.sql}",
+            source.args + known.args,
         )
 
 
