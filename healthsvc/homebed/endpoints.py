@@ -4,17 +4,21 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Body, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import today
-from healthsvc.homebed import service
-from healthsvc.homebed.documents import documents
+from healthsvc.homebed import applications, notes, plans, service
+from healthsvc.homebed.papers import papers, pdf
+from healthsvc.homebed.rules.application import Application, Stage
 from healthsvc.homebed.rules.bed import BedKind, Discharge
 from healthsvc.homebed.rules.eligibility import Assessment
+from healthsvc.homebed.rules.note import Note, NoteKind
+from healthsvc.homebed.rules.plan import Goal, Item, Plan, PlanKind
+from healthsvc.homebed.visits import next_round
 
 router = APIRouter(prefix="/api/homebed", tags=["家庭病床 Home beds"])
 
@@ -33,6 +37,29 @@ class Wanted(BaseModel):
     kind: BedKind = BedKind.TREATMENT
     stable: bool = False
     previous: str | None = None
+
+
+class PlanWanted(BaseModel):
+    """A plan: ``items`` of a treatment plan, ``goals`` of a nursing plan."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    author: str = Field(description="Practitioner id")
+    items: tuple[Item, ...] = ()
+    goals: tuple[Goal, ...] = ()
+
+
+class NoteWanted(BaseModel):
+    """A note; ``sections`` by their codes (CodeSystem home-bed-note-section)."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: NoteKind
+    author: str = Field(description="Practitioner id")
+    sections: dict[str, str]
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+    visit: str | None = None
 
 
 class Hold(BaseModel):
@@ -118,6 +145,50 @@ def discharge(bed: str, how: Discharge, store: StoreWriting) -> Resource:
 
 
 @router.get("/{bed}/documents")
-def papers(bed: str, store: StoreReading) -> list[dict[str, Any]]:
+def documents(bed: str, store: StoreReading) -> list[dict[str, Any]]:
     """The documents of a bed as they would be printed, section by section."""
-    return [asdict(one) for one in documents(store, bed)]
+    return [{"name": name} | one.declared() for name, one in papers(store, bed).items()]
+
+
+@router.get("/{bed}/documents/{name}.pdf")
+def document(bed: str, name: str, store: StoreReading) -> Response:
+    """One document of a bed as PDF; the agreement as it was frozen."""
+    return Response(pdf(store, bed, name), media_type="application/pdf")
+
+
+@router.get("/{bed}/next-round")
+def next_one(bed: str, store: StoreReading) -> dict[str, Any]:
+    """When the doctor should come again, and why; a suggestion."""
+    found = service.read(store, bed)
+    return asdict(next_round(store, found, service.infusing(store, found.patient)))
+
+
+@router.post("/applications", status_code=201)
+def apply(asked: Application, store: StoreWriting) -> Resource:
+    """Apply for a bed; a draft is kept, anything else is submitted."""
+    return applications.apply(store, asked)
+
+
+@router.post("/applications/{task}/{stage}")
+def move_on(task: str, stage: Stage, store: StoreWriting, remark: str = Body("", embed=True)) -> Resource:
+    """Submit an application, send it back with what is missing, or withdraw it."""
+    return applications.move_on(store, task, stage, remark)
+
+
+@router.put("/{bed}/plans/{kind}")
+def plan(bed: str, kind: PlanKind, wanted: PlanWanted, store: StoreWriting) -> Resource:
+    """Keep the treatment plan or the nursing plan of a bed."""
+    known = service.read(store, bed)
+    return plans.keep_plan(store, Plan(known.id, known.patient, kind, wanted.author, today(store), wanted.items, wanted.goals))
+
+
+@router.post("/{bed}/notes", status_code=201)
+def note(bed: str, wanted: NoteWanted, store: StoreWriting) -> Resource:
+    """Write a round note, a nursing note, what completes the front page, or a hand-over."""
+    known = service.read(store, bed)
+    start, end = wanted.start or store.at, wanted.end or wanted.start or store.at
+    sections = tuple(wanted.sections.items())
+    id = notes.note_id(known.id, wanted.kind)
+    return notes.keep_note(
+        store, Note(id, known.id, known.patient, wanted.kind, wanted.author, store.at, start, end, sections, wanted.visit)
+    )

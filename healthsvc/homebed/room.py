@@ -11,6 +11,10 @@ from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
 from healthsvc.healthfile.staff import standing
 from healthsvc.homebed import service, visits
+from healthsvc.homebed.applications import admit_application, register
+from healthsvc.homebed.notes import admit_note
+from healthsvc.homebed.papers import freeze_agreement
+from healthsvc.homebed.plans import admit_plan, close_plans
 from healthsvc.homebed.resources import is_bed, to_agreement, to_assessment
 from healthsvc.homebed.rules import bed as rules
 from healthsvc.homebed.rules.bed import OPEN, Bed, Discharge, Status
@@ -29,6 +33,12 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
         _follow_hospital(old, new, store)
     elif kind == "Patient":
         _follow_death(old, new, store)
+    elif kind == "Task":
+        admit_application(old, new, store)
+    elif kind == "CarePlan":
+        admit_plan(old, new, store)
+    elif kind == "Composition":
+        admit_note(old, new, store)
     elif kind == "MedicationRequest":
         _follow_course(old, new, store)
 
@@ -118,9 +128,12 @@ def _settle(before: Bed | None, after: Bed, store: Store) -> None:
     if was_open and not is_open:
         store.release(key, after.id)
         visits.call_off(store, after, "bed-closed")
+        close_plans(store, after.id)
     infusing = service.infusing(store, after.patient)
     if before is None and is_open:
         visits.lay_rounds(store, after, infusing)
+        register(store, after.patient, after.id)
+        freeze_agreement(store, after)
     elif before is not None and before.status is Status.ACTIVE and after.status is Status.ONHOLD:
         visits.call_off(store, after, after.held_for or "on-hold")
     elif before is not None and before.status is Status.ONHOLD and after.status is Status.ACTIVE:
@@ -183,4 +196,6 @@ def _follow_course(old: Resource | None, new: Resource | None, store: Store) -> 
         visits.replan_rounds(store, bed, after)
 
 
-ROOM: Final = Room("homebed", frozenset({"EpisodeOfCare", "Encounter", "Patient", "MedicationRequest"}), admit)
+ROOM: Final = Room(
+    "homebed", frozenset({"EpisodeOfCare", "Encounter", "Patient", "MedicationRequest", "Task", "CarePlan", "Composition"}), admit
+)

@@ -11,12 +11,14 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow, replaced, today
+from healthsvc.homebed.plans import plan_of
 from healthsvc.homebed.resources import condition_ids, conditions_of, is_bed, to_assessment, to_bed, to_episode, to_impression, with_history
 from healthsvc.homebed.rules import bed as rules
 from healthsvc.homebed.rules.bed import OPEN, Bed, BedKind, Discharge, Loose, Status
 from healthsvc.homebed.rules.eligibility import Assessment, Eligibility
 from healthsvc.homebed.rules.eligibility import assess as judge
 from healthsvc.homebed.rules.parameters import HomeBedPolicy
+from healthsvc.homebed.rules.plan import PlanKind, open_items
 from healthsvc.homebed.rules.rounds import interval
 from healthsvc.store import Store
 from healthsvc.visit.resources import derived_id
@@ -182,14 +184,23 @@ def discharge(store: Store, bed_id: str, how: Discharge) -> Resource:
 
 def blockers(store: Store, bed: Bed, how: Discharge) -> tuple[tuple[str, str], ...]:
     """What stands against a discharge, as codes and words; nothing is written."""
-    return rules.blockers(bed, loose_ends(store, bed.patient), how, policy_of(store, max(how.on, bed.start)))
+    return rules.blockers(bed, loose_ends(store, bed, how.on), how, policy_of(store, max(how.on, bed.start)))
 
 
-def loose_ends(store: Store, patient: str) -> Loose:
-    """Open infusion courses, and drug returns that nobody has confirmed (SupplyDelivery in progress)."""
+def loose_ends(store: Store, bed: Bed, on: date) -> Loose:
+    """Open infusion courses, open orders, hospital orders without an answer, and drug returns that nobody has confirmed."""
+    patient = bed.patient
     courses = [one for one in infusion_orders(store, patient) if one["status"] in ("active", "on-hold", "draft")]
+    asked = store.select("MedicationRequest", patient=patient, status="draft", intent="proposal")
+    named = [
+        one
+        for kind, key in (("MedicationRequest", "supportingInformation"), ("ServiceRequest", "supportingInfo"))
+        for one in store.select(kind, patient=patient, status=["active", "on-hold", "draft"])
+        if {"reference": f"EpisodeOfCare/{bed.id}"} in one.get(key, ())
+    ]
+    planned = open_items(plan_of(store, bed.id, PlanKind.TREATMENT), on)
     returns = [one for one in store.select("SupplyDelivery", patient=patient, status="in-progress") if extensions(one, "drug-return")]
-    return Loose(len(courses), len(returns))
+    return Loose(len(courses), planned + len(named), len(asked), len(returns))
 
 
 def infusing(store: Store, patient: str) -> bool:

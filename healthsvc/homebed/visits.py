@@ -1,10 +1,14 @@
 """The rounds of a bed as visits: asked for, replanned and called off with the bed."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
+from healthsvc.fhir.elements import codes
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.service import today
 from healthsvc.homebed.rules.bed import Bed
-from healthsvc.homebed.rules.rounds import Round, first_round, interval, rounds
+from healthsvc.homebed.rules.rounds import Round, first_round, interval, rounds, suggest
 from healthsvc.homebed.service import established_at, policy_of
 from healthsvc.store import Store
 from healthsvc.visit.resources import derived_id, is_visit, to_visit
@@ -12,6 +16,7 @@ from healthsvc.visit.rules import Kind, Priority, Status, Visit, Window
 from healthsvc.visit.service import cancel, cancel_all, open_visits, reopen, request
 
 REVIEW = "home-bed-review"
+OUTPUT = code_system("visit-output")
 
 
 def lay_rounds(store: Store, bed: Bed, infusing: bool) -> None:
@@ -43,6 +48,38 @@ def replan_rounds(store: Store, bed: Bed, infusing: bool, after: date | None = N
             cancel(store, visit.id, "replanned")
     for one in wanted:
         _ask(store, bed, one)
+
+
+@dataclass(frozen=True, slots=True)
+class NextRound:
+    """When the doctor should come again and why, and when a round is asked for."""
+
+    by: date
+    why: str
+    """``first``, ``worse``, ``infusing``, ``stable`` or ``usual``."""
+    visit: str | None
+    asked: date | None
+
+
+def next_round(store: Store, bed: Bed, infusing: bool) -> NextRound:
+    """Suggest the next round of a bed from what the last one found; a suggestion, nothing is moved."""
+    made = [task for task in store.select("Task", patient=bed.patient, status="completed") if is_visit(task)]
+    ours = [task for task in made if _source(bed) in to_visit(task).sources]
+    last = max(ours, key=lambda task: str(task.get("executionPeriod", {}).get("end", "")), default=None)
+    by, why = suggest(_last_made(store, bed), bed.start, bed.stable, infusing, _worse(last), policy_of(store))
+    coming = min(
+        (one for one in open_visits(store, bed.patient, Kind.HOME_BED_ROUND) if _source(bed) in one.sources),
+        key=lambda one: one.window.end,
+        default=None,
+    )
+    asked = coming.window.end.astimezone(store.zone).date() if coming else None
+    return NextRound(min(by, bed.last_day), why, coming.id if coming else None, asked)
+
+
+def _worse(task: Resource | None) -> bool:
+    """Whether a round found a danger sign, a reaction to a medicine or a complication."""
+    said = {code: one for one in (task or {}).get("output", ()) for code in codes(one.get("type"), OUTPUT)}
+    return "danger-sign" in said or any(said.get(name, {}).get("valueBoolean") is True for name in ("adverse-reaction", "complication"))
 
 
 def ask_review(store: Store, bed: Bed) -> date:

@@ -65,9 +65,17 @@ def test_a_bed_from_assessment_to_documents(database: Database, tmp_path: Path) 
         how = how | {"diagnosis": {"code": "I69.300", "text": "脑梗死后遗症"}, "summary": "好转"}
         assert client.post(f"/api/homebed/{bed}/discharge", json=how).json()["status"] == "finished"
         papers = client.get(f"/api/homebed/{bed}/documents").json()
-        assert [(one["name"], one["copies"]) for one in papers] == [("front-page", 1), ("agreement", 3), ("rounds", 1), ("summary", 1)]
-        lines = dict(line for section in papers[0]["sections"] for line in section["lines"])
+        by_name = {one["name"]: one for one in papers}
+        assert list(by_name) == ["assessment", "agreement", "front-page", "summary"]
+        lines = dict(row for section in by_name["front-page"]["sections"] for row in section["blocks"][0]["rows"])
         assert lines["建床诊断"] == "I69.300 脑梗死后遗症"
         assert lines["转归"] == "好转"
-        assert dict(papers[1]["sections"][1]["lines"])["与患者关系"] == "女儿"
+        assert by_name["agreement"]["copies"] == ["患者或家属", "社区卫生服务站", "医院社区科"]
+        signed_by = by_name["agreement"]["sections"][-1]["blocks"][0]["of"]
+        assert signed_by[0]["role"] == "甲方家属（女儿）"
+        printed = client.get(f"/api/homebed/{bed}/documents/agreement.pdf")
+        assert printed.content.startswith(b"%PDF-")
+        assert client.get(f"/api/homebed/{bed}/documents/agreement.pdf").content == printed.content, "frozen: the same bytes each time"
+        assert client.get(f"/api/homebed/{bed}/documents/front-page.pdf").content.startswith(b"%PDF-")
+        assert client.get(f"/api/homebed/{bed}/documents/rounds.pdf").status_code == 404
         assert client.get("/api/homebed/nothing").status_code == 404

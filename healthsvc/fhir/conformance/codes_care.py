@@ -70,7 +70,39 @@ CARE: tuple[CodeTable, ...] = (
         home-bed            | 家庭病床 | Home bed
         home-infusion       | 上门输液 | Infusion at home
         home-bed-assessment | 家庭病床建床评估 | Assessment for a home bed
+        home-bed-application    | 家庭病床建床申请 | Application for a home bed
+        home-bed-treatment-plan | 诊疗计划 | Treatment plan of a home bed
+        home-bed-nursing-plan   | 护理计划 | Nursing plan of a home bed
+        home-bed-round-note     | 查床记录 | Note of a round
+        home-bed-nursing-note   | 护理记录 | Nursing note
+        home-bed-front-note     | 病历首页补充 | What completes the front page
+        home-bed-handover-note  | 交接班 | Hand-over between shifts
     """, closed=False),
+    codes("home-bed-application-input", "建床申请内容", "What an application says", """
+        contact  | 联系人 | Contact
+        relation | 与患者关系 | Relation
+        phone    | 联系电话 | Telephone
+        origin   | 来源 | Where the person comes from
+        opinion  | 收治指征和建床意见 | Indication and opinion
+    """),
+    codes("home-bed-note-section", "家庭病床记录段落", "Section of a note about a home bed", """
+        complaint       | 主诉 | Complaint
+        exam            | 体格检查 | Examination
+        tests           | 辅助检查 | Tests
+        talk            | 与患者家属谈话 | Talk with the family
+        orders          | 医嘱与处理 | Orders
+        measures        | 护理措施 | Measures
+        observed        | 病情观察 | Observed
+        other-diagnoses | 其他诊断 | Other diagnoses
+        psychological   | 心理诊断 | Psychological diagnosis
+        social          | 社会诊断 | Social diagnosis
+        blood-type      | 血型 | Blood group
+        quality         | 病历质量等级 | Quality grade of the record
+        situation       | 现况 | Situation
+        watch           | 需观察 | To be watched
+        to-do           | 待办 | To be done
+        late            | 补记 | Late entry
+    """),
     codes("home-bed-kind", "家庭病床类型", "Kind of home bed", """
         treatment      | 治疗型 | Treatment
         rehabilitation | 康复型 | Rehabilitation

@@ -85,6 +85,10 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("home-bed-discharge-reason", "撤床原因", "Why it ended", ("EpisodeOfCare",), CODE, codes="home-bed-discharge-reason"),
     Extension("home-bed-outcome", "转归", "Outcome", ("EpisodeOfCare",), CODE, codes="home-bed-outcome"),
     Extension("home-bed-discharge-summary", "撤床小结", "Summary at the end", ("EpisodeOfCare",), TEXT),
+    Extension(
+        "home-bed-plan-item", "诊疗计划条目", "One order of a treatment plan", ("CarePlan.activity",),
+        parts=parts("dose string, frequency string, route string, start date!, end date"),
+    ),
     Extension("assessment-stable", "病情稳定", "The illness is stable", ("ClinicalImpression",), YES_NO),
     Extension("assessment-home-suitable", "居家环境适宜", "The home is suitable", ("ClinicalImpression",), YES_NO),
     Extension("assessment-carer", "有人照护", "Somebody cares at home", ("ClinicalImpression",), YES_NO),

@@ -116,6 +116,10 @@ class Loose:
     """What is still open when a bed is to be discharged."""
 
     open_courses: int = 0
+    open_orders: int = 0
+    """Lines of the treatment plan that are neither over nor stopped, and orders that name the bed."""
+    unanswered: int = 0
+    """Orders of a hospital for home that no doctor has answered."""
     unconfirmed_returns: int = 0
     """Drugs left over at home whose return nobody has confirmed."""
 
@@ -134,6 +138,12 @@ def blockers(bed: Bed, loose: Loose, discharge: Discharge, policy: HomeBedPolicy
         (discharge.outcome not in policy.outcomes, "homebed-unknown-outcome", f"the outcome is one of {', '.join(policy.outcomes)}"),
         (dead != (discharge.outcome == "death"), "homebed-outcome-contradicts", "reason and outcome must both say death, or neither"),
         (loose.open_courses > 0 and not dead, "homebed-open-infusion-course", "stop or finish the infusion course first"),
+        (
+            loose.open_orders > 0 and not dead,
+            "homebed-open-orders",
+            f"stop or end the open orders of the treatment plan first ({loose.open_orders})",
+        ),
+        (loose.unanswered > 0 and not dead, "homebed-unanswered-hospital-order", "answer the hospital's order for home first"),
         (loose.unconfirmed_returns > 0 and not dead, "homebed-unconfirmed-returns", "confirm the return of the drugs that are left over"),
         (bed.diagnosis is None and not dead, "homebed-no-diagnosis", "the diagnosis at establishment is missing"),
         (discharge.diagnosis is None and not dead, "homebed-no-discharge-diagnosis", "the diagnosis at discharge is missing"),

@@ -24,5 +24,8 @@ class HomeBedPolicy:
     round_minutes: int
     review_days: int
     agreement_copies: int
+    agreement_holders: tuple[str, ...]
+    record_hours: int
+    agreement_clauses: tuple[str, ...]
     outcomes: tuple[str, ...]
     discharge_reasons: tuple[str, ...]

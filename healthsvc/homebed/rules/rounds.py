@@ -22,6 +22,18 @@ def interval(stable: bool, infusing: bool, policy: HomeBedPolicy) -> int:
     return min(usual, policy.round_days_infusing) if infusing else usual
 
 
+def suggest(last: date | None, established: date, stable: bool, infusing: bool, worse: bool, policy: HomeBedPolicy) -> tuple[date, str]:
+    """The day by which the doctor should come again, and why: ``first``, ``worse``, ``infusing``, ``stable`` or ``usual``.
+
+    ``worse``: the last round found a danger sign, a reaction or a complication; then it is as if infusions ran, whatever the mark says.
+    """
+    if last is None:
+        return established + timedelta(days=1), "first"
+    days = interval(stable and not worse, infusing or worse, policy)
+    why = "worse" if worse else "infusing" if infusing else "stable" if stable else "usual"
+    return last + timedelta(days=days), why
+
+
 def first_round(established: datetime, policy: HomeBedPolicy, zone: tzinfo) -> Round:
     """The first round: from establishment on, due 24 hours later."""
     end = established + timedelta(hours=policy.first_round_hours)

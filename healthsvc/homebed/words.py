@@ -1,0 +1,39 @@
+"""Words of the home bed's documents: codes, names and numbers as one writes them in Chinese."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from healthsvc.fhir.conformance.publish import CODE_TABLES
+from healthsvc.fhir.json import Resource
+from healthsvc.store import Store
+
+
+def _zh(table: str) -> dict[str, str]:
+    return {one.code: one.zh for one in CODE_TABLES[table].codes}
+
+
+OUTCOME_NAMES: Final = _zh("home-bed-outcome")
+REASON_NAMES: Final = _zh("home-bed-discharge-reason")
+CRITERIA: Final = _zh("home-bed-criterion") | _zh("home-bed-exclusion")
+SIGNATURE_NAMES: Final = {"wet-scan": "纸质签字扫描", "drawn": "屏幕手写", "certified": "电子认证签名"}
+
+
+def yes_no(value: bool | None) -> str:
+    """是, 否, or nothing where nobody has looked."""
+    return "" if value is None else "是" if value else "否"
+
+
+def named(store: Store, practitioner: str | None) -> str:
+    """The name of a member of the staff; the id where the directory gives no name."""
+    found = (store.find("Practitioner", practitioner) if practitioner else None) or {}
+    name: Resource = next(iter(found.get("name", ())), {})
+    return str(name.get("text") or name.get("family", "") + "".join(name.get("given", ())) or practitioner or "")
+
+
+def measured(observation: Resource) -> Iterator[tuple[str, str]]:
+    """What an Observation measured, label and value."""
+    for one in (observation, *observation.get("component", ())):
+        quantity = one.get("valueQuantity")
+        if quantity:
+            label = one.get("code", {}).get("text") or one.get("code", {}).get("coding", [{}])[0].get("display", "")
+            yield label, f"{quantity.get('value')} {quantity.get('unit', '')}".strip()
