@@ -159,13 +159,16 @@ def _judge(arrival: Arrival, read: Read, number: str) -> None:
     header, profile = read.header, read.profile
     arrival.read, arrival.link = read, profile.name
     _name(arrival, header)
-    check_header(header)
+    check_header(header, needs_id=profile.control_id == "required")
     if len(header.control_id) > MAX_ID:
         raise Malformed(f"MSH-10 (control id) is longer than {MAX_ID} characters", path="MSH-10", reason="id-too-long")
     arrival.code, arrival.state = AckCode.AA, State.PENDING
-    family = family_of(header)
+    family = family_of(header, profile.events)
     if family is Family.QUERY:
         arrival.query = Question(read, number)
+    elif family is Family.OTHER_QUERY:
+        arrival.code, arrival.state, arrival.reason, arrival.place = AckCode.AR, State.DEAD, "unknown-query", "MSH-9"
+        arrival.remark = f"{header.event} asks what we cannot answer; ask by QBP^Q22 or QBP^Q23"
     elif family is Family.ANSWER:
         arrival.state, arrival.reason = State.IGNORED, "answer"
     elif family is None:
@@ -225,9 +228,32 @@ def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str) -> N
         problem = Problem(
             arrival.remark or "the message was not accepted", arrival.place or "", _TABLE_0357.get(arrival.reason or "", "207")
         )
-    text = answer(header, code, at=at, number=number, problem=problem)
+    kind, body = _as_expected(read, code) if read is not None else (None, ())
+    text = answer(header, code, at=at, number=number, problem=problem, kind=kind, body=body)
     arrival.code = code
     arrival.answer = encode_answer(text, codec)
 
 
-_TABLE_0357 = {"segment-missing": "100", "no-type": "101", "no-id": "101", "id-too-long": "102", "unknown-event": "201", "charset": "102"}
+def _as_expected(read: Read, code: AckCode) -> tuple[str | None, tuple[str, ...]]:
+    """The other answer that a link's event expects (``ADT^ZP1``: RSP^K23): its type, and the person with the numbers that were sent."""
+    header = read.header
+    kind = read.profile.answers.get(header.event)
+    if kind is None:
+        return None, ()
+    stated = header.cut.component.join(kind.split("^")) if header.cut.component else kind.replace("^", "_")
+    if not code.positive or "PID" not in read.message:
+        return stated, ()
+    pid = read.message["PID"]
+    fields = ["PID", "", "", pid[3].raw, "", pid[5].raw]
+    return stated, (header.cut.field.join(fields),)
+
+
+_TABLE_0357 = {
+    "segment-missing": "100",
+    "no-type": "101",
+    "no-id": "101",
+    "id-too-long": "102",
+    "unknown-event": "201",
+    "unknown-query": "201",
+    "charset": "102",
+}

@@ -18,7 +18,7 @@ from healthsvc.healthfile.service import follow, identify, today
 from healthsvc.store import Actor, Database, Store
 from integrations.arrival import Question
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
-from integrations.hl7v2.qbp import RESPONSE, Channel, Found, Query, read_query, response_body
+from integrations.hl7v2.qbp import RESPONSE, STRUCTURE, Channel, Found, Query, read_query, response_body
 from integrations.hospitals.profile import Profile
 
 PURPOSE = "hospital-window"
@@ -28,7 +28,7 @@ def ask(database: Database, question: Question) -> bytes:
     """Answer a window's query: RSP^K22 with everyone found, or with AE in MSA and QAK and the reason."""
     read, at = question.read, clock.now(clock.zone(database.zone))
     header, profile = read.header, read.profile
-    kind = header.cut.component.join(part for part in ("RSP", RESPONSE.get(header.trigger, "K22"), "RSP_K21") if part)
+    kind = header.cut.component.join(part for part in ("RSP", RESPONSE.get(header.trigger, "K22"), STRUCTURE.get(header.trigger)) if part)
     actor = Actor(f"link/{profile.name}", profile.title, frozenset({"hospital"}), "hl7")
     problem, code, found, query = None, AckCode.AA, [], None
     try:

@@ -78,7 +78,9 @@ def first_dose(store: Store, request: Resource, order: Order, files: tuple[str, 
         at = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start")
         if is_given(one) or drug is None or given != drug or at is None:
             continue
-        when = moment(at, "MedicationAdministration.effectiveDateTime").astimezone(store.zone).date()
+        if len(at) < 10:
+            continue  # a month or a year proves nothing of a day
+        when = day(at, "at") if len(at) == 10 else moment(at, "MedicationAdministration.effectiveDateTime").astimezone(store.zone).date()
         if since <= when <= on:
             batch = value_of(one, "infusion-batch", "valueString")
             seen.append(FirstDose(when, _institution(store, one), order.drug_code, batch, one["status"] == "stopped"))

@@ -65,6 +65,32 @@ def begin(store: Store, request: Resource) -> Referral:
     return referral
 
 
+def receive(
+    store: Store, id: str, patient: str, *, hospital: str, at: datetime, urgent: bool = False, summary: str = "", department: str = ""
+) -> Referral:
+    """A hospital sends somebody to the community (下转, REF^I12), or says more of it (I13); the same again changes nothing.
+
+    Args:
+        store: an open writing transaction.
+        id: made of the hospital's own number of the referral.
+        patient: Patient id.
+        hospital: ``Organization/x`` that sends.
+        at: when it sent.
+        urgent: to be seen at once.
+        summary: diagnoses and guidance, in the hospital's words.
+        department: of the hospital.
+    """
+    person = str(follow(store, patient)["id"])
+    known = read(store, id) if store.find("ServiceRequest", id) is not None else None
+    told = known or Referral(id, person, Reason.CONVALESCENCE, hospital, hospital, at, direction=Direction.DOWN)
+    told = replace(told, urgent=urgent, summary=summary or told.summary, department=department or told.department)
+    if told == known:
+        return told
+    store.put(to_request(told, store.find("ServiceRequest", id)))
+    store.put(to_task(told, store.find("Task", task_id(id))))
+    return told
+
+
 def read(store: Store, referral: str) -> Referral:
     """One referral by its id."""
     request, task = store.read("ServiceRequest", referral), store.find("Task", task_id(referral))

@@ -1,6 +1,7 @@
 """Names behind references, read once a page."""
 
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import replaced
@@ -55,8 +56,14 @@ def phone_of(store: Store, reference: str) -> str:
 
 
 def staff_of(store: Store) -> list[tuple[str, str]]:
-    """All doctors and nurses, ``Practitioner/x`` and name, by name."""
-    return sorted(((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")), key=lambda one: one[1])
+    """All doctors and nurses of ours, ``Practitioner/x`` and name, by name; a hospital's own staff are not among them."""
+    ours = (one for one in store.select("Practitioner") if not is_of_hospital(one))
+    return sorted(((f"Practitioner/{one['id']}", name_of(one)) for one in ours), key=lambda one: one[1])
+
+
+def is_of_hospital(resource: Resource) -> bool:
+    """Whether a directory entry came from a hospital's master file."""
+    return any(one.get("system") == code_system("origin") for one in resource.get("meta", {}).get("tag", ()))
 
 
 def allergies_of(store: Store, patient: str) -> list[str]:

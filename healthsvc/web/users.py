@@ -10,7 +10,7 @@ from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.access.rules import ROLE_TITLES, Role
 from healthsvc.errors import Refusal, RuleViolation
 from healthsvc.store import Store
-from healthsvc.web.lookup import name_of
+from healthsvc.web.lookup import is_of_hospital, name_of
 from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter(dependencies=[needs("admin")])
@@ -84,5 +84,5 @@ def _show(page: Page, store: Store, *, secret: tuple[str, str] | None = None, wr
         wrong=wrong, now=store.at, role_of=lambda code: ROLE_TITLES.get(Role(code), code),
         organizations=(known := {f"Organization/{one['id']}": name_of(one) for one in store.select("Organization")}),
         area_of=lambda reference: known.get(reference, reference),
-        staff=sorted((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner")),
+        staff=sorted((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner") if not is_of_hospital(one)),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.service import responsible_doctor
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
@@ -13,6 +14,10 @@ from integrations.effects.stay import inside
 
 ADMITTED = "admitted"
 """Reason code of visits that are suspended because the person is in hospital."""
+
+
+ORIGIN = {"tag": [{"system": code_system("origin"), "code": "hospital-directory"}]}
+"""Marks a hospital's own departments and staff, so that they are never taken for ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class HospitalPolicy:
     critical_followup_days: int
     kept_on_admission: tuple[str, ...]
     inpatient_classes: tuple[str, ...]
+    appointment_minutes: int
+    settlement_minutes: int
     attempts: int
 
 
@@ -71,9 +78,10 @@ def ask(
     *,
     type: str = "Encounter",
     priority: Priority = Priority.ROUTINE,
+    key: str = "",
 ) -> Resource:
-    """Ask for a visit because of a stay or a report: once for each, owned by the responsible doctor."""
-    task_id = derived_id(kind, source)
+    """Ask for a visit because of a stay or a report: once for each (or for each ``key``), owned by the responsible doctor."""
+    task_id = derived_id(kind, key or source)
     known = store.find("Task", task_id)
     if known is not None:
         return visits.reopen(store, task_id) if known["status"] == "cancelled" else known

@@ -4,10 +4,10 @@ Every function here runs inside one transaction of the worker, together with the
 behind; telling the same again changes nothing.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from healthsvc.errors import NotSupported, RuleViolation
-from healthsvc.fhir.json import Resource
 from healthsvc.greenchannel.resources import RIGHTS
 from healthsvc.greenchannel.rules import RIGHT_NAMES
 from healthsvc.greenchannel.service import answer_for
@@ -17,20 +17,36 @@ from healthsvc.referral import service as referrals
 from healthsvc.store import Store
 from healthsvc.store.stored import micros
 from healthsvc.visit.resources import derived_id
-from healthsvc.visit.rules import Priority
+from integrations.effects.background import background
+from integrations.effects.booking import booking
 from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
+from integrations.effects.document import document
 from integrations.effects.followed import follow, is_stale
+from integrations.effects.laboratory import results
+from integrations.effects.master import master
 from integrations.effects.merge import merges
+from integrations.effects.money import money
+from integrations.effects.orders import orders
 from integrations.effects.person import Party, SetAside, admit_person, find
-from integrations.effects.result import SETTLED, report_id, write_report
+from integrations.effects.problem import problems, referral
+from integrations.effects.scene import Scene, begun, scene_of
 from integrations.effects.stay import MOVES, Late, Move, Moved, conditions, encounter_id, move
-from integrations.hl7v2.adt import AdtEvent, Stay, read_adt
+from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.er7 import Message
-from integrations.hl7v2.families import Family, family_of
+from integrations.hl7v2.families import Family, as_standard, family_of
 from integrations.hl7v2.header import Header
-from integrations.hl7v2.oru import Report, ResultEvent, read_results
-from integrations.hl7v2.person import Demographics
 from integrations.hospitals.profile import Profile
+
+_CHAPTERS: dict[Family, Callable[[Scene], Outcome]] = {
+    Family.RESULT: results,
+    Family.ORDER: orders,
+    Family.BOOKING: booking,
+    Family.DOCUMENT: document,
+    Family.PROBLEM: problems,
+    Family.REFERRAL: referral,
+    Family.MONEY: money,
+    Family.MASTER: master,
+}
 
 
 def apply(store: Store, message: Message, header: Header, profile: Profile) -> Outcome:
@@ -40,34 +56,40 @@ def apply(store: Store, message: Message, header: Header, profile: Profile) -> O
         Refusal: it cannot be done; the path is the field to blame. SetAside: somebody must look at it.
         NotOurs: it is about somebody who is none of ours, and the link forgets such people.
     """
-    hospital = profile.hospital_of(header)
-    policy = store.policy.fill(HospitalPolicy, "hospital", today(store))
-    family = family_of(header)
-    if family in (None, Family.QUERY, Family.ANSWER):
+    family, known = family_of(header, profile.events), as_standard(header, profile.events)
+    scene = scene_of(store, message, known, profile)
+    if family in (Family.VISIT, Family.PERSON, Family.MERGE):
+        event = read_adt(message, known, profile, store.zone)
+        if family is Family.MERGE:
+            return merges(store, event, profile, scene.hospital, scene.policy)
+        outcome = _particulars(scene, event) if family is Family.PERSON else _visit(scene, event)
+        if outcome.patient:
+            background(scene, outcome.patient, outcome)
+        return outcome
+    if family not in _CHAPTERS:
         raise NotSupported(f"{header.event} is mapped to nothing here", path="MSH-9", reason="unknown-event")
-    if family is Family.RESULT:
-        return _results(store, read_results(message, header, profile, store.zone), profile, hospital, header, policy)
-    event = read_adt(message, header, profile, store.zone)
-    if family is Family.MERGE:
-        return merges(store, event, profile)
-    if family is Family.PERSON:
-        return _particulars(store, event, profile)
-    return _visit(store, event, profile, hospital, policy)
+    return _CHAPTERS[family](scene)
 
 
-def _visit(store: Store, event: AdtEvent, profile: Profile, hospital: str, policy: HospitalPolicy) -> Outcome:
-    """A01 to A08, A11 to A13: the person's file, the stay, and what follows for the visits at home."""
+def _visit(scene: Scene, event: AdtEvent) -> Outcome:
+    """A01 to A14 and their like: the person's file, the stay, and what follows for the visits at home."""
+    store, profile, hospital, policy = scene.store, scene.profile, scene.hospital, scene.policy
     happened = event.happened.at if event.happened else store.at
     recorded = micros(event.recorded.at if event.recorded else store.at)
-    party = _tell(store, event, profile, recorded) if event.event == "A08" else _meet(store, event.person, profile)
-    outcome = _begun(party, event.person, happened)
+    if event.event == "A08":
+        party = _tell(store, event, profile, recorded)
+        outcome = begun(party, event.person, happened)
+    else:
+        party, outcome = scene.meet(event.person, happened)
     if event.stay is None:
         if event.event != "A08":
             raise RuleViolation(f"{event.event} needs a PV1 segment: it does not say which visit it means", path="PV1", reason="no-visit")
         return outcome
     kind, stay_id = MOVES[event.event], encounter_id(store, party.id, event.stay, hospital, happened)
-    if kind in (Move.CANCEL_ADMIT, Move.CANCEL_DISCHARGE) and store.find("Encounter", stay_id) is None:
-        raise SetAside(f"{event.event} cancels a visit of which nothing is known", path="PV1-19", reason="unknown-visit")
+    if kind in (Move.CANCEL_ADMIT, Move.CANCEL_DISCHARGE) and store.get("Encounter", stay_id) is None:
+        if not event.stay.number:
+            raise SetAside(f"{event.event} cancels a visit of which nothing is known", path="PV1-19", reason="unknown-visit")
+        outcome.remarks.append(f"{event.event} came before what it takes back; what comes later will not undo it")
     late = Late(is_stale(store, f"state:{stay_id}", recorded), is_stale(store, f"stay:{stay_id}", recorded))
     if late.state or late.details:
         outcome.remarks.append(f"{event.event} came after a later event of the same visit; it only completed the record")
@@ -80,11 +102,6 @@ def _visit(store: Store, event: AdtEvent, profile: Profile, hospital: str, polic
     return outcome
 
 
-def _meet(store: Store, told: Demographics, profile: Profile) -> Party:
-    """The person of a message that is about something else: what it says of the person only fills gaps."""
-    return admit_person(store, find(store, told.numbers), told, profile, overwrite=False)
-
-
 def _tell(store: Store, event: AdtEvent, profile: Profile, recorded: int) -> Party:
     """The person of a message that is about who the person is: its word counts, unless this link has said something later."""
     known = find(store, event.person.numbers)
@@ -92,14 +109,6 @@ def _tell(store: Store, event: AdtEvent, profile: Profile, recorded: int) -> Par
     party = admit_person(store, known, event.person, profile, overwrite=not stale)
     follow(store, f"person:{profile.name}:{party.id}", recorded, event.event)
     return party
-
-
-def _begun(party: Party, told: Demographics, happened: datetime) -> Outcome:
-    outcome = Outcome(party.id, happened=happened)
-    outcome.remarks += [*party.warnings, *(f"{place} could not be read" for place in told.doubts)]
-    if party.changed:
-        outcome.wrote(party.patient)
-    return outcome
 
 
 def _follow_stay(
@@ -145,56 +154,15 @@ def _start_channel_clock(store: Store, patient: str, moved: Moved, outcome: Outc
     if not told.entitled:
         return
     rights = [{"system": RIGHTS, "code": right.value, "display": RIGHT_NAMES[right][0]} for right in RIGHT_NAMES if right in told.rights]
-    encounter = moved.after | {"hospitalization": moved.after.get("hospitalization", {}) | {"specialCourtesy": [{"coding": rights}]}}
+    around = moved.after.get("hospitalization", {})
+    theirs = [one for one in around.get("specialCourtesy", ()) if "coding" not in one]
+    encounter = moved.after | {"hospitalization": around | {"specialCourtesy": [*theirs, {"coding": rights}]}}
     outcome.wrote(store.put(encounter))
 
 
-def _particulars(store: Store, event: AdtEvent, profile: Profile) -> Outcome:
-    """A28 and A31: who the person is."""
-    recorded = event.recorded.at if event.recorded else store.at
-    return _begun(_tell(store, event, profile, micros(recorded)), event.person, event.happened.at if event.happened else recorded)
-
-
-def _results(store: Store, event: ResultEvent, profile: Profile, hospital: str, header: Header, policy: HospitalPolicy) -> Outcome:
-    """ORU and OUL: reports into the file; what is abnormal calls for a follow-up."""
-    party = _meet(store, event.person, profile)
-    sent = event.sent.at if event.sent else store.at
-    outcome = _begun(party, event.person, sent)
-    encounter = _stay_of(store, party.id, event.stay, hospital, sent)
-    for index, report in enumerate(event.reports, start=1):
-        id = report_id(report, hospital, f"{header.control_id}#{index}")
-        issued = report.issued.at if report.issued else sent
-        if is_stale(store, f"report:{id}", micros(issued)):
-            outcome.remarks.append(f"report {index} is older than the version on file and was left aside")
-            continue
-        written, observations = write_report(store, party.id, report, hospital, id, sent, encounter)
-        follow(store, f"report:{id}", micros(issued), event.event)
-        outcome.wrote(written, *observations)
-        _follow_report(store, party, report, written, issued, policy, outcome)
-    return outcome
-
-
-def _stay_of(store: Store, patient: str, stay: Stay | None, hospital: str, at: datetime) -> str | None:
-    """The stay on file that a report belongs to; a report never opens one."""
-    if stay is None:
-        return None
-    id = encounter_id(store, patient, stay, hospital, at)
-    return id if store.find("Encounter", id) else None
-
-
-def _follow_report(
-    store: Store, party: Party, report: Report, written: Resource, at: datetime, policy: HospitalPolicy, outcome: Outcome
-) -> None:
-    """An abnormal result is followed up, a critical one within a day; a correction to normal calls the follow-up off."""
-    counted = [result for result in report.results if result.status not in ("D", "W", "X")]
-    abnormal, critical = any(result.abnormal for result in counted), any(result.critical for result in counted)
-    task_id = derived_id("follow-up", written["id"])
-    if not abnormal:
-        if written["status"] in SETTLED:
-            call_off(store, task_id, "result-corrected", outcome)
-        return
-    if is_deceased(party.patient) or not (critical or written["status"] in SETTLED):
-        return
-    days = policy.critical_followup_days if critical else policy.abnormal_followup_days
-    priority = Priority.URGENT if critical else Priority.ROUTINE
-    outcome.wrote(ask(store, party.id, "follow-up", written["id"], at, days, type="DiagnosticReport", priority=priority))
+def _particulars(scene: Scene, event: AdtEvent) -> Outcome:
+    """A28, A31, A60: who the person is."""
+    recorded = event.recorded.at if event.recorded else scene.store.at
+    return begun(
+        _tell(scene.store, event, scene.profile, micros(recorded)), event.person, event.happened.at if event.happened else recorded
+    )

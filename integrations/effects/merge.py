@@ -8,22 +8,28 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow as surviving
 from healthsvc.healthfile.service import update_demographics
 from healthsvc.store import Store
-from integrations.effects.care import Outcome
+from integrations.effects.care import HospitalPolicy, Outcome
+from integrations.effects.handover import move_visit
 from integrations.effects.person import Party, SetAside, admit_person, citizen_ids, find, identifiers
-from integrations.hl7v2.adt import AdtEvent, Merge
+from integrations.hl7v2.adt import MOVE_EVENTS, AdtEvent, Merge
 from integrations.hospitals.profile import Profile, Unknown
 
 
-def merges(store: Store, event: AdtEvent, profile: Profile) -> Outcome:
-    """A40, A18, A34: two numbers are one person. Every pair in the message, all or none."""
+def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str, policy: HospitalPolicy) -> Outcome:
+    """A40, A18, A34, A43, A47: two numbers are one person; A44, A45, A49: a visit changes hands. Every pair, all or none."""
     outcome = Outcome(happened=event.happened.at if event.happened else store.at)
     for one in event.merges:
-        _merge(store, one, profile, outcome)
+        if event.event in MOVE_EVENTS:
+            move_visit(store, one, event, profile, hospital, policy, outcome)
+        else:
+            _merge(store, one, profile, outcome, renames=event.event == "A47")
     return outcome
 
 
-def _merge(store: Store, one: Merge, profile: Profile, outcome: Outcome) -> None:
+def _merge(store: Store, one: Merge, profile: Profile, outcome: Outcome, *, renames: bool) -> None:
     kept, gone = find(store, one.survivor.numbers), find(store, one.prior)
+    if renames and kept is not None and gone is not None and kept["id"] != gone["id"]:
+        raise SetAside("the new number is another person's already; a change of number joins no files", path="PID-3", reason="number-taken")
     if gone is None and kept is None and profile.unknown_person is not Unknown.REGISTER:
         admit_person(store, kept, one.survivor, profile, overwrite=False)  # says forget or review, as the link wants
     if gone is not None and kept is not None and gone["id"] != kept["id"]:

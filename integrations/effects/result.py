@@ -1,6 +1,7 @@
 """A laboratory's report as FHIR DiagnosticReport and Observations, every number as precise as it was written."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from healthsvc.fhir.json import Lexical, Resource
@@ -59,7 +60,15 @@ def status_of(report: Report) -> str:
 
 
 def write_report(
-    store: Store, patient: str, report: Report, hospital: str, id: str, sent: datetime, encounter: str | None
+    store: Store,
+    patient: str,
+    report: Report,
+    hospital: str,
+    id: str,
+    sent: datetime,
+    encounter: str | None,
+    specimens: Sequence[Resource] = (),
+    order: str | None = None,
 ) -> tuple[Resource, list[Resource]]:
     """Write one report and its results; a correction becomes a new version under the same ids."""
     subject = {"reference": f"Patient/{patient}"}
@@ -72,6 +81,8 @@ def write_report(
         seen[key] += 1
         observation = _observation(result, f"result-{opaque(id, key, str(seen[key]))}", hospital, effective, store.zone)
         observation |= {"subject": subject, **({"encounter": stay} if stay else {})}
+        if len(specimens) == 1:
+            observation["specimen"] = {"reference": f"Specimen/{specimens[0]['id']}"}
         observations.append(store.put(observation))
     issued = report.issued.at if report.issued and report.issued.precision in ("minute", "second") else sent
     written: Resource = {
@@ -103,6 +114,10 @@ def write_report(
         written["identifier"] = numbers
     if stay:
         written["encounter"] = stay
+    if specimens:
+        written["specimen"] = [{"reference": f"Specimen/{one['id']}"} for one in specimens]
+    if order:
+        written["basedOn"] = [{"reference": f"ServiceRequest/{order}"}]
     if report.notes:
         written["conclusion"] = "\n".join(report.notes)
     if report.author:

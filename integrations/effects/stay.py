@@ -25,6 +25,7 @@ CLASS_NAMES = {
     "VR": "virtual",
     "FLD": "field",
 }
+_ATTENDING = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "ATND"}]}]
 _OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
 
 
@@ -37,6 +38,8 @@ class Move(StrEnum):
     CHANGE = "change"
     CANCEL_ADMIT = "cancel-admit"
     CANCEL_DISCHARGE = "cancel-discharge"
+    LEAVE = "leave"
+    RETURN = "return"
 
 
 MOVES = {
@@ -51,6 +54,14 @@ MOVES = {
     "A11": Move.CANCEL_ADMIT,
     "A12": Move.CHANGE,
     "A13": Move.CANCEL_DISCHARGE,
+    "A09": Move.CHANGE,
+    "A10": Move.CHANGE,
+    "A14": Move.PLAN,
+    "A21": Move.LEAVE,
+    "A22": Move.RETURN,
+    "A27": Move.CANCEL_ADMIT,
+    "A38": Move.CANCEL_ADMIT,
+    "A54": Move.CHANGE,
 }
 
 
@@ -140,8 +151,10 @@ def _status(before: Resource | None, event: Move, stay: Stay, *, stale: bool) ->
         return "finished"
     if event is Move.CANCEL_ADMIT:
         return "cancelled"
-    if event is Move.CANCEL_DISCHARGE:
+    if event in (Move.CANCEL_DISCHARGE, Move.RETURN):
         return "in-progress"
+    if event is Move.LEAVE:
+        return "onleave"
     return now or ("finished" if stay.discharged else "unknown")
 
 
@@ -150,8 +163,9 @@ def _class(encounter: Resource, stay: Stay, *, replace_it: bool) -> None:
         if "class" in encounter and not stay.class_sent:
             return
         encounter["class"] = {"system": V3_ACT_CODE, "code": stay.code, "display": CLASS_NAMES.get(stay.code, stay.code)}
-    if stay.class_sent and "type" not in encounter:
-        encounter["type"] = [{"text": stay.class_sent}]
+    types = [*([{"text": stay.class_sent}] if stay.class_sent else []), *stay.more.get("type", ())]
+    if types and (replace_it or "type" not in encounter):
+        encounter["type"] = types
 
 
 def _period(encounter: Resource, event: Move, stay: Stay, happened: datetime, *, stale: bool) -> None:
@@ -163,7 +177,7 @@ def _period(encounter: Resource, event: Move, stay: Stay, happened: datetime, *,
     if not stale:
         if event is Move.DISCHARGE:
             period["end"] = stay.discharged.fhir if stay.discharged else happened.isoformat()
-        elif event in (Move.CANCEL_DISCHARGE, Move.ADMIT):
+        elif event in (Move.CANCEL_DISCHARGE, Move.ADMIT, Move.RETURN):
             period.pop("end", None)
     if "end" in period and "start" in period and _before(period["end"], period["start"]):
         period.pop("start")
@@ -206,11 +220,30 @@ def _places(encounter: Resource, stay: Stay, hospital: str, *, stale: bool) -> N
         person: Resource = {"display": stay.attending.text or stay.attending.code}
         if stay.attending.code:
             person["identifier"] = {"system": f"{hospital_number(hospital)}/staff", "value": stay.attending.code}
-        encounter["participant"] = [{"individual": person}]
+        encounter["participant"] = [{"type": _ATTENDING, "individual": person}, *stay.more.get("participant", ())]
+    elif stay.more.get("participant") and (not stale or "participant" not in encounter):
+        kept = [one for one in encounter.get("participant", ()) if one.get("type") == _ATTENDING]
+        encounter["participant"] = [*kept, *stay.more["participant"]]
     if stay.disposition:
         encounter.setdefault("hospitalization", {})["dischargeDisposition"] = {"text": stay.disposition}
     if stay.reason:
         encounter["reasonCode"] = [{"text": stay.reason}]
+    _more(encounter, stay, stale=stale)
+
+
+def _more(encounter: Resource, stay: Stay, *, stale: bool) -> None:
+    """What else the hospital says of the visit; a late word only fills gaps."""
+    told = {key: value for key, value in stay.more.items() if key not in ("type", "participant", "hospitalization")}
+    around = dict(stay.more.get("hospitalization", {}))
+    if stay.vip:
+        ours = [one for one in encounter.get("hospitalization", {}).get("specialCourtesy", ()) if "coding" in one]
+        around["specialCourtesy"] = [{"text": stay.vip}, *ours]
+    if around:
+        held = encounter.get("hospitalization", {})
+        told["hospitalization"] = {**around, **held} if stale else {**held, **around}
+    for key, value in told.items():
+        if not stale or key not in encounter or key == "hospitalization":
+            encounter[key] = value
 
 
 def _ordered(encounter: Resource) -> Resource:

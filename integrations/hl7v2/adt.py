@@ -1,11 +1,14 @@
 """ADT: who comes, moves, goes, or turns out to be somebody else. Text to values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from healthsvc.errors import Invalid
+from healthsvc.fhir.json import Resource
 from integrations.hl7v2.er7 import Message, Segment
-from integrations.hl7v2.header import Header
+from integrations.hl7v2.header import Header, read_header
+from integrations.hl7v2.maps.row import View, pour
+from integrations.hl7v2.maps.visit import PV1_MORE, PV2_MORE
 from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
 from integrations.hospitals.profile import Profile
@@ -19,12 +22,31 @@ VISIT_EVENTS = {
     "A06": "outpatient to inpatient",
     "A07": "inpatient to outpatient",
     "A08": "update",
+    "A09": "departing",
+    "A10": "arriving",
     "A11": "cancel admit",
     "A12": "cancel transfer",
     "A13": "cancel discharge",
+    "A14": "pending admit",
+    "A21": "leave of absence",
+    "A22": "return from leave",
+    "A27": "cancel pending admit",
+    "A38": "cancel pre-admit",
+    "A54": "change attending doctor",
 }
-PERSON_EVENTS = {"A28": "add person", "A31": "update person"}
-MERGE_EVENTS = {"A18": "merge", "A34": "merge", "A40": "merge"}
+PERSON_EVENTS = {"A28": "add person", "A31": "update person", "A60": "update allergies"}
+MERGE_EVENTS = {
+    "A18": "merge",
+    "A34": "merge",
+    "A40": "merge",
+    "A47": "change number",
+    "A43": "move to another person",
+    "A44": "move account",
+    "A45": "move visit",
+    "A49": "change account number",
+}
+MOVE_EVENTS = frozenset({"A44", "A45", "A49"})
+"""Of these, those that move a visit or an account and leave both persons as they are."""
 EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS
 
 
@@ -51,6 +73,8 @@ class Stay:
     disposition: str = ""
     reason: str = ""
     """PV2-3 as words."""
+    more: Resource = field(default_factory=dict)
+    """What else PV1 and PV2 say, as pieces of an Encounter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +91,10 @@ class Merge:
 
     survivor: Demographics
     prior: tuple[Number, ...]
+    account: str = ""
+    """MRG-3, where an account is moved or renamed."""
+    visit: str = ""
+    """MRG-5, where a visit is moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +129,7 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
         happened=occurred or noted or sent,
         recorded=noted or sent,
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
-        diagnoses=tuple(_diagnosis(segment, profile) for segment in message.all("DG1") if segment[3] or segment[4]),
+        diagnoses=tuple(diagnosis_of(segment, profile) for segment in message.all("DG1") if segment[3] or segment[4]),
         merges=_merges(message, header, profile, zone) if header.trigger in MERGE_EVENTS else (),
     )
 
@@ -132,7 +160,18 @@ def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
         discharged=moment(pv1[45].component(1).text, zone),
         disposition=clean(pv1[36].component(1).text, nothing),
         reason=coded(message["PV2"][3], nothing).text or coded(message["PV2"][3], nothing).code,
+        more=_more(message, profile, zone),
     )
+
+
+def _more(message: Message, profile: Profile, zone: tzinfo) -> Resource:
+    found: Resource = {}
+    view = View(profile.hospital_of(read_header(message)), zone, profile.nothing)
+    for name, rows in (("PV1", PV1_MORE), ("PV2", PV2_MORE)):
+        segment = message.get(name)
+        if segment is not None:
+            pour(found, segment, rows, view)
+    return found
 
 
 def name_and_number(segment: Segment, position: int) -> Coded:
@@ -143,7 +182,8 @@ def name_and_number(segment: Segment, position: int) -> Coded:
     return Coded(number, words.replace(" ", "") if any(ord(c) > 0x3000 for c in words) else words)
 
 
-def _diagnosis(segment: Segment, profile: Profile) -> Diagnosis:
+def diagnosis_of(segment: Segment, profile: Profile) -> Diagnosis:
+    """Read one DG1."""
     code = coded(segment[3], profile.nothing)
     words = clean(segment[4].text, profile.nothing)
     return Diagnosis(Coded(code.code, code.text or words, code.system or clean(segment[2].text)), clean(segment[6].component(1).text))
@@ -158,9 +198,12 @@ def _merges(message: Message, header: Header, profile: Profile, zone: tzinfo) ->
             pid = segment
         elif segment.name == "MRG" and pid is not None:
             prior = list(numbers_in(segment[1], "MRG-1", header, profile)) + list(numbers_in(segment[4], "MRG-4", header, profile))
-            if not prior:
+            moved = [clean(segment[n].component(1).text, profile.nothing) for n in (3, 5)]
+            if header.trigger in MOVE_EVENTS and not any(moved):
+                raise Invalid("MRG-3 and MRG-5 are empty, so neither account nor visit can be moved", path="MRG-3", reason="no-prior")
+            if not prior and header.trigger not in MOVE_EVENTS:
                 raise Invalid("MRG-1 names no number that this link knows, so nothing can be merged", path="MRG-1", reason="no-prior")
-            found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior)))
+            found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior), *moved))
             pid = None
     if not found:
         raise Invalid("a merge needs an MRG segment after its PID", path="MRG", reason="no-merge")

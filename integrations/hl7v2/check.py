@@ -3,18 +3,25 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
 from healthsvc import clock
-from healthsvc.errors import Refusal
+from healthsvc.errors import NotSupported, Refusal
 from integrations.hl7v2.adt import read_adt
 from integrations.hl7v2.batch import split
+from integrations.hl7v2.booking import read_booking
 from integrations.hl7v2.charset import decode
+from integrations.hl7v2.document import read_document
 from integrations.hl7v2.er7 import HEADERS, Message
-from integrations.hl7v2.families import Family, family_of, missing_segment
+from integrations.hl7v2.families import Family, as_standard, family_of, missing_segment
 from integrations.hl7v2.header import Header, check_header, read_header
+from integrations.hl7v2.master import read_master
+from integrations.hl7v2.money import read_money
+from integrations.hl7v2.orders import read_orders
 from integrations.hl7v2.oru import read_results
+from integrations.hl7v2.problem import read_problems, read_referral
 from integrations.hl7v2.qbp import read_query
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import load
@@ -135,12 +142,14 @@ def check_message(raw: bytes, name: str, index: int, profile: Profile) -> Checke
         known["identical"] = decoded.encode(rejoined(message)) == raw
         header = read_header(message)
         known |= {"read": True, "event": header.event, "version": header.version, "control_id": header.control_id}
-        family = family_of(header)
+        family = family_of(header, profile.events)
         known["mapped"] = family.value if family else ""
-        check_header(header)
+        check_header(header, needs_id=profile.control_id == "required")
+        if family is Family.OTHER_QUERY:
+            raise NotSupported(f"{header.event} asks what we cannot answer", path="MSH-9", reason="unknown-query")
         if family and (absent := missing_segment(family, message)):
             return Checked(name, index, **known, rejected=True, reason="segment-missing", place=absent, remark=f"needs a {absent} segment")
-        _map(message, header, family, profile)
+        _map(message, as_standard(header, profile.events), family, profile)
     except Refusal as refusal:
         issue = refusal.issues[0]
         reason = refusal.reason or issue.code
@@ -148,14 +157,25 @@ def check_message(raw: bytes, name: str, index: int, profile: Profile) -> Checke
     return Checked(name, index, **known)
 
 
+_READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {
+    Family.VISIT: read_adt,
+    Family.PERSON: read_adt,
+    Family.MERGE: read_adt,
+    Family.RESULT: read_results,
+    Family.ORDER: read_orders,
+    Family.BOOKING: read_booking,
+    Family.DOCUMENT: read_document,
+    Family.PROBLEM: read_problems,
+    Family.REFERRAL: read_referral,
+    Family.MONEY: read_money,
+    Family.MASTER: lambda message, header, profile, zone: read_master(message, header, profile),
+    Family.QUERY: read_query,
+}
+
+
 def _map(message: Message, header: Header, family: Family | None, profile: Profile) -> None:
-    zone = clock.zone()
-    if family in (Family.VISIT, Family.PERSON, Family.MERGE):
-        read_adt(message, header, profile, zone)
-    elif family is Family.RESULT:
-        read_results(message, header, profile, zone)
-    elif family is Family.QUERY:
-        read_query(message, header, profile, zone)
+    if family in _READERS:
+        _READERS[family](message, header, profile, clock.zone())
 
 
 def rejoined(message: Message) -> str:

@@ -148,6 +148,11 @@ class Segment:
             self._fields = pieces
         return self._fields
 
+    @property
+    def cut(self) -> Delimiters:
+        """The delimiters of its message."""
+        return self._cut
+
     def field(self, number: int) -> Part:
         """Field ``number``; an empty part where the segment is shorter."""
         fields = self.fields

@@ -1,8 +1,10 @@
 """Which messages we understand: the family of a header, and what such a message cannot do without."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 
-from integrations.hl7v2 import adt, oru, qbp
+from integrations.hl7v2 import adt, booking, document, master, money, orders, oru, problem, qbp
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header
 
@@ -14,36 +16,86 @@ class Family(StrEnum):
     PERSON = "person"
     MERGE = "merge"
     RESULT = "result"
+    ORDER = "order"
+    BOOKING = "booking"
+    DOCUMENT = "document"
+    PROBLEM = "problem"
+    REFERRAL = "referral"
+    MONEY = "money"
+    MASTER = "master"
     QUERY = "query"
+    OTHER_QUERY = "other-query"
+    """A question that we do not answer: refused at once, because its sender waits."""
     ANSWER = "answer"
     """An acknowledgement or response that came to the wrong door: kept, answered, nothing done."""
 
 
-_NEEDS = {
-    Family.VISIT: ("PID",),
-    Family.PERSON: ("PID",),
-    Family.MERGE: ("PID", "MRG"),
-    Family.RESULT: ("PID", "OBR"),
-    Family.QUERY: ("QPD",),
+_NEEDS: dict[Family, tuple[tuple[str, ...], ...]] = {
+    Family.VISIT: (("PID",),),
+    Family.PERSON: (("PID",),),
+    Family.MERGE: (("PID",), ("MRG",)),
+    Family.RESULT: (("PID",), ("OBR",)),
+    Family.ORDER: (("PID",), ("ORC", "OBR", "RXO", "RXE", "RXD", "RXA")),
+    Family.BOOKING: (("PID",), ("SCH",)),
+    Family.DOCUMENT: (("PID",), ("TXA",)),
+    Family.PROBLEM: (("PID",), ("PRB",)),
+    Family.REFERRAL: (("PID",),),
+    Family.MONEY: (("PID",),),
+    Family.MASTER: (("MFE",),),
+    Family.QUERY: (("QPD",),),
 }
+"""What a message cannot do without; of each group one is enough."""
+_BY_CODE: dict[str, tuple[tuple[frozenset[str], Family], ...]] = {
+    "ADT": (
+        (frozenset(adt.VISIT_EVENTS), Family.VISIT),
+        (frozenset(adt.PERSON_EVENTS), Family.PERSON),
+        (frozenset(adt.MERGE_EVENTS), Family.MERGE),
+    ),
+    "ORU": ((oru.ORU_EVENTS | {""}, Family.RESULT),),
+    "OUL": ((oru.OUL_EVENTS, Family.RESULT),),
+    "SIU": ((frozenset(booking.BOOKING_EVENTS), Family.BOOKING),),
+    "MDM": ((document.DOCUMENT_EVENTS, Family.DOCUMENT),),
+    "PPR": ((problem.PROBLEM_EVENTS, Family.PROBLEM),),
+    "REF": ((frozenset(problem.REFERRAL_EVENTS), Family.REFERRAL),),
+    "DFT": ((money.CHARGE_EVENTS, Family.MONEY),),
+    "BAR": ((frozenset(money.ACCOUNT_EVENTS), Family.MONEY),),
+    "MFN": ((master.MASTER_EVENTS, Family.MASTER),),
+    "QBP": ((qbp.QUERY_EVENTS, Family.QUERY),),
+    **{code: ((triggers, Family.ORDER),) for code, triggers in orders.ORDER_EVENTS.items()},
+}
+_ANSWERS = frozenset(
+    {"ACK", "ADR", "DSR", "MCF", "MFK", "ORB", "ORD", "ORF", "ORG", "ORL", "ORP", "ORR", "OSR", "RRA", "RRD", "RRE", "SRR"}
+)
+_QUERIES = frozenset({"QBP", "QRY", "QSB", "QVR", "QCN", "QSX", "VQQ", "SPQ", "EQQ", "RQQ", "OSQ", "VXQ", "SQM"})
 
 
-def family_of(header: Header) -> Family | None:
-    """The family of a message; None where we map nothing."""
-    code, trigger = header.code, header.trigger
-    if code == "ADT":
-        for events, family in ((adt.VISIT_EVENTS, Family.VISIT), (adt.PERSON_EVENTS, Family.PERSON), (adt.MERGE_EVENTS, Family.MERGE)):
-            if trigger in events:
-                return family
-    if (code == "ORU" and (trigger in oru.ORU_EVENTS or not trigger)) or (code == "OUL" and trigger in oru.OUL_EVENTS):
-        return Family.RESULT
-    if code == "QBP" and trigger in qbp.QUERY_EVENTS:
-        return Family.QUERY
-    if code in ("ACK", "MCF") or code.startswith("RSP"):
+def family_of(header: Header, events: Mapping[str, str] | None = None) -> Family | None:
+    """The family of a message; None where we map nothing. ``events``: the link's own events and those that they are read as."""
+    known = as_standard(header, events or {})
+    for triggers, family in _BY_CODE.get(known.code, ()):
+        if known.trigger in triggers:
+            return family
+    if known.code in _QUERIES:
+        return Family.OTHER_QUERY
+    if known.code in _ANSWERS or known.code.startswith(("RSP", "RR")):
         return Family.ANSWER
     return None
 
 
+_ANSWERS = frozenset(
+    {"ACK", "MCF", "ORR", "ORL", "ORG", "ORP", "RRE", "RRD", "RRA", "ORD", "ORB", "OSR", "MFK", "SRR", "ADR", "ORF", "DSR"}
+)
+
+
+def as_standard(header: Header, events: Mapping[str, str]) -> Header:
+    """The header with the event of the standard in place of the site's own."""
+    meant = events.get(header.event)
+    if meant is None:
+        return header
+    code, _, trigger = meant.partition("^")
+    return replace(header, code=code, trigger=trigger)
+
+
 def missing_segment(family: Family, message: Message) -> str | None:
     """The first segment that a message of this family needs and does not have."""
-    return next((name for name in _NEEDS.get(family, ()) if not message.has(name)), None)
+    return next((names[0] for names in _NEEDS.get(family, ()) if not any(message.has(name) for name in names)), None)

@@ -108,13 +108,13 @@ def _first(raw: str, cut: Delimiters) -> str:
     return (raw.partition(cut.component)[0] if cut.component else raw).strip()
 
 
-def check_header(header: Header) -> None:
+def check_header(header: Header, *, needs_id: bool = True) -> None:
     """Refuse a header that cannot be answered or sorted.
 
     Raises:
-        Malformed: MSH-9 or MSH-10 is empty.
+        Malformed: MSH-9 is empty, or MSH-10 (where the link needs it).
     """
     if not header.code:
         raise Malformed("MSH-9 (message type) is empty; the sender must say what kind of message this is", path="MSH-9", reason="no-type")
-    if not header.control_id.strip():
+    if needs_id and not header.control_id.strip():
         raise Malformed("MSH-10 (control id) is empty; without it no answer can be matched to the message", path="MSH-10", reason="no-id")

@@ -1,38 +1,28 @@
 """ORU and OUL: what the laboratory found. Text to values."""
 
-import re
 from dataclasses import dataclass
 from datetime import tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from healthsvc.errors import Invalid
+from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
 from integrations.hl7v2.er7 import Message, Segment
+from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
+from integrations.hl7v2.maps.row import View
+from integrations.hl7v2.numbers import Quantity, bounds, number_in
 from integrations.hl7v2.person import Demographics, demographics
+from integrations.hl7v2.specimen import specimens
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
 from integrations.hospitals.profile import Profile
 
 ORU_EVENTS = frozenset({"R01", "R30", "R31", "R32"})
 OUL_EVENTS = frozenset({"R21", "R22", "R23", "R24"})
+SPECIMEN_FIRST = frozenset({"R22", "R23"})
+"""Events in which the specimen stands before its orders."""
 ABNORMAL = frozenset({"A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", ">", "<", "W", "U", "D"})
 CRITICAL = frozenset({"AA", "HH", "LL"})
-_RANGE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-{1,2}|~|～|—|–|至)\s*(-?\d+(?:\.\d+)?)\s*\D*")
-_BOUND = re.compile(r"\s*(<|>|<=|>=|≤|≥|＜|＞)\s*(-?\d+(?:\.\d+)?)\s*\D*")
-_NUMBER = re.compile(r"([<>]=?|≤|≥|＜|＞)?\s*(-?\d+(?:\.\d+)?)")
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A measured number as written (``14.60`` stays so), with a comparator where one stood before it."""
-
-    text: str
-    comparator: str = ""
-
-    @property
-    def value(self) -> Decimal:
-        """The number."""
-        return Decimal(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +76,8 @@ class Report:
     section: str = ""
     notes: tuple[str, ...] = ()
     author: Coded = NOTHING_CODED
+    specimens: tuple[Resource, ...] = ()
+    """Specimens without person and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +101,37 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
         raise Invalid("the message has no PID segment, so its results belong to nobody", path="PID", reason="no-person")
     groups: list[tuple[Segment, list[Segment]]] = []
     order: Segment | None = None
+    leads = header.trigger in SPECIMEN_FIRST
+    waiting: list[Segment] = []  # specimens whose orders follow
+    of_specimen = False
     for segment in message.segments:
+        if segment.name == "SPM" and (leads or not groups):
+            waiting = [segment] if not waiting or of_specimen or (groups and groups[-1][1]) else [*waiting, segment]
+            of_specimen = True
+            continue
+        if of_specimen and segment.name in ("OBX", "NTE", "SAC", "INV"):
+            continue  # said of the specimen itself; kept with the message
         if segment.name == "OBR":
-            groups.append((segment, [order] if order else []))
-            order = None
+            groups.append((segment, [*([order] if order else []), *waiting]))
+            order, of_specimen = None, False
         elif segment.name == "ORC" and (not groups or any(s.name == "OBX" for s in groups[-1][1])):
             order = segment
-        elif groups and segment.name in ("OBX", "NTE", "ORC"):
+            of_specimen = False
+        elif groups and segment.name in ("OBX", "NTE", "ORC", "SPM"):
             groups[-1][1].append(segment)
     if not groups:
         raise Invalid("the message has no OBR segment, so it reports nothing", path="OBR", reason="no-report")
+    view = View(profile.hospital_of(header), zone, profile.nothing)
     return ResultEvent(
         event=header.event,
         person=demographics(message, header, profile, zone),
-        reports=tuple(_report(obr, rest, profile, zone) for obr, rest in groups),
+        reports=tuple(_report(obr, rest, profile, zone, view) for obr, rest in groups),
         sent=moment(message["MSH"][7].component(1).text, zone),
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
     )
 
 
-def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo) -> Report:
+def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, view: View) -> Report:
     orc = next((segment for segment in rest if segment.name == "ORC"), None)
     placer = clean(obr[2].component(1).text) or (clean(orc[2].component(1).text) if orc else "")
     filler = clean(obr[3].component(1).text) or (clean(orc[3].component(1).text) if orc else "")
@@ -153,6 +156,7 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo) -
         section=clean(obr[24].text),
         notes=tuple(notes),
         author=name_and_number(obr, 32),
+        specimens=specimens(Group((obr, *rest)), view),
     )
 
 
@@ -195,30 +199,8 @@ def _quantity(obx: Segment, kind: str, texts: tuple[str, ...]) -> Quantity | Non
         return None
     if kind == "SN":
         comparator, number, rest = (clean(obx[5].component(n).text) for n in (1, 2, 3))
-        return _number(f"{comparator if comparator not in ('=', '<>') else ''}{number}") if not rest else None
-    return _number(texts[0]) if kind in ("NM", "ST", "TX", "") else None
-
-
-def _number(text: str) -> Quantity | None:
-    found = _NUMBER.fullmatch(text.strip())
-    if not found:
-        return None
-    comparator = {"≤": "<=", "≥": ">=", "＜": "<", "＞": ">"}.get(found[1] or "", found[1] or "")
-    try:
-        Decimal(found[2])
-    except InvalidOperation:
-        return None
-    return Quantity(found[2], comparator)
-
-
-def bounds(text: str) -> tuple[Decimal | None, Decimal | None]:
-    """Low and high of a reference range such as ``3.90-6.10``, ``<5.2`` or ``≥1.0``; nothing where it is prose."""
-    if found := _RANGE.fullmatch(text):
-        low, high = Decimal(found[1]), Decimal(found[2])
-        return (low, high) if low <= high else (None, None)
-    if found := _BOUND.fullmatch(text):
-        return (Decimal(found[2]), None) if found[1] in (">", ">=", "≥", "＞") else (None, Decimal(found[2]))
-    return None, None
+        return number_in(f"{comparator if comparator not in ('=', '<>') else ''}{number}") if not rest else None
+    return number_in(texts[0]) if kind in ("NM", "ST", "TX", "") else None
 
 
 def _derived(quantity: Quantity | None, low: Decimal | None, high: Decimal | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""QBP^Q22 in, RSP^K22 out: the hospital window asks who somebody is and whether the green channel 绿色通道 is open to them.
+"""QBP^Q22 in, RSP^K22 out (Q23: K23): the hospital window asks who somebody is and whether the green channel 绿色通道 is open to them.
 
 The question carries numbers (citizen id, hospital number) and perhaps a name, as QPD-3 pairs ``@PID.3.1^value`` (HL7 v2.5 5.5.4, IHE
 PDQ) or, from simpler windows, as a plain CX. The answer repeats QPD, says OK, NF or AE in QAK, and gives PID and ZGC for everyone found.
@@ -22,8 +22,9 @@ from integrations.hl7v2.person import Number, numbers_in
 from integrations.hl7v2.values import Moment, clean, has_han, moment
 from integrations.hospitals.profile import Profile
 
-QUERY_EVENTS = frozenset({"Q21", "Q22"})
-RESPONSE = {"Q21": "K21", "Q22": "K22"}
+QUERY_EVENTS = frozenset({"Q21", "Q22", "Q23"})
+RESPONSE = {"Q21": "K21", "Q22": "K22", "Q23": "K23"}
+STRUCTURE = {"Q21": "RSP_K21", "Q22": "RSP_K21", "Q23": "RSP_K23"}
 RIGHTS = ("consultation", "settlement", "dispensing")
 
 

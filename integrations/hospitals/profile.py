@@ -105,6 +105,17 @@ class Profile:
     abnormal: Mapping[str, str] = field(default_factory=dict)
     """OBX-8 words of the site to table 0078 codes (``M`` for normal in Chinese laboratories)."""
 
+    events: Mapping[str, str] = field(default_factory=dict)
+    """The site's own events to those of the standard: ``ADT^ZP1`` is read as ``ADT^A28``."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Events whose sender expects another answer than ACK: ``ADT^ZP1`` is answered by ``RSP^K23``."""
+    master: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
+    """Where a site's own segments of master files carry what: ``staff`` and ``department``, each with ``segment`` and field positions."""
+    infusion_routes: frozenset[str] = frozenset()
+    """Words of RXR-1 (code or text, folded) that mean a drip into a vein: such an outpatient order is proposed for home infusion."""
+    control_id: str = "required"
+    """``required``: a message without MSH-10 is refused; ``optional``: it is taken, and known by its content alone."""
+
     send: Destination | None = None
     """Where the hospital takes messages from us; None: it takes none."""
 

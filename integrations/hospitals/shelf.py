@@ -1,5 +1,6 @@
 """Reads the profiles: those that ship with the product (examples, and the default) and those of the site; every mistake is named."""
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -43,7 +44,18 @@ _KEYS = _TEXT_KEYS | {
     "patient_type",
     "abnormal",
     "send",
+    "events",
+    "answers",
+    "master",
+    "infusion_routes",
+    "control_id",
 }
+
+_LAYOUTS = {
+    "staff": frozenset({"number", "name", "department", "title", "phone"}),
+    "department": frozenset({"number", "name", "parent"}),
+}
+_EVENT = re.compile(r"[A-Z0-9]{3}\^[A-Z0-9]{3}")
 
 Document = dict[str, Any]
 REMEMBERED = 1024
@@ -136,7 +148,7 @@ def _document(path: Path) -> Document:
         raise Invalid(f"link profile {path.name}: extends names no shipped profile; use one of {', '.join(shipped())}")
     below = {key: value for key, value in _document(_SHIPPED / f"{base}.toml").items() if key != "match"}
     merged = below | document
-    for key in ("sex", "visit_class", "vip", "patient_type", "abnormal"):
+    for key in ("sex", "visit_class", "vip", "patient_type", "abnormal", "events", "answers", "master"):
         if isinstance(below.get(key), dict) and isinstance(document.get(key), dict):
             merged[key] = below[key] | document[key]
     if isinstance(document.get("number"), list):
@@ -187,6 +199,11 @@ class _Reader:
             patient_type=self.table("patient_type", _REASONS),
             abnormal=self.table("abnormal", _FLAGS, fold=str.upper),
             send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),
+            events=self.event_table("events"),
+            answers=self.event_table("answers"),
+            master=self.master(),
+            infusion_routes=frozenset(word.casefold() for word in self.words("infusion_routes", self.document.get("infusion_routes", []))),
+            control_id=self.among("control_id", self.document.get("control_id", "required"), ("required", "optional")),
             nothing=frozenset(self.words("nothing", self.document.get("nothing", []))),
         )
 
@@ -214,6 +231,28 @@ class _Reader:
         if not isinstance(value, dict):
             raise self.wrong(key, "must be a table of sender's word = our code")
         return {fold(word): self.among(f"{key}.{word}", code, allowed) for word, code in value.items()}
+
+    def event_table(self, key: str) -> Mapping[str, str]:
+        value = self.document.get(key, {})
+        if not isinstance(value, dict):
+            raise self.wrong(key, 'must be a table of events, for example "ADT^ZP1" = "ADT^A28"')
+        for theirs, ours in value.items():
+            if not isinstance(ours, str) or not _EVENT.fullmatch(theirs) or not _EVENT.fullmatch(ours):
+                raise self.wrong(f"{key}.{theirs}", 'names events as CODE^TRIGGER, for example "ADT^ZP1" = "ADT^A28"')
+        return value
+
+    def master(self) -> Mapping[str, Mapping[str, str | int]]:
+        value = self.document.get("master", {})
+        if not isinstance(value, dict) or set(value) - set(_LAYOUTS):
+            raise self.wrong("master", "has the tables [master.staff] and [master.department]")
+        for what, layout in value.items():
+            known = _LAYOUTS[what]
+            if not isinstance(layout, dict) or not isinstance(layout.get("segment"), str) or set(layout) - known - {"segment"}:
+                raise self.wrong(f"master.{what}", f"needs segment, and positions for {', '.join(sorted(known))}")
+            for key in set(layout) - {"segment"}:
+                if type(layout[key]) is not int or not 0 < layout[key] < 1000:
+                    raise self.wrong(f"master.{what}.{key}", "must be the position of a field, from 1")
+        return value
 
     def entries(self, key: str) -> list[Document]:
         value = self.document.get(key, [])

@@ -93,11 +93,89 @@ def test_a_second_admission_message_changes_nothing(hospital: Hospital) -> None:
     assert [task["status"] for task in tasks(hospital, patient, "admission-visit")] == ["requested"]
 
 
-def test_a_cancellation_of_what_nobody_knows_waits_for_somebody(hospital: Hospital) -> None:
+def test_a_cancellation_that_names_no_visit_waits_for_somebody(hospital: Hospital) -> None:
     cadre(hospital.database)
-    assert hospital.says("ADT^A11", "C1", pv1("V99")) == "AA"
+    assert hospital.says("ADT^A11", "C1", segment("PV1", _2="I")) == "AA"
     assert (hospital.last().state, hospital.last().reason, hospital.last().place) == ("review", "unknown-visit", "PV1-19")
     assert hospital.select("Encounter") == []
+
+
+def test_an_admission_that_was_cancelled_before_it_arrived_opens_nothing(hospital: Hospital) -> None:
+    _, checkup = cadre(hospital.database)
+    assert hospital.says("ADT^A11", "C1", pv1("V99"), at=AT + timedelta(hours=1)) == "AA"
+    assert "came before" in hospital.last().remark
+    for _ in range(2):
+        hospital.says("ADT^A01", "C1", pv1("V99"), at=AT)
+        assert stay(hospital, "V99")["status"] == "cancelled"
+        assert status(hospital, checkup) == "requested", "nobody is in hospital"
+    hospital.says("ADT^A01", "C1", pv1("V99"), at=AT + timedelta(hours=3))
+    assert stay(hospital, "V99")["status"] == "in-progress", "admitted again, later"
+    assert status(hospital, checkup) == "on-hold"
+
+
+def test_a_discharge_taken_back_before_it_arrived_keeps_the_person_in(hospital: Hospital) -> None:
+    _, checkup = cadre(hospital.database)
+    hospital.says("ADT^A13", "C1", pv1("V98"), at=AT + timedelta(hours=2))
+    assert (stay(hospital, "V98")["status"], status(hospital, checkup)) == ("in-progress", "on-hold")
+    hospital.says("ADT^A03", "C1", pv1("V98"), at=AT + timedelta(hours=1))
+    assert (stay(hospital, "V98")["status"], status(hospital, checkup)) == ("in-progress", "on-hold")
+
+
+def test_a_leave_from_the_ward_is_time_at_home(hospital: Hospital) -> None:
+    patient, checkup = cadre(hospital.database)
+    hospital.says("ADT^A01", "C1", pv1())
+    hospital.says("ADT^A21", "C1", pv1(), at=AT + timedelta(days=1))
+    assert (stay(hospital)["status"], status(hospital, checkup)) == ("onleave", "requested")
+    assert tasks(hospital, patient, "follow-up") == []
+    hospital.says("ADT^A22", "C1", pv1(), at=AT + timedelta(days=2))
+    assert (stay(hospital)["status"], status(hospital, checkup)) == ("in-progress", "on-hold")
+
+
+def test_a_visit_booked_on_the_wrong_person_goes_over_to_the_right_one(hospital: Hospital) -> None:
+    wrong, checkup = cadre(hospital.database)
+    right, other = cadre(hospital.database, "C2", 902)
+    hospital.says("ADT^A01", "C1", pv1("V7"))
+    assert (status(hospital, checkup), status(hospital, other)) == ("on-hold", "requested")
+    hospital.says("ADT^A45", "C2", segment("MRG", _1="C1^^^^IDCard", _5="V7"), pv1("V7"), at=AT + timedelta(hours=1))
+    assert hospital.last().state == "done", hospital.last()
+    assert stay(hospital, "V7")["subject"] == {"reference": f"Patient/{right}"}
+    assert (status(hospital, checkup), status(hospital, other)) == ("requested", "on-hold")
+    assert [one["status"] for one in tasks(hospital, wrong, "admission-visit")] == ["cancelled"]
+    assert [one["status"] for one in tasks(hospital, right, "admission-visit")] == ["requested"]
+    hospital.says("ADT^A45", "C2", segment("MRG", _1="C1^^^^IDCard", _5="V7"), pv1("V7"), at=AT + timedelta(hours=1), id="again")
+    assert "already" in hospital.last().remark
+    assert status(hospital, other) == "on-hold"
+
+
+def test_a_changed_number_leads_to_the_same_file(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    assert hospital.says("ADT^A47", "C9", "MRG|C1^^^^IDCard") == "AA"
+    assert hospital.file("C9")["id"] == hospital.file("C1")["id"] == patient
+    cadre(hospital.database, "C2", 902)
+    hospital.says("ADT^A47", "C2", "MRG|C1^^^^IDCard", at=AT + timedelta(hours=1))
+    assert (hospital.last().state, hospital.last().reason) == ("review", "number-taken")
+
+
+def test_allergies_and_payment_of_an_admission_are_on_file(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    told = (pv1(_20="职工医保", _16="VIP1"), "AL1|1|DA|P01^青霉素|SV|皮疹", "AL1|2|FA|^花生|MO")
+    hospital.says("ADT^A01", "C1", *told)
+    allergies = {one["code"]["text"]: one for one in hospital.select("AllergyIntolerance", patient=patient)}
+    assert allergies["青霉素"]["criticality"] == "high"
+    assert allergies["青霉素"]["category"] == ["medication"]
+    assert allergies["青霉素"]["reaction"][0]["manifestation"][0]["text"] == "皮疹"
+    [cover] = hospital.select("Coverage", beneficiary=f"Patient/{patient}")
+    assert cover["type"]["text"] == "职工医保"
+    assert {"text": "VIP1"} in stay(hospital)["hospitalization"]["specialCourtesy"]  # type: ignore[index]
+    hospital.says("ADT^A08", "C1", *told, at=AT + timedelta(hours=1))
+    assert {one["meta"]["versionId"] for one in hospital.select("AllergyIntolerance", patient=patient)} == {"1"}
+    hospital.says("ADT^A60", "C1", "IAM|1|DA|P01^青霉素|SV||D", at=AT + timedelta(hours=2))
+    withdrawn = [
+        one["code"]["text"]
+        for one in hospital.select("AllergyIntolerance", patient=patient)
+        if one["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
+    ]
+    assert withdrawn == ["青霉素"]
 
 
 def test_a_stay_without_a_number_is_found_again(hospital: Hospital) -> None:

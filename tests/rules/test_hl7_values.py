@@ -13,7 +13,8 @@ from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_CARD, hospital_number
 from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.er7 import Message, Part
 from integrations.hl7v2.header import read_header
-from integrations.hl7v2.oru import ResultEvent, bounds, read_results
+from integrations.hl7v2.numbers import bounds
+from integrations.hl7v2.oru import ResultEvent, read_results
 from integrations.hl7v2.values import address, moment, name, phones
 from integrations.hospitals.shelf import load
 

@@ -160,6 +160,9 @@ CARE: tuple[CodeTable, ...] = (
         reaction      | 不良反应 | Reaction
         patient-wish  | 患者要求 | Wish of the patient
     """, closed=False),
+    codes("origin", "来源标记", "Where a directory entry comes from", """
+        hospital-directory | 医院科室与人员 | A hospital's own department or staff
+    """, closed=False),
     codes("infusion-override", "输液安全关口放行记录", "Gate of an infusion that was overridden", """
         infusion-no-active-care         | 无有效病床或签约 | No active bed or contract
         infusion-order-not-authorised   | 医嘱未经授权 | Order not authorised

@@ -1,0 +1,57 @@
+"""A hospital's document in a person's file: DocumentReference, its content as Binary that only those may read who may read the person."""
+
+from base64 import b64encode
+
+from healthsvc.fhir.elements import reference
+from healthsvc.fhir.json import Resource
+from integrations.effects.care import Outcome
+from integrations.effects.scene import Scene, joined
+from integrations.hl7v2.document import APPENDS, REPLACES, Content, read_document
+
+
+def document(scene: Scene) -> Outcome:
+    """MDM: announced, sent, completed, replaced, taken back."""
+    store = scene.store
+    event = read_document(scene.message, scene.header, scene.profile, store.zone)
+    party, outcome = scene.meet(event.person, event.sent)
+    outcome.remarks += [f"{place} could not be read; it is kept with the message" for place in event.doubts]
+    id = scene.id("document", event.number)
+    if scene.is_late(f"document:{id}", event.sent, outcome, "a document"):
+        return outcome
+    told = event.told | {"id": id, "subject": reference("Patient", party.id)}
+    stay = scene.stay(party.id, event.stay, event.sent)
+    if stay:
+        told["context"] = {"encounter": [reference("Encounter", stay)], **told.get("context", {})}
+    known = store.find("DocumentReference", id)
+    if event.contents:
+        told["content"] = [{"attachment": _kept(scene, id, k, one, party.id, outcome)} for k, one in enumerate(event.contents, start=1)]
+    elif known is not None:
+        told["content"] = known["content"]  # what is only announced anew has lost nothing
+    if event.parent and event.event in APPENDS | REPLACES:
+        _follow_parent(scene, told, event.parent, replaces=event.event in REPLACES, outcome=outcome)
+    outcome.wrote(store.put(joined(known, told, ("identifier", "relatesTo"))))
+    return outcome
+
+
+def _kept(scene: Scene, id: str, turn: int, content: Content, patient: str, outcome: Outcome) -> Resource:
+    binary: Resource = {
+        "resourceType": "Binary",
+        "id": f"{id}-{turn}",
+        "contentType": content.kind,
+        "securityContext": reference("Patient", patient),
+        "data": b64encode(content.data).decode(),
+    }
+    outcome.wrote(scene.store.put(binary))
+    attachment: Resource = {"contentType": content.kind, "url": f"Binary/{binary['id']}", "size": len(content.data)}
+    return attachment | ({"title": content.title} if content.title else {})
+
+
+def _follow_parent(scene: Scene, told: Resource, parent: str, *, replaces: bool, outcome: Outcome) -> None:
+    earlier = scene.id("document", parent)
+    known = scene.store.find("DocumentReference", earlier)
+    if known is None or earlier == told["id"]:
+        outcome.remarks.append("the document that this one completes or replaces is not on file")
+        return
+    told["relatesTo"] = [{"code": "replaces" if replaces else "appends", "target": reference("DocumentReference", earlier)}]
+    if replaces and known["status"] == "current":
+        outcome.wrote(scene.store.put(known | {"status": "superseded"}))

@@ -1,0 +1,90 @@
+"""A drip that a hospital orders for somebody at home: put before our doctor, who alone can make a course of it."""
+
+from datetime import date
+from typing import Any
+
+from healthsvc.errors import Invalid
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.resources import is_deceased
+from healthsvc.healthfile.service import today
+from healthsvc.infusion import hospital
+from healthsvc.infusion.evidence import care_of, files_of, patient_in_hospital
+from healthsvc.infusion.hospital import HospitalOrder
+from integrations.effects.care import Outcome
+from integrations.effects.master import hospital_organization
+from integrations.effects.person import Party
+from integrations.effects.scene import Scene
+from integrations.hl7v2.orders import Placed
+
+_ENDED = frozenset({"cancelled", "stopped", "entered-in-error"})
+_MILLILITRES = frozenset({"ml", "mls", "毫升"})
+_AN_HOUR = frozenset({"ml/h", "ml/hr", "ml/hour", "毫升/小时"})
+_A_DAY = {"QD": 1, "BID": 2, "TID": 3, "QID": 4, "ONCE": 1, "ST": 1, "Q24H": 1, "Q12H": 2, "Q8H": 3, "Q6H": 4}
+"""Words for how often a day (table 0335 and its everyday short forms)."""
+
+
+def home_infusion(scene: Scene, placed: Placed, request: Resource, party: Party, outcome: Outcome, *, inpatient: bool) -> None:
+    """Propose a drip for an outpatient of ours; what the hospital takes back ends here too."""
+    store = scene.store
+    words = {placed.route.code.casefold(), placed.route.text.casefold()} - {""}
+    number = (placed.placer or placed.filler)[:64]
+    if request["status"] in _ENDED:
+        institution = str(hospital_organization(scene)["id"])
+        withdrawn = hospital.withdraw(store, institution, number) if number else None
+        if withdrawn is not None:
+            outcome.wrote(withdrawn)
+        return
+    if request["status"] != "active" or inpatient or not number or not words & scene.profile.infusion_routes or is_deceased(party.patient):
+        return
+    files = files_of(store, party.id)
+    on = today(store)
+    if patient_in_hospital(store, files) or not any(
+        one.start <= on and (one.end is None or on <= one.end) for one in care_of(store, files)
+    ):
+        return
+    institution = hospital_organization(scene)
+    try:
+        proposed = hospital.propose(store, HospitalOrder(party.id, str(institution["id"]), number, **wanted(request)))
+    except Invalid as refusal:
+        outcome.remarks.append(f"the drip was not proposed for home: {refusal.text}")
+        return
+    outcome.wrote(institution, proposed)
+
+
+def wanted(request: Resource) -> dict[str, Any]:
+    """What a hospital's MedicationRequest says of a course; nothing is guessed, what it does not say the doctor adds."""
+    drug = request.get("medicationCodeableConcept", {})
+    dosage: Resource = next(iter(request.get("dosageInstruction", ())), {})
+    measured: Resource = next(iter(dosage.get("doseAndRate", ())), {})
+    timing = dosage.get("timing", {})
+    bounds, often = timing.get("repeat", {}).get("boundsPeriod", {}), timing.get("code", {})
+    known: dict[str, Any] = {"drug_name": drug.get("text", ""), "drug_code": next((c.get("code", "") for c in drug.get("coding", ())), "")}
+    dose, rate = measured.get("doseQuantity", {}), measured.get("rateQuantity", {})
+    unit = str(dose.get("unit", "")).casefold()
+    if "value" in dose and unit in _MILLILITRES:
+        known["volume_ml"] = round(float(dose["value"]))
+    elif "value" in dose and unit:
+        known["dose"] = f"{dose['value']} {dose['unit']}"
+    if "value" in rate and str(rate.get("unit", "")).casefold() in _AN_HOUR:
+        known["rate_ml_h"] = round(float(rate["value"]))
+    start, end = (str(bounds.get(key, ""))[:10] for key in ("start", "end"))
+    if len(start) == 10:
+        known["start"] = date.fromisoformat(start)
+        if len(end) == 10 and end >= start:
+            known["days"] = (date.fromisoformat(end) - known["start"]).days + 1
+    words = [str(often.get("text", "")), *(str(one.get("code", "")) for one in often.get("coding", ()))]
+    if times := next((_A_DAY[word.strip().upper()] for word in words if word.strip().upper() in _A_DAY), None):
+        known["times_a_day"] = times
+    for note in request.get("note", ()):
+        if note["text"].startswith("溶媒 "):
+            known |= _solvent(note["text"].split(" ")[1:])
+    known["doctor"] = request.get("requester", {}).get("display", "")
+    known["indication"] = next((one["text"] for one in request.get("reasonCode", ()) if one.get("text")), "")
+    return known
+
+
+def _solvent(words: list[str]) -> dict[str, Any]:
+    """The base of a mixture as its note says it: what, how much, unit."""
+    if len(words) >= 3 and words[-1].casefold() in _MILLILITRES and words[-2].replace(".", "", 1).isdecimal():
+        return {"solvent": " ".join(words[:-2]), "volume_ml": round(float(words[-2]))}
+    return {"solvent": " ".join(words)}

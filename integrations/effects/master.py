@@ -1,0 +1,90 @@
+"""The hospital's own directory: its departments and staff, so that a name beside a stay or a referral leads somewhere."""
+
+from healthsvc.fhir.elements import reference
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import BASE, hospital_number
+from integrations.effects.care import ORIGIN, Outcome
+from integrations.effects.scene import Scene, joined
+from integrations.effects.stay import opaque
+from integrations.hl7v2.master import Department, Staff, read_master
+from integrations.hl7v2.values import Coded
+
+
+def master(scene: Scene) -> Outcome:
+    """MFN: staff and departments added, changed, gone."""
+    told = read_master(scene.message, scene.header, scene.profile)
+    outcome = Outcome(happened=scene.store.at)
+    outcome.wrote(hospital_organization(scene))
+    for department in told.departments:
+        outcome.wrote(*_department(scene, department))
+    for one in told.staff:
+        outcome.wrote(*_staff(scene, one))
+    return outcome
+
+
+def hospital_organization(scene: Scene) -> Resource:
+    """The hospital of a link as Organization; what somebody has written there stays."""
+    id = f"hospital-{opaque(scene.hospital)}"
+    known = scene.store.find("Organization", id)
+    if known is not None:
+        return known
+    return scene.store.put(
+        {
+            "resourceType": "Organization",
+            "id": id,
+            "identifier": [{"system": f"{BASE}/NamingSystem/hospital", "value": scene.hospital}],
+            "active": True,
+            "type": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "prov"}]}],
+            "name": scene.profile.title or scene.hospital,
+        }
+    )
+
+
+def _department(scene: Scene, told: Department) -> list[Resource]:
+    """A department is an Organization within the hospital and the HealthcareService that it gives."""
+    store, id = scene.store, f"unit-{opaque(scene.hospital, told.number)}"
+    above = f"unit-{opaque(scene.hospital, told.parent)}" if told.parent and told.parent != told.number else ""
+    whole = above if above and store.find("Organization", above) else f"hospital-{opaque(scene.hospital)}"
+    number = {"system": f"{hospital_number(scene.hospital)}/unit", "value": told.number}
+    shared: Resource = {"meta": ORIGIN, "identifier": [number], "active": told.active, "name": told.name}
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "dept"}]}
+    unit = {"resourceType": "Organization", "id": id, **shared, "type": [kind], "partOf": reference("Organization", whole)}
+    service = {"resourceType": "HealthcareService", "id": id, **shared, "providedBy": reference("Organization", id)}
+    return [store.put(joined(store.find(one["resourceType"], id), one)) for one in (unit, service)]
+
+
+def _staff(scene: Scene, told: Staff) -> list[Resource]:
+    store, id = scene.store, f"staff-{opaque(scene.hospital, told.number)}"
+    number = {"system": f"{hospital_number(scene.hospital)}/staff", "value": told.number}
+    person: Resource = {
+        "resourceType": "Practitioner",
+        "id": id,
+        "meta": ORIGIN,
+        "identifier": [number],
+        "active": told.active,
+        "name": [{"text": told.name}],
+    }
+    if told.phone:
+        person["telecom"] = [{"system": "phone", "value": told.phone, "use": "work"}]
+    role: Resource = {
+        "resourceType": "PractitionerRole",
+        "id": id,
+        "meta": ORIGIN,
+        "active": told.active,
+        "practitioner": reference("Practitioner", id),
+        "organization": reference("Organization", f"hospital-{opaque(scene.hospital)}"),
+    }
+    if told.department:
+        unit = f"unit-{opaque(scene.hospital, told.department.code)}"
+        if told.department.code and store.find("HealthcareService", unit):
+            role |= {"organization": reference("Organization", unit), "healthcareService": [reference("HealthcareService", unit)]}
+        role["specialty"] = [{"text": told.department.text or told.department.code}]
+    if told.title:
+        role["code"] = [{"text": told.title}]
+    if told.speciality:
+        role.setdefault("specialty", []).append({"text": _words(told.speciality)})
+    return [store.put(joined(store.find(one["resourceType"], id), one)) for one in (person, role)]
+
+
+def _words(code: Coded) -> str:
+    return code.text or code.code

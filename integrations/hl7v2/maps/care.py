@@ -1,0 +1,180 @@
+"""Appointments, documents, problems, allergies, referrals, charges: SCH and AI*, TXA, PRB, AL1 and IAM, RF1, FT1."""
+
+from healthsvc.fhir.json import Resource
+from integrations.hl7v2.er7 import Segment
+from integrations.hl7v2.maps.orders import PRIORITY
+from integrations.hl7v2.maps.row import Row, Take, View
+from integrations.hl7v2.maps.take import (
+    concept,
+    concepts,
+    decimal,
+    first,
+    instant,
+    markdown,
+    money,
+    number,
+    organization,
+    people,
+    person,
+    place,
+    table,
+    text,
+    when,
+)
+
+APPOINTMENT_STATUS = {
+    "BLOCKED": "booked", "BOOKED": "booked", "CANCELLED": "cancelled", "COMPLETE": "fulfilled", "DC": "cancelled",
+    "DELETED": "entered-in-error", "DISCONTINUED": "cancelled", "NOSHOW": "noshow", "OVERBOOK": "booked", "PENDING": "pending",
+    "STARTED": "checked-in", "WAITLIST": "waitlist",
+}  # fmt: skip
+"""SCH-25 and AIS-10 (table 0278) to appointmentstatus."""
+DOCUMENT_COMPLETION = {
+    "AU": "final", "DI": "preliminary", "DO": "preliminary", "IN": "preliminary", "IP": "preliminary", "LA": "final", "PA": "preliminary",
+}  # fmt: skip
+"""TXA-17 (table 0271) to composition-status."""
+DOCUMENT_AVAILABILITY = {"AV": "current", "CA": "entered-in-error", "OB": "superseded", "UN": "current"}
+"""TXA-19 (table 0273) to document-reference-status."""
+MEDIA = {
+    "AP": "application/octet-stream", "AU": "audio/basic", "FT": "text/plain", "IM": "image/jpeg", "PDF": "application/pdf",
+    "RTF": "application/rtf", "SI": "text/plain", "TEXT": "text/plain", "TX": "text/plain", "HTML": "text/html", "XML": "application/xml",
+}  # fmt: skip
+"""TXA-3 (table 0191) and ED.2/ED.3 (tables 0191, 0291) to a media type."""
+ALLERGY_CATEGORY = {
+    "AA": "environment", "DA": "medication", "EA": "environment", "FA": "food", "LA": "environment", "PA": "environment",
+}  # fmt: skip
+"""AL1-2 and IAM-2 (table 0127) to allergy-intolerance-category."""
+CRITICALITY = {"MI": "low", "MO": "low", "SV": "high", "U": "unable-to-assess"}
+"""AL1-4 and IAM-4 (table 0128) to allergy-intolerance-criticality."""
+SEVERITY = {"MI": "mild", "MO": "moderate", "SV": "severe"}
+"""IAM-4 (table 0128) to reaction-event-severity."""
+CHARGE = {"CG": "billable", "CD": "not-billable", "PY": "billed", "AJ": "billable", "CO": "billed"}
+"""FT1-6 (table 0017) to chargeitem-status; an unknown word is ``unknown``."""
+
+
+def taking(what: Take, kind: str = "") -> Take:
+    """A participant of an appointment who has said yes."""
+
+    def take(segment: Segment, n: int, view: View) -> list[Resource]:
+        found = what(segment, n, view)
+        typed = {"type": [{"text": kind}]} if kind else {}
+        every = found if isinstance(found, list) else [found] if found else []
+        return [{**typed, "actor": one, "status": "accepted"} for one in every]
+
+    return take
+
+
+def basis(segment: Segment, n: int, view: View) -> list[Resource]:
+    """A reference to an order by its number."""
+    return [{"type": "ServiceRequest", "identifier": one} for one in number("")(segment, n, view)]
+
+
+def reaction(segment: Segment, n: int, view: View) -> list[Resource]:
+    """What happened, in words."""
+    return [{"manifestation": [{"text": words}]} for words in text(segment, n, view).split("\n") if words]
+
+
+def named(segment: Segment, n: int, view: View) -> Resource | None:
+    """A piece of equipment by its words: a reference that only displays."""
+    found = concept(segment, n, view)
+    return {"display": found["text"]} if found else None
+
+
+SCH_APPOINTMENT = (
+    Row(1, "identifier[]", number("PLAC", "appointment")),
+    Row(2, "identifier[]", number("FILL", "appointment")),
+    Row(6, "cancelationReason", note="for S15 and S17; otherwise kept verbatim"),
+    Row(7, "reasonCode[]", concepts),
+    Row(8, "appointmentType", concept),
+    Row(9, "end", note="with SCH-10, where no end is given"),
+    Row(10, "end", note="unit of SCH-9: minutes unless it says s or h"),
+    Row(11, "start", note="TQ.4"),
+    Row(11, "end", note="TQ.5"),
+    Row(12, "participant[]", taking(people, "placer contact"), shown="participant.actor"),
+    Row(16, "participant[]", taking(people, "filler contact"), shown="participant.actor"),
+    Row(25, "status", note="table 0278; the event itself decides where it is empty"),
+    Row(26, "basedOn[]", basis),
+    Row(27, "basedOn[]", basis),
+)
+TQ1_APPOINTMENT = (Row(7, "start"), Row(8, "end"))
+AIS_APPOINTMENT = (
+    Row(3, "serviceType[]", concepts),
+    Row(4, "start", note="the earliest of the resources, where SCH and TQ1 give none"),
+    Row(7, "end", note="with AIS-8"),
+    Row(8, "end", note="with AIS-7"),
+    Row(10, "status", note="table 0278, where SCH-25 is empty"),
+)
+AIG_APPOINTMENT = (Row(3, "participant[]", taking(named), shown="participant.actor"),)
+AIL_APPOINTMENT = (Row(3, "participant[]", taking(place, "location"), shown="participant.actor"),)
+AIP_APPOINTMENT = (Row(3, "participant[]", taking(people), shown="participant.actor"), Row(6, "start"))
+NTE_APPOINTMENT = (Row(3, "comment", text),)
+TXA_DOCUMENT = (
+    Row(2, "type", concept),
+    Row(3, "content.attachment.contentType", note="table 0191; the content's own word (OBX-5) counts first"),
+    Row(4, "context.period.start", when),
+    Row(5, "author[]", people),
+    Row(6, "date", instant),
+    Row(9, "author[]", people),
+    Row(10, "authenticator", person),
+    Row(12, "masterIdentifier", first(number("", "document"))),
+    Row(13, "relatesTo[]", note="for T05, T06 (appends) and T09, T10 (replaces)"),
+    Row(16, "identifier[]", number("", "document-file")),
+    Row(17, "docStatus", table(DOCUMENT_COMPLETION)),
+    Row(18, "securityLabel[]", concepts),
+    Row(19, "status", note="table 0273; T11 is entered-in-error"),
+    Row(25, "description", text),
+)
+OBX_DOCUMENT = (
+    Row(5, "content[].attachment", note="the content as Binary, with its own right to be read"),
+    Row(3, "content[].attachment.title", note="where the content is data"),
+)
+PRB_CONDITION = (
+    Row(1, "verificationStatus", note="DE (delete) becomes entered-in-error"),
+    Row(3, "code", concept),
+    Row(4, "identifier[]", number("", "problem")),
+    Row(7, "recordedDate", when),
+    Row(9, "abatementDateTime", when),
+    Row(13, "verificationStatus", note="confirmed unless it says provisional, differential or refuted"),
+    Row(14, "clinicalStatus", note="active, inactive, resolved by its words; resolved where PRB-9 is given"),
+    Row(16, "onsetDateTime", when),
+)
+NTE_CONDITION = (Row(3, "note[]", markdown, shown="note.text"),)
+AL1_ALLERGY = (
+    Row(2, "category[]", table(ALLERGY_CATEGORY)),
+    Row(3, "code", concept),
+    Row(4, "criticality", table(CRITICALITY)),
+    Row(5, "reaction[]", reaction, shown="reaction.manifestation.text"),
+    Row(6, "onsetDateTime", when),
+)
+IAM_ALLERGY = (
+    Row(2, "category[]", table(ALLERGY_CATEGORY)),
+    Row(3, "code", concept),
+    Row(4, "criticality", table(CRITICALITY)),
+    Row(5, "reaction[]", reaction, shown="reaction.manifestation.text"),
+    Row(6, "verificationStatus", note="D (delete) becomes entered-in-error"),
+    Row(7, "identifier[]", number("", "allergy")),
+    Row(11, "onsetDateTime", when),
+    Row(13, "recordedDate", when),
+    Row(14, "recorder", person),
+    Row(17, "clinicalStatus", note="active unless table 0438 says inactive"),
+)
+RF1_REFERRAL = (
+    Row(1, "status", note="table 0283: R refused, E expired"),
+    Row(2, "priority", table(PRIORITY)),
+    Row(3, "note[]", note="type and reason make the summary in words"),
+    Row(6, "identifier[]", number("PLAC", "referral")),
+    Row(7, "authoredOn", when),
+    Row(10, "note[]"),
+    Row(11, "identifier[]", number("FILL", "referral")),
+)
+FT1_CHARGE = (
+    Row(2, "identifier[]", number("", "charge")),
+    Row(4, "occurrenceDateTime", when),
+    Row(6, "status", table(CHARGE, "unknown")),
+    Row(7, "code", concept),
+    Row(10, "quantity", lambda segment, n, view: {"value": value} if (value := decimal(segment, n, view)) is not None else None),
+    Row(11, "priceOverride", money),
+    Row(13, "performingOrganization", organization),
+    Row(19, "reason[]", concepts),
+    Row(20, "performer[]", lambda segment, n, view: [{"actor": one} for one in people(segment, n, view)], shown="performer.actor"),
+    Row(21, "enterer", person),
+)

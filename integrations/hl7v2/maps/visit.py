@@ -1,0 +1,88 @@
+"""The visit beyond what moves it: PV1 and PV2 to Encounter; PV1-20, PID-35 and IN1 to Coverage; PID, NK1, MRG, DG1 as read."""
+
+from healthsvc.fhir.json import Resource
+from integrations.hl7v2.er7 import Segment
+from integrations.hl7v2.maps.row import Row, Take, View
+from integrations.hl7v2.maps.take import concept, concepts, first, number, organization, people, text, when
+
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+
+
+def taking_part(code: str) -> Take:
+    """A member of staff in a part of table v3 ParticipationType."""
+
+    def take(segment: Segment, n: int, view: View) -> list[Resource]:
+        typed = [{"coding": [{"system": _PARTICIPATION, "code": code}]}]
+        return [{"type": typed, "individual": one} for one in people(segment, n, view)]
+
+    return take
+
+
+PV1_MORE = (
+    Row(4, "type[]", concepts),
+    Row(5, "hospitalization.preAdmissionIdentifier", first(number("", "pre-admission"))),
+    Row(8, "participant[]", taking_part("REF"), shown="participant.individual"),
+    Row(9, "participant[]", taking_part("CON"), shown="participant.individual"),
+    Row(10, "serviceType", concept),
+    Row(13, "hospitalization.reAdmission", concept),
+    Row(14, "hospitalization.admitSource", concept),
+    Row(15, "hospitalization.specialArrangement[]", concepts),
+    Row(17, "participant[]", taking_part("ADM"), shown="participant.individual"),
+    Row(37, "hospitalization.destination", organization),
+    Row(38, "hospitalization.dietPreference[]", concepts),
+)
+PV2_MORE = (Row(25, "priority", concept),)
+PV1_ENCOUNTER = (
+    Row(2, "class", note="by the link's own words; in words as type.text too"),
+    Row(3, "location[].location", note="the former places stay, completed"),
+    *PV1_MORE,
+    Row(7, "participant[].individual"),
+    Row(16, "hospitalization.specialCourtesy[]", note="the hospital's own word, as text; our rights are added where our channel is open"),
+    Row(19, "identifier[]", note="by which the visit is known; PV1-50 or PID-18 where it is empty"),
+    Row(36, "hospitalization.dischargeDisposition"),
+    Row(44, "period.start"),
+    Row(45, "period.end"),
+    Row(50, "identifier[]", note="where PV1-19 is empty"),
+)
+PV2_ENCOUNTER = (Row(3, "reasonCode[]"), *PV2_MORE)
+PV1_COVERAGE = (Row(20, "type.text", text, note="payment in the hospital's words"),)
+PID_COVERAGE = (Row(35, "type.text", text, note="where PV1-20 is empty: Chinese feeds write the kind of payment here"),)
+IN1_COVERAGE = (
+    Row(2, "identifier[]", number("", "insurance-plan")),
+    Row(4, "payor[]", organization),
+    Row(12, "period.start", when),
+    Row(13, "period.end", when),
+    Row(15, "type", concept),
+    Row(36, "subscriberId", text),
+)
+PID_PATIENT = (
+    Row(2, "identifier[]", note="where PID-3 is empty"),
+    Row(3, "identifier[]", note="each repetition by the link's map"),
+    Row(5, "name[]"),
+    Row(7, "birthDate"),
+    Row(8, "gender", note="by the link's table; 0 1 2 9 also as recorded (GB/T 2261.1)"),
+    Row(11, "address[].text"),
+    Row(13, "telecom[]"),
+    Row(14, "telecom[]"),
+    Row(19, "identifier[]", note="citizen id, never a us-ssn"),
+    Row(29, "deceasedDateTime"),
+    Row(30, "deceasedBoolean"),
+)
+PID_ENCOUNTER = (Row(18, "identifier[]", note="the account, where PV1-19 and PV1-50 are empty"),)
+NK1_PATIENT = (
+    Row(2, "contact[].name", note="the first next of kin"),
+    Row(3, "contact[].relationship[]"),
+    Row(5, "contact[].telecom[]"),
+    Row(6, "contact[].telecom[]", note="where NK1-5 is empty"),
+)
+MRG_PATIENT = (
+    Row(1, "link[]", note="the file of these numbers is replaced by that of PID-3; alone it becomes a further number"),
+    Row(4, "link[]", note="as MRG-1"),
+)
+MRG_ENCOUNTER = (Row(5, "subject", note="A45: the visit goes over to the person of PID-3"),)
+MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3"),)
+DG1_CONDITION = (
+    Row(2, "code.coding[].system", note="where DG1-3.3 is empty"),
+    Row(3, "code"),
+    Row(4, "code.text", note="where DG1-3 has no words"),
+)

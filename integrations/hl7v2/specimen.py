@@ -1,0 +1,22 @@
+"""Specimens of an order or a report: SPM, and what OBR says of them."""
+
+from healthsvc.fhir.json import Resource
+from integrations.hl7v2.groups import Group
+from integrations.hl7v2.maps import orders as maps
+from integrations.hl7v2.maps.row import View, pour
+
+
+def specimens(group: Group, view: View) -> tuple[Resource, ...]:
+    """The specimens of an order or report: each SPM, else what OBR-15 says."""
+    found = [pour({"resourceType": "Specimen"}, spm, maps.SPM_SPECIMEN, view) for spm in group.all("SPM")]
+    obr = group.get("OBR")
+    if obr is not None and (found or obr[15]):
+        if not found:
+            found = [{"resourceType": "Specimen"}]
+        if len(found) == 1:
+            pour(found[0], obr, maps.OBR_SPECIMEN, view)
+    for one in found:
+        collection = one.get("collection", {})
+        if "collectedPeriod" in collection:
+            collection.pop("collectedDateTime", None)
+    return tuple(found)

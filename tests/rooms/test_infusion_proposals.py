@@ -1,0 +1,81 @@
+"""A hospital's order for a drip is a question to our doctor: nothing is infused at home that has not passed the gates."""
+
+from collections.abc import Iterator
+
+import pytest
+from hospital import Hospital, segment
+from test_infusion_room import AT, DOCTOR, brought, order_of, person
+
+from healthsvc.errors import RuleViolation
+from healthsvc.fhir.systems import hospital_number
+from healthsvc.healthfile.rules import Identifier, Person
+from healthsvc.healthfile.service import update_demographics
+from healthsvc.infusion import hospital as hospital_orders
+from healthsvc.infusion import service
+from healthsvc.store import Database
+
+ORC = segment("ORC", _1="NW", _2="M1", _3="R1", _12="H7^院方医生")
+RXE = segment("RXE", _1="^BID^^20261123^20261124", _2="ceftriaxone^头孢曲松钠", _3="2.0", _5="g", _23="120", _24="ml/h", _27="J15^肺炎")
+RXR = "RXR|IVD^静脉滴注"
+
+
+@pytest.fixture
+def hospital(database: Database) -> Iterator[Hospital]:
+    there = Hospital(database)
+    yield there
+    there.inbox.stop()
+
+
+def ours(hospital: Hospital) -> str:
+    with hospital.database.writing(DOCTOR, at=AT) as store:
+        patient = person(store)
+        update_demographics(store, patient, Person("", identifiers=(Identifier(hospital_number("h1"), "C1"),)))
+    return patient
+
+
+def ordered(hospital: Hospital, *segments: str, **more: object) -> None:
+    hospital.says("RDE^O11", "C1", *(segments or (ORC, RXE, RXR)), at=AT.astimezone(), **more)  # type: ignore[arg-type]
+    assert hospital.last().state == "done", hospital.last()
+
+
+def test_a_drip_for_somebody_at_home_is_proposed_and_still_passes_every_gate(hospital: Hospital) -> None:
+    patient = ours(hospital)
+    mixture = ("RXC|B|NS^0.9%氯化钠|100|ml", "RXC|A|ceftriaxone^头孢曲松钠|2|g")
+    for turn in range(2):
+        ordered(hospital, ORC, RXE, RXR, *mixture, id=f"o{turn}")
+    with hospital.database.writing(DOCTOR, at=AT) as store:
+        [told] = hospital_orders.waiting(store, patient)
+        said = hospital_orders.to_wanted(told)
+        assert (said.drug_name, said.dose, said.solvent, said.volume_ml, said.rate_ml_h) == ("头孢曲松钠", "2.0 g", "0.9%氯化钠", 100, 120)
+        assert (said.days, said.times_a_day, said.doctor, said.indication, said.number) == (2, 2, "院方医生", "肺炎", "M1")
+        assert not [one for one in store.select("MedicationRequest", patient=patient) if service.is_course(one)]
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            hospital_orders.take_up(store, told["id"], order_of(patient))
+        assert refused.value.reason.startswith("infusion")
+        course = hospital_orders.take_up(store, told["id"], order_of(patient), **brought(patient))
+        assert course.request["basedOn"] == [{"reference": f"MedicationRequest/{told['id']}"}]
+        assert hospital_orders.waiting(store, patient) == []
+    ordered(hospital, segment("ORC", _1="DC", _2="M1"), RXE, RXR, id="stop")
+    with hospital.database.reading(DOCTOR, at=AT) as store:
+        assert store.read("MedicationRequest", course.request["id"])["status"] == "cancelled", "what the hospital takes back is not infused"
+        assert not [one for one in course.visits if store.read("Task", one["id"])["status"] in ("requested", "accepted")]
+
+
+def test_who_is_in_hospital_or_not_ours_gets_no_proposal(hospital: Hospital) -> None:
+    ours(hospital)
+    ordered(hospital, ORC, RXE, "RXR|PO^口服")
+    ordered(hospital, segment("ORC", _1="NW", _2="M2"), RXE, RXR, segment("PV1", _2="I", _19="V1"), id="m2")
+    hospital.says("RDE^O11", "C77", segment("ORC", _1="NW", _2="M3"), RXE, RXR, name="测试丁")
+    with hospital.database.reading(DOCTOR, at=AT) as store:
+        assert hospital_orders.waiting(store) == []
+
+
+def test_a_dose_that_the_hospital_has_given_is_proof_of_the_first(hospital: Hospital) -> None:
+    patient = ours(hospital)
+    given = segment("RXA", _1="0", _2="1", _3="20261122090000", _5="ceftriaxone^头孢曲松钠", _6="2", _7="g", _15="B1", _20="CP")
+    hospital.says("RAS^O17", "C1", ORC, given, RXR, at=AT.astimezone())
+    assert hospital.last().state == "done", hospital.last()
+    evidence = {key: value for key, value in brought(patient).items() if key != "first_dose"}
+    with hospital.database.writing(DOCTOR, at=AT) as store:
+        course = service.order_course(store, order_of(patient), **evidence)
+        assert all(one.open for one in course.results)
