@@ -1,7 +1,6 @@
 """Which messages we understand: the family of a header, and what such a message cannot do without."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 
 from integrations.hl7v2 import adt, booking, document, master, money, orders, oru, problem, qbp
@@ -93,7 +92,7 @@ def as_standard(header: Header, events: Mapping[str, str]) -> Header:
     if meant is None:
         return header
     code, _, trigger = meant.partition("^")
-    return replace(header, code=code, trigger=trigger)
+    return header._replace(code=code, trigger=trigger)
 
 
 def missing_segment(family: Family, message: Message) -> str | None:
