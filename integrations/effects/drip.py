@@ -29,8 +29,7 @@ def home_infusion(scene: Scene, placed: Placed, request: Resource, party: Party,
     words = {placed.route.code.casefold(), placed.route.text.casefold()} - {""}
     number = (placed.placer or placed.filler)[:64]
     if request["status"] in _ENDED:
-        institution = str(hospital_organization(scene)["id"])
-        withdrawn = hospital.withdraw(store, institution, number) if number else None
+        withdrawn = hospital.withdraw(store, str(hospital_organization(scene)["id"]), number) if number else None
         if withdrawn is not None:
             outcome.wrote(withdrawn)
         return
