@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from healthsvc.access.door import StoreReading, StoreWriting
-from healthsvc.checkup import service
+from healthsvc.checkup import deciding, service
 from healthsvc.checkup.calendar import look_up
 from healthsvc.checkup.reminders import acknowledge, open_reminders
 from healthsvc.fhir.json import Resource
+from healthsvc.store import Store
 from healthsvc.visit.endpoints import Made, bundle, fhir
 
 router = APIRouter(prefix="/api/checkup", tags=["每季上门体检 Quarterly checkup"])
@@ -44,3 +45,14 @@ def reminders(store: StoreReading, recipient: str | None = None) -> list[Resourc
 def seen(reminder: str, store: StoreWriting) -> Resource:
     """Whoever was told has seen it."""
     return acknowledge(store, reminder)
+
+
+@router.get("/decisions/{decision}/replay")
+def replay(decision: str, store: StoreReading) -> dict[str, Any]:
+    """Make a stored decision again, with its own rule version, inputs and parameters: the same, or what is different."""
+    store.audit("replay", f"GuidanceResponse/{decision}", patient=_whose(store, decision))
+    return asdict(deciding.replay(store, decision))
+
+
+def _whose(store: Store, decision: str) -> str:
+    return str(store.read("GuidanceResponse", decision)["subject"]["reference"]).rpartition("/")[2]

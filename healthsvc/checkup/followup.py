@@ -4,6 +4,7 @@ The product schedules and checks, it does not diagnose: every decision names its
 parameters it used, so that it can be made again from the record.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -29,6 +30,8 @@ class Result(StrEnum):
     COMPLICATION = "complication"
     EMERGENCY = "emergency"
     NOT_MEASURED = "not-measured"
+    SUSPECTED = "suspected"
+    """Too high in somebody of whom the disease is not known: to be measured again (screening)."""
 
 
 class Next(StrEnum):
@@ -106,13 +109,16 @@ def classify(disease: Disease, reading: Reading, policy: FollowUpPolicy) -> tupl
     return (Result.NOT_CONTROLLED, tuple(missed)) if missed else (Result.CONTROLLED, ())
 
 
-def decide(disease: Disease, reading: Reading, previous: Result | None, policy: FollowUpPolicy) -> FollowUp:
-    """Say what follows from a result, given the class of the visit before.
+def decide(disease: Disease, reading: Reading, previous: Result | None, policy: FollowUpPolicy, *, known: bool = True) -> FollowUp:
+    """Say what follows from a result, given the class of the visit before (of those at which it was measured).
 
     An emergency is referred at once; a complication, and a second bad result or reaction in a row, is referred; a first one is
     reviewed; all of these are seen again within two weeks. A controlled one waits for the next quarter.
+    Where the file does not know the disease (``known`` false), a high value is measured again within two weeks (screening).
     """
     result, reasons = classify(disease, reading, policy)
+    if not known and result is not Result.EMERGENCY:
+        result, reasons = screen(disease, reading, policy)
     rule = f"{disease}/{RULE_VERSION}"
     again = previous in (Result.NOT_CONTROLLED, Result.ADVERSE_REACTION)
     if result is Result.EMERGENCY:
@@ -123,9 +129,30 @@ def decide(disease: Disease, reading: Reading, previous: Result | None, policy: 
         if again:
             return FollowUp(disease, result, Next.REFER, policy.review_days, (*reasons, "second-in-a-row"), rule)
         return FollowUp(disease, result, Next.REVIEW, policy.review_days, reasons, rule)
-    if result is Result.NOT_MEASURED:
+    if result in (Result.NOT_MEASURED, Result.SUSPECTED):
         return FollowUp(disease, result, Next.MEASURE, policy.review_days, reasons, rule)
     return FollowUp(disease, result, Next.NEXT_QUARTER, None, reasons, rule)
+
+
+RULES: Final = {"1": decide}
+"""Rule version -> the rule. A version that has decided something stays here, so that its decisions can be made again."""
+
+
+def screen(disease: Disease, reading: Reading, policy: FollowUpPolicy) -> tuple[Result, tuple[str, ...]]:
+    """Whether somebody of whom the disease is not known may have it: a pressure or fasting glucose at or above what defines it."""
+    if disease is Disease.HYPERTENSION:
+        found = [f"systolic>={policy.target_systolic}"] if (reading.systolic or 0) >= policy.target_systolic else []
+        found += [f"diastolic>={policy.target_diastolic}"] if (reading.diastolic or 0) >= policy.target_diastolic else []
+    else:
+        high = reading.glucose is not None and reading.fasting and reading.glucose >= Decimal(str(policy.fasting_target))
+        found = [f"glucose>={policy.fasting_target}"] if high else []
+    return (Result.SUSPECTED, (*found, "not-known-before")) if found else (Result.CONTROLLED, ())
+
+
+def grade(systolic: int | None, diastolic: int | None, bands: Sequence[Sequence[int]]) -> int:
+    """血压分级: 0 normal, then the number of the highest band whose systolic or diastolic bound is reached (policy ``checkup.grades``)."""
+    reached = [number for number, (high, low) in enumerate(bands, 1) if (systolic or 0) >= high or (diastolic or 0) >= low]
+    return max(reached, default=0)
 
 
 def is_needed(decision: FollowUp, on: date, planned: tuple[date, ...]) -> bool:

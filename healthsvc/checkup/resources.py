@@ -74,14 +74,14 @@ def to_self_care(observation: Resource) -> SelfCare:
     return SelfCare(answers, int(observation["valueInteger"]), Level(observation["interpretation"][0]["coding"][0]["code"]))
 
 
-def class_observation(decision: FollowUp, visit: Visit, encounter: str | None, at: datetime, basis: Iterable[str]) -> Resource:
+def class_observation(decision: FollowUp, base: str, person: str, encounter: str | None, at: datetime, basis: Iterable[str]) -> Resource:
     """A follow-up class as Observation: the class as value, rule and version as method, the reasons as note, what it rests on."""
     written: Resource = {
         "resourceType": "Observation",
-        "id": derived_id(f"class-{decision.disease}", visit.id),
+        "id": derived_id(f"class-{decision.disease}", base),
         "status": "final",
         "code": {"coding": [{"system": FOLLOW_UP, "code": decision.disease.value}], "text": _DISEASES[decision.disease]},
-        "subject": {"reference": f"Patient/{visit.person}"},
+        "subject": {"reference": f"Patient/{person}"},
         "effectiveDateTime": at.isoformat(),
         "valueCodeableConcept": {"coding": [{"system": FOLLOW_UP_RESULT, "code": decision.result.value}]},
         "method": {"coding": [{"system": FOLLOW_UP, "code": decision.rule}], "text": f"{decision.rule} → {decision.next}"},

@@ -2,36 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from typing import Final
+from datetime import date
 
 from healthsvc.checkup.calendar import look_up, next_workday
-from healthsvc.checkup.followup import Disease, FollowUp, FollowUpPolicy, Next, Reading, Result, decide, is_needed
 from healthsvc.checkup.resources import (
-    FOLLOW_UP,
-    ICD10_DIABETES,
-    ICD10_HYPERTENSION,
     PROVISIONAL,
     checkup_visit,
-    class_observation,
-    has_code,
     self_care_observation,
-    to_result,
 )
 from healthsvc.checkup.rules import CheckupPolicy, Quarter, quarters
 from healthsvc.checkup.selfcare import SelfCare, assess
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.resources import to_person
-from healthsvc.healthfile.rules import age
-from healthsvc.healthfile.service import follow, today
+from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings
-from healthsvc.visit.observations import findings_of
-from healthsvc.visit.resources import derived_id, is_visit, to_visit
-from healthsvc.visit.rules import OPEN, Kind, Priority, Status, Visit, Window, quarter_of
-
-_DISEASES: Final = {Disease.HYPERTENSION: ICD10_HYPERTENSION, Disease.DIABETES: ICD10_DIABETES}
+from healthsvc.visit.resources import is_visit, to_visit
+from healthsvc.visit.rules import OPEN, Kind, Status, Visit, quarter_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +82,6 @@ def complete(
     return CheckedUp(visits.complete(store, task_id, findings, by), score)
 
 
-def decisions(store: Store, visit: Visit, task: Resource) -> list[FollowUp]:
-    """What a completed visit asks for, by the rules of hypertension and diabetes; recorded as Observations, extra visits asked for.
-
-    Diseases that the file knows are always judged; the others only where the numbers are an emergency. That the deciding number is
-    missing is held against a checkup only: an infusion visit need not measure glucose.
-    """
-    observations = _observations(store, task)
-    found = findings_of(task, observations, store.at)
-    patient = follow(store, visit.person)
-    on = today(store)
-    birth = to_person(patient).birth
-    reading = _reading(found, age(birth, on) if birth else 0)
-    conditions = store.select("Condition", patient=visit.person)
-    made = []
-    for disease, codes in _DISEASES.items():
-        known = any(has_code(condition, codes) for condition in conditions)
-        decision = decide(disease, reading, _previous(store, visit, disease) if known else None, _follow_up_policy(store, on))
-        told = decision.result is not Result.NOT_MEASURED or visit.kind == Kind.QUARTERLY_CHECKUP
-        if decision.result is Result.EMERGENCY or (known and told):
-            basis = [f"Observation/{one['id']}" for one in observations]
-            store.put(class_observation(decision, visit, visit.encounter, store.at, basis))
-            made.append(decision)
-    _ask_for_follow_up(store, visit, made, on)
-    return made
-
-
 def settle_calendar(store: Store) -> int:
     """Look again at open checkups whose year's holidays were not published; returns how many are no longer provisional."""
     settled = 0
@@ -160,62 +121,3 @@ def _taken_over(store: Store, known: Visit, wanted: Visit, task: Resource) -> Re
         return task
     window = wanted.window if known.status is Status.CANCELLED else None
     return visits.reassign(store, known.id, wanted.owner, sources=wanted.sources, window=window)
-
-
-def _observations(store: Store, task: Resource) -> list[Resource]:
-    ids = [out["valueReference"]["reference"].rpartition("/")[2] for out in task.get("output", []) if "valueReference" in out]
-    return [found for id in ids if (found := store.find("Observation", id)) is not None]
-
-
-def _reading(readings: Findings, years: int) -> Reading:
-    arms = [arm for arm in (readings.bp_left, readings.bp_right) if arm is not None]
-    return Reading(
-        age=years,
-        systolic=max((arm.systolic for arm in arms), default=None),
-        diastolic=max((arm.diastolic for arm in arms), default=None),
-        glucose=readings.glucose,
-        fasting=readings.glucose_fasting,
-        adverse_reaction=readings.adverse_reaction,
-        complication=readings.complication,
-        danger_signs=readings.danger_signs,
-    )
-
-
-def _previous(store: Store, visit: Visit, disease: Disease) -> Result | None:
-    own = derived_id(f"class-{disease}", visit.id)
-    former = [one for one in store.select("Observation", patient=visit.person, code=f"{FOLLOW_UP}|{disease.value}") if one["id"] != own]
-    latest = max(former, key=lambda one: datetime.fromisoformat(one["effectiveDateTime"]), default=None)
-    return to_result(latest) if latest else None
-
-
-def _follow_up_policy(store: Store, on: date) -> FollowUpPolicy:
-    return store.policy.fill(FollowUpPolicy, "checkup", on)
-
-
-def _ask_for_follow_up(store: Store, visit: Visit, made: list[FollowUp], on: date) -> None:
-    pressing = [one for one in made if one.within_days is not None]
-    if not pressing:
-        return
-    worst = max(pressing, key=lambda one: list(Next).index(one.next) if one.next is not Next.MEASURE else -1)
-    planned = tuple(
-        other.window.end.astimezone(store.zone).date()
-        for other in visits.open_visits(store, visit.person)
-        if other.id != visit.id and "doctor" in other.skills and other.status is not Status.ON_HOLD
-    )
-    if not is_needed(worst, on, planned):
-        return
-    policy = visits.policy_of(store)
-    last = datetime.combine(on + timedelta(days=worst.within_days or 0), time(23, 59, 59), store.zone)
-    extra = Visit(
-        id=derived_id("follow-up", visit.id),
-        kind=Kind.FOLLOW_UP,
-        person=visit.person,
-        window=Window(store.at, last),
-        minutes=policy.length(Kind.FOLLOW_UP),
-        skills=policy.skills_of(Kind.FOLLOW_UP),
-        owner=visit.owner,
-        priority=Priority.ASAP if worst.next is Next.REFER_URGENTLY else Priority.URGENT,
-        sources=(visit.encounter,) if visit.encounter else (),
-        subtype=worst.next.value,
-    )
-    visits.request(store, extra)

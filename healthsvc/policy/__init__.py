@@ -16,6 +16,6 @@ Shipped in ``healthsvc/policy/*.toml``; a site adds or overrides in ``DATA/polic
 Rules never read files: a room declares a frozen dataclass of the values it needs and gets it filled by :meth:`Policy.fill`.
 """
 
-from healthsvc.policy.loader import Parameter, Policy, load
+from healthsvc.policy.loader import Change, Parameter, Policy, Spell, load
 
-__all__ = ["Parameter", "Policy", "load"]
+__all__ = ["Change", "Parameter", "Policy", "Spell", "load"]

@@ -33,6 +33,24 @@ class Parameter:
     file: str
 
 
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """From when until when (that day no more; None: still) a value holds here."""
+
+    parameter: Parameter
+    start: date
+    until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A parameter that is different on two days; None: not in force on that day."""
+
+    name: str
+    before: Parameter | None
+    after: Parameter | None
+
+
 class Policy:
     """All known parameter values; answers which one is in force on a day in a jurisdiction."""
 
@@ -63,6 +81,32 @@ class Policy:
     def in_force(self, name: str, on: date) -> bool:
         """Whether any value of a parameter is in force on a day here."""
         return any(p.effective_from <= on and _covers(p.jurisdiction, self.jurisdiction) for p in self._by_name.get(name, ()))
+
+    def history(self, name: str) -> list["Spell"]:
+        """Which value holds here from when until when, oldest first; what is overridden on every day does not show."""
+        starts = sorted({p.effective_from for p in self._by_name.get(name, ()) if _covers(p.jurisdiction, self.jurisdiction)})
+        spells: list[Spell] = []
+        for start in starts:
+            chosen = self.parameter(name, start)
+            if spells and spells[-1].parameter is chosen:
+                continue
+            if spells:
+                spells[-1] = Spell(spells[-1].parameter, spells[-1].start, start)
+            spells.append(Spell(chosen, start, None))
+        return spells
+
+    def elsewhere(self, name: str) -> list[Parameter]:
+        """Values that hold in other jurisdictions only."""
+        return [p for p in self._by_name.get(name, ()) if not _covers(p.jurisdiction, self.jurisdiction)]
+
+    def changes(self, before: date, after: date) -> list["Change"]:
+        """What is different between two days: parameters that came, went or have another value."""
+        found = []
+        for name in self.names():
+            old, new = (self.parameter(name, on) if self.in_force(name, on) else None for on in (before, after))
+            if (old.value if old else None) != (new.value if new else None):
+                found.append(Change(name, old, new))
+        return found
 
     def value(self, name: str, on: date) -> Any:
         """The bare value in force on a day."""

@@ -121,6 +121,11 @@ def moment_of(period: Resource, end: str, where: str = "Task.restriction.period"
     return moment
 
 
+def encounter_id(task: str) -> str:
+    """Id of the Encounter of a visit, planned or made."""
+    return derived_id("visit", task)
+
+
 def encounter_of(
     visit: Visit, status: str, start: datetime, end: datetime, staff: Iterable[str], mode: Mode = Mode.HOME, complaints: str = ""
 ) -> Resource:
@@ -128,7 +133,7 @@ def encounter_of(
     code, display = _CLASS[mode]
     encounter: Resource = {
         "resourceType": "Encounter",
-        "id": derived_id("visit", visit.id),
+        "id": encounter_id(visit.id),
         "status": status,
         "class": {"system": V3_ACT_CODE, "code": code, "display": display},
         "type": [{"coding": [{"system": VISIT_KIND, "code": str(visit.kind)}], **({"text": visit.title} if visit.title else {})}],

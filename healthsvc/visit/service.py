@@ -116,7 +116,7 @@ def start(store: Store, task_id: str, at: datetime, staff: Sequence[str]) -> Res
     return stored
 
 
-def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] | str) -> Completed:
+def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] | str, noted: Sequence[Resource] = ()) -> Completed:
     """A visit has been made: finish its Encounter, write what was found as Observations, complete the Task.
 
     Args:
@@ -124,6 +124,7 @@ def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] |
         task_id: the visit.
         findings: what was found, with the times in and out.
         by: who made it, ``Practitioner/x``, one or several.
+        noted: Observations that are on file already (from a form) and belong to the visit.
 
     Raises:
         Invalid: a number that no human being can have, or an end that is still to come; nothing is written.
@@ -141,7 +142,7 @@ def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] |
     finished = encounter_of(done, "finished", findings.start, findings.end, staff, findings.mode, findings.complaints)
     encounter = _put_encounter(store, finished)
     reference = f"Encounter/{encounter['id']}"
-    observations = [store.put(one) for one in observations_of(done, findings, reference, staff)]
+    observations = [*noted, *(store.put(one) for one in observations_of(done, findings, reference, staff))]
     outputs = outputs_of(findings, observations)
     completed = to_task(replace(done, encounter=reference), task)
     completed["executionPeriod"] = {"start": findings.start.isoformat(), "end": findings.end.isoformat()}

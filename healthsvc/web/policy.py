@@ -1,5 +1,6 @@
 """现行规则 the policy parameters in force: value, unit, source, since when, by whose word."""
 
+from datetime import date
 from itertools import groupby
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ ROOMS: Final = {
     "contract": "家庭医生签约",
     "dayplan": "日程安排",
     "emergency": "一键通",
+    "forms": "表单",
     "greenchannel": "绿色通道",
     "healthfile": "健康档案",
     "homebed": "家庭病床",
@@ -31,13 +33,29 @@ TRUST: Final = {"S": "来源原文", "V": "官方原文", "V2": "二手来源", 
 
 
 @router.get("/policy")
-def policy(page: SignedPage, request: Request) -> Response:
-    """All parameters in force today, by room."""
+def policy(page: SignedPage, request: Request, on: str = "", since: str = "") -> Response:
+    """All parameters in force on a day (today unless told), by room; with ``since``, what has changed from that day on."""
     known: Policy = request.app.state.database.policy
-    on = clock.today()
-    values = sorted((known.parameter(name, on) for name in known.names() if _begun(known, name, on)), key=lambda one: one.name)
+    today = clock.today()
+    day, before = _day(on) or today, _day(since)
+    wrong = bool((on and not _day(on)) or (since and not before))
+    values = sorted((known.parameter(name, day) for name in known.names() if known.in_force(name, day)), key=lambda one: one.name)
     rooms = [(room, list(found)) for room, found in groupby(values, key=lambda one: one.name.partition(".")[0])]
-    return page.show("policy.html", groups=rooms, titles=ROOMS, trust=TRUST, written=written)
+    return page.show(
+        "policy.html",
+        status=422 if wrong else 200,
+        groups=rooms,
+        titles=ROOMS,
+        trust=TRUST,
+        written=written,
+        day=day,
+        before=before,
+        wrong=wrong,
+        changes=known.changes(before, day) if before else [],
+        history={one.name: spells for one in values if len(spells := known.history(one.name)) > 1},
+        elsewhere={one.name: others for one in values if (others := known.elsewhere(one.name))},
+        jurisdiction=known.jurisdiction,
+    )
 
 
 def written(value: Any) -> str:
@@ -51,5 +69,8 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def _begun(known: Policy, name: str, on: Any) -> bool:
-    return any(one.name == name and one.effective_from <= on for one in known)
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError:
+        return None

@@ -81,11 +81,12 @@ def test_an_emergency_is_one_whether_the_disease_is_known_or_not(database: Datab
         assert (urgent.subtype, urgent.priority) == ("refer-urgently", Priority.ASAP)
 
 
-def test_a_bad_pressure_of_somebody_without_the_disease_is_not_judged(database: Database) -> None:
+def test_a_high_pressure_of_somebody_without_the_disease_is_measured_again(database: Database) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         patient = signed(store, "J44")
         complete(store, f"checkup-{patient}-2026Q4", bp_left=Pressure(162, 80), glucose=Decimal("9.0"))
-        assert follow_ups(store, patient) == []
+        (again,) = follow_ups(store, patient)
+        assert (again.subtype, again.priority) == ("measure", Priority.URGENT)
 
 
 def test_a_checkup_of_a_diabetic_without_glucose_asks_for_it(database: Database) -> None:

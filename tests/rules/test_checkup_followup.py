@@ -120,7 +120,7 @@ def test_a_decision_is_kept_with_rule_version_and_reasons() -> None:
 
     at = datetime(2026, 11, 22, tzinfo=UTC)
     visit = Visit("v1", "follow-up", "p1", Window(at, at), 20)
-    kept = class_observation(decide(H, pressure(160, 95), None, POLICY), visit, "Encounter/e1", at, ["Observation/o1"])
+    kept = class_observation(decide(H, pressure(160, 95), None, POLICY), visit.id, visit.person, "Encounter/e1", at, ["Observation/o1"])
     assert to_result(kept) is Result.NOT_CONTROLLED
     assert kept["method"]["coding"][0]["code"] == "hypertension/1"
     assert kept["note"] == [{"text": "systolic>=150; diastolic>=90"}]

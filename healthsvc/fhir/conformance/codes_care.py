@@ -65,6 +65,7 @@ CARE: tuple[CodeTable, ...] = (
         complication     | 并发症 | Complication
         emergency        | 危急 | Emergency
         not-measured     | 未测量 | Not measured
+        suspected        | 待排查 | Suspected, to be measured again
     """),
     codes("home-care", "居家医疗", "Regime of care at home", """
         home-bed            | 家庭病床 | Home bed
