@@ -69,7 +69,7 @@ class Serving:
                 courier = Courier(here.database, listener.destination, random.random, holder)
                 courier.start()
                 self._stops.append((f"courier {listener.destination.name}", courier.stop))
-            watch = Watch(here.database, notifier_for(here.settings))
+            watch = Watch(here.database, notifier_for(here.settings), here.settings.data)
             watch.start()
             self._stops.append(("watch", watch.stop))
         if Role.TIMERS in self.roles:

@@ -19,6 +19,7 @@ class Role(StrEnum):
     CENTRE_HEAD = "centre-head"
     BUREAU = "bureau"
     HOSPITAL_WINDOW = "hospital-window"
+    HOTLINE = "hotline"
     OPERATOR = "operator"
     AUDITOR = "auditor"
     SYSTEM_ADMIN = "system-admin"
@@ -34,6 +35,8 @@ class Action(StrEnum):
     PLAN = "plan"
     WINDOW = "window"
     FIGURES = "figures"
+    EMERGENCY = "emergency"
+    """Raise and work alarms, see the emergency sheet for a purpose."""
     OPERATE = "operate"
     AUDIT = "audit"
     REVIEW = "review"
@@ -50,7 +53,7 @@ class Action(StrEnum):
     """Read what names no cadre: stations, staff, code systems, the capability statement."""
 
 
-_CARE = frozenset({Action.DIRECTORY, Action.READ_CLINICAL, Action.WRITE_CLINICAL, Action.WINDOW, Action.FIGURES})
+_CARE = frozenset({Action.DIRECTORY, Action.READ_CLINICAL, Action.WRITE_CLINICAL, Action.WINDOW, Action.FIGURES, Action.EMERGENCY})
 
 PERMITS: dict[Role, frozenset[Action]] = {
     Role.DOCTOR: _CARE | {Action.PLAN},
@@ -59,6 +62,7 @@ PERMITS: dict[Role, frozenset[Action]] = {
     Role.CENTRE_HEAD: _CARE | {Action.PLAN, Action.OPERATE, Action.REVIEW, Action.EXPORT},
     Role.BUREAU: frozenset({Action.DIRECTORY, Action.FIGURES}),
     Role.HOSPITAL_WINDOW: frozenset({Action.WINDOW}),
+    Role.HOTLINE: frozenset({Action.EMERGENCY}),
     Role.OPERATOR: frozenset({Action.DIRECTORY, Action.OPERATE}),
     Role.AUDITOR: frozenset({Action.DIRECTORY, Action.AUDIT, Action.REVIEW}),
     Role.SYSTEM_ADMIN: frozenset({Action.DIRECTORY, Action.OPERATE, Action.CONFIGURE}),
@@ -88,6 +92,7 @@ ROLE_TITLES: dict[Role, str] = {
     Role.CENTRE_HEAD: "中心负责人",
     Role.BUREAU: "老干部局",
     Role.HOSPITAL_WINDOW: "医院窗口",
+    Role.HOTLINE: "一键通值守",
     Role.OPERATOR: "运行维护",
     Role.AUDITOR: "审计员",
     Role.SYSTEM_ADMIN: "系统管理员",

@@ -2,13 +2,14 @@
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
 from healthsvc.access.rules import FactorPolicy, SessionLife, held_areas
-from healthsvc.errors import NotSignedIn
+from healthsvc.errors import NotSignedIn, Unavailable
 from healthsvc.store import SYSTEM, Actor, Database, Store
 from healthsvc.store.access_tables import SessionRow, UserRow
 from healthsvc.store.stored import micros, moment
@@ -74,7 +75,8 @@ def find_session(database: Database, token: str, life: SessionLife, *, at: datet
     if row is None or not life.alive(moment(row[0]), moment(row.seen), at):
         return None
     if (at - moment(row.seen)).total_seconds() >= TOUCH_SECONDS:
-        with database.writing(SYSTEM, at=at) as store:
+        # a database that only reads now (an emergency must be worked even then) does not end a session
+        with suppress(Unavailable), database.writing(SYSTEM, at=at) as store:
             store.connection.execute(update(_SESSION).where(_SESSION.c.hash == digest(token)).values(seen=micros(at)))
     roles, areas = frozenset(row.roles.split()), held_areas(row.areas)
     return Session(

@@ -2,40 +2,49 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc import clock
+from healthsvc.access.door import Signed, StoreReading, needs, require
 from healthsvc.emergency import service
-from healthsvc.emergency.rules import Alarm
+from healthsvc.emergency.desk import Desk
+from healthsvc.emergency.journal import Call
+from healthsvc.emergency.rules import Act, Alarm
+from healthsvc.emergency.sheet import sheet
 
 router = APIRouter(prefix="/api/emergency", tags=["一键通 Emergency"])
 
 
-class Call(BaseModel):
+class Called(BaseModel):
     """Somebody calls for help: a registered device, or a person whom the operator knows."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    patient: str | None = None
-    device: str | None = None
-    device_system: str = service.DEVICE_NUMBER
+    patient: str | None = Field(None, max_length=64)
+    device: str | None = Field(None, max_length=64)
+    device_system: str = Field(service.DEVICE_NUMBER, max_length=200)
     kind: str = "help"
-    source: str = "operator"
-    text: str = ""
+    source: str = Field("operator", max_length=64)
+    text: str = Field("", max_length=1000)
     at: AwareDatetime | None = None
 
 
 class Who(BaseModel):
-    """Who acts, and when (now unless told)."""
+    """Who acts, and what there is to say."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    who: str = Field(min_length=1)
-    at: AwareDatetime | None = None
-    text: str = ""
+    who: str = Field(min_length=1, max_length=64)
+    text: str = Field("", max_length=1000)
+
+
+class Answer(Who):
+    """Whoever was called says whether they come; a message gateway posts it for them. ``who`` is the key in the log: ``family-0``."""
+
+    comes: bool
 
 
 class Closing(Who):
@@ -53,46 +62,95 @@ class Purpose(BaseModel):
     purpose: str
 
 
+def desk_of(request: Request, who: Signed) -> Desk:
+    """The desk in the name of whoever asks.
+
+    Raises:
+        Forbidden: they may not work alarms.
+    """
+    require(who, "emergency")
+    return Desk(request.app.state.database, request.app.state.settings.data, who.actor, clock.utc_now)
+
+
+DeskInUse = Annotated[Desk, Depends(desk_of)]
+
+
 @router.post("/alarms", status_code=201)
-def raise_alarm(call: Call, store: StoreWriting) -> dict[str, Any]:
-    """Take an alarm in; the first of the chain is called in the same moment."""
-    return told(service.take_in(store, call.patient, call.device, call.device_system, call.kind, call.source, call.at, call.text))
+def raise_alarm(call: Called, desk: DeskInUse, response: Response) -> dict[str, Any]:
+    """Take an alarm in; the first of the chain is called in the same moment.
+
+    202 where the database could not be written: the alarm is on disk and the chain is called from there.
+    """
+    at = clock.utc_now()
+    raised = desk.raise_alarm(
+        Call(call.kind, call.source, min(call.at or at, at), call.patient, call.device, call.device_system, call.text)
+    )
+    if not raised.stored:
+        response.status_code = 202
+    if raised.alarm is None:
+        return {"alarm": raised.id, "status": "ringing", "stored": False}
+    return told(raised.alarm) | {"stored": raised.stored}
 
 
 @router.get("/alarms")
-def alarms(store: StoreReading) -> list[dict[str, Any]]:
+def alarms(desk: DeskInUse) -> list[dict[str, Any]]:
     """All alarms that are not closed, latest first."""
-    return [told(alarm) for alarm in service.all_open(store)]
+    return [told(alarm) for alarm in desk.all_open()]
 
 
 @router.get("/alarms/{alarm}")
-def read(alarm: str, store: StoreReading) -> dict[str, Any]:
+def read(alarm: str, desk: DeskInUse) -> dict[str, Any]:
     """One alarm with its log."""
-    return told(service.read(store, alarm))
+    return told(desk.read(alarm))
 
 
 @router.post("/alarms/{alarm}/take")
-def take(alarm: str, who: Who, store: StoreWriting) -> dict[str, Any]:
-    """Somebody has it in hand."""
-    return told(service.take(store, alarm, who.who, who.at or store.at))
+def take(alarm: str, who: Who, desk: DeskInUse) -> dict[str, Any]:
+    """Somebody has it in hand; nobody else is called."""
+    return told(desk.act(alarm, Act.TAKE, who.who, who.text))
+
+
+@router.post("/alarms/{alarm}/answer")
+def answer(alarm: str, said: Answer, desk: DeskInUse) -> dict[str, Any]:
+    """Whoever was called comes, or cannot come: then the next is called at once."""
+    return told(desk.answer(alarm, said.who, comes=said.comes, text=said.text))
 
 
 @router.post("/alarms/{alarm}/hand-over")
-def hand_over(alarm: str, who: Who, store: StoreWriting) -> dict[str, Any]:
+def hand_over(alarm: str, who: Who, desk: DeskInUse) -> dict[str, Any]:
     """Somebody else has it in hand."""
-    return told(service.hand_over(store, alarm, who.who, who.at or store.at, who.text))
+    return told(desk.act(alarm, Act.HAND_OVER, who.who, who.text))
+
+
+@router.post("/alarms/{alarm}/note")
+def note(alarm: str, who: Who, desk: DeskInUse) -> dict[str, Any]:
+    """Something to be remembered, also after it is over."""
+    return told(desk.act(alarm, Act.NOTE, who.who, who.text))
 
 
 @router.post("/alarms/{alarm}/close")
-def close(alarm: str, closing: Closing, store: StoreWriting) -> dict[str, Any]:
+def close(alarm: str, closing: Closing, desk: DeskInUse) -> dict[str, Any]:
     """It is over."""
-    return told(service.close(store, alarm, closing.who, closing.outcome, closing.at or store.at))
+    return told(desk.act(alarm, Act.CLOSE, closing.who, closing.outcome))
 
 
-@router.post("/sheet")
-def sheet(asked: Purpose, store: StoreReading) -> dict[str, Any]:
+@router.get("/puzzling")
+def puzzling(desk: DeskInUse) -> list[dict[str, Any]]:
+    """Calls that were kept while the database was away and whose device turned out to be nobody's: somebody must look at them."""
+    found = desk.journal.puzzling()
+    return [{"alarm": one.alarm, "device": one.call.device, "at": _second(one.call.at)} for one in found if one.call]
+
+
+@router.post("/puzzling/{alarm}/settle", status_code=204)
+def settle(alarm: str, desk: DeskInUse) -> None:
+    """Somebody has looked at it."""
+    desk.journal.settle(alarm)
+
+
+@router.post("/sheet", dependencies=[needs("emergency")])
+def shown(asked: Purpose, store: StoreReading) -> dict[str, Any]:
     """The emergency sheet of a person; that it was shown is noted."""
-    return asdict(service.sheet(store, asked.patient, asked.purpose))
+    return asdict(sheet(store, asked.patient, asked.purpose))
 
 
 def told(alarm: Alarm) -> dict[str, Any]:

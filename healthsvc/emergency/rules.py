@@ -25,6 +25,10 @@ class EmergencyPolicy:
     rounds: int
     join_seconds: int
     outcomes: tuple[str, ...]
+    nearest_kinds: tuple[str, ...] = ()
+    """Kinds of alarm for which the nearest free doctor is looked for."""
+    nearest_minutes: float = 10
+    nearest_count: int = 1
 
 
 class Status(StrEnum):
@@ -48,6 +52,10 @@ class Act(StrEnum):
     HAND_OVER = "hand-over"
     EXHAUST = "exhaust"
     CLOSE = "close"
+    STANDBY = "standby"
+    """Somebody who is near has been found and joins the chain; ``who`` is their key, ``text`` the Practitioner and the minutes away."""
+    NOTE = "note"
+    """Something to be remembered; changes nothing."""
 
 
 TRANSITIONS: Final[dict[tuple[Status | None, Act], Status]] = {
@@ -60,6 +68,8 @@ TRANSITIONS: Final[dict[tuple[Status | None, Act], Status]] = {
     (Status.TAKEN, Act.HAND_OVER): Status.TAKEN,
     (Status.RINGING, Act.EXHAUST): Status.EXHAUSTED,
     **{(status, Act.CLOSE): Status.CLOSED for status in (Status.RINGING, Status.TAKEN, Status.EXHAUSTED)},
+    **{(status, Act.STANDBY): status for status in (Status.RINGING, Status.TAKEN, Status.EXHAUSTED)},
+    **{(status, Act.NOTE): status for status in Status},
 }
 
 
@@ -131,8 +141,12 @@ def add(alarm: Alarm, line: Line) -> Alarm:
 
 
 def groups(alarm: Alarm, callees: Sequence[Callee], policy: EmergencyPolicy) -> list[list[Callee]]:
-    """Who is called together, in order: one role after the other; in a severe alarm some roles stand in the first group too."""
-    by_role = [[callee for callee in callees if callee.role == role] for role in policy.chain]
+    """Who is called together, in order: one role after the other; in a severe alarm some roles stand in the first group too.
+
+    A role that is in the chain of the policy nowhere is called last.
+    """
+    others = [role for role in dict.fromkeys(callee.role for callee in callees) if role not in policy.chain]
+    by_role = [[callee for callee in callees if callee.role == role] for role in (*policy.chain, *others)]
     ordered = [group for group in by_role if group]
     if alarm.kind in policy.severe_kinds and ordered:
         at_once = [callee for callee in callees if callee.role in policy.severe_at_once]
@@ -175,15 +189,22 @@ def _step(alarm: Alarm, ordered: list[list[Callee]], policy: EmergencyPolicy, at
     ]
     if late:
         return late
+    called = alarm.calls(current)
+    joining = next((group for group in ordered if any(callee.key in called for callee in group) and not _all_called(group, called)), ())
+    if joining:  # whoever joins a group that is being called is called too
+        return [Line(Act.CALL, at, callee.key, current) for callee in joining if callee.key not in called]
     if _open(alarm):
         return []
-    called = alarm.calls(current)
     waiting = next((group for group in ordered if any(callee.key not in called for callee in group)), None)
     if waiting is None and current < policy.rounds and ordered:
         current, waiting, called = current + 1, ordered[0], {}
     if waiting is None:
         return [Line(Act.EXHAUST, at, text="nobody answered" if ordered else "no contact on file")]
     return [Line(Act.CALL, at, callee.key, current) for callee in waiting if callee.key not in called]
+
+
+def _all_called(group: Iterable[Callee], called: Iterable[str]) -> bool:
+    return {callee.key for callee in group} <= set(called)
 
 
 def _open(alarm: Alarm) -> dict[str, datetime]:

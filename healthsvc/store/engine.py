@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, InternalError, OperationalError
 
 from healthsvc import clock
 from healthsvc.errors import Conflict, Invalid, Unavailable
@@ -28,6 +28,8 @@ BUSY_MILLISECONDS = 30_000
 """How long one process waits for another's write on SQLite before it says Unavailable."""
 
 
+_READ_ONLY = "25006"
+"""SQLSTATE read_only_sql_transaction."""
 _SILENT: dict[str, Any] = {"hide_parameters": True}
 """An error of the database never carries the values of the statement: they are about persons, and errors reach logs."""
 
@@ -218,6 +220,10 @@ def _said_clearly() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise Conflict("somebody else wrote the same in this very moment; read it again and repeat the change") from error
+    except InternalError as error:  # PostgreSQL says so of a standby, or of a database that was set to read only
+        if getattr(error.orig, "sqlstate", "") != _READ_ONLY:
+            raise
+        raise Unavailable("the database does not answer: readonly; try again") from error
     except (OperationalError, sqlite3.OperationalError) as error:
         raise Unavailable(f"the database does not answer: {_kind(error)}; try again") from error
 

@@ -1,51 +1,61 @@
-"""The watch: every second it takes in alarms that rooms have left, calls who is due, and sends what is to be sent. Nothing is lost:
-what could not be sent stays in the outbox and is tried again; who cannot be reached is written off and the next one is called."""
+"""The watch: several times a second it takes in what the journal and the rooms have left, calls who is due, and sends what is to be sent.
+
+Nothing is lost: what could not be sent is tried again; who cannot be reached is written off and the next one is called. While the
+database cannot be written the chain goes on in the journal, and is written into the database when that comes back.
+"""
 
 import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import structlog
-from sqlalchemy import select, update
 
 from healthsvc import clock
-from healthsvc.emergency import service
-from healthsvc.emergency.resources import EMERGENCY
-from healthsvc.emergency.rules import Status
-from healthsvc.errors import NotFound, Refusal
+from healthsvc.emergency import rules, service
+from healthsvc.emergency.desk import FOLDER, overlay
+from healthsvc.emergency.journal import Journal
+from healthsvc.emergency.rules import Act, Status
+from healthsvc.errors import Conflict, NotFound, Refusal, Unavailable
 from healthsvc.fhir.json import loads
 from healthsvc.infusion.reaction import ALARM
-from healthsvc.infusion.watch import REMINDER
-from healthsvc.store import Actor, Database, Store, lease
-from healthsvc.store.outbox import OUTBOX
-from healthsvc.store.stored import micros
-from integrations.alarms.reminders import reminder
-from integrations.notify import Notice, Notifier, NotReached
+from healthsvc.store import Actor, Database, lease
+from integrations.alarms.delivery import Delivery
+from integrations.notify import Notifier
 
 log = structlog.get_logger()
 
 WATCH = Actor("system/watch", "emergency watch", frozenset({"system"}), "timer")
-TURN_SECONDS = 1.0
+TURN_SECONDS = 0.2
+RESTED_SECONDS = 0.5
+"""Whoever has just written a call into the journal is about to write it into the database; only then the watch does it."""
 LEASE = "emergency-watch"
 LEASE_LENGTH = timedelta(seconds=15)
-TRIES = 3
-"""How often one call is tried before the callee counts as not reached."""
-PAUSE = timedelta(seconds=5)
-BATCH = 50
 
 
 class Watch:
     """Runs in a thread of its own; :meth:`turn` is one look at everything."""
 
-    def __init__(self, database: Database, notifier: Notifier, now: Callable[[], datetime] = clock.utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        data: Path,
+        now: Callable[[], datetime] = clock.utc_now,
+        rested: float = RESTED_SECONDS,
+    ) -> None:
         self._database = database
-        self._notifier = notifier
         self._now = now
+        self._rested = rested
+        self._journal = Journal(data / FOLDER)
+        self._delivery = Delivery(database, self._journal, notifier, WATCH, now)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
         self._held_until: datetime | None = None
+        self._alone = ExitStack()
+        self._puzzled: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="emergency-watch", daemon=True)
 
@@ -57,21 +67,26 @@ class Watch:
         """Finish the turn that runs, then end; another process may watch at once."""
         self._stop.set()
         self._thread.join(timeout=30)
+        self._alone.close()
         if self._held_until is not None:
             with self._database.writing(WATCH, at=self._now()) as store:
                 lease.give_back(store.connection, LEASE, self._holder)
 
     def turn(self) -> int:
-        """One look; gives how many notices were sent."""
+        """One look; gives how many notices were sent from the outbox."""
+        for alarm in self._journal.waiting(self._rested):
+            self._take_up(alarm)
         self._take_in()
         with self._database.reading(WATCH, at=self._now()) as store:
-            ringing = bool(store.select("Task", code=f"{EMERGENCY}|alarm", status="requested"))
-        if ringing:
-            with self._database.writing(WATCH, at=self._now()) as store:
-                service.advance_all(store, store.at)
-        for row in self._due(REMINDER):
-            self._remind(row)
-        return sum(self._deliver(row) for row in self._due(service.CALL))
+            due = [one.id for one in service.ringing(store) if service.something_due(store, one, store.at)]
+        if due:
+            try:
+                with self._database.writing(WATCH, at=self._now()) as store:
+                    service.advance_all(store, store.at)
+            except Unavailable:
+                for alarm in due:
+                    self._go_on(alarm)
+        return self._delivery.run()
 
     def _run(self) -> None:
         while not self._stop.wait(TURN_SECONDS):
@@ -79,95 +94,72 @@ class Watch:
                 if self._leads():
                     self.turn()
             except Exception:
-                # whatever it was, the next second is another chance; an emergency line must not die
+                # whatever it was, the next turn is another chance; an emergency line must not die
                 log.exception("the emergency watch stumbled")
 
     def _leads(self) -> bool:
-        """Of many processes one watches: whoever holds the lease, renewed when a third of it is left."""
+        """Of many processes one watches: whoever holds the lease; while the database cannot be written, whoever holds the journal."""
         at = self._now()
         if self._held_until is None or self._held_until - at < LEASE_LENGTH / 3:
-            with self._database.writing(WATCH, at=at) as store:
-                held = lease.take(store.connection, LEASE, self._holder, at, LEASE_LENGTH) is not None
+            try:
+                with self._database.writing(WATCH, at=at) as store:
+                    held = lease.take(store.connection, LEASE, self._holder, at, LEASE_LENGTH) is not None
+            except Unavailable:
+                self._held_until = None
+                self._alone.close()
+                return self._alone.enter_context(self._journal.watched())
+            self._alone.close()
             self._held_until = at + LEASE_LENGTH if held else None
         return self._held_until is not None
 
-    def _due(self, kind: str) -> list[Any]:
+    def _take_up(self, alarm: str) -> None:
+        """Write into the database what the journal holds of an alarm; where that cannot be, go on from the journal."""
+        kept = self._journal.kept(alarm)
+        if kept is None:
+            return
+        try:
+            with self._database.writing(WATCH, at=self._now()) as store:
+                service.absorb(store, kept)
+        except (Unavailable, Conflict):
+            self._go_on(alarm)
+        except NotFound:
+            log.error("a call from a device that nobody has registered; see /emergency", alarm=alarm)
+            self._journal.set_aside(alarm)
+        else:
+            self._journal.take_out(kept)
+
+    def _go_on(self, alarm_id: str) -> None:
+        """What is due on an alarm, done and written down without the database."""
         with self._database.reading(WATCH, at=self._now()) as store:
-            wanted = (OUTBOX.c.state == "due") & (OUTBOX.c.kind == kind) & (OUTBOX.c.due <= micros(self._now()))
-            return list(store.connection.execute(select(OUTBOX).where(wanted).order_by(OUTBOX.c.id).limit(BATCH)))
+            alarm = overlay(store, self._journal, alarm_id)
+            if alarm is None:
+                if alarm_id not in self._puzzled:
+                    self._puzzled.add(alarm_id)
+                    log.error("nobody knows yet whose alarm this is", alarm=alarm_id)
+                return
+            callees, name = service.reachable(store, alarm), service.name_of(store, alarm.patient)
+            lines = rules.escalate(alarm, [one.callee for one in callees], service.policy_of(store), max(store.at, alarm.log[-1].at))
+        self._journal.add(alarm_id, lines)
+        for line in lines:
+            alarm = rules.add(alarm, line)
+        for line in lines:
+            if line.act is Act.CALL:
+                whom = next((one for one in callees if one.callee.key == line.who), None)
+                self._delivery.directly(alarm, line, whom, name)
+        if alarm.status is Status.RINGING:
+            self._delivery.again(alarm, callees, name)
 
     def _take_in(self) -> None:
         """Alarms that the infusion room has left."""
-        for row in self._due(ALARM):
+        for row in self._delivery.due(ALARM):
             payload = loads(row.payload)
-            with self._database.writing(WATCH, at=self._now()) as store:
-                try:
+            try:
+                with self._database.writing(WATCH, at=self._now()) as store:
                     at = min(datetime.fromisoformat(payload["at"]), store.at)
                     service.raise_alarm(store, payload["patient"], payload["kind"], f"Practitioner/{payload['by']}", at)
-                except Refusal as refusal:
-                    log.error("an alarm could not be taken in", reason=refusal.reason or refusal.issue_code)
-                    self._mark(store, row.id, "dead", refusal.reason or refusal.issue_code)
-                else:
-                    self._mark(store, row.id, "done")
-
-    def _deliver(self, row: Any) -> int:
-        """Send one call; the transaction is not held open while the notifier works."""
-        payload = loads(row.payload)
-        with self._database.reading(WATCH, at=self._now()) as store:
-            notice = _notice(store, payload, row.id)
-        if notice is None:
-            with self._database.writing(WATCH, at=self._now()) as store:
-                self._mark(store, row.id, "done", "no longer needed")
-            return 0
-        try:
-            self._notifier.send(notice)
-        except NotReached as missed:
-            self._missed(row, payload, missed)
-            return 0
-        with self._database.writing(WATCH, at=self._now()) as store:
-            self._mark(store, row.id, "done")
-        return 1
-
-    def _remind(self, row: Any) -> None:
-        """Tell one member of the staff; what does not get through is tried again, then given up (the page shows what is late anyway)."""
-        with self._database.reading(WATCH, at=self._now()) as store:
-            notice = reminder(store, loads(row.payload))
-        state, error = "done", None if notice else "no telephone or address in the staff directory"
-        if notice is not None:
-            try:
-                self._notifier.send(notice)
-            except NotReached as missed:
-                state, error = "due" if missed.again and row.attempts + 1 < TRIES else "dead", missed.why
-        with self._database.writing(WATCH, at=self._now()) as store:
-            again = {"attempts": row.attempts + 1, "due": micros(store.at + PAUSE)} if state == "due" else {}
-            store.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(state=state, error=error, **again))
-
-    def _missed(self, row: Any, payload: dict[str, Any], missed: NotReached) -> None:
-        log.warning("a call did not get through", notice=row.id, why=missed.why, attempt=row.attempts + 1)
-        with self._database.writing(WATCH, at=self._now()) as store:
-            if missed.again and row.attempts + 1 < TRIES:
-                later = micros(store.at + PAUSE)
-                store.connection.execute(
-                    update(OUTBOX).where(OUTBOX.c.id == row.id).values(attempts=row.attempts + 1, due=later, error=missed.why)
-                )
+                    self._delivery.mark_in(store, row.id, "done")
+            except Unavailable:
                 return
-            self._mark(store, row.id, "dead", missed.why)
-            service.not_reached(store, payload["alarm"], payload["who"], payload["round"], store.at, missed.why)
-
-    @staticmethod
-    def _mark(store: Store, row: int, state: str, error: str | None = None) -> None:
-        store.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row).values(state=state, error=error))
-
-
-def _notice(store: Store, payload: dict[str, Any], row: int) -> Notice | None:
-    """The notice for a call; None where the alarm is no longer ringing or the contact is no longer on file."""
-    try:
-        alarm = service.read(store, payload["alarm"])
-    except NotFound:
-        return None
-    whom = next((one for one in service.reachable(store, alarm.patient) if one.callee.key == payload["who"]), None)
-    if alarm.status is not Status.RINGING or whom is None:
-        return None
-    name = service.name_of(store, alarm.patient)
-    text = f"{name}在家按下求助键,请立即联系或前往。 {name} has called for help at home; please call or go at once."
-    return Notice(f"{alarm.id}-{payload['who']}-{payload['round']}", whom.phone, whom.callee.role, text)
+            except Refusal as refusal:
+                log.error("an alarm could not be taken in", reason=refusal.reason or refusal.issue_code)
+                self._delivery.mark(row.id, "dead", refusal.reason or refusal.issue_code)

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -12,14 +14,19 @@ from sqlalchemy import select
 
 from healthsvc import clock
 from healthsvc.emergency import service
-from healthsvc.emergency.rules import Act, Status
+from healthsvc.emergency.desk import Desk
+from healthsvc.emergency.disclosure import CONSENT
+from healthsvc.emergency.journal import Call
+from healthsvc.emergency.rules import Act, Line, Status
+from healthsvc.emergency.sheet import sheet
 from healthsvc.errors import Invalid, NotFound, RuleViolation
+from healthsvc.fhir.consent import SignedConsent, to_consent
 from healthsvc.healthfile.rules import Category, Contact, ContactRole, Person
 from healthsvc.healthfile.service import register
-from healthsvc.store import SYSTEM, Database, Store
+from healthsvc.store import SYSTEM, Actor, Database, Store
 from healthsvc.store.outbox import OUTBOX
-from integrations.alarms.intake import read_message, take_in
-from integrations.alarms.watch import TRIES, Watch
+from integrations.alarms.delivery import TRIES
+from integrations.alarms.watch import Watch
 from integrations.notify import LogNotifier, Notice, NotReached, WebhookNotifier
 
 AT = datetime(2026, 11, 22, 2, 0, 0, tzinfo=UTC)
@@ -71,12 +78,12 @@ class Phone:
         self.sent.append(notice)
 
 
-def test_the_button_reaches_the_family_and_then_the_next(database: Database) -> None:
+def test_the_button_reaches_the_family_and_then_the_next(database: Database, tmp_path: Path) -> None:
     hands, phone = Clock(), Phone()
-    watch = Watch(database, phone, hands)
+    watch = Watch(database, phone, tmp_path, hands)
     with database.writing(SYSTEM, at=AT) as store:
         person(store)
-        alarm = take_in(store, read_message(b'{"device": "0001", "kind": "help", "source": "81890"}'))
+        alarm = service.take_in(store, Call("help", "81890", AT, device="0001"))
     assert watch.turn() == 1
     assert [(one.to, one.role) for one in phone.sent] == [("13800000001", "family")]
     assert watch.turn() == 0
@@ -86,18 +93,18 @@ def test_the_button_reaches_the_family_and_then_the_next(database: Database) -> 
     assert watch.turn() == 1
     assert phone.sent[-1].to == "13800000002"
     with database.writing(SYSTEM, at=hands.at) as store:
-        assert service.take(store, alarm.id, "former-unit-0", hands.at).status is Status.TAKEN
+        assert service.act(store, alarm.id, Line(Act.TAKE, hands.at, "former-unit-0")).status is Status.TAKEN
     hands.move(600)
     assert watch.turn() == 0
     with database.writing(SYSTEM, at=hands.at) as store:
-        closed = service.close(store, alarm.id, "former-unit-0", "helped-at-home", hands.at)
+        closed = service.act(store, alarm.id, Line(Act.CLOSE, hands.at, "former-unit-0", text="helped-at-home"))
         assert [line.act for line in closed.log] == [Act.RAISE, Act.CALL, Act.NOT_REACHED, Act.CALL, Act.TAKE, Act.CLOSE]
         assert store.read("Task", alarm.id)["status"] == "completed"
 
 
-def test_a_notifier_that_is_down_loses_nothing(database: Database) -> None:
+def test_a_notifier_that_is_down_loses_nothing(database: Database, tmp_path: Path) -> None:
     hands, phone = Clock(), Phone()
-    watch = Watch(database, phone, hands)
+    watch = Watch(database, phone, tmp_path, hands)
     with database.writing(SYSTEM, at=AT) as store:
         alarm = service.raise_alarm(store, person(store), "help", "operator", AT)
     phone.broken = NotReached("webhook: 503")
@@ -120,9 +127,9 @@ def test_a_notifier_that_is_down_loses_nothing(database: Database) -> None:
     assert phone.sent[-1].to == "13800000002"
 
 
-def test_of_two_watches_one_calls(database: Database) -> None:
+def test_of_two_watches_one_calls(database: Database, tmp_path: Path) -> None:
     phone = Phone()
-    watches = [Watch(database, phone) for _ in range(2)]
+    watches = [Watch(database, phone, tmp_path) for _ in range(2)]
     for watch in watches:
         watch.start()
     try:
@@ -138,7 +145,7 @@ def test_of_two_watches_one_calls(database: Database) -> None:
     assert [one.role for one in phone.sent] == ["family"]
 
 
-def test_a_second_press_joins_the_open_alarm(database: Database) -> None:
+def test_a_second_press_joins_the_open_alarm(database: Database, tmp_path: Path) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         patient = person(store)
         first = service.raise_alarm(store, patient, "help", "81890", AT)
@@ -151,30 +158,59 @@ def test_a_second_press_joins_the_open_alarm(database: Database) -> None:
         assert b"138" not in rows[0].payload
 
 
-def test_an_alarm_from_the_bedside_is_taken_in(database: Database) -> None:
+def test_an_alarm_from_the_bedside_is_taken_in(database: Database, tmp_path: Path) -> None:
     hands, phone = Clock(), Phone()
     with database.writing(SYSTEM, at=AT) as store:
         patient = person(store)
         store.outbox("alarm", "given-1", {"patient": patient, "kind": "infusion-reaction", "at": AT.isoformat(), "by": "nu-1"})
         store.outbox("alarm", "given-2", {"patient": "nobody", "kind": "infusion-reaction", "at": AT.isoformat(), "by": "nu-1"})
-    assert Watch(database, phone, hands).turn() == 2
+    assert Watch(database, phone, tmp_path, hands).turn() == 2
     assert {one.role for one in phone.sent} == {"family", "community-doctor"}
 
 
-def test_the_sheet_is_shown_for_a_purpose_and_noted(database: Database) -> None:
+@contextmanager
+def asking(database: Database, role: str) -> Iterator[Store]:
+    """A look in the name of a role, an hour later."""
+    with database.reading(Actor(f"user/{role}", role, frozenset({role}), "page"), at=AT + timedelta(hours=1)) as store:
+        yield store
+
+
+def consent(store: Store, patient: str, withdrawn: datetime | None = None) -> None:
+    store.put(to_consent(SignedConsent("sharing", patient, CONSENT, AT - timedelta(days=9), withdrawn=withdrawn)))
+
+
+def test_the_sheet_is_shown_on_a_ground_and_noted(database: Database) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         patient = person(store)
-        with pytest.raises(RuleViolation):
-            service.sheet(store, patient, " ")
-        shown = service.sheet(store, patient, "alarm at home")
-        assert shown.address == "某路1号"
+        about = {"code": {"text": "青霉素"}, "patient": {"reference": f"Patient/{patient}"}}
+        active = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}
+        store.create({"resourceType": "AllergyIntolerance", "clinicalStatus": active, **about})
+    with asking(database, "doctor") as store:
+        with pytest.raises(RuleViolation, match="purpose"):
+            sheet(store, patient, "curiosity")
+        shown = sheet(store, patient, "alarm")
+        assert (shown.address, shown.allergies, shown.ground) == ("某路1号", ("青霉素",), "care")
         assert [one.callee.role for one in shown.contacts] == [role.value for role in ContactRole]
-        assert [(act.action, act.patient, act.purpose) for act in store.acts if act.action == "emergency-sheet"] == [
-            ("emergency-sheet", patient, "alarm at home")
-        ]
+        noted = [(act.patient, act.outcome, act.purpose) for act in store.acts if act.action == "emergency-sheet"]
+        assert noted == [(patient, "care", "alarm whole")]
+    with asking(database, "hotline") as store:
+        with pytest.raises(RuleViolation) as refused:
+            sheet(store, patient, "alarm")
+        assert refused.value.reason == "emergency-no-consent"
+    with database.writing(SYSTEM, at=AT) as store:
+        consent(store, patient)
+    with asking(database, "hotline") as store:
+        assert sheet(store, patient, "registration").ground == "consent"
+    with database.writing(SYSTEM, at=AT) as store:
+        consent(store, patient, AT)
+        service.raise_alarm(store, patient, "help", "81890", AT)
+    with asking(database, "hotline") as store:
+        shown = sheet(store, patient, "alarm")
+        assert (shown.ground, shown.extent, shown.allergies) == ("alarm", "reaching", ())
+        assert shown.phones == ("057400000000",)
 
 
-def test_the_log_is_only_added_to(database: Database) -> None:
+def test_the_log_is_only_added_to(database: Database, tmp_path: Path) -> None:
     with database.writing(SYSTEM, at=AT) as store:
         alarm = service.raise_alarm(store, person(store), "help", "81890", AT)
         task = store.read("Task", alarm.id)
@@ -188,29 +224,17 @@ def test_the_log_is_only_added_to(database: Database) -> None:
             assert refused.value.reason == reason
 
 
-@pytest.mark.parametrize(
-    ("raw", "path"),
-    [
-        (b"{}", "device"),
-        (b'{"device": "1", "patient": "2"}', "device"),
-        (b'{"device": 1}', "device"),
-        (b'{"device": "1", "colour": "red"}', "colour"),
-        (b'{"device": "1", "at": "now"}', "at"),
-        (b'{"device": "1", "at": "2026-11-22T08:00:00"}', "at"),
-    ],
-)
-def test_a_message_that_cannot_be_read_is_refused_with_its_place(raw: bytes, path: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        read_message(raw)
-    assert refused.value.issues[0].path == path
-
-
-def test_an_unknown_device_and_an_unknown_kind(database: Database) -> None:
+def test_an_unknown_device_and_an_unknown_kind(database: Database, tmp_path: Path) -> None:
+    desk = Desk(database, tmp_path, SYSTEM, lambda: AT)
+    with pytest.raises(NotFound):
+        desk.raise_alarm(Call("help", "81890", AT, device="9999"))
     with database.writing(SYSTEM, at=AT) as store:
-        with pytest.raises(NotFound):
-            take_in(store, read_message(b'{"device": "9999"}'))
+        patient = person(store)
+    for wrong in (Call("tea", "81890", AT, patient=patient), Call("help", "81890", AT), Call("help", "x", AT, patient, "0001")):
         with pytest.raises(Invalid):
-            service.raise_alarm(store, person(store), "tea", "81890", AT)
+            desk.raise_alarm(wrong)
+    assert desk.journal.waiting() == []
+    assert desk.all_open() == []
 
 
 @pytest.fixture

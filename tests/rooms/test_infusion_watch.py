@@ -1,6 +1,7 @@
 """A late look is told, then alarmed, once; a reaction brings alarm, referral and report about; overrides are confirmed and counted."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from test_infusion_room import AT, DOCTOR, START, brought, go, of_the_day, order_of, person
@@ -55,7 +56,7 @@ def running(database: Database) -> tuple[str, str]:
     return patient, task
 
 
-def test_a_late_look_is_told_once_and_then_the_chain_is_called(database: Database) -> None:
+def test_a_late_look_is_told_once_and_then_the_chain_is_called(database: Database, tmp_path: Path) -> None:
     patient, task = running(database)
     for minute, level, sent in (
         (24, Level.IN_TIME, 0),
@@ -71,7 +72,7 @@ def test_a_late_look_is_told_once_and_then_the_chain_is_called(database: Databas
             assert remind(store) == []
     box = Postbox(broken=1)
     moment = [NOW + timedelta(minutes=36, seconds=2)]
-    watch = Watch(database, box, lambda: moment[0])
+    watch = Watch(database, box, tmp_path, lambda: moment[0])
     watch.turn()
     assert [one.role for one in box.taken if one.role == "staff"] == []
     moment[0] += timedelta(seconds=6)
@@ -89,19 +90,19 @@ def test_a_late_look_is_told_once_and_then_the_chain_is_called(database: Databas
         assert one.due.at == NOW + timedelta(minutes=54)
 
 
-def test_a_reaction_without_its_alarm_raises_it_by_itself(database: Database) -> None:
+def test_a_reaction_without_its_alarm_raises_it_by_itself(database: Database, tmp_path: Path) -> None:
     patient, task = running(database)
     with database.writing(NURSE, at=NOW + timedelta(minutes=20)) as store:
         go(store, task, NOW, (Act.REACT, 20), text="寒战")
         assert remind(store) == []
     with database.writing(NURSE, at=NOW + timedelta(minutes=24)) as store:
         assert len(remind(store)) == 2
-    Watch(database, Postbox(), lambda: NOW + timedelta(minutes=24, seconds=1)).turn()
+    Watch(database, Postbox(), tmp_path, lambda: NOW + timedelta(minutes=24, seconds=1)).turn()
     with database.reading(DOCTOR, at=NOW + timedelta(minutes=25)) as store:
         assert [one.kind for one in open_alarms(store, patient)] == ["infusion-unattended"]
 
 
-def test_every_follow_on_of_a_reaction_really_happens(database: Database) -> None:
+def test_every_follow_on_of_a_reaction_really_happens(database: Database, tmp_path: Path) -> None:
     patient, task = running(database)
     with database.writing(NURSE, at=NOW + timedelta(minutes=30)) as store:
         go(store, task, NOW, (Act.REACT, 20), (Act.STOP, 20), (Act.ALARM, 21), (Act.REFER, 25), (Act.REPORT, 29), text="皮疹")
@@ -111,7 +112,7 @@ def test_every_follow_on_of_a_reaction_really_happens(database: Database) -> Non
         event = store.first("AdverseEvent", subject=f"Patient/{patient}")
         assert event is not None
         assert event["recordedDate"] == (NOW + timedelta(minutes=29)).isoformat()
-    Watch(database, Postbox(), lambda: NOW + timedelta(minutes=31)).turn()
+    Watch(database, Postbox(), tmp_path, lambda: NOW + timedelta(minutes=31)).turn()
     with database.writing(DOCTOR, at=NOW + timedelta(hours=2)) as store:
         assert [one.kind for one in open_alarms(store, patient)] == ["infusion-reaction"]
         ward = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
