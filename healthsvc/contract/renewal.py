@@ -3,9 +3,10 @@
 from datetime import date, timedelta
 
 from healthsvc.checkup.reminders import code_of, open_reminders, settle, tell
+from healthsvc.contract.found import in_force
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement, State
-from healthsvc.contract.service import expire, in_force, policy_of, renew
+from healthsvc.contract.service import expire, policy_of, renew
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
 from healthsvc.visit.resources import derived_id

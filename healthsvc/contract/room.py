@@ -5,10 +5,11 @@ from typing import Final
 from healthsvc.checkup import service as checkups
 from healthsvc.contract import cards
 from healthsvc.contract.closing import close_file_on_death, join_files, reopen_file
+from healthsvc.contract.found import others_with_pair, signed_with
 from healthsvc.contract.paper import KIND, contract_paper
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
 from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_start, check_step
-from healthsvc.contract.service import others_with_pair, policy_of, signed_with
+from healthsvc.contract.service import policy_of
 from healthsvc.documents import freeze
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource

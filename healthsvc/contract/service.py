@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from healthsvc.contract.found import predecessor_in_force, stored_contract
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_contract
 from healthsvc.contract.rules import (
     Act,
@@ -21,7 +22,7 @@ from healthsvc.contract.rules import (
     step,
     term_end,
 )
-from healthsvc.errors import NotFound, RuleViolation
+from healthsvc.errors import RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, today
@@ -107,7 +108,7 @@ def sign(
         return same
     current = active(store, patient)
     if current is not None and current.end < min(start, today(store)):
-        expire(store, _contract(store, current.id))  # its term is over, the timer has not come by yet
+        expire(store, stored_contract(store, current.id))  # its term is over, the timer has not come by yet
     both = tuple(signatures or (Signed(Side.RESIDENT, kind, store.at), Signed(Side.DOCTOR, kind, store.at)))
     agreement = draft(store, patient, doctor, nurse, start, months=months, package=package, number=number)
     return store.put(to_contract(replace(agreement, state=State.ACTIVE, signatures=both)))
@@ -120,7 +121,7 @@ def offer(store: Store, agreement: Agreement) -> Resource:
 
 def add_signature(store: Store, contract: str, signed: Signed) -> Resource:
     """One side signs; with the second signature the contract is in force."""
-    stored = _contract(store, contract)
+    stored = stored_contract(store, contract)
     agreement = to_agreement(stored)
     check_signature(signed)
     check_own_hand(signed, agreement.doctor, store.actor.id)
@@ -129,8 +130,40 @@ def add_signature(store: Store, contract: str, signed: Signed) -> Resource:
     others = tuple(one for one in agreement.signatures if _side(one) != _side(signed))
     signatures = (*others, signed)
     complete = {_side(one) for one in signatures} == {"person", "doctor"}
-    state = step(agreement.state, Act.SIGN) if complete else State.PENDING_SIGNATURE
-    return store.put(to_contract(replace(agreement, signatures=signatures, state=state), stored))
+    if not complete:
+        return store.put(to_contract(replace(agreement, signatures=signatures, state=State.PENDING_SIGNATURE), stored))
+    signed_now = replace(agreement, signatures=signatures, state=step(agreement.state, Act.SIGN))
+    predecessor = predecessor_in_force(store, agreement)
+    if predecessor is None:
+        return store.put(to_contract(signed_now, stored))
+    _close_for(store, predecessor, agreement)
+    successor = store.put(to_contract(signed_now, stored))
+    _hand_over(store, predecessor, agreement.doctor)
+    return successor
+
+
+def draft_successor(
+    store: Store, contract: str, doctor: str | None = None, nurse: str | None = None, start: date | None = None
+) -> Resource:
+    """Lay the contract that is to follow before both sides: the next term with the same doctor, or another doctor from a day on.
+
+    The present contract stays in force until both have signed; then it becomes renewed or transferred in the same transaction.
+
+    Args:
+        store: an open writing transaction.
+        contract: the contract in force.
+        doctor: ``Practitioner/x`` of another doctor; None: a renewal.
+        nurse: ``Practitioner/x`` who goes with another doctor.
+        start: first day with another doctor; today unless told. A renewal begins on the day after the present term.
+    """
+    old = must_be_active(store, contract)
+    if doctor is None or doctor == old.doctor:
+        _check_begun(store, old)
+        wanted = (old.doctor, nurse or old.nurse, old.end + timedelta(days=1))
+    else:
+        wanted = (doctor, nurse, start or today(store))
+    made = draft(store, old.person, *wanted, package=old.package or "basic", predecessor=f"Contract/{old.id}")
+    return offer(store, made)
 
 
 def active(store: Store, patient: str) -> Agreement | None:
@@ -143,7 +176,7 @@ def active(store: Store, patient: str) -> Agreement | None:
 
 def read(store: Store, contract: str) -> Agreement:
     """One contract by its id; refuses where the Contract is something else."""
-    return to_agreement(_contract(store, contract))
+    return to_agreement(stored_contract(store, contract))
 
 
 def must_be_active(store: Store, contract: str) -> Agreement:
@@ -156,7 +189,7 @@ def must_be_active(store: Store, contract: str) -> Agreement:
 
 def terminate(store: Store, contract: str, reason: EndReason, on: date) -> Resource:
     """End a contract before its term: open checkups that it asked for are called off."""
-    stored = _contract(store, contract)
+    stored = stored_contract(store, contract)
     return store.put(to_contract(end_early(to_agreement(stored), Act.TERMINATE, on, reason), stored))
 
 
@@ -164,39 +197,23 @@ def transfer(
     store: Store, contract: str, doctor: str, nurse: str | None, start: date, *, kind: SignatureKind = SignatureKind.DRAWN
 ) -> Resource:
     """Hand a person over to another doctor, in one transaction: the old contract ends, a new one is signed, open checkups go along."""
-    stored = _contract(store, contract)
+    stored = stored_contract(store, contract)
     old = to_agreement(stored)
     if old.doctor == doctor:
         raise RuleViolation("the person is already with this doctor", reason="contract-transfer-same")
     closing = end_early(old, Act.TRANSFER, start - timedelta(days=1), EndReason.CHANGED_TEAM)
     successor = _succeed(store, stored, closing, doctor, nurse, start, kind)
-    for visit in visits.open_visits(store, old.person):
-        if visit.owner == old.doctor:
-            visits.reassign(store, visit.id, doctor)
+    _hand_over(store, old, doctor)
     return successor
 
 
 def renew(store: Store, contract: str, *, months: int | None = None, kind: SignatureKind = SignatureKind.DRAWN) -> Resource:
     """Sign on for another term, from the day after the present one ends; the present contract becomes renewed."""
-    stored = _contract(store, contract)
+    stored = stored_contract(store, contract)
     old = to_agreement(stored)
-    if today(store) < old.start:
-        raise RuleViolation("a contract whose term has not begun is not renewed yet", reason="contract-renew-early")
+    _check_begun(store, old)
     closing = replace(old, state=step(old.state, Act.RENEW))
     return _succeed(store, stored, closing, old.doctor, old.nurse, old.end + timedelta(days=1), kind, months)
-
-
-def signed_with(store: Store, doctor: str) -> int:
-    """How many contracts in force a doctor has signed; counted in the database, for this is asked at every signing."""
-    return store.search("Contract", [("signer", doctor), ("status", "executed"), ("_summary", "count")]).total or 0
-
-
-def others_with_pair(store: Store, doctor: str, nurse: str, person: str) -> int:
-    """How many people other than this one a doctor and a nurse look after together."""
-    query = [("participant", doctor), ("participant", nurse), ("status", "active"), ("_summary", "count")]
-    found = store.search("CareTeam", query).total or 0
-    own = store.search("CareTeam", [*query, ("patient", f"Patient/{person}")]).total or 0
-    return found - own
 
 
 def _succeed(
@@ -217,22 +234,31 @@ def _succeed(
     return store.put(to_contract(replace(following, state=State.ACTIVE, signatures=both)))
 
 
+def _check_begun(store: Store, old: Agreement) -> None:
+    if today(store) < old.start:
+        raise RuleViolation("a contract whose term has not begun is not renewed yet", reason="contract-renew-early")
+
+
+def _close_for(store: Store, old: Agreement, following: Agreement) -> None:
+    """The present contract gives way to the one that follows."""
+    if old.doctor == following.doctor:
+        closing = replace(old, state=step(old.state, Act.RENEW))
+    else:
+        closing = end_early(old, Act.TRANSFER, following.start - timedelta(days=1), EndReason.CHANGED_TEAM)
+    store.put(to_contract(closing, stored_contract(store, old.id)))
+
+
+def _hand_over(store: Store, old: Agreement, doctor: str) -> None:
+    """Open visits of the former doctor go to the next one, also those that no contract asked for."""
+    for visit in visits.open_visits(store, old.person):
+        if visit.owner == old.doctor != doctor:
+            visits.reassign(store, visit.id, doctor)
+
+
 def expire(store: Store, contract: Resource) -> Resource:
     """The term of a contract is over."""
     agreement = to_agreement(contract)
     return store.put(to_contract(replace(agreement, state=step(agreement.state, Act.EXPIRE)), contract))
-
-
-def _contract(store: Store, contract: str) -> Resource:
-    stored = store.read("Contract", contract)
-    if not is_family_doctor(stored):
-        raise NotFound("this Contract is not a family-doctor contract")
-    return stored
-
-
-def in_force(store: Store) -> list[Resource]:
-    """All family-doctor contracts in force."""
-    return [contract for contract in store.select("Contract", status="executed") if is_family_doctor(contract)]
 
 
 def signed_already(store: Store, patient: str, doctor: str, start: date) -> Resource | None:

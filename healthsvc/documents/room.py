@@ -42,7 +42,7 @@ def _keep(old: Resource, new: Resource | None) -> None:
 def _check_seal(entry: Resource, store: Store) -> None:
     """Nobody but this installation seals; a document from elsewhere comes without our extension."""
     binary = binary_of(entry)
-    verdict = judge(store, entry, store.find("Binary", binary))
+    verdict = judge(store, entry, _binary(store, binary))
     if not verdict.intact:
         raise RuleViolation(
             f"this document is not sealed by this installation: {verdict.findings[0]}; send it without the extension document-seal",
@@ -53,6 +53,11 @@ def _check_seal(entry: Resource, store: Store) -> None:
         store.claim(_key(binary), f"DocumentReference/{entry['id']}")
     except Conflict:
         raise Conflict("these bytes belong to another frozen document", reason="document-seal") from None
+
+
+def _binary(store: Store, id: str) -> Resource | None:
+    with store.wholly():
+        return store.find("Binary", id)
 
 
 def _key(binary: str) -> str:

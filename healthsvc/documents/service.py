@@ -136,7 +136,7 @@ def frozen_of(store: Store, about: str, kind: str | None = None) -> list[Resourc
 def pdf_of(store: Store, id: str) -> tuple[bytes, Resource]:
     """The bytes of a frozen document and its entry; that it was read is noted."""
     entry = _entry(store, id)
-    content = to_bytes(store.find("Binary", binary_of(entry)))
+    content = to_bytes(_bytes_of(store, entry))
     if content is None:
         raise NotFound("the bytes of this document are not there")
     store.audit("print", f"DocumentReference/{id}", patient=str(entry["subject"]["reference"]).rpartition("/")[2])
@@ -146,7 +146,7 @@ def pdf_of(store: Store, id: str) -> tuple[bytes, Resource]:
 def verify(store: Store, id: str) -> Verdict:
     """Say whether a frozen document is still what was sealed: its bytes, its SHA-256, its seal, and what the file says of it."""
     entry = _entry(store, id)
-    return judge(store, entry, store.find("Binary", binary_of(entry)))
+    return judge(store, entry, _bytes_of(store, entry))
 
 
 def judge(store: Store, entry: Resource, binary: Resource | None) -> Verdict:
@@ -170,7 +170,7 @@ def judge(store: Store, entry: Resource, binary: Resource | None) -> Verdict:
 
 def verify_all(store: Store) -> list[Verdict]:
     """Check every frozen document of the installation."""
-    return [judge(store, one, store.find("Binary", binary_of(one))) for one in store.select("DocumentReference") if is_frozen(one)]
+    return [judge(store, one, _bytes_of(store, one)) for one in store.select("DocumentReference") if is_frozen(one)]
 
 
 def known_as(store: Store, content: bytes) -> Verdict | None:
@@ -178,6 +178,12 @@ def known_as(store: Store, content: bytes) -> Verdict | None:
     sha256 = hashlib.sha256(content).hexdigest()
     found = next((one for one in store.select("DocumentReference", identifier=f"{DOCUMENT_SHA256}|{sha256}") if is_frozen(one)), None)
     return None if found is None else verify(store, found["id"])
+
+
+def _bytes_of(store: Store, entry: Resource) -> Resource | None:
+    """The Binary of a document that may be seen; by itself a Binary belongs to nobody, so that it is only reached from here."""
+    with store.wholly():
+        return store.find("Binary", binary_of(entry))
 
 
 def _entry(store: Store, id: str) -> Resource:

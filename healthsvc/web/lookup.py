@@ -66,6 +66,15 @@ def is_of_hospital(resource: Resource) -> bool:
     return any(one.get("system") == code_system("origin") for one in resource.get("meta", {}).get("tag", ()))
 
 
+def by_role(store: Store, role: str) -> list[tuple[str, str]]:
+    """The staff who have a role (doctor, nurse) in the directory, and those of whom it names none; by name."""
+    roles: dict[str, set[str]] = {}
+    for one in store.select("PractitionerRole"):
+        held = roles.setdefault(one.get("practitioner", {}).get("reference", ""), set())
+        held |= {c.get("code", "") for concept in one.get("code", []) for c in concept.get("coding", [])}
+    return [(who, name) for who, name in staff_of(store) if not roles.get(who) or role in roles[who]]
+
+
 def allergies_of(store: Store, patient: str) -> list[str]:
     """What a person is allergic to, as written; merged files count too; an entry that says "none known" or is over does not."""
     over = {"inactive", "resolved", "refuted", "entered-in-error"}

@@ -11,6 +11,7 @@ from healthsvc.circle import service as circles
 from healthsvc.circle.words import VERDICT_NAMES
 from healthsvc.contract import delivery
 from healthsvc.contract import service as contracts
+from healthsvc.contract.cards import current_card
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.greenchannel import service as greenchannel
@@ -23,7 +24,8 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import standing
 from healthsvc.web import trends
-from healthsvc.web.lookup import Directory, allergies_of, phone_of, staff_of
+from healthsvc.web.contracts import PACKAGE_NAMES, drafts_of
+from healthsvc.web.lookup import Directory, allergies_of, by_role, phone_of
 from healthsvc.web.render import SignedPage
 from healthsvc.web.story import story
 
@@ -56,9 +58,10 @@ def card(id: str, page: SignedPage, store: StoreReading) -> Response:
     store.audit("print", f"Patient/{patient['id']}", patient=patient["id"], purpose="card")
     known, names = to_person(patient), Directory(store)
     agreement = contracts.active(store, patient["id"])
+    current = current_card(store, patient["id"]) if agreement else None
     staff = [(role, ref) for role, ref in (("责任医生", agreement.doctor), ("责任护士", agreement.nurse)) if ref] if agreement else []
     team = [(role, names.staff(reference), phone_of(store, reference)) for role, reference in staff]
-    return page.show("card.html", id=patient["id"], person=known, team=team, agreement=agreement)
+    return page.show("card.html", id=patient["id"], person=known, team=team, agreement=agreement, current=current)
 
 
 def _file(store: Store, patient: Resource) -> dict[str, Any]:
@@ -73,6 +76,8 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "doctor": names.staff(agreement.doctor if agreement else known.doctor),
         "nurse": names.staff(agreement.nurse) if agreement else "",
         "agreement": agreement,
+        "drafts": drafts_of(store, id) if agreement is None else [],
+        "packages": [(name, PACKAGE_NAMES.get(name, name)) for name in contracts.policy_of(store, on).packages],
         "fulfilment": delivery.fulfilment(store, agreement.id) if agreement else None,
         "channel": channel,
         "rights": [RIGHT_NAMES[right] for right in sorted(channel.rights)],
@@ -87,7 +92,8 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "allergies": allergies_of(store, id),
         "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
         "charts": trends.charts(observations, store.zone),
-        "staff": staff_of(store) if agreement is None else [],
+        "doctors": by_role(store, "doctor") if agreement is None else [],
+        "nurses": by_role(store, "nurse") if agreement is None else [],
         "events": story(store, id, names),
         "now": store.at,
     }

@@ -10,11 +10,12 @@ from roomserver import room_client
 from healthsvc.checkup.reminders import acknowledge, code_of, open_reminders
 from healthsvc.contract import cards, delivery, renewal, service
 from healthsvc.contract.endpoints import router
+from healthsvc.contract.found import running
 from healthsvc.contract.resources import to_agreement
 from healthsvc.contract.rules import EndReason, Side, SignatureKind, Signed, State
 from healthsvc.documents import frozen_of, verify
 from healthsvc.documents import service as documents
-from healthsvc.errors import NotFound, RuleViolation
+from healthsvc.errors import Conflict, NotFound, RuleViolation
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import register, update_demographics
@@ -295,3 +296,57 @@ def test_the_bytes_of_a_signed_contract_come_over_http(database: Database, tmp_p
         counted = client.get(f"/api/contract/{contract['id']}/fulfilment").json()
         assert set(counted) == {"items", "promised", "delivered", "due", "missing", "rate", "rate_so_far"}
         assert client.post(f"/api/contract/{contract['id']}/card").json()["status"] == "current"
+
+
+# -- the contract that follows ----------------------------------------------------------------------------------------------
+
+
+def both_sign(store: Store, contract: str) -> Resource:
+    service.add_signature(store, contract, Signed(Side.RESIDENT, SignatureKind.WET_SCAN, store.at))
+    return service.add_signature(store, contract, Signed(Side.DOCTOR, SignatureKind.WET_SCAN, store.at))
+
+
+def test_until_both_have_signed_the_next_term_the_present_one_is_in_force(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        old = service.sign(store, patient, D1, N1, ON)
+        following = service.draft_successor(store, old["id"])
+        service.add_signature(store, following["id"], Signed(Side.RESIDENT, SignatureKind.WET_SCAN, AT))
+        assert service.active(store, patient) == to_agreement(old)
+        signed = to_agreement(both_sign(store, following["id"]))
+        assert (signed.state, signed.start) == (State.ACTIVE, date(2027, 11, 22))
+        assert to_agreement(store.read("Contract", old["id"])).state is State.RENEWED
+        assert [one.id for one in running(store, ON)] == [old["id"]], "the term that runs is the one that is counted"
+        assert [one.id for one in running(store, date(2027, 11, 22))] == [signed.id]
+        assert len(visits.open_visits(store, patient)) == 8
+
+
+def test_handing_over_is_one_step_with_the_last_signature(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        old = service.sign(store, patient, D1, N1, ON)
+        extra = Visit("extra", Kind.FOLLOW_UP, patient, Window(AT, AT + timedelta(days=9)), 20, owner=D1)
+        visits.request(store, extra)
+        later = AT + timedelta(days=10)
+    with database.writing(SYSTEM, at=later) as store:
+        following = service.draft_successor(store, old["id"], D2, N2)
+        assert {one.owner for one in visits.open_visits(store, patient)} == {D1}
+        both_sign(store, following["id"])
+        ended = to_agreement(store.read("Contract", old["id"]))
+        assert (ended.state, ended.ended, ended.end_reason) == (State.TRANSFERRED, date(2026, 12, 1), EndReason.CHANGED_TEAM)
+        assert {one.owner for one in visits.open_visits(store, patient)} == {D2}
+        paper = paper_of(store, {"id": following["id"]})
+        assert verify(store, paper["id"]).intact
+
+
+def test_a_draft_that_follows_nothing_any_more_is_refused_or_stands_alone(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        old = service.sign(store, patient, D1, N1, ON)
+        first, second = (service.draft_successor(store, old["id"], D2, N2) for _ in range(2))
+        both_sign(store, first["id"])
+        with pytest.raises(Conflict) as refused, store.savepoint():
+            both_sign(store, second["id"])
+        assert refused.value.reason == "contract-second-active"
+        with pytest.raises(RuleViolation):
+            service.draft_successor(store, old["id"])

@@ -13,10 +13,24 @@ from healthsvc.access import accounts
 from healthsvc.store import SYSTEM
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
-PAGES = ("/", "/people", "/glass", "/window", "/roster", "/figures", "/operate", "/glass/review", "/users", "/audit", "/policy", "/help")
+PAGES = (
+    "/",
+    "/people",
+    "/contracts",
+    "/glass",
+    "/window",
+    "/roster",
+    "/figures",
+    "/operate",
+    "/glass/review",
+    "/users",
+    "/audit",
+    "/policy",
+    "/help",
+)
 ALLOWED = {
-    "doctor1": {"/", "/people", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
-    "coordinator1": {"/", "/people", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
+    "doctor1": {"/", "/people", "/contracts", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
+    "coordinator1": {"/", "/people", "/contracts", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
     "window1": {"/window", "/policy", "/help"},
     "operator1": {"/operate", "/policy", "/help"},
     "auditor1": {"/glass/review", "/audit", "/policy", "/help"},
@@ -230,10 +244,28 @@ def test_a_contract_and_a_green_channel_are_opened_from_the_file(client: httpx.C
     refused = client.post(f"{file}/contract", data={"doctor": "Practitioner/doctor-1", "start": "someday", "csrf": token})
     assert refused.status_code == 400
     wanted = {"doctor": "Practitioner/doctor-1", "nurse": "Practitioner/nurse-1", "start": clock.today().isoformat(), "csrf": token}
-    assert client.post(f"{file}/contract", data=wanted).status_code == 303
-    again = client.post(f"{file}/contract", data={**wanted, "doctor": "Practitioner/doctor-2"})
-    assert again.status_code == 409
-    assert "已有生效的签约" in again.text
+    first = client.post(f"{file}/contract", data=wanted)
+    second = client.post(f"{file}/contract", data={**wanted, "doctor": "Practitioner/doctor-2"})
+    assert (first.status_code, second.status_code) == (303, 303)
+    pads = client.get(first.headers["location"]).text
+    assert "甲方签字" in pads
+    assert "乙方签字" in pads
+    assert client.get(f"{first.headers['location']}/paper.pdf").content.startswith(b"%PDF")
+    empty = client.post(f"{first.headers['location']}/signature", data={"side": "resident", "csrf": token})
+    assert empty.status_code == 400
+    for side in ("resident", "doctor"):
+        for draft in (first, second):
+            paper = {"side": side, "kind": "wet-scan", "csrf": token}
+            answer = client.post(f"{draft.headers['location']}/signature", data=paper)
+            wins = side == "resident" or draft is first
+            assert answer.status_code == (303 if wins else 409)
+    assert "已有生效的签约" in answer.text
+    signed = client.get(first.headers["location"]).text
+    assert "未被改动" in signed
+    assert "履约率" in signed
+    document = re.search(r"/documents/[0-9a-f-]+\.pdf", signed)
+    assert document is not None
+    assert client.get(document[0]).content.startswith(b"%PDF")
     assert "每季上门体检" in client.get(file).text
     assert client.post(f"{file}/green-channel", data={"csrf": token}).status_code in (303, 422)
 
