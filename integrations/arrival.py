@@ -30,6 +30,8 @@ class State(StrEnum):
     DEAD = "dead"
     QUARANTINE = "quarantine"
     FORGOTTEN = "forgotten"
+    CLOSED = "closed"
+    """An operator has left it at that, with a reason."""
     REPLACED = "replaced"
     """An operator edited it; the edited one went in instead."""
 

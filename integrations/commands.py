@@ -10,9 +10,10 @@ import typer
 
 from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
 from integrations.address import Address
+from integrations.operating import commands as operating
 from integrations.roles import Role
 
-hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages.")
+hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages, see how the lines stand, put right what failed.")
 
 
 @hl7.command("send")
@@ -59,6 +60,17 @@ def check_files(
     if not report.counts()["messages"]:
         err.print("no message found in these files", markup=False)
         raise typer.Exit(1)
+
+
+hl7.command("lines")(operating.lines)
+hl7.command("letters")(operating.letters)
+hl7.command("show")(operating.show)
+hl7.command("retry")(operating.retry)
+hl7.command("close")(operating.close)
+hl7.command("edit")(operating.edit)
+hl7.command("replay")(operating.replay)
+hl7.command("unmerge")(operating.unmerge)
+hl7.command("announce")(operating.announce)
 
 
 def serve(

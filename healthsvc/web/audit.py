@@ -32,6 +32,14 @@ ACTS: Final = {
     "token-revoke": "吊销令牌",
     "green-channel": "绿色通道查询",
     "verify": "核验审计",
+    "hl7-view": "查看医院消息（遮蔽）",
+    "hl7-retry": "重试医院消息",
+    "hl7-edit": "更正医院消息",
+    "hl7-close": "关闭医院消息",
+    "hl7-replay": "重放医院消息",
+    "hl7-unmerge": "撤销医院合并",
+    "tell-hospital": "告知医院",
+    "withhold": "未获同意不发",
 }
 
 

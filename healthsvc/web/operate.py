@@ -1,165 +1,151 @@
-"""运行维护 lines, queues, dead letters and reviews, for an operator: counts, codes and places, never a person's particulars."""
+"""运行维护 lines, dead letters, reviews and outgoing messages, for an operator: counts, codes, places and masked text."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Protocol
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from healthsvc.access.door import StoreReading, StoreWriting, needs
-from healthsvc.errors import NotFound
+from healthsvc.errors import Invalid
 from healthsvc.store import Store
-from healthsvc.store.inbox_tables import InboxRow
-from healthsvc.store.stored import micros, moment
-from healthsvc.store.tables import OutboxRow
-from healthsvc.web.render import SignedPage
+from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.stored import moment
+from healthsvc.web.desk import desk_of, lines_of
+from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter(dependencies=[needs("operate")])
-_INBOX = InboxRow.__table__  # type: ignore[attr-defined]
-_OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
-_MOST: Final = 200
-_TROUBLE: Final = ("dead", "review", "quarantine")
-_RETRIED: Final = ("dead", "review", "quarantine")
+MOST: Final = 200
 STATES: Final = {
     "pending": ("待处理", "amber"), "done": ("已处理", "green"), "ignored": ("无需处理", ""), "review": ("待核对", "amber"),
     "dead": ("失败", "red"), "quarantine": ("隔离", "red"), "forgotten": ("已抹除", ""), "replaced": ("已被替代", ""),
+    "closed": ("已关闭", ""),
+    "due": ("待发送", "amber"), "refused": ("对方拒收", "red"), "withheld": ("未获同意", "amber"),
 }  # fmt: skip
-
-
-class LineStatus(Protocol):
-    """An open hospital line, as the part that listens tells it (``app.state.lines`` is a callable that gives them)."""
-
-    @property
-    def peer(self) -> str:
-        """Who is connected."""
-
-    @property
-    def messages(self) -> int:
-        """How many messages have come over it."""
-
-    @property
-    def faults(self) -> int:
-        """How often it broke the framing."""
-
-
-Lines = Callable[[], Sequence[LineStatus]]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One sender and what has become of its messages."""
-
-    name: str
-    counts: dict[str, int]
-    last: datetime
-
-    @property
-    def total(self) -> int:
-        """All messages."""
-        return sum(self.counts.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message that needs somebody."""
-
-    id: int
-    link: str
-    control_id: str
-    event: str
-    received: datetime
-    state: str
-    reason: str
-    place: str
-    remark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Outgoing work of one kind."""
-
-    kind: str
-    state: str
-    count: int
-    oldest: datetime
+Reason = Annotated[str, Form()]
 
 
 @router.get("/operate")
-def operate(page: SignedPage, request: Request, store: StoreReading) -> Response:
+def operate(page: SignedPage, request: Request, store: StoreReading, link: str = "", state: str = "") -> Response:
     """Everything an operator looks at in the morning."""
-    lines: Lines | None = getattr(request.app.state, "lines", None)
+    desk = desk_of(request)
     return page.show(
-        "operate.html", lines=None if lines is None else lines(), links=links(store), letters=letters(store), queues=queues(store),
-        states=STATES, retried=_RETRIED, most=_MOST,
+        "operate.html", lines=lines_of(request), standings=desk.standings(store), letters=desk.letters(store, MOST, link, state),
+        stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, at=store.at,
+        span=_span(page),
     )  # fmt: skip
 
 
-@router.post("/operate/{id}/again")
-def again(store: StoreWriting, id: int) -> Response:
+@router.get("/operate/messages/{id}")
+def message(page: SignedPage, request: Request, store: StoreReading, id: int) -> Response:
+    """One message that has come in, masked, and what may be done about it."""
+    return page.show("operate_message.html", one=desk_of(request).view(store, id), states=STATES)
+
+
+@router.post("/operate/messages/{id}/again")
+def again(request: Request, store: StoreWriting, id: int) -> Response:
     """Let the worker try a message again (after a profile or a file was mended)."""
-    retry(store, id)
+    desk_of(request).again(store, id)
     return RedirectResponse("/operate", status_code=303)
 
 
-def links(store: Store) -> list[Link]:
-    """Senders with their counts by state, newest message first."""
+@router.post("/operate/messages/{id}/close")
+def close(request: Request, store: StoreWriting, id: int, reason: Reason = "") -> Response:
+    """Leave a message at that, with a reason."""
+    desk_of(request).close(store, id, reason)
+    return RedirectResponse("/operate", status_code=303)
+
+
+@router.post("/operate/messages/{id}/edit")
+def edit(
+    request: Request,
+    store: StoreWriting,
+    id: int,
+    position: Annotated[list[str] | None, Form()] = None,
+    value: Annotated[list[str] | None, Form()] = None,
+    reason: Reason = "",
+) -> Response:
+    """Change values by their positions and take the edited message in."""
+    places, values = position or [], value or []
+    if len(places) != len(values):
+        raise Invalid("every position needs its value", path="value", reason="position")
+    changes = [(place, new) for place, new in zip(places, values, strict=True) if place.strip()]
+    new = desk_of(request).edit(store, id, changes, reason)
+    return RedirectResponse(f"/operate/messages/{new}", status_code=303)
+
+
+@router.post("/operate/messages/{id}/unmerge")
+def unmerge(page: SignedPage, request: Request, store: StoreWriting, id: int, reason: Reason = "") -> Response:
+    """Take back what a merge message has joined."""
+    desk_of(request).unmerge(store, id, page.who.actor.name if page.who else "", reason)
+    return RedirectResponse(f"/operate/messages/{id}", status_code=303)
+
+
+@router.post("/operate/replay")
+def replay(
+    page: SignedPage,
+    request: Request,
+    store: StoreWriting,
+    since: Annotated[str, Form()],
+    until: Annotated[str, Form()],
+    link: Annotated[str, Form()] = "",
+    patient: Annotated[str, Form()] = "",
+) -> Response:
+    """Let the messages of a line, a time or a person have their effect anew."""
+    count = desk_of(request).replay(store, link.strip(), _when(since, "since", store), _when(until, "until", store), patient.strip())
+    return page.show("operate_replayed.html", count=count)
+
+
+@router.get("/operate/sent/{id}")
+def sent(page: SignedPage, request: Request, store: StoreReading, id: int) -> Response:
+    """One message to a hospital, masked."""
+    return page.show("operate_sent.html", one=desk_of(request).sent(store, id), states=STATES)
+
+
+@router.post("/operate/sent/{id}/again")
+def send_again(request: Request, store: StoreWriting, id: int) -> Response:
+    """Send a message once more, under the same control id."""
+    desk_of(request).send_again(store, id)
+    return RedirectResponse("/operate", status_code=303)
+
+
+@router.post("/operate/sent/{id}/close")
+def send_never(request: Request, store: StoreWriting, id: int, reason: Reason = "") -> Response:
+    """Never send a message, with a reason."""
+    desk_of(request).send_never(store, id, reason)
+    return RedirectResponse("/operate", status_code=303)
+
+
+def queues(store: Store) -> list[tuple[str, str, int, datetime]]:
+    """Outgoing work that is not for hospitals and not done: kind, state, how many, since when."""
     rows = store.connection.execute(
-        select(_INBOX.c.link, _INBOX.c.state, func.count(), func.max(_INBOX.c.received)).group_by(_INBOX.c.link, _INBOX.c.state)
+        select(OUTBOX.c.kind, OUTBOX.c.state, func.count(), func.min(OUTBOX.c.created))
+        .where(OUTBOX.c.state.in_(("due", "dead")), ~OUTBOX.c.kind.startswith("hl7:"))
+        .group_by(OUTBOX.c.kind, OUTBOX.c.state)
     )
-    found: dict[str, tuple[dict[str, int], int]] = {}
-    for name, state, count, last in rows:
-        counts, newest = found.get(name, ({}, 0))
-        found[name] = ({**counts, state: count}, max(newest, last))
-    made = [Link(name or "（未识别）", counts, moment(last).astimezone(store.zone)) for name, (counts, last) in found.items()]
-    return sorted(made, key=lambda link: link.last, reverse=True)
+    return [(kind, state, count, moment(oldest).astimezone(store.zone)) for kind, state, count, oldest in rows]
 
 
-def letters(store: Store) -> list[Letter]:
-    """Messages that failed, wait for a review or are quarantined, newest first."""
-    columns: list[Any] = [
-        _INBOX.c[name] for name in ("id", "link", "control_id", "event", "received", "state", "reason", "place", "remark")
-    ]
-    rows = store.connection.execute(select(*columns).where(_INBOX.c.state.in_(_TROUBLE)).order_by(_INBOX.c.id.desc()).limit(_MOST))
-    return [
-        Letter(
-            r.id,
-            r.link,
-            r.control_id,
-            r.event,
-            moment(r.received).astimezone(store.zone),
-            r.state,
-            r.reason or "",
-            r.place or "",
-            r.remark or "",
-        )
-        for r in rows
-    ]
+def _when(text: str, what: str, store: Store) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid("a moment is written 2026-11-28T08:00", path=what, reason="moment") from None
+    return at if at.tzinfo else at.replace(tzinfo=store.zone)
 
 
-def queues(store: Store) -> list[Queue]:
-    """Outgoing work that is not done, by kind and state."""
-    rows = store.connection.execute(
-        select(_OUTBOX.c.kind, _OUTBOX.c.state, func.count(), func.min(_OUTBOX.c.created))
-        .where(_OUTBOX.c.state != "done")
-        .group_by(_OUTBOX.c.kind, _OUTBOX.c.state)
-    )
-    return [Queue(kind, state, count, moment(oldest).astimezone(store.zone)) for kind, state, count, oldest in rows]
+def _span(page: Page) -> Any:
+    """How long something has lasted, in words."""
 
+    def span(length: timedelta | None) -> str:
+        if length is None:
+            return "–"
+        minutes = max(0, int(length.total_seconds() // 60))
+        if minutes < 60:
+            return page.say("{n} 分钟", n=minutes)
+        if minutes < 48 * 60:
+            return page.say("{n} 小时", n=minutes // 60)
+        return page.say("{n} 天", n=minutes // 1440)
 
-def retry(store: Store, id: int) -> None:
-    """Put a message back into the queue.
-
-    Raises:
-        NotFound: there is no such message, or it needs no retry.
-    """
-    changed = store.connection.execute(
-        update(_INBOX)
-        .where(_INBOX.c.id == id, _INBOX.c.state.in_(_RETRIED), _INBOX.c.raw.is_not(None))
-        .values(state="pending", attempts=0, due=micros(store.at), finished=None, reason=None, place=None, remark=None)
-    )
-    if changed.rowcount == 0:
-        raise NotFound("there is no such message to try again")
-    store.audit("retry", f"inbox/{id}")
+    return span

@@ -116,6 +116,8 @@ class Profile:
     control_id: str = "required"
     """``required``: a message without MSH-10 is refused; ``optional``: it is taken, and known by its content alone."""
 
+    silence_minutes: int | None = None
+    """After so many minutes without a message the line counts as silent; 0: never; None: as the policy says."""
     send: Destination | None = None
     """Where the hospital takes messages from us; None: it takes none."""
 

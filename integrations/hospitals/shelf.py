@@ -49,6 +49,7 @@ _KEYS = _TEXT_KEYS | {
     "master",
     "infusion_routes",
     "control_id",
+    "silence_minutes",
 }
 
 _LAYOUTS = {
@@ -198,6 +199,7 @@ class _Reader:
             vip=self.table("vip", _REASONS),
             patient_type=self.table("patient_type", _REASONS),
             abnormal=self.table("abnormal", _FLAGS, fold=str.upper),
+            silence_minutes=self.silence(),
             send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),
             events=self.event_table("events"),
             answers=self.event_table("answers"),
@@ -211,6 +213,12 @@ class _Reader:
         value = self.document[key]
         if not isinstance(value, str):
             raise self.wrong(key, "must be a text in quotes")
+        return value
+
+    def silence(self) -> int | None:
+        value = self.document.get("silence_minutes")
+        if value is not None and (type(value) is not int or value < 0):
+            raise self.wrong("silence_minutes", "must be a whole number of minutes; 0 turns the alarm off")
         return value
 
     def among(self, key: str, value: object, allowed: Iterable[str]) -> str:

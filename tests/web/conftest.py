@@ -16,6 +16,8 @@ from healthsvc.config import Settings
 from healthsvc.installation import open_installation
 from healthsvc.store import Database
 from healthsvc.web import assets
+from integrations.hospitals.shelf import shelf
+from integrations.operating.desk import Desk
 
 CHROMIUM = Path("/usr/bin/chromium")
 SHOTS = Path(__file__).resolve().parents[2] / "artifacts" / "screenshots"
@@ -50,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (data / "policy" / "access.toml").write_text(NO_FACTOR, encoding="utf-8")
     installation = open_installation(settings=Settings(data=data))
     world = build(installation.database, clock.now())
-    with serving(create_app(installation)) as url:
+    with serving(create_app(installation, wiring={"desk": Desk(shelf())})) as url:
         yield Site(url, world, installation.database)
     installation.close()
 

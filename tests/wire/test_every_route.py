@@ -19,6 +19,8 @@ from healthsvc.app import create_app
 from healthsvc.installation import open_installation
 from healthsvc.rest.router import router as rest_router
 from healthsvc.store import SYSTEM
+from integrations.hospitals.shelf import shelf
+from integrations.operating.desk import Desk
 
 OPEN = {"/sign-in", "/language", "/fhir/metadata", "/start", "/api/documents/keys"}
 """Open to everybody, and without a word about a person."""
@@ -53,7 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     here = open_installation(folder)
     with here.database.writing(SYSTEM, at=clock.now()) as store:
         secrets = {role: tokens.issue_token(store, role, "test", 2) for role in ("hospital-window", "coordinator")}
-    with serving(create_app(here)) as base:
+    with serving(create_app(here, wiring={"desk": Desk(shelf())})) as base:
         yield base, folder, secrets
     here.close()
 

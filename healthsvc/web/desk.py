@@ -1,0 +1,99 @@
+"""What the pages ask of the hospital side, which they may not import: the lines, the messages, and what may be done about them."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from fastapi import Request
+
+from healthsvc.errors import Unavailable
+from healthsvc.store import Store
+
+
+class LineStatus(Protocol):
+    """An open hospital line, as the part that listens tells it (``app.state.lines`` is a callable that gives them)."""
+
+    @property
+    def peer(self) -> str:
+        """Who is connected."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages have come over it."""
+
+    @property
+    def faults(self) -> int:
+        """How often it broke the framing."""
+
+
+Lines = Callable[[], Sequence[LineStatus]]
+
+
+class Standing(Protocol):
+    """One link with its figures."""
+
+    @property
+    def name(self) -> str:
+        """Name of the link profile."""
+
+    @property
+    def limit(self) -> timedelta:
+        """After how long it counts as silent."""
+
+
+class Desk(Protocol):
+    """The operator's desk (``app.state.desk``)."""
+
+    def standings(self, store: Store) -> Sequence[Standing]:
+        """How each line stands."""
+
+    def letters(self, store: Store, most: int, link: str = "", state: str = "") -> Sequence[object]:
+        """Messages that need somebody."""
+
+    def view(self, store: Store, id: int) -> object:
+        """One message, masked."""
+
+    def again(self, store: Store, id: int) -> None:
+        """Try it again."""
+
+    def close(self, store: Store, id: int, reason: str) -> None:
+        """Leave it at that."""
+
+    def edit(self, store: Store, id: int, changes: Sequence[tuple[str, str]], reason: str) -> int:
+        """Change values by position and take the edited one in; gives its number."""
+
+    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> int:
+        """Let messages have their effect anew; gives how many."""
+
+    def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
+        """Take back what a merge message has joined."""
+
+    def stuck(self, store: Store, most: int, link: str = "") -> Sequence[object]:
+        """Outgoing messages that need somebody."""
+
+    def sent(self, store: Store, id: int) -> object:
+        """One outgoing message, masked."""
+
+    def send_again(self, store: Store, id: int) -> None:
+        """Send it once more."""
+
+    def send_never(self, store: Store, id: int, reason: str) -> None:
+        """Never send it."""
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of this process.
+
+    Raises:
+        Unavailable: the application was started without the hospital side.
+    """
+    desk: Desk | None = getattr(request.app.state, "desk", None)
+    if desk is None:
+        raise Unavailable("the hospital side does not run in this process; start it with healthsvc serve", reason="no-hospital-side")
+    return desk
+
+
+def lines_of(request: Request) -> Sequence[LineStatus] | None:
+    """The lines that are open in this process; None where it does not listen."""
+    lines: Lines | None = getattr(request.app.state, "lines", None)
+    return None if lines is None else lines()

@@ -1,0 +1,69 @@
+"""A message as an operator may see it: its build, its codes and kinds; every value of a person by its shape only (某, x, 9)."""
+
+import re
+import unicodedata
+
+from integrations.hl7v2.er7 import Message, Segment
+
+_CLEAR = {
+    "MSH": frozenset(range(1, 22)) - {8},
+    "BHS": frozenset(range(1, 13)) - {8},
+    "EVN": frozenset({1, 2, 3, 4, 6}),
+    "MSA": frozenset({1, 2, 5}),
+    "ERR": frozenset({1, 2, 3, 4, 5}),
+    "QAK": frozenset({1, 2, 4, 5, 6}),
+    "PV1": frozenset({1, 2, 4}),
+    "OBX": frozenset({1, 2, 4, 11}),
+    "OBR": frozenset({1, 25}),
+    "SCH": frozenset({25}),
+    "RF1": frozenset({1}),
+    "PRD": frozenset({1}),
+    "NTE": frozenset({1, 2}),
+}
+"""Fields that say what kind of message this is, and nothing of the person."""
+_KINDS = {("PID", 2), ("PID", 3), ("PID", 4), ("PID", 18), ("MRG", 1), ("MRG", 4), ("PV1", 19)}
+"""Numbers: components 4 and 5 (who gave it, of what kind) stay readable, since the profile's map goes by them."""
+_CUT = re.compile(r"(\\[A-Z0-9.]*\\)")
+LONGEST = 200
+
+
+def masked(message: Message) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Segments in order: name, and the fields that carry something as (position, what may be shown)."""
+    return [(one.name, _fields(one, message)) for one in message.segments if one.raw.strip()]
+
+
+def shape(value: str) -> str:
+    """A value by its shape: every Han character 某, every other letter x, every digit 9; the rest as it is."""
+    if len(value) > LONGEST:
+        return f"{shape(value[:LONGEST])}…（{len(value)}）"
+    return "".join(
+        _CUT.sub(lambda escape: escape[0], piece) if _CUT.fullmatch(piece) else "".join(map(_sign, piece)) for piece in _CUT.split(value)
+    )
+
+
+def _sign(character: str) -> str:
+    kind = unicodedata.category(character)
+    return "9" if kind[0] == "N" else "某" if kind == "Lo" else "x" if kind[0] in "LM" else character
+
+
+def _fields(segment: Segment, message: Message) -> list[tuple[int, str]]:
+    clear = _CLEAR.get(segment.name, frozenset())
+    shown = []
+    for position, raw in enumerate(segment.fields):
+        if position == 0 or not raw:
+            continue
+        if position in clear:
+            shown.append((position, raw if len(raw) <= LONGEST else raw[:LONGEST] + "…"))
+        elif (segment.name, position) in _KINDS and message.cut.component:
+            shown.append((position, _numbers(raw, message.cut.repetition, message.cut.component)))
+        else:
+            shown.append((position, raw if raw == '""' else shape(raw)))
+    return shown
+
+
+def _numbers(raw: str, repetition: str, component: str) -> str:
+    repeated = raw.split(repetition) if repetition else [raw]
+    return (repetition or "").join(
+        component.join(part if place in (3, 4) and len(part) <= 20 else shape(part) for place, part in enumerate(one.split(component)))
+        for one in repeated
+    )

@@ -1,0 +1,188 @@
+"""The operator's tools on the command line: the same as on the page 运行维护, with exit codes for a watchdog."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from healthsvc.commands.actor import COMMAND
+from healthsvc.commands.shape import Data, Json, installation, out, show_json, table
+from healthsvc.errors import Invalid
+
+if TYPE_CHECKING:
+    from healthsvc.store import Store
+    from integrations.operating.desk import Desk
+
+Why = Annotated[str, typer.Option("--reason", help="Why, without naming the person; goes into the audit")]
+Outgoing = Annotated[bool, typer.Option("--out", help="A message to a hospital, not one that came in")]
+MOST = 1000
+
+
+@contextmanager
+def at_desk(data: Any, *, writing: bool = False) -> "Iterator[tuple[Store, Desk]]":
+    """The desk of an installation in one transaction."""
+    from healthsvc import clock
+    from integrations.hospitals.shelf import shelf
+    from integrations.operating.desk import Desk
+
+    with installation(data) as here:
+        opened = here.database.writing if writing else here.database.reading
+        with opened(COMMAND, at=clock.now(clock.zone(here.database.zone))) as store:
+            yield store, Desk(shelf(here.settings.data / "hospitals"))
+
+
+def lines(data: Data = None, json: Json = False) -> None:
+    """How each line stands, in and out. Exit code 1 where one is silent, or a message needs somebody."""
+    with at_desk(data) as (store, desk):
+        found = desk.standings(store)
+        at = store.at
+    if json:
+        show_json([_plain(asdict(one)) | {"silence_seconds": _seconds(one.silence(at))} for one in found])
+    else:
+        columns = ("line", "last message", "silence", "received", "pending", "oldest", "needs somebody", "to send", "oldest", "said")
+        rows = [
+            (
+                f"{one.name or '-'}{' SILENT' if one.silent else ''}", _time(one.last), _span(one.silence(at)), one.total,
+                one.counts.get("pending", 0), _span(at - one.oldest if one.oldest else None), one.trouble, one.out_waiting,
+                _span(at - one.out_oldest if one.out_oldest else None), one.out_last,
+            )
+            for one in found
+        ]  # fmt: skip
+        table(columns, rows)
+    if any(one.silent or one.trouble for one in found):
+        raise typer.Exit(1)
+
+
+def letters(
+    data: Data = None,
+    link: Annotated[str, typer.Option("--link", help="Of this line only")] = "",
+    state: Annotated[str, typer.Option("--state", help="dead, review or quarantine only")] = "",
+    outgoing: Outgoing = False,
+    json: Json = False,
+) -> None:
+    """The dead letters and the review list, with reason and field; with --out what hospitals did not get."""
+    with at_desk(data) as (store, desk):
+        found: list[Any] = list(desk.stuck(store, MOST, link) if outgoing else desk.letters(store, MOST, link, state))
+    if json:
+        show_json([_plain(asdict(one)) for one in found])
+    elif outgoing:
+        table(
+            ("id", "made", "line", "event", "state", "said"), [(o.id, _time(o.created), o.link, o.event, o.state, o.error) for o in found]
+        )
+    else:
+        rows = [(o.id, _time(o.received), o.link, o.event, o.control_id, o.state, f"{o.reason} {o.place}".strip(), o.remark) for o in found]
+        table(("id", "received", "line", "event", "control id", "state", "reason", "remark"), rows)
+
+
+def show(id: Annotated[int, typer.Argument(help="Number of the message")], data: Data = None, outgoing: Outgoing = False) -> None:
+    """One message, masked: its build, codes and kinds; values by their shape only. That it was looked at is noted."""
+    with at_desk(data) as (store, desk):
+        one: Any = desk.sent(store, id) if outgoing else desk.view(store, id)
+    said = one.error if outgoing else f"{one.reason} {one.place} {one.remark}"
+    out.print(f"{one.id}  {one.link}  {one.event}  {one.state}  {said}".rstrip(), markup=False)
+    for name, fields in one.segments:
+        out.print(f"{name}  " + "  ".join(f"{position}={shown}" for position, shown in fields), markup=False)
+
+
+def retry(id: Annotated[int, typer.Argument()], data: Data = None, outgoing: Outgoing = False) -> None:
+    """Try a message again, after a profile or a file was mended; with --out send it once more."""
+    with at_desk(data, writing=True) as (store, desk):
+        (desk.send_again if outgoing else desk.again)(store, id)
+    out.print(f"message {id} is queued again", markup=False)
+
+
+def close(id: Annotated[int, typer.Argument()], reason: Why, data: Data = None, outgoing: Outgoing = False) -> None:
+    """Leave a message at that; with --out never send it."""
+    with at_desk(data, writing=True) as (store, desk):
+        (desk.send_never if outgoing else desk.close)(store, id, reason)
+    out.print(f"message {id} is closed", markup=False)
+
+
+def edit(
+    id: Annotated[int, typer.Argument()],
+    changes: Annotated[list[str], typer.Option("--set", help="POSITION=VALUE, such as PID-8=M, PID-3(2).5=IDCard, OBX[3]-5=6.1")],
+    reason: Why,
+    data: Data = None,
+) -> None:
+    """Change values by their HL7 positions and take the edited message in; the original is kept as replaced."""
+    pairs = [(position, value) for position, equals, value in (one.partition("=") for one in changes) if equals]
+    if len(pairs) != len(changes):
+        raise Invalid("write --set POSITION=VALUE, for example --set PID-8=M", path="--set", reason="position")
+    with at_desk(data, writing=True) as (store, desk):
+        new = desk.edit(store, id, pairs, reason)
+    out.print(f"message {id} is replaced by message {new}, which is queued", markup=False)
+
+
+def replay(
+    data: Data = None,
+    since: Annotated[str, typer.Option("--since", help="From when, 2026-11-28T08:00")] = "",
+    until: Annotated[str, typer.Option("--until", help="To when; default now")] = "",
+    link: Annotated[str, typer.Option("--link", help="Of this line only")] = "",
+    patient: Annotated[str, typer.Option("--patient", help="About this file only (Patient id)")] = "",
+) -> None:
+    """Let messages of a line, a time or a person have their effect anew, in their old order. What is right stays as it is."""
+    if not since:
+        raise Invalid("say from when: --since 2026-11-28T08:00", path="--since", reason="moment")
+    with at_desk(data, writing=True) as (store, desk):
+        count = desk.replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
+    out.print(f"{count} messages are queued again", markup=False)
+
+
+def unmerge(
+    id: Annotated[int, typer.Argument(help="Number of the merge message")],
+    reason: Why,
+    by: Annotated[str, typer.Option("--by", help="Name of whoever decides it")],
+    data: Data = None,
+) -> None:
+    """Take back what a merge message (A40, A34, A18) has joined."""
+    with at_desk(data, writing=True) as (store, desk):
+        parted = desk.unmerge(store, id, by, reason)
+    out.print(f"files in force again: {' '.join(parted)}", markup=False)
+
+
+def announce(
+    link: Annotated[str, typer.Argument(help="Name of the link profile")],
+    data: Data = None,
+    topic: Annotated[str, typer.Option("--topic", help="person, referral or booking")] = "person",
+) -> None:
+    """Tell a hospital what is on file already: a new hospital hears only of what is written after it was added."""
+    from healthsvc import clock
+    from integrations.herald.announce import announce as tell
+    from integrations.hospitals.shelf import shelf
+
+    with installation(data) as here:
+        count = tell(here.database, shelf(here.settings.data / "hospitals"), link, topic, clock.now(clock.zone(here.database.zone)))
+    out.print(f"{count} messages are queued for {link}", markup=False)
+
+
+def _moment(text: str, zone: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid("a moment is written 2026-11-28T08:00", path=text[:20], reason="moment") from None
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def _time(at: datetime | None) -> str:
+    return at.strftime("%m-%d %H:%M") if at else "-"
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else int(span.total_seconds())
+
+
+def _span(span: timedelta | None) -> str:
+    if span is None:
+        return "-"
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} d"
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else _seconds(value) if isinstance(value, timedelta) else value
+        for key, value in values.items()
+    }

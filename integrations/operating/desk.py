@@ -1,0 +1,66 @@
+"""The operator's desk: everything that pages and commands may do about the lines, for the link profiles in force."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from healthsvc.store import Store
+from integrations.hospitals.shelf import Shelf
+from integrations.operating import inbox_desk, outbox_desk
+from integrations.operating.inbox_desk import Letter, MessageView
+from integrations.operating.lines import LineStanding, standings
+from integrations.operating.outbox_desk import SentView
+
+
+class Desk:
+    """Given to the application at its start, since pages may not import the hospital side."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+
+    def standings(self, store: Store) -> Sequence[LineStanding]:
+        """How each line stands."""
+        return standings(store, self.shelf)
+
+    def letters(self, store: Store, most: int, link: str = "", state: str = "") -> Sequence[Letter]:
+        """Messages that failed, wait for a review or are quarantined."""
+        return inbox_desk.letters(store, most, link, state)
+
+    def view(self, store: Store, id: int) -> MessageView:
+        """One message, masked."""
+        return inbox_desk.view(store, self.shelf, id)
+
+    def again(self, store: Store, id: int) -> None:
+        """Try it again."""
+        inbox_desk.again(store, id)
+
+    def close(self, store: Store, id: int, reason: str) -> None:
+        """Leave it at that."""
+        inbox_desk.close(store, id, reason)
+
+    def edit(self, store: Store, id: int, changes: Sequence[tuple[str, str]], reason: str) -> int:
+        """Change values by position and take the edited one in; gives its number."""
+        return inbox_desk.edit(store, self.shelf, id, changes, reason)
+
+    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> int:
+        """Let messages have their effect anew."""
+        return inbox_desk.replay(store, self.shelf, link=link, since=since, until=until, patient=patient)
+
+    def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
+        """Take back what a merge message has joined."""
+        return inbox_desk.unmerge(store, id, by, reason)
+
+    def stuck(self, store: Store, most: int, link: str = "") -> Sequence[SentView]:
+        """Outgoing messages that were refused, withheld or given up."""
+        return outbox_desk.stuck(store, most, link)
+
+    def sent(self, store: Store, id: int) -> SentView:
+        """One outgoing message, masked."""
+        return outbox_desk.view(store, id)
+
+    def send_again(self, store: Store, id: int) -> None:
+        """Send it once more."""
+        outbox_desk.again(store, id)
+
+    def send_never(self, store: Store, id: int, reason: str) -> None:
+        """Never send it."""
+        outbox_desk.close(store, id, reason)

@@ -1,0 +1,266 @@
+"""Messages that have come in and need somebody: try again, edit, close, replay, take a merge back. All of it is audited."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select, update
+
+from healthsvc.errors import Conflict, Invalid, NotFound, Refusal
+from healthsvc.healthfile import merging
+from healthsvc.healthfile.resources import links
+from healthsvc.healthfile.service import follow, replaced
+from healthsvc.store import Store
+from healthsvc.store.stored import micros, moment
+from integrations.arrival import State, receive
+from integrations.hl7v2.charset import decode
+from integrations.hl7v2.editing import edit as edit_text
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.masking import masked
+from integrations.hospitals.shelf import Shelf
+from integrations.keep import INBOX, put
+from integrations.lanes import keys
+from integrations.worker import lane_keys, profile_of, read
+
+TROUBLE: Final = (State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
+_REPLAYED: Final = (*TROUBLE, State.DONE.value, State.IGNORED.value, State.CLOSED.value)
+REASON_LONGEST: Final = 200
+MOST_REPLAYED: Final = 20_000
+"""Most messages that one replay looks at; a longer time is replayed in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message as an operator sees it."""
+
+    id: int
+    link: str
+    event: str
+    control_id: str
+    received: datetime
+    peer: str
+    code: str
+    state: str
+    reason: str
+    place: str
+    remark: str
+    attempts: int
+    made: tuple[str, ...]
+    segments: tuple[tuple[str, tuple[tuple[int, str], ...]], ...]
+    """Segment name and its fields as (position, masked)."""
+    size: int
+    open: bool
+    """Whether it can be tried again, edited or closed."""
+    merge: bool
+    """Whether it has joined two files, which can be taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that needs somebody, as one line of a list."""
+
+    id: int
+    link: str
+    control_id: str
+    event: str
+    received: datetime
+    state: str
+    reason: str
+    place: str
+    remark: str
+
+
+def letters(store: Store, most: int, link: str = "", state: str = "") -> list[Letter]:
+    """Messages that failed, wait for a review or are quarantined, newest first."""
+    columns: list[Any] = [INBOX.c[name] for name in ("id", "link", "control_id", "event", "received", "state", "reason", "place", "remark")]
+    wanted = INBOX.c.state.in_([state] if state in TROUBLE else TROUBLE)
+    if link:
+        wanted &= INBOX.c.link == link
+    rows = store.connection.execute(select(*columns).where(wanted).order_by(INBOX.c.id.desc()).limit(most))
+    return [
+        Letter(r.id, r.link, r.control_id, r.event, moment(r.received).astimezone(store.zone), r.state, *(r[at] or "" for at in (6, 7, 8)))
+        for r in rows
+    ]
+
+
+def view(store: Store, shelf: Shelf, id: int) -> MessageView:
+    """One message, masked; that it was looked at is noted in the audit."""
+    row = _row(store, id)
+    store.audit("hl7-view", f"inbox/{id}")
+    made = tuple((row.made or "").split())
+    return MessageView(
+        id=id,
+        link=row.link,
+        event=row.event,
+        control_id=row.control_id,
+        received=moment(row.received).astimezone(store.zone),
+        peer=row.peer,
+        code=row.code,
+        state=row.state,
+        reason=row.reason or "",
+        place=row.place or "",
+        remark=row.remark or "",
+        attempts=row.attempts,
+        made=tuple(one for one in made if not one.startswith("Patient/")),
+        segments=_masked(row, shelf),
+        size=len(row.raw or b""),
+        open=row.state in TROUBLE and row.raw is not None,
+        merge=bool(_joined(store, made)),
+    )
+
+
+def again(store: Store, id: int) -> None:
+    """Put a message back into the queue, after a profile or a file was mended.
+
+    Raises:
+        NotFound: there is no such message, or it needs no retry.
+    """
+    if not _queue_again(store, INBOX.c.id == id, TROUBLE):
+        raise NotFound("there is no such message to try again")
+    store.audit("hl7-retry", f"inbox/{id}")
+
+
+def close(store: Store, id: int, reason: str) -> None:
+    """Leave a message at that: nothing more is to be done about it. The message itself is kept.
+
+    Raises:
+        Invalid: no reason is given. NotFound: there is no such message, or it waits for nobody.
+    """
+    told = reason_of(reason)
+    values = {"state": State.CLOSED.value, "finished": micros(store.at)}
+    done = store.connection.execute(update(INBOX).where(INBOX.c.id == id, INBOX.c.state.in_(TROUBLE)).values(**values))
+    if done.rowcount == 0:
+        raise NotFound("there is no such message to close")
+    store.audit("hl7-close", f"inbox/{id}", purpose=told)
+
+
+def edit(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str]], reason: str) -> int:
+    """Change values of a message by their positions and take the edited one in; the original is kept as replaced. Gives the new number.
+
+    Raises:
+        Invalid: no reason, no change, or a position that is none. Conflict: the edited message would not be taken either.
+    """
+    told, row = reason_of(reason), _row(store, id)
+    if row.state not in TROUBLE or row.raw is None:
+        raise NotFound("there is no such message to edit")
+    if not changes:
+        raise Invalid("name at least one position and its value", path="position", reason="position")
+    profile = profile_of(row, shelf)
+    decoded = decode(bytes(row.raw), profile.charset or None, profile.charset_unlabelled or None)
+    raw = decoded.encode(edit_text(Message(decoded.text, decoded.codec), changes))
+    if raw == bytes(row.raw):
+        raise Invalid("the message already has these values", path="position", reason="unchanged")
+    arrival = receive(raw, shelf, listen=row.listen, peer=row.peer, at=store.at.astimezone(store.zone), number=f"E{id}")
+    if arrival.state is not State.PENDING:
+        raise Conflict(f"the edited message would not be taken: {arrival.remark or arrival.reason}", path=arrival.place or "MSH")
+    arrival.remark = f"edited from message {id}: {', '.join(position for position, _ in changes)}"
+    put(store.connection, [arrival])
+    wanted = (INBOX.c.link == arrival.link) & (INBOX.c.control_id == arrival.control_id) & (INBOX.c.hash == arrival.hash)
+    new = int(store.connection.execute(select(INBOX.c.id).where(wanted)).scalar_one())
+    values = {"state": State.REPLACED.value, "finished": micros(store.at), "remark": f"replaced by message {new}"}
+    store.connection.execute(update(INBOX).where(INBOX.c.id == id).values(**values))
+    store.audit("hl7-edit", f"inbox/{id}", purpose=told)
+    return new
+
+
+def replay(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until: datetime, patient: str = "") -> int:
+    """Let messages of a line, a time or a person have their effect anew, in their old order; gives how many.
+
+    Telling the same again changes nothing, so what was right stays; what was lost or mended comes in.
+
+    Raises:
+        Invalid: the time is longer than one replay can take.
+    """
+    wanted = (INBOX.c.received >= micros(since)) & (INBOX.c.received < micros(until)) & INBOX.c.state.in_(_REPLAYED)
+    if link:
+        wanted &= INBOX.c.link == link
+    which = select(INBOX.c.id, INBOX.c.link).where(wanted, INBOX.c.raw.is_not(None)).order_by(INBOX.c.id).limit(MOST_REPLAYED + 1)
+    rows = list(store.connection.execute(which))
+    if len(rows) > MOST_REPLAYED:
+        raise Invalid(f"more than {MOST_REPLAYED} messages; replay a shorter time or one line", path="since", reason="too-many")
+    if patient:
+        mine = _keys_of(store, patient)
+        rows = [row for row in rows if not mine.isdisjoint(lane_keys(_raw(store, row.id), profile_of(row, shelf)))]
+    chosen = [row.id for row in rows]
+    for start in range(0, len(chosen), 500):
+        _queue_again(store, INBOX.c.id.in_(chosen[start : start + 500]), _REPLAYED)
+    store.audit("hl7-replay", f"inbox of {link or 'all lines'}, {len(chosen)} messages", patient=patient or None)
+    return len(chosen)
+
+
+def unmerge(store: Store, id: int, by: str, reason: str) -> tuple[str, ...]:
+    """Take back what a merge message has joined; gives the Patient ids that are in force again.
+
+    Raises:
+        Invalid: no reason. NotFound: the message has joined nothing that is still joined.
+    """
+    told, row = reason_of(reason), _row(store, id)
+    joined = _joined(store, (row.made or "").split())
+    if not joined:
+        raise NotFound("this message has joined no files, or that was taken back already")
+    for patient in joined:
+        merging.unmerge(store, patient, by=by, reason=told)
+        store.audit("hl7-unmerge", f"inbox/{id}", patient=patient, purpose=told)
+    return joined
+
+
+def reason_of(text: str) -> str:
+    """The reason that somebody gives, in one line; it goes into the audit, so it must not name the person."""
+    told = " ".join(text.split())[:REASON_LONGEST]
+    if not told:
+        raise Invalid("say why, without naming the person", path="reason", reason="reason-missing")
+    return told
+
+
+def _queue_again(store: Store, which: Any, states: Sequence[str]) -> int:
+    values = {
+        "state": State.PENDING.value,
+        "attempts": 0,
+        "due": micros(store.at),
+        "finished": None,
+        "reason": None,
+        "place": None,
+        "remark": None,
+    }
+    where = (which, INBOX.c.state.in_(states), INBOX.c.raw.is_not(None))
+    return int(store.connection.execute(update(INBOX).where(*where).values(**values)).rowcount)
+
+
+def _joined(store: Store, made: Sequence[str]) -> tuple[str, ...]:
+    files = [one.partition("/")[2] for one in made if one.startswith("Patient/")]
+    return tuple(one for one in files if (file := store.find("Patient", one)) is not None and links(file, "replaced-by"))
+
+
+def _keys_of(store: Store, patient: str) -> frozenset[str]:
+    survivor = follow(store, patient)["id"]
+    numbers = [
+        (str(number.get("system", "")), str(number.get("value", "")))
+        for one in (survivor, *replaced(store, survivor))
+        for number in (store.find("Patient", one) or {}).get("identifier", [])
+    ]
+    return keys("", numbers)
+
+
+def _masked(row: Any, shelf: Shelf) -> tuple[tuple[str, tuple[tuple[int, str], ...]], ...]:
+    if row.raw is None:
+        return ()
+    try:
+        message, _ = read(bytes(row.raw), profile_of(row, shelf))
+    except Refusal:
+        try:  # quarantined for its characters: its build can be shown all the same
+            message = Message(bytes(row.raw).decode("latin-1"))
+        except Refusal:
+            return ()
+    return tuple((name, tuple(fields)) for name, fields in masked(message))
+
+
+def _raw(store: Store, id: int) -> bytes:
+    return bytes(store.connection.execute(select(INBOX.c.raw).where(INBOX.c.id == id)).scalar_one())
+
+
+def _row(store: Store, id: int) -> Any:
+    row = store.connection.execute(select(INBOX).where(INBOX.c.id == id)).first()
+    if row is None:
+        raise NotFound("there is no such message")
+    return row

@@ -1,0 +1,178 @@
+"""The operator's tools on real messages: seen masked, mended by position, replayed, closed, a merge taken back; all of it audited."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hospital import AT, Hospital, cadre, segment
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from healthsvc import clock
+from healthsvc.errors import Conflict, Invalid, NotFound
+from healthsvc.healthfile.resources import links
+from healthsvc.installation import open_installation
+from healthsvc.main import cli
+from healthsvc.store import Actor, Database, Store
+from healthsvc.store.audit import AUDIT
+from integrations.hospitals.shelf import Shelf, load, read
+from integrations.operating.desk import Desk
+from integrations.operating.lines import standings
+from integrations.outbox import send_later
+
+OPERATOR = Actor("user/op", "测试运维", frozenset({"operator"}), "page")
+
+
+@pytest.fixture
+def hospital(database: Database) -> Iterator[Hospital]:
+    there = Hospital(database)
+    yield there
+    there.inbox.stop()
+
+
+@pytest.fixture
+def desk(hospital: Hospital) -> Desk:
+    return Desk(hospital.inbox.shelf)
+
+
+def do(database: Database, act: Callable[[Store], Any]) -> Any:
+    with database.writing(OPERATOR, at=clock.now()) as store:
+        return act(store)
+
+
+def audited(database: Database) -> list[tuple[str, str]]:
+    with database.reading(OPERATOR, at=AT) as store:
+        rows = store.connection.execute(select(AUDIT.c.action, AUDIT.c.subject).where(AUDIT.c.actor == "user/op").order_by(AUDIT.c.seq))
+        return [(row.action, row.subject) for row in rows if row.action.startswith("hl7-")]
+
+
+def test_a_message_that_failed_is_seen_masked_mended_by_position_and_taken_in(hospital: Hospital, desk: Desk) -> None:
+    database = hospital.database
+    patient, _ = cadre(database)
+    assert hospital.says("ADT^A01", "C1", segment("PV1", _2="I", _19="V1"), birth="19300101") == "AA"
+    hospital.says("ADT^A08", "C1", segment("PV1", _2="I", _19="V1"), citizen="330299193001019990", name="测试丙", birth="19410203")
+    [letter] = do(database, lambda store: desk.letters(store, 10))
+    assert (letter.state, letter.place) in {("review", "PID-3"), ("review", "PID-5"), ("dead", "PID-3")}
+    seen = do(database, lambda store: desk.view(store, letter.id))
+    text = str(seen)
+    assert "测试" not in text
+    assert "1941" not in text
+    assert "IdentifyNO" in text
+    with pytest.raises(Invalid):
+        do(database, lambda store: desk.edit(store, letter.id, [("PID-5", "测试甲")], " "))
+    with pytest.raises(Conflict):
+        do(database, lambda store: desk.edit(store, letter.id, [("MSH-10", "")], "no number"))
+    changes = [("PID-5", "测试甲"), ("PID-7", "19300101"), ("PID-3(2).1", ""), ("PID-3(2).5", "")]
+    new = do(database, lambda store: desk.edit(store, letter.id, changes, "sender mixed up two people"))
+    hospital.worker.drain()
+    states = {row.id: row.state for row in hospital.rows()}
+    assert (states[letter.id], states[new]) == ("replaced", "done")
+    assert [file["id"] for file in hospital.select("Patient")] == [patient]
+    assert audited(database) == [("hl7-view", f"inbox/{letter.id}"), ("hl7-edit", f"inbox/{letter.id}")]
+
+
+def test_closing_needs_a_reason_and_keeps_the_message(hospital: Hospital, desk: Desk) -> None:
+    hospital.says("ADT^A11", "C9", segment("PV1", _2="I", _19="V9"))
+    [letter] = do(hospital.database, lambda store: desk.letters(store, 10))
+    with pytest.raises(Invalid):
+        do(hospital.database, lambda store: desk.close(store, letter.id, ""))
+    do(hospital.database, lambda store: desk.close(store, letter.id, "test patient of the hospital"))
+    assert [(row.state, bool(row.raw)) for row in hospital.rows()] == [("closed", True)]
+    with pytest.raises(NotFound):
+        do(hospital.database, lambda store: desk.again(store, letter.id))
+
+
+def test_replay_of_a_line_a_time_and_a_person_changes_nothing_that_is_right(hospital: Hospital, desk: Desk) -> None:
+    database = hospital.database
+    patient, _ = cadre(database)
+    cadre(database, "C2", 902)
+    for number in ("C1", "C2"):
+        hospital.says("ADT^A01", number, segment("PV1", _2="I", _19=f"V{number}"))
+    stays = hospital.select("Encounter")
+    hour = timedelta(hours=1)
+
+    def replayed(**how: Any) -> int:
+        since, until = clock.now() - hour, clock.now() + hour
+        count = do(database, lambda store: desk.replay(store, how.get("link", ""), since, until, how.get("patient", "")))
+        assert sum(row.state == "pending" for row in hospital.rows()) == count
+        hospital.worker.drain()
+        return int(count)
+
+    assert replayed(patient=patient) == 1
+    assert replayed(link="default") == 2
+    assert replayed(link="nobody") == 0
+    assert do(database, lambda store: desk.replay(store, "", clock.now() + hour, clock.now() + 2 * hour)) == 0
+    assert {row.state for row in hospital.rows()} == {"done"}
+    assert hospital.select("Encounter") == stays
+    assert len(audited(database)) == 4
+
+
+def test_a_merge_is_taken_back_by_its_message(hospital: Hospital, desk: Desk) -> None:
+    database = hospital.database
+    hospital.says("ADT^A28", "C1", name="测试甲")
+    hospital.says("ADT^A28", "C2", name="测试甲")
+    hospital.says("ADT^A40", "C1", "MRG|C2^^^^IDCard")
+    merge = hospital.last()
+    assert merge.state == "done"
+    gone = do(database, lambda store: next(iter(desk.unmerge(store, merge.id, "测试运维", "two people"))))
+    [file] = [one for one in hospital.select("Patient") if one["id"] == gone]
+    assert links(file, "replaced-by") == []
+    assert file["active"] is True
+    with pytest.raises(NotFound):
+        do(database, lambda store: desk.unmerge(store, merge.id, "测试运维", "again"))
+    assert audited(database)[-1] == ("hl7-unmerge", f"inbox/{merge.id}")
+
+
+def test_how_the_lines_stand_and_which_is_silent(hospital: Hospital, tmp_path: Path) -> None:
+    (tmp_path / "h1.toml").write_text(
+        'extends = "default"\nprofile = "h1"\nversion = 1\ntitle = "x"\nhospital = "h1"\nsilence_minutes = 30\n'
+        '[match]\nsending_facility = "H1"\n'
+    )
+    known = Shelf([read(tmp_path / "h1.toml")], load("default"))
+    hospital.inbox.shelf = hospital.worker.shelf = known
+    hospital.says("ADT^A11", "C9", segment("PV1", _2="I", _19="V9"))
+    do(hospital.database, lambda store: send_later(store, "h1", "p", "MSH|"))
+    for later, silent in ((timedelta(minutes=10), False), (timedelta(minutes=31), True)):
+        with hospital.database.reading(OPERATOR, at=clock.now() + later) as store:
+            [one] = [one for one in standings(store, known) if one.name == "h1"]
+        assert (one.silent, one.total, one.trouble, one.out_waiting) == (silent, 1, 1, 1)
+        assert one.last is not None
+
+
+def test_what_hospitals_did_not_get(hospital: Hospital, desk: Desk) -> None:
+    database = hospital.database
+    text = "MSH|^~\\&|A|B|C|D|20260101||ADT^A31|1|P|2.4\rPID|1||1||测试甲\r"
+    do(database, lambda store: send_later(store, "h1", "p", text, event="ADT^A31", problem="not sent: PID"))
+    [stuck] = do(database, lambda store: desk.stuck(store, 10))
+    assert "测试" not in str(do(database, lambda store: desk.sent(store, stuck.id)))
+    do(database, lambda store: desk.send_again(store, stuck.id))
+    assert do(database, lambda store: desk.stuck(store, 10)) == []
+    do(database, lambda store: desk.send_never(store, stuck.id, "moved away"))
+    with pytest.raises(NotFound):
+        do(database, lambda store: desk.send_again(store, stuck.id))
+
+
+def test_the_same_on_the_command_line(tmp_path: Path) -> None:
+    here = open_installation(tmp_path)
+    there = Hospital(here.database)
+    there.says("ADT^A11", "C9", segment("PV1", _2="I", _19="V9"))
+    there.says("ADT^ZZ9", "C9")
+    there.inbox.stop()
+    here.close()
+    run = CliRunner()
+
+    def told(*words: str) -> tuple[int, str]:
+        result = run.invoke(cli, ["hl7", *words, "--data", str(tmp_path)])
+        return result.exit_code, result.output
+
+    assert told("lines")[0] == 1
+    code, listed = told("letters")
+    assert code == 0
+    assert "unknown" in listed
+    assert "测试" not in told("show", "1")[1]
+    assert told("edit", "1", "--set", "PV1-19=V8", "--reason", "typing error")[0] == 0
+    assert told("retry", "1")[0] != 0, "it is replaced"
+    assert "1 messages" in told("replay", "--since", "2020-01-01")[1]
+    assert told("announce", "default")[0] != 0
