@@ -74,7 +74,7 @@ def test_a_message_that_failed_is_seen_masked_mended_by_position_and_taken_in(ho
 
 
 def test_closing_needs_a_reason_and_keeps_the_message(hospital: Hospital, desk: Desk) -> None:
-    hospital.says("ADT^A11", "C9", segment("PV1", _2="I", _19="V9"))
+    hospital.says("ADT^A01", "C9")
     [letter] = do(hospital.database, lambda store: desk.letters(store, 10))
     with pytest.raises(Invalid):
         do(hospital.database, lambda store: desk.close(store, letter.id, ""))
@@ -132,7 +132,7 @@ def test_how_the_lines_stand_and_which_is_silent(hospital: Hospital, tmp_path: P
     )
     known = Shelf([read(tmp_path / "h1.toml")], load("default"))
     hospital.inbox.shelf = hospital.worker.shelf = known
-    hospital.says("ADT^A11", "C9", segment("PV1", _2="I", _19="V9"))
+    hospital.says("ADT^A01", "C9")
     do(hospital.database, lambda store: send_later(store, "h1", "p", "MSH|"))
     for later, silent in ((timedelta(minutes=10), False), (timedelta(minutes=31), True)):
         with hospital.database.reading(OPERATOR, at=clock.now() + later) as store:
@@ -157,7 +157,7 @@ def test_what_hospitals_did_not_get(hospital: Hospital, desk: Desk) -> None:
 def test_the_same_on_the_command_line(tmp_path: Path) -> None:
     here = open_installation(tmp_path)
     there = Hospital(here.database)
-    there.says("ADT^A11", "C9", segment("PV1", _2="I", _19="V9"))
+    there.says("ADT^A01", "C9")
     there.says("ADT^ZZ9", "C9")
     there.inbox.stop()
     here.close()
@@ -170,9 +170,9 @@ def test_the_same_on_the_command_line(tmp_path: Path) -> None:
     assert told("lines")[0] == 1
     code, listed = told("letters")
     assert code == 0
-    assert "unknown" in listed
+    assert "no-visit" in listed
     assert "测试" not in told("show", "1")[1]
-    assert told("edit", "1", "--set", "PV1-19=V8", "--reason", "typing error")[0] == 0
+    assert told("edit", "1", "--set", "MSH-9.2=A31", "--reason", "typing error")[0] == 0
     assert told("retry", "1")[0] != 0, "it is replaced"
     assert "1 messages" in told("replay", "--since", "2020-01-01")[1]
     assert told("announce", "default")[0] != 0
