@@ -56,6 +56,8 @@ def create_app(installation: Installation, *, wiring: dict[str, Any] | None = No
 
 def _mount(app: FastAPI, installation: Installation) -> None:
     from healthsvc.access.headers import install as install_headers
+    from healthsvc.access.smart.endpoints import router as smart_router
+    from healthsvc.access.smart.origins import install as install_origins
     from healthsvc.checkup import endpoints as checkup
     from healthsvc.circle import endpoints as circle
     from healthsvc.contract import endpoints as contract
@@ -75,6 +77,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
 
     install_errors(app)
     app.include_router(_operations(installation))
+    app.include_router(smart_router)
     app.include_router(rest_router(installation.settings), prefix="/fhir")
     for room in (
         documents,
@@ -94,6 +97,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
         app.include_router(room.router)
     install_pages(app)
     install_headers(app)
+    install_origins(app)
 
 
 def _operations(installation: Installation) -> APIRouter:

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     notify_smtp: str = Field("", description="Mail server HOST:PORT for emergency calls, where there is no message gateway")
     notify_sender: str = Field("", description="Mail address that emergency mails come from")
     notify_mail_gateway: str = Field("", description="Domain that turns NUMBER@DOMAIN into a text message")
+    public_url: str = Field("", description="Address under which others know this server, without /fhir; unset: as each request says")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
 
     @field_validator("zone")

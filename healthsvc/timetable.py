@@ -6,6 +6,7 @@ from pathlib import Path
 from healthsvc.access.accounts import forget_attempts
 from healthsvc.access.rules import SessionLife
 from healthsvc.access.sessions import forget_sessions
+from healthsvc.access.smart.grants import forget_tokens
 from healthsvc.checkup.ladder import escalate
 from healthsvc.checkup.service import settle_calendar
 from healthsvc.circle.service import refresh as refresh_circle
@@ -37,7 +38,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("checkup-calendar", "40 0 * * *", settle_calendar),
         Job("checkup-ladder", "0 7 * * *", lambda store: escalate(store, _today(store))),
         Job("circle", "50 0 * * *", lambda store: refresh_circle(store, data)),
-        Job("sessions-forget", "*/30 * * * *", lambda store: (forget_sessions(store, life), forget_attempts(store))),
+        Job("sessions-forget", "*/30 * * * *", lambda store: (forget_sessions(store, life), forget_attempts(store), forget_tokens(store))),
         *([Job("exports-forget", "25 * * * *", lambda store: forget_exports(store, data / EXPORTS))] if data else []),
     )
 

@@ -22,7 +22,7 @@ from healthsvc.access import rules
 from healthsvc.access.glass import open_glass
 from healthsvc.access.rules import Action, SessionLife
 from healthsvc.access.sessions import Session, find_session
-from healthsvc.access.sight import restriction_of
+from healthsvc.access.sight import restriction_of, under_scopes
 from healthsvc.access.tokens import KNOWN, principal_of
 from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn
@@ -105,6 +105,8 @@ async def _by_token(request: Request, scheme: str, secret: str) -> Who:
     actor = KNOWN.get(database, secret) or await run_in_threadpool(principal_of, database, secret, at=clock.now())
     if actor is None:
         raise NotSignedIn("the bearer token is not known, has ended or was revoked; ask for another", reason="invalid_token")
+    if actor.scopes is not None and not request.url.path.startswith("/fhir"):
+        raise Forbidden("a token with SMART scopes opens the FHIR API and nothing else", reason="insufficient_scope")
     return Who(actor)
 
 
@@ -187,6 +189,8 @@ def narrowed(store: Store) -> Store:
     """The store under what its actor may see: every way to open or hand on a store in somebody's name passes here."""
     actor = store.actor
     store.restrict = None if actor.areas is None else restriction_of(actor, store.at, open_glass(store))
+    if actor.scopes is not None:
+        store.restrict = under_scopes(store, store.restrict)
     return store
 
 

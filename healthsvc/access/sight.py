@@ -7,11 +7,15 @@ has to think of it.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from healthsvc.access.rules import DIRECTORY_TYPES
-from healthsvc.store import Actor
+from healthsvc.access.smart.scopes import Scope, granted
+from healthsvc.fhir.registry import Registry
+from healthsvc.store import Actor, Store
 from healthsvc.store.search import ast
+from healthsvc.store.search.parse import Parser
+from healthsvc.store.search.values import Setting
 from healthsvc.store.stored import micros
 
 NOBODYS = frozenset(
@@ -47,6 +51,38 @@ def restriction_of(actor: Actor, at: datetime, glass: Sequence[str] = ()) -> ast
         return theirs
 
     return restrict
+
+
+def under_scopes(store: Store, base: ast.Restrict | None) -> ast.Restrict:
+    """What is left of ``base`` under the SMART scopes of the actor: ``patient/`` scopes see the one person, a scope with a search what
+    the search finds. Whether a type may be read or written at all is asked elsewhere, for each letter (``rest/permitted.py``)."""
+    actor = store.actor
+    rights = granted(actor.scopes or frozenset())
+
+    def restrict(type: str) -> ast.Node | None:
+        limit = base(type) if base is not None else None
+        kinds = [_reach(store, one, type) for one in rights.reading(type)]
+        if any(node is None for node in kinds):
+            return limit
+        narrower = ast.Any(tuple(node for node in kinds if node is not None))
+        return narrower if limit is None else ast.All((limit, narrower))
+
+    return restrict
+
+
+def _reach(store: Store, scope: Scope, type: str) -> ast.Node | None:
+    """What one scope reaches of a type; None: everything."""
+    limits: list[ast.Node] = []
+    if scope.compass == "patient" and type not in DIRECTORY_TYPES:
+        patient = store.actor.patient
+        limits.append(ast.NOTHING if patient is None else ast.in_patient_compartment(type, (patient,)))
+    if scope.query and type == scope.type:
+        registry = cast(Registry, store.database.language)
+        parsed = Parser(registry, Setting(store.zone.key, store.at, frozenset())).parse([type], list(scope.query))
+        if parsed.issues:
+            return ast.NOTHING  # a condition that is not understood gives no right
+        limits += [ast.Whole(node) for node in parsed.nodes]
+    return ast.All(tuple(limits)) if limits else None
 
 
 def people_of(actor: Actor, at: datetime, glass: Sequence[str]) -> ast.Node:

@@ -189,7 +189,7 @@ def _post(store: Store, entry: Entry, call: Call) -> Answer:
     assert entry.type is not None
     if entry.target is None:
         return create(store, entry.type, entry.resource, call)
-    require_write(store, entry.type)
+    require_write(store, entry.type, "c")
     if entry.existing is not None:
         found = store.get(entry.type, entry.existing)
         assert found is not None

@@ -80,7 +80,7 @@ def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
             {
                 "mode": "server",
                 "documentation": "日期不带时区时按 Asia/Shanghai 理解 Dates without a zone are meant in Asia/Shanghai",
-                "security": {"cors": False, "description": "Authorization: Bearer"},
+                "security": _security(base.removesuffix("/fhir")),
                 "resource": [_resource(site.registry, type, interactions, present, operations) for type in sorted(site.registry.types)],
                 "interaction": [{"code": code} for key, codes in SYSTEM.items() if key in present for code in codes],
                 "operation": [{"name": name, "definition": _definition("", name)} for of, name in operations if of == ""],
@@ -89,6 +89,18 @@ def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
                 ],
             }
         ],
+    }
+
+
+def _security(server: str) -> Resource:
+    """SMART on FHIR, and where its endpoints are (SMART App Launch 1.0 wrote them here; clients still look)."""
+    uris = ({"url": name, "valueUri": f"{server}/auth/{name}"} for name in ("authorize", "token", "revoke", "introspect"))
+    service = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
+    return {
+        "cors": True,
+        "service": [{"coding": [service], "text": "OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)"}],
+        "description": "Authorization: Bearer",
+        "extension": [{"url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris", "extension": list(uris)}],
     }
 
 

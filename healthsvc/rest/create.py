@@ -21,7 +21,7 @@ def create(store: Store, type: str, resource: Resource, call: Call) -> Answer:
         PreconditionFailed: several resources match.
         Refusal: it is not valid or a room objects.
     """
-    require_write(store, type)
+    require_write(store, type, "c")
     if call.if_none_exist:
         found = one_match(store, type, call.if_none_exist, call)
         if found is not None:

@@ -17,7 +17,7 @@ MOST = 100
 
 def delete(store: Store, type: str, id: str, call: Call) -> Answer:
     """Delete; deleting what is not there (any more) is well, too (R4 3.1.0.7)."""
-    require_write(store, type)
+    require_write(store, type, "d")
     current = store.get(type, id)
     if current is not None and not current.deleted and not visible(store, current):
         return Answer(204)
@@ -31,7 +31,7 @@ def delete_where(store: Store, type: str, call: Call) -> Answer:
     Raises:
         PreconditionFailed: more match.
     """
-    require_write(store, type)
+    require_write(store, type, "d")
     asked = next((value for name, value in call.query if name == "_count"), "1")
     most = min(int(asked), MOST) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
     found = matches(store, type, call.query, call, most + 1)

@@ -28,7 +28,7 @@ COMPARTMENTS = ("Patient", "Encounter", "Practitioner", "RelatedPerson", "Device
 def search(site: Site, store: Store, type: str | None, call: Call, within: tuple[str, str] | None = None) -> Answer:
     """A searchset; ``within`` is the compartment (type, id) of ``GET /Patient/1/Observation``."""
     if type is not None:
-        require_read(store, type)
+        require_read(store, type, "s")
     if type == TYPE and within is None and (found := trail(site, store, call)) is not None:
         return found
     sealed = next((value for name, value in call.query if name == PAGE), None)

@@ -29,6 +29,8 @@ def update(store: Store, type: str, id: str, resource: Resource, call: Call) -> 
             f"the body must carry the id of the url ({'it has none' if 'id' not in resource else 'it has another'})", path=f"{type}.id"
         )
     before = Rows(store).current(type, id)
+    if before is None:
+        require_write(store, type, "c")
     if call.if_none_match == "*" and before is not None and not before.deleted:
         raise PreconditionFailed("If-None-Match: * asks to create only, but the resource is there")
     stored = write_seen(store, before, resource, version_of(call.if_match))

@@ -24,17 +24,24 @@ class Actor:
     """Through which door it came: rest, page, hl7, command, timer, system."""
     areas: frozenset[str] | None = None
     """``Organization/x`` whose people it looks after; None: everybody in this installation."""
+    scopes: frozenset[str] | None = None
+    """SMART scopes of the token that it came with; None: whatever its roles allow."""
+    patient: str | None = None
+    """Id of the Patient whom its ``patient/`` scopes are about."""
 
     def as_json(self) -> dict[str, Any]:
         """For work that goes on in its name after its transaction."""
         areas = None if self.areas is None else sorted(self.areas)
-        return {"id": self.id, "name": self.name, "roles": sorted(self.roles), "door": self.door, "areas": areas}
+        scopes = None if self.scopes is None else sorted(self.scopes)
+        told = {"id": self.id, "name": self.name, "roles": sorted(self.roles), "door": self.door, "areas": areas}
+        return {**told, "scopes": scopes, "patient": self.patient}
 
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Self:
         """Back again."""
         areas = None if value["areas"] is None else frozenset(value["areas"])
-        return cls(value["id"], value["name"], frozenset(value["roles"]), value["door"], areas)
+        scopes = None if value.get("scopes") is None else frozenset(value["scopes"])
+        return cls(value["id"], value["name"], frozenset(value["roles"]), value["door"], areas, scopes, value.get("patient"))
 
 
 SYSTEM = Actor("system", "healthsvc", frozenset({"system"}))

@@ -19,6 +19,7 @@ from healthsvc.web import (
     account,
     agreements,
     audit,
+    authorize,
     bedside,
     contracts,
     factor,
@@ -41,6 +42,7 @@ from healthsvc.web.render import Page
 _STATIC = Path(__file__).parent / "static"
 _PAGES = (
     account,
+    authorize,
     today,
     maps,
     people,
@@ -67,6 +69,7 @@ _PATHS = frozenset(
         "sign-in",
         "sign-out",
         "account",
+        "auth",
         "language",
         "day",
         "contracts",
@@ -132,7 +135,10 @@ async def refusal_page(request: Request, refusal: Refusal) -> Response:
         if request.headers.get("hx-request"):
             return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
         if request.method == "GET":
-            back = "" if request.url.path == "/" else "?next=" + quote(request.url.path)
+            wanted = request.url.path
+            if wanted == "/auth/authorize":
+                wanted += f"?{request.url.query}"  # what a program asks; it says nothing of a person
+            back = "" if wanted == "/" else "?next=" + quote(wanted)
             return RedirectResponse("/sign-in" + back, status_code=303)
     if refusal.reason in _FIRST_DO:
         return RedirectResponse(_FIRST_DO[refusal.reason], status_code=303)

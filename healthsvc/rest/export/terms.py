@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from healthsvc.access import rules
 from healthsvc.errors import Forbidden, NotSupported, Refusal
 from healthsvc.fhir import dates
 from healthsvc.rest.call import Call
 from healthsvc.rest.parameters import pairs
+from healthsvc.rest.permitted import may_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 from healthsvc.store.search import ast
@@ -100,12 +100,12 @@ def _types(site: Site, store: Store, scope: str, asked: Sequence[str]) -> tuple[
     outside = [] if scope == "system" else [one for one in asked if not of_patients(site, one) and one not in SUPPORTING]
     if outside:
         raise NotSupported(f"{outside[0]} is not in the Patient compartment; export it from the system", path="_type")
-    barred = [one for one in asked if not rules.allows(store.actor.roles, rules.Action.READ_CLINICAL, one)]
+    barred = [one for one in asked if not may_read(store, one)]
     if barred:
         raise Forbidden(f"your role does not allow read-clinical on {barred[0]}; ask an administrator for another role", reason="role")
     stored = [one for one in sorted(site.registry.types) if store.terms.find(one) is not None]
     every = [one for one in stored if scope == "system" or of_patients(site, one)]
-    return tuple(dict.fromkeys(asked)) or tuple(one for one in every if rules.allows(store.actor.roles, "read-clinical", one))
+    return tuple(dict.fromkeys(asked)) or tuple(one for one in every if may_read(store, one))
 
 
 def of_patients(site: Site, type: str) -> bool:
