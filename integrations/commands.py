@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
+from integrations import mapping
 from integrations.address import Address
 from integrations.operating import commands as operating
 from integrations.roles import Role
@@ -71,6 +72,9 @@ hl7.command("edit")(operating.edit)
 hl7.command("replay")(operating.replay)
 hl7.command("unmerge")(operating.unmerge)
 hl7.command("announce")(operating.announce)
+hl7.command("mapping")(mapping.mapping)
+hl7.command("origin")(mapping.origin)
+hl7.command("schema")(mapping.schema)
 
 
 def serve(

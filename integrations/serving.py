@@ -27,6 +27,7 @@ from integrations.inbox import Inbox
 from integrations.mllp.server import Limits
 from integrations.notify import notifier_for
 from integrations.operating.desk import Desk
+from integrations.origin import origin
 from integrations.outbox import Courier
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
@@ -79,6 +80,7 @@ class Serving:
             self._stops.append(("timers", timers.stop))
         if Role.API in self.roles:
             publish_conformance(here.database)
+            wiring["origin"] = partial(origin, shelf=shelf)
             wiring["desk"] = Desk(shelf)
             api = _Api(create_app(here, wiring=wiring), self.http)
             self.http = Address(self.http.host, api.start())

@@ -28,6 +28,7 @@ from healthsvc.web import (
     help,
     maps,
     operate,
+    origin,
     people,
     person,
     policy,
@@ -61,6 +62,7 @@ _PAGES = (
     audit,
     policy,
     help,
+    origin,
 )
 _PATHS = frozenset(
     {
@@ -81,6 +83,7 @@ _PATHS = frozenset(
         "window",
         "roster",
         "figures",
+        "origin",
         "glass",
         "operate",
         "users",

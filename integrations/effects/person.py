@@ -11,6 +11,7 @@ from healthsvc.healthfile.resources import is_deceased, links, to_person
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
 from healthsvc.healthfile.service import Filed, follow, policy_of, register, today, update_demographics
 from healthsvc.store import Store
+from integrations.hl7v2.maps.take import system_of
 from integrations.hl7v2.person import Demographics, Number
 from integrations.hl7v2.values import has_han
 from integrations.hospitals.profile import Profile, Unknown
@@ -94,7 +95,7 @@ def admit_person(store: Store, known: Resource | None, told: Demographics, profi
     values = _news(to_person(known), _person(told)) if overwrite else _gaps(to_person(known), _person(told))
     filed = update_demographics(store, known["id"], values)
     filed = _erase(store, filed, told) if overwrite else filed
-    filed = _deceased(store, filed, told)
+    filed = _deceased(store, _marital(store, filed, told, profile, overwrite=overwrite), told)
     return Party(filed.patient["id"], filed.patient, False, filed.changed, filed.warnings)
 
 
@@ -108,6 +109,7 @@ def _unknown(store: Store, told: Demographics, profile: Profile) -> Party:
     if told.name is None:
         raise Invalid("the message gives no name for a person who is not on file yet", path="PID-5", reason="no-name")
     filed = register(store, _person(told), f"urn:healthsvc:link:{profile.name}")
+    filed = _marital(store, filed, told, profile, overwrite=False)
     return Party(filed.patient["id"], filed.patient, filed.new, True, filed.warnings)
 
 
@@ -161,6 +163,19 @@ def _gaps(known: Person, told: Person) -> Person:
         contacts=() if family else told.contacts,
         deceased=known.deceased or told.deceased,
     )
+
+
+def _marital(store: Store, filed: Filed, told: Demographics, profile: Profile, *, overwrite: bool) -> Filed:
+    """PID-16 as the hospital words it; a file that has a word keeps it unless the message is about the person."""
+    known = filed.patient.get("maritalStatus")
+    if not told.marital or (known and not overwrite):
+        return filed
+    words, system = told.marital.text or told.marital.code, system_of(told.marital.system, profile.name, "marital")
+    coding = [{"system": system, "code": told.marital.code}] if told.marital.code else []
+    said = {**({"coding": coding} if coding else {}), "text": words}
+    if known == said:
+        return filed
+    return Filed(store.put(filed.patient | {"maritalStatus": said}), filed.warnings, filed.new, changed=True)
 
 
 def _deceased(store: Store, filed: Filed, told: Demographics) -> Filed:

@@ -16,7 +16,7 @@ _V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _KNOWN_FLAGS = frozenset({"N", "A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", "NEG", "IND"}) | frozenset(
     {"<", ">", "U", "D", "B", "W", "S", "R", "I", "DET", "ND"}
 )
-_REPORT_STATUS = {
+REPORT_STATUS = {
     "F": "final",
     "P": "preliminary",
     "C": "corrected",
@@ -27,7 +27,8 @@ _REPORT_STATUS = {
     "O": "registered",
     "S": "registered",
 }
-_RESULT_STATUS = {
+RESULT_STATUS = {
+    "A": "amended",
     "F": "final",
     "U": "final",
     "P": "preliminary",
@@ -51,9 +52,9 @@ def report_id(report: Report, hospital: str, fallback: str) -> str:
 
 def status_of(report: Report) -> str:
     """FHIR status of a report: OBR-25, else what its results say."""
-    if report.status in _REPORT_STATUS:
-        return _REPORT_STATUS[report.status]
-    each = {_RESULT_STATUS.get(result.status, "unknown") for result in report.results}
+    if report.status in REPORT_STATUS:
+        return REPORT_STATUS[report.status]
+    each = {RESULT_STATUS.get(result.status, "unknown") for result in report.results}
     if not each or each <= {"final"}:
         return "final"
     return "corrected" if "corrected" in each and each <= SETTLED else "preliminary" if "preliminary" in each else "final"
@@ -131,12 +132,12 @@ def _observation(result: Result, id: str, hospital: str, effective: str, zone: t
     observation: Resource = {
         "resourceType": "Observation",
         "id": id,
-        "status": _RESULT_STATUS.get(result.status, "unknown"),
+        "status": RESULT_STATUS.get(result.status, "unknown"),
         "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}],
         "code": _concept(result.code, hospital),
         "effectiveDateTime": result.observed.fhir if result.observed else effective,
     }
-    observation |= _value(result, hospital, zone)
+    observation |= result.more | _value(result, hospital, zone)
     flags = [flag for flag in result.flags if flag]
     if flags:
         observation["interpretation"] = [_interpretation(flag) for flag in flags]

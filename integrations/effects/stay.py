@@ -26,6 +26,8 @@ CLASS_NAMES = {
     "FLD": "field",
 }
 _ATTENDING = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "ATND"}]}]
+_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
 
 
@@ -266,22 +268,21 @@ def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[D
             system = ICD10 if code.system.upper() in ("ICD10", "ICD-10", "I10", "I10C") else code_system(f"hospital/{hospital}/diagnosis")
             concept["coding"] = [{"system": system, "code": code.code, **({"display": code.text} if code.text else {})}]
         category = {"system": "http://terminology.hl7.org/CodeSystem/condition-category", "code": "encounter-diagnosis"}
-        written.append(
-            store.put(
-                {
-                    "resourceType": "Condition",
-                    "id": id,
-                    "category": [{"coding": [category]}],
-                    "code": concept,
-                    "subject": {"reference": f"Patient/{patient}"},
-                    "encounter": {"reference": f"Encounter/{encounter}"},
-                    "clinicalStatus": {
-                        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]
-                    },
-                    "verificationStatus": {
-                        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]
-                    },
-                }
-            )
-        )
+        told: Resource = {
+            **diagnosis.more,
+            "resourceType": "Condition",
+            "id": id,
+            "category": [{"coding": [category]}],
+            "code": concept,
+            "subject": {"reference": f"Patient/{patient}"},
+            "encounter": {"reference": f"Encounter/{encounter}"},
+            "verificationStatus": {"coding": [{"system": _VERIFICATION, "code": "confirmed"}]},
+            "clinicalStatus": {"coding": [{"system": _CLINICAL, "code": "active"}]},
+        }
+        if diagnosis.deleted:
+            if store.get("Condition", id) is None:
+                continue
+            told["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": "entered-in-error"}]}
+            del told["clinicalStatus"]  # R4 con-5
+        written.append(store.put(told))
     return written

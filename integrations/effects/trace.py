@@ -6,6 +6,7 @@ from datetime import datetime
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE
 from healthsvc.store import Store
+from healthsvc.store.stored import micros
 
 MEDIA_TYPE = "x-application/hl7-v2+er7"
 """Media type of HL7 v2 text, as HL7 names it for ebXML and MIME."""
@@ -22,11 +23,14 @@ def trace(
     happened: datetime,
     patient: str | None,
     made: list[str],
-) -> str:
-    """Write the message as Binary and the Provenance that joins it to what it made; gives the Provenance's reference.
+) -> str | None:
+    """Write the message as Binary and the Provenance that joins it to the versions that it made; gives the Provenance's reference.
 
-    Reading from any value: search Provenance by target, and its entity is the message with sender, number and event.
+    None where everything was on file already: then the message made nothing. Reading from any value: ``integrations/origin.py``.
     """
+    targets = [target for reference in made if (target := _version(store, reference))]
+    if not targets:
+        return None
     message = f"hl7-message-{inbox_id}"
     binary: Resource = {"resourceType": "Binary", "id": message, "contentType": MEDIA_TYPE, "data": b64encode(raw).decode()}
     if patient:
@@ -35,7 +39,7 @@ def trace(
     provenance: Resource = {
         "resourceType": "Provenance",
         "id": f"hl7-provenance-{inbox_id}",
-        "target": [{"reference": reference} for reference in made],
+        "target": [{"reference": target} for target in targets],
         "occurredDateTime": happened.isoformat(),
         "recorded": store.at.astimezone(store.zone).isoformat(timespec="milliseconds"),
         "activity": {"text": event},
@@ -59,3 +63,10 @@ def trace(
     }
     store.put(provenance)
     return f"Provenance/{provenance['id']}"
+
+
+def _version(store: Store, reference: str) -> str | None:
+    """``Type/id/_history/n`` of what this transaction has written; None for what it only found there, unchanged."""
+    type, _, id = reference.partition("/")
+    stored = store.get(type, id)
+    return f"{reference}/_history/{stored.version}" if stored is not None and stored.updated == micros(store.at) else None

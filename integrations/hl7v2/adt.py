@@ -8,7 +8,7 @@ from healthsvc.fhir.json import Resource
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.maps.row import View, pour
-from integrations.hl7v2.maps.visit import PV1_MORE, PV2_MORE
+from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE
 from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
 from integrations.hospitals.profile import Profile
@@ -83,6 +83,10 @@ class Diagnosis:
 
     code: Coded
     kind: str = ""
+    deleted: bool = False
+    """DG1-21 is D."""
+    more: Resource = field(default_factory=dict)
+    """What else DG1 says, as pieces of a Condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
     if "PID" not in message:
         raise Invalid("the message has no PID segment, so it is about nobody", path="PID", reason="no-person")
     evn = message["EVN"]
+    view = View(profile.hospital_of(header), zone, profile.nothing)
     occurred, noted, sent = (moment(part.component(1).text, zone) for part in (evn[6], evn[2], message["MSH"][7]))
     return AdtEvent(
         event=header.trigger or clean(evn[1].text),
@@ -129,7 +134,7 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
         happened=occurred or noted or sent,
         recorded=noted or sent,
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
-        diagnoses=tuple(diagnosis_of(segment, profile) for segment in message.all("DG1") if segment[3] or segment[4]),
+        diagnoses=tuple(diagnosis_of(segment, profile, view) for segment in message.all("DG1") if segment[3] or segment[4]),
         merges=_merges(message, header, profile, zone) if header.trigger in MERGE_EVENTS else (),
     )
 
@@ -182,11 +187,16 @@ def name_and_number(segment: Segment, position: int) -> Coded:
     return Coded(number, words.replace(" ", "") if any(ord(c) > 0x3000 for c in words) else words)
 
 
-def diagnosis_of(segment: Segment, profile: Profile) -> Diagnosis:
+def diagnosis_of(segment: Segment, profile: Profile, view: View) -> Diagnosis:
     """Read one DG1."""
     code = coded(segment[3], profile.nothing)
     words = clean(segment[4].text, profile.nothing)
-    return Diagnosis(Coded(code.code, code.text or words, code.system or clean(segment[2].text)), clean(segment[6].component(1).text))
+    return Diagnosis(
+        Coded(code.code, code.text or words, code.system or clean(segment[2].text)),
+        clean(segment[6].component(1).text),
+        clean(segment[21].text).upper() == "D",
+        pour({}, segment, DG1_MORE, view),
+    )
 
 
 def _merges(message: Message, header: Header, profile: Profile, zone: tzinfo) -> tuple[Merge, ...]:

@@ -186,6 +186,11 @@ def _given(rxa: Segment, group: Group, view: View) -> Resource:
     for rxr in group.all("RXR")[:1]:
         pour(made, rxr, drugs.RXR_ADMINISTRATION, view)
     made.setdefault("medicationCodeableConcept", {"text": "未注明"})
+    dosage = made.get("dosage", {})
+    if dosage and "dose" not in dosage:  # R4 mad-1: a dosage without an amount is only told in words
+        words = "；".join(one["text"] for key in ("route", "site", "method") if (one := dosage.get(key)))
+        made["note"] = [*made.get("note", ()), {"text": f"给药途径：{words}"}]
+        del made["dosage"]
     completion, action = (clean(rxa[n].component(1).text).upper() for n in (20, 21))
     made["status"] = "entered-in-error" if action == "D" else drugs.COMPLETION.get(completion, "completed")
     span = made.pop("effectivePeriod", {})

@@ -1,6 +1,6 @@
 """ORU and OUL: what the laboratory found. Text to values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
 
@@ -10,7 +10,8 @@ from integrations.hl7v2.adt import Stay, name_and_number, stay_of
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
-from integrations.hl7v2.maps.row import View
+from integrations.hl7v2.maps.results import OBX_MORE
+from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.numbers import Quantity, bounds, number_in
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
@@ -49,6 +50,8 @@ class Result:
     observed: Moment | None = None
     sub_id: str = ""
     notes: tuple[str, ...] = ()
+    more: Resource = field(default_factory=dict)
+    """What else OBX says, as pieces of an Observation."""
 
     @property
     def abnormal(self) -> bool:
@@ -144,7 +147,7 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
         elif segment.name == "NTE" and (text := clean(segment[3].text)):
             (pending[-1][1] if pending else notes).append(text)
     for index, (obx, remarks) in enumerate(pending, start=1):
-        results.append(_result(obx, index, tuple(remarks), profile, zone))
+        results.append(_result(obx, index, tuple(remarks), profile, zone, view))
     return Report(
         filler=filler,
         placer=placer,
@@ -160,7 +163,7 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
     )
 
 
-def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, zone: tzinfo) -> Result:
+def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, zone: tzinfo, view: View) -> Result:
     kind = clean(obx[2].text).upper()
     texts = tuple(part.text.strip() for part in obx[5].repetitions if part)
     range_text = clean(obx[7].text, profile.nothing)
@@ -186,6 +189,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         observed=moment(obx[14].component(1).text, zone),
         sub_id=clean(obx[4].text),
         notes=notes,
+        more=pour({}, obx, OBX_MORE, view),
     )
 
 

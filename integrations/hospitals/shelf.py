@@ -24,12 +24,12 @@ from integrations.hospitals.profile import (
 )
 
 _SHIPPED = Path(__file__).parent
-_SEXES = frozenset({"male", "female", "other", "unknown"})
-_CLASSES = frozenset({"IMP", "ACUTE", "AMB", "EMER", "OBSENC", "PRENC", "SS", "HH", "VR", "FLD"})
-_REASONS = frozenset({"lixiu", "age", "disability", "veteran", "other"})
-_FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""})
+SEXES = frozenset({"male", "female", "other", "unknown"})
+CLASSES = frozenset({"IMP", "ACUTE", "AMB", "EMER", "OBSENC", "PRENC", "SS", "HH", "VR", "FLD"})
+REASONS = frozenset({"lixiu", "age", "disability", "veteran", "other"})
+FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""})
 _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unlabelled", "untyped", "unlisted", "pid_2", "pid_19"})
-_KEYS = _TEXT_KEYS | {
+KEYS = _TEXT_KEYS | {
     "extends",
     "version",
     "match",
@@ -52,11 +52,11 @@ _KEYS = _TEXT_KEYS | {
     "silence_minutes",
 }
 
-_LAYOUTS = {
+LAYOUTS = {
     "staff": frozenset({"number", "name", "department", "title", "phone"}),
     "department": frozenset({"number", "name", "parent"}),
 }
-_EVENT = re.compile(r"[A-Z0-9]{3}\^[A-Z0-9]{3}")
+EVENT = re.compile(r"[A-Z0-9]{3}\^[A-Z0-9]{3}")
 
 Document = dict[str, Any]
 REMEMBERED = 1024
@@ -168,9 +168,9 @@ class _Reader:
         return Invalid(f"link profile {self.file}: {key} {said}", path=key)
 
     def profile(self) -> Profile:
-        unknown = sorted(set(self.document) - _KEYS)
+        unknown = sorted(set(self.document) - KEYS)
         if unknown:
-            raise self.wrong(unknown[0], f"is not a setting; known are {', '.join(sorted(_KEYS))}")
+            raise self.wrong(unknown[0], f"is not a setting; known are {', '.join(sorted(KEYS))}")
         texts = {key: self.text(key) for key in _TEXT_KEYS & set(self.document)}
         for key in ("profile", "title", "hospital"):
             if not texts.get(key):
@@ -194,11 +194,11 @@ class _Reader:
             unknown_person=self.choice("unknown_person", Unknown, Unknown.REVIEW),
             unknown_event=self.choice("unknown_event", UnknownEvent, UnknownEvent.ACCEPT),
             numbers=tuple(self.number(index, entry) for index, entry in enumerate(self.entries("number"), start=1)),
-            sex=self.table("sex", _SEXES),
-            visit_class=self.table("visit_class", _CLASSES),
-            vip=self.table("vip", _REASONS),
-            patient_type=self.table("patient_type", _REASONS),
-            abnormal=self.table("abnormal", _FLAGS, fold=str.upper),
+            sex=self.table("sex", SEXES),
+            visit_class=self.table("visit_class", CLASSES),
+            vip=self.table("vip", REASONS),
+            patient_type=self.table("patient_type", REASONS),
+            abnormal=self.table("abnormal", FLAGS, fold=str.upper),
             silence_minutes=self.silence(),
             send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),
             events=self.event_table("events"),
@@ -245,16 +245,16 @@ class _Reader:
         if not isinstance(value, dict):
             raise self.wrong(key, 'must be a table of events, for example "ADT^ZP1" = "ADT^A28"')
         for theirs, ours in value.items():
-            if not isinstance(ours, str) or not _EVENT.fullmatch(theirs) or not _EVENT.fullmatch(ours):
+            if not isinstance(ours, str) or not EVENT.fullmatch(theirs) or not EVENT.fullmatch(ours):
                 raise self.wrong(f"{key}.{theirs}", 'names events as CODE^TRIGGER, for example "ADT^ZP1" = "ADT^A28"')
         return value
 
     def master(self) -> Mapping[str, Mapping[str, str | int]]:
         value = self.document.get("master", {})
-        if not isinstance(value, dict) or set(value) - set(_LAYOUTS):
+        if not isinstance(value, dict) or set(value) - set(LAYOUTS):
             raise self.wrong("master", "has the tables [master.staff] and [master.department]")
         for what, layout in value.items():
-            known = _LAYOUTS[what]
+            known = LAYOUTS[what]
             if not isinstance(layout, dict) or not isinstance(layout.get("segment"), str) or set(layout) - known - {"segment"}:
                 raise self.wrong(f"master.{what}", f"needs segment, and positions for {', '.join(sorted(known))}")
             for key in set(layout) - {"segment"}:

@@ -1,16 +1,19 @@
 """Link profiles are checked files; waiting messages keep each person's order; what we write, an independent reader accepts."""
 
+import tomllib
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from healthsvc import clock
 from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.healthfile.citizen_id import check_digit
+from integrations import hospitals
 from integrations.demo.day import messages
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.check import check_message
@@ -18,7 +21,9 @@ from integrations.hl7v2.compose import message, segment
 from integrations.hl7v2.conformance import problems
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header, read_header
+from integrations.hospitals import shelf as shelf_module
 from integrations.hospitals.profile import is_loopback
+from integrations.hospitals.schema import schema, text
 from integrations.hospitals.shelf import Shelf, load, read, shelf, shipped
 from integrations.lanes import Waiting, keys, runnable
 
@@ -64,6 +69,26 @@ def test_every_mistake_in_a_profile_is_named_with_its_file(tmp_path: Path, text:
         read(site(tmp_path, text))
     assert "renmin.toml" in refused.value.text
     assert said in refused.value.text
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_published_schema_accepts_every_shipped_profile(name: str) -> None:
+    path = Path(hospitals.__file__).parent / f"{name}.toml"
+    assert not list(Draft202012Validator(schema()).iter_errors(tomllib.loads(path.read_text(encoding="utf-8"))))
+
+
+def test_the_published_schema_is_the_readers_own() -> None:
+    Draft202012Validator.check_schema(schema())
+    assert (Path(hospitals.__file__).parent / "profile.schema.json").read_text(encoding="utf-8") == text()
+    assert set(schema()["properties"]) == shelf_module.KEYS
+    for wrong in (
+        "charset = 3",
+        'unknown_person = "ignore"',
+        "colour = 'red'",
+        "[[number]]\nkind = 'X'\nmeans = 'soul'",
+        "[sex]\n3 = 'both'",
+    ):
+        assert list(Draft202012Validator(schema()).iter_errors(tomllib.loads(GOOD + wrong))), wrong
 
 
 def test_the_closest_profile_is_chosen_and_loopback_has_the_default(tmp_path: Path) -> None:

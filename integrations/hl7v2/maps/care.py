@@ -2,7 +2,6 @@
 
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.er7 import Segment
-from integrations.hl7v2.maps.orders import PRIORITY
 from integrations.hl7v2.maps.row import Row, Take, View
 from integrations.hl7v2.maps.take import (
     concept,
@@ -40,10 +39,10 @@ MEDIA = {
 }  # fmt: skip
 """TXA-3 (table 0191) and ED.2/ED.3 (tables 0191, 0291) to a media type."""
 ALLERGY_CATEGORY = {
-    "AA": "environment", "DA": "medication", "EA": "environment", "FA": "food", "LA": "environment", "PA": "environment",
+    "AA": "biologic", "DA": "medication", "EA": "environment", "FA": "food", "LA": "environment", "PA": "environment",
 }  # fmt: skip
 """AL1-2 and IAM-2 (table 0127) to allergy-intolerance-category."""
-CRITICALITY = {"MI": "low", "MO": "low", "SV": "high", "U": "unable-to-assess"}
+CRITICALITY = {"MI": "low", "SV": "high", "U": "unable-to-assess"}
 """AL1-4 and IAM-4 (table 0128) to allergy-intolerance-criticality."""
 SEVERITY = {"MI": "mild", "MO": "moderate", "SV": "severe"}
 """IAM-4 (table 0128) to reaction-event-severity."""
@@ -91,6 +90,7 @@ SCH_APPOINTMENT = (
     Row(11, "end", note="TQ.5"),
     Row(12, "participant[]", taking(people, "placer contact"), shown="participant.actor"),
     Row(16, "participant[]", taking(people, "filler contact"), shown="participant.actor"),
+    Row(20, "participant[]", taking(people, "entered by"), shown="participant.actor"),
     Row(25, "status", note="table 0278; the event itself decides where it is empty"),
     Row(26, "basedOn[]", basis),
     Row(27, "basedOn[]", basis),
@@ -103,9 +103,24 @@ AIS_APPOINTMENT = (
     Row(8, "end", note="with AIS-7"),
     Row(10, "status", note="table 0278, where SCH-25 is empty"),
 )
-AIG_APPOINTMENT = (Row(3, "participant[]", taking(named), shown="participant.actor"),)
-AIL_APPOINTMENT = (Row(3, "participant[]", taking(place, "location"), shown="participant.actor"),)
-AIP_APPOINTMENT = (Row(3, "participant[]", taking(people), shown="participant.actor"), Row(6, "start"))
+AIG_APPOINTMENT = (
+    Row(3, "participant[]", taking(named), shown="participant.actor"),
+    Row(8, "start", note="as AIS-4"),
+    Row(11, "end", note="with AIG-12"),
+    Row(12, "end", note="with AIG-11"),
+)
+AIL_APPOINTMENT = (
+    Row(3, "participant[]", taking(place, "location"), shown="participant.actor"),
+    Row(6, "start", note="as AIS-4"),
+    Row(9, "end", note="with AIL-10"),
+    Row(10, "end", note="with AIL-9"),
+)
+AIP_APPOINTMENT = (
+    Row(3, "participant[]", taking(people), shown="participant.actor"),
+    Row(6, "start", note="as AIS-4"),
+    Row(9, "end", note="with AIP-10"),
+    Row(10, "end", note="with AIP-9"),
+)
 NTE_APPOINTMENT = (Row(3, "comment", text),)
 TXA_DOCUMENT = (
     Row(2, "type", concept),
@@ -158,13 +173,12 @@ IAM_ALLERGY = (
     Row(17, "clinicalStatus", note="active unless table 0438 says inactive"),
 )
 RF1_REFERRAL = (
-    Row(1, "status", note="table 0283: R refused, E expired"),
-    Row(2, "priority", table(PRIORITY)),
-    Row(3, "note[]", note="type and reason make the summary in words"),
-    Row(6, "identifier[]", number("PLAC", "referral")),
-    Row(7, "authoredOn", when),
-    Row(10, "note[]"),
-    Row(11, "identifier[]", number("FILL", "referral")),
+    Row(1, "status", note="of a referral of ours, named in RF1-11: A accepted, R refused"),
+    Row(2, "priority"),
+    Row(6, "id", note="by which the hospital's referral is known"),
+    Row(7, "authoredOn"),
+    Row(10, "note[].text", note="with the words of DG1 and NTE"),
+    Row(11, "id", note="where RF1-6 is empty; one of ours is answered"),
 )
 FT1_CHARGE = (
     Row(2, "identifier[]", number("", "charge")),

@@ -130,6 +130,7 @@ RXR_MEDICATION = (
     Row(1, "dosageInstruction[].route", concept),
     Row(2, "dosageInstruction[].site", concept),
     Row(4, "dosageInstruction[].method", concept),
+    Row(5, "dosageInstruction[].additionalInstruction[]", concepts),
 )
 TQ1_MEDICATION = (
     Row(2, _DOSE + "doseQuantity", volume),
@@ -142,6 +143,7 @@ TQ1_MEDICATION = (
     Row(14, "dosageInstruction[].timing.repeat.count", whole),
 )
 RXC_MEDICATION = (
+    Row(1, "note[]", note="B base 溶媒, A additive 加药"),
     Row(2, "note[]", note="one line for each component: base (B) or additive (A), what, how much"),
     Row(3, "note[]", note="with RXC-4"),
     Row(4, "note[]", note="with RXC-3"),

@@ -68,6 +68,7 @@ DG1_REQUEST = (Row(3, "reasonCode[]", concepts),)
 SPM_SPECIMEN = (
     Row(2, "identifier[]", entity_pair),
     Row(4, "type", concept),
+    Row(6, "container[].additiveCodeableConcept", concept),
     Row(7, "collection.method", concept),
     Row(8, "collection.bodySite", concept),
     Row(12, "collection.quantity", volume),
@@ -79,6 +80,8 @@ SPM_SPECIMEN = (
     Row(24, "condition[]", concepts),
     Row(27, "container[].type", concept),
     Row(30, "accessionIdentifier", first(number("ACSN", "accession"))),
+    Row(31, "identifier[]", number("", "specimen")),
+    Row(32, "identifier[]", number("", "specimen-shipment")),
 )
 OBR_SPECIMEN = (
     Row(7, "collection.collectedDateTime", when),

@@ -3,7 +3,7 @@
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.er7 import Segment
 from integrations.hl7v2.maps.row import Row, Take, View
-from integrations.hl7v2.maps.take import concept, concepts, first, number, organization, people, text, when
+from integrations.hl7v2.maps.take import concept, concepts, first, number, organization, people, person, text, when
 
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
@@ -30,8 +30,12 @@ PV1_MORE = (
     Row(17, "participant[]", taking_part("ADM"), shown="participant.individual"),
     Row(37, "hospitalization.destination", organization),
     Row(38, "hospitalization.dietPreference[]", concepts),
+    Row(52, "participant[]", taking_part("PART"), shown="participant.individual"),
 )
-PV2_MORE = (Row(25, "priority", concept),)
+PV2_MORE = (
+    Row(13, "participant[]", taking_part("REF"), shown="participant.individual"),
+    Row(25, "priority", concept),
+)
 PV1_ENCOUNTER = (
     Row(2, "class", note="by the link's own words; in words as type.text too"),
     Row(3, "location[].location", note="the former places stay, completed"),
@@ -48,6 +52,7 @@ PV2_ENCOUNTER = (Row(3, "reasonCode[]"), *PV2_MORE)
 PV1_COVERAGE = (Row(20, "type.text", text, note="payment in the hospital's words"),)
 PID_COVERAGE = (Row(35, "type.text", text, note="where PV1-20 is empty: Chinese feeds write the kind of payment here"),)
 IN1_COVERAGE = (
+    Row(1, "id", note="where IN1-2 and IN1-36 are empty"),
     Row(2, "identifier[]", number("", "insurance-plan")),
     Row(4, "payor[]", organization),
     Row(12, "period.start", when),
@@ -64,6 +69,7 @@ PID_PATIENT = (
     Row(11, "address[].text"),
     Row(13, "telecom[]"),
     Row(14, "telecom[]"),
+    Row(16, "maritalStatus", concept),
     Row(19, "identifier[]", note="citizen id, never a us-ssn"),
     Row(29, "deceasedDateTime"),
     Row(30, "deceasedBoolean"),
@@ -81,7 +87,15 @@ MRG_PATIENT = (
 )
 MRG_ENCOUNTER = (Row(5, "subject", note="A45: the visit goes over to the person of PID-3"),)
 MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3"),)
+DG1_MORE = (
+    Row(5, "onsetDateTime", when),
+    Row(16, "asserter", person),
+    Row(19, "recordedDate", when),
+    Row(20, "identifier[]", number("", "diagnosis")),
+)
 DG1_CONDITION = (
+    *DG1_MORE,
+    Row(21, "verificationStatus", note="D (delete) becomes entered-in-error"),
     Row(2, "code.coding[].system", note="where DG1-3.3 is empty"),
     Row(3, "code"),
     Row(4, "code.text", note="where DG1-3 has no words"),

@@ -1,0 +1,48 @@
+"""Reports and results: OBR, ORC, OBX and NTE to DiagnosticReport and Observation; MFN to the directory. As their readers do it."""
+
+from integrations.hl7v2.maps.row import Row
+from integrations.hl7v2.maps.take import concept, number, organization, people
+
+OBR_REPORT = (
+    Row(2, "identifier[]", note="PLAC; leads to the order: basedOn"),
+    Row(3, "identifier[]", note="FILL; by which the report is known"),
+    Row(4, "code"),
+    Row(7, "effectiveDateTime"),
+    Row(22, "issued"),
+    Row(24, "category[].coding[].code", note="table 0074; LAB where it is empty or longer"),
+    Row(25, "status", note="table 0123; where it is empty the results decide"),
+    Row(32, "resultsInterpreter[].display"),
+)
+ORC_REPORT = (Row(2, "identifier[]", note="where OBR-2 is empty"), Row(3, "identifier[]", note="where OBR-3 is empty"))
+NTE_REPORT = (Row(3, "conclusion", note="before the first OBX"),)
+OBX_MORE = (
+    Row(16, "performer[]", people),
+    Row(17, "method", concept),
+    Row(20, "bodySite", concept),
+    Row(21, "identifier[]", number("", "result")),
+    Row(23, "performer[]", organization),
+)
+OBX_OBSERVATION = (
+    *OBX_MORE,
+    Row(2, "value", note="how OBX-5 is read"),
+    Row(3, "code"),
+    Row(4, "id", note="keeps results of one code apart"),
+    Row(5, "value", note="Quantity where it is a number, with its digits; CodeableConcept, dateTime, string"),
+    Row(6, "valueQuantity.unit"),
+    Row(7, "referenceRange[].text", note="low and high where it is a range"),
+    Row(8, "interpretation[]", note="by the link's own words; derived from the range where it is empty"),
+    Row(11, "status", note="table 0085"),
+    Row(14, "effectiveDateTime"),
+)
+NTE_OBSERVATION = (Row(3, "note[].text", note="after its OBX"),)
+STF_PRACTITIONER = (
+    Row(1, "identifier[]", note="where STF-2 is empty"),
+    Row(2, "identifier[]"),
+    Row(3, "name[].text"),
+    Row(7, "active"),
+    Row(10, "telecom[]"),
+)
+STF_ROLE = (Row(8, "specialty[].text"), Row(18, "code[].text"))
+PRA_ROLE = (Row(5, "specialty[].text"),)
+LOC_SERVICE = (Row(1, "identifier[]"), Row(2, "name"))
+MFE_PRACTITIONER = (Row(1, "active", note="MDL and MDC end it"),)

@@ -1,0 +1,128 @@
+"""The JSON Schema of link profiles, made of the same lists that the reader of profiles checks by."""
+
+import json
+from typing import Any
+
+from integrations.hl7v2.ack import AckMode
+from integrations.hospitals import shelf
+from integrations.hospitals.destination import VERSIONS, People, Topic
+from integrations.hospitals.profile import NUMBER_MEANINGS, Unknown, UnknownEvent
+
+ID = "https://healthsvc.example/schema/link-profile.json"
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_EVENT: Schema = {"type": "string", "pattern": f"^{shelf.EVENT.pattern}$"}
+
+
+def schema() -> Schema:
+    """The schema (draft 2020-12). What ``extends`` brings need not be repeated; ``profile``, ``version`` and ``title`` always stand."""
+    means = {"enum": sorted(NUMBER_MEANINGS)}
+    number = {
+        "type": "object",
+        "properties": {"kind": _TEXT, "authority": _TEXT, "means": means, "identity": {"type": "boolean"}},
+        "required": ["means"],
+        "anyOf": [{"required": ["kind"]}, {"required": ["authority"]}],
+        "additionalProperties": False,
+    }
+    names = ("sending_application", "sending_facility", "receiving_application", "receiving_facility")
+    match = {
+        "type": "object",
+        "properties": {**dict.fromkeys(names, _TEXT), "listen": _TEXTS, "peers": _TEXTS},
+        "additionalProperties": False,
+    }
+    properties: Schema = {
+        "extends": {**_TEXT, "description": "name of a shipped profile whose settings are taken over"},
+        "profile": {**_TEXT, "minLength": 1, "description": "name of the line"},
+        "version": {"type": "integer", "minimum": 1, "description": "raise it with every change"},
+        "title": {**_TEXT, "minLength": 1},
+        "hospital": {**_TEXT, "minLength": 1, "description": "code of the hospital in our identifier systems"},
+        "match": match,
+        "charset": {**_TEXT, "description": "used before MSH-18 where the bytes are not UTF-8"},
+        "charset_unlabelled": {**_TEXT, "description": "used where MSH-18 is empty or unknown"},
+        "ack": {"enum": [each.value for each in AckMode]},
+        "unknown_person": {"enum": [each.value for each in Unknown]},
+        "unknown_event": {"enum": [each.value for each in UnknownEvent]},
+        "control_id": {"enum": ["required", "optional"], "description": "whether a message without MSH-10 is refused"},
+        "silence_minutes": {"type": "number", "description": "after how long a silent line is an alarm"},
+        "number": {"type": "array", "items": number, "description": "what a number of PID-3 is, by CX.5 or CX.4"},
+        "untyped": means,
+        "unlisted": means,
+        "pid_2": means,
+        "pid_19": means,
+        "sex": _words(shelf.SEXES),
+        "visit_class": _words(shelf.CLASSES),
+        "vip": _words(shelf.REASONS),
+        "patient_type": _words(shelf.REASONS),
+        "abnormal": _words(shelf.FLAGS),
+        "nothing": {**_TEXTS, "description": "words that mean an empty field"},
+        "events": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},
+        "answers": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},
+        "master": {
+            "type": "object",
+            "properties": {what: _layout(keys) for what, keys in shelf.LAYOUTS.items()},
+            "additionalProperties": False,
+        },
+        "infusion_routes": {**_TEXTS, "description": "words of RXR-1 that mean a drip into a vein"},
+        "send": _send(),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": ID,
+        "title": "Link profile of one hospital line",
+        "type": "object",
+        "properties": properties,
+        "required": ["profile", "version", "title"],
+        "additionalProperties": False,
+    }
+
+
+def text() -> str:
+    """The schema as it is published."""
+    return json.dumps(schema(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _words(codes: frozenset[str]) -> Schema:
+    return {"type": "object", "additionalProperties": {"enum": sorted(codes)}}
+
+
+def _layout(keys: frozenset[str]) -> Schema:
+    position = {"type": "integer", "minimum": 1, "maximum": 999}
+    return {
+        "type": "object",
+        "properties": {"segment": _TEXT, **dict.fromkeys(sorted(keys), position)},
+        "required": ["segment"],
+        "additionalProperties": False,
+    }
+
+
+def _send() -> Schema:
+    flag = {
+        "type": "object",
+        "properties": {
+            "field": {"type": "string", "pattern": "^(PV1-16|PV1-18|Z[A-Z0-9]{2})?$"},
+            "yes": _TEXT,
+            "no": _TEXT,
+            "pay_later": _TEXTS,
+        },
+        "additionalProperties": False,
+    }
+    plain = ("organization", "charset", "charset_label", "own_number", "ca", "certificate", "key")
+    names = ("sending_application", "sending_facility", "receiving_application", "receiving_facility")
+    return {
+        "type": "object",
+        "properties": {
+            "host": {**_TEXT, "minLength": 1},
+            "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+            "seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": 600},
+            "version": {"enum": list(VERSIONS)},
+            "topics": {"type": "array", "items": {"enum": [each.value for each in Topic]}},
+            "people": {"enum": [each.value for each in People]},
+            "green_channel": flag,
+            "sex": {"type": "object", "propertyNames": {"enum": sorted(shelf.SEXES)}, "additionalProperties": _TEXT},
+            "tls": {"type": "boolean"},
+            **dict.fromkeys((*plain, *names), _TEXT),
+        },
+        "required": ["host", "port"],
+        "additionalProperties": False,
+    }
