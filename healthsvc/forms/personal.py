@@ -10,7 +10,7 @@ from healthsvc.fhir.systems import BASE, CITIZEN_ID, HEALTH_FILE_NUMBER, LIXIU_C
 from healthsvc.forms.rules import Answers, Code, Form, Item
 from healthsvc.healthfile.circumstances import Allowance, Background
 from healthsvc.healthfile.resources import to_patient, to_person
-from healthsvc.healthfile.rules import Category, Contact, ContactRole, Identifier, Living, Person, check_phone, derive_tags
+from healthsvc.healthfile.rules import Category, Contact, ContactRole, Identifier, Living, Person, RiskTag, check_phone, derive_tags
 from healthsvc.healthfile.service import follow, policy_of, today, update_demographics
 from healthsvc.store import Store
 
@@ -36,6 +36,7 @@ def known_values(store: Store, file: Resource) -> dict[str, Any]:
         one = background.allowance
         told |= {"allowance_approved": one.approved, "allowance_amount": one.amount, "allowance_from": one.start, "allowance_to": one.end}
     device = next((one for one in store.select("Device", patient=file["id"], status="active")), {})
+    told["tags"] = tuple(tag.code for tag in person.tags if tag.by_hand)
     told["device"] = next((str(one.get("value", "")) for one in device.get("identifier", ())), "")
     return told
 
@@ -108,6 +109,7 @@ def _person(known: Person, told: dict[str, Any]) -> Person:
         residence_area=told.get("residence_area", ""),
         resettled=told.get("resettled"),
         living=Living(told["living"]) if told.get("living") else None,
+        tags=tuple(RiskTag(code, "人工标注", by_hand=True) for code in told.get("tags", ())),
         background=background,
     )
 
@@ -123,8 +125,10 @@ def _forget(store: Store, id: str, form: Form, told: dict[str, Any]) -> None:
     roles = {role for role in ContactRole if not any(f"contact:{role.value}:{part}" in told for part in ("name", "phone"))}
     emptied: dict[str, Any] = dict.fromkeys(gone - {"marital"}, "")
     background = replace(person.background, **emptied, payment=tuple(told.get("payment", ())))
+    offered = {option.code.code for item in form.walk() if item.fill == "tags" for option in item.options}
     kept = replace(
         person,
+        tags=tuple(one for one in person.tags if one.code not in offered or one.code in told.get("tags", ())),
         phones=person.phones if told.get("phone") else (),
         address=person.address if told.get("address") else "",
         residence_area=person.residence_area if told.get("residence_area") else "",

@@ -123,7 +123,8 @@ def _allergy(entry: Resource, item: Item) -> Answers | None:
     status = {one.get("code") for one in entry.get("verificationStatus", {}).get("coding", ())}
     group = next(iter(codes(entry.get("code"), _DRUG_CLASS)), "")
     text = entry.get("code", {}).get("text", "")
-    code = next((option.code for option in item.options if option.code.code == (group or "other")), None)
+    named = next((one.code.code for one in item.options if text and (text in one.code.zh or one.code.zh.rstrip("类") in text)), "other")
+    code = next((option.code for option in item.options if option.code.code == (group or named)), None)
     if status & {"refuted", "entered-in-error"} or code is None or not (group or text) or entry["id"].startswith("no-drug-allergy"):
         return None
     name = text.replace(code.zh, "").strip() if group else text

@@ -28,6 +28,9 @@ PERSON: tuple[CodeTable, ...] = (
         disabled     | 失能 | Disabled
         dementia     | 失智 | Dementia
         falls        | 跌倒风险 | Falls
+        cannot-care-for-self | 生活不能自理 | Cannot care for themselves
+        serious-illness | 重病 | Seriously ill
+        special-file | 专项档案 | Special file
     """, closed=False),
     codes("gbt-2261-1", "性别代码（GB/T 2261.1）", "Sex as recorded (GB/T 2261.1)", """
         0 | 未知的性别 | Unknown

@@ -17,6 +17,7 @@ who | group | 基本情况 | Who
   former-unit | string | 工作单位（退休前最后单位） | Last work unit | fill=former_unit
   managing-unit | string | 管理单位 | Managing unit | fill=managing_unit
   resettled | boolean | 易地安置 | Resettled from elsewhere | fill=resettled
+  tag | choice | 重点关注（人工标注） | Marked by hand | rep opt=tag fill=tags
   keeper | string | 专项档案专管人 | Keeper of the special file | fill=keeper
 contact | group | 联系 | How to reach
   phone | string | 本人电话 | Own phone | fill=phone

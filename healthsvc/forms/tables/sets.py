@@ -64,6 +64,14 @@ SETS: Final[dict[str, tuple[Option, ...]]] = CHECKS | {
         lixiu  | 离休 | Retired with veteran status
         tuixiu | 退休 | Retired
     """, code_system("cadre-category")),
+    "tag": options("tag", """
+        disabled             | 失能 | Disabled
+        cannot-care-for-self | 生活不能自理 | Cannot care for themselves
+        dementia             | 失智 | Dementia
+        falls                | 跌倒风险 | Falls
+        serious-illness      | 重病 | Seriously ill
+        special-file         | 专项档案 | Special file
+    """, code_system("risk-tag")),
     "living": options("living", """
         alone        | 独居 | Alone
         couple-alone | 夫妻空巢 | With the spouse only
