@@ -7,8 +7,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.fhir.json import Resource
 from healthsvc.referral import service
 from healthsvc.referral.rules import Direction, Outcome, Reason, Referral
+from healthsvc.referral.summary import document_id
 
 router = APIRouter(prefix="/api/referral", tags=["双向转诊 Two-way referral"])
 
@@ -49,6 +51,22 @@ def refer(wanted: Wanted, store: StoreWriting) -> dict[str, Any]:
     """Refer a person."""
     rest = wanted.model_dump(exclude={"patient", "reason", "hospital", "requester"})
     return told(service.refer(store, wanted.patient, wanted.reason, wanted.hospital, wanted.requester, **rest))
+
+
+@router.get("")
+def listed(store: StoreReading) -> list[dict[str, Any]]:
+    """All referrals that are not over, the late ones first, with what is late."""
+    found = service.standings(store)
+    for one, _ in found:
+        store.audit("read", f"ServiceRequest/{one.id}", patient=one.person, purpose="list")
+    return [{**told(one), "late": what} for one, what in found]
+
+
+@router.get("/{referral}/summary")
+def summary(referral: str, store: StoreReading) -> Resource:
+    """The document that went with a referral: a FHIR Bundle of type document."""
+    store.audit("read", f"DocumentReference/{document_id(referral)}", patient=service.read(store, referral).person, purpose="referral")
+    return service.summary(store, referral)
 
 
 @router.get("/{referral}")

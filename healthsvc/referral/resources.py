@@ -87,6 +87,7 @@ def to_task(referral: Referral, base: Resource | None = None) -> Resource:
         "requester": {"reference": referral.requester},
     }
     _set(task, "owner", {"reference": referral.hospital} if referral.hospital else None)
+    _set(task, "lastModified", referral.since.isoformat() if referral.since else None)
     _set(task, "encounter", {"reference": referral.stay} if referral.stay else None)
     _set(task, "statusReason", {"text": referral.remark} if referral.remark else None)
     output = {
@@ -119,6 +120,7 @@ def to_referral(request: Resource, task: Resource | None = None) -> Referral:
         stay=task.get("encounter", {}).get("reference"),
         outcome=outcome_of(task),
         remark=task.get("statusReason", {}).get("text", ""),
+        since=datetime.fromisoformat(task["lastModified"]) if "lastModified" in task else None,
     )
 
 

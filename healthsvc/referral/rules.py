@@ -127,6 +127,49 @@ class Referral:
     outcome: Outcome | None = None
     remark: str = ""
     """Why it was refused, or what guidance came back."""
+    since: datetime | None = None
+    """When it came to this stage; None where the record does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralPolicy:
+    """Filled from ``policy/referral.toml``. Days."""
+
+    follow_up_days: int
+    answer_days: int
+    admission_days: int
+    closing_days: int
+
+
+class Late(StrEnum):
+    """What is late about a referral."""
+
+    NO_ANSWER = "no-answer"
+    NOT_ADMITTED = "not-admitted"
+    NOT_FOLLOWED_UP = "not-followed-up"
+    NOT_CLOSED = "not-closed"
+
+
+def late(referral: Referral, at: datetime, policy: ReferralPolicy) -> Late | None:
+    """What is late about a referral at a moment; computed wherever it is asked, stored nowhere.
+
+    An urgent referral and a discharge are followed up within two weeks (handbook 2.4, 2.9); the other limits are the site's.
+    """
+    if referral.stage in OVER or referral.stage is Stage.ADMITTED:
+        return None
+    waited = (at - (referral.since or referral.at)).days
+    if referral.stage in (Stage.DISCHARGED, Stage.TAKEN_BACK) and waited > policy.follow_up_days:
+        return Late.NOT_FOLLOWED_UP
+    before = referral.stage in (Stage.REQUESTED, Stage.ACCEPTED)
+    if before and referral.urgent and (at - referral.at).days > policy.follow_up_days:
+        return Late.NOT_FOLLOWED_UP
+    if referral.stage is Stage.REQUESTED and waited > policy.answer_days:
+        return Late.NO_ANSWER
+    if referral.stage is Stage.ACCEPTED and waited > policy.admission_days:
+        return Late.NOT_ADMITTED
+    if referral.stage in (Stage.FOLLOWED_UP, Stage.REFUSED) and waited > policy.closing_days:
+        return Late.NOT_CLOSED
+    return None
 
 
 def step(stage: Stage, act: Act) -> Stage:

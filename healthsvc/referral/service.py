@@ -1,14 +1,16 @@
 """双向转诊: refer up, and let the hospital's news, the return home and the follow-up move the referral on."""
 
+from base64 import b64decode
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Final
 
 from healthsvc.errors import NotFound
-from healthsvc.fhir.json import Resource
+from healthsvc.fhir.json import Resource, loads
 from healthsvc.healthfile.service import follow, today
-from healthsvc.referral.resources import is_referral, task_id, to_referral, to_request, to_task
-from healthsvc.referral.rules import OVER, Act, Direction, Outcome, Reason, Referral, Stage, check_closing, step
+from healthsvc.referral.resources import REFERRAL, is_referral, task_id, to_referral, to_request, to_task
+from healthsvc.referral.rules import OVER, Act, Direction, Late, Outcome, Reason, Referral, ReferralPolicy, Stage, check_closing, late, step
+from healthsvc.referral.summary import document_id, freeze
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import derived_id
@@ -46,8 +48,9 @@ def refer(
     id = derived_id("referral", f"{person}-{today(store):%Y%m%d}-{reason}")
     if store.find("ServiceRequest", id) is not None:
         return read(store, id)
-    referral = Referral(id, person, reason, hospital, requester, store.at, urgent, direction, summary, department)
-    store.put(to_request(referral))
+    referral = Referral(id, person, reason, hospital, requester, store.at, urgent, direction, summary, department, since=store.at)
+    frozen = freeze(store, referral)
+    store.put(to_request(referral) | {"supportingInfo": [{"reference": f"DocumentReference/{frozen['id']}"}]})
     store.put(to_task(referral))
     if urgent:
         plan_follow_up(store, referral)
@@ -104,6 +107,25 @@ def open_referrals(store: Store, patient: str) -> list[Referral]:
     found = store.select("Task", patient=patient, status=["requested", "accepted", "rejected", "in-progress"])
     referrals = [read(store, task["focus"]["reference"].rpartition("/")[2]) for task in found if is_referral(task)]
     return sorted((one for one in referrals if one.stage not in OVER), key=lambda one: (one.at, one.id))
+
+
+def standings(store: Store) -> list[tuple[Referral, Late | None]]:
+    """All referrals that are not over, with what is late about each; the late ones first, then the oldest."""
+    policy = store.policy.fill(ReferralPolicy, "referral", today(store))
+    found = store.select("Task", code=f"{REFERRAL}|referral", status=["requested", "accepted", "rejected", "in-progress"])
+    known = [read(store, task["focus"]["reference"].rpartition("/")[2]) for task in found if is_referral(task)]
+    stands = [(one, late(one, store.at, policy)) for one in known if one.stage not in OVER]
+    return sorted(stands, key=lambda one: (one[1] is None, not one[0].urgent, one[0].at, one[0].id))
+
+
+def summary(store: Store, referral: str) -> Resource:
+    """The document that went with a referral, as a Bundle."""
+    read(store, referral)
+    kept = store.find("DocumentReference", document_id(referral))
+    if kept is None:
+        raise NotFound("this referral has no summary; it was written by another system")
+    bundle: Resource = loads(b64decode(kept["content"][0]["attachment"]["data"]))
+    return bundle
 
 
 def accept(store: Store, referral: str) -> Referral:
@@ -213,7 +235,7 @@ def _call_off_follow_up(store: Store, referral: Referral) -> None:
 
 
 def _move(store: Store, referral: Referral, act: Act) -> Referral:
-    moved = replace(referral, stage=step(referral.stage, act))
+    moved = replace(referral, stage=step(referral.stage, act), since=store.at)
     store.put(to_request(moved, store.read("ServiceRequest", referral.id)))
     store.put(to_task(moved, store.read("Task", task_id(referral.id))))
     return moved

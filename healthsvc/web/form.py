@@ -17,7 +17,7 @@ from healthsvc.errors import Invalid, Issue, NotFound, Refusal
 from healthsvc.fhir.json import Resource
 from healthsvc.forms import service
 from healthsvc.forms.resources import to_answers
-from healthsvc.forms.rules import DONE, Answers, Form, Item, Kind
+from healthsvc.forms.rules import DONE, Answers, Form
 from healthsvc.forms.tables import FORMS
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, replaced
@@ -27,6 +27,7 @@ from healthsvc.visit.rules import OPEN, Standing, standing
 from healthsvc.web import findings_form
 from healthsvc.web.form_fields import answers as read_answers
 from healthsvc.web.form_fields import fields
+from healthsvc.web.form_words import last_time, lines
 from healthsvc.web.lookup import Directory, staff_of
 from healthsvc.web.render import Page, SignedPage
 
@@ -124,27 +125,6 @@ def to_be_amended(response: str, page: SignedPage, store: StoreReading) -> Respo
 def amend(response: str, page: SignedPage, store: StoreWriting, given: Sent) -> Response:
     """The form is corrected: what followed from it is rewritten."""
     return _take(page, store, _for_response(store, response), given)
-
-
-def lines(items: tuple[Item, ...], given: Answers, page: Page, depth: int = 0) -> list[tuple[int, str, str]]:
-    """A filled-in form as lines: depth, what was asked, what was answered (empty for a heading)."""
-    made: list[tuple[int, str, str]] = []
-    for item in items:
-        title = item.zh if page.language == "zh" or not item.en else item.en
-        for one in given.get(item.link, ()) if item.kind is Kind.GROUP else ():
-            made.append((depth, title, ""))
-            made += lines(item.items, one, page, depth + 1)
-        if item.kind is not Kind.GROUP and given.get(item.link):
-            words = [_words(one, page) for one in given[item.link]]
-            made.append((depth, title, f"{'、'.join(words)} {item.unit}".strip()))
-    return made
-
-
-def _words(value: Any, page: Page) -> str:
-    if isinstance(value, bool):
-        return page.say("是") if value else page.say("否")
-    name = getattr(value, "zh" if page.language == "zh" else "en", None)
-    return str(name or getattr(value, "code", value))
 
 
 def _for_person(store: Store, id: str, name: str) -> Asked:
@@ -262,7 +242,7 @@ def _show(
         id=asked.patient["id"],
         person=to_person(asked.patient),
         form=asked.form,
-        fields=fields(asked.form.items, answers, marked, _last_time(store, asked)),
+        fields=fields(asked.form.items, answers, marked, last_time(store, asked.form, asked.patient["id"])),
         wrong=list(dict.fromkeys(told)),
         odd=[(one.path, titles.get(one.path or "", ""), one.text.partition(": ")[2]) for one in odd],
         basics=basics,
@@ -285,26 +265,6 @@ def _said(issue: Issue, titles: dict[str, str], page: Page, refusal: Refusal | N
 def _link(issue: Issue) -> str | None:
     path = issue.path or ""
     return path.partition("linkId='")[2].partition("'")[0] or path or None
-
-
-def _last_time(store: Store, asked: Asked) -> dict[str, str]:
-    """What was measured last, by linkId, as a hint beside the empty field."""
-    wanted = {one.link: one.code.code for one in asked.form.walk() if one.code is not None and one.kind in (Kind.INTEGER, Kind.DECIMAL)}
-    files = [asked.patient["id"], *replaced(store, asked.patient["id"])]
-    seen: dict[str, tuple[str, str]] = {}
-    for observation in store.select("Observation", patient=files):
-        when = str(observation.get("effectiveDateTime", ""))
-        if observation.get("status") in ("entered-in-error", "cancelled"):
-            continue
-        right = any(c.get("code") == "368209003" for c in observation.get("bodySite", {}).get("coding", ()))
-        for part in (observation, *observation.get("component", ())):
-            codes = {c.get("code") for c in part.get("code", {}).get("coding", ())}
-            value = part.get("valueQuantity", {}).get("value")
-            for link, code in wanted.items():
-                side = link.endswith("-right") == right or not link.endswith(("-left", "-right"))
-                if value is not None and code in codes and side and when > seen.get(link, ("", ""))[0]:
-                    seen[link] = (when, f"{value}")
-    return {link: f"{value}（{when[:10]}）" for link, (when, value) in seen.items()}
 
 
 def _title(store: Store, response: Resource, page: Page) -> str:

@@ -24,6 +24,7 @@ _ENTRIES: Final = (
     Entry("/", "今日", "today", "read-clinical"),
     Entry("/people", "人员档案", "people", "read-clinical"),
     Entry("/contracts", "签约", "contract", "read-clinical"),
+    Entry("/referrals", "双向转诊", "hospital", "read-clinical"),
     Entry("/window", "医院窗口", "window", "window"),
     Entry("/roster", "名册导入", "roster", "write-clinical"),
     Entry("/figures", "考核统计", "figures", "figures"),

@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from healthsvc.errors import NotFound, RuleViolation
+from healthsvc.fhir.registry import Registry
+from healthsvc.fhir.validation import validate
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import register
 from healthsvc.referral import service
 from healthsvc.referral.resources import task_id
-from healthsvc.referral.rules import Outcome, Reason, Referral, Stage
+from healthsvc.referral.rules import Late, Outcome, Reason, Referral, Stage
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings
@@ -141,3 +143,43 @@ def test_an_admission_that_is_taken_back_leaves_the_referral_waiting(database: D
         assert (back.stage, back.stay) == (Stage.ACCEPTED, None)
         assert service.admission_cancelled(store, referral.person, "Encounter/stay") is None
         assert service.admitted(store, referral.person, "Encounter/other") is not None
+
+
+def test_a_summary_goes_with_it_and_stays_as_it_was(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Practitioner", "id": "d1", "name": [{"text": "程致和"}]})
+        patient = str(register(store, Person("测试甲"), "urn:test").patient["id"])
+        subject = {"reference": f"Patient/{patient}"}
+        active = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}
+        over = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved"}]}
+        store.put({"resourceType": "Condition", "id": "c1", "subject": subject, "clinicalStatus": active, "code": {"text": "高血压"}})
+        store.put({"resourceType": "Condition", "id": "c2", "subject": subject, "clinicalStatus": over, "code": {"text": "肺炎"}})
+        category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
+        for id, day, value in (("o1", "2026-11-01", 160), ("o2", "2026-11-20", 172), ("o3", "2024-01-01", 120)):
+            store.put(
+                {
+                    "resourceType": "Observation", "id": id, "status": "final", "subject": subject, "effectiveDateTime": day,
+                    "category": [{"coding": [category]}],
+                    "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}], "text": "收缩压"},
+                    "valueQuantity": {"value": value, "unit": "mmHg"},
+                }
+            )  # fmt: skip
+        sent = service.refer(store, patient, Reason.CRITICAL, H1, D1, urgent=True, summary="胸痛 <两小时>")
+        bundle = service.summary(store, sent.id)
+        assert [one.text for one in validate(bundle, Registry.load()) if one.severity == "error"] == []
+        kinds = [one["resource"]["resourceType"] for one in bundle["entry"]]
+        assert kinds == ["Composition", "Patient", "Practitioner", "Condition", "Observation"]
+        text = "".join(section["text"]["div"] for section in bundle["entry"][0]["resource"]["section"])
+        assert "胸痛 &lt;两小时&gt;" in text
+        assert "172 mmHg" in text
+        assert "肺炎" not in text
+        assert store.read("ServiceRequest", sent.id)["supportingInfo"][0]["reference"].startswith("DocumentReference/")
+    with database.writing(SYSTEM, at=AT + timedelta(days=4)) as store:
+        store.put(store.read("Condition", "c1") | {"code": {"text": "高血压3级"}})
+        service.refer(store, patient, Reason.OTHER, H1, D1)
+        assert service.summary(store, sent.id) == bundle
+        (first, second) = service.standings(store)
+        assert (first[0].id, first[1]) == (sent.id, Late.NO_ANSWER)
+        assert second[1] is None
+        service.accept(store, sent.id)
+        assert service.standings(store)[0][1] is None

@@ -1,6 +1,8 @@
 """A referral's way is its table; it closes with an outcome and after the follow-up; it survives FHIR."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from healthsvc.errors import Invalid, RuleViolation
 from healthsvc.fhir.json import dumps, loads
+from healthsvc.policy import load
 from healthsvc.referral.resources import is_referral, stage_of, to_referral, to_request, to_task
 from healthsvc.referral.rules import (
     EARLY_OUTCOMES,
@@ -16,16 +19,20 @@ from healthsvc.referral.rules import (
     TRANSITIONS,
     Act,
     Direction,
+    Late,
     Outcome,
     Reason,
     Referral,
+    ReferralPolicy,
     Stage,
     check_closing,
     check_step,
+    late,
     step,
 )
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+POLICY = load(Path("absent")).fill(ReferralPolicy, "referral", AT.date())
 
 
 @st.composite
@@ -45,6 +52,7 @@ def referrals(draw: Any) -> Referral:
         stay=draw(st.none() | st.just("Encounter/e1")),
         outcome=draw(st.none() | st.sampled_from(Outcome)),
         remark=draw(st.sampled_from(["", "床位已满"])),
+        since=draw(st.none() | st.just(AT)),
     )
 
 
@@ -53,6 +61,31 @@ def test_a_referral_survives_fhir(referral: Referral) -> None:
     request, task = loads(dumps([to_request(referral), to_task(referral)]))
     assert is_referral(task)
     assert to_referral(request, task) == referral
+
+
+@pytest.mark.parametrize(
+    ("stage", "urgent", "days", "what"),
+    [
+        (Stage.REQUESTED, False, 3, None),
+        (Stage.REQUESTED, False, 4, Late.NO_ANSWER),
+        (Stage.REQUESTED, True, 15, Late.NOT_FOLLOWED_UP),
+        (Stage.ACCEPTED, False, 14, None),
+        (Stage.ACCEPTED, False, 15, Late.NOT_ADMITTED),
+        (Stage.ADMITTED, True, 90, None),
+        (Stage.DISCHARGED, False, 14, None),
+        (Stage.DISCHARGED, False, 15, Late.NOT_FOLLOWED_UP),
+        (Stage.TAKEN_BACK, False, 15, Late.NOT_FOLLOWED_UP),
+        (Stage.FOLLOWED_UP, False, 15, Late.NOT_CLOSED),
+        (Stage.REFUSED, False, 15, Late.NOT_CLOSED),
+        (Stage.CLOSED, True, 900, None),
+        (Stage.WITHDRAWN, True, 900, None),
+    ],
+)
+def test_what_is_late_about_a_referral(stage: Stage, urgent: bool, days: int, what: Late | None) -> None:
+    one = Referral("r", "p1", Reason.CRITICAL, "Organization/h1", "Practitioner/d1", AT, urgent, stage=stage)
+    assert late(one, AT + timedelta(days=days), POLICY) is what
+    if stage is Stage.DISCHARGED:  # it counts from the discharge, not from the referral
+        assert late(replace(one, since=AT + timedelta(days=10)), AT + timedelta(days=15), POLICY) is None
 
 
 @given(st.lists(st.sampled_from(Act), max_size=10))

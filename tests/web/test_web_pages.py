@@ -16,6 +16,7 @@ CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 PAGES = (
     "/",
     "/people",
+    "/referrals",
     "/contracts",
     "/glass",
     "/window",
@@ -29,8 +30,8 @@ PAGES = (
     "/help",
 )
 ALLOWED = {
-    "doctor1": {"/", "/people", "/contracts", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
-    "coordinator1": {"/", "/people", "/contracts", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
+    "doctor1": {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
+    "coordinator1": {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
     "window1": {"/window", "/policy", "/help"},
     "operator1": {"/operate", "/policy", "/help"},
     "auditor1": {"/glass/review", "/audit", "/policy", "/help"},
