@@ -9,7 +9,7 @@ from healthsvc.contract.resources import is_family_doctor, to_agreement, to_cont
 from healthsvc.contract.rules import Act, EndReason, State, end_early
 from healthsvc.errors import Conflict
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.resources import is_deceased
+from healthsvc.healthfile.closing import is_shut
 from healthsvc.healthfile.service import today
 from healthsvc.healthfile.undo import PutBack, put_back
 from healthsvc.infusion.resources import is_course
@@ -49,15 +49,23 @@ def close_file_on_death(store: Store, patient: str) -> None:
             store.put(flag | {"status": "inactive", "period": {**flag.get("period", {}), "end": now}})
 
 
+def close_file(store: Store, patient: str, reason: str) -> None:
+    """A person has moved away, is lost or refuses: contract and visits end now, all else stays on file. Twice changes nothing."""
+    ended_by = {"moved-away": EndReason.MOVED_AWAY, "lost": EndReason.LOST}.get(reason, EndReason.OTHER)
+    for contract in _open_contracts(store, patient):
+        store.put(to_contract(end_early(to_agreement(contract), Act.TERMINATE, today(store), ended_by), contract))
+    visits.cancel_all(store, patient, reason)
+
+
 def reopen_file(store: Store, patient: str) -> PutBack:
-    """A death had been entered by mistake: what it closed is open again, as it stood before.
+    """A death or a departure had been entered by mistake: what it closed is open again, as it stood before.
 
     A stopped course of infusions and its doses stay stopped: the gates are asked anew when a doctor orders it anew. What somebody has
     changed since stays as it is; both are named in ``left``.
     """
     death = None
     for version in store.history("Patient", patient):
-        if version.deleted or not is_deceased(version.resource):
+        if version.deleted or not is_shut(version.resource):
             break
         death = version
     if death is None or death.version == 1:

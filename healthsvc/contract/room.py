@@ -4,7 +4,7 @@ from typing import Final
 
 from healthsvc.checkup import service as checkups
 from healthsvc.contract import cards
-from healthsvc.contract.closing import close_file_on_death, join_files, reopen_file
+from healthsvc.contract.closing import close_file, close_file_on_death, join_files, reopen_file
 from healthsvc.contract.found import others_with_pair, signed_with
 from healthsvc.contract.paper import KIND, contract_paper
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
@@ -13,6 +13,7 @@ from healthsvc.contract.service import policy_of
 from healthsvc.documents import freeze
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.closing import closed_of, is_shut
 from healthsvc.healthfile.resources import is_deceased, links
 from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Room, Store
@@ -26,7 +27,9 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     elif kind == "Patient" and new is not None:
         if is_deceased(new) and old is not None and not is_deceased(old):
             close_file_on_death(store, new["id"])
-        elif old is not None and is_deceased(old) and not is_deceased(new):
+        elif closed_of(new) and old is not None and not closed_of(old):
+            close_file(store, new["id"], closed_of(new) or "other")
+        elif old is not None and is_shut(old) and not is_shut(new):
             reopen_file(store, new["id"])
         for survivor in set(links(new, "replaced-by")) - set(links(old, "replaced-by") if old else ()):
             if store.find("Patient", survivor) is not None:
@@ -81,7 +84,7 @@ def _begin(agreement: Agreement, store: Store) -> None:
     person = store.find("Patient", agreement.person)
     if person is None:
         raise Invalid("the contract is with a person who has no health file here; register the person first", path="Contract.subject")
-    if is_deceased(person) or links(person, "replaced-by"):
+    if is_shut(person) or links(person, "replaced-by"):
         raise RuleViolation("the person's file is closed or merged into another", reason="contract-person-closed", path="Contract.subject")
     for who, role in ((agreement.doctor, "doctor"), (agreement.nurse, "nurse")):
         if who is not None:

@@ -18,12 +18,12 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
             raise RuleViolation("the bytes of a frozen document are not changed or deleted", reason="document-frozen", path="Binary")
         return
     if old is not None and is_frozen(old):
-        _keep(old, new)
+        _keep(old, new, store.is_undoing)
     elif new is not None and is_frozen(new):
         _check_seal(new, store)
 
 
-def _keep(old: Resource, new: Resource | None) -> None:
+def _keep(old: Resource, new: Resource | None, undoing: bool) -> None:
     if new is None:
         raise RuleViolation(
             "a frozen document is not deleted; mark it entered-in-error", reason="document-frozen", path="DocumentReference"
@@ -31,7 +31,7 @@ def _keep(old: Resource, new: Resource | None) -> None:
     rest = {key for key in {*old, *new} - {"status", "meta"} if old.get(key) != new.get(key)}
     if rest or old.get("meta", {}).get("profile") != new.get("meta", {}).get("profile"):
         raise RuleViolation("a frozen document keeps what it says; freeze a new one", reason="document-frozen", path="DocumentReference")
-    if new["status"] != old["status"] and new["status"] not in _AFTER.get(old["status"], ()):
+    if not undoing and new["status"] != old["status"] and new["status"] not in _AFTER.get(old["status"], ()):
         raise RuleViolation(
             f"a frozen document that is {old['status']} does not become {new['status']}",
             reason="document-frozen",

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
+from typing import Final
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.pinyin import spellings
-from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
+from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID, code_system
 from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow, today
 from healthsvc.store import Store
+
+_CODE: Final = code_system("file-issue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,59 @@ def duplicates(store: Store, patient: str) -> list[Likeness]:
         if score >= policy.likeness_threshold:
             found.append(Likeness(id, score, reasons))
     return sorted(found, key=lambda one: (-one.score, one.patient))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two files that may be one person's."""
+
+    one: str
+    other: str
+    score: int
+    reasons: tuple[str, ...]
+
+
+def pairs(store: Store, most: int) -> list[Pair]:
+    """The pairs of files in force that may be one person, most alike first; those that somebody has looked at and parted do not show.
+
+    Compared are files that share a birth date, a telephone number or a name's sound; never all with all.
+    """
+    policy = store.policy.fill(LikenessPolicy, "healthfile", today(store))
+    people = {one["id"]: to_person(one) for one in store.select("Patient") if not links(one, "replaced-by")}
+    blocks: dict[str, list[str]] = {}
+    for id, person in people.items():
+        for key in {*([f"b{person.birth}"] if person.birth else []), *(f"t{_digits(one)}" for one in person.phones), *_full(person.name)}:
+            blocks.setdefault(key, []).append(id)
+    parted = {one["id"] for one in store.select("DetectedIssue", code=f"{_CODE}|not-one-person")}
+    met = {(a, b) for ids in blocks.values() for a in ids for b in ids if a < b}
+    found = []
+    for a, b in met:
+        score, reasons = compare(people[a], people[b], policy.likeness)
+        if score >= policy.likeness_threshold and _parting_id(a, b) not in parted:
+            found.append(Pair(a, b, score, reasons))
+    return sorted(found, key=lambda pair: (-pair.score, pair.one, pair.other))[:most]
+
+
+def part(store: Store, one: str, other: str, by: str, reason: str) -> Resource:
+    """Somebody has looked: these are two people. The pair does not show again; kept as a DetectedIssue with its mitigation."""
+    files = sorted((one, other))
+    return store.put(
+        {
+            "resourceType": "DetectedIssue",
+            "id": _parting_id(*files),
+            "status": "final",
+            "code": {"coding": [{"system": _CODE, "code": "not-one-person"}], "text": "疑似重复档案：已核实为两人"},
+            "patient": {"reference": f"Patient/{files[0]}"},
+            "identifiedDateTime": store.at.isoformat(),
+            "implicated": [{"reference": f"Patient/{file}"} for file in files],
+            "mitigation": [{"action": {"text": reason or "已核实为两人"}, "date": store.at.isoformat()}],
+            "detail": f"{by or store.actor.name or store.actor.id}",
+        }
+    )
+
+
+def _parting_id(one: str, other: str) -> str:
+    return f"two-people-{blake2b('|'.join(sorted((one, other))).encode(), digest_size=12).hexdigest()}"
 
 
 def _candidates(store: Store, person: Person) -> dict[str, Resource]:

@@ -55,6 +55,8 @@ def put_back(store: Store, patients: Sequence[str], moment: int, never: Iterable
                 restored.append(reference)
             elif current.type in _MADE_BY_A_STEP:
                 store.delete(current.type, current.id)
+            elif current.type == "DocumentReference" and current.resource.get("status") == "current":
+                store.put(current.resource | {"status": "superseded"})  # a card that the step has issued is no longer good
     return PutBack(tuple(restored), tuple(left))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
 from healthsvc.healthfile.citizen_id import check_digit
-from healthsvc.healthfile.duplicates import compare, duplicates
+from healthsvc.healthfile.duplicates import compare, duplicates, pairs, part
 from healthsvc.healthfile.merging import merge
 from healthsvc.healthfile.rules import Identifier, Person
 from healthsvc.healthfile.service import register
@@ -58,3 +58,19 @@ def test_possible_duplicates_are_found_and_gone_after_the_merge(database: Databa
         merge(store, first, second)
         assert duplicates(store, first) == []
         assert duplicates(store, second) == []
+
+
+def test_all_pairs_wait_until_somebody_has_looked(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        first = register(store, ONE, "urn:test").patient["id"]
+        second = register(store, Person("王姗", birth=BORN, phones=("0574-00000001",)), "urn:test").patient["id"]
+        third = register(store, Person("赵甲", birth=date(1931, 3, 4), phones=("0574-00000009",)), "urn:test").patient["id"]
+        fourth = register(store, Person("赵甲", birth=date(1931, 3, 4)), "urn:test").patient["id"]
+        found = pairs(store, 10)
+        assert [{one.one, one.other} for one in found] == [{first, second}, {third, fourth}]
+        assert found[0].score == duplicates(store, first)[0].score
+        part(store, fourth, third, "王主任", "堂兄弟同名")
+        assert [{one.one, one.other} for one in pairs(store, 10)] == [{first, second}]
+        merge(store, first, second)
+        assert pairs(store, 10) == []
+        assert len(pairs(store, 0)) == 0

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from healthsvc.contract import service as contracts
 from healthsvc.contract.rules import State
-from healthsvc.errors import RuleViolation
+from healthsvc.errors import Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.greenchannel import service as channels
-from healthsvc.healthfile import merging, service
+from healthsvc.healthfile import closing, merging, service
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.rules import Category, Identifier, Person
 from healthsvc.healthfile.undo import content
@@ -41,6 +41,8 @@ def everything(store: Store, *patients: str) -> dict[str, Resource]:
     for kind in KINDS[1:]:
         for patient in patients:
             found |= {f"{kind}/{one['id']}": content(one) for one in store.select(kind, patient=patient)}
+        papers = store.select("DocumentReference", patient=patient, status="current")
+        found |= {f"DocumentReference/{one['id']}": content(one) for one in papers}
     return found
 
 
@@ -169,3 +171,41 @@ def test_a_referral_of_the_dead_is_closed_with_that_outcome(database: Database) 
         store.put(store.read("Patient", patient) | {"deceasedDateTime": "2026-03-02"})
         closed = referrals.read(store, sent.id)
         assert (closed.stage, closed.outcome) == (Stage.CLOSED, "died")
+
+
+def test_a_death_has_a_day_and_a_cause_and_is_taken_back(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        (patient,) = people(store, "测试甲")
+        furnish(store, patient, frozenset({"contract", "visit"}))
+        before = everything(store, patient)
+    with database.writing(SYSTEM, at=AT + HOUR) as store:
+        for day in (date(2026, 3, 3), date(1929, 1, 1)):
+            with pytest.raises(Invalid), store.savepoint():
+                closing.record_death(store, patient, day)
+        closing.record_death(store, patient, date(2026, 3, 1), "心力衰竭")
+        assert store.select("Observation", patient=patient, code="69453-9")[0]["valueString"] == "心力衰竭"
+        assert visits.open_visits(store, patient) == []
+    with database.writing(SYSTEM, at=AT + 2 * HOUR) as store:
+        closing.take_back_death(store, patient)
+        assert everything(store, patient) == before
+        assert store.select("Observation", patient=patient)[0]["status"] == "entered-in-error"
+
+
+def test_who_moves_away_is_no_longer_served_and_may_come_back(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        (patient,) = people(store, "测试甲")
+        furnish(store, patient, frozenset({"contract", "visit"}))
+        before = everything(store, patient)
+    with database.writing(SYSTEM, at=AT + HOUR) as store:
+        closing.close(store, patient, "moved-away", date(2026, 3, 2), "迁往外地女儿家")
+        assert contracts.active(store, patient) is None
+        assert visits.open_visits(store, patient) == []
+        ended = store.select("Contract", patient=patient)[0]
+        assert any(one.get("valueCode") == "moved-away" for one in ended["extension"])
+        with pytest.raises(RuleViolation), store.savepoint():
+            contracts.sign(store, patient, "Practitioner/d1", None, date(2026, 3, 2))
+        with pytest.raises(RuleViolation), store.savepoint():
+            closing.close(store, patient, "lost", date(2026, 3, 2))
+    with database.writing(SYSTEM, at=AT + 2 * HOUR) as store:
+        closing.reopen(store, patient)
+        assert everything(store, patient) == before

@@ -48,6 +48,15 @@ PERSON: tuple[CodeTable, ...] = (
         40 | 离婚 | Divorced
         90 | 未说明 | Not stated
     """),
+    codes("file-issue", "档案问题", "Issue of a health file", """
+        not-one-person | 已核实为两人 | Looked at: two people
+    """, closed=False),
+    codes("file-closed-reason", "档案终止原因", "Why a file is closed", """
+        moved-away | 迁出 | Moved away
+        lost       | 失访 | Lost to follow-up
+        refused    | 拒绝 | Refuses service
+        other      | 其他 | Other
+    """),
     codes("green-channel", "绿色通道权益", "Green-channel right", """
         consultation | 优先就诊 | Priority consultation
         settlement   | 优先结算 | Priority settlement

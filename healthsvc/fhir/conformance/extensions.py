@@ -43,6 +43,10 @@ EXTENSIONS: tuple[Extension, ...] = (
         "nursing-allowance", "护理费", "Nursing allowance", ("Patient",),
         parts=parts("approved boolean!, amount decimal, from date, to date"),
     ),
+    Extension(
+        "file-closed", "档案终止", "The file is closed: moved, lost", ("Patient",),
+        parts=parts("reason code!, on date!, text string"),
+    ),
     Extension("form-visit", "所属上门服务", "The visit that a form belongs to", ("QuestionnaireResponse",), LINK, targets=("Task",)),
     Extension("form-bands", "分级参数", "Policy parameter that names the levels of a score", ("Questionnaire",), TEXT),
     Extension(

@@ -29,7 +29,7 @@ CADRE_PATIENT = Profile(
         "cadre-category": "0..1", "managing-unit": "0..1", "residence-area": "0..1", "risk-tag": "0..*", "resettled": "0..1",
         "living-arrangement": "0..1", "sex-as-recorded": "0..1", "former-unit": "0..1", "file-keeper": "0..1", "household": "0..1",
         "ethnicity": "0..1", "education": "0..1", "occupation": "0..1", "payment-mode": "0..*",
-        "carer": "0..1", "nursing-allowance": "0..1",
+        "carer": "0..1", "nursing-allowance": "0..1", "file-closed": "0..1",
     },
 )  # fmt: skip
 FAMILY_DOCTOR_CONTRACT = Profile(
