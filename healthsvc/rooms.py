@@ -11,6 +11,7 @@ from healthsvc.healthfile.room import ROOM as HEALTHFILE
 from healthsvc.homebed.room import ROOM as HOMEBED
 from healthsvc.infusion.room import ROOM as INFUSION
 from healthsvc.referral.room import ROOM as REFERRAL
+from healthsvc.subscription.room import ROOM as SUBSCRIPTION
 from healthsvc.visit.room import ROOM as VISIT
 
-ROOMS = (DOCUMENTS, HEALTHFILE, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY)
+ROOMS = (DOCUMENTS, HEALTHFILE, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY, SUBSCRIPTION)

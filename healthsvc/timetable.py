@@ -22,6 +22,7 @@ from healthsvc.jobs import Job
 from healthsvc.rest.export.jobs import forget as forget_exports
 from healthsvc.rest.export.run import FOLDER as EXPORTS
 from healthsvc.store import Store
+from healthsvc.subscription.service import forget_events
 
 
 def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
@@ -39,6 +40,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("checkup-ladder", "0 7 * * *", lambda store: escalate(store, _today(store))),
         Job("circle", "50 0 * * *", lambda store: refresh_circle(store, data)),
         Job("sessions-forget", "*/30 * * * *", lambda store: (forget_sessions(store, life), forget_attempts(store), forget_tokens(store))),
+        Job("subscription-events-forget", "35 3 * * *", forget_events),
         *([Job("exports-forget", "25 * * * *", lambda store: forget_exports(store, data / EXPORTS))] if data else []),
     )
 

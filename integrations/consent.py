@@ -1,11 +1,11 @@
 """Whether a hospital may be told about a person at all, asked at the moment of sending: FHIR Consents that forbid it, or must permit it."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import replaced, today
 from healthsvc.store import Store
-from integrations.hospitals.destination import Destination
 
 _SCOPE = "patient-privacy"
 
@@ -17,7 +17,14 @@ class SharingPolicy:
     sharing_needs_permit: bool
 
 
-def objection(store: Store, patient: str, destination: Destination) -> str | None:
+class Recipient(Protocol):
+    """Whoever is told."""
+
+    def is_meant(self, reference: str) -> bool:
+        """Whether an actor of a Consent is this one."""
+
+
+def objection(store: Store, patient: str, destination: Recipient) -> str | None:
     """Why this hospital must not be told about this person now; None where nothing stands against it.
 
     An active Consent with scope ``patient-privacy`` counts: ``deny`` forbids, and wins over ``permit``. It is about every recipient, or
@@ -36,7 +43,7 @@ def _says(consent: Resource) -> str:
     return str(consent.get("provision", {}).get("type", ""))
 
 
-def _is_about(consent: Resource, destination: Destination) -> bool:
+def _is_about(consent: Resource, destination: Recipient) -> bool:
     if not any(one.get("code") == _SCOPE for one in consent.get("scope", {}).get("coding", [])):
         return False
     actors = [one.get("reference", {}).get("reference", "") for one in consent.get("provision", {}).get("actor", [])]

@@ -31,6 +31,7 @@ from integrations.origin import origin
 from integrations.outbox import Courier
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
+from integrations.subscribers.teller import Teller
 from integrations.worker import Worker
 
 log = structlog.get_logger()
@@ -71,6 +72,10 @@ class Serving:
                 courier = Courier(here.database, listener.destination, random.random, holder)
                 courier.start()
                 self._stops.append((f"courier {listener.destination.name}", courier.stop))
+            public = here.settings.public_url
+            teller = Teller(here.database, holder, f"{public.rstrip('/')}/fhir" if public else None)
+            teller.start()
+            self._stops.append(("subscriptions", teller.stop))
             watch = Watch(here.database, notifier_for(here.settings), here.settings.data)
             watch.start()
             self._stops.append(("watch", watch.stop))

@@ -84,6 +84,8 @@ DIRECTORY_TYPES = frozenset(
 """Resource types that say nothing of a cadre."""
 
 AUDIT_TYPES = frozenset({"AuditEvent"})
+EXPORT_TYPES = frozenset({"Subscription"})
+"""Resource types that hand records on to others, and may carry the others' secrets."""
 
 ROLE_TITLES: dict[Role, str] = {
     Role.DOCTOR: "医生",
@@ -108,6 +110,8 @@ def allows(roles: frozenset[str], action: str, resource_type: str | None = None)
         if wanted is not Action.READ_CLINICAL:
             return wanted is Action.AUDIT and _holds(roles, Action.AUDIT)
         wanted = Action.AUDIT
+    elif resource_type in EXPORT_TYPES and wanted in (Action.READ_CLINICAL, Action.WRITE_CLINICAL):
+        wanted = Action.EXPORT
     elif resource_type in DIRECTORY_TYPES and wanted is Action.READ_CLINICAL:
         wanted = Action.DIRECTORY
     return _holds(roles, wanted)

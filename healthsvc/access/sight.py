@@ -19,7 +19,7 @@ from healthsvc.store.search.values import Setting
 from healthsvc.store.stored import micros
 
 NOBODYS = frozenset(
-    {"ActivityDefinition", "Device", "List", "Measure", "MeasureReport", "Medication", "PlanDefinition", "Schedule", "Slot"}
+    {"ActivityDefinition", "Device", "List", "Measure", "MeasureReport", "Medication", "PlanDefinition", "Schedule", "Slot", "Subscription"}
 )
 """Types of which those that belong to no person (the day's plan, a station's rota, a drug) are everybody's who may read at all."""
 _AHEAD = timedelta(days=1)

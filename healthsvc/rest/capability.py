@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from healthsvc import __version__
 from healthsvc.errors import NotSupported
 from healthsvc.fhir.conformance.profiles import PROFILES
+from healthsvc.fhir.conformance.topics import BACKPORT, TOPICS, canonical
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.registry import Registry, SearchParameter
 from healthsvc.fhir.systems import BASE, profile
@@ -36,10 +37,13 @@ INTERACTIONS = {
 SYSTEM = {("POST", ""): ("transaction", "batch"), ("GET", ""): ("search-system",), ("GET", "/_history"): ("history-system",)}
 STANDARD = "http://hl7.org/fhir/OperationDefinition/"
 BULK = "http://hl7.org/fhir/uv/bulkdata/"
+SUBSCRIPTIONS = "http://hl7.org/fhir/uv/subscriptions-backport"
 DEFINED = {
     ("*", "validate"): f"{STANDARD}Resource-validate",
     ("*", "meta"): f"{STANDARD}Resource-meta",
     ("Patient", "everything"): f"{STANDARD}Patient-everything",
+    ("Subscription", "status"): f"{SUBSCRIPTIONS}/OperationDefinition/backport-subscription-status",
+    ("Subscription", "events"): f"{SUBSCRIPTIONS}/OperationDefinition/backport-subscription-events",
     ("", "export"): f"{BULK}OperationDefinition/export",
     ("Patient", "export"): f"{BULK}OperationDefinition/patient-export",
     ("Group", "export"): f"{BULK}OperationDefinition/group-export",
@@ -141,6 +145,9 @@ def _resource(
     listed = [{"name": name, "definition": _definition(of, name)} for of, name in operations if of in ("*", type)]
     if listed:
         made["operation"] = listed
+    if type == "Subscription":
+        url = f"{BACKPORT}/capabilitystatement-subscriptiontopic-canonical"
+        made["extension"] = [{"url": url, "valueCanonical": canonical(one)} for one in TOPICS]
     return made
 
 

@@ -3,7 +3,22 @@
 from fastapi import APIRouter
 
 from healthsvc.config import Settings
-from healthsvc.rest import bundle, capability, create, delete, everything, history, operation, patch, paths, read, search, update, use_cases
+from healthsvc.rest import (
+    bundle,
+    capability,
+    create,
+    delete,
+    everything,
+    history,
+    operation,
+    patch,
+    paths,
+    read,
+    search,
+    subscription,
+    update,
+    use_cases,
+)
 from healthsvc.rest.export import endpoints as export
 from healthsvc.rest.site import Site
 
@@ -14,6 +29,8 @@ def router(settings: Settings) -> APIRouter:
     """The FHIR API of one installation, to be mounted under ``/fhir``."""
     site = Site.of(settings)
     whole = APIRouter(tags=["FHIR R4"])
-    for part in (read, search, create, update, patch, delete, history, bundle, operation, everything, export, use_cases, capability):
+    for part in (
+        read, search, create, update, patch, delete, history, bundle, operation, everything, export, subscription, use_cases, capability,
+    ):  # fmt: skip
         part.routes(site, whole)
     return whole

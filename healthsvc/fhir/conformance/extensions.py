@@ -24,6 +24,7 @@ def parts(text: str) -> tuple[Part, ...]:
 
 
 EXTENSIONS: tuple[Extension, ...] = (
+    Extension("subscriber", "被通知的机构", "Organization that a subscription tells", ("Subscription",), LINK, targets=("Organization",)),
     Extension("cadre-category", "离退休类别", "Category of retired cadre", ("Patient",), CONCEPT, codes="cadre-category"),
     Extension("managing-unit", "管理单位", "Unit that manages the cadre", ("Patient",), LINK, targets=("Organization",)),
     Extension("residence-area", "居住地区划", "Area where the person lives", ("Patient",), CONCEPT),

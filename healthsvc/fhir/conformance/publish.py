@@ -12,6 +12,7 @@ from healthsvc.fhir.conformance.operations import OPERATIONS
 from healthsvc.fhir.conformance.profiles import PROFILES
 from healthsvc.fhir.conformance.structures import HL7, bound, extension_definition, profile_definition
 from healthsvc.fhir.conformance.tables import PUBLISHED_ON, PUBLISHER, VERSION, Code, CodeTable, Operand, Operation
+from healthsvc.fhir.conformance.topics import TOPICS, as_basic
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry, SearchParameter
 
@@ -45,6 +46,7 @@ def resources() -> tuple[Resource, ...]:
         *map(search_parameter, own.rows()),
         *(naming_system(*row) for row in NAMING),
         *map(operation_definition, OPERATIONS),
+        *map(as_basic, TOPICS),
     ]
     return (*made, implementation_guide(made))
 
@@ -172,6 +174,6 @@ def listed(made: list[Resource]) -> Iterator[Resource]:
     for one in made:
         yield {
             "reference": {"reference": f"{one['resourceType']}/{one['id']}"},
-            "name": one.get("title") or one["name"],
+            "name": one.get("title") or one.get("name") or one["code"]["text"],
             "exampleBoolean": False,
         }

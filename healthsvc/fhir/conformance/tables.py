@@ -126,3 +126,29 @@ class Operation:
     def id(self) -> str:
         """Id of its OperationDefinition: ``Contract-sign``."""
         return f"{self.resource}-{self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What makes an event. ``previous`` and ``current`` are searches on the version before and after; None: any.
+
+    ``both``: each must hold; otherwise one is enough (R5 queryCriteria). A version that is not there does not hold.
+    """
+
+    type: str
+    interactions: frozenset[str]
+    """create, update, delete."""
+    current: str | None = None
+    previous: str | None = None
+    both: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic to which others subscribe. ``filters``: search parameters by which a subscription may narrow it."""
+
+    name: str
+    zh: str
+    en: str
+    triggers: tuple[Trigger, ...]
+    filters: tuple[str, ...]

@@ -6,13 +6,15 @@ from urllib.parse import parse_qsl
 
 from healthsvc.errors import Issue, Refusal
 from healthsvc.fhir.registry import Registry
+from healthsvc.store import writes
 from healthsvc.store.search import ast
-from healthsvc.store.search.leaf import all_of, among
+from healthsvc.store.search.leaf import EVER, Piece, all_of, among
 from healthsvc.store.search.options import is_result
 from healthsvc.store.search.parse import Parser, shown
 from healthsvc.store.search.rows import Rows
 from healthsvc.store.search.sql import LIVE, Writer
 from healthsvc.store.search.values import Setting
+from healthsvc.store.stored import Stored, bare_of
 
 if TYPE_CHECKING:
     from healthsvc.store.store import Store
@@ -36,8 +38,38 @@ def condition(store: "Store", type: str, query: str | Sequence[tuple[str, str]],
     return parsed.nodes[0] if len(parsed.nodes) == 1 else ast.All(tuple(parsed.nodes))
 
 
+def held(store: "Store", version: Stored, node: ast.Node) -> bool:
+    """Whether a condition holds for one version of a resource, whatever has become of the resource since.
+
+    A former version is indexed for the question and the index then put back: the answer is the search's own, and no second reading of
+    what parameters mean. Needs a transaction that may write.
+    """
+    current = Rows(store).current(version.type, version.id)
+    if current is not None and current.version == version.version:
+        return holds(store, version.pk, node)
+    try:
+        with store.savepoint():
+            writes.clear_index(store.connection, version.pk)
+            writes.write_index(store.connection, store.terms, version.type, version.pk, store.database.extract(bare_of(version.resource)))
+            raise _Answered(_tested(store, version.pk, node, None, living=False))
+    except _Answered as answered:
+        return answered.holds
+
+
+class _Answered(Exception):
+    """Ends the question about a former version."""
+
+    def __init__(self, holds: bool) -> None:
+        super().__init__()
+        self.holds = holds
+
+
 def holds(store: "Store", pk: int, node: ast.Node, restrict: ast.Restrict | None = None) -> bool:
     """Whether a condition holds for one living resource as it is indexed now."""
+    return _tested(store, pk, node, restrict, living=True)
+
+
+def _tested(store: "Store", pk: int, node: ast.Node, restrict: ast.Restrict | None, *, living: bool) -> bool:
     rows = Rows(store)
-    known = all_of((among("r.pk", [pk]), Writer(rows, restrict).bracketed(node, "r")))
-    return bool(rows.run(f"SELECT 1 FROM resource r WHERE {known.sql} AND r.{LIVE}", known.args))
+    known = all_of((among("r.pk", [pk]), Writer(rows, restrict).bracketed(node, "r"), Piece(f"r.{LIVE}" if living else EVER)))
+    return bool(rows.run(f"SELECT 1 FROM resource r WHERE {known.sql}", known.args))

@@ -1,0 +1,1 @@
+"""Subscribers are told: the changes are followed, events counted, notifications posted until they are taken."""
