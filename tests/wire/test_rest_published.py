@@ -8,20 +8,27 @@ from fhirserver import fhir_client
 
 from healthsvc import clock
 from healthsvc.fhir.conformance.profiles import PROFILES
+from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, code_system, profile
+from healthsvc.forms import publish as forms
 from healthsvc.installation import PUBLISHED, publish_conformance, published
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
 
 
+def every(database: Database) -> list[Resource]:
+    """What an installation publishes: of itself, and its forms under the policy in force."""
+    return [*published(), *forms.resources(database.policy, clock.today())]
+
+
 def counted(database: Database) -> int:
-    types = {one["resourceType"] for one in published()}
+    types = {one["resourceType"] for one in every(database)}
     with database.reading(SYSTEM, at=clock.now()) as store:
         return sum(store.search(type, "_summary=count").total or 0 for type in types)
 
 
 def test_published_once_for_each_content(database: Database) -> None:
-    everything = len(published())
+    everything = len(every(database))
     assert publish_conformance(database) == everything == counted(database)
     assert publish_conformance(database) == 0
     with database.writing(SYSTEM, at=clock.now()) as store:
@@ -47,8 +54,8 @@ def test_processes_that_start_at_once_publish_once(engine_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(wrote) == [0, 0, len(published())]
-    assert counted(opened[0]) == len(published())
+    assert sorted(wrote) == [0, 0, len(every(opened[0]))]
+    assert counted(opened[0]) == len(every(opened[0]))
     with opened[0].reading(SYSTEM, at=clock.now()) as store:
         assert len(store.history("ImplementationGuide", "healthsvc")) == 1
     for database in opened:
