@@ -62,6 +62,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
     from healthsvc.circle import endpoints as circle
     from healthsvc.contract import endpoints as contract
     from healthsvc.dayplan import endpoints as dayplan
+    from healthsvc.dayplan.board import endpoints as board
     from healthsvc.documents import endpoints as documents
     from healthsvc.emergency import endpoints as emergency
     from healthsvc.greenchannel import endpoints as greenchannel
@@ -92,6 +93,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
         contract,
         emergency,
         dayplan,
+        board,
         indicators,
     ):
         app.include_router(room.router)

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 from healthsvc.circle.travel import Matrix
 from healthsvc.dayplan import words
-from healthsvc.dayplan.checker import check
+from healthsvc.dayplan.checker import Verdict, check
 from healthsvc.dayplan.day import DayLeft, DayPlan, DayRoute, DayStop
 from healthsvc.dayplan.explain import why_left
 from healthsvc.dayplan.gather import Gathered, basis_of
@@ -58,10 +58,7 @@ def compose(
         if call.task.id not in solved:
             left[call.task.id] = ("appointment",) if call.busy else ("no-time",)
     left |= {task: (code,) for task, code in out.items()}
-    figures: dict[str, float] = {}
-    for part, cost in check(problem, plan).parts.items():
-        if part in TIERS:
-            figures[TIERS[part]] = figures.get(TIERS[part], 0.0) + cost
+    figures = tiers(check(problem, plan))
     figures["travel-minutes"] = sum(stop.travel_minutes for route in routes for stop in route.stops)
     asked = {one.call.task.id: one for one in gathered.asked}
     return DayPlan(
@@ -74,6 +71,15 @@ def compose(
         evaluations=plan.evaluations,
         versions={task: one.version for task, one in asked.items()},
     )
+
+
+def tiers(verdict: Verdict) -> dict[str, float]:
+    """The price of each tier of the objective."""
+    figures: dict[str, float] = {}
+    for part, cost in verdict.parts.items():
+        if part in TIERS:
+            figures[TIERS[part]] = figures.get(TIERS[part], 0.0) + cost
+    return figures
 
 
 def moment(on: date, minutes: float, at: datetime) -> datetime:

@@ -105,6 +105,8 @@ class DayPlan:
     evaluations: int = 0
     later: int = 0
     """Visits whose windows are open but that another day of their windows will do."""
+    base: int = 0
+    """Version of the plan in force from which this one was worked out (0: there was none)."""
     versions: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -10,6 +10,7 @@ from healthsvc import clock
 from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
 from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan import service
+from healthsvc.dayplan.board.trial import find_places
 from healthsvc.dayplan.difference import difference
 from healthsvc.errors import Malformed, NotFound
 
@@ -92,14 +93,14 @@ def propose(on: date, request: Request, who: Signed, seconds: Seconds = 5.0, see
 @router.post("/{on}/accept", dependencies=[needs("write-clinical")])
 def accept(on: date, store: StoreWriting, if_match: Annotated[str | None, Header()] = None) -> dict[str, Any]:
     """Make the proposal the plan of the day; refused where anything changed since it was worked out."""
-    service.accept_proposal(store, on, _version(if_match))
+    service.accept_proposal(store, on, version_of(if_match))
     return read(on, store)
 
 
 @router.post("/{on}/pin", dependencies=[needs("write-clinical")])
 def pin(on: date, body: Pinning, store: StoreWriting, if_match: Annotated[str | None, Header()] = None) -> dict[str, Any]:
     """Confirm a planned visit, so that no later plan moves it, or free it again."""
-    service.set_pin(store, on, body.task, body.pinned, _version(if_match))
+    service.set_pin(store, on, body.task, body.pinned, version_of(if_match))
     return read(on, store)
 
 
@@ -108,7 +109,7 @@ def places(on: date, task: str, request: Request, who: Signed, most: Annotated[i
     """Where one more visit could go on that day, best first; minutes are minutes of the day."""
     database, settings = request.app.state.database, request.app.state.settings
     times = travel_times(settings.data, database.policy, on)
-    found = service.find_places(database, who.actor, on, task, times, at=clock.now(), most=most)
+    found = find_places(database, who.actor, on, task, times, at=clock.now(), most=most)
     return [
         {
             "staff": list(one.caregivers),
@@ -120,7 +121,7 @@ def places(on: date, task: str, request: Request, who: Signed, most: Annotated[i
     ]
 
 
-def _version(if_match: str | None) -> int | None:
+def version_of(if_match: str | None) -> int | None:
     """The version that an If-Match header names (``W/"3"``)."""
     if if_match is None:
         return None

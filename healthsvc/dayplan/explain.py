@@ -37,13 +37,13 @@ def why_left(problem: Problem, plan: Plan, visits: Iterable[str]) -> dict[str, W
     wanted = [(j, visit) for j, visit in enumerate(problem.visits) if visit.id in set(visits)]
     if not wanted:
         return {}
-    widened = replace(problem, caregivers=(*problem.caregivers, *_more_staff(problem)))
+    widened = replace(problem, caregivers=(*problem.caregivers, *more_staff(problem)))
     space = load(widened, plan)
     return {visit.id: _why(space, len(problem.caregivers), j, visit) for j, visit in wanted}
 
 
 def _why(space: Space, known: int, j: int, visit: Visit) -> Why:
-    relevant = [*visit.relaxed, *(code for code in RELAXATIONS if _applies(code, space.problem, visit))]
+    relevant = [*visit.relaxed, *(code for code in RELAXATIONS if applies(code, space.problem, visit))]
     for size in range(TOGETHER + 1):
         found = []
         for codes in combinations(relevant, size):
@@ -171,7 +171,7 @@ RELAXATIONS: dict[str, Callable[[Space, int, int], None]] = {
 }
 
 
-def _applies(code: str, problem: Problem, visit: Visit) -> bool:
+def applies(code: str, problem: Problem, visit: Visit) -> bool:
     """Whether relaxing it could change anything for this visit."""
     return {
         "after": visit.after is not None,
@@ -182,7 +182,7 @@ def _applies(code: str, problem: Problem, visit: Visit) -> bool:
     }.get(code, True)
 
 
-def _more_staff(problem: Problem) -> list[Caregiver]:
+def more_staff(problem: Problem) -> list[Caregiver]:
     """Two more people for every set of skills on duty, each like the one with the longest shift (two, for double visits)."""
     longest: dict[frozenset[str], Caregiver] = {}
     for person in problem.caregivers:

@@ -10,7 +10,8 @@ from healthsvc.circle.resources import to_home
 from healthsvc.circle.service import stations
 from healthsvc.circle.travel import BASES, Matrix, TravelTimes
 from healthsvc.dayplan import sources
-from healthsvc.dayplan.resources import not_by, pinned_tasks
+from healthsvc.dayplan.day import DayPlan, plan_id
+from healthsvc.dayplan.resources import not_by, pinned_tasks, to_plan
 from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty, minutes_of
 from healthsvc.dayplan.staffing import OnDuty, on_duty
 from healthsvc.fhir.json import Resource
@@ -37,7 +38,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A snapshot of the day. ``under_way``: practitioners who are at a home now, where, and until when (minute of the day)."""
+    """A snapshot of the day. ``under_way``: practitioners who are at a home now, where, and until when (minute of the day); ``stored``:
+    the plan in force (None: nobody has planned the day), ``version`` of its List (0: there is none)."""
 
     on: date
     asked: tuple[Asked, ...]
@@ -46,6 +48,8 @@ class Gathered:
     under_way: dict[str, tuple[tuple[float, float], float]]
     not_earlier: float
     names: dict[str, str]
+    stored: DayPlan | None = None
+    version: int = 0
 
 
 @dataclass(slots=True)
@@ -107,7 +111,18 @@ def gather(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, tuple
     names = {f"Location/{one.id}": one.name for one in stations(store)}
     early = minutes_of(now, on) if now.date() == on else 0.0
     staff = tuple(on_duty(store, on, policy, absent))
-    return Gathered(on, tuple(asked), staff, places, sources.under_way(store, on), max(0.0, early), names)
+    known = store.get("List", plan_id(on))
+    return Gathered(
+        on=on,
+        asked=tuple(asked),
+        staff=staff,
+        stations=places,
+        under_way=sources.under_way(store, on),
+        not_earlier=max(0.0, early),
+        names=names,
+        stored=to_plan(known.resource) if known and not known.deleted else None,
+        version=known.version if known and not known.deleted else 0,
+    )
 
 
 def day_of(gathered: Gathered, times: TravelTimes, policy: DayPolicy) -> tuple[Day, dict[str, str], dict[str, Matrix]]:

@@ -28,41 +28,11 @@ class Insertion:
 
 def load(problem: Problem, plan: Plan, hard_price: float = 1e4) -> Space:
     """The problem as arrays with the plan linked in; visits that the plan does not hold stay out."""
-    from healthsvc.dayplan import pricing
-    from healthsvc.dayplan.search import clear
+    from healthsvc.dayplan.linking import link
 
     space = pack(problem, 1, hard_price, 1e6)
-    w = space.world
-    clear(w)
-    rows = {(problem.visits[node.visit].id, problem.visits[node.visit].services[node.service].id): v for v, node in enumerate(space.nodes)}
-    w.person[:, at.ANCHOR] = -1
-    people = {person.id: c for c, person in enumerate(problem.caregivers)}
-    for route in plan.routes:
-        c = people.get(route.caregiver)
-        if c is None:
-            continue
-        last = len(space.nodes) + c
-        for stop in route.stops:
-            if isinstance(stop, Rest):
-                w.person[c, at.ANCHOR] = last
-            elif (stop.visit, stop.service) in rows:
-                last = _append(space, c, last, rows[stop.visit, stop.service])
-    missing = np.flatnonzero(w.link[w.job[:, at.FIRST], at.RT] < 0)
-    w.job[:, at.POS] = -1
-    w.job[missing, at.POS] = np.arange(len(missing))
-    w.out[: len(missing)] = missing
-    w.flag[at.N_OUT] = len(missing)
-    pricing.rebuild(w)
+    link(space, plan)
     return space
-
-
-def _append(space: Space, c: int, last: int, v: int) -> int:
-    """Link ``v`` behind ``last`` at the end of route ``c``."""
-    w = space.world
-    tail = len(space.nodes) + len(space.problem.caregivers) + c
-    w.link[last, at.NXT], w.link[v, at.PRV], w.link[v, at.NXT], w.link[tail, at.PRV] = v, last, tail, v
-    w.link[v, at.RT] = c
-    return v
 
 
 def rank_insertions(problem: Problem, plan: Plan, visit: str, most: int = 5) -> tuple[Insertion, ...]:

@@ -85,7 +85,11 @@ def problem_of_days(days: Sequence[Day], policy: DayPolicy) -> Problem:
     staff = tuple(_caregiver(duty, policy, (day.on - first).days) for day in days for duty in day.duties)
     visits = tuple(_visit(found, days, policy, frozenset(chances)) for found in chances.values())
     weights = Weights(
-        travel=1.0, late=policy.late_price, waiting=policy.waiting_price, balance=policy.fairness_price if len(staff) > 1 else 0.0
+        travel=1.0,
+        late=policy.late_price,
+        waiting=policy.waiting_price,
+        balance=policy.fairness_price if len(staff) > 1 else 0.0,
+        steady=policy.steady_price,
     )
     name = f"dayplan-{first.isoformat()}"
     return Problem(visits, staff, days[0].travel, weights, WindowMet.AT_START, overtime_hard=True, name=name)
@@ -128,6 +132,7 @@ def _visit(chances: list[_Chance], days: Sequence[Day], policy: DayPolicy, plann
         affinity=prices,
         pinned=pin,
         after=After(*call.after) if call.after and call.after[0] in planned else None,
+        told=call.held.start + one.offset * DAY if call.held and pin is None else None,
         relaxed=_relaxed(chances, policy),
     )
 

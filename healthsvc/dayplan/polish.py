@@ -54,8 +54,10 @@ class _Program:
 
 
 def polish(problem: Problem, plan: Plan) -> Plan:
-    """The same routes with the best start times; the plan itself where no time can be better than the earliest."""
-    if problem.weights.waiting <= 0.0 or not any(route.stops for route in plan.routes):
+    """The same routes with the best start times (see also ``Weights.steady``); the plan itself where no time can be better than the
+    earliest."""
+    told = problem.weights.steady > 0.0 and any(visit.told is not None for visit in problem.visits)
+    if not (told or problem.weights.waiting > 0.0) or not any(route.stops for route in plan.routes):
         return plan
     program = _Program()
     visits = {visit.id: visit for visit in problem.visits}
@@ -85,6 +87,12 @@ def polish(problem: Problem, plan: Plan) -> Plan:
     return replace(plan, routes=routes)
 
 
+def unsteady(problem: Problem, plan: Plan) -> float:
+    """The price of all differences to the times that people were told."""
+    told = {visit.id: visit.told for visit in problem.visits if visit.told is not None}
+    return problem.weights.steady * sum(abs(stop.start - told[stop.visit]) for _, stop in plan.stops() if stop.visit in told)
+
+
 def _start(program: _Program, problem: Problem, visit: Visit, stop: Stop, latest: int) -> int:
     """The start of one service, bounded by the window in which (or after which) it starts now; the price of its lateness."""
     if visit.pinned:
@@ -93,6 +101,10 @@ def _start(program: _Program, problem: Problem, visit: Visit, stop: Stop, latest
     window = next((one for one in reversed(visit.windows) if one.start <= stop.start + 1e-6), visit.windows[0])
     closes = window.end - (length if problem.met is WindowMet.AT_END else 0.0)
     at = program.variable(window.start, max(closes, stop.start) if visit.hard else None, EARLY)
+    if visit.told is not None and problem.weights.steady > 0.0:
+        away = program.variable(0.0, None, problem.weights.steady)
+        program.at_most({at: 1.0, away: -1.0}, visit.told)
+        program.at_most({at: -1.0, away: -1.0}, -visit.told)
     weight = problem.weights.late * visit.late_weight
     if not visit.hard and (weight > 0.0 or problem.weights.latest > 0.0):
         late = program.variable(0.0, None, weight)

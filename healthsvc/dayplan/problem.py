@@ -86,7 +86,8 @@ class Visit:
     ``gap`` binds the two services of a double visit in time, by two different people; without it services are independent.
     ``hard`` windows must be kept; soft ones may be overrun at a cost per minute. ``must``: leaving it out breaks a promise;
     otherwise leaving it out costs ``skip_cost``. ``preferred`` (if any) costs ``Weights.preference`` a service when somebody else
-    comes; ``affinity`` adds a cost for one caregiver; ``barred`` must not come; ``far`` would come from too far. ``relaxed`` says
+    comes; ``affinity`` adds a cost for one caregiver; ``barred`` must not come; ``far`` would come from too far. ``told`` is
+    the start that people already know (see ``Weights.steady``). ``relaxed`` says
     for the explanations what the windows would be without one of the reasons for them (code to windows).
     """
 
@@ -105,6 +106,7 @@ class Visit:
     affinity: Mapping[str, float] = field(default_factory=dict)
     pinned: Pin | None = None
     after: After | None = None
+    told: Minutes | None = None
     relaxed: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
 
 
@@ -136,7 +138,8 @@ class Weights:
 
     ``late`` prices the sum of minutes past soft windows, ``latest`` the largest single one; ``waiting`` the minutes between two visits
     with nothing to do; ``overtime`` minutes after the shift; ``idle`` the largest unused shift time of one person; ``balance`` the sum
-    over people of the difference to the mean working time, each rounded up.
+    over people of the difference to the mean working time, each rounded up. ``steady`` is no part of the objective: of all times that a
+    plan's routes allow, those near what people were told are chosen, a minute of difference at this price.
     """
 
     travel: float = 1.0
@@ -147,6 +150,7 @@ class Weights:
     idle: float = 0.0
     balance: float = 0.0
     preference: float = 0.0
+    steady: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def to_plan(resource: Resource) -> DayPlan:
         seed=int(figures["seed"]),
         evaluations=int(figures["evaluations"]),
         later=int(figures["later"]),
+        base=int(figures.get("base", 0)),
         versions=versions,
     )
 
@@ -98,6 +99,7 @@ def _figures(plan: DayPlan) -> Resource:
         {"url": "seed", "valueString": str(plan.seed)},
         {"url": "evaluations", "valueString": str(plan.evaluations)},
         {"url": "later", "valueString": str(plan.later)},
+        {"url": "base", "valueString": str(plan.base)},
     ]
     return extension("dayplan-figures", extension=parts)
 

@@ -48,6 +48,7 @@ class DayPolicy:
     stay_minutes: float
     stay_price: float
     stay_person_price: float
+    steady_price: float
     proposals_a_second: int
     continuity_days: int
     holidays_worked: bool

@@ -15,6 +15,7 @@ from healthsvc.dayplan import jobs, kernel, pricing
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space
 from healthsvc.dayplan.layout import World
+from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.timing import INFINITE
 
 
@@ -46,9 +47,9 @@ class Schedule:
     """How a budget is spent. Heats are shares of the mean price of one service in the first plan.
 
     ``mix``: shares of the moves (see :func:`kernel.propose`); ``hot``, ``warm``, ``cold``: first heat of a short run, first heat of
-    the long run, last heat of both; ``scouts``: most short runs; ``scouting``: their share of the budget; ``scout_length``: least
-    proposals a service in a short run, more where there are many services beside ``large``: valleys of large problems differ less,
-    and patience pays.
+    the long run, last heat of both; ``mild``: first heat where a plan is given; ``scouts``: most short runs; ``scouting``: their share
+    of the budget; ``scout_length``: least proposals a service in a short run, more where there are many services beside ``large``:
+    valleys of large problems differ less, and patience pays.
     ``calm``: share of ``hot`` for a single run where no idle time is priced. ``soft_until``, ``hard_by``, ``warm_pressure``: see
     :meth:`Search.press`. ``skip_heat``: highest heat in prices of a visit that may be left out. ``optional``: how much more often such
     visits change between in and out.
@@ -57,9 +58,10 @@ class Schedule:
     mix: tuple[float, ...] = (0.30, 0.18, 0.12, 0.15, 0.15, 0.05, 0.05)
     hot: float = 6.0
     warm: float = 1.2
+    mild: float = 0.3
     cold: float = 0.02
     scouts: int = 8
-    scouting: float = 0.35
+    scouting: float = 0.6
     scout_length: int = 20_000
     large: float = 150.0
     calm: float = 0.5
@@ -136,6 +138,22 @@ class Search:
                 restore(self.world, self.best)
                 pricing.rebuild(self.world)
             self.run(self.heat(schedule.warm), self.heat(schedule.cold), 1.0, schedule.warm_pressure)
+        return self._finish()
+
+    def improve(self, plan: Plan) -> float:
+        """Spend the budget on a plan that is there already: what it lacks is planned where it is cheapest, then a mild search."""
+        from healthsvc.dayplan.linking import link
+
+        w = self.world
+        self.press(soft=False, pressure=1.0)
+        if link(self.space, plan) >= INFINITE or not kernel.clean(w):
+            self.first_plan(0)
+        else:
+            jobs.construct(w, np.argsort(-w.skip, kind="stable").astype(np.int64))
+            pricing.rebuild(w)
+        self.unit = self._unit()
+        self._note()
+        self.run(self.heat(self.schedule.mild), self.heat(self.schedule.cold), 1.0, 1.0)
         return self._finish()
 
     def _finish(self) -> float:
@@ -231,17 +249,17 @@ def clear(w: World) -> None:
     heads, tails = np.arange(n, n + c_all), np.arange(n + c_all, n + 2 * c_all)
     w.link[heads, at.NXT], w.link[tails, at.PRV] = tails, heads
     w.person[:, at.ANCHOR] = heads
-    _list_out(w)
+    list_out(w)
 
 
 def restore(w: World, best: Best) -> None:
     """Link the best plan again; its times come with the next rebuild."""
     w.link[:, : at.STAMP] = best.link
     w.person[:, at.ANCHOR] = best.anchor
-    _list_out(w)
+    list_out(w)
 
 
-def _list_out(w: World) -> None:
+def list_out(w: World) -> None:
     """Make the list of visits left out agree with the links."""
     missing = np.flatnonzero(w.link[w.job[:, at.FIRST], at.RT] < 0)
     w.job[:, at.POS] = -1

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.dayplan.day import DayPlan, plan_id
 from healthsvc.dayplan.gather import Gathered, day_of, gather
-from healthsvc.dayplan.model import by_service, problem_of
+from healthsvc.dayplan.model import problem_of
 from healthsvc.dayplan.pacing import share
-from healthsvc.dayplan.plan import Plan, Route, Stop
-from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.resources import PINNED, to_list, to_plan, with_versions
-from healthsvc.dayplan.rules import Day, DayPolicy
+from healthsvc.dayplan.rules import DayPolicy
+from healthsvc.dayplan.standing import as_planned
 from healthsvc.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
@@ -26,7 +25,6 @@ from healthsvc.visit import service as visits
 from healthsvc.visit.rules import WAITING, Status
 
 if TYPE_CHECKING:  # the search and its compiler are loaded when somebody plans, not when a process starts
-    from healthsvc.dayplan.insertion import Insertion
     from healthsvc.dayplan.week import WeekPlan
 
 __all__ = ["accept", "plan_day", "policy_of", "propose", "read_plan", "set_pin"]
@@ -38,15 +36,25 @@ def policy_of(policy: Policy, on: date) -> DayPolicy:
 
 
 def propose(
-    database: Database, actor: Actor, on: date, travel: TravelTimes, *, at: datetime, seconds: float = 5.0, seed: int = 1
+    database: Database,
+    actor: Actor,
+    on: date,
+    travel: TravelTimes,
+    *,
+    at: datetime,
+    seconds: float = 5.0,
+    seed: int = 1,
+    absent: Mapping[str, tuple[float, float]] | None = None,
 ) -> DayPlan:
-    """Work out a plan for a day; nothing is stored.
+    """Work out a plan for a day; nothing is stored. Where the day has a plan already, the new one begins with it and changes little.
+
+    ``absent``: who is taken to be away (``Practitioner/x`` to minutes of the day): what if?
 
     ``seconds`` buys ``dayplan.proposals_a_second`` proposals each, so the same data, seed and seconds give the same plan on every machine.
     """
     with database.reading(actor, at=at) as store:
         policy = policy_of(store.policy, on)
-        gathered = gather(store, on, policy)
+        gathered = gather(store, on, policy, absent)
         zone = store.zone
     return _search(gathered, travel, policy, at.astimezone(zone), seconds, seed)
 
@@ -60,8 +68,9 @@ def _search(gathered: Gathered, travel: TravelTimes, policy: DayPolicy, at: date
     out |= {call.task.id: "capacity" for call in divided.beyond}
     day = replace(day, calls=divided.today)
     problem = problem_of(day, policy)
-    plan = solve(problem, StopRule(iterations=max(1, round(seconds * policy.proposals_a_second))), seed)
-    return replace(compose(gathered, day, out, ways, problem, plan, at), later=len(divided.later))
+    start = as_planned(day, problem, gathered.stored) if any(call.held for call in day.calls) else None
+    plan = solve(problem, StopRule(iterations=max(1, round(seconds * policy.proposals_a_second))), seed, start=start)
+    return replace(compose(gathered, day, out, ways, problem, plan, at), later=len(divided.later), base=gathered.version)
 
 
 def propose_week(
@@ -167,11 +176,12 @@ def accept_proposals(store: Store, versions: Mapping[date, int | None]) -> list[
     plans = []
     for on, version in sorted(versions.items()):
         known = store.get("List", proposal_id(on))
-        if known is None:
+        if known is None or known.deleted:
             raise NotFound(f"there is no proposed plan for {on}; propose one first")
         if version is not None and known.version != version:
             raise PreconditionFailed("the proposal has been replaced since it was looked at; look again", reason="dayplan-stale")
         plans.append(to_plan(known.resource))
+        check_version(store, on, plans[-1].base)
     accepted = accept_all(store, plans)
     for on in versions:
         store.delete("List", proposal_id(on))
@@ -187,43 +197,6 @@ def read_proposal(store: Store, on: date) -> DayPlan | None:
 def proposal_id(on: date) -> str:
     """Id of the List that holds the proposal for a day."""
     return f"{plan_id(on)}-proposal"
-
-
-def find_places(
-    database: Database, actor: Actor, on: date, task: str, travel: TravelTimes, *, at: datetime, most: int = 5
-) -> "tuple[Insertion, ...]":
-    """Where one more visit could go in the plan of a day that otherwise stays as it is, best first (an emergency, a late request).
-
-    Raises:
-        NotFound: the visit cannot be made on that day, or its home has no position.
-    """
-    from healthsvc.dayplan.insertion import rank_insertions
-
-    with database.reading(actor, at=at) as store:
-        policy = policy_of(store.policy, on)
-        gathered = gather(store, on, policy)
-    day, _, _ = day_of(gathered, travel, policy)
-    calls = tuple(call for call in day.calls if call.held is not None or call.task.id == task)
-    if all(call.task.id != task for call in calls):
-        raise NotFound("the visit cannot be made on that day, or its home has no position on the map")
-    day = replace(day, calls=tuple(replace(call, held=None) if call.task.id == task else call for call in calls))
-    problem = problem_of(day, policy)
-    return rank_insertions(problem, _as_planned(day, problem), task, most)
-
-
-def _as_planned(day: Day, problem: Problem) -> Plan:
-    """What is planned for the day, as the solver's routes: everybody's visits in order of time."""
-    held = {call.task.id: call for call in day.calls if call.held is not None}
-    routes: dict[str, list[Stop]] = {duty.key: [] for duty in day.duties}
-    for visit in problem.visits:
-        call = held.get(visit.id)
-        people = by_service(call, visit.services, day.duties) if call else ()
-        if call is None or call.held is None or not people:
-            continue
-        start = call.held.start
-        for who, service in zip(people, visit.services, strict=True):
-            routes[who].append(Stop(visit.id, service.id, start, start, start + service.duration))
-    return Plan(tuple(Route(who, 0.0, tuple(sorted(stops, key=lambda stop: stop.start)), 0.0) for who, stops in routes.items()), ())
 
 
 def read_plan(store: Store, on: date) -> DayPlan | None:
@@ -245,6 +218,17 @@ def set_pin(store: Store, on: date, task: str, pinned: bool = True, if_match: in
     for entry in entries:
         entry["flag"] = concept(str(entry["flag"]["coding"][0]["system"]), PINNED if pinned else "planned")
     return store.put(found, if_match)
+
+
+def check_version(store: Store, on: date, version: int) -> None:
+    """Refuse where the plan of a day is not the one that was looked at (0: there was none).
+
+    Raises:
+        PreconditionFailed: somebody has changed it since.
+    """
+    known = store.get("List", plan_id(on))
+    if (known.version if known and not known.deleted else 0) != version:
+        raise PreconditionFailed("the plan of the day has been changed since it was looked at; look again", reason="dayplan-stale")
 
 
 def _check_unchanged(store: Store, task: str, version: str | None) -> None:

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from healthsvc.dayplan import warm
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.plan import LeftOver, Plan
-from healthsvc.dayplan.polish import polish
+from healthsvc.dayplan.polish import polish, unsteady
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.search import Schedule, Search, StopRule
 from healthsvc.errors import RuleViolation
@@ -23,23 +23,27 @@ HARD_SHARE, MUST_SHARE = 0.3, 400.0
 visit comes on top: leaving it out must be cheaper than breaking a limit for it."""
 
 
-def solve(problem: Problem, stop: StopRule, seed: int = 1, jobs: int = 1, schedule: Schedule | None = None) -> Plan:
+def solve(
+    problem: Problem, stop: StopRule, seed: int = 1, jobs: int = 1, schedule: Schedule | None = None, start: Plan | None = None
+) -> Plan:
     """The best plan found within the budget; with ``jobs`` above 1 as many searches with neighbouring seeds run beside each other.
+
+    ``start``: the plan in force; the search begins with it and stays near it, so that little time is enough (replanning).
 
     :raises Invalid: the problem contradicts itself.
     :raises RuleViolation: no plan was found that keeps every hard limit and makes every visit that must be made.
     """
     schedule = schedule or Schedule()
     if jobs <= 1:
-        return _one(problem, stop, seed, schedule)
+        return _one(problem, stop, seed, schedule, start)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=warm) as pool:
-        running = [pool.submit(_one, problem, stop, seed + 1_000_003 * k, schedule) for k in range(jobs)]
+        running = [pool.submit(_one, problem, stop, seed + 1_000_003 * k, schedule, start) for k in range(jobs)]
         plans = [future.result() for future in running]
     best = min(plans, key=lambda plan: plan.cost)
     return replace(best, seed=seed, evaluations=sum(plan.evaluations for plan in plans))
 
 
-def _one(problem: Problem, stop: StopRule, seed: int, schedule: Schedule) -> Plan:
+def _one(problem: Problem, stop: StopRule, seed: int, schedule: Schedule, start: Plan | None = None) -> Plan:
     """One search in this process."""
     from healthsvc.dayplan.arrays import pack
     from healthsvc.dayplan.unpack import unpack
@@ -50,7 +54,7 @@ def _one(problem: Problem, stop: StopRule, seed: int, schedule: Schedule) -> Pla
     dearest = max((visit.skip_cost for visit in problem.visits), default=0.0)
     space = pack(problem, seed, HARD_SHARE * unit + dearest, MUST_SHARE * (unit + dearest))
     search = Search(space, stop, schedule, seed)
-    if search.solve() >= 1e290:
+    if (search.improve(start) if start is not None else search.solve()) >= 1e290:
         raise RuleViolation(
             "no plan was found that keeps every hard limit and makes every visit that must be made", reason="plan-not-found"
         )
@@ -59,7 +63,8 @@ def _one(problem: Problem, stop: StopRule, seed: int, schedule: Schedule) -> Pla
     if not verdict.good:
         raise AssertionError(f"the solver broke a rule: {verdict.violations[0]}")
     polished = polish(problem, plan)
-    if polished is not plan and (again := check(problem, polished)).good and again.cost < verdict.cost:
+    again = check(problem, polished)
+    if again.good and again.cost + unsteady(problem, polished) < verdict.cost + unsteady(problem, plan):
         plan, verdict = polished, again
     return replace(plan, cost=verdict.cost)
 

@@ -54,7 +54,7 @@ def plan_week(gathered: Sequence[Gathered], travel: TravelTimes, policy: DayPoli
         explained = {call.task.id: codes[call.task.id] for call in mine if call.task.id in codes}
         one = compose(gathered[k], own, out, ways, problem_of(own, policy), plan, at, explained)
         later = {call.task.id for call in divided.later} & {asked_one.call.task.id for asked_one in gathered[k].asked}
-        plans.append(replace(one, later=len(later) if k == len(days) - 1 else 0))
+        plans.append(replace(one, base=gathered[k].version, later=len(later) if k == len(days) - 1 else 0))
     return WeekPlan(tuple(plans))
 
 

@@ -29,6 +29,7 @@ LEFT_OVER: dict[str, tuple[str, str]] = {
         "有空档，但计算时间内未能排入；延长计算时间重排即可",
         "there is a place, but the search ended first; plan again with more seconds",
     ),
+    "by-hand": ("由调度员移出", "taken out by hand"),
     "unfit": ("放宽任何两项限制仍无法安排", "no two relaxed constraints together would let it in"),
 }
 
@@ -40,8 +41,42 @@ WHY: dict[str, tuple[str, str]] = {
     "pinned": ("已确认的预约", "already confirmed"),
 }
 
+TIME: dict[str, tuple[str, str]] = {
+    "opens": ("可上门时段此时开始", "its window opens then"),
+    "arrives": ("前一站结束后此时到达", "that is when they arrive from the stop before"),
+    "partner": ("与同行人员会合", "that is when the other person can be there"),
+    "gap": ("与前一次服务须间隔", "the gap to the visit before"),
+    "waits": ("已告知的时间，或为减少等待而晚出发", "the time that was announced, or a later start that saves waiting"),
+}
+
 
 def left_over(codes: tuple[str, ...]) -> tuple[str, str]:
     """The constraints that keep a visit out, in Chinese and English."""
     known = [LEFT_OVER[code] for code in codes]
     return "；".join(zh for zh, _ in known), "; ".join(en for _, en in known)
+
+
+CONFLICTS: dict[str, tuple[str, str]] = {
+    "skill": ("没有所需资质", "lacks the qualification"),
+    "barred": ("不宜上门此人", "must not come to this person"),
+    "ring": ("站点在十分钟圈外", "comes from outside the ten-minute circle"),
+    "two-people": ("需要两名不同人员", "two different people are needed"),
+    "apart": ("两人到达时间不符合要求", "the two people do not begin as they have to"),
+    "gap": ("与前一次服务间隔不足", "too soon after the visit before"),
+    "pinned": ("已确认，不能移动；先取消确认", "is confirmed and cannot move; free it first"),
+    "no-way": ("没有道路可达", "there is no way there"),
+    "circle": ("时间互相等待，无法实现", "people wait for each other; this cannot be done"),
+    "late": ("晚于规定时段", "begins after its window"),
+    "overtime": ("超出班次", "comes back after the shift"),
+    "before-shift": ("须在上班前出发", "has to leave before the shift begins"),
+    "break": ("没有午休", "has no break"),
+    "off-duty": ("当天不在班", "is not on duty on that day"),
+}
+
+
+def conflict(code: str, minutes: float) -> tuple[str, str]:
+    """A broken rule in Chinese and English, with the minutes by which it is broken where they say something."""
+    zh, en = CONFLICTS[code]
+    if code in {"late", "overtime", "before-shift", "gap"}:
+        return f"{zh} {minutes:.0f} 分钟", f"{en} ({minutes:.0f} min)"
+    return zh, en

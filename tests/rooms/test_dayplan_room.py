@@ -21,6 +21,8 @@ from healthsvc.circle.providers import travel_times
 from healthsvc.circle.travel import Estimate, TravelTimes
 from healthsvc.config import Settings
 from healthsvc.dayplan import service
+from healthsvc.dayplan.board import trial as board
+from healthsvc.dayplan.board.endpoints import router as board_router
 from healthsvc.dayplan.endpoints import router
 from healthsvc.errors import Conflict, NotFound, Refusal
 from healthsvc.fhir.elements import reference
@@ -226,11 +228,11 @@ def test_an_emergency_finds_its_places_beside_the_plan(database: Database, peopl
         ask(database, f"visit-{k}", people[k])
     plan(database, times)
     ask(database, "urgent", people[6], priority=Priority.STAT)
-    places = service.find_places(database, SYSTEM, ON, "urgent", times, at=AT)
+    places = board.find_places(database, SYSTEM, ON, "urgent", times, at=AT)
     assert places
     assert {one.caregivers[0] for one in places} <= {"Practitioner/dr-a", "Practitioner/dr-b"}
     with pytest.raises(NotFound):
-        service.find_places(database, SYSTEM, ON, "nobody", times, at=AT)
+        board.find_places(database, SYSTEM, ON, "nobody", times, at=AT)
 
 
 @pytest.fixture
@@ -238,6 +240,7 @@ def client(database: Database, people: list[str], tmp_path: Path) -> Iterator[ht
     app = FastAPI()
     app.state.database, app.state.settings, app.state.policy = database, Settings(data=tmp_path), database.policy
     app.include_router(router)
+    app.include_router(board_router)
 
     @app.exception_handler(Refusal)
     def refused(request: Request, refusal: Refusal) -> JSONResponse:

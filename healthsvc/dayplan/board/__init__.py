@@ -1,0 +1,1 @@
+"""The coordinator's board: changes by hand, hand-over, leave, what-if, why."""

@@ -1,0 +1,257 @@
+"""The coordinator's board: changes by hand with what they break and cost, hand-over, leave, what-if, why; stale ones are refused."""
+# ruff: noqa: F811, F401 - fixtures of the day plan
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+from test_dayplan_room import AT, ON, TOWN, ZONE, ask, client, people, plan, role, times
+
+from healthsvc.circle.travel import TravelTimes
+from healthsvc.dayplan import service
+from healthsvc.dayplan.board import leave
+from healthsvc.dayplan.board import trial as board
+from healthsvc.dayplan.board.reasons import reasons
+from healthsvc.dayplan.board.trial import Move
+from healthsvc.dayplan.checker import check
+from healthsvc.dayplan.hand import conflicts, settled
+from healthsvc.dayplan.standing import standing
+from healthsvc.errors import Conflict, NotFound, PreconditionFailed, RuleViolation
+from healthsvc.store import SYSTEM, Database
+from healthsvc.visit import service as visits
+
+A, B, NURSE = "Practitioner/dr-a", "Practitioner/dr-b", "Practitioner/nurse-c"
+
+
+def trial(database: Database, times: TravelTimes, *moves: Move) -> board.Trial:
+    return board.try_moves(database, SYSTEM, ON, times, moves, at=AT)
+
+
+def keep(database: Database, tried: board.Trial, **more: bool) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        board.keep(store, tried, **more)
+
+
+def stored(database: Database) -> service.DayPlan:
+    with database.reading(SYSTEM, at=AT) as store:
+        found = service.read_plan(store, ON)
+    assert found is not None
+    return found
+
+
+def at(hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 11, 23, hour, minute, tzinfo=ZONE)
+
+
+@pytest.fixture
+def planned(database: Database, people: list[str], times: TravelTimes) -> service.DayPlan:
+    """Six visits of the two doctors, one infusion that only the nurse may give."""
+    for k in range(6):
+        ask(database, f"visit-{k}", people[k], owner=A if k % 2 else B)
+    ask(database, "drip", people[6], skills=("nurse", "infusion"), kind="home-nursing")
+    return plan(database, times)
+
+
+def test_what_stands_has_no_conflict_and_costs_what_the_checker_says(
+    database: Database, planned: service.DayPlan, times: TravelTimes
+) -> None:
+    now = standing(database, SYSTEM, ON, times, at=AT)
+    as_it_is = settled(now.problem, now.plan)
+    assert conflicts(now.problem, as_it_is) == ()
+    assert check(now.problem, as_it_is).good
+    assert {stop.task: stop.start for stop in planned.stops()} == {
+        stop.visit: datetime(2026, 11, 23, tzinfo=ZONE) + timedelta(seconds=round(stop.start * 60)) for _, stop in as_it_is.stops()
+    }
+
+
+def test_a_visit_given_to_the_other_doctor(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    mine = next(stop for stop in planned.stops() if stop.staff == (A,))
+    tried = trial(database, times, Move(mine.task, (B,), at(15)))
+    assert not tried.conflicts
+    assert [(change.task, change.kind) for change in tried.changes] == [(mine.task, "handed-over")]
+    assert tried.after["continuity"] > tried.before["continuity"]
+    assert stored(database).routes == planned.routes  # trying stores nothing
+    keep(database, tried)
+    moved = next(stop for stop in stored(database).stops() if stop.task == mine.task)
+    assert (moved.staff, moved.start) == ((B,), at(15))
+    others = {stop.task: stop.start for stop in planned.stops() if stop.task != mine.task}
+    assert {stop.task: stop.start for stop in stored(database).stops() if stop.task != mine.task} == others
+    with database.reading(SYSTEM, at=AT) as store:
+        task = store.read("Task", mine.task)
+        encounter = store.read("Encounter", task["encounter"]["reference"].rpartition("/")[2])
+    assert datetime.fromisoformat(encounter["period"]["start"]) == at(15)
+
+
+def test_what_is_in_the_way_is_pushed_back(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    first, second = next(route.stops for route in planned.routes if len(route.stops) >= 2)[:2]
+    staff = first.staff
+    outsider = next(stop for stop in planned.stops() if stop.staff not in (staff, (NURSE,)))
+    tried = trial(database, times, Move(outsider.task, staff, first.start + timedelta(minutes=1)))
+    later = next(stop for stop in tried.plan.stops() if stop.task == second.task)
+    assert later.start >= second.start
+    assert {change.task for change in tried.changes} >= {outsider.task}
+    assert not tried.serious
+
+
+@pytest.mark.parametrize(
+    ("task", "staff", "hour", "code", "serious"),
+    [
+        ("drip", (A,), 10, "skill", True),
+        ("visit-0", (A,), 16, "overtime", False),
+        ("visit-0", ("Practitioner/nobody",), 10, "off-duty", True),
+        ("visit-0", (A, B), 10, "two-people", True),
+    ],
+)
+def test_what_a_move_breaks_is_said_and_refused(
+    database: Database,
+    planned: service.DayPlan,
+    times: TravelTimes,
+    task: str,
+    staff: tuple[str, ...],
+    hour: int,
+    code: str,
+    serious: bool,
+) -> None:
+    tried = trial(database, times, Move(task, staff, at(hour, 45)))
+    assert code in {one.code for one in tried.conflicts}
+    with pytest.raises(RuleViolation):
+        keep(database, tried)
+    if serious:
+        with pytest.raises(RuleViolation):
+            keep(database, tried, force=True)
+        assert stored(database).routes == planned.routes
+    else:
+        keep(database, tried, force=True)
+        assert stored(database).routes != planned.routes
+
+
+def test_a_visit_is_taken_out_and_put_in_where_it_fits_best(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    tried = trial(database, times, Move("visit-0", ()))
+    assert [change.kind for change in tried.changes] == ["removed"]
+    assert [(left.visit, left.code) for left in tried.plan.left_over] == [("visit-0", "by-hand")]
+    keep(database, tried)
+    with database.reading(SYSTEM, at=AT) as store:
+        assert store.read("Task", "visit-0")["status"] == "requested"
+    back = trial(database, times, Move("visit-0", (B,)))
+    assert not back.conflicts
+    assert [change.kind for change in back.changes if change.task == "visit-0"] == ["added"]
+
+
+def test_a_confirmed_visit_does_not_move(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        service.set_pin(store, ON, "visit-0")
+    tried = trial(database, times, Move("visit-0", (A,), at(16)))
+    assert "pinned" in {one.code for one in tried.serious}
+
+
+def test_somebody_elses_change_in_between_is_not_overwritten(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    first, second = (trial(database, times, Move(f"visit-{k}", (A,), at(15))) for k in (0, 2))
+    keep(database, first)
+    with pytest.raises(PreconditionFailed):
+        keep(database, second)
+    again = trial(database, times, Move("visit-2", (A,), at(14)))
+    with database.writing(SYSTEM, at=AT) as store:
+        visits.cancel(store, "visit-2", "refused")
+    with pytest.raises(Conflict):
+        keep(database, again)
+
+
+def test_a_proposal_made_before_a_change_by_hand_is_stale(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    proposed = service.propose(database, SYSTEM, ON, times, at=AT, seconds=0.05)
+    with database.writing(SYSTEM, at=AT) as store:
+        service.keep_proposal(store, proposed)
+    keep(database, trial(database, times, Move("visit-0", (A,), at(15))))
+    with database.writing(SYSTEM, at=AT) as store, pytest.raises(PreconditionFailed):
+        service.accept_proposal(store, ON)
+
+
+def test_everything_of_one_doctor_goes_to_the_other(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    mine = {stop.task for stop in planned.stops() if stop.staff == (A,)}
+    tried = board.reassign(database, SYSTEM, ON, times, A, B, at=AT)
+    assert {change.task for change in tried.changes} >= mine
+    assert {stop.staff for stop in tried.plan.stops() if stop.task in mine} == {(B,)}
+    with pytest.raises(NotFound):
+        board.reassign(database, SYSTEM, ON, times, "Practitioner/nobody", B, at=AT)
+    to_nurse = board.reassign(database, SYSTEM, ON, times, A, NURSE, at=AT)
+    assert {one.code for one in to_nurse.serious} == {"skill"}
+
+
+def test_leave_is_noted_counts_and_is_taken_back(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    mine = {stop.task for stop in planned.stops() if stop.staff == (A,)}
+    what_if = service.propose(database, SYSTEM, ON, times, at=AT, seconds=0.2, absent={A: (0.0, 1440.0)})
+    assert all(A not in stop.staff for stop in what_if.stops())
+    assert stored(database).routes == planned.routes
+    with database.writing(SYSTEM, at=AT) as store:
+        assert leave.take_leave(store, "dr-a", at(0), at(23, 59), "发热") == ["role-dr-a"]
+        leave.take_leave(store, "dr-a", at(0), at(23, 59), "发热")
+        assert len(store.read("PractitionerRole", "role-dr-a")["notAvailable"]) == 1
+        assert {one["task"] for one in leave.touched(store, "dr-a", at(0), at(23, 59))} == mine
+    replanned = service.propose(database, SYSTEM, ON, times, at=AT, seconds=0.2)
+    assert {stop.staff for stop in replanned.stops() if stop.task in mine} == {(B,)}
+    kept = {stop.task: stop.start for stop in planned.stops() if stop.staff == (NURSE,)}
+    assert {stop.task: stop.start for stop in replanned.stops() if stop.staff == (NURSE,)} == kept
+    with database.writing(SYSTEM, at=AT) as store:
+        leave.end_leave(store, "dr-a", at(0), at(23, 59))
+        assert "notAvailable" not in store.read("PractitionerRole", "role-dr-a")
+        with pytest.raises(NotFound):
+            leave.end_leave(store, "dr-a", at(0), at(23, 59))
+
+
+def test_why_this_person_and_this_time(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    stop = next(stop for stop in planned.stops() if stop.staff == (A,))
+    found = reasons(database, SYSTEM, ON, stop.task, times, at=AT)
+    assert {one["practitioner"] for one in found["able"]} == {A, B}
+    assert [one["staff"][0]["practitioner"] for one in found["instead"]] == [B]
+    assert found["time"]
+    assert datetime.fromisoformat(found["earliest"]) <= stop.start <= datetime.fromisoformat(found["latest"])
+    drip = reasons(database, SYSTEM, ON, "drip", times, at=AT)
+    assert [one["practitioner"] for one in drip["able"]] == [NURSE]
+    assert drip["instead"] == []
+
+
+def test_what_would_let_a_left_over_visit_in_is_proved(database: Database, people: list[str], times: TravelTimes) -> None:
+    for k in range(4):
+        ask(database, f"visit-{k}", people[k], minutes=110, skills=("nurse", "infusion"))
+    ask(database, "one-more", people[4], minutes=110, skills=("nurse", "infusion"))
+    made = plan(database, times)
+    assert len(made.left_over) == 1
+    found = reasons(database, SYSTEM, ON, made.left_over[0].visit, times, at=AT)
+    assert found["proved"]
+    assert len(found["constraints"]) == 1
+    assert set(found["constraints"]) <= {"staff", "shift", "skill", "break"}
+    assert found["would"]["staff"]
+    assert reasons(database, SYSTEM, ON, "visit-0", times, at=AT)["planned"] in (True, False)
+
+
+def test_the_board_over_http(client: httpx.Client, database: Database, people: list[str]) -> None:
+    for k in range(4):
+        ask(database, f"visit-{k}", people[k], owner=A)
+    day = f"/api/dayplan/{ON}"
+    proposed = client.post(f"{day}/propose?seconds=0.1").json()
+    assert client.post(f"{day}/accept", headers={"If-Match": f'W/"{proposed["version"]}"'}).status_code == 200
+    moves = {"moves": [{"task": "visit-0", "staff": ["dr-b"], "start": at(15).isoformat()}]}
+    tried = client.post(f"{day}/try", json=moves).json()
+    assert (tried["conflicts"], [one["kind"] for one in tried["changes"]]) == ([], ["handed-over"])
+    assert "dr-b" in tried["changes"][0]["zh"]
+    assert client.post(f"{day}/apply", json=moves, headers={"If-Match": 'W/"99"'}).status_code == 412
+    kept = client.post(f"{day}/apply", json=moves, headers={"If-Match": f'W/"{tried["version"]}"'})
+    assert kept.status_code == 200
+    assert kept.json()["version"] == tried["version"] + 1
+    assert {one["practitioner"] for one in client.get(f"{day}/staff").json()} == {A, B, NURSE}
+    what_if = client.post(
+        f"{day}/what-if?seconds=0.1", json={"absent": [{"practitioner": "dr-a", "start": at(0).isoformat(), "end": at(23).isoformat()}]}
+    )
+    assert all(route["practitioner"] != A for route in what_if.json()["routes"])
+    assert client.get(f"{day}/why?task=visit-0").json()["planned"] is True
+    over = client.post(f"{day}/hand-over", json={"practitioner": "dr-b", "to": "dr-a"}).json()
+    assert [one["task"] for one in over["changes"] if one["kind"] == "handed-over"] == ["visit-0"]
+    away = {"practitioner": "dr-a", "start": at(8).isoformat(), "end": at(12).isoformat(), "reason": "培训"}
+    assert client.post("/api/dayplan/staff/leave", json=away).json()["roles"] == ["role-dr-a"]
+    assert client.post("/api/dayplan/staff/leave", json=away | {"cancel": True}).json()["roles"] == ["role-dr-a"]
+    assert client.post("/api/dayplan/staff/leave", json=away | {"end": at(7).isoformat()}).status_code == 400
+    week = client.post(f"/api/dayplan/week/{ON}/propose?days=2&seconds=0.1").json()
+    versions = {one["on"]: one["version"] for one in week["days"]}
+    assert client.post(f"/api/dayplan/week/{ON}/accept", json={"versions": versions}).status_code == 200
+    assert client.post(f"/api/dayplan/week/{ON}/accept", json={"versions": versions}).status_code == 404
