@@ -109,9 +109,9 @@ def test_the_figures_of_a_small_district(database: Database) -> None:
         assert len(service.reports(store, Asked(late))) == len(service.figures(store, Asked(late)))
 
 
-def test_a_figure_of_a_past_day_stays_what_it_was(engine_url: str) -> None:
+def test_a_figure_of_a_past_day_stays_what_it_was(engine_url: str, tmp_path: Path) -> None:
     """Life goes on for months: visits, death, a merge, withdrawals, late entries. Every day's figures can be had again on any later day."""
-    database = Database.open(engine_url, rooms=ROOMS)
+    database = Database.open(engine_url, rooms=ROOMS, signing_keys=tmp_path / "keys")
     with database.writing(SYSTEM, at=AT) as store:
         people = district(store)
         other = str(register(store, Person("=测试甲一", category=Category.LIXIU), "urn:test2").patient["id"])
@@ -131,7 +131,7 @@ def test_a_figure_of_a_past_day_stays_what_it_was(engine_url: str) -> None:
         with database.reading(SYSTEM, at=datetime.combine(on, time(15, 59), UTC)) as store:
             then[on] = shown(store, on)
     assert len({str(one) for one in then.values()}) > 8
-    fresh = Database.open(engine_url, rooms=ROOMS)
+    fresh = Database.open(engine_url, rooms=ROOMS, signing_keys=tmp_path / "keys")
     for again in (database, fresh):
         with again.reading(SYSTEM, at=AT + timedelta(days=200)) as store:
             assert {on: shown(store, on) for on in then} == then
