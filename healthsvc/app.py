@@ -17,12 +17,19 @@ from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation
 
 
-def create_app(installation: Installation, *, wiring: dict[str, Any] | None = None, on_stop: Sequence[Callable[[], None]] = ()) -> FastAPI:
+def create_app(
+    installation: Installation,
+    *,
+    wiring: dict[str, Any] | None = None,
+    on_stop: Sequence[Callable[[], None]] = (),
+    routers: Sequence[APIRouter] = (),
+) -> FastAPI:
     """Put the application together.
 
     Args:
         wiring: what the pages show of parts that they may not import (the HL7 lines, for one), by name; becomes ``app.state`` attributes.
         on_stop: called when the application stops.
+        routers: further addresses, of parts that this one may not import.
     """
 
     from healthsvc.rest.export.run import exporter_of
@@ -50,6 +57,8 @@ def create_app(installation: Installation, *, wiring: dict[str, Any] | None = No
     for name, value in (wiring or {}).items():
         setattr(app.state, name, value)
     _mount(app, installation)
+    for router in routers:
+        app.include_router(router)
     app.add_middleware(CorrelationIdMiddleware)
     return app
 

@@ -1,6 +1,8 @@
 """Where to listen or to connect."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from healthsvc.errors import Invalid
 
@@ -22,3 +24,30 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def allowed_peers(text: str) -> Callable[[str], bool] | None:
+    """Whether an address may connect, by a list of addresses and networks with commas; None where the list is empty.
+
+    Raises:
+        Invalid: an entry is neither.
+    """
+    networks = []
+    for one in (part.strip() for part in text.split(",")):
+        if one:
+            try:
+                networks.append(ip_network(one, strict=False))
+            except ValueError:
+                raise Invalid(f"mllp_peers: {one!r} is no address and no network; write 10.1.9.0/24", reason="setting") from None
+    if not networks:
+        return None
+
+    def allowed(peer: str) -> bool:
+        try:
+            address = ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        plain = getattr(address, "ipv4_mapped", None) or address
+        return any(plain in network for network in networks)
+
+    return allowed

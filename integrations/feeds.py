@@ -45,6 +45,7 @@ class Feeds:
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         allowed: Callable[[str], bool] | None = None,
+        names: frozenset[str] = frozenset(),
     ) -> None:
         shelf.check_listening(f"{host}:{port}")
         self.inbox = Inbox(database, shelf)
@@ -55,6 +56,7 @@ class Feeds:
             limits or Limits(),
             tls,
             allowed,
+            names,
             changed=metrics.CONNECTIONS.set,
             refused=metrics.REFUSED.inc,
         )

@@ -22,7 +22,7 @@ from healthsvc.store import Actor, Database
 from integrations import metrics
 from integrations.arrival import Arrival, State, receive, receive_empty_batch
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
-from integrations.hl7v2.batch import is_batch, split
+from integrations.hl7v2.batch import batch_head, batch_tail, is_batch, split
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import put
 from integrations.mllp.server import Tell
@@ -160,7 +160,8 @@ class Inbox:
             arrival = receive_empty_batch(waiting.raw, waiting.listen, waiting.peer, clock.utc_now())
             self._write([arrival])
             return arrival.answer
-        return _batch_answer(waiting.raw, [arrival.answer for arrival in self.take_all(messages, waiting.listen, waiting.peer)])
+        answers = [arrival.answer for arrival in self.take_all(messages, waiting.listen, waiting.peer)]
+        return b"".join((batch_head(waiting.raw), *answers, batch_tail(waiting.raw, len(answers))))
 
     def _write(self, arrivals: list[Arrival]) -> None:
         failed: Refusal | None = None
@@ -215,11 +216,3 @@ def _not_now(arrival: Arrival, number: str) -> None:
         problem = Problem("not stored: the receiver cannot write now; send it again", "", "206")
         text = answer(arrival.read.header, AckCode.AE, at=clock.now(), number=number, problem=problem)
         arrival.answer = encode_answer(text, arrival.read.decoded.codec)
-
-
-def _batch_answer(raw: bytes, answers: list[bytes]) -> bytes:
-    """One answer per message, between a batch header in the sender's delimiters and its trailer."""
-    body = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
-    separator = body[3:4] or b"|"
-    encoding = body[4:14].split(separator)[0].split(b"\r")[0] or b"^~\\&"
-    return b"".join((b"BHS", separator, encoding, b"\r", *answers, b"BTS", separator, str(len(answers)).encode(), b"\r"))

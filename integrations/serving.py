@@ -10,23 +10,30 @@ from typing import Any
 
 import structlog
 import uvicorn
+from prometheus_client import REGISTRY
 
 from healthsvc.access.door import session_life
 from healthsvc.app import create_app
 from healthsvc.circle.providers import use as use_roads
 from healthsvc.errors import Invalid
 from healthsvc.installation import Installation, publish_conformance
-from healthsvc.jobs import Timers
+from healthsvc.jobs import Job, Timers
 from healthsvc.timetable import jobs
-from integrations.address import Address
+from integrations.address import Address, allowed_peers
 from integrations.alarms.watch import Watch
 from integrations.feeds import Feeds
+from integrations.folder import Folders
 from integrations.herald.herald import Herald, listeners
+from integrations.hospitals.shelf import Shelf
 from integrations.hospitals.shelf import shelf as load_shelf
+from integrations.http import router
 from integrations.inbox import Inbox
 from integrations.mllp.server import Limits
+from integrations.mllp.tls import server_context
 from integrations.notify import notifier_for
+from integrations.operating.collector import LineCollector
 from integrations.operating.desk import Desk
+from integrations.operating.lines import warn_of_silence
 from integrations.origin import origin
 from integrations.outbox import Courier
 from integrations.roads.valhalla import Valhalla
@@ -56,10 +63,14 @@ class Serving:
         shelf = load_shelf(here.settings.data / "hospitals")
         inbox = Inbox(here.database, shelf)
         if Role.FEEDS in self.roles:
-            feeds = Feeds(here.database, shelf, self.mllp.host, self.mllp.port, limits=Limits(message_bytes=here.settings.message_limit))
-            self.mllp = Address(self.mllp.host, feeds.start())
-            self._stops.append(("feeds", feeds.stop))
+            feeds = self._feeds(shelf)
             inbox, wiring["lines"] = feeds.inbox, feeds.lines
+            folders = Folders(inbox, shelf, here.settings.message_limit)
+            folders.start()
+            self._stops.append(("folders", folders.stop))
+        elif Role.API in self.roles:
+            inbox.start()
+            self._stops.append(("inbox", inbox.stop))
         if Role.WORKER in self.roles:
             holder = f"{socket.gethostname()}:{os.getpid()}"
             worker = Worker(here.database, shelf, holder, inbox.arrived)
@@ -80,16 +91,45 @@ class Serving:
             watch.start()
             self._stops.append(("watch", watch.stop))
         if Role.TIMERS in self.roles:
-            timers = Timers(here.database, jobs(session_life(here.settings), here.settings.data))
+            silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
+            timers = Timers(here.database, (*jobs(session_life(here.settings), here.settings.data), silence))
             timers.start()
             self._stops.append(("timers", timers.stop))
         if Role.API in self.roles:
             publish_conformance(here.database)
             wiring["origin"] = partial(origin, shelf=shelf)
             wiring["desk"] = Desk(shelf)
-            api = _Api(create_app(here, wiring=wiring), self.http)
+            collector = LineCollector(here.database, shelf)
+            REGISTRY.register(collector)
+            self._stops.append(("collector", partial(REGISTRY.unregister, collector)))
+            post = router(inbox, here.settings.request_limit, here.settings.message_limit)
+            api = _Api(create_app(here, wiring=wiring, routers=[post]), self.http)
             self.http = Address(self.http.host, api.start())
             self._stops.append(("api", api.stop))
+
+    def _feeds(self, shelf: Shelf) -> Feeds:
+        """Open the hospital line, with TLS and the list of who may connect where the site has set them."""
+        here, settings = self.installation, self.installation.settings
+        limits = Limits(
+            connections=settings.mllp_connections, per_peer=settings.mllp_connections_per_peer, message_bytes=settings.message_limit
+        )
+        tls = None
+        if settings.mllp_certificate is not None:
+            tls = server_context(settings.mllp_certificate, settings.mllp_key, settings.mllp_client_ca)
+        names = frozenset(name for name in (one.strip() for one in settings.mllp_client_names.split(",")) if name)
+        feeds = Feeds(
+            here.database,
+            shelf,
+            self.mllp.host,
+            self.mllp.port,
+            limits=limits,
+            tls=tls,
+            allowed=allowed_peers(settings.mllp_peers),
+            names=names,
+        )
+        self.mllp = Address(self.mllp.host, feeds.start())
+        self._stops.append(("feeds", feeds.stop))
+        return feeds
 
     def stop(self) -> None:
         """Stop taking anything new, finish what was begun, write what waits."""

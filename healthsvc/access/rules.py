@@ -37,6 +37,8 @@ class Action(StrEnum):
     FIGURES = "figures"
     EMERGENCY = "emergency"
     """Raise and work alarms, see the emergency sheet for a purpose."""
+    FEED = "feed"
+    """Hand in hospital messages over HTTP."""
     OPERATE = "operate"
     AUDIT = "audit"
     REVIEW = "review"

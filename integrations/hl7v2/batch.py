@@ -4,8 +4,11 @@ Cutting happens on bytes at line starts, which is safe in every character set in
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
+from healthsvc.errors import TooLarge
 from integrations.mllp.framing import FS, VT
 
 _START = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))(?:\xef\xbb\xbf)?[ \t]*(?=(?:MSH|FHS|BHS|BTS|FTS)(?:[^\w\r\n]|[\r\n]|\Z))")
@@ -49,6 +52,43 @@ def split(block: bytes) -> Batch:
         else:
             envelope.append(piece.strip())
     return Batch(tuple(messages), tuple(envelope), (stray,) if stray else ())
+
+
+def messages_of(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """The messages of a file or body that comes in pieces, as :func:`split` would give them; holds one message and one piece at a time.
+
+    Raises:
+        TooLarge: one message is longer than ``limit`` bytes; those before it have been given.
+    """
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        # a header is only one when the character after its name is known
+        starts = [match.start() for match in _START.finditer(held) if match.end() + 4 <= len(held)]
+        for start, stop in pairwise(starts):
+            yield from split(held[start:stop]).messages
+        if starts:
+            held = held[starts[-1] :]
+        if len(held) > limit + len(chunk):
+            raise TooLarge(f"a message is longer than {limit} bytes; nothing after it was read", reason="too-long")
+    yield from split(held).messages
+
+
+def batch_head(block: bytes) -> bytes:
+    """The header of an answer to a batch, in the batch's own delimiters."""
+    separator, encoding = _delimiters(block)
+    return b"".join((b"BHS", separator, encoding, b"\r"))
+
+
+def batch_tail(block: bytes, count: int) -> bytes:
+    """The trailer of an answer to a batch: how many results there are."""
+    return b"".join((b"BTS", _delimiters(block)[0], str(count).encode(), b"\r"))
+
+
+def _delimiters(block: bytes) -> tuple[bytes, bytes]:
+    body = block.removeprefix(b"\xef\xbb\xbf").lstrip()
+    separator = body[3:4] or b"|"
+    return separator, body[4:14].split(separator)[0].split(b"\r")[0] or b"^~\\&"
 
 
 def _without_envelope(piece: bytes) -> bytes:

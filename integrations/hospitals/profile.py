@@ -116,6 +116,8 @@ class Profile:
     control_id: str = "required"
     """``required``: a message without MSH-10 is refused; ``optional``: it is taken, and known by its content alone."""
 
+    folder: str = ""
+    """A folder in which the hospital leaves files of messages; empty: none."""
     silence_minutes: int | None = None
     """After so many minutes without a message the line counts as silent; 0: never; None: as the policy says."""
     send: Destination | None = None
@@ -171,9 +173,20 @@ class Profile:
 
     def listens_on(self, address: str) -> bool:
         """Whether the profile may be used on a listening address ``host:port``."""
+        if address == folder_listen(self.name) or address == HTTP_LISTEN:
+            return True  # files lie in the line's own folder, and whoever posts has a token
         if not self.match.listen:
             return is_loopback(address)
         return any(fnmatchcase(address, pattern) for pattern in self.match.listen)
+
+
+HTTP_LISTEN = "http"
+"""What stands for a listening address where a message came by HTTP."""
+
+
+def folder_listen(link: str) -> str:
+    """What stands for a listening address where a message came from a line's folder."""
+    return f"folder:{link}"
 
 
 def is_loopback(address: str) -> bool:

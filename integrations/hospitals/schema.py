@@ -44,7 +44,7 @@ def schema() -> Schema:
         "unknown_person": {"enum": [each.value for each in Unknown]},
         "unknown_event": {"enum": [each.value for each in UnknownEvent]},
         "control_id": {"enum": ["required", "optional"], "description": "whether a message without MSH-10 is refused"},
-        "silence_minutes": {"type": "number", "description": "after how long a silent line is an alarm"},
+        "silence_minutes": {"type": "integer", "minimum": 0, "description": "after how long a silent line is an alarm; 0: never"},
         "number": {"type": "array", "items": number, "description": "what a number of PID-3 is, by CX.5 or CX.4"},
         "untyped": means,
         "unlisted": means,
@@ -64,6 +64,11 @@ def schema() -> Schema:
             "additionalProperties": False,
         },
         "infusion_routes": {**_TEXTS, "description": "words of RXR-1 that mean a drip into a vein"},
+        "receive": {
+            "type": "object",
+            "properties": {"folder": {**_TEXT, "description": "where the hospital leaves files of messages"}},
+            "additionalProperties": False,
+        },
         "send": _send(),
     }
     return {

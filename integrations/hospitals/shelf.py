@@ -12,14 +12,17 @@ from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.charset import codec_of
 from integrations.hl7v2.header import Header
 from integrations.hospitals.destination import read_destination
+from integrations.hospitals.incoming import read_folder, read_silence
 from integrations.hospitals.profile import (
     DEFAULT,
+    HTTP_LISTEN,
     NUMBER_MEANINGS,
     Match,
     NumberRule,
     Profile,
     Unknown,
     UnknownEvent,
+    folder_listen,
     is_loopback,
 )
 
@@ -50,6 +53,7 @@ KEYS = _TEXT_KEYS | {
     "infusion_routes",
     "control_id",
     "silence_minutes",
+    "receive",
 }
 
 LAYOUTS = {
@@ -83,10 +87,13 @@ class Shelf:
         return chosen
 
     def _choose(self, header: Header, listen: str, peer: str) -> Profile | None:
+        own = next((profile for profile in self.site if listen == folder_listen(profile.name)), None)
+        if own is not None:
+            return own
         fitting = [(score, profile) for profile in self.site if (score := profile.fits(header, listen, peer)) is not None]
         if fitting:
             return max(fitting, key=lambda pair: (pair[0], pair[1].name))[1]
-        return self.default if self.default is not None and is_loopback(listen) else None
+        return self.default if self.default is not None and (is_loopback(listen) or listen == HTTP_LISTEN) else None
 
     def check_listening(self, address: str) -> None:
         """Refuse to listen where nobody is known.
@@ -199,7 +206,8 @@ class _Reader:
             vip=self.table("vip", REASONS),
             patient_type=self.table("patient_type", REASONS),
             abnormal=self.table("abnormal", FLAGS, fold=str.upper),
-            silence_minutes=self.silence(),
+            silence_minutes=read_silence(self.document.get("silence_minutes"), self.wrong),
+            folder=read_folder(self.document.get("receive", {}), self.wrong),
             send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),
             events=self.event_table("events"),
             answers=self.event_table("answers"),
@@ -213,12 +221,6 @@ class _Reader:
         value = self.document[key]
         if not isinstance(value, str):
             raise self.wrong(key, "must be a text in quotes")
-        return value
-
-    def silence(self) -> int | None:
-        value = self.document.get("silence_minutes")
-        if value is not None and (type(value) is not int or value < 0):
-            raise self.wrong("silence_minutes", "must be a whole number of minutes; 0 turns the alarm off")
         return value
 
     def among(self, key: str, value: object, allowed: Iterable[str]) -> str:

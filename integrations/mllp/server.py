@@ -10,9 +10,10 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
+from integrations.mllp.peers import keep_alive, names_of
 
 Tell = Callable[[bytes | None], None]
 """Takes the answer to a message, in the thread of the line: empty for none, None where there never will be one (the line is dropped)."""
@@ -27,6 +28,8 @@ class Limits:
     """What one listening end puts up with."""
 
     connections: int = 512
+    per_peer: int = 128
+    """Lines from one address."""
     message_bytes: int = 32 << 20
     half_frame_seconds: float = 30.0
     """How long an unfinished frame may stay without a further byte."""
@@ -34,6 +37,8 @@ class Limits:
     """How long one frame may take altogether."""
     missing_end_seconds: float = 0.25
     """After so long a silence FS alone ends a frame."""
+    handshake_seconds: float = 10.0
+    """How long TLS may take to be agreed upon."""
     unread_seconds: float = 30.0
     """How long a peer may leave its answers unread."""
     in_flight: int = 64
@@ -61,6 +66,8 @@ class Server:
     tls: ssl.SSLContext | None = None
     allowed: Callable[[str], bool] | None = None
     """Whether a peer address may connect; None: any."""
+    names: frozenset[str] = frozenset()
+    """Names that a client's certificate may carry; empty: any that was let in."""
     changed: Callable[[int], None] = lambda _: None
     """Told the number of open lines whenever it changes."""
     refused: Callable[[], None] = lambda: None
@@ -72,7 +79,8 @@ class Server:
     async def start(self, host: str, port: int) -> int:
         """Listen; gives the port (port 0 lets the system choose)."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Line(self), host, port, ssl=self.tls, backlog=1024)
+        waits: dict[str, Any] = {"ssl_handshake_timeout": self.limits.handshake_seconds} if self.tls is not None else {}
+        self._server = await loop.create_server(lambda: Line(self), host, port, ssl=self.tls, backlog=1024, **waits)
         port = self._server.sockets[0].getsockname()[1]
         self.listen = f"{host}:{port}"
         return int(port)
@@ -89,6 +97,16 @@ class Server:
                 await asyncio.wait_for(self._drained.wait(), seconds)
         for line in list(self.lines):
             line.abort()
+
+    def admits(self, peer: str, certificate: Any) -> bool:
+        """Whether a new line may stay: its address, its certificate's name, and room for it."""
+        if self.allowed is not None and not self.allowed(peer):
+            return False
+        if self.names and not self.names & names_of(certificate or {}):
+            return False
+        if len(self.lines) >= self.limits.connections:
+            return False
+        return sum(line.state is not None and line.state.peer == peer for line in self.lines) < self.limits.per_peer
 
     def left(self, line: "Line") -> None:
         """A line is gone."""
@@ -139,12 +157,12 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Admit the line, or close it where there are too many or its address is not allowed."""
         peer = str((transport.get_extra_info("peername") or ("",))[0])
-        allowed = self.server.allowed is None or self.server.allowed(peer)
         line = cast("asyncio.Transport", transport)
-        if not allowed or len(self.server.lines) >= self.server.limits.connections:
+        if not self.server.admits(peer, transport.get_extra_info("peercert")):
             self.server.refused()
             line.abort()
             return
+        keep_alive(transport.get_extra_info("socket"))
         self.transport = line
         self.state = LineState(peer, self.loop.time())
         self.server.lines.add(self)

@@ -42,11 +42,11 @@ def client_context(trust: Trust) -> ssl.SSLContext | None:
     return context
 
 
-def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
+def server_context(certificate: Path, key: Path | None, client_ca: Path | None) -> ssl.SSLContext:
     """The context for listening; with ``client_ca`` only those who show a certificate that it signed are let in (mutual TLS)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _own(context, str(certificate), str(key), "mllp_certificate")
+    _own(context, str(certificate), str(key or ""), "mllp_certificate")
     if client_ca is not None:
         context.load_verify_locations(_file(str(client_ca), "mllp_client_ca"))
         context.verify_mode = ssl.CERT_REQUIRED

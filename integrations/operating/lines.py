@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import func, select
 
 from healthsvc.store import Store
@@ -13,6 +14,7 @@ from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.outbox import KIND
 
+log = structlog.get_logger()
 _UNDONE = (State.PENDING.value, State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
 
 
@@ -93,6 +95,15 @@ def standings(store: Store, shelf: Shelf) -> list[LineStanding]:
             )
         )
     return sorted(made, key=lambda one: (not one.silent, not one.trouble, one.name))
+
+
+def warn_of_silence(store: Store, shelf: Shelf) -> int:
+    """Say in the log which lines are silent (a timer asks every minute); gives how many. The page and the metrics say it too."""
+    silent = [one for one in standings(store, shelf) if one.silent]
+    for one in silent:
+        gone = one.silence(store.at)
+        log.warning("hospital line is silent", link=one.name, minutes=int(gone.total_seconds() // 60) if gone else None)
+    return len(silent)
 
 
 def _undone(store: Store) -> dict[str, tuple[dict[str, int], int | None]]:

@@ -1,0 +1,23 @@
+"""How a line comes in besides its sockets: the folder that is watched, and after how long a silence somebody must know."""
+
+from collections.abc import Callable
+from typing import Any
+
+from healthsvc.errors import Invalid
+
+Wrong = Callable[[str, str], Invalid]
+"""Makes the refusal of a setting, naming file and key."""
+
+
+def read_silence(value: Any, wrong: Wrong) -> int | None:
+    """Minutes without a message after which the line counts as silent; None: as the policy says."""
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise wrong("silence_minutes", "must be a whole number of minutes; 0 turns the alarm off")
+
+
+def read_folder(value: Any, wrong: Wrong) -> str:
+    """The folder of the ``[receive]`` table; empty where there is none."""
+    if not isinstance(value, dict) or set(value) - {"folder"} or not isinstance(value.get("folder", ""), str):
+        raise wrong("receive", 'must be a table [receive] with folder = "/path"')
+    return str(value.get("folder", ""))
