@@ -8,6 +8,9 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
+from healthsvc.errors import Invalid
+from healthsvc.policy import Policy
+
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -28,15 +31,38 @@ class SiteCalendar:
 
     off: frozenset[date] = frozenset()
     worked: frozenset[date] = frozenset()
+    published: frozenset[int] = frozenset()
+    """Years whose official calendar the site has entered: they are not provisional, whatever the shipped calendar knows."""
+
+
+def site_calendar(policy: Policy, on: date) -> SiteCalendar:
+    """The site's own table: policy ``checkup.days_off``, ``checkup.days_worked`` and ``checkup.calendar_published``.
+
+    Raises:
+        Invalid: a day is not a date, or stands in both lists; the text names the parameter.
+    """
+    off, worked = (_days(policy, name, on) for name in ("checkup.days_off", "checkup.days_worked"))
+    if off & worked:
+        both = ", ".join(day.isoformat() for day in sorted(off & worked))
+        raise Invalid(f"days both off and worked: {both}; mend checkup.days_off or checkup.days_worked in DATA/policy/checkup.toml")
+    return SiteCalendar(off, worked, frozenset(int(year) for year in policy.value("checkup.calendar_published", on)))
+
+
+def _days(policy: Policy, name: str, on: date) -> frozenset[date]:
+    try:
+        return frozenset(one if isinstance(one, date) else date.fromisoformat(str(one)) for one in policy.value(name, on))
+    except ValueError:
+        raise Invalid(f"{name} is a list of dates such as 2027-02-05; mend it in DATA/policy/checkup.toml") from None
 
 
 def look_up(day: date, site: SiteCalendar | None = None) -> Day:
     """Say whether a day is worked, under which holiday it falls, and whether that is only provisional."""
+    entered = site is not None and day.year in site.published
     if site is not None and (day in site.off or day in site.worked):
         return Day(day in site.worked)
     china = _china(day.year)
     name = china.get(day) or ""
-    return Day(bool(china.is_working_day(day)), str(name), provisional=not _published(day.year))
+    return Day(bool(china.is_working_day(day)), str(name), provisional=not (entered or _published(day.year)))
 
 
 def is_workday(day: date, site: SiteCalendar | None = None) -> bool:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.checkup import deciding, service
-from healthsvc.checkup.calendar import look_up
+from healthsvc.checkup.calendar import look_up, site_calendar
 from healthsvc.checkup.reminders import acknowledge, open_reminders
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
@@ -30,9 +30,9 @@ def complete(task: str, made: CheckupMade, store: StoreWriting) -> Response:
 
 
 @router.get("/day/{on}")
-def day(on: date, _store: StoreReading) -> dict[str, Any]:
+def day(on: date, store: StoreReading) -> dict[str, Any]:
     """Whether a day is worked, which holiday it is, and whether the year's calendar is only provisional."""
-    return asdict(look_up(on))
+    return asdict(look_up(on, site_calendar(store.policy, on)))
 
 
 @router.get("/reminders")

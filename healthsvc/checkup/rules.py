@@ -100,7 +100,9 @@ def _window(year: int, number: int, signed: date, ends: date, policy: CheckupPol
     closes = due + timedelta(days=round(cycle * policy.after_share))
     opens = min(max(opens, earliest), latest)
     closes = min(max(closes, opens + timedelta(days=policy.least_days - 1)), latest)
-    form = Form.ANNUAL_FULL if number == policy.annual_quarter else Form.QUARTERLY_BASIC
+    # with fewer than four a year the calendar may never come by the annual quarter: then the first one of a year is the full one
+    full = number == policy.annual_quarter if policy.per_year == 4 else number <= 4 // policy.per_year
+    form = Form.ANNUAL_FULL if full else Form.QUARTERLY_BASIC
     return Quarter(year, number, opens, min(max(due, opens), closes), closes, form)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from healthsvc.checkup.calendar import look_up, next_workday
+from healthsvc.checkup.calendar import SiteCalendar, look_up, next_workday, site_calendar
 from healthsvc.checkup.resources import (
     PROVISIONAL,
     checkup_visit,
@@ -17,8 +17,8 @@ from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings
-from healthsvc.visit.resources import is_visit, to_visit
-from healthsvc.visit.rules import OPEN, Kind, Status, Visit, quarter_of
+from healthsvc.visit.resources import is_visit, to_task, to_visit
+from healthsvc.visit.rules import OPEN, Kind, Status, Visit, Window, quarter_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ def lay_out(store: Store, patient: str, source: str, signed: date, ends: date, d
         doctor: ``Practitioner/x`` who is responsible.
     """
     policy = store.policy.fill(CheckupPolicy, "checkup", signed)
-    made = []
+    site, made = site_calendar(store.policy, today(store)), []
     for planned in quarters(signed, ends, policy, _made_before(store, patient, source)):
-        quarter = _closing_on_workday(planned)
+        quarter = _closing_on_workday(planned, site)
         wanted = checkup_visit(patient, quarter, policy.minutes[quarter.form], doctor, source, store.zone)
         known = store.find("Task", wanted.id)
         if known is None:
-            provisional = look_up(quarter.closes).provisional
+            provisional = look_up(quarter.closes, site).provisional
             mark = [{"url": PROVISIONAL, "valueBoolean": True}] if provisional else []
             made.append(visits.request(store, wanted, mark))
         else:
@@ -83,24 +83,30 @@ def complete(
 
 
 def settle_calendar(store: Store) -> int:
-    """Look again at open checkups whose year's holidays were not published; returns how many are no longer provisional."""
-    settled = 0
+    """Look again at open checkups whose year's holidays were not published; returns how many are no longer provisional.
+
+    A window that now turns out to close on a day off closes on the worked day before.
+    """
+    settled, site = 0, site_calendar(store.policy, today(store))
     for task in store.select("Task", status=[status.value for status in OPEN]):
         mark = [one for one in task.get("extension", []) if one.get("url") == PROVISIONAL]
         if not mark:
             continue
-        closes = to_visit(task).window.end.astimezone(store.zone).date()
-        if not look_up(closes).provisional:
+        visit = to_visit(task)
+        closes = visit.window.end.astimezone(store.zone).date()
+        if not look_up(closes, site).provisional:
             rest = [one for one in task["extension"] if one not in mark]
             bare = {key: value for key, value in task.items() if key != "extension"}
-            store.put(bare | ({"extension": rest} if rest else {}))
+            end = visit.window.end - (closes - next_workday(closes, closes, site))
+            earlier = replace(visit, window=Window(visit.window.start, max(end, visit.window.start)))
+            store.put(to_task(earlier, bare | ({"extension": rest} if rest else {})))
             settled += 1
     return settled
 
 
-def _closing_on_workday(quarter: Quarter) -> Quarter:
+def _closing_on_workday(quarter: Quarter, site: SiteCalendar) -> Quarter:
     """A window that would close on a day off closes on the worked day before, unless that lies before its due day."""
-    closes = next_workday(quarter.closes, quarter.closes)
+    closes = next_workday(quarter.closes, quarter.closes, site)
     return replace(quarter, closes=closes) if closes >= quarter.due else quarter
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Final
 
 from healthsvc.contract.fulfilment import Fulfilment, Given, OwnService, count
@@ -33,13 +33,14 @@ def fulfilment(store: Store, contract: str, on: date | None = None) -> Fulfilmen
 
 
 def fulfilments(store: Store, agreements: Sequence[Agreement], on: date) -> dict[str, Fulfilment]:
-    """Promised and delivered of many contracts, by contract id."""
+    """Promised and delivered of many contracts as of now, or of the end of another day; by contract id."""
     people = {one.person for one in agreements}
+    at = store.at.astimezone(store.zone) if on == today(store) else datetime.combine(on, time.max, store.zone)
     given = _given_to(store, None if len(people) > _MANY else people)
     found = {}
     for one in agreements:
         files = (one.person, *(replaced(store, one.person) if len(people) <= _MANY else ()))
-        found[one.id] = count(one, [service for file in files for service in given.get(file, ())], on)
+        found[one.id] = count(one, [service for file in files for service in given.get(file, ())], at)
     return found
 
 
@@ -96,10 +97,10 @@ def _of_task(task: Resource, store: Store) -> Given | None:
     visit = to_visit(task)
     if visit.status in _NEVER:
         return None
-    due = None if visit.status in _SUSPENDED else visit.window.end.astimezone(store.zone).date()
+    closes = None if visit.status in _SUSPENDED else visit.window.end
     made = visit.status is Status.COMPLETED
-    on = _day(task.get("executionPeriod", {}).get("end"), store) or due if made else None
-    return Given(visit.kind, on, due, visit.status is Status.FAILED, visit.sources)
+    on = _day(task.get("executionPeriod", {}).get("end"), store) or visit.window.end.astimezone(store.zone).date() if made else None
+    return Given(visit.kind, on, closes, visit.status is Status.FAILED, visit.sources)
 
 
 def _day(text: object, store: Store) -> date | None:

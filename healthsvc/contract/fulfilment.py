@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from healthsvc.contract.rules import Agreement
+from healthsvc.visit.rules import is_late
 
 
 class OwnService(StrEnum):
@@ -22,8 +23,8 @@ class Given:
     """Code of CodeSystem visit-kind."""
     on: date | None
     """The day on which it was given; None: not (yet)."""
-    due: date | None = None
-    """Its last day, where it is asked for and can be done; None while it is suspended, and for what was never asked for."""
+    closes: datetime | None = None
+    """When its window closes, where it is asked for and can be done; None while it is suspended, and for what was never asked for."""
     lost: bool = False
     """Written off without having been done."""
     asked_by: tuple[str, ...] = ()
@@ -83,8 +84,8 @@ class Fulfilment:
         return 1 - self.missing / self.due if self.due else 1.0
 
 
-def count(agreement: Agreement, given: Iterable[Given], on: date) -> Fulfilment:
-    """Count promised, delivered and due of a contract as of the end of a day.
+def count(agreement: Agreement, given: Iterable[Given], at: datetime) -> Fulfilment:
+    """Count promised, delivered and due of a contract as of a moment.
 
     What another contract asked for counts there; what nobody's contract asked for (a follow-up after a bad result, a consultation) counts
     where its day lies in the term. A service of which fewer were asked for than promised is due by and by over the term, so that a promise
@@ -93,14 +94,15 @@ def count(agreement: Agreement, given: Iterable[Given], on: date) -> Fulfilment:
     Args:
         agreement: the contract.
         given: services of its person, of whatever contract.
-        on: as of the end of this day.
+        at: as of this moment, in the zone of the site.
     """
+    on = at.date()
     own = [one for one in given if _belongs(one, agreement)]
     items = []
     for promise in agreement.promises:
         kind = [one for one in own if one.service == promise.service]
         made = sum(one.on is not None and one.on <= on for one in kind)
-        late = sum((one.on is None or one.on > on) and (one.lost or (one.due is not None and one.due < on)) for one in kind)
+        late = sum((one.on is None or one.on > on) and (one.lost or (one.closes is not None and is_late(one.closes, at))) for one in kind)
         asked = sum(f"Contract/{agreement.id}" in one.asked_by for one in kind)
         due = made + late
         if asked < promise.times:

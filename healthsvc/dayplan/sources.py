@@ -11,7 +11,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.infusion.visits import input_of, not_before
 from healthsvc.store import Store
 from healthsvc.visit.resources import moment_of, to_visit
-from healthsvc.visit.rules import Status
+from healthsvc.visit.rules import Status, days_late
 from healthsvc.visit.rules import Visit as Task
 
 GONE = frozenset({"proposed", "cancelled", "noshow", "entered-in-error", "waitlist"})
@@ -19,7 +19,7 @@ GONE = frozenset({"proposed", "cancelled", "noshow", "entered-in-error", "waitli
 
 
 def overdue_days(task: Task, on: date, store: Store) -> int:
-    return max(1, (on - task.window.end.astimezone(store.zone).date()).days)
+    return max(1, days_late(task.window, on, store.zone))
 
 
 def planned_on(store: Store, on: date) -> dict[str, Held]:

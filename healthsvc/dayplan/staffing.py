@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from healthsvc.checkup.calendar import is_workday
+from healthsvc.checkup.calendar import is_workday, site_calendar
 from healthsvc.dayplan.hours import Stretch, covers, cut, rest_of, rostered, usual, without_leave
 from healthsvc.dayplan.rules import DayPolicy
 from healthsvc.fhir.elements import codes, extensions, reference_id
@@ -76,7 +76,7 @@ def on_duty(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, Stre
     ``absent``: ``Practitioner/x`` who is taken to be away from minute to minute, whatever is written (a what-if).
     """
     people = {str(one["id"]): one for one in store.select("Practitioner") if one.get("active") is not False}
-    works = is_workday(on)
+    works = is_workday(on, site_calendar(store.policy, on))
     rosters = _rosters(store, on)
     found: dict[str, _Work] = {}
     for role in sorted(store.select("PractitionerRole"), key=lambda one: str(one["id"])):

@@ -163,4 +163,5 @@ def _signed(one: Signature) -> dict[str, str]:
 def _qr(text: str) -> str:
     import segno
 
-    return str(segno.make(text, error="m", micro=False).svg_inline(border=2))
+    # any mask can be read; looking for the best of the eight would cost more than the rest of the code
+    return str(segno.make(text, error="m", micro=False, mask=0).svg_inline(border=2))

@@ -22,7 +22,12 @@ NOTE: Final = "本文书中字库未收的字以统一码编号代替："
 
 
 def to_pdf(document: Document) -> bytes:
-    """Set a document as PDF/A-2b.
+    """Set a document as PDF/A-2b (see :func:`typeset`)."""
+    return typeset(document)[0]
+
+
+def typeset(document: Document) -> tuple[bytes, tuple[str, ...]]:
+    """Set a document as PDF/A-2b; gives its bytes and the characters that the fonts lack.
 
     A character that the fonts lack is written as its code point in brackets, and a note at the end says so: a name is never printed
     with a box or another character in it.
@@ -44,7 +49,7 @@ def to_pdf(document: Document) -> bytes:
     except (typst.TypstError, RuntimeError) as error:
         raise Unavailable(f"the document cannot be set: {type(error).__name__}", reason="document-not-set") from error
     assert isinstance(made, bytes)
-    return made
+    return made, lacking
 
 
 def unprintable(text: str) -> tuple[str, ...]:

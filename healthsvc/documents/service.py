@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from healthsvc.documents.keys import Keyring
 from healthsvc.documents.paper import Document
-from healthsvc.documents.render import to_pdf, unprintable
+from healthsvc.documents.render import typeset
 from healthsvc.documents.resources import (
     binary_of,
     digest,
@@ -22,7 +22,7 @@ from healthsvc.documents.resources import (
     to_reference,
 )
 from healthsvc.errors import NotFound, Unavailable
-from healthsvc.fhir.json import Resource, dumps
+from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import DOCUMENT_SHA256
 from healthsvc.store import Store
 
@@ -103,8 +103,7 @@ def freeze(
     Raises:
         Unavailable: the fonts or the signing keys are missing.
     """
-    content = to_pdf(document)
-    lacking = unprintable(dumps(document.declared()).decode())
+    content, lacking = typeset(document)
     id = id or str(uuid.uuid4())
     binary = f"{id}-pdf"
     entry = to_reference(

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from healthsvc.indicators.facts import Called, Facts
 from healthsvc.indicators.figure import Figure, IndicatorPolicy, Item, Measure, left_out
-from healthsvc.visit.rules import Kind, Status
+from healthsvc.visit.rules import Kind, Status, is_late
 
 _VOID = (Status.DRAFT, Status.ENTERED_IN_ERROR)
 _PENDING = (Status.REQUESTED, Status.ACCEPTED, Status.COMPLETED)
@@ -47,7 +47,7 @@ def timeliness(facts: Facts, policy: IndicatorPolicy) -> Iterator[Item]:
 def overdue(facts: Facts, policy: IndicatorPolicy) -> Iterator[Item]:
     """Visits whose window has closed without their having been made."""
     for one in facts.visits:
-        if one.done is None and one.status in _PENDING and one.due < facts.at:
+        if one.done is None and one.status in _PENDING and is_late(one.due, facts.at):
             yield Item(one.person, one.ref, 1)
 
 

@@ -21,7 +21,7 @@ from healthsvc.infusion.rules.parameters import InfusionPolicy
 from healthsvc.infusion.signatures import signed
 from healthsvc.store import Store
 from healthsvc.visit.resources import VISIT_KIND, derived_id, to_visit
-from healthsvc.visit.rules import Kind
+from healthsvc.visit.rules import Kind, is_late
 from healthsvc.visit.service import miss, open_visits
 
 
@@ -182,7 +182,7 @@ def miss_late(store: Store) -> list[str]:
     late = []
     for task in store.select("Task", status=["requested", "accepted"], code=f"{VISIT_KIND}|{Kind.HOME_INFUSION}"):
         visit = to_visit(task)
-        if visit.window.end < store.at:
+        if is_late(visit.window.end, store.at):
             miss(store, visit.id, "dose-missed")
             late.append(visit.id)
             for source in visit.sources:

@@ -8,7 +8,7 @@ from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Room, Store
 from healthsvc.visit.policy import in_force
 from healthsvc.visit.resources import is_record, is_visit, moment_of, to_visit
-from healthsvc.visit.rules import OPEN, Status, Visit, Window, check_record_step, check_step, quarter_of
+from healthsvc.visit.rules import OPEN, Status, Visit, Window, check_record_step, check_step, is_late, quarter_of
 
 _CALLED_OFF: Final = frozenset({Status.REQUESTED, Status.ON_HOLD, Status.CANCELLED, Status.FAILED, Status.ENTERED_IN_ERROR})
 
@@ -83,7 +83,7 @@ def _check_completion(task: Resource, visit: Visit, store: Store) -> None:
     done = store.at
     if period.get("start") and period.get("end"):
         done = _window(period).end
-    if done > visit.window.end and visit.reason is None:
+    if is_late(visit.window.end, done) and visit.reason is None:
         raise RuleViolation(
             "the visit was made after its window; say why in statusReason (CodeSystem visit-reason)",
             reason="visit-late-reason",

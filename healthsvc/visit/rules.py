@@ -1,7 +1,7 @@
 """上门服务: what a visit is, which steps its life may take, and when it is due or overdue."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
@@ -171,13 +171,23 @@ class Standing(StrEnum):
     CLOSED = "closed"
 
 
+def is_late(closes: datetime, at: datetime) -> bool:
+    """Whether a window that closes at a moment has closed by another: the one test of lateness, for what waits and for what was made."""
+    return at > closes
+
+
+def days_late(window: Window, on: date, zone: tzinfo) -> int:
+    """Whole days from the last day of a window to a day; negative: so many days are left."""
+    return (on - window.end.astimezone(zone).date()).days
+
+
 def standing(visit: Visit, at: datetime) -> Standing:
     """Say whether a visit is upcoming, due, overdue, under way, suspended, done or closed at a moment.
 
     The one function that knows what "overdue" means; every list, figure and page asks it.
     """
     if visit.status in WAITING:
-        if at > visit.window.end:
+        if is_late(visit.window.end, at):
             return Standing.OVERDUE
         return Standing.DUE if at >= visit.window.start else Standing.UPCOMING
     return {

@@ -14,7 +14,7 @@ from healthsvc.visit.findings import Findings
 from healthsvc.visit.observations import observations_of, outputs_of
 from healthsvc.visit.policy import VisitPolicy, in_force
 from healthsvc.visit.resources import encounter_of, is_visit, to_task, to_visit
-from healthsvc.visit.rules import OPEN, WAITING, Act, Standing, Status, Visit, Window, apply, resumed_window, standing
+from healthsvc.visit.rules import OPEN, WAITING, Act, Standing, Status, Visit, Window, apply, is_late, resumed_window, standing
 
 _SUSPENDABLE: Final = frozenset({Status.REQUESTED, Status.ACCEPTED, Status.IN_PROGRESS})
 
@@ -137,7 +137,7 @@ def complete(store: Store, task_id: str, findings: Findings, by: Sequence[str] |
     policy = policy_of(store)
     rules_of_findings.check_made(findings, store.at, timedelta(minutes=policy.clock_ahead_minutes))
     warnings = rules_of_findings.check(findings, rules_of_findings.ranges(policy.ranges))
-    if findings.end > visit.window.end and findings.late_reason is None:
+    if is_late(visit.window.end, findings.end) and findings.late_reason is None:
         raise RuleViolation("the visit was made after its window; give the reason", reason="visit-late-reason", path="late_reason")
     finished = encounter_of(done, "finished", findings.start, findings.end, staff, findings.mode, findings.complaints)
     encounter = _put_encounter(store, finished)

@@ -10,7 +10,7 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import is_visit, to_visit
-from healthsvc.visit.rules import Priority, Standing, Visit, standing
+from healthsvc.visit.rules import Priority, Standing, Visit, days_late, standing
 from healthsvc.web.lookup import Directory
 
 _PRESSING: Final = {priority: rank for rank, priority in enumerate(reversed(Priority))}
@@ -114,8 +114,8 @@ def rows(visits: Sequence[Visit], on: date, store: Store, names: Directory) -> l
 
 
 def _waiting(visit: Visit, on: date, store: Store, names: Directory) -> Waiting:
-    last = visit.window.end.astimezone(store.zone).date()
-    return Waiting(visit, names.person(visit.person), names.staff(visit.owner), last, (on - last).days, visit.encounter is not None)
+    last, late = visit.window.end.astimezone(store.zone).date(), days_late(visit.window, on, store.zone)
+    return Waiting(visit, names.person(visit.person), names.staff(visit.owner), last, late, visit.encounter is not None)
 
 
 def _stops(store: Store, on: date, names: Directory) -> list[Stop]:

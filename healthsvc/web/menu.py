@@ -25,6 +25,7 @@ _ENTRIES: Final = (
     Entry("/people", "人员档案", "people", "read-clinical"),
     Entry("/contracts", "签约", "contract", "read-clinical"),
     Entry("/referrals", "双向转诊", "hospital", "read-clinical"),
+    Entry("/reminders", "催办", "warn", "read-clinical"),
     Entry("/window", "医院窗口", "window", "window"),
     Entry("/roster", "名册导入", "roster", "write-clinical"),
     Entry("/figures", "考核统计", "figures", "figures"),

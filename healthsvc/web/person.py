@@ -1,12 +1,12 @@
 """一人一档 one person's file: who, whom to call, what is agreed, what waits, and the story."""
 
 import math
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
-from healthsvc.access.door import StoreReading
+from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.circle import service as circles
 from healthsvc.circle.words import VERDICT_NAMES
 from healthsvc.contract import delivery
@@ -22,7 +22,7 @@ from healthsvc.healthfile.service import completeness_of, follow, replaced, toda
 from healthsvc.homebed import service as homebeds
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
-from healthsvc.visit.rules import standing
+from healthsvc.visit.rules import Status, standing
 from healthsvc.web import trends
 from healthsvc.web.contracts import PACKAGE_NAMES, drafts_of
 from healthsvc.web.lookup import Directory, allergies_of, by_role, phone_of
@@ -30,6 +30,7 @@ from healthsvc.web.render import SignedPage
 from healthsvc.web.story import story
 
 router = APIRouter()
+AWAY: Final = "away"
 _FIRST: Final = 60
 """Events of the story that show at once; the rest on demand."""
 MISSING: Final = {
@@ -64,6 +65,17 @@ def card(id: str, page: SignedPage, store: StoreReading) -> Response:
     return page.show("card.html", id=patient["id"], person=known, team=team, agreement=agreement, current=current)
 
 
+@router.post("/people/{id}/away")
+def away(id: str, store: StoreWriting, back: Annotated[bool, Form()] = False) -> Response:
+    """The person goes away, or is back: visits are put on hold and taken up again."""
+    patient = follow(store, id)["id"]
+    if back:
+        visits.resume(store, patient, store.at, AWAY)
+    else:
+        visits.suspend(store, patient, AWAY)
+    return RedirectResponse(f"/people/{patient}", status_code=303)
+
+
 def _file(store: Store, patient: Resource) -> dict[str, Any]:
     id, names, on = patient["id"], Directory(store), today(store)
     known = to_person(patient)
@@ -91,6 +103,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "conditions": store.select("Condition", patient=[id, *replaced(store, id)]),
         "allergies": allergies_of(store, id),
         "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
+        "is_away": any(one.status is Status.ON_HOLD and one.reason == AWAY for one in visits.open_visits(store, id)),
         "charts": trends.charts(observations, store.zone),
         "doctors": by_role(store, "doctor") if agreement is None else [],
         "nurses": by_role(store, "nurse") if agreement is None else [],

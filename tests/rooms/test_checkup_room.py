@@ -1,7 +1,10 @@
 """Checkups on a real database: a bad result asks for what the rules say, whatever the door; the self-care score is kept."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -11,12 +14,15 @@ from healthsvc.checkup.followup import Result
 from healthsvc.checkup.resources import PROVISIONAL, to_result, to_self_care
 from healthsvc.checkup.selfcare import Level
 from healthsvc.contract import service as contracts
-from healthsvc.errors import Invalid
+from healthsvc.errors import Conflict, Invalid
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import register
+from healthsvc.policy import load
+from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings, Pressure
+from healthsvc.visit.resources import to_visit
 from healthsvc.visit.rules import Kind, Priority, Visit, Window
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
@@ -166,3 +172,57 @@ def test_windows_close_on_worked_days(database: Database) -> None:
         patient = signed(store)
         for visit in visits.open_visits(store, patient):
             assert is_workday(visit.window.end.astimezone(store.zone).date())
+
+
+def test_of_many_who_ask_for_the_same_quarter_at_once_one_is_open(engine_url: str, tmp_path: Path) -> None:
+    opened = Database.open(engine_url, rooms=ROOMS, signing_keys=tmp_path / "keys")
+    with opened.writing(SYSTEM, at=AT) as store:
+        patient = str(register(store, Person("测试甲"), "urn:test").patient["id"])
+    everybody = Barrier(6)
+
+    def ask(number: int) -> str:
+        everybody.wait()
+        try:
+            with opened.writing(SYSTEM, at=AT) as store:
+                window = Window(AT, AT + timedelta(days=number + 1))
+                visits.request(store, Visit(f"c{number}", Kind.QUARTERLY_CHECKUP, patient, window, 30))
+        except Conflict as refused:
+            return str(refused.reason)
+        return "asked"
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = sorted(pool.map(ask, range(6)))
+    assert outcomes == ["asked"] + ["visit-open-twice"] * 5
+    with opened.reading(SYSTEM, at=AT) as store:
+        assert len(visits.open_visits(store, patient)) == 1
+    opened.close()
+
+
+def test_windows_move_when_the_years_holidays_are_entered(tmp_path: Path) -> None:
+    """What was laid out before a year was published closes on a worked day afterwards, and is no longer provisional."""
+    folder = tmp_path / "policy"
+    url = f"sqlite:///{tmp_path}/healthsvc.sqlite"
+    opened = Database.open(url, rooms=ROOMS)
+    with opened.writing(SYSTEM, at=AT) as store:
+        patient = signed(store)
+        far = store.read("Task", f"checkup-{patient}-2027Q3")
+        closes = to_visit(far).window.end.astimezone(store.zone).date()
+        assert any(one["url"] == PROVISIONAL for one in far["extension"])
+    opened.close()
+    folder.mkdir()
+    rows = ((1, "days_off", f"[{closes}]"), (2, "calendar_published", "[2027]"))
+    (folder / "checkup.toml").write_text(
+        "\n".join(
+            f'[[parameter]]\nname = "checkup.{name}"\nvalue = {value}\nunit = "date"\ntitle = "x"\ntitle_en = "x"\nsource = "x"\n'
+            'trust = "site"\neffective_from = 2020-01-01\njurisdiction = "CN"\n'
+            for _, name, value in rows
+        )
+    )
+    opened = Database.open(url, rooms=ROOMS, policy=load(folder))
+    with opened.writing(SYSTEM, at=AT) as store:
+        assert service.settle_calendar(store) > 0
+        moved = store.read("Task", far["id"])
+        assert to_visit(moved).window.end.astimezone(store.zone).date() < closes
+        assert not any(one["url"] == PROVISIONAL for one in moved.get("extension", []))
+        assert service.settle_calendar(store) == 0
+    opened.close()

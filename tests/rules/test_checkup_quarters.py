@@ -1,16 +1,20 @@
 """Whatever the day of signing: four quarters a year, one of them the full check, windows inside quarter and term."""
 
+from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthsvc.checkup.calendar import SiteCalendar, is_workday, look_up, next_workday
+from healthsvc.checkup.calendar import SiteCalendar, is_workday, look_up, next_workday, site_calendar
 from healthsvc.checkup.rules import CheckupPolicy, Form, bounds, quarters
 from healthsvc.contract.rules import term_end
-from healthsvc.policy import load
+from healthsvc.errors import Invalid
+from healthsvc.policy import Parameter, Policy, load
 
 POLICY = load(Path("absent")).fill(CheckupPolicy, "checkup", date(2026, 1, 1))
 starts = st.dates(date(2020, 1, 1), date(2035, 12, 31))
@@ -106,3 +110,47 @@ def test_the_site_knows_its_own_days_better() -> None:
     site = SiteCalendar(off=frozenset({date(2026, 11, 23)}), worked=frozenset({date(2026, 11, 22)}))
     assert not is_workday(date(2026, 11, 23), site)
     assert is_workday(date(2026, 11, 22), site)
+
+
+def with_site(**values: Any) -> Policy:
+    made = [Parameter(f"checkup.{name}", value, "", "", "", "test", "site", date(2020, 1, 1), "CN", "x") for name, value in values.items()]
+    return Policy([*load(), *made])
+
+
+def test_a_site_enters_the_official_days_of_a_year() -> None:
+    spring = date(2027, 2, 4)
+    shipped = look_up(spring, site_calendar(load(), spring))
+    told = with_site(days_off=[spring, "2027-02-08"], days_worked=[date(2027, 2, 14)], calendar_published=[2027])
+    site = site_calendar(told, spring)
+    assert shipped.works
+    assert not look_up(spring, site).works
+    assert not look_up(date(2027, 2, 8), site).works
+    assert look_up(date(2027, 2, 14), site).works
+    assert not any(look_up(date(2027, 3, 1) + timedelta(days=n), site).provisional for n in range(0, 300, 30))
+    assert look_up(date(2028, 3, 1), site).provisional
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"days_off": ["2027-02-30"]}, "checkup.days_off"),
+        ({"days_off": ["2027-02-05"], "days_worked": ["2027-02-05"]}, "both off"),
+    ],
+)
+def test_a_wrong_table_of_days_is_told(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        site_calendar(with_site(**values), date(2027, 1, 1))
+    assert said in refused.value.text
+
+
+@given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(1, 5), st.sampled_from([1, 2, 4]))
+def test_every_year_of_a_term_has_one_full_check(signed: date, years: int, per_year: int) -> None:
+    policy = replace(POLICY, per_year=per_year)
+    ends = signed.replace(year=signed.year + years, day=min(signed.day, 28)) - timedelta(days=1)
+    planned = list(quarters(signed, ends, policy))
+    by_year = Counter(one.year for one in planned)
+    full = Counter(one.year for one in planned if one.form is Form.ANNUAL_FULL)
+    assert max(full.values(), default=0) <= 1
+    for year, number in by_year.items():
+        if number == per_year:
+            assert full[year] == 1

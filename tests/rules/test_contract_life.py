@@ -1,7 +1,7 @@
 """A contract's life is its table, its term is counted in months, and it survives FHIR."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,8 @@ def test_a_certified_signature_carries_its_proof() -> None:
 FOUR = (Promise("quarterly-checkup", 4), Promise("follow-up", 4))
 YEAR = Agreement("c", "p", "Practitioner/d", None, date(2026, 1, 1), date(2026, 12, 31), promises=FOUR)
 OURS, OTHERS = ("Contract/c",), ("Contract/x",)
-LAID_OUT = tuple(Given("quarterly-checkup", None, date(2026, 3 * n, 28), asked_by=OURS) for n in (1, 2, 3, 4))
+LAID_OUT = tuple(Given("quarterly-checkup", None, datetime(2026, 3 * n, 28, 23, 59, 59, tzinfo=UTC), asked_by=OURS) for n in (1, 2, 3, 4))
+LATE = Given("quarterly-checkup", date(2027, 1, 3), datetime(2026, 12, 20, tzinfo=UTC), asked_by=OURS)
 
 
 @pytest.mark.parametrize(
@@ -192,34 +193,35 @@ LAID_OUT = tuple(Given("quarterly-checkup", None, date(2026, 3 * n, 28), asked_b
         ((Given("follow-up", date(2026, 5, 1), asked_by=("Encounter/e",)),), date(2026, 5, 1), (0, 1), (1, 1)),
         (LAID_OUT, date(2026, 3, 28), (0, 0), (0, 0)),
         (LAID_OUT, date(2026, 3, 29), (0, 0), (1, 0)),
-        ((Given("quarterly-checkup", date(2027, 1, 3), date(2026, 12, 20), asked_by=OURS),), date(2027, 1, 3), (1, 0), (4, 4)),
+        ((LATE,), date(2027, 1, 3), (1, 0), (4, 4)),
         ((Given("quarterly-checkup", None, None, asked_by=OURS),) * 4, date(2026, 12, 31), (0, 0), (0, 4)),
-        ((Given("quarterly-checkup", None, date(2026, 12, 1), True, OURS),) * 4, date(2026, 1, 1), (0, 0), (4, 0)),
+        ((Given("quarterly-checkup", None, datetime(2026, 12, 1, tzinfo=UTC), True, OURS),) * 4, date(2026, 1, 1), (0, 0), (4, 0)),
     ],
 )  # fmt: skip
 def test_what_counts_as_delivered_and_as_due(given: tuple[Given, ...], on: date, delivered: tuple[int, int], due: tuple[int, int]) -> None:
-    counted = count(YEAR, given, on)
+    counted = count(YEAR, given, datetime.combine(on, time(12), UTC))
     assert tuple(one.delivered for one in counted.items) == delivered
     assert tuple(one.due for one in counted.items) == due
 
 
 def test_nothing_counts_after_a_contract_has_ended_early() -> None:
     ended = replace(YEAR, state=State.TERMINATED, ended=date(2026, 3, 31))
-    counted = count(ended, [Given("follow-up", date(2026, 4, 1))], date(2026, 12, 31))
+    counted = count(ended, [Given("follow-up", date(2026, 4, 1))], datetime(2026, 12, 31, tzinfo=UTC))
     assert (counted.delivered, counted.due) == (0, 0)
 
 
 def services() -> Any:
     days = st.dates(date(2025, 12, 1), date(2027, 2, 1))
+    closes = st.none() | days.map(lambda day: datetime.combine(day, time(15), UTC))
     asked = st.sampled_from([(), OURS, OTHERS])
     return st.lists(
-        st.builds(Given, st.sampled_from(["quarterly-checkup", "follow-up", "x"]), st.none() | days, st.none() | days, st.booleans(), asked)
+        st.builds(Given, st.sampled_from(["quarterly-checkup", "follow-up", "x"]), st.none() | days, closes, st.booleans(), asked)
     )
 
 
 @given(services(), st.dates(date(2025, 12, 1), date(2027, 2, 1)))
 def test_a_rate_is_a_rate(given: list[Given], on: date) -> None:
-    counted = count(YEAR, given, on)
+    counted = count(YEAR, given, datetime.combine(on, time(12), UTC))
     assert 0 <= counted.rate <= 1
     assert 0 <= counted.rate_so_far <= 1
     assert counted.delivered <= counted.promised

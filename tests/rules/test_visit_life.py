@@ -1,5 +1,6 @@
 """A visit's life is its table; overdue is one function; a visit and its findings survive FHIR."""
 
+import re
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from healthsvc.errors import Invalid, RuleViolation
 from healthsvc.fhir.json import dumps, loads
 from healthsvc.policy import load
+from healthsvc.visit import rules as rules_of_visits
 from healthsvc.visit.findings import Findings, Mode, Pressure, check, ranges
 from healthsvc.visit.observations import findings_of, observations_of, outputs_of
 from healthsvc.visit.policy import VisitPolicy, in_force
@@ -234,3 +236,17 @@ def test_an_unusual_number_is_only_a_warning() -> None:
     warnings = check(Findings(AT, AT, pulse=130, bp_left=Pressure(210, 100)), ranges(POLICY.ranges))
     assert {issue.path for issue in warnings} == {"pulse", "systolic_left"}
     assert {issue.severity for issue in warnings} == {"warning"}
+
+
+def test_lateness_is_told_by_one_function() -> None:
+    """Nobody else compares a moment with the end of a visit's window, and no visit is stored as overdue."""
+    code = Path(rules_of_visits.__file__).parents[1]
+    compares = re.compile(r"(?:visit|task|one|window)\.window\.end\s*<|[<>]=?\s*(?:visit|task)\.window\.end\b|\.due\s*<\s*facts")
+    planning = {"homebed/visits.py", "infusion/visits.py", "dayplan/formats/uhhc.py"}  # look for a slot, say nothing about lateness
+    found = [
+        str(path.relative_to(code))
+        for path in sorted(code.rglob("*.py"))
+        if str(path.relative_to(code)) not in planning and compares.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+    assert "overdue" not in {status.value for status in Status}

@@ -8,6 +8,7 @@ from conftest import Site, sign_in
 from test_web_browser import look, page
 
 from healthsvc import clock
+from healthsvc.checkup.ladder import escalate
 from healthsvc.contract.resources import to_agreement
 from healthsvc.contract.rules import Side
 from healthsvc.documents import Drawing
@@ -105,3 +106,31 @@ def test_another_doctor_cannot_draw_but_records_paper(page: Any, site: Site) -> 
     mine.get_by_label("签字方式").select_option("wet-scan")
     mine.get_by_role("button", name="确认签字").click()
     page.get_by_text("未被改动").first.wait_for()
+
+
+def test_a_reminder_is_seen_and_gone(page: Any, site: Site) -> None:
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        escalate(store, clock.today() + timedelta(days=20))
+    sign_in(page, site.url, "doctor1")
+    page.goto(f"{site.url}/reminders")
+    rows = page.locator(".rows > li")
+    before = rows.count()
+    assert before > 0
+    look(page, "reminders")
+    name = rows.first.locator(".who").inner_text()
+    rows.first.get_by_role("button").click()
+    page.wait_for_url("**/reminders")
+    assert rows.count() == before - 1
+    assert name
+
+
+def test_whoever_goes_away_is_not_late_and_comes_back(page: Any, site: Site) -> None:
+    sign_in(page, site.url, "doctor1")
+    page.goto(f"{site.url}/people/{site.world.first}")
+    page.get_by_text("外出", exact=True).click()
+    page.get_by_role("button", name="登记外出").click()
+    page.get_by_text("暂停", exact=True).first.wait_for()
+    page.get_by_text("外出", exact=True).click()
+    page.get_by_role("button", name="已返回").click()
+    page.wait_for_load_state()
+    assert page.get_by_text("暂停", exact=True).count() == 0
