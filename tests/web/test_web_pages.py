@@ -30,21 +30,10 @@ PAGES = (
     "/policy",
     "/help",
 )
+CARE = set(PAGES) - {"/operate", "/glass/review", "/users", "/audit"}
 ALLOWED = {
-    "doctor1": {"/", "/people", "/referrals", "/contracts", "/reminders", "/glass", "/window", "/roster", "/figures", "/policy", "/help"},
-    "coordinator1": {
-        "/",
-        "/people",
-        "/referrals",
-        "/contracts",
-        "/reminders",
-        "/glass",
-        "/window",
-        "/roster",
-        "/figures",
-        "/policy",
-        "/help",
-    },
+    "doctor1": CARE,
+    "coordinator1": CARE,
     "window1": {"/window", "/policy", "/help"},
     "operator1": {"/operate", "/policy", "/help"},
     "auditor1": {"/glass/review", "/audit", "/policy", "/help"},
