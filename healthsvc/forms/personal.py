@@ -11,7 +11,7 @@ from healthsvc.forms.rules import Answers, Code, Form, Item
 from healthsvc.healthfile.circumstances import Allowance, Background
 from healthsvc.healthfile.resources import to_patient, to_person
 from healthsvc.healthfile.rules import Category, Contact, ContactRole, Identifier, Living, Person, RiskTag, check_phone, derive_tags
-from healthsvc.healthfile.service import follow, policy_of, today, update_demographics
+from healthsvc.healthfile.service import findings_of, follow, policy_of, today, update_demographics
 from healthsvc.store import Store
 
 DEVICE: Final = f"{BASE}/NamingSystem/one-key-device"
@@ -137,7 +137,7 @@ def _forget(store: Store, id: str, form: Form, told: dict[str, Any]) -> None:
         contacts=tuple(one for one in person.contacts if one.role not in roles),
         background=background,
     )
-    kept = replace(kept, tags=derive_tags(kept, policy_of(store), today(store)))
+    kept = replace(kept, tags=derive_tags(kept, policy_of(store), today(store), findings_of(store, id)))
     if kept != person:
         store.put(to_patient(kept, id, file))
 

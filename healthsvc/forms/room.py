@@ -7,6 +7,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.forms.personal import update_file
 from healthsvc.forms.rules import DONE
 from healthsvc.forms.service import must_be_possible, read, write_meaning
+from healthsvc.healthfile.service import retag
 from healthsvc.store import Room, Store
 
 
@@ -32,6 +33,7 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     if new.get("status") in DONE:
         write_meaning(store, old, new)
         update_file(store, new, found)
+        retag(store, new["subject"]["reference"].rpartition("/")[2])
 
 
 ROOM: Final = Room("forms", frozenset({"QuestionnaireResponse"}), admit)

@@ -15,6 +15,7 @@ from healthsvc.forms.rules import Answers, Code, Item, Kind
 _HL7: Final = "http://terminology.hl7.org/CodeSystem"
 NO_KNOWN_ALLERGY: Final = {"system": SNOMED, "code": "409137002", "display": "No known drug allergy"}
 _NOT_ILL: Final = frozenset({"none", "other"})
+_NONE_IN_WORDS: Final = ("无", "没有", "否认", "none", "None")
 OWNER: Final = {"AllergyIntolerance": "patient", "FamilyMemberHistory": "patient", "Immunization": "patient", "EpisodeOfCare": "patient"}
 """Where a type names the person, if not in ``subject``."""
 
@@ -71,7 +72,7 @@ def _parts(item: Item, answer: Any) -> dict[str, Any]:
 
 def _condition(parts: dict[str, Any], source: Source) -> Resource | None:
     code = parts.get("code")
-    if code is None or (isinstance(code, Code) and code.code in _NOT_ILL):
+    if code is None or (isinstance(code, Code) and code.code in _NOT_ILL) or (isinstance(code, str) and code.startswith(_NONE_IN_WORDS)):
         return None
     made = _framed("Condition", code, source, "condition")
     made |= {"clinicalStatus": _status("condition-clinical", "active"), "verificationStatus": _status("condition-ver-status", "confirmed")}

@@ -13,6 +13,7 @@ from healthsvc.errors import TooLarge
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile import merging, service
 from healthsvc.healthfile.duplicates import duplicates
+from healthsvc.healthfile.freshness import freshness_of
 from healthsvc.healthfile.roster import import_roster
 from healthsvc.healthfile.roster_files import write_template
 from healthsvc.healthfile.timeline import timeline
@@ -87,6 +88,13 @@ def complete(patient: str, store: StoreReading) -> dict[str, Any]:
     """How complete a file is, and what is missing."""
     store.audit("read", f"Patient/{patient}", patient=patient)
     return asdict(service.completeness_of(store, patient))
+
+
+@router.get("/{patient}/freshness")
+def fresh(patient: str, store: StoreReading) -> dict[str, Any]:
+    """How recent a file is: each part with the day on which it was last looked at."""
+    store.audit("read", f"Patient/{patient}", patient=patient)
+    return asdict(freshness_of(store, patient))
 
 
 @router.get("/{patient}/duplicates")

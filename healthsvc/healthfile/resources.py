@@ -52,8 +52,9 @@ def to_patient(person: Person, id: str, base: Resource | None = None) -> Resourc
     if person.doctor != next((one["reference"] for one in _kept(base, "generalPractitioner") if one.get("reference")), None):
         _set(patient, "generalPractitioner", [{"reference": person.doctor}] if person.doctor else None)
     _set(patient, "managingOrganization", {"reference": person.centre} if person.centre else None)
-    if person.background.marital and person.background.marital != to_person(patient).background.marital:
-        patient["maritalStatus"] = _concept(background.MARITAL, person.background.marital)
+    if person.background.marital != background.read(patient).marital:
+        told = person.background.marital
+        _set(patient, "maritalStatus", _concept(background.MARITAL, told) if told else None)
     if person.deceased:
         patient.pop("deceasedBoolean", None)
         if not str(patient.get("deceasedDateTime", "")).startswith(person.deceased.isoformat()):

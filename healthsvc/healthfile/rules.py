@@ -123,6 +123,24 @@ class FilePolicy:
     age_bands: dict[str, int]
     risky_living: tuple[str, ...]
     completeness_weights: dict[str, int]
+    chronic_count: int
+    """So many long illnesses make a risk tag."""
+    self_care_tags: dict[str, str]
+    """Level of self-care -> risk tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the records beside the file say of a person: for the risk tags."""
+
+    self_care: str = ""
+    """Level of the latest self-care assessment."""
+    self_care_points: int | None = None
+    illnesses: int = 0
+    """How many different active illnesses."""
+
+
+NO_FINDINGS: Final = Findings()
 
 
 _FILE_NUMBER: Final = re.compile(r"[0-9]{17}")
@@ -147,8 +165,8 @@ def age(birth: date, on: date) -> int:
     return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
 
 
-def derive_tags(person: Person, policy: FilePolicy, on: date) -> tuple[RiskTag, ...]:
-    """The risk tags that follow from the file on a day, each with its reason; tags set by hand are kept, unknown tags are not."""
+def derive_tags(person: Person, policy: FilePolicy, on: date, found: Findings = NO_FINDINGS) -> tuple[RiskTag, ...]:
+    """The risk tags that follow from the file and its records on a day, each with its reason; tags set by hand are kept, others are not."""
     tags = [tag for tag in person.tags if tag.by_hand]
     if person.birth is not None:
         years = age(person.birth, on)
@@ -158,6 +176,11 @@ def derive_tags(person: Person, policy: FilePolicy, on: date) -> tuple[RiskTag, 
             tags.append(RiskTag(code, f"年满{start}周岁"))
     if person.living is not None and person.living.value in policy.risky_living:
         tags.append(RiskTag(person.living.value, "居住情况"))
+    if found.self_care in policy.self_care_tags:
+        points = "" if found.self_care_points is None else f" {found.self_care_points} 分"
+        tags.append(RiskTag(policy.self_care_tags[found.self_care], f"自理能力评估{points}"))
+    if found.illnesses >= policy.chronic_count:
+        tags.append(RiskTag("multi-illness", f"{found.illnesses} 种疾病"))
     unique = {tag.code: tag for tag in reversed(tags)}
     return tuple(unique[code] for code in sorted(unique))
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from hashlib import blake2b
+from typing import Final
 
 from healthsvc.errors import Conflict, Invalid
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
+from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, code_system
 from healthsvc.healthfile.demographics import clean, joined
 from healthsvc.healthfile.resources import links, to_patient, to_person
-from healthsvc.healthfile.rules import Completeness, FilePolicy, Identifier, Person, completeness, derive_tags
+from healthsvc.healthfile.rules import Completeness, FilePolicy, Findings, Identifier, Person, completeness, derive_tags
 from healthsvc.store import Store
+
+SELF_CARE_TOTAL: Final = f"{code_system('self-care')}|total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +138,41 @@ def refresh_tags(store: Store) -> int:
     changed = 0
     for patient in store.select("Patient", active="true"):
         person = to_person(patient)
-        tags = derive_tags(person, policy_of(store), today(store))
+        tags = derive_tags(person, policy_of(store), today(store), findings_of(store, patient["id"]))
         if set(tags) != set(person.tags):
             store.put(to_patient(replace(person, tags=tags), patient["id"], patient))
             changed += 1
     return changed
+
+
+def retag(store: Store, patient: str) -> Resource:
+    """Derive the risk tags of one person anew: an assessment or an illness has been recorded."""
+    file = follow(store, patient)
+    person = to_person(file)
+    tags = derive_tags(person, policy_of(store), today(store), findings_of(store, file["id"]))
+    return file if set(tags) == set(person.tags) else store.put(to_patient(replace(person, tags=tags), file["id"], file))
+
+
+def findings_of(store: Store, patient: str) -> Findings:
+    """What the records beside the file say: the latest self-care assessment, how many different illnesses are active."""
+    files = [patient, *replaced(store, patient)]
+    scored = [one for one in store.select("Observation", patient=files, code=SELF_CARE_TOTAL) if one.get("status") != "entered-in-error"]
+    latest = max(scored, key=lambda one: datetime.fromisoformat(str(one.get("effectiveDateTime") or "0001-01-01T00:00+00:00")), default={})
+    level = next((c.get("code", "") for one in latest.get("interpretation", ()) for c in one.get("coding", ())), "")
+    ill = {_illness(one) for one in store.select("Condition", patient=files) if _is_active(one)}
+    return Findings(level, latest.get("valueInteger"), len(ill - {""}))
+
+
+def _illness(condition: Resource) -> str:
+    """One name for one illness: its ICD category, else its words."""
+    concept = condition.get("code", {})
+    icd = next((str(c.get("code", ""))[:3].upper() for c in concept.get("coding", ()) if "icd" in str(c.get("system", "")).lower()), "")
+    return icd or str(concept.get("text") or "")
+
+
+def _is_active(condition: Resource) -> bool:
+    states = {c.get("code") for key in ("clinicalStatus", "verificationStatus") for c in condition.get(key, {}).get("coding", ())}
+    return not states & {"inactive", "remission", "resolved", "refuted", "entered-in-error"}
 
 
 def claims_of(patient: Resource) -> set[str]:
@@ -155,7 +188,7 @@ def _update(store: Store, patient: Resource, told: Person, warnings: tuple[str, 
     known = to_person(patient)
     _check_same_citizen(known, told)
     person = joined(known, told)
-    person = replace(person, tags=derive_tags(person, policy_of(store), today(store)))
+    person = replace(person, tags=derive_tags(person, policy_of(store), today(store), findings_of(store, patient["id"])))
     if person == known:
         return Filed(patient, warnings)
     stored = store.put(to_patient(person, patient["id"], patient))

@@ -16,6 +16,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.greenchannel import service as greenchannel
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, STANDING_NAMES
+from healthsvc.healthfile.freshness import freshness_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import completeness_of, follow, replaced, today
@@ -40,6 +41,16 @@ MISSING: Final = {
     "contact:community-doctor": "社区医生联系方式",
 }  # fmt: skip
 """What a file may lack, as one says it."""
+FRESH: Final = {
+    "personal-information": "个人基本信息核对", "health-check": "年度全面体检", "self-care": "自理能力评估", "pressure": "血压",
+    "medicines": "用药核对", "allergies": "过敏史", "illnesses": "健康问题",
+}  # fmt: skip
+FORM_OF: Final = {
+    "personal-information": "personal-information", "health-check": "health-check-full", "self-care": "self-care",
+    "pressure": "health-check-basic", "medicines": "health-check-basic", "allergies": "personal-information",
+    "illnesses": "personal-information",
+}  # fmt: skip
+"""Where each part is filled in."""
 
 
 @router.get("/people/{id}")
@@ -98,6 +109,9 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "bed": homebeds.open_bed(store, id),
         "circle": _circle(store, id),
         "complete": completeness_of(store, id),
+        "fresh": freshness_of(store, id),
+        "fresh_names": FRESH,
+        "to_form": FORM_OF,
         "missing_names": MISSING,
         "numbers": _numbers(known),
         "conditions": store.select("Condition", patient=[id, *replaced(store, id)]),

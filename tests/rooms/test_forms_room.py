@@ -19,6 +19,7 @@ from healthsvc.forms import publish, service
 from healthsvc.forms.rules import Answers, Code, Form, Item, Kind
 from healthsvc.forms.tables import FORMS
 from healthsvc.healthfile.citizen_id import check_digit
+from healthsvc.healthfile.freshness import freshness_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Identifier, Living, Person
 from healthsvc.healthfile.service import register
@@ -161,6 +162,11 @@ def test_self_care_is_added_up_by_the_server_and_keeps_its_answers(database: Dat
         assert scored["valueInteger"] == 0 + 1 + 3 + 1 + 5
         assert scored["interpretation"][0]["coding"][0] == {"system": code_system("self-care-level"), "code": "moderate"}
         assert [part["valueInteger"] for part in scored["component"]] == [0, 1, 3, 1, 5]
+        tags = {one.code: one.reason for one in to_person(store.read("Patient", patient)).tags}
+        assert tags["dependent"] == "自理能力评估 10 分"
+        fresh = {one.item: one.stale for one in freshness_of(store, patient).parts}
+        assert not fresh["self-care"]
+        assert fresh["pressure"]
         with pytest.raises(Invalid, match="computed"), store.savepoint():
             fill(store, "self-care", patient, {"self-care": [care | {"self-care-total": [3]}]}, "r2")
 
@@ -197,7 +203,7 @@ def test_illnesses_allergies_and_history_become_statements_once(database: Databa
         allergy = store.select("AllergyIntolerance", patient=patient)[0]
         assert allergy["code"]["coding"][0] == {"system": code_system("drug-class"), "code": "penicillin", "display": "青霉素类"}
         names = sorted(one["code"]["text"] for one in store.select("Condition", patient=patient))
-        assert names == sorted(["高血压病", "白癜风", "无明显"])
+        assert names == sorted(["高血压病", "白癜风"])
         assert store.select("FamilyMemberHistory", patient=patient)[0]["relationship"]["coding"][0]["code"] == "FTH"
         assert len(store.select("Procedure", patient=patient)) == 1
         filed = to_person(store.read("Patient", patient))

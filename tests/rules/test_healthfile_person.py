@@ -1,7 +1,7 @@
 """A person survives FHIR; names are split by the table; what is told joins what is known; tags and completeness follow from the file."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,17 @@ from healthsvc.errors import Invalid
 from healthsvc.fhir.json import dumps, loads
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, UNVERIFIED_CITIZEN_ID, hospital_number
 from healthsvc.healthfile import names
+from healthsvc.healthfile.circumstances import Allowance, Background
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.demographics import clean, joined
+from healthsvc.healthfile.freshness import freshness
 from healthsvc.healthfile.resources import to_patient, to_person
 from healthsvc.healthfile.rules import (
     Category,
     Contact,
     ContactRole,
     FilePolicy,
+    Findings,
     Identifier,
     Living,
     Person,
@@ -51,6 +54,28 @@ contacts = st.lists(st.sampled_from(list(ContactRole)), unique=True).flatmap(
 degrees = st.integers(-179_000_000, 179_000_000).map(lambda n: n / 1_000_000)
 
 
+allowances = st.builds(
+    Allowance,
+    st.booleans(),
+    st.none() | st.decimals(0, 9999, places=2),
+    st.none() | st.dates(date(2000, 1, 1), ON),
+    st.none() | st.just(ON),
+)
+backgrounds = st.builds(
+    Background,
+    former_unit=blank,
+    household=st.sampled_from(["", "registered", "unregistered"]),
+    ethnicity=blank,
+    education=st.sampled_from(["", "primary", "university"]),
+    occupation=blank,
+    marital=st.sampled_from(["", "20", "30"]),
+    payment=st.lists(st.sampled_from(["01", "06", "lixiu-fund"]), unique=True).map(tuple),
+    carer=blank,
+    keeper=blank,
+    allowance=st.none() | allowances,
+)
+
+
 @st.composite
 def persons(draw: Any) -> Person:
     return Person(
@@ -74,6 +99,7 @@ def persons(draw: Any) -> Person:
         doctor=draw(st.none() | st.just("Practitioner/d1")),
         centre=draw(st.none() | st.just("Organization/c1")),
         deceased=draw(st.none() | st.dates(date(2000, 1, 1), ON)),
+        background=draw(backgrounds),
     )
 
 
@@ -85,10 +111,10 @@ def test_a_person_survives_fhir(person: Person) -> None:
 @settings(max_examples=40)
 @given(persons(), persons())
 def test_writing_a_person_over_a_patient_keeps_what_is_not_ours(person: Person, other: Person) -> None:
-    base = to_patient(other, "p1") | {"maritalStatus": {"text": "丧偶"}, "photo": [{"title": "x"}]}
+    base = to_patient(other, "p1") | {"multipleBirthBoolean": True, "photo": [{"title": "x"}]}
     base["extension"] = [*base.get("extension", []), {"url": "http://example.org/own", "valueString": "kept"}]
     again = to_patient(replace(person, birth=person.birth or other.birth, deceased=person.deceased or other.deceased), "p1", base)
-    assert again["maritalStatus"] == {"text": "丧偶"}
+    assert again["multipleBirthBoolean"] is True
     assert again["photo"] == [{"title": "x"}]
     assert again["extension"][-1]["valueString"] == "kept"
     assert to_person(again) == replace(person, birth=person.birth or other.birth, deceased=person.deceased or other.deceased)
@@ -214,3 +240,31 @@ def test_completeness_says_what_is_missing() -> None:
         "Practitioner/d1",
     )
     assert completeness(full, POLICY) == completeness(full, POLICY).__class__(100, ())
+
+
+def test_tags_follow_from_assessment_and_illnesses_with_their_reason() -> None:
+    person = Person("某某", birth=date(1950, 1, 1))
+    none = derive_tags(person, POLICY, ON, Findings("light", 5, 2))
+    assert none == ()
+    both = derive_tags(person, POLICY, ON, Findings("cannot", 22, 4))
+    assert [(one.code, one.reason) for one in both] == [("cannot-care-for-self", "自理能力评估 22 分"), ("multi-illness", "4 种疾病")]
+    assert [one.code for one in derive_tags(person, POLICY, ON, Findings("moderate", 12, 0))] == ["dependent"]
+    again = derive_tags(replace(person, tags=both), POLICY, ON, Findings("independent", 0, 0))
+    assert again == (), "what no longer follows is gone"
+
+
+def test_a_file_is_as_fresh_as_its_parts() -> None:
+    months = {"pressure": 4, "health-check": 15, "allergies": 0}
+    nothing = freshness({}, months, ON)
+    assert (nothing.score, [one.stale for one in nothing.parts]) == (0, [True] * 3)
+    found = freshness({"pressure": date(2026, 11, 1), "health-check": date(2025, 1, 1), "allergies": date(1990, 1, 1)}, months, ON)
+    assert found.score == 67
+    assert [one.item for one in found.parts] == ["health-check", "allergies", "pressure"]
+    assert found.parts[1].due is None
+    assert freshness({"pressure": ON}, {"pressure": 4}, ON).score == 100
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.none() | st.dates(date(2000, 1, 1), ON)), st.integers(0, 60))
+def test_time_never_makes_a_file_fresher(latest: dict[str, date | None], later: int) -> None:
+    months = {"a": 4, "b": 12, "c": 0}
+    assert freshness(latest, months, ON + timedelta(days=later)).score <= freshness(latest, months, ON).score

@@ -19,6 +19,8 @@ from healthsvc.documents import Document, freeze
 from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.systems import CITIZEN_ID, code_system, extension
+from healthsvc.forms import service as forms
+from healthsvc.forms.tables import FORMS
 from healthsvc.greenchannel import service as channels
 from healthsvc.greenchannel.resources import flag_id
 from healthsvc.healthfile.citizen_id import check_digit
@@ -39,6 +41,8 @@ from healthsvc.visit.rules import Kind, Visit, Window
 
 NUMBER = "33029919300101901"
 CITIZEN = NUMBER + check_digit(NUMBER)
+OTHER_NUMBER = "33029919300101902"
+OTHER = OTHER_NUMBER + check_digit(OTHER_NUMBER)
 DOCTOR = Actor("Practitioner/d1", "医生", frozenset({"doctor"}), "page")
 NOW = clock.now()
 TODAY = NOW.astimezone(clock.zone(clock.DEFAULT_ZONE)).date()
@@ -146,7 +150,11 @@ def filled(database: Database) -> dict[str, Resource]:
         store.put({"resourceType": "Organization", "id": "h1", "name": "示范医院"})
         referred = referrals.refer(store, id, Reason.NEEDS_TEST, "Organization/h1", "Practitioner/d1")
         paper = freeze(store, Document("建床协议书", (), NOW), kind="home-bed-agreement", patient=id)
+        form = forms.response_of(FORMS["health-check-basic"], id, {"weight": [60]}, NOW, id="answered")
+        answered = store.put(form)
+        second = register(store, Person("测试甲", identifiers=(Identifier(CITIZEN_ID, OTHER),)), "urn:test").patient
         return {
+            "answered": answered, "second": second,
             "frozen": paper.reference, "bytes": store.read("Binary", f"{paper.id}-pdf"),
             "patient": store.read("Patient", id), "young": store.read("Patient", str(young["id"])), "contract": contract, "ended": ended,
             "bed": bed, "course": course, "late": late, "done": made.task, "made": made.encounter, "plain": plain, "other": other,
@@ -227,6 +235,10 @@ def with_extension(resource: Resource, name: str, **value: Any) -> Resource:
     return resource | {"extension": [*kept, {"url": extension(name), **value}]}
 
 
+def weighing(response: Resource, kilograms: int) -> Resource:
+    return response | {"status": "amended", "item": [{"linkId": "weight", "answer": [{"valueDecimal": kilograms}]}]}
+
+
 def stage(code: str) -> Resource:
     return {"coding": [{"system": code_system("referral-stage"), "code": code}]}
 
@@ -242,6 +254,15 @@ def noon(days: int) -> str:
 TRIES: dict[str, tuple[Any, str]] = {
     "a second file for one citizen": (lambda it: (None, it["patient"] | {"id": "twin"}), "patient-duplicate"),
     "a number of somebody else": (lambda it: (it["young"], it["young"] | {"identifier": it["patient"]["identifier"]}), "patient-duplicate"),
+    "an impossible number in a form": (lambda it: (None, weighing(it["answered"], 1) | {"id": "new"}), "form-answers"),
+    "an impossible number by amendment": (lambda it: (it["answered"], weighing(it["answered"], 900)), "form-answers"),
+    "a finished form is deleted": (lambda it: (it["answered"], None), "form-keep"),
+    "a finished form is opened again": (lambda it: (it["answered"], it["answered"] | {"status": "in-progress"}), "form-transition"),
+    "a finished form becomes somebody else's": (lambda it: (it["answered"], it["answered"] | {"subject": ref(it["young"])}), "form-keep"),
+    "the files of two citizens are joined": (
+        lambda it: (it["second"], it["second"] | {"link": [{"other": ref(it["patient"]), "type": "replaced-by"}]}),
+        "patient-merge-citizen-ids",
+    ),
     "a referral is closed without an outcome": (
         lambda it: (it["referral"], it["referral"] | {"status": "completed", "businessStatus": stage("closed")}),
         "referral-outcome",

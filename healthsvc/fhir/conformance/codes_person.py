@@ -21,13 +21,16 @@ PERSON: tuple[CodeTable, ...] = (
         institution  | 机构养老 | In an institution
     """),
     codes("risk-tag", "风险标签", "Risk tag", """
-        age-80       | 80周岁以上 | 80 years or older
-        age-90       | 90周岁以上 | 90 years or older
+        aged-80      | 80周岁以上 | 80 years or older
+        aged-90      | 90周岁以上 | 90 years or older
+        aged-100     | 100周岁以上 | 100 years or older
         alone        | 独居 | Lives alone
         couple-alone | 夫妻空巢 | Lives with the spouse only
         disabled     | 失能 | Disabled
         dementia     | 失智 | Dementia
         falls        | 跌倒风险 | Falls
+        dependent    | 中度依赖 | Moderately dependent
+        multi-illness | 多病 | Several illnesses
         cannot-care-for-self | 生活不能自理 | Cannot care for themselves
         serious-illness | 重病 | Seriously ill
         special-file | 专项档案 | Special file
