@@ -3,26 +3,23 @@
 from datetime import datetime
 from typing import Final
 
-from healthsvc.documents import Document, Fields, Frozen, Paragraph, Section, Signature, Signatures, Table, freeze, frozen_of, pdf_of
+from healthsvc.documents import Document, Fields, Frozen, Paragraph, Section, Signature, Signatures, freeze, frozen_of, pdf_of
 from healthsvc.documents.render import to_pdf
 from healthsvc.errors import NotFound
 from healthsvc.fhir.consent import SignedConsent
-from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow
 from healthsvc.homebed import service
 from healthsvc.homebed.applications import of_bed
 from healthsvc.homebed.notes import notes_of
-from healthsvc.homebed.plans import plan_of
+from healthsvc.homebed.paper_records import nursing, rounds, treatment, written_notes
 from healthsvc.homebed.resources import to_assessment
 from healthsvc.homebed.rules.application import ORIGIN_NAMES, STAGE_NAMES
 from healthsvc.homebed.rules.bed import BED_KIND_NAMES, Bed, Diagnosis
 from healthsvc.homebed.rules.note import SECTIONS, Note, NoteKind
-from healthsvc.homebed.rules.plan import PlanKind
-from healthsvc.homebed.words import CRITERIA, OUTCOME_NAMES, REASON_NAMES, SIGNATURE_NAMES, measured, named, yes_no
+from healthsvc.homebed.words import CRITERIA, OUTCOME_NAMES, REASON_NAMES, SIGNATURE_NAMES, named, yes_no
 from healthsvc.store import Store
-from healthsvc.visit.resources import is_visit, to_visit
 
 AGREEMENT: Final = "home-bed-agreement"
 """Code of CodeSystem document-kind."""
@@ -48,22 +45,30 @@ def papers(store: Store, bed_id: str) -> dict[str, Document]:
         NotFound: there is no such bed.
     """
     bed = service.read(store, bed_id)
-    file = follow(store, bed.patient)
-    store.audit("print", f"EpisodeOfCare/{bed.id}", patient=file["id"], purpose="home bed documents")
-    person, notes = to_person(file), notes_of(store, bed.id, bed.patient)
+    store.audit("print", f"EpisodeOfCare/{bed.id}", patient=str(follow(store, bed.patient)["id"]), purpose="home bed documents")
+    return {name: _document(store, bed, name, sections) for name, sections in _all(store, bed).items()}
+
+
+def names(store: Store, bed: Bed) -> list[str]:
+    """Names of the documents that a bed has so far."""
+    return list(_all(store, bed))
+
+
+def _all(store: Store, bed: Bed) -> dict[str, tuple[Section, ...]]:
+    person, notes = to_person(follow(store, bed.patient)), notes_of(store, bed.id, bed.patient)
     made = {
         "application": _application(store, bed),
         "assessment": _assessment(store, bed),
         "agreement": agreement_sections(store, bed, person),
         "front-page": _front_page(store, bed, person, notes),
-        "treatment-plan": _treatment(store, bed),
-        "nursing-plan": _nursing(store, bed),
-        "rounds": _rounds(store, bed, notes),
-        "nursing-record": _nursing_record(store, notes),
-        "handover": _written(store, notes, NoteKind.HANDOVER),
+        "treatment-plan": treatment(store, bed),
+        "nursing-plan": nursing(store, bed),
+        "rounds": rounds(store, bed, notes),
+        "nursing-record": written_notes(store, notes, NoteKind.NURSING),
+        "handover": written_notes(store, notes, NoteKind.HANDOVER),
         "summary": _summary(bed, person) if bed.discharge else (),
     }
-    return {name: _document(store, bed, name, sections) for name, sections in made.items() if sections}
+    return {name: sections for name, sections in made.items() if sections}
 
 
 def pdf(store: Store, bed_id: str, name: str) -> bytes:
@@ -211,57 +216,6 @@ def _front_page(store: Store, bed: Bed, person: Person, notes: list[Note]) -> tu
     return tuple(Section(title, (Fields(rows),)) for title, rows in (("基本情况", identity), ("建床", stay), ("撤床", closing)))
 
 
-def _treatment(store: Store, bed: Bed) -> tuple[Section, ...]:
-    plan = plan_of(store, bed.id, PlanKind.TREATMENT)
-    if plan is None:
-        return ()
-    rows = tuple(
-        (one.what, one.dose, one.frequency, one.route, one.start.isoformat(), "已停" if one.stopped else str(one.end or ""))
-        for one in plan.items
-    )
-    return (Section(f"{named(store, plan.author)}　{plan.on}", (Table(("项目", "剂量", "频次", "途径", "开始", "停止"), rows),)),)
-
-
-def _nursing(store: Store, bed: Bed) -> tuple[Section, ...]:
-    plan = plan_of(store, bed.id, PlanKind.NURSING)
-    if plan is None:
-        return ()
-    rows = tuple((one.diagnosis, one.goal, one.measures, one.evaluation, str(one.evaluated or "")) for one in plan.goals)
-    return (Section(f"{named(store, plan.author)}　{plan.on}", (Table(("护理诊断", "目标", "措施", "评价", "评价日期"), rows),)),)
-
-
-def _rounds(store: Store, bed: Bed, notes: list[Note]) -> tuple[Section, ...]:
-    """Every round made with what was measured, and what was written about it; notes without a visit stand for themselves."""
-    tasks = store.select("Task", based_on=f"EpisodeOfCare/{bed.id}", status="completed")
-    made = sorted((one for one in tasks if is_visit(one)), key=lambda one: str(one.get("executionPeriod", {}).get("end", "")))
-    written = {one.visit: one for one in notes if one.kind is NoteKind.ROUND}
-    found = []
-    for task in made:
-        note = written.pop(str(task["id"]), None)
-        rows = (*_findings(store, task), *(_sections(note) if note else ()))
-        found.append(Section(_heading(store, task), (Fields(rows),)))
-    return (*found, *_written(store, [one for one in notes if one in written.values()], NoteKind.ROUND))
-
-
-def _nursing_record(store: Store, notes: list[Note]) -> tuple[Section, ...]:
-    return _written(store, notes, NoteKind.NURSING)
-
-
-def _written(store: Store, notes: list[Note], kind: NoteKind) -> tuple[Section, ...]:
-    return tuple(Section(_when(store, one), (Fields(_sections(one)),)) for one in notes if one.kind is kind)
-
-
-def _when(store: Store, note: Note) -> str:
-    start, end = note.start.astimezone(store.zone), note.end.astimezone(store.zone)
-    late = f"　补记 {note.written.astimezone(store.zone):%m-%d %H:%M}" if note.late(service.policy_of(store)) else ""
-    return f"{start:%Y-%m-%d} 入户 {start:%H:%M} 出户 {end:%H:%M}　{named(store, note.author)}{late}"
-
-
-def _sections(note: Note) -> tuple[tuple[str, str], ...]:
-    titles = dict(SECTIONS[note.kind])
-    return tuple((titles[code], text) for code, text in note.sections)
-
-
 def _summary(bed: Bed, person: Person) -> tuple[Section, ...]:
     end = bed.discharge
     assert end is not None
@@ -281,19 +235,3 @@ def _summary(bed: Bed, person: Person) -> tuple[Section, ...]:
 
 def _diagnosis(diagnosis: Diagnosis | None) -> str:
     return f"{diagnosis.code} {diagnosis.text}".strip() if diagnosis else ""
-
-
-def _heading(store: Store, task: Resource) -> str:
-    visit, period = to_visit(task), task.get("executionPeriod", {})
-    times = [datetime.fromisoformat(period[key]).astimezone(store.zone) for key in ("start", "end") if key in period]
-    said = f"{times[0]:%Y-%m-%d} 入户 {times[0]:%H:%M} 出户 {times[-1]:%H:%M}" if times else ""
-    return f"{said}　{visit.title}".strip()
-
-
-def _findings(store: Store, task: Resource) -> tuple[tuple[str, str], ...]:
-    rows: list[tuple[str, str]] = []
-    for output in task.get("output", ()):
-        kind, _, id = output.get("valueReference", {}).get("reference", "").partition("/")
-        observation = store.find("Observation", id) if kind == "Observation" else None
-        rows += measured(observation) if observation is not None else ()
-    return (*rows, *(("医嘱与谈话", note.get("text", "")) for note in task.get("note", ())))

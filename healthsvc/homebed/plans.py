@@ -145,12 +145,13 @@ def _read_item(activity: Resource) -> Item:
 
 
 def _goal(goal: Goal) -> Resource:
-    detail: Resource = {
-        "status": "completed" if goal.evaluation else "in-progress",
-        "code": {"text": goal.measures},
-        "reasonCode": [{"text": goal.diagnosis}],
-        "description": goal.goal,
-    }
+    detail: Resource = {"status": "completed" if goal.evaluation else "in-progress"}
+    if goal.measures:
+        detail["code"] = {"text": goal.measures}
+    if goal.diagnosis:
+        detail["reasonCode"] = [{"text": goal.diagnosis}]
+    if goal.goal:
+        detail["description"] = goal.goal
     made: Resource = {"detail": detail}
     if goal.evaluation:
         made["progress"] = [{"text": goal.evaluation, **({"time": goal.evaluated.isoformat()} if goal.evaluated else {})}]

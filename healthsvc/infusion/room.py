@@ -9,6 +9,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.infusion import bedside, reaction, service, visits
+from healthsvc.infusion.druglist import admit_list
 from healthsvc.infusion.evidence import files_of, patient_in_hospital
 from healthsvc.infusion.overrides import admit_override, report_overrides
 from healthsvc.infusion.records import Given, given_id, is_given, status_of, to_given
@@ -44,6 +45,8 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
         _admit_given(old, new, store)
     elif kind == "DetectedIssue":
         admit_override(old, new, store)
+    elif kind == "CodeSystem":
+        admit_list(old, new, store)
     elif kind == "Provenance":
         admit_signature(old, new, store)
     elif kind == "Task":
@@ -209,6 +212,8 @@ def _stays(encounter: Resource | None) -> bool:
 
 ROOM: Final = Room(
     "infusion",
-    frozenset({"MedicationRequest", "MedicationAdministration", "Task", "Encounter", "Patient", "DetectedIssue", "Provenance"}),
+    frozenset(
+        {"MedicationRequest", "MedicationAdministration", "Task", "Encounter", "Patient", "DetectedIssue", "Provenance", "CodeSystem"}
+    ),
     admit,
 )

@@ -11,6 +11,7 @@ from healthsvc.fhir.consent import SignedConsent, to_consent, to_signed
 from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import follow, today
+from healthsvc.infusion.druglist import stored_table
 from healthsvc.infusion.evidence import files_of, gather
 from healthsvc.infusion.records import OfTheDay
 from healthsvc.infusion.resources import STOP_REASON, dated, is_course, is_proposal, last_day, stopped, to_order, to_request
@@ -35,8 +36,10 @@ class Course:
 
 
 def policy_of(store: Store, on: date | None = None) -> InfusionPolicy:
-    """The infusion policy in force on a day."""
-    return store.policy.fill(InfusionPolicy, "infusion", on or today(store))
+    """The infusion policy in force on a day, with the drug list that the site has imported where it has."""
+    policy = store.policy.fill(InfusionPolicy, "infusion", on or today(store))
+    imported = stored_table(store)
+    return replace(policy, drug_list=imported) if imported is not None else policy
 
 
 def drug_list(store: Store, on: date | None = None) -> DrugList:
@@ -84,6 +87,37 @@ def order_course(
             reason="infusion-course-differs",
         )
     return read(store, id)
+
+
+def preview(
+    store: Store,
+    order: Order,
+    *,
+    consent: SignedConsent | None = None,
+    approval: Approval | None = None,
+    first_dose: FirstDose | None = None,
+    skin_test: SkinTest | None = None,
+    overrides: Iterable[Override] = (),
+    nurse: str | None = None,
+) -> tuple[GateResult, ...]:
+    """What the gates would say of an order; nothing is kept. The arguments are those of :func:`order_course`."""
+    person = str(follow(store, order.patient)["id"])
+    wanted, id = replace(dated(order, today(store)), patient=person), "asked"
+    brought = {"approval": approval, "first_dose": first_dose, "skin_test": skin_test, "overrides": overrides, "nurse": nurse}
+    try:
+        with store.savepoint():
+            signed = consent_for(store, consent, person, id) if consent else None
+            raise _Asked(at_order(store, to_request(wanted, id, consent=signed, **brought)))  # type: ignore[arg-type]
+    except _Asked as asked:
+        return asked.results
+
+
+class _Asked(Exception):
+    """Ends a preview; what it wrote is undone."""
+
+    def __init__(self, results: tuple[GateResult, ...]) -> None:
+        super().__init__()
+        self.results = results
 
 
 def consent_for(store: Store, consent: SignedConsent, patient: str, course: str) -> str:

@@ -23,6 +23,8 @@ _IN_BAR: Final = 4
 _ENTRIES: Final = (
     Entry("/", "今日", "today", "read-clinical"),
     Entry("/people", "人员档案", "people", "read-clinical"),
+    Entry("/beds", "家庭病床", "bed", "read-clinical"),
+    Entry("/infusions", "上门输液", "drip", "read-clinical"),
     Entry("/contracts", "签约", "contract", "read-clinical"),
     Entry("/referrals", "双向转诊", "hospital", "read-clinical"),
     Entry("/reminders", "催办", "warn", "read-clinical"),

@@ -7,9 +7,10 @@ Finding = tuple[str, str]
 
 
 def refuse(what: str, found: tuple[Finding, ...]) -> None:
-    """Refuse with an issue for each finding; the reason of the whole is the first. Nothing happens where there is none."""
+    """Refuse with an issue for each finding, its code in front; the reason of the whole is the first. Without findings nothing happens."""
     if found:
         issues = [
-            Issue(text, "business-rule", "EpisodeOfCare.diagnosis" if "diagnosis" in code else "EpisodeOfCare") for code, text in found
+            Issue(f"{code}: {text}", "business-rule", "EpisodeOfCare.diagnosis" if "diagnosis" in code else "EpisodeOfCare")
+            for code, text in found
         ]
         raise RuleViolation(f"{what}: {'; '.join(text for _, text in found)}", reason=found[0][0], issues=issues)

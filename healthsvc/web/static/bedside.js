@@ -26,7 +26,7 @@
     });
   }
 
-  const now = document.querySelector(".way .now");
+  const now = document.querySelector(".steps .now");
   if (now) now.parentElement.scrollLeft = now.offsetLeft - now.parentElement.offsetLeft - now.parentElement.clientWidth / 2 + now.clientWidth / 2;
   if (shown.length) {
     tick();
