@@ -41,7 +41,7 @@ def gather(
     files = files_of(store, order.patient)
     return Evidence(
         on=on,
-        at=at,
+        at=at.astimezone(store.zone),
         care=care_of(store, files),
         prescriber=licence_of(store, order.prescriber, policy) if order.prescriber else None,
         approval=approval_of(request),

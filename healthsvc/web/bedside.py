@@ -118,7 +118,7 @@ def _show(page: Page, store: Store, id: str, refusal: Refusal | None, typed: Typ
 def page_gate(page: Page, result: GateResult) -> dict[str, object]:
     """One gate as pages show it: ``why`` in the reader's language."""
     why = result.text if page.language == "en" else words.reasons().get(result.reason or "", result.text)
-    shown = {name: getattr(result, name) for name in ("gate", "outcome", "evidence", "absolute", "open")}
+    shown = {name: getattr(result, name) for name in ("gate", "outcome", "evidence", "absolute", "open", "override_reason")}
     return {**shown, "why": why.partition("：")[2] or why}
 
 

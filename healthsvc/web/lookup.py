@@ -45,7 +45,7 @@ def name_of(resource: Resource) -> str:
     if isinstance(name, str):
         return name
     first = name[0] if isinstance(name, list) and name else {}
-    return str(first.get("text") or f"{first.get('family', '')}{''.join(first.get('given', []))}")
+    return str(first.get("text") or f"{first.get('family', '')}{''.join(first.get('given', []))}" or resource.get("id", ""))
 
 
 def phone_of(store: Store, reference: str) -> str:

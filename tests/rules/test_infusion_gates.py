@@ -111,6 +111,7 @@ FAILING: list[tuple[Gate, Order, dict[str, Any]]] = [
     (Gate.ORDER, ORDER, {"prescriber": replace(DOCTOR, valid_to=date(2026, 11, 22))}),
     (Gate.ORDER, replace(ORDER, authored=ON - timedelta(days=4)), {}),
     (Gate.ORDER, replace(ORDER, authored=ON + timedelta(days=1)), {}),
+    (Gate.ORDER, replace(ORDER, authored=ON + timedelta(days=1), start=ON + timedelta(days=1)), {"on": ON + timedelta(days=1)}),
     (Gate.ORDER, replace(ORDER, start=ON - timedelta(days=3), authored=ON - timedelta(days=3)), {}),
     (Gate.FORBIDDEN, replace(ORDER, drug_code="norepinephrine"), {}),
     (Gate.FORBIDDEN, replace(ORDER, drug_code="", drug_name="青霉素钠"), {}),

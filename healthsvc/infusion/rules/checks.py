@@ -54,6 +54,8 @@ def order(order: Order, evidence: Evidence, policy: InfusionPolicy, drugs: DrugL
     named = f"Practitioner/{doctor.person}"
     if doctor.role != "doctor" or not doctor.may_order or not _registered(doctor, evidence):
         return _failed("the order is not from a doctor whom the centre allows to order infusions at home", named)
+    if order.authored > evidence.at.date():
+        return _failed("the order is dated in the future", named, order.authored.isoformat())
     last = order.authored + timedelta(days=policy.order_valid_days)
     if not order.authored <= order.start <= last:
         return _failed(

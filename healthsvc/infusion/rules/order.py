@@ -164,6 +164,7 @@ class Evidence:
 
     on: date
     at: datetime
+    """The moment of asking, in the site's zone."""
     care: tuple[Care, ...] = ()
     prescriber: Licence | None = None
     approval: Approval | None = None
