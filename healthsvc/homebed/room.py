@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from healthsvc.errors import Conflict, RuleViolation
+from healthsvc.errors import Conflict, Forbidden, RuleViolation
 from healthsvc.fhir.elements import codes, day, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE
@@ -76,6 +76,9 @@ def _admit_bed(old: Resource | None, new: Resource | None, store: Store) -> None
 
 
 def _check_new(bed: Bed, store: Store) -> None:
+    roles = set(service.policy_of(store, bed.start).establish_roles)
+    if not roles & store.actor.roles:
+        raise Forbidden("a bed is established from a doctor's account", reason="homebed-establish-role")
     service.must_be_alive(store, bed.patient)
     if service.in_ward(store, bed.patient):
         raise RuleViolation("the person is in hospital", reason="homebed-in-hospital", path="EpisodeOfCare.patient")

@@ -16,6 +16,7 @@ from healthsvc.infusion.overrides import count, overridden
 from healthsvc.infusion.records import Given, OfTheDay
 from healthsvc.infusion.returns import confirm_return, open_returns
 from healthsvc.infusion.rules.bedside import Entry, late_checks, next_check, possible
+from healthsvc.infusion.rules.course import drops_a_minute
 from healthsvc.infusion.rules.drugs import from_table
 from healthsvc.infusion.rules.gates import GateResult
 from healthsvc.infusion.rules.order import Approval, FirstDose, Order, Override, SkinTest
@@ -71,6 +72,13 @@ def drugs(store: StoreReading) -> dict[str, Any]:
     listed = from_table(service.policy_of(store).drug_list)
     entries = [{"code": one.code, "names": one.names, "verdict": listed.verdict(one), "skin_test": one.skin_test} for one in listed.drugs]
     return {"version": listed.version, "approver": listed.approver, "example": listed.example, "drugs": entries}
+
+
+@router.get("/drip-rate")
+def drip_rate(store: StoreReading, rate_ml_h: int, drops_per_ml: int | None = None) -> dict[str, int]:
+    """Drops a minute for a rate in mL/h; the drop factor is that of the usual infusion set unless told."""
+    factor = drops_per_ml if drops_per_ml is not None else service.policy_of(store).drop_factors[0]
+    return {"rate_ml_h": rate_ml_h, "drops_per_ml": factor, "drops_a_minute": drops_a_minute(rate_ml_h, factor)}
 
 
 @router.post("/courses", status_code=201)

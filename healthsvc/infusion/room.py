@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from healthsvc.errors import Invalid, RuleViolation
+from healthsvc.errors import Forbidden, Invalid, RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import V3_ACT_CODE
@@ -116,6 +116,8 @@ def _begin(request: Resource, id: str, store: Store) -> None:
     if patient_in_hospital(store, files_of(store, order.patient)):
         raise RuleViolation("the person is in hospital", reason="infusion-in-hospital", path="MedicationRequest.subject")
     policy = service.policy_of(store, order.start)
+    if not set(policy.order_roles) & store.actor.roles:
+        raise Forbidden("an infusion is ordered from a doctor's account; ask the doctor to order it", reason="infusion-order-role")
     first = doses(order, policy, store.zone)[0]
     if first.latest < store.at:
         raise RuleViolation(

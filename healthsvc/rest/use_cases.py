@@ -24,6 +24,7 @@ from healthsvc.homebed import service as beds
 from healthsvc.homebed.rules.bed import BedKind
 from healthsvc.indicators import service as indicators
 from healthsvc.rest import form_acts as forms
+from healthsvc.rest import home_acts as home
 from healthsvc.rest.answer import resource_answer
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.parameters import BODY, named, parameters, taken
@@ -153,6 +154,8 @@ REPORTS = {
 """Kinds of report, by all the names that versions of the operation have given them."""
 NOT_IN_AN_ADDRESS = frozenset({"Identifier", "Reference", "QuestionnaireResponse"})
 ACTS: dict[str, Act] = {
+    "EpisodeOfCare-discharge": home.discharge,
+    "MedicationRequest-gates": home.gates,
     "Questionnaire-populate": forms.populate,
     "QuestionnaireResponse-extract": forms.extract,
     "Contract-sign": sign,

@@ -27,6 +27,7 @@ from healthsvc.web import beds_form as form
 from healthsvc.web import words
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
+from healthsvc.web.handover import handover_of
 from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.render import Page, SignedPage
 
@@ -262,6 +263,7 @@ def _bed(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | Non
         plans=found,
         notes=[(one, names.staff(f"Practitioner/{one.author}")) for one in reversed(notes_of(store, bed.id, bed.patient))],
         front=next(iter(notes_of(store, bed.id, bed.patient, NoteKind.FRONT)), None),
+        drafts={"handover": handover_of(store, bed, patient, page)} if bed.status in OPEN else {},
         note_names=NOTE_NAMES,
         sections=SECTIONS,
         section_names={code: title for rows in SECTIONS.values() for code, title in rows},

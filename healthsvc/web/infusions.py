@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.errors import Refusal
 from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow, today
 from healthsvc.infusion import druglist, hospital, overrides, service
 from healthsvc.infusion.bedside import where
@@ -17,7 +18,7 @@ from healthsvc.infusion.resources import is_course, last_day, to_order
 from healthsvc.infusion.returns import confirm_return, open_returns
 from healthsvc.infusion.rules.course import bound_minutes, drops_a_minute
 from healthsvc.infusion.rules.gates import REASONS, GateResult, shut
-from healthsvc.infusion.watch import at_work
+from healthsvc.infusion.watch import AtWork, at_work
 from healthsvc.store import Store
 from healthsvc.visit.resources import to_visit
 from healthsvc.web import beds_form as people
@@ -47,7 +48,7 @@ class _Undo(Exception):
 def now(page: SignedPage, store: StoreReading) -> Response:
     """What runs now (the latest first), orders of hospitals that wait, open courses, and the count of overrides."""
     names, on = Directory(store), today(store)
-    running = [(one, names.person(one.given.patient), names.staff(f"Practitioner/{one.nurse}")) for one in at_work(store)]
+    running = _running(store, names)
     asked = [(one, hospital.to_wanted(one)) for one in hospital.waiting(store)]
     courses = [(one, to_order(one)) for one in store.select("MedicationRequest", status=["active", "on-hold"]) if is_course(one)]
     return page.show(
@@ -59,6 +60,12 @@ def now(page: SignedPage, store: StoreReading) -> Response:
         listed=service.drug_list(store),
         acts=bedside_form.ACTS,
     )
+
+
+@router.get("/infusions/running")
+def running_now(page: SignedPage, store: StoreReading) -> Response:
+    """What runs now, for the page that is open; it asks again every half minute."""
+    return page.show("infusions.html", block="running", running=_running(store, Directory(store)), acts=bedside_form.ACTS)
 
 
 @router.get("/people/{id}/infusion")
@@ -218,6 +225,10 @@ def returned(course: str, store: StoreWriting, supply: Annotated[str, Form()], b
     """Somebody has taken the packages back."""
     confirm_return(store, supply, by.removeprefix("Practitioner/"))
     return RedirectResponse(f"/infusions/{course}", status_code=303)
+
+
+def _running(store: Store, names: Directory) -> list[tuple[AtWork, Person, str]]:
+    return [(one, names.person(one.given.patient), names.staff(f"Practitioner/{one.nurse}")) for one in at_work(store)]
 
 
 def _order_page(page: Page, store: Store, patient: str, typed: Typed, refusal: Refusal | None, results: tuple[GateResult, ...]) -> Response:

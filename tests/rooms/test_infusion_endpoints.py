@@ -66,6 +66,9 @@ def test_a_course_over_http(database: Database, tmp_path: Path) -> None:
     consent = {"id": "c-1", "patient": patient, "kind": "infusion", "signed": now.isoformat(), "risks_told": True}
     proof = {"on": now.date().isoformat(), "institution": "示范医院", "drug_code": "ambroxol"}
     with room_client(database, tmp_path, router) as client:
+        assert client.get("/api/infusion/drip-rate", params={"rate_ml_h": 120}).json()["drops_a_minute"] == 40
+        assert client.get("/api/infusion/drip-rate", params={"rate_ml_h": 50, "drops_per_ml": 15}).json()["drops_a_minute"] == 13
+        assert client.get("/api/infusion/drip-rate", params={"rate_ml_h": 0}).status_code == 422
         listed = client.get("/api/infusion/drugs").json()
         assert listed["example"] is True
         refused = client.post("/api/infusion/courses", json={"order": order | {"drug_code": "salvia-injection"}, "consent": consent})

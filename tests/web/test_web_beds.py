@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import time_machine
 from serving import serving
 from staffed import staffed
+from test_web_browser import look
 from world import PASSWORD
 
 from healthsvc.access import accounts
@@ -206,6 +208,7 @@ def test_a_hospital_order_is_taken_up_or_declined(desk: Desk) -> None:
         other = hospital.propose(store, HospitalOrder(desk.patient, "h-1", "ORD-2", "某药"))["id"]
         hospital.record_dose(store, HospitalDose(desk.patient, "h-1", "ORD-1/1", "氨溴索", AT - timedelta(days=1)))
     assert "钱医生" in desk.see("/infusions")
+    assert desk.see("/infusions/running").startswith("<section"), "the part that asks again every half minute"
     filled = desk.see(f"/people/{desk.patient}/infusion?proposal={proposal}")
     assert 'value="30 mg"' in filled
     given = {key: value for key, value in ORDERED.items() if not key.startswith("first")}
@@ -264,3 +267,52 @@ def test_the_drug_list_is_imported_by_whoever_may(desk: Desk) -> None:
     assert send(csv, version="9").status_code == 403
     established(desk)
     assert "禁止居家输注" in desk.press(f"/people/{desk.patient}/infusion", **ORDERED).text
+
+
+def test_a_hand_over_is_drafted_from_the_record(desk: Desk) -> None:
+    bed = established(desk)
+    assert desk.press(f"/people/{desk.patient}/infusion", **ORDERED).status_code == 303
+    goal = {"by": "Practitioner/nu-1", "rows": "1", "problem_0": "清理呼吸道无效", "measures_0": "拍背"}
+    assert desk.press(f"{bed}/plans/nursing", **goal).status_code == 303
+    page = desk.see(bed)
+    assert "输液：氨溴索 30 mg，余 2 次" in page
+    assert "清理呼吸道无效：拍背" in page
+    assert "建议 11-24 前查床" in page
+
+
+def test_a_nurse_neither_orders_nor_establishes(desk: Desk) -> None:
+    desk.press(f"/people/{desk.patient}/bed/assess", **ASSESSED)
+    desk.sign_in("nurse1")
+    assert desk.press(f"/people/{desk.patient}/bed", **AGREED).status_code == 403
+    desk.sign_in("doctor1")
+    established(desk)
+    desk.sign_in("nurse1")
+    refused = desk.press(f"/people/{desk.patient}/infusion", **ORDERED)
+    assert refused.status_code == 403
+    assert "输液医嘱须由医生账号开立" in refused.text
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_pages_are_fit_to_be_seen(desk: Desk, chromium: Any, width: int) -> None:
+    way, bed = f"/people/{desk.patient}/bed", ""
+    desk.press(f"{way}/assess", **ASSESSED | {"carer": "no"})
+    with chromium.new_context(viewport={"width": width, "height": 844}) as context:
+        page = context.new_page()
+        page.keeps_pictures = False
+        page.goto(f"{desk.client.base_url}/sign-in")
+        page.get_by_label("账号").fill("doctor1")
+        page.get_by_label("密码").fill(PASSWORD)
+        page.get_by_role("button", name="登录").click()
+        page.wait_for_load_state("load")
+
+        def seen(path: str) -> None:
+            page.goto(f"{desk.client.base_url}{path}")
+            look(page, f"{path.strip('/').replace('/', '-')[:40]}-{width}")
+
+        seen(way)
+        bed = established(desk)
+        course = desk.press(f"/people/{desk.patient}/infusion", **ORDERED).headers["location"]
+        dose = re.findall(r"/visits/([^/]+)/bedside", desk.see(course))[0]
+        for path in ("/beds", bed, "/infusions", f"/people/{desk.patient}/infusion", course, "/infusions/drugs", "/infusions/overrides"):
+            seen(path)
+        seen(f"/visits/{dose}/bedside")

@@ -23,6 +23,8 @@ from healthsvc.healthfile.service import register
 from healthsvc.homebed import service as beds
 from healthsvc.homebed.rules.bed import Diagnosis
 from healthsvc.homebed.rules.eligibility import Assessment
+from healthsvc.infusion.resources import to_request
+from healthsvc.infusion.rules.order import Order
 from healthsvc.rest import use_cases
 from healthsvc.store import SYSTEM, Database
 
@@ -124,6 +126,33 @@ def test_establish_a_home_bed(client: httpx.Client, patient: str, database: Data
     assert "palliative" in [one["code"] for one in bed["type"][0]["coding"]]
     assert client.get("/Task", params={"patient": patient, "based-on": f"EpisodeOfCare/{bed['id']}"}).json()["total"] > 10
     assert refused(client.post("/EpisodeOfCare/$establish", json=parameters(*asked[:-1], ("kind", "Code", "x"))), 422) == ["invalid"]
+    how = [("reason", "Code", "better"), ("outcome", "Code", "improved")]
+    blocked = client.post(f"/EpisodeOfCare/{bed['id']}/$discharge", json=parameters(*how))
+    assert "homebed-no-discharge-diagnosis" in blocked.text
+    icd = {"system": "http://hl7.org/fhir/sid/icd-10", "code": "I69.300", "display": "脑梗死后遗症"}
+    ended = answered(client.post(f"/EpisodeOfCare/{bed['id']}/$discharge", json=parameters(*how, ("diagnosis", "Coding", icd))))
+    assert (ended["status"], [one["role"]["coding"][0]["code"] for one in ended["diagnosis"]]) == ("finished", ["AD", "DD"])
+
+
+def test_ask_the_gates_of_an_order(client: httpx.Client, patient: str, database: Database) -> None:
+    now = clock.now()
+    with database.writing(SYSTEM, at=now) as store:
+        order = Order(patient, "d1", "salvia-injection", "丹参注射液", "10 mL", "5%葡萄糖", 250, 120, today(), 3, authored=today())
+        store.put(to_request(order, "asked") | {"status": "draft"})
+        store.put({"resourceType": "MedicationRequest", "id": "oral", "status": "active", "intent": "order",
+                   "medicationCodeableConcept": {"text": "氨氯地平片"}, "subject": {"reference": f"Patient/{patient}"}})  # fmt: skip
+    said = answered(client.get("/MedicationRequest/asked/$gates"))
+    assert next(one for one in said["parameter"] if one["name"] == "open")["valueBoolean"] is False
+    found = {}
+    for gate in (one["part"] for one in said["parameter"] if one["name"] == "gate"):
+        parts = {one["name"]: one for one in gate}
+        found[parts["gate"]["valueCode"]] = (parts["outcome"]["valueCode"], parts["override"]["valueBoolean"])
+    assert len(found) == 8
+    assert found["drug-forbidden"] == ("failed", False)
+    assert found["order"] == ("passed", False)
+    assert found["drug-restricted"] == ("missing", True)
+    assert client.get("/MedicationRequest/oral/$gates").status_code == 422
+    assert client.get("/MedicationRequest/nothing/$gates").status_code == 404
 
 
 def test_the_window_asks_by_a_number_in_the_body(database: Database, tmp_path: Path, patient: str) -> None:

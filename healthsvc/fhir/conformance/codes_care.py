@@ -159,6 +159,7 @@ CARE: tuple[CodeTable, ...] = (
         order-changed | 医嘱变更 | Order changed
         admitted      | 住院 | Admitted to hospital
         reaction      | 不良反应 | Reaction
+        deceased      | 去世 | Deceased
         patient-wish  | 患者要求 | Wish of the patient
     """, closed=False),
     codes("origin", "来源标记", "Where a directory entry comes from", """

@@ -60,6 +60,35 @@ OPERATIONS: tuple[Operation, ...] = (
         operands("return EpisodeOfCare 1..1 | 家庭病床 | The home bed"),
     ),
     Operation(
+        "discharge", "EpisodeOfCare", True, True, "撤销家庭病床", "Discharge a home bed",
+        operands("""
+            reason    code:home-bed-discharge-reason 1..1 | 撤床原因 | Reason
+            outcome   code:home-bed-outcome          1..1 | 转归 | Outcome
+            diagnosis Coding                         0..1 | 撤床诊断（ICD-10） | Diagnosis at discharge, ICD-10
+            date      date                           0..1 | 撤床日期，默认当日 | Day; today unless told
+            summary   string                         0..1 | 小结 | Summary
+        """),
+        operands("return EpisodeOfCare 1..1 | 已撤的病床 | The bed as it ended"),
+    ),
+    Operation(
+        "gates", "MedicationRequest", True, False, "核查输液安全关口", "Ask the gates of an infusion order",
+        (),
+        operands(
+            """
+            open boolean 1..1 | 是否全部通过 | Whether all gates are open
+            gate part    0..* | 关口 | One gate
+            """,
+            gate=operands("""
+                gate     code   1..1 | 关口 | The gate
+                outcome  code   1..1 | 结果 | passed, failed, missing or overridden
+                reason   Coding:infusion-override 1..1 | 原因码 | Reason code of the gate
+                text     string 1..1 | 说明 | In words
+                override boolean 1..1 | 医生可否放行 | Whether a named doctor may override it
+                evidence string 0..* | 依据 | What was looked at
+            """),
+        ),
+    ),
+    Operation(
         "green-channel", "Patient", False, False, "查询绿色通道权益", "Ask for a person's green channel",
         operands("""
             identifier Identifier 1..1 | 证件号、档案号或院内号 | A number of the person: citizen id, health file, hospital

@@ -10,6 +10,7 @@ class HomeBedPolicy:
     criteria: tuple[str, ...]
     exclusions: tuple[str, ...]
     self_care_from: int
+    establish_roles: tuple[str, ...]
     doctor_years: int
     assessment_valid_days: int
     max_days: int

@@ -10,6 +10,7 @@ class InfusionPolicy:
 
     drug_list: dict[str, Any]
     order_valid_days: int
+    order_roles: tuple[str, ...]
     course_max_days: int
     volume_max_ml: int
     rate_max_ml_h: int
