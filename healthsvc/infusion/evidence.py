@@ -12,7 +12,7 @@ from healthsvc.healthfile.service import follow, replaced
 from healthsvc.infusion.records import OfTheDay, is_given, to_given
 from healthsvc.infusion.resources import DRUG, approval_of, consent_id, first_dose_of, overrides_of, skin_test_of, value_of
 from healthsvc.infusion.rules.bedside import Act
-from healthsvc.infusion.rules.drugs import Substance, from_table
+from healthsvc.infusion.rules.drugs import Drug, DrugList, Substance, from_table
 from healthsvc.infusion.rules.order import Care, CareKind, Consent, Evidence, FirstDose, Licence, Order, SkinTest, Slot
 from healthsvc.infusion.rules.parameters import InfusionPolicy
 from healthsvc.store import Store
@@ -73,19 +73,32 @@ def first_dose(store: Store, request: Resource, order: Order, files: tuple[str, 
     drug, since = drugs.find(order.drug_code, order.drug_name), on - timedelta(days=policy.first_dose_valid_days)
     seen = []
     for one in store.select("MedicationAdministration", patient=list(files), status=["completed", "stopped"]):
-        about = one.get("medicationCodeableConcept", {})
-        given = drugs.find(next(iter(codes(about, DRUG)), ""), about.get("text", ""))
-        at = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start")
-        if is_given(one) or drug is None or given != drug or at is None:
-            continue
-        if len(at) < 10:
+        at = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start") or ""
+        if is_given(one) or drug is None or len(at) < len("2026-11-22") or _drug_of(one, drugs) != drug:
             continue  # a month or a year proves nothing of a day
-        when = day(at, "at") if len(at) == 10 else moment(at, "MedicationAdministration.effectiveDateTime").astimezone(store.zone).date()
+        reaction = one["status"] == "stopped"
+        if reaction and "statusReason" not in one:
+            continue  # not given to its end, nobody says why: neither a proof nor a reaction
+        when = _day_of(at, store)
         if since <= when <= on:
             batch = value_of(one, "infusion-batch", "valueString")
-            seen.append(FirstDose(when, _institution(store, one), order.drug_code, batch, one["status"] == "stopped"))
+            seen.append(FirstDose(when, _institution(store, one), order.drug_code, batch, reaction))
     reacted = [one for one in seen if one.reaction]
     return max(reacted or ([brought] if brought else seen), key=lambda one: one.on, default=None)
+
+
+def _drug_of(given: Resource, drugs: DrugList) -> Drug | None:
+    """The drug of the site's list that a hospital has given, by our code or by any of the names that it gives."""
+    about: Resource = given.get("medicationCodeableConcept", {})
+    names = [about.get("text", ""), *(one.get("display", "") for one in about.get("coding", ()))]
+    found = (drugs.find(next(iter(codes(about, DRUG)), ""), name) for name in names)
+    return next((one for one in found if one is not None), None)
+
+
+def _day_of(text: str, store: Store) -> date:
+    """The day of a dose in the site's zone; a hospital that gives no time of day gives the day itself."""
+    path = "MedicationAdministration.effectiveDateTime"
+    return moment(text, path).astimezone(store.zone).date() if "T" in text else day(text, path)
 
 
 def _institution(store: Store, given: Resource) -> str:

@@ -7,7 +7,7 @@ and all gates are asked as for any other. What the hospital has given (RAS) open
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final, Unpack
 
 from healthsvc.errors import Conflict, Invalid, NotFound
 from healthsvc.fhir.elements import codes, coding, concept, extension, instant, period, reference, reference_id
@@ -18,7 +18,7 @@ from healthsvc.infusion import service
 from healthsvc.infusion.reaction import suspected_allergy
 from healthsvc.infusion.resources import DRUG, HOME_INFUSION, STOP_REASON, is_course, is_proposal, quantity, value_of
 from healthsvc.infusion.rules.drugs import DrugList
-from healthsvc.infusion.rules.order import Approval, FirstDose, Order, Override, SkinTest
+from healthsvc.infusion.rules.order import Order
 from healthsvc.store import Store
 from healthsvc.visit.resources import derived_id
 
@@ -99,18 +99,7 @@ def withdraw(store: Store, hospital: str, number: str, reason: str = "order-chan
     return store.put(known | {"status": "cancelled", "statusReason": concept(STOP_REASON, reason)})
 
 
-def take_up(
-    store: Store,
-    proposal: str,
-    order: Order,
-    *,
-    consent: Any = None,
-    approval: Approval | None = None,
-    first_dose: FirstDose | None = None,
-    skin_test: SkinTest | None = None,
-    overrides: tuple[Override, ...] = (),
-    nurse: str | None = None,
-) -> service.Course:
+def take_up(store: Store, proposal: str, order: Order, **brought: Unpack[service.Brought]) -> service.Course:
     """A doctor of the centre orders what the hospital has proposed; the arguments are those of :func:`service.order_course`.
 
     Raises:
@@ -121,10 +110,7 @@ def take_up(
         raise Conflict("this hospital order has been answered already", reason="infusion-proposal-closed")
     if reference_id(waiting.get("subject"), "Patient") != str(follow(store, order.patient)["id"]):
         raise Invalid("the hospital's order is for another person", path="MedicationRequest.subject")
-    evidence: dict[str, Any] = {
-        "consent": consent, "approval": approval, "first_dose": first_dose, "skin_test": skin_test, "overrides": overrides, "nurse": nurse,
-    }  # fmt: skip
-    course = service.order_course(store, order, **evidence)
+    course = service.order_course(store, order, **brought)
     store.put(course.request | {"basedOn": [reference("MedicationRequest", proposal)]})
     store.put(waiting | {"status": "completed"})
     return service.read(store, str(course.request["id"]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import blake2b
 from itertools import count
+from typing import TypedDict, Unpack
 
 from healthsvc.errors import Conflict, Issue, NotFound, RuleViolation
 from healthsvc.fhir.consent import SignedConsent, to_consent, to_signed
@@ -35,6 +36,20 @@ class Course:
     visits: tuple[Resource, ...]
 
 
+class Brought(TypedDict, total=False):
+    """The evidence that is brought with an order; what is left out is missing, not guessed."""
+
+    consent: SignedConsent | None
+    """As signed for this course."""
+    approval: Approval | None
+    first_dose: FirstDose | None
+    skin_test: SkinTest | None
+    overrides: Iterable[Override]
+    """Each by a named doctor with a reason; used only where a gate is shut and may be overridden, and then reported."""
+    nurse: str | None
+    """Practitioner id of the nurse who is meant to give it."""
+
+
 def policy_of(store: Store, on: date | None = None) -> InfusionPolicy:
     """The infusion policy in force on a day, with the drug list that the site has imported where it has."""
     policy = store.policy.fill(InfusionPolicy, "infusion", on or today(store))
@@ -50,22 +65,14 @@ def drug_list(store: Store, on: date | None = None) -> DrugList:
 def order_course(
     store: Store,
     order: Order,
-    *,
-    consent: SignedConsent | None = None,
-    approval: Approval | None = None,
-    first_dose: FirstDose | None = None,
-    skin_test: SkinTest | None = None,
-    overrides: Iterable[Override] = (),
-    nurse: str | None = None,
+    **brought: Unpack[Brought],
 ) -> Course:
     """Order a course: the gates that can be asked now are asked, and each dose becomes a visit. Ordering twice changes nothing.
 
     Args:
         store: an open writing transaction.
         order: what the doctor ordered; without ``authored`` it was given today.
-        consent: as signed for this course.
-        overrides: each by a named doctor with a reason; used only where a gate is shut and may be overridden, and then reported.
-        nurse: Practitioner id of the nurse who is meant to give it.
+        brought: the evidence for its gates, see :class:`Brought`.
 
     Raises:
         RuleViolation: gates stay shut (one issue each, the reason of the first), or the course does not belong at home.
@@ -75,12 +82,7 @@ def order_course(
     wanted = replace(dated(order, today(store)), patient=person)
     id, known = _free_id(store, wanted)
     if known is None:
-        signed = consent_for(store, consent, person, id) if consent else None
-        store.put(
-            to_request(
-                wanted, id, approval=approval, first_dose=first_dose, skin_test=skin_test, overrides=overrides, consent=signed, nurse=nurse
-            )
-        )
+        store.put(_written(store, wanted, id, brought))
     elif to_order(known) != wanted:
         raise Conflict(
             "a course of this drug that begins on that day is in force with another content; stop it first",
@@ -92,24 +94,32 @@ def order_course(
 def preview(
     store: Store,
     order: Order,
-    *,
-    consent: SignedConsent | None = None,
-    approval: Approval | None = None,
-    first_dose: FirstDose | None = None,
-    skin_test: SkinTest | None = None,
-    overrides: Iterable[Override] = (),
-    nurse: str | None = None,
+    **brought: Unpack[Brought],
 ) -> tuple[GateResult, ...]:
     """What the gates would say of an order; nothing is kept. The arguments are those of :func:`order_course`."""
     person = str(follow(store, order.patient)["id"])
     wanted, id = replace(dated(order, today(store)), patient=person), "asked"
-    brought = {"approval": approval, "first_dose": first_dose, "skin_test": skin_test, "overrides": overrides, "nurse": nurse}
     try:
         with store.savepoint():
-            signed = consent_for(store, consent, person, id) if consent else None
-            raise _Asked(at_order(store, to_request(wanted, id, consent=signed, **brought)))  # type: ignore[arg-type]
+            raise _Asked(at_order(store, _written(store, wanted, id, brought)))
     except _Asked as asked:
         return asked.results
+
+
+def _written(store: Store, order: Order, id: str, brought: Brought) -> Resource:
+    """The order with its evidence as MedicationRequest; the consent is kept on the way."""
+    consent = brought.get("consent")
+    signed = consent_for(store, consent, order.patient, id) if consent else None
+    return to_request(
+        order,
+        id,
+        approval=brought.get("approval"),
+        first_dose=brought.get("first_dose"),
+        skin_test=brought.get("skin_test"),
+        overrides=brought.get("overrides", ()),
+        consent=signed,
+        nurse=brought.get("nurse"),
+    )
 
 
 class _Asked(Exception):

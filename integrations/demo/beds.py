@@ -10,8 +10,12 @@ from healthsvc.fhir.elements import concept, reference
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.service import responsible_doctor
+from healthsvc.homebed.applications import apply
+from healthsvc.homebed.plans import keep_plan
+from healthsvc.homebed.rules.application import Application, Origin
 from healthsvc.homebed.rules.bed import Diagnosis
 from healthsvc.homebed.rules.eligibility import Assessment
+from healthsvc.homebed.rules.plan import Goal, Item, Plan, PlanKind
 from healthsvc.homebed.service import establish
 from healthsvc.infusion.rules.order import FirstDose, Order
 from healthsvc.infusion.service import order_course
@@ -73,7 +77,24 @@ def _establish(store: Store, patient: str, doctor: Staff, nurse: Staff, at: date
         fees_told=True,
         copies=3,
     )
-    establish(store, patient, assessment, agreement, doctor.id, nurse.id, established, stable=True)
+    asked = Application(
+        id="",
+        patient=patient,
+        on=established,
+        contact="测试联系人",
+        relation="女儿",
+        phone="0574-00000000",
+        origin=Origin.OUTPATIENT,
+        diagnosis=Diagnosis(code, text),
+        summary=opinion,
+        opinion=opinion,
+        doctor=doctor.id,
+    )
+    apply(store, asked)
+    bed = str(establish(store, patient, assessment, agreement, doctor.id, nurse.id, established, stable=True)["id"])
+    keep_plan(store, Plan(bed, patient, PlanKind.TREATMENT, doctor.id, at.date(), (Item("换药", established, "", "隔日一次", "外用"),)))
+    goal = Goal("有皮肤完整性受损的危险", "住床期间不发生压疮", "每两小时翻身，保持皮肤清洁")
+    keep_plan(store, Plan(bed, patient, PlanKind.NURSING, nurse.id, at.date(), (), (goal,)))
 
 
 def order_courses(store: Store, staff: Sequence[Staff], patients: Sequence[str], at: datetime) -> tuple[int, list[str]]:

@@ -104,6 +104,29 @@ def test_a_dose_given_in_hospital_proves_the_first_dose(database: Database) -> N
         assert "示范医院" in next(one for one in course.results if one.gate == "first-dose").evidence
 
 
+def test_a_dose_told_by_the_day_counts_and_one_broken_off_does_not(database: Database) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        patient = person(store)
+        asked(store, patient)
+        evidence = brought(patient) | {"first_dose": None}
+        told = {
+            "resourceType": "MedicationAdministration",
+            "id": "told",
+            "identifier": [{"system": "urn:hospital", "value": "1", "assigner": {"reference": "Organization/h-1"}}],
+            "status": "stopped",
+            "medicationCodeableConcept": {"coding": [{"system": "urn:hospital:drug", "code": "7", "display": "头孢曲松钠"}]},
+            "subject": {"reference": f"Patient/{patient}"},
+            "effectiveDateTime": "2026-11-22",
+        }
+        for changed in (told, told | {"status": "completed", "effectiveDateTime": "2026-11"}):
+            store.put(changed)
+            with pytest.raises(RuleViolation) as refused, store.savepoint():
+                service.order_course(store, order_of(patient), **evidence)
+            assert refused.value.reason == "infusion-first-dose-unproven"
+        store.put(told | {"status": "completed"})
+        assert service.order_course(store, order_of(patient), **evidence).request["status"] == "active"
+
+
 def test_a_reaction_in_hospital_outweighs_the_paper(database: Database) -> None:
     with database.writing(DOCTOR, at=AT) as store:
         patient = person(store)
