@@ -47,6 +47,8 @@ savepoint, so that one that is refused undoes only itself."""
 BREATH_SECONDS = 0.001
 """Pause between two transactions, so that whoever waits for the database gets it."""
 IDLE_SECONDS = 0.5
+LONGEST_PAUSE_MICROS = 3_600_000_000
+"""No message is put off longer than an hour (eight attempts with doubling pauses take four minutes)."""
 _PENDING = (
     select(INBOX.c.id, INBOX.c.link, INBOX.c.control_id, INBOX.c.event, INBOX.c.due, INBOX.c.attempts)
     .where(INBOX.c.state == State.PENDING.value)
@@ -92,7 +94,7 @@ class Worker:
         with self.database.reading(_SYSTEM, at=now) as store:
             rows = store.connection.execute(_PENDING).all()
             metrics.QUEUED.set(len(rows))
-            queue = [Waiting(row.id, self._keys_of(store.connection, row), row.due) for row in rows]
+            queue = [Waiting(row.id, self._keys_of(store.connection, row), _due(row.due, micros(now))) for row in rows]
         ready = {waiting.id for waiting in runnable(queue, micros(now))}
         chosen = [row for row in rows if row.id in ready]
         left = deque(chosen)
@@ -187,6 +189,11 @@ class Worker:
                 later = micros(now + timedelta(seconds=2**row.attempts))
                 store.connection.execute(update(INBOX).where(INBOX.c.id == row.id).values(attempts=row.attempts + 1, due=later))
         log.warning("hl7 messages postponed", messages=len(rows), reason=refusal.text)
+
+
+def _due(due: int, now: int) -> int:
+    """When a message is due; one that lies further ahead than any pause was put there by a clock that has been set back since."""
+    return due if due <= now + LONGEST_PAUSE_MICROS else 0
 
 
 def _still_waits(connection: Connection, id: int) -> bool:
