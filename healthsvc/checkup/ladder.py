@@ -53,16 +53,18 @@ def escalate(store: Store, on: date) -> list[Resource]:
 
 
 def _recipient(store: Store, visit: Visit, to: str) -> str | None:
-    """Whom a rung means for a visit; None where the file or the directory does not say."""
+    """Whom a rung means for a visit: where no district is known the centre is told, where the file names no centre the doctor."""
     if to == "doctor":
         return visit.owner
     person = store.find("Patient", visit.person) or {}
     centre: str | None = person.get("managingOrganization", {}).get("reference")
-    if to == "centre" or centre is None:
+    if centre is None:
+        return visit.owner
+    if to == "centre":
         return centre
     organization = store.find("Organization", centre.rpartition("/")[2]) or {}
     district: str | None = organization.get("partOf", {}).get("reference")
-    return district
+    return district or centre
 
 
 def _stop_settled(store: Store) -> None:

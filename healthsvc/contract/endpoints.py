@@ -3,13 +3,14 @@
 from base64 import b64decode
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, File, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.contract import cards, delivery, renewal, service
+from healthsvc.contract.found import running
 from healthsvc.contract.paper import SVG, contract_paper
 from healthsvc.contract.rules import EndReason, Side, SignatureKind, Signed
 from healthsvc.documents import Drawing
@@ -160,6 +161,12 @@ def signed_of(given: SignatureGiven, at: datetime) -> Signed:
     return Signed(given.side, given.kind, at, given.name.strip(), given.relation.strip(), data, kind if data else "")
 
 
+@router.post("/{contract}/scan", status_code=201)
+def scan(contract: str, file: Annotated[UploadFile, File()], store: StoreWriting) -> Resource:
+    """Keep the scan (PDF, JPEG, PNG) of a contract that was signed on paper, frozen; gives its DocumentReference."""
+    return service.add_scan(store, contract, file.file.read())
+
+
 @router.post("/{contract}/consultations", status_code=201)
 def consult(contract: str, given: Consultation, store: StoreWriting) -> Resource:
     """Record a consultation by phone or at the station; it counts as delivered. Gives the Encounter."""
@@ -204,6 +211,22 @@ def fulfilment(contract: str, store: StoreReading, on: date | None = None) -> di
     counted = delivery.fulfilment(store, contract, on)
     told = {"promised": counted.promised, "delivered": counted.delivered, "due": counted.due, "missing": counted.missing}
     return asdict(counted) | told | {"rate": counted.rate, "rate_so_far": counted.rate_so_far}
+
+
+@router.get("/running")
+def running_now(store: StoreReading, doctor: str | None = None) -> list[dict[str, Any]]:
+    """Everybody under contract today (of one doctor, ``Practitioner/x``), whoever is owed most first; promised, delivered and due."""
+    on = today(store)
+    ours = [one for one in running(store, on) if doctor is None or one.doctor == doctor]
+    counted = delivery.fulfilments(store, ours, on)
+    for one in ours:
+        store.audit("read", f"Contract/{one.id}", patient=one.person, purpose="list")
+    return [
+        {"contract": one.id, "patient": one.person, "doctor": one.doctor, "start": one.start.isoformat(), "end": one.end.isoformat(),
+         "promised": counted[one.id].promised, "delivered": counted[one.id].delivered, "due": counted[one.id].due,
+         "missing": counted[one.id].missing}
+        for one in sorted(ours, key=lambda one: (-counted[one.id].missing, one.end, one.id))
+    ]  # fmt: skip
 
 
 @router.get("/to-renew", dependencies=[needs("plan")])

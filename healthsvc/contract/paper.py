@@ -13,10 +13,12 @@ from healthsvc.store import Store
 
 TITLE: Final = "家庭医生签约服务协议"
 KIND: Final = "contract"
+SCAN: Final = "contract-scan"
 SEXES: Final = {"male": "男", "female": "女"}
 KIND_WORDS: Final = {
     SignatureKind.DRAWN: "屏幕手写",
-    SignatureKind.WET_SCAN: "纸质签字扫描",
+    SignatureKind.WET_SCAN: "纸质签字（原件由中心保存，扫描件另行封存）",
+    SignatureKind.CARRIED_OVER: "按原协议约定自动续约，未另行签字",
     SignatureKind.CERTIFIED: "电子认证签名（证书由签名方提供，本系统未核验）",
 }
 _HONEST: Final = "签字方式据实注明。屏幕手写的笔迹图像本身不是《电子签名法》所称可靠的电子签名；本文书另以封存签名保证签后未被改动。"

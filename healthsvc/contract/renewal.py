@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from healthsvc.checkup.reminders import code_of, open_reminders, settle, tell
 from healthsvc.contract.found import in_force
 from healthsvc.contract.resources import is_family_doctor, to_agreement
-from healthsvc.contract.rules import Agreement, State
+from healthsvc.contract.rules import Agreement, SignatureKind, State
 from healthsvc.contract.service import expire, policy_of, renew
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
@@ -21,7 +21,7 @@ def expire_due(store: Store, on: date) -> list[Resource]:
     for contract in in_force(store):
         agreement = to_agreement(contract)
         if agreement.end < on:
-            ended.append(renew(store, agreement.id) if automatic else expire(store, contract))
+            ended.append(renew(store, agreement.id, kind=SignatureKind.CARRIED_OVER) if automatic else expire(store, contract))
     return ended
 
 

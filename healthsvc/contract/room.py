@@ -8,7 +8,7 @@ from healthsvc.contract.closing import close_file, close_file_on_death, join_fil
 from healthsvc.contract.found import others_with_pair, signed_with
 from healthsvc.contract.paper import KIND, contract_paper
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
-from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_start, check_step
+from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_own_hand, check_start, check_step
 from healthsvc.contract.service import policy_of
 from healthsvc.documents import freeze
 from healthsvc.errors import Conflict, Invalid, RuleViolation
@@ -53,6 +53,9 @@ def _admit_contract(old: Resource | None, new: Resource | None, store: Store) ->
     check_step(before.state if before else None, after.state)
     if before is not None:
         _check_change(before, after, store)
+    for signed in after.signatures:
+        if before is None or signed not in before.signatures:
+            check_own_hand(signed, after.doctor, store.actor.id)
     if after.state is State.ACTIVE:
         check_active(after, policy_of(store, after.start))
         _claim(before, after, store)

@@ -76,6 +76,8 @@ class SignatureKind(StrEnum):
     DRAWN = "drawn"
     WET_SCAN = "wet-scan"
     CERTIFIED = "certified"
+    CARRIED_OVER = "carried-over"
+    """Renewed by itself, as the contract before it says; nobody has signed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,12 @@ def check_active(agreement: Agreement, policy: ContractPolicy) -> None:
         )
     for one in agreement.signatures:
         check_signature(one)
+        if one.kind is SignatureKind.CARRIED_OVER and not (agreement.predecessor and policy.automatic_renewal):
+            raise RuleViolation(
+                "a signature is carried over only where contracts renew by themselves (policy contract.automatic_renewal)",
+                reason="contract-carried-over",
+                path="Contract.signer.signature",
+            )
 
 
 def check_signature(signed: Signed) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from healthsvc.contract.found import predecessor_in_force, stored_contract
+from healthsvc.contract.paper import SCAN
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_contract
 from healthsvc.contract.rules import (
     Act,
@@ -16,13 +17,13 @@ from healthsvc.contract.rules import (
     SignatureKind,
     Signed,
     State,
-    check_own_hand,
     check_signature,
     end_early,
     step,
     term_end,
 )
-from healthsvc.errors import RuleViolation
+from healthsvc.documents import freeze_scan
+from healthsvc.errors import RuleViolation, TooLarge
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, today
@@ -124,7 +125,6 @@ def add_signature(store: Store, contract: str, signed: Signed) -> Resource:
     stored = stored_contract(store, contract)
     agreement = to_agreement(stored)
     check_signature(signed)
-    check_own_hand(signed, agreement.doctor, store.actor.id)
     if agreement.state not in (State.DRAFT, State.PENDING_SIGNATURE):
         raise RuleViolation(f"a contract that is {agreement.state} is not signed any more", reason="contract-transition")
     others = tuple(one for one in agreement.signatures if _side(one) != _side(signed))
@@ -177,6 +177,20 @@ def active(store: Store, patient: str) -> Agreement | None:
 def read(store: Store, contract: str) -> Agreement:
     """One contract by its id; refuses where the Contract is something else."""
     return to_agreement(stored_contract(store, contract))
+
+
+def add_scan(store: Store, contract: str, content: bytes) -> Resource:
+    """Freeze the scan of a contract that was signed on paper; gives its DocumentReference."""
+    agreement = read(store, contract)
+    if not any(one.kind is SignatureKind.WET_SCAN for one in agreement.signatures):
+        raise RuleViolation("nobody has signed this contract on paper", reason="contract-no-paper")
+    most = store.policy.value("contract.scan_megabytes", today(store))
+    if len(content) > most << 20:
+        raise TooLarge(f"the scan is larger than {most} MiB; scan it with fewer dots an inch")
+    about = f"Contract/{agreement.id}"
+    return freeze_scan(
+        store, content, "纸质协议扫描件", kind=SCAN, patient=agreement.person, about=about, author=agreement.centre
+    ).reference
 
 
 def must_be_active(store: Store, contract: str) -> Agreement:

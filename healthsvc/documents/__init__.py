@@ -2,7 +2,7 @@
 
 from healthsvc.documents.paper import Code, Document, Drawing, Fields, Paragraph, Section, Signature, Signatures, Table
 from healthsvc.documents.render import unprintable
-from healthsvc.documents.service import Frozen, Verdict, freeze, frozen_of, pdf_of, supersede, verify
+from healthsvc.documents.service import Frozen, Verdict, freeze, freeze_scan, frozen_of, pdf_of, supersede, verify
 
 __all__ = [
     "Code",
@@ -17,6 +17,7 @@ __all__ = [
     "Table",
     "Verdict",
     "freeze",
+    "freeze_scan",
     "frozen_of",
     "pdf_of",
     "supersede",

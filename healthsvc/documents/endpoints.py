@@ -9,7 +9,7 @@ from healthsvc import clock
 from healthsvc.access.door import StoreReading
 from healthsvc.documents import service
 from healthsvc.documents.keys import Keyring
-from healthsvc.documents.resources import PDF
+from healthsvc.documents.resources import content_type_of
 from healthsvc.errors import NotFound
 
 router = APIRouter(prefix="/api/documents", tags=["冻结文书 Frozen documents"])
@@ -23,9 +23,9 @@ def keys(request: Request) -> dict[str, Any]:
 
 @router.get("/{document}/pdf")
 def pdf(document: str, store: StoreReading) -> Response:
-    """The document as PDF/A, to the byte as it was sealed."""
+    """The document, to the byte as it was sealed: PDF/A, or what was scanned."""
     content, entry = service.pdf_of(store, document)
-    return Response(content, media_type=PDF, headers={"content-disposition": f'inline; filename="{entry["id"]}.pdf"'})
+    return Response(content, media_type=content_type_of(entry), headers={"content-disposition": "inline"})
 
 
 @router.get("/{document}/verify")

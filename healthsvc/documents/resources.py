@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from healthsvc.documents.paper import Document
 from healthsvc.fhir.elements import concept, conforming, extension, extensions, reference
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.systems import DOCUMENT_SHA256, code_system
@@ -24,12 +23,12 @@ def is_frozen(resource: Resource | None) -> bool:
     return bool(resource and resource.get("resourceType") == "DocumentReference" and extensions(resource, _SEAL))
 
 
-def to_binary(id: str, patient: str, content: bytes) -> Resource:
+def to_binary(id: str, patient: str, content: bytes, content_type: str = PDF) -> Resource:
     """The bytes."""
     return {
         "resourceType": "Binary",
         "id": id,
-        "contentType": PDF,
+        "contentType": content_type,
         "securityContext": reference("Patient", patient),
         "data": base64.b64encode(content).decode(),
     }
@@ -44,8 +43,10 @@ def to_bytes(binary: Resource | None) -> bytes | None:
 
 
 def to_reference(
-    document: Document,
+    title: str,
+    made: datetime,
     *,
+    content_type: str,
     id: str,
     kind: str,
     patient: str,
@@ -67,17 +68,17 @@ def to_reference(
         "docStatus": "final",
         "type": concept(KIND, kind),
         "subject": reference("Patient", patient),
-        "date": document.made.isoformat(),
+        "date": made.isoformat(),
         "content": [
             {
                 "attachment": {
-                    "contentType": PDF,
+                    "contentType": content_type,
                     "language": "zh-CN",
                     "url": f"Binary/{binary}",
                     "size": len(content),
                     "hash": base64.b64encode(sha1).decode(),
-                    "title": document.title,
-                    "creation": document.made.isoformat(),
+                    "title": title,
+                    "creation": made.isoformat(),
                 }
             }
         ],
@@ -109,7 +110,7 @@ def sealed(entry: Resource, signature: str, at: datetime, by: str) -> Resource:
         "type": [_SEALED_BY],
         "when": at.isoformat(),
         "who": {"display": by},
-        "targetFormat": PDF,
+        "targetFormat": content_type_of(entry),
         "sigFormat": "application/jose",
         "data": base64.b64encode(signature.encode()).decode(),
     }
@@ -130,6 +131,12 @@ def binary_of(entry: Resource) -> str:
     """Id of the Binary that holds the bytes."""
     content: Resource = next(iter(entry.get("content", ())), {})
     return str(content.get("attachment", {}).get("url", "")).rpartition("/")[2]
+
+
+def content_type_of(entry: Resource) -> str:
+    """The media type of the bytes."""
+    content: Resource = next(iter(entry.get("content", ())), {})
+    return str(content.get("attachment", {}).get("contentType", PDF))
 
 
 def sha256_of(entry: Resource) -> str:

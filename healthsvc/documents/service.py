@@ -11,6 +11,7 @@ from healthsvc.documents.keys import Keyring
 from healthsvc.documents.paper import Document
 from healthsvc.documents.render import typeset
 from healthsvc.documents.resources import (
+    PDF,
     binary_of,
     digest,
     is_frozen,
@@ -21,12 +22,14 @@ from healthsvc.documents.resources import (
     to_bytes,
     to_reference,
 )
-from healthsvc.errors import NotFound, Unavailable
+from healthsvc.errors import Invalid, NotFound, Unavailable
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import DOCUMENT_SHA256
 from healthsvc.store import Store
 
 SEALER: Final = "healthsvc"
+_SCANS: Final = ((b"%PDF-", PDF), (b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
+"""How the files begin that may be a scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +107,51 @@ def freeze(
         Unavailable: the fonts or the signing keys are missing.
     """
     content, lacking = typeset(document)
+    return _seal(
+        store, content, PDF, document.title, document.made, kind=kind, patient=patient, about=about, author=author, replaces=replaces,
+        identifiers=identifiers, id=id, lacking=lacking,
+    )  # fmt: skip
+
+
+def freeze_scan(
+    store: Store, content: bytes, title: str, *, kind: str, patient: str, about: str | None = None, author: str | None = None
+) -> Frozen:
+    """Seal and store what was scanned (PDF, JPEG or PNG), as it is; from now on no door changes or deletes it.
+
+    Raises:
+        Invalid: the bytes are none of the three.
+    """
+    found = next((type for start, type in _SCANS if content.startswith(start)), None)
+    if found is None:
+        raise Invalid("a scan is a PDF, JPEG or PNG file; save it as one of them", reason="scan-format")
+    return _seal(store, content, found, title, store.at, kind=kind, patient=patient, about=about, author=author)
+
+
+def _seal(
+    store: Store,
+    content: bytes,
+    content_type: str,
+    title: str,
+    made: datetime,
+    *,
+    kind: str,
+    patient: str,
+    about: str | None,
+    author: str | None,
+    replaces: str | None = None,
+    identifiers: Sequence[tuple[str, str]] = (),
+    id: str | None = None,
+    lacking: tuple[str, ...] = (),
+) -> Frozen:
     id = id or str(uuid.uuid4())
-    binary = f"{id}-pdf"
+    binary = f"{id}-pdf" if content_type == PDF else f"{id}-scan"
     entry = to_reference(
-        document, id=id, kind=kind, patient=patient, about=about, author=author, binary=binary, content=content,
-        replaces=replaces, lacking=lacking, identifiers=identifiers,
+        title, made, content_type=content_type, id=id, kind=kind, patient=patient, about=about, author=author, binary=binary,
+        content=content, replaces=replaces, lacking=lacking, identifiers=identifiers,
     )  # fmt: skip
     claims = {"iat": int(store.at.timestamp()), "jti": f"DocumentReference/{id}", "entry": digest(entry)}
     signature = keyring(store).sign(content, claims)
-    store.put(to_binary(binary, patient, content))
+    store.put(to_binary(binary, patient, content, content_type))
     reference = store.put(sealed(entry, signature, store.at, SEALER))
     if replaces is not None:
         supersede(store, replaces)

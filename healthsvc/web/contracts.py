@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
@@ -15,12 +15,12 @@ from healthsvc.contract import cards, delivery, renewal, service
 from healthsvc.contract.endpoints import Drawn, SignatureGiven, signed_of
 from healthsvc.contract.found import running
 from healthsvc.contract.fulfilment import Fulfilment, together
-from healthsvc.contract.paper import KIND_WORDS, contract_paper, service_name
+from healthsvc.contract.paper import KIND_WORDS, SCAN, contract_paper, service_name
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement, EndReason, Side, SignatureKind, State
 from healthsvc.documents import frozen_of, pdf_of, verify
 from healthsvc.documents.render import to_pdf
-from healthsvc.documents.resources import PDF
+from healthsvc.documents.resources import PDF, content_type_of
 from healthsvc.errors import Malformed, NotFound
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
@@ -154,6 +154,13 @@ def card(id: str, store: StoreWriting) -> Response:
     return RedirectResponse(f"/documents/{entry['id']}.pdf", status_code=303)
 
 
+@router.post("/contracts/{id}/scan")
+def scan(id: str, store: StoreWriting, file: Annotated[UploadFile, File()]) -> Response:
+    """Keep the scan of what was signed on paper."""
+    service.add_scan(store, id, file.file.read())
+    return RedirectResponse(f"/contracts/{id}", status_code=303)
+
+
 @router.get("/contracts/{id}/paper.pdf")
 def paper(id: str, store: StoreReading) -> Response:
     """The contract to be read, or printed and signed by hand."""
@@ -165,8 +172,8 @@ def paper(id: str, store: StoreReading) -> Response:
 @router.get("/documents/{id}.pdf")
 def document(id: str, store: StoreReading) -> Response:
     """A frozen document, to the byte as it was sealed."""
-    content, _ = pdf_of(store, id)
-    return Response(content, media_type=PDF)
+    content, entry = pdf_of(store, id)
+    return Response(content, media_type=content_type_of(entry))
 
 
 @router.get("/cards/{token}")
@@ -229,6 +236,8 @@ def _show(page: Page, store: Store, id: str) -> Response:
         reasons=END_REASONS,
         package=PACKAGE_NAMES.get(agreement.package, agreement.package),
         in_force=in_force,
+        on_paper=any(one.kind is SignatureKind.WET_SCAN for one in agreement.signatures),
+        scanned=bool(frozen_of(store, f"Contract/{id}", SCAN)),
     )
 
 

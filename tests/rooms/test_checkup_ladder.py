@@ -83,3 +83,19 @@ def test_who_is_in_hospital_is_not_called_late(database: Database) -> None:
 
 def test_a_rung_without_anybody_to_tell_is_left_out() -> None:
     assert reached(date(2026, 1, 31), date(2026, 2, 28), (Rung(7, "centre"), Rung(-7, "doctor"))) == (Rung(-7, "doctor"), Rung(7, "centre"))
+
+
+@pytest.mark.parametrize(("centre", "part_of", "told"), [(None, None, [D1, D1, D1, D1]), ("centre", None, [D1, D1, "c", "c"])])
+def test_where_a_level_is_not_known_the_next_lower_one_is_told(
+    database: Database, centre: str | None, part_of: str | None, told: list[str]
+) -> None:
+    with database.writing(SYSTEM, at=datetime(2026, 1, 5, 1, tzinfo=UTC)) as store:
+        store.put({"resourceType": "Practitioner", "id": D1.partition("/")[2]})
+        store.put({"resourceType": "Organization", "id": "c", "name": "示例中心"})
+        organization = "Organization/c" if centre else None
+        patient = str(register(store, Person("测试甲", centre=organization), "urn:test").patient["id"])
+        contracts.sign(store, patient, D1, None, date(2026, 1, 5))
+        first = min(visits.open_visits(store, patient), key=lambda one: one.window.end)
+        found = escalate(store, first.window.end.astimezone(store.zone).date() + timedelta(days=20))
+    recipients = [one["recipient"][0]["reference"] for one in found if one["basedOn"][0]["reference"] == f"Task/{first.id}"]
+    assert recipients == [one if "/" in one else f"Organization/{one}" for one in told]

@@ -350,3 +350,61 @@ def test_a_draft_that_follows_nothing_any_more_is_refused_or_stands_alone(databa
         assert refused.value.reason == "contract-second-active"
         with pytest.raises(RuleViolation):
             service.draft_successor(store, old["id"])
+
+
+def test_a_contract_that_renews_by_itself_says_that_nobody_signed_again(tmp_path: Path) -> None:
+    own = [Parameter("contract.automatic_renewal", True, "switch", "", "", "test", "site", date(2020, 1, 1), "CN", "test.toml")]
+    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", rooms=ROOMS, policy=Policy([*load(), *own]))
+    with opened.writing(SYSTEM, at=AT + timedelta(days=366)) as store:
+        patient = person(store)
+        old = service.sign(store, patient, D1, N1, ON)
+        (renewed,) = renewal.expire_due(store, date(2027, 11, 23))
+        assert {one.kind for one in to_agreement(renewed).signatures} == {SignatureKind.CARRIED_OVER}
+        assert to_agreement(renewed).predecessor == f"Contract/{old['id']}"
+        with pytest.raises(RuleViolation) as refused:
+            service.sign(store, person(store, "测试乙"), D1, N1, ON, kind=SignatureKind.CARRIED_OVER)
+        assert refused.value.reason == "contract-carried-over"
+    opened.close()
+
+
+def test_another_doctors_drawn_signature_is_refused_through_a_plain_write_too(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient, other = person(store), person(store, "测试乙")
+        signed = service.sign(store, patient, D1, N1, ON)
+    forged = {key: value for key, value in signed.items() if key != "meta"} | {
+        "id": "forged",
+        "subject": [{"reference": f"Patient/{other}"}],
+    }
+    with database.writing(Actor(D2, "", frozenset({"doctor"})), at=AT) as store:
+        with pytest.raises(RuleViolation) as refused:
+            store.put(forged)
+        assert refused.value.reason == "contract-other-hand"
+
+
+def test_whoever_is_owed_most_comes_first_over_http(database: Database, tmp_path: Path) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        kept, owed = person(store), person(store, "测试乙")
+        for patient in (kept, owed):
+            service.sign(store, patient, D1, N1, ON)
+        visits.miss(store, f"checkup-{owed}-2026Q4", "refused")
+    with room_client(database, tmp_path, router) as client:
+        rows = client.get("/api/contract/running", params={"doctor": D1}).json()
+        assert [(one["patient"], one["missing"]) for one in rows] == [(owed, 1), (kept, 0)]
+        assert client.get("/api/contract/running", params={"doctor": D2}).json() == []
+
+
+def test_the_scan_of_a_paper_is_frozen_as_it_is(database: Database, tmp_path: Path) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(2000)
+    with database.writing(SYSTEM, at=AT) as store:
+        paper = service.sign(store, person(store), D1, N1, ON, kind=SignatureKind.WET_SCAN)["id"]
+        drawn = service.sign(store, person(store, "测试乙"), D1, N1, ON)["id"]
+    with room_client(database, tmp_path, router) as client:
+        kept = client.post(f"/api/contract/{paper}/scan", files={"file": picture})
+        assert kept.status_code == 201
+        assert kept.json()["content"][0]["attachment"]["contentType"] == "image/png"
+        assert client.post(f"/api/contract/{paper}/scan", files={"file": b"MZ..."}).status_code == 422
+        assert client.post(f"/api/contract/{drawn}/scan", files={"file": picture}).status_code == 422
+        assert client.post(f"/api/contract/{paper}/scan", files={"file": picture + bytes(11 << 20)}).status_code == 413
+    with database.reading(SYSTEM, at=AT) as store:
+        assert verify(store, kept.json()["id"]).intact
+        assert documents.pdf_of(store, kept.json()["id"])[0] == picture

@@ -239,6 +239,15 @@ def weighing(response: Resource, kilograms: int) -> Resource:
     return response | {"status": "amended", "item": [{"linkId": "weight", "answer": [{"valueDecimal": kilograms}]}]}
 
 
+def signed_as(contract: Resource, kind: str, person: Resource) -> Resource:
+    """The same contract with another person, its signatures said to be of another kind."""
+    made = deepcopy(contract) | {"id": "second", "subject": [ref(person)]}
+    for signer in made["signer"]:
+        for one in signer["signature"][0]["extension"]:
+            one |= {"valueCode": kind} if one["url"] == extension("signature-kind") else {}
+    return made
+
+
 def stage(code: str) -> Resource:
     return {"coding": [{"system": code_system("referral-stage"), "code": code}]}
 
@@ -286,6 +295,14 @@ TRIES: dict[str, tuple[Any, str]] = {
     "a contract that nobody signed": (
         lambda it: (None, without(it["contract"], "signer") | {"id": "second", "subject": [ref(it["young"])]}),
         "contract-not-signed",
+    ),
+    "a certified signature without its proof": (
+        lambda it: (None, signed_as(it["contract"], "certified", it["young"])),
+        "contract-certified-proof",
+    ),
+    "a signature carried over where nothing renews by itself": (
+        lambda it: (None, signed_as(it["contract"], "carried-over", it["young"])),
+        "contract-carried-over",
     ),
     "a signed contract is handed to another doctor": (
         lambda it: (it["contract"], with_extension(it["contract"], "signed-doctor", valueReference={"reference": "Practitioner/d2"})),

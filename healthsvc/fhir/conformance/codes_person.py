@@ -112,6 +112,7 @@ PERSON: tuple[CodeTable, ...] = (
         drawn     | 屏幕手写 | Drawn on a screen
         wet-scan  | 纸质签字扫描 | Signed on paper and scanned
         certified | 电子认证签名 | Certified electronic signature
+        carried-over | 自动续约，未另行签字 | Renewed by itself, nobody signed again
     """),
     codes("reminder", "催办", "Reminder", """
         checkup-doctor   | 提醒责任医生体检将到期或已逾期 | The doctor is told that a checkup comes due or is late
@@ -122,6 +123,7 @@ PERSON: tuple[CodeTable, ...] = (
     codes("contract-package", "服务包", "Service package", "", closed=False),
     codes("document-kind", "冻结文书类型", "Kind of frozen document", """
         contract           | 家庭医生签约服务协议 | Family-doctor contract
+        contract-scan      | 纸质协议扫描件 | Scan of a contract signed on paper
         contact-card       | 联系卡 | Contact card
         home-bed-agreement | 家庭病床建床协议书 | Home-bed agreement
     """, closed=False),
