@@ -23,21 +23,6 @@ from healthsvc.healthfile.service import today
 router = APIRouter(prefix="/api/contract", tags=["家庭医生签约 Family-doctor contract"])
 
 
-class Signing(BaseModel):
-    """A contract to be signed by both sides now."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    patient: str
-    doctor: str = Field(description="Practitioner/id")
-    nurse: str | None = Field(None, description="Practitioner/id")
-    start: date | None = Field(None, description="First day; today unless told")
-    months: int | None = Field(None, ge=1, le=60)
-    package: str = "basic"
-    number: str = ""
-    kind: SignatureKind = SignatureKind.DRAWN
-
-
 class Draft(BaseModel):
     """A contract to be laid before both sides."""
 
@@ -50,6 +35,12 @@ class Draft(BaseModel):
     months: int | None = Field(None, ge=1, le=60)
     package: str = "basic"
     number: str = ""
+
+
+class Signing(Draft):
+    """A contract to be signed by both sides now."""
+
+    kind: SignatureKind = SignatureKind.DRAWN
 
 
 class Drawn(BaseModel):

@@ -66,7 +66,7 @@ def contract_paper(store: Store, agreement: Agreement, made: datetime) -> Docume
         ),
         made,
         issuer=centre,
-        number=agreement.number or agreement.id,
+        number=agreement.number or f"{agreement.start:%Y%m%d}-{agreement.person[:8]}",
     )
 
 

@@ -40,7 +40,7 @@ class Drawing:
             if stroke
         )
         head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}"'
-        return f'{head} fill="none" stroke="#000" stroke-width="{max(2, self.height // 60)}" stroke-linecap="round">{paths}</svg>'
+        return f'{head} fill="none" stroke="#000" stroke-width="{max(3, self.height // 40)}" stroke-linecap="round">{paths}</svg>'
 
     @classmethod
     def of_svg(cls, text: str) -> "Drawing | None":

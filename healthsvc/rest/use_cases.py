@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.contract import service as contracts
 from healthsvc.contract.rules import SignatureKind
+from healthsvc.documents import service as documents
 from healthsvc.errors import Invalid
 from healthsvc.fhir.conformance.operations import OPERATIONS
 from healthsvc.fhir.conformance.tables import Operation
@@ -142,6 +143,16 @@ def evaluate(store: Store, id: str, given: dict[str, Any]) -> Resource:
     return indicators.report(store, code, asked, subject=subject, people=kind == "subject-list")
 
 
+def verify(store: Store, id: str, _given: dict[str, Any]) -> Resource:
+    """Whether a frozen document is still what was sealed."""
+    seen(store, "DocumentReference", id)
+    verdict = documents.verify(store, id)
+    store.audit("verify", f"DocumentReference/{id}")
+    told = [named("intact", valueBoolean=verdict.intact), named("sha256", valueString=verdict.sha256)]
+    key = [named("kid", valueString=verdict.kid)] if verdict.kid else []
+    return parameters(*told, *key, *(named("finding", valueString=one) for one in verdict.findings))
+
+
 REPORTS = {
     "population": "summary",
     "summary": "summary",
@@ -159,6 +170,7 @@ ACTS: dict[str, Act] = {
     "Questionnaire-populate": forms.populate,
     "QuestionnaireResponse-extract": forms.extract,
     "Contract-sign": sign,
+    "DocumentReference-verify": verify,
     "EpisodeOfCare-establish": establish,
     "Patient-green-channel": green_channel,
     "Task-complete": complete,

@@ -206,6 +206,21 @@ def test_complete_a_visit_and_look_back(client: httpx.Client, patient: str) -> N
     assert refused(client.get(f"/Patient/{patient}/$timeline", params={"count": "many"}), 422) == ["structure"]
 
 
+def test_a_frozen_document_is_checked(client: httpx.Client, patient: str) -> None:
+    contract = answered(signed(client, patient))
+    (paper,) = (
+        one["resource"]
+        for one in client.get("/DocumentReference", params={"related": f"Contract/{contract['id']}", "type": "contract"}).json()["entry"]
+    )
+    told = answered(client.get(f"/DocumentReference/{paper['id']}/$verify"))
+    assert {one["name"]: one.get("valueBoolean", one.get("valueString")) for one in told["parameter"]} == {
+        "intact": True,
+        "sha256": paper["identifier"][0]["value"],
+        "kid": told["parameter"][2]["valueString"],
+    }
+    assert refused(client.get("/DocumentReference/nobody/$verify"), 404) == ["not-found"]
+
+
 def test_every_published_operation_is_carried_out_and_named(client: httpx.Client) -> None:
     assert set(use_cases.ACTS) == {one.id for one in OPERATIONS}
     listed = {

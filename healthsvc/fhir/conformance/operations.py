@@ -45,6 +45,16 @@ OPERATIONS: tuple[Operation, ...] = (
         operands("return Contract 1..1 | 生效的协议 | The contract in force"),
     ),
     Operation(
+        "verify", "DocumentReference", True, False, "核验封存文书", "Check a frozen document",
+        (),
+        operands("""
+            intact  boolean 1..1 | 是否仍是封存时的内容 | Whether it is still what was sealed
+            sha256  string  1..1 | 内容的 SHA-256 | SHA-256 of the bytes
+            kid     string  0..1 | 封存密钥编号 | Key that sealed it
+            finding string  0..* | 发现的改动 | What has been changed
+        """),
+    ),
+    Operation(
         "establish", "EpisodeOfCare", False, True, "建立家庭病床", "Establish a home bed",
         operands("""
             patient    Reference:Patient            1..1 | 患者，可用 identifier 指明 | The person, by reference or by identifier
