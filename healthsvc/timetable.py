@@ -10,6 +10,7 @@ from healthsvc.access.smart.grants import forget_tokens
 from healthsvc.checkup.ladder import escalate
 from healthsvc.checkup.service import settle_calendar
 from healthsvc.circle.service import refresh as refresh_circle
+from healthsvc.contract.cards import NIGHTLY
 from healthsvc.contract.cards import refresh as refresh_cards
 from healthsvc.contract.renewal import expire_due
 from healthsvc.contract.renewal import remind as remind_renewals
@@ -31,6 +32,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("contracts-expire", "5 0 * * *", lambda store: expire_due(store, _today(store))),
         Job("contracts-renewal", "30 7 * * *", lambda store: remind_renewals(store, _today(store))),
         Job("contact-cards", "*/10 * * * *", refresh_cards),
+        Job("contact-cards-nightly", "15 1 * * *", lambda store: refresh_cards(store, NIGHTLY)),
         Job("home-beds-end", "10 0 * * *", lambda store: stop_expired(store, _today(store))),
         Job("infusion-doses-missed", "*/10 * * * *", miss_late),
         Job("infusion-late-looks", "* * * * *", remind),

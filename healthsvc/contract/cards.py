@@ -24,8 +24,9 @@ from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 
 KIND: Final = "contact-card"
-_RECENT: Final = timedelta(days=2)
-"""How far back changed staff are looked for; the timer comes by far more often."""
+RECENT: Final = timedelta(hours=1)
+"""How far back changed staff are looked for; the timer comes by far more often, and once a night it looks back further."""
+NIGHTLY: Final = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +96,12 @@ def is_stale(store: Store, agreement: Agreement, card: Resource | None) -> bool:
     return card is None or _identifier(card, CARD_FACTS) != hashlib.sha256(dumps(_facts(store, agreement), sort_keys=True)).hexdigest()
 
 
-def refresh(store: Store) -> list[Resource]:
+def refresh(store: Store, back: timedelta = RECENT) -> list[Resource]:
     """Issue anew the cards whose doctor, nurse or centre has changed of late; gives the new ones. A timer calls this every few minutes."""
-    since = (store.at - _RECENT).isoformat()
-    issued = []
+    since = (store.at - back).isoformat()
     changed = [f"{kind}/{one['id']}" for kind in ("Practitioner", "Organization") for one in store.select(kind, _lastUpdated=f"ge{since}")]
-    for who in changed:
-        field = "authority" if who.startswith("Organization/") else None
-        for agreement in _in_force_with(store, who, field):
-            held = current_card(store, agreement.person)
-            if is_stale(store, agreement, held):
-                issued.append(issue(store, agreement))
-    return issued
+    touched = {agreement.id: agreement for who in changed for agreement in _in_force_with(store, who)}
+    return [issue(store, one) for one in touched.values() if is_stale(store, one, current_card(store, one.person))]
 
 
 def resolve(store: Store, token: str) -> Card:
@@ -135,8 +130,8 @@ def _facts(store: Store, agreement: Agreement) -> dict[str, Any]:
     return {"rows": rows, "centre": named(store, agreement.centre)}
 
 
-def _in_force_with(store: Store, who: str, authority: str | None) -> list[Agreement]:
-    if authority is not None:
+def _in_force_with(store: Store, who: str) -> list[Agreement]:
+    if who.startswith("Organization/"):
         found = store.select("Contract", authority=who, status="executed")
     else:
         teams = store.select("CareTeam", participant=who, status="active")
