@@ -5,7 +5,7 @@ The search runs outside any transaction: it reads a snapshot, and when a plan is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from healthsvc.circle.travel import TravelTimes
@@ -203,6 +203,12 @@ def read_plan(store: Store, on: date) -> DayPlan | None:
     """The plan of a day, or None where nobody has planned it."""
     found = store.find("List", plan_id(on))
     return to_plan(found) if found is not None else None
+
+
+def next_planned(store: Store, after: date, days: int) -> date | None:
+    """The first of the ``days`` after a day that has a plan with visits; None where none has."""
+    coming = (after + timedelta(days=number) for number in range(1, days + 1))
+    return next((on for on in coming if (plan := read_plan(store, on)) is not None and plan.routes), None)
 
 
 def set_pin(store: Store, on: date, task: str, pinned: bool = True, if_match: int | None = None) -> Resource:

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
 from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
-from healthsvc.dayplan.service import set_pin
+from healthsvc.dayplan.service import next_planned, set_pin
 from healthsvc.errors import Malformed
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory
@@ -21,6 +21,8 @@ KINDS = {"quarterly-checkup": "main", "home-bed-round": "blue", "home-infusion":
 _FIRST = 12
 _MANY = 100
 _LEFT_OVER = 40
+_AHEAD = 7
+"""Days that a day without visits looks ahead for the next that has some."""
 
 
 def the_day(on: Annotated[str, Query(pattern=r"\d{4}-\d{2}-\d{2}|")] = "") -> date | None:
@@ -54,6 +56,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
         before=on - timedelta(days=1),
         after=on + timedelta(days=1),
         planning=planning_of(store, on, names, _LEFT_OVER),
+        coming=None if seen.lanes else next_planned(store, on, _AHEAD),
         kinds=KINDS,
     )
 

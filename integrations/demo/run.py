@@ -14,7 +14,7 @@ from healthsvc.access.accounts import create_user, set_password
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.town import town
 from healthsvc.dayplan.day import DayPlan
-from healthsvc.dayplan.service import plan_day
+from healthsvc.dayplan.service import accept_all, plan_day, propose_week
 from healthsvc.errors import Conflict
 from healthsvc.installation import open_installation
 from integrations.address import Address
@@ -25,6 +25,9 @@ from integrations.serving import Serving
 
 PLANNED_DAYS: Final = 5
 PLAN_SECONDS: Final = 2.0
+WEEK_SECONDS: Final = 10.0
+LATE: Final = 15
+"""From this hour on the first planned day is tomorrow: a round that begins now would not end within the shift."""
 LOGIN: Final = "demo"
 
 
@@ -99,15 +102,22 @@ class Demonstration:
         return plan_day(self.here.database, story.DEMO, on, times, at=at, seconds=PLAN_SECONDS, seed=story.SEED)
 
     def _plan_week(self, step: story.Step) -> None:
-        plans = []
-        for number in range(PLANNED_DAYS):
-            plans.append(self._plan(self.at.date() + timedelta(days=number), clock.now()))
-            step(number + 1, PLANNED_DAYS)
-        stops = [stop for plan in plans for route in plan.routes for stop in route.stops]
+        """The coming days at once; today too, unless its hours are nearly over."""
+        now = self.at.astimezone(clock.zone(self.here.settings.zone))
+        first = now.date() if now.hour < LATE else now.date() + timedelta(days=1)
+        times = travel_times(self.here.settings.data, self.here.policy, first)
+        week = propose_week(
+            self.here.database, story.DEMO, first, times, at=clock.now(), days=PLANNED_DAYS, seconds=WEEK_SECONDS, seed=story.SEED
+        )
+        step(PLANNED_DAYS - 1, PLANNED_DAYS)
+        with self.here.database.writing(story.DEMO, at=clock.now()) as store:
+            accept_all(store, week.days)
+        step(PLANNED_DAYS, PLANNED_DAYS)
+        stops = [stop for plan in week.days for route in plan.routes for stop in route.stops]
         travel = sum(stop.travel_minutes for stop in stops) / max(1, len(stops))
-        span = f"{plans[0].on} to {plans[-1].on}"
+        span = f"{week.days[0].on} to {week.days[-1].on}"
         self.told.say("周计划 week's plan", f"{len(stops)} visits from {span}, {travel:.1f} min of travel each")
-        self.told.say("未排上 left over", f"{len(plans[-1].left_over)} wait after the last day, each with its reason")
+        self.told.say("未排上 left over", f"{len(week.left_over)} found no place in the week, each with its reason")
 
 
 @contextmanager
