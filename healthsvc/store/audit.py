@@ -7,15 +7,16 @@ batches within ``FLUSH_SECONDS``; a clean stop writes what is left.
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, select, text
 
 from healthsvc.store.tables import AuditRow
+from healthsvc.store.writes import run, run_many
 
 FLUSH_SECONDS = 0.05
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
-_LAST = select(AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)
+_LAST = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1"
 _LOCK_KEY = 0x6865616C
 """Key of PostgreSQL's advisory lock under which the chain grows (any constant will do, it only must be ours)."""
 GENESIS = bytes(16)
@@ -35,14 +36,20 @@ class Act(NamedTuple):
     purpose: str | None
 
 
+_COLUMNS = (*Act._fields, "previous", "hash")
+_INSERT = {
+    dialect: f"INSERT INTO audit ({', '.join(_COLUMNS)}) VALUES ({', '.join([mark] * len(_COLUMNS))})"  # noqa: S608 - our own names
+    for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
+}
+
+
 def link(previous: bytes, act: Sequence[object]) -> bytes:
     """The hash of a row: BLAKE2b-128 over the previous hash and every field, each with its length."""
-    digest = hashlib.blake2b(previous, digest_size=16)
+    parts = [previous]
     for value in act:
         raw = b"\x00" if value is None else b"\x01" + str(value).encode()
-        digest.update(len(raw).to_bytes(4, "big"))
-        digest.update(raw)
-    return digest.digest()
+        parts += (len(raw).to_bytes(4, "big"), raw)
+    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
 def append(connection: Connection, acts: Sequence[Act]) -> None:
@@ -51,13 +58,14 @@ def append(connection: Connection, acts: Sequence[Act]) -> None:
         return
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-    previous = connection.execute(_LAST).scalar() or GENESIS
-    rows = []
+    last = run(connection, _LAST, ()).fetchone()
+    previous = last[0] if last is not None else GENESIS
+    rows: list[tuple[Any, ...]] = []
     for act in acts:
         following = link(previous, act)
-        rows.append({**act._asdict(), "previous": previous, "hash": following})
+        rows.append((*act, previous, following))
         previous = following
-    connection.execute(insert(AUDIT), rows)
+    run_many(connection, _INSERT[connection.dialect.name], rows)
 
 
 def verify(connection: Connection) -> Iterator[str]:

@@ -243,7 +243,7 @@ class Store:
         """A part that can fail by itself: what it wrote is undone, the rest of the transaction goes on."""
         terms, acts = self.terms.mark(), len(self.acts)
         try:
-            with self.connection.begin_nested():
+            with writes.savepoint(self.connection):
                 yield
         except BaseException:
             self.terms.reset(terms)

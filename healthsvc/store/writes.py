@@ -1,7 +1,8 @@
 """Writing rows: the current version, the former one, the index entries."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection
@@ -88,6 +89,24 @@ def run_many(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> N
         raw.executemany(sql, rows)
     else:
         connection.exec_driver_sql(sql, rows)
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """A part of the open transaction that can be undone by itself."""
+    if connection.dialect.name != "sqlite":
+        with connection.begin_nested():
+            yield
+        return
+    raw: Any = connection.connection.driver_connection
+    raw.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        raw.execute("ROLLBACK TO part")
+        raise
+    finally:
+        raw.execute("RELEASE part")
 
 
 def insert_current(connection: Connection, *, type: int, id: str, version: int, updated: int, hash: bytes, body: bytes) -> int:
