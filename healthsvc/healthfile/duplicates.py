@@ -56,12 +56,16 @@ def duplicates(store: Store, patient: str) -> list[Likeness]:
 
     Looked at are the files with the same birth date, telephone number or name (pinyin counts, so 王珊 and 王姗 meet).
     """
-    policy = store.policy.fill(LikenessPolicy, "healthfile", today(store))
     file = follow(store, patient)
-    person = to_person(file)
+    return alike(store, to_person(file), file["id"])
+
+
+def alike(store: Store, person: Person, own: str | None = None) -> list[Likeness]:
+    """Files in force that may be this person's, most alike first; ``own`` is the file that is not compared with itself."""
+    policy = store.policy.fill(LikenessPolicy, "healthfile", today(store))
     found = []
     for id, other in _candidates(store, person).items():
-        if id == file["id"] or links(other, "replaced-by"):
+        if id == own or links(other, "replaced-by"):
             continue
         score, reasons = compare(person, to_person(other), policy.likeness)
         if score >= policy.likeness_threshold:

@@ -44,6 +44,17 @@ DEFINED = {
     ("Patient", "everything"): f"{STANDARD}Patient-everything",
     ("Subscription", "status"): f"{SUBSCRIPTIONS}/OperationDefinition/backport-subscription-status",
     ("Subscription", "events"): f"{SUBSCRIPTIONS}/OperationDefinition/backport-subscription-events",
+    **{
+        (type, name): f"{STANDARD}{type}-{name}"
+        for type, name in (
+            ("ValueSet", "expand"),
+            ("ValueSet", "validate-code"),
+            ("CodeSystem", "validate-code"),
+            ("CodeSystem", "lookup"),
+            ("Patient", "match"),
+            ("Observation", "lastn"),
+        )
+    },
     ("", "export"): f"{BULK}OperationDefinition/export",
     ("Patient", "export"): f"{BULK}OperationDefinition/patient-export",
     ("Group", "export"): f"{BULK}OperationDefinition/group-export",

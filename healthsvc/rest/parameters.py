@@ -38,6 +38,8 @@ def taken(operation: Operation, call: Call, registry: Registry) -> dict[str, Any
 def pairs(call: Call) -> list[tuple[str, str]]:
     """The parameters of an operation that takes only plain values, by its address, by a form or by a Parameters body.
 
+    A Coding is written ``system|code``, each coding of a concept as a ``coding``, a Reference as what it refers to.
+
     Raises:
         Malformed: the body is no Parameters resource, or a value in it is not plain.
     """
@@ -49,11 +51,20 @@ def pairs(call: Call) -> list[tuple[str, str]]:
         raise Malformed("an operation takes a Parameters resource as its body", path=BODY)
     for at, one in enumerate(body.get("parameter", ())):
         value = next((value for key, value in one.items() if key.startswith("value")), None)
-        value = value.get("reference") if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            for coded in value.get("coding", ()):
+                given.append(("coding", _coded(coded)))
+            if "coding" in value:
+                continue
+            value = value.get("reference") or (_coded(value) if "code" in value else None)
         if not isinstance(value, (str, int, Decimal)) or not isinstance(one.get("name"), str):
             raise Malformed("the parameter has no plain value", path=f"{BODY}.parameter[{at}]")
         given.append((one["name"], str(value).lower() if isinstance(value, bool) else str(value)))
     return given
+
+
+def _coded(coding: Resource) -> str:
+    return f"{coding.get('system', '')}|{coding.get('code', '')}"
 
 
 def named(name: str, **value: Any) -> Resource:

@@ -10,12 +10,14 @@ from healthsvc.rest import (
     delete,
     everything,
     history,
+    match,
     operation,
     patch,
     paths,
     read,
     search,
     subscription,
+    terminology,
     update,
     use_cases,
 )
@@ -30,7 +32,8 @@ def router(settings: Settings) -> APIRouter:
     site = Site.of(settings)
     whole = APIRouter(tags=["FHIR R4"])
     for part in (
-        read, search, create, update, patch, delete, history, bundle, operation, everything, export, subscription, use_cases, capability,
+        read, search, create, update, patch, delete, history, bundle, operation, everything, export, subscription, terminology,
+        match, use_cases, capability,
     ):  # fmt: skip
         part.routes(site, whole)
     return whole
