@@ -20,6 +20,7 @@ from healthsvc.installation import Installation, publish_conformance
 from healthsvc.jobs import Job, Timers
 from healthsvc.timetable import jobs
 from integrations.address import Address, allowed_peers
+from integrations.alarms.scout import Scout
 from integrations.alarms.watch import Watch
 from integrations.feeds import Feeds
 from integrations.folder import Folders
@@ -90,6 +91,9 @@ class Serving:
             watch = Watch(here.database, notifier_for(here.settings), here.settings.data)
             watch.start()
             self._stops.append(("watch", watch.stop))
+            scout = Scout(here.database, here.settings.data)
+            scout.start()
+            self._stops.append(("scout", scout.stop))
         if Role.TIMERS in self.roles:
             silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
             timers = Timers(here.database, (*jobs(session_life(here.settings), here.settings.data), silence))

@@ -17,6 +17,7 @@ from healthsvc.referral import service as referrals
 from healthsvc.store import Store
 from healthsvc.store.stored import micros
 from healthsvc.visit.resources import derived_id
+from integrations.effects.alarm import alarm
 from integrations.effects.background import background
 from integrations.effects.booking import booking
 from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
@@ -45,6 +46,7 @@ _CHAPTERS: dict[Family, Callable[[Scene], Outcome]] = {
     Family.PROBLEM: problems,
     Family.REFERRAL: referral,
     Family.MONEY: money,
+    Family.ALARM: alarm,
     Family.MASTER: master,
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from integrations.hl7v2 import adt, booking, document, master, money, orders, oru, problem, qbp
+from integrations.hl7v2 import adt, alarm, booking, document, master, money, orders, oru, problem, qbp
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header
 
@@ -21,6 +21,7 @@ class Family(StrEnum):
     PROBLEM = "problem"
     REFERRAL = "referral"
     MONEY = "money"
+    ALARM = "alarm"
     MASTER = "master"
     QUERY = "query"
     OTHER_QUERY = "other-query"
@@ -50,7 +51,7 @@ _BY_CODE: dict[str, tuple[tuple[frozenset[str], Family], ...]] = {
         (frozenset(adt.PERSON_EVENTS), Family.PERSON),
         (frozenset(adt.MERGE_EVENTS), Family.MERGE),
     ),
-    "ORU": ((oru.ORU_EVENTS | {""}, Family.RESULT),),
+    "ORU": ((oru.ORU_EVENTS | {""}, Family.RESULT), (alarm.ALARM_EVENTS, Family.ALARM)),
     "OUL": ((oru.OUL_EVENTS, Family.RESULT),),
     "SIU": ((frozenset(booking.BOOKING_EVENTS), Family.BOOKING),),
     "MDM": ((document.DOCUMENT_EVENTS, Family.DOCUMENT),),

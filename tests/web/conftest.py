@@ -42,6 +42,7 @@ class Site:
     url: str
     world: World
     database: Database
+    database: Database
 
 
 @pytest.fixture(scope="session")

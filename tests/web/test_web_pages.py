@@ -21,6 +21,7 @@ PAGES = (
     "/reminders",
     "/glass",
     "/window",
+    "/emergency",
     "/roster",
     "/figures",
     "/operate",
@@ -34,6 +35,9 @@ CARE = set(PAGES) - {"/operate", "/glass/review", "/users", "/audit"}
 ALLOWED = {
     "doctor1": CARE,
     "coordinator1": CARE,
+    "doctor1": {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/roster", "/figures", "/policy", "/help"},
+    "coordinator1": {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/roster", "/figures", "/policy", "/help"},
+    "hotline1": {"/emergency", "/policy", "/help"},
     "window1": {"/window", "/policy", "/help"},
     "operator1": {"/operate", "/policy", "/help"},
     "auditor1": {"/glass/review", "/audit", "/policy", "/help"},

@@ -128,7 +128,8 @@ def _role(practitioner: str, role: str, station: str) -> dict[str, object]:
 def _accounts(store: Store) -> None:
     accounts.create_user(store, "doctor1", "doctor", name=DOCTORS[0], practitioner="Practitioner/doctor-1", password=PASSWORD)
     for login, role in (("coordinator1", "coordinator"), ("window1", "hospital-window"), ("operator1", "operator"), ("auditor1", "auditor"),
-                        ("bureau1", "bureau"), ("admin1", "security-admin"), ("system1", "system-admin")):  # fmt: skip
+                        ("bureau1", "bureau"), ("hotline1", "hotline"),
+                        ("admin1", "security-admin"), ("system1", "system-admin")):  # fmt: skip
         accounts.create_user(store, login, role, name={"coordinator1": "徐协调"}.get(login, login), password=PASSWORD)
 
 
