@@ -79,6 +79,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
     from healthsvc.homebed import endpoints as homebed
     from healthsvc.indicators import endpoints as indicators
     from healthsvc.infusion import endpoints as infusion
+    from healthsvc.mustvisit import endpoints as mustvisit
     from healthsvc.referral import endpoints as referral
     from healthsvc.rest.errors import install as install_errors
     from healthsvc.rest.router import router as rest_router
@@ -101,6 +102,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
         homebed,
         contract,
         emergency,
+        mustvisit,
         dayplan,
         board,
         indicators,

@@ -10,8 +10,10 @@ from healthsvc.greenchannel.room import ROOM as GREENCHANNEL
 from healthsvc.healthfile.room import ROOM as HEALTHFILE
 from healthsvc.homebed.room import ROOM as HOMEBED
 from healthsvc.infusion.room import ROOM as INFUSION
+from healthsvc.mustvisit.room import ROOM as MUSTVISIT
 from healthsvc.referral.room import ROOM as REFERRAL
 from healthsvc.subscription.room import ROOM as SUBSCRIPTION
 from healthsvc.visit.room import ROOM as VISIT
 
 ROOMS = (DOCUMENTS, HEALTHFILE, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY, SUBSCRIPTION)
+ROOMS = (DOCUMENTS, HEALTHFILE, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY, MUSTVISIT)

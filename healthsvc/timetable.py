@@ -20,6 +20,7 @@ from healthsvc.homebed.service import stop_expired
 from healthsvc.infusion.service import miss_late
 from healthsvc.infusion.watch import remind
 from healthsvc.jobs import Job
+from healthsvc.mustvisit.service import refresh as put_on_list
 from healthsvc.rest.export.jobs import forget as forget_exports
 from healthsvc.rest.export.run import FOLDER as EXPORTS
 from healthsvc.store import Store
@@ -40,6 +41,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("green-channel", "30 0 * * *", lambda store: refresh(store, _today(store))),
         Job("checkup-calendar", "40 0 * * *", settle_calendar),
         Job("checkup-ladder", "0 7 * * *", lambda store: escalate(store, _today(store))),
+        Job("must-visits", "30 6 * * *", lambda store: put_on_list(store, _today(store))),
         Job("circle", "50 0 * * *", lambda store: refresh_circle(store, data)),
         Job("sessions-forget", "*/30 * * * *", lambda store: (forget_sessions(store, life), forget_attempts(store), forget_tokens(store))),
         Job("subscription-events-forget", "35 3 * * *", forget_events),

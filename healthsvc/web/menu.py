@@ -29,6 +29,7 @@ _ENTRIES: Final = (
     Entry("/referrals", "双向转诊", "hospital", "read-clinical"),
     Entry("/reminders", "催办", "warn", "read-clinical"),
     Entry("/window", "医院窗口", "window", "window"),
+    Entry("/mustvisits", "五必到", "check", "read-clinical"),
     Entry("/emergency", "一键通", "phone", "emergency"),
     Entry("/roster", "名册导入", "roster", "write-clinical"),
     Entry("/figures", "考核统计", "figures", "figures"),

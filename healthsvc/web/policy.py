@@ -18,6 +18,7 @@ ROOMS: Final = {
     "contract": "家庭医生签约",
     "dayplan": "日程安排",
     "emergency": "一键通",
+    "mustvisit": "五必到",
     "forms": "表单",
     "greenchannel": "绿色通道",
     "healthfile": "健康档案",

@@ -24,6 +24,7 @@ from healthsvc.healthfile import rules as file
 from healthsvc.homebed.rules import bed
 from healthsvc.indicators import figure as indicators
 from healthsvc.infusion.rules import gates
+from healthsvc.mustvisit import rules as mustvisits
 from healthsvc.referral import rules as referral
 from healthsvc.visit import rules as visits
 
@@ -88,6 +89,7 @@ def test_words_are_chinese_and_english() -> None:
         ("referral-outcome", [referral.Outcome]),
         ("referral-direction", [referral.Direction]),
         ("indicator-trait", [indicators.By]),
+        ("must-visit", [mustvisits.Occasion]),
         ("circle-verdict", [circle.Verdict]),
         ("circle-basis", [circle.Basis]),
         ("circle-doubt", [circle.Doubt]),

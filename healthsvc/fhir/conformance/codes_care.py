@@ -250,6 +250,19 @@ CARE: tuple[CodeTable, ...] = (
         doctor    | 责任医生 | Responsible doctor
         centre    | 服务中心 | Health centre
     """),
+    codes("must-visit", "五必到", "The five must-visits", """
+        trouble   | 急难事必到 | In trouble
+        admission | 生病住院必到 | In hospital
+        checkup   | 定期体检必到 | At the checkup
+        festival  | 重大节庆日必到 | At festivals
+        birthday  | 生日祝愿必到 | On the birthday
+    """),
+    codes("must-visit-role", "五必到到场人", "Who comes to a must-visit", "", closed=False),
+    codes("must-visit-mode", "五必到方式", "How somebody came", """
+        visit | 上门 | In person
+        phone | 电话 | By telephone
+        other | 其他 | Otherwise
+    """, closed=False),
     codes("organization-type", "机构类型", "Type of organization", """
         centre   | 社区卫生服务中心 | Community health centre
         station  | 社区卫生服务站 | Community health station
