@@ -75,6 +75,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
     from healthsvc.documents import endpoints as documents
     from healthsvc.emergency import endpoints as emergency
     from healthsvc.greenchannel import endpoints as greenchannel
+    from healthsvc.greenchannel.hooks import endpoints as hooks
     from healthsvc.healthfile import endpoints as healthfile
     from healthsvc.homebed import endpoints as homebed
     from healthsvc.indicators import endpoints as indicators
@@ -94,6 +95,7 @@ def _mount(app: FastAPI, installation: Installation) -> None:
         documents,
         healthfile,
         greenchannel,
+        hooks,
         circle,
         visit,
         checkup,

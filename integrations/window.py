@@ -10,7 +10,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.greenchannel.resources import flag_id
 from healthsvc.greenchannel.rules import REASON_NAMES, STANDING_NAMES, Answer
-from healthsvc.greenchannel.service import answer_for, channel_of
+from healthsvc.greenchannel.service import CODE_MARK, answer_for, by_code, channel_of
 from healthsvc.healthfile import citizen_id
 from healthsvc.healthfile.resources import CADRE_CATEGORY, to_person
 from healthsvc.healthfile.rules import Identifier
@@ -58,6 +58,9 @@ def _files(store: Store, query: Query, profile: Profile, hospital: str, day: dat
         numbers = [(n.system, _readable(n.value, day) if n.is_citizen_id else n.value) for n in query.numbers]
         file = identify(store, [(system, value) for system, value in numbers if value])
         return [file] if file else []
+    if query.any_value.upper().startswith(CODE_MARK):
+        told = by_code(store, query.any_value, day)
+        return [store.read("Patient", told.patient)] if told.entitled and told.patient else []
     if query.any_value:
         return _by_bare_number(store, query.any_value, profile, hospital, day)
     if query.full_name and query.birth:

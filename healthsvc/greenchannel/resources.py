@@ -6,12 +6,22 @@ from datetime import date
 from healthsvc.errors import Invalid
 from healthsvc.fhir.elements import codes, coding, conforming, day, extension, extensions, period, reference, reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import code_system
+from healthsvc.fhir.systems import BASE, code_system
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, Decision, Reason, Right
 
 RIGHTS = code_system("green-channel")
 """Our priorities. Never a code that a hospital uses for "treat first, pay later"."""
+CODE = f"{BASE}/NamingSystem/green-channel-code"
+"""Identifier system of the hashes of QR codes."""
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/flag-category"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is kept of a QR code: the hash of its secret and its last day; the secret itself stands nowhere."""
+
+    digest: str
+    until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,10 @@ class Channel:
     withdrawn: bool = False
     granted_by: str | None = None
     """Practitioner id; None where a rule granted it."""
+    token: Token | None = None
+    """The QR code that holds now; making another ends this one."""
+    withdrawn_for: str = ""
+    """Why it was withdrawn, in words."""
 
 
 def flag_id(patient: str) -> str:
@@ -60,6 +74,10 @@ def to_flag(channel: Channel) -> Resource:
         "subject": reference("Patient", channel.patient),
         "period": period(decision.valid_from, decision.valid_to),
     }
+    if channel.token:
+        flag["identifier"] = [{"system": CODE, "value": channel.token.digest, "period": {"end": channel.token.until.isoformat()}}]
+    if channel.withdrawn_for:
+        flag["extension"].append(extension("green-channel-withdrawn-for", valueString=channel.withdrawn_for))
     if channel.granted_by:
         flag["author"] = reference("Practitioner", channel.granted_by)
     return conforming(flag, "green-channel-flag")
@@ -84,9 +102,11 @@ def to_channel(flag: Resource) -> Channel:
     if not reasons:
         raise Invalid("a green channel needs its reason (extension green-channel-reason)", path="Flag.extension")
     rights = frozenset(_right(code) for code in codes(flag.get("code"), RIGHTS))
-    return Channel(
-        patient, Decision(rights, reasons, start, end), flag.get("status") != "active", reference_id(flag.get("author"), "Practitioner")
-    )
+    codes_held = [one for one in flag.get("identifier", ()) if one.get("system") == CODE and "end" in one.get("period", {})]
+    token = Token(codes_held[0]["value"], day(codes_held[0]["period"]["end"], "Flag.identifier.period.end")) if codes_held else None
+    why = next((one.get("valueString", "") for one in extensions(flag, "green-channel-withdrawn-for")), "")
+    author = reference_id(flag.get("author"), "Practitioner")
+    return Channel(patient, Decision(rights, reasons, start, end), flag.get("status") != "active", author, token, why)
 
 
 def birth_date(patient: Resource) -> date | None:

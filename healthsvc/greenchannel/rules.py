@@ -61,6 +61,8 @@ class GreenChannelPolicy:
     renewal_notice_days: int
     disability_tags: tuple[str, ...]
     veteran_tags: tuple[str, ...]
+    code_days: int
+    review_months: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,32 @@ def due_for_renewal(decision: Decision, on: date, policy: GreenChannelPolicy) ->
     return decision.valid_to is not None and on >= decision.valid_to - timedelta(days=policy.renewal_notice_days)
 
 
+class ReviewReason(StrEnum):
+    """Why a channel should be looked at."""
+
+    ENDED = "ended"
+    ENDS_SOON = "ends-soon"
+    NO_LONGER = "no-longer-entitled"
+    """A rule gave it, and gives it no more."""
+    APPROVED_LONG_AGO = "approved-long-ago"
+
+
+def review(decision: Decision, by_hand: bool, cadre: Cadre, on: date, policy: GreenChannelPolicy) -> ReviewReason | None:
+    """Whether somebody should look at a channel that was not withdrawn, and why; None: it is in order."""
+    if decision.valid_to is not None and on > decision.valid_to:
+        return ReviewReason.ENDED
+    if not by_hand and not decision.rights <= decide(cadre, on, policy).rights:
+        return ReviewReason.NO_LONGER
+    if by_hand and decision.valid_from is not None and months_between(decision.valid_from, on) >= policy.review_months:
+        return ReviewReason.APPROVED_LONG_AGO
+    return ReviewReason.ENDS_SOON if due_for_renewal(decision, on, policy) else None
+
+
+def months_between(first: date, last: date) -> int:
+    """Whole months from one day to a later one."""
+    return 12 * (last.year - first.year) + last.month - first.month - (last.day < first.day)
+
+
 def years_later(on: date, years: int) -> date:
     """The same day some years later; 29 February becomes 1 March where there is none."""
     try:
@@ -161,6 +189,8 @@ class Standing(StrEnum):
     WITHDRAWN = "withdrawn"
     DECEASED = "deceased"
     UNKNOWN = "unknown-person"
+    CODE_ENDED = "code-ended"
+    """The QR code was replaced or has ended; the person may still be entitled."""
 
 
 STANDING_NAMES = {
@@ -171,6 +201,7 @@ STANDING_NAMES = {
     Standing.WITHDRAWN: ("绿色通道已撤销", "The entitlement was withdrawn"),
     Standing.DECEASED: ("档案显示已故", "The file says that the person has died"),
     Standing.UNKNOWN: ("查无此人", "No file under this number"),
+    Standing.CODE_ENDED: ("二维码已失效,请用证件查询或换领新码", "This code has ended; ask by a number, or have a new code made"),
 }
 
 

@@ -1,15 +1,18 @@
 """绿色通道 Grant, withdraw and renew the green channel, and answer the hospital window."""
 
+import secrets
+from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
+from hashlib import sha256
 
 from healthsvc.errors import NotFound, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.greenchannel import rules
-from healthsvc.greenchannel.resources import Channel, birth_date, flag_id, is_channel, to_channel, to_flag
-from healthsvc.greenchannel.rules import Answer, Cadre, Decision, GreenChannelPolicy, Reason, Right
+from healthsvc.greenchannel.resources import CODE, Channel, Token, birth_date, flag_id, is_channel, to_channel, to_flag
+from healthsvc.greenchannel.rules import Answer, Cadre, Decision, GreenChannelPolicy, Reason, ReviewReason, Right, Standing
 from healthsvc.healthfile import citizen_id
 from healthsvc.healthfile.resources import is_deceased, to_person
 from healthsvc.healthfile.service import follow, identify, replaced, today
@@ -23,6 +26,27 @@ class Refreshed:
     granted: tuple[str, ...] = ()
     renewed: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCode:
+    """A QR code as it is given out: its content, which says nothing about the person, and its last day."""
+
+    text: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A channel to be looked at, and why."""
+
+    channel: Channel
+    why: ReviewReason
+
+
+CODE_MARK = "HSGC:"
+"""What a QR code begins with, so that a window knows it from a number."""
+CODE_BYTES = 20
 
 
 def policy_of(store: Store, on: date) -> GreenChannelPolicy:
@@ -81,7 +105,7 @@ def grant(
         if (current.decision.rights, current.decision.reasons) == (decision.rights, decision.reasons):
             return store.read("Flag", flag_id(current.patient))
         decision = replace(decision, valid_from=current.decision.valid_from)
-    return store.put(to_flag(Channel(file["id"], decision, granted_by=by)))
+    return store.put(to_flag(Channel(file["id"], decision, granted_by=by, token=_kept_token(current))))
 
 
 def renew(store: Store, patient: str, on: date) -> Resource:
@@ -107,11 +131,11 @@ def renew(store: Store, patient: str, on: date) -> Resource:
             raise RuleViolation("the person is no longer entitled; withdraw the green channel", reason="greenchannel-not-entitled")
     if rules.in_force(channel.decision, on):
         decision = replace(decision, valid_from=channel.decision.valid_from)
-    return store.put(to_flag(Channel(file["id"], decision, granted_by=channel.granted_by)))
+    return store.put(to_flag(Channel(file["id"], decision, granted_by=channel.granted_by, token=channel.token)))
 
 
-def withdraw(store: Store, patient: str, on: date) -> Resource:
-    """Close a person's green channel on a day; closing it twice changes nothing."""
+def withdraw(store: Store, patient: str, on: date, why: str = "") -> Resource:
+    """Close a person's green channel on a day, with the reason in words; closing it twice changes nothing. Its QR code ends too."""
     for one in _files(store, patient):
         flag = store.find("Flag", flag_id(one))
         if flag is None or not is_channel(flag):
@@ -121,7 +145,7 @@ def withdraw(store: Store, patient: str, on: date) -> Resource:
             return flag
         start = channel.decision.valid_from or on
         decision = replace(channel.decision, valid_to=min(channel.decision.valid_to or on, max(on, start)))
-        return store.put(to_flag(replace(channel, decision=decision, withdrawn=True)))
+        return store.put(to_flag(replace(channel, decision=decision, withdrawn=True, withdrawn_for=why.strip(), token=None)))
     raise NotFound("the person has no green channel to withdraw")
 
 
@@ -141,9 +165,21 @@ def answer(store: Store, identifier_system: str, value: str, on: date | None = N
         Conflict: the number stands in several files that are not merged.
     """
     day = on or today(store)
-    number = citizen_id.read(value, day).number if identifier_system == CITIZEN_ID else value.strip()
-    file = identify(store, [(identifier_system, number)])
-    told = answer_for(store, file["id"], day) if file else rules.answer(None, False, None, False, day)
+    if identifier_system == CODE:
+        told = by_code(store, value, day)
+    else:
+        number = citizen_id.read(value, day).number if identifier_system == CITIZEN_ID else value.strip()
+        file = identify(store, [(identifier_system, number)])
+        told = answer_for(store, file["id"], day) if file else rules.answer(None, False, None, False, day)
+    return _noted(store, told, purpose)
+
+
+def answer_noted(store: Store, patient: str, purpose: str) -> Answer:
+    """Where a person stands today, by the id of the file, for somebody outside; noted in the audit."""
+    return _noted(store, answer_for(store, patient, today(store)), purpose)
+
+
+def _noted(store: Store, told: Answer, purpose: str) -> Answer:
     store.audit(
         "green-channel",
         f"Flag/{flag_id(told.patient)}" if told.patient else None,
@@ -159,6 +195,61 @@ def answer_for(store: Store, patient: str, on: date) -> Answer:
     file = follow(store, patient)
     channel = channel_of(store, file["id"])
     return rules.answer(file["id"], is_deceased(file), channel.decision if channel else None, bool(channel and channel.withdrawn), on)
+
+
+def make_code(store: Store, patient: str, on: date) -> MadeCode:
+    """Make a QR code of a person's green channel; the one before ends with it. Only the hash of its secret is kept.
+
+    Raises:
+        NotFound: there is no green channel. RuleViolation: it is not in force, so that a code would open nothing.
+    """
+    channel = channel_of(store, str(follow(store, patient)["id"]))
+    if channel is None:
+        raise NotFound("the person has no green channel; grant one")
+    if channel.withdrawn or not rules.in_force(channel.decision, on):
+        raise RuleViolation("the green channel is not in force; renew or grant it", reason="greenchannel-not-in-force")
+    until = on + timedelta(days=policy_of(store, on).code_days)
+    if channel.decision.valid_to is not None:
+        until = min(until, channel.decision.valid_to)
+    secret = b32encode(secrets.token_bytes(CODE_BYTES)).decode().rstrip("=")
+    store.put(to_flag(replace(channel, token=Token(_digest(secret), until))))
+    return MadeCode(f"{CODE_MARK}{secret}", until)
+
+
+def by_code(store: Store, value: str, on: date) -> Answer:
+    """Where the person stands whose code this is; a code that was replaced is nobody's."""
+    secret = value.strip().upper().removeprefix(CODE_MARK)
+    for flag in store.select("Flag", identifier=f"{CODE}|{_digest(secret)}"):
+        channel = to_channel(flag)
+        if channel.token is None or on > channel.token.until:
+            return Answer(Standing.CODE_ENDED, patient=channel.patient)
+        return answer_for(store, channel.patient, on)
+    return Answer(Standing.CODE_ENDED)
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _kept_token(channel: Channel | None) -> Token | None:
+    return channel.token if channel is not None and not channel.withdrawn else None
+
+
+def to_review(store: Store, on: date) -> list[Review]:
+    """Channels that somebody should look at: about to end or ended, given by a rule that gives them no more, approved long ago."""
+    policy, found = policy_of(store, on), []
+    for flag in store.select("Flag", status="active"):
+        if not is_channel(flag):
+            continue
+        channel = to_channel(flag)
+        file = store.find("Patient", channel.patient)
+        if file is None:
+            continue
+        cadre = cadre_of(file, policy)
+        why = rules.review(channel.decision, bool(channel.granted_by), cadre, on, policy)
+        if why is not None:
+            found.append(Review(channel, why))
+    return sorted(found, key=lambda one: (one.channel.decision.valid_to or date.max, one.channel.patient))
 
 
 def refresh(store: Store, on: date) -> Refreshed:

@@ -27,6 +27,8 @@ class Item:
     asked: int = 1
     out: str = ""
     """Why it is excluded; an excluded item has no share of either."""
+    note: str = ""
+    """Why it was not met, where somebody said so."""
 
     def __post_init__(self) -> None:
         """Keep numerator within denominator, and excluded items out of both."""

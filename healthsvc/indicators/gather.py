@@ -11,8 +11,9 @@ from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement, State
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
-from healthsvc.greenchannel.honour import USE, is_use, to_use
+from healthsvc.greenchannel.honour import USE, is_use, to_use, wait_policy
 from healthsvc.greenchannel.resources import is_channel, to_channel
+from healthsvc.greenchannel.waits import Use, judge
 from healthsvc.healthfile.resources import is_deceased, links, to_person
 from healthsvc.healthfile.rules import FilePolicy
 from healthsvc.healthfile.rules import completeness as score
@@ -62,6 +63,7 @@ def facts(store: Store, on: date, *, known: date | None = None, first: date | No
 
 def _facts(past: "Past", policy: FilePolicy, on: date, first: date | None) -> Facts:
     at, zone = end_of(past.store, on), past.store.zone
+    period = (first or bounds(on.year, (on.month + 2) // 3)[0], on)
     visits = tuple(_as_of(one, at) for one in past.all("Task", _visit)[0])
     by_source: dict[str, list[Called]] = {}
     for one in visits:
@@ -72,14 +74,14 @@ def _facts(past: "Past", policy: FilePolicy, on: date, first: date | None) -> Fa
     return Facts(
         on=on,
         at=at,
-        period=(first or bounds(on.year, (on.month + 2) // 3)[0], on),
+        period=period,
         members=members,
         terms=tuple(_terms(past, by_source, on, at)),
         visits=visits,
         stays=tuple(_stays(past, by_source, on)),
         doses=tuple(replace(dose, on=begun.astimezone(zone).date()) for dose, begun in doses if begun <= at),
         rights=tuple(past.all("Flag", _right)[0]),
-        uses=tuple(replace(used, on=when.astimezone(zone).date()) for used, when in uses if when <= at),
+        uses=tuple(_uses(past, uses, on, period)),
         survivors=survivors,
     )
 
@@ -215,11 +217,17 @@ def _right(flag: Resource) -> Right | None:
     return Right(f"Flag/{flag['id']}", channel.patient, channel.decision.valid_from, channel.decision.valid_to)
 
 
-def _use(observation: Resource) -> tuple[Used, datetime] | None:
-    if not is_use(observation):
-        return None
-    use = to_use(observation)
-    return Used(f"Observation/{observation['id']}", use.patient, use.at.date(), use.honoured, use.right.value), use.at
+def _use(observation: Resource) -> tuple[str, Use] | None:
+    return (f"Observation/{observation['id']}", to_use(observation)) if is_use(observation) else None
+
+
+def _uses(past: Past, told: Iterable[tuple[str, Use]], on: date, period: tuple[date, date]) -> Iterable[Used]:
+    """The uses of the period, each judged against the waits of the same period."""
+    zone = past.store.zone
+    inside = {use: ref for ref, use in told if period[0] <= use.at.astimezone(zone).date() <= period[1]}
+    for one in judge(list(inside), wait_policy(past.store, on)):
+        day = one.use.at.astimezone(zone).date()
+        yield Used(inside[one.use], one.use.patient, day, one.honoured, one.use.right.value, one.why)
 
 
 _LOOKED_AT: tuple[Any, ...] = (

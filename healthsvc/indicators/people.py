@@ -40,7 +40,7 @@ class Row:
     met: int
     asked: int
     why: tuple[str, ...]
-    """Why things of this person are excluded."""
+    """Why things of this person are excluded, or were not met where somebody said so."""
     refs: tuple[str, ...]
     """The resources that were counted or left out; empty where the reader may not read files."""
 
@@ -82,6 +82,6 @@ def _row(store: Store, id: str, standing: Standing, items: list[Item], named: bo
         standing=standing,
         met=sum(one.met for one in items),
         asked=sum(one.asked for one in items),
-        why=tuple(sorted({one.out for one in items if one.out})),
+        why=tuple(sorted({one.out or one.note for one in items} - {""})),
         refs=tuple(one.ref for one in items) if named else (),
     )

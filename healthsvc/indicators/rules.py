@@ -118,7 +118,7 @@ def honour(facts: Facts, policy: IndicatorPolicy) -> Iterator[Item]:
             if one.honoured is None:
                 yield left_out(one.person, one.ref, one.why or "not-judged")
             else:
-                yield Item(one.person, one.ref, one.honoured)
+                yield Item(one.person, one.ref, one.honoured, note="" if one.honoured else one.why)
 
 
 def completeness(facts: Facts, policy: IndicatorPolicy) -> Iterator[Item]:
@@ -188,9 +188,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure("green-channel-holders", "绿色通道在用人数", "People with a green channel", "当日绿色通道有效的人数。",
             "Living cadres with a green channel in force on the day.", "1", green_channel_holders, rate=False),
     Measure("green-channel-honour", "本季绿色通道兑现率", "Priorities honoured this quarter",
-            "期内绿色通道使用为分母，得到优先的为分子；无法判断的不计并注明原因。",
-            "Of the uses of a right in the period, those honoured; uses that cannot be judged are left out, with the reason.", "2", honour,
-            "次", compared=True),
+            "期内绿色通道使用为分母，兑现的为分子：以窗口记录为准；否则等候不长于同院同期其他患者中位数（人数不足时不超约定时限）；无法判断的不计。",
+            "Of the uses of a right in the period, those honoured: by the window's word, else if the wait was no longer than the median of"
+            " the others at that hospital (too few others: within the agreed time); what cannot be judged is left out.", "3", honour,
+            "次", parameters=("greenchannel.compare_from", "greenchannel.target_minutes"), compared=True),
     Measure("completeness", "档案完整率", "Complete files",
             "当日在世且档案有效的离退休干部为分母，档案完整度达到规定分值的为分子。",
             "Of the living cadres with an active file, those whose file reaches the score of the policy.", "1", completeness,

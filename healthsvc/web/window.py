@@ -9,7 +9,9 @@ from healthsvc.access.door import StoreReading, needs
 from healthsvc.errors import Invalid
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.greenchannel import service
+from healthsvc.greenchannel.resources import CODE
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, STANDING_NAMES, Answer, Standing
+from healthsvc.greenchannel.service import CODE_MARK
 from healthsvc.healthfile.resources import to_person
 from healthsvc.store import Store
 from healthsvc.store.tables import Term
@@ -47,6 +49,8 @@ def ask(page: SignedPage, store: StoreReading, number: Annotated[str, Form(max_l
 
 def answer(store: Store, number: str) -> Answer:
     """Ask by whatever the number looks like: a citizen id by its length, else a file number, else any hospital's number."""
+    if number.startswith(CODE_MARK):
+        return service.answer(store, CODE, number)
     if len(number) in _CITIZEN_ID_LENGTHS and number[:-1].isdigit():
         return service.answer(store, CITIZEN_ID, number)
     told = service.answer(store, HEALTH_FILE_NUMBER, number)

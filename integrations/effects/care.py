@@ -31,7 +31,6 @@ class HospitalPolicy:
     kept_on_admission: tuple[str, ...]
     inpatient_classes: tuple[str, ...]
     appointment_minutes: int
-    settlement_minutes: int
     attempts: int
 
 

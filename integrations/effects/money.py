@@ -5,10 +5,9 @@ from datetime import datetime
 from healthsvc.fhir.elements import reference
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
-from healthsvc.greenchannel.honour import Use, note_use
 from healthsvc.greenchannel.rules import Right
-from healthsvc.greenchannel.service import answer_for
 from integrations.effects.care import Outcome
+from integrations.effects.clock import waited
 from integrations.effects.scene import Scene, joined
 from integrations.hl7v2.money import ACCOUNT_EVENTS, Money, read_money
 
@@ -70,19 +69,6 @@ def _account(scene: Scene, event: Money, patient: str, outcome: Outcome) -> str 
 
 
 def _settled(scene: Scene, patient: str, stay: str, account: str | None, at: datetime, outcome: Outcome) -> None:
-    """Somebody with the right to priority at the till has paid: how long did it take since the bill, or since they came?"""
-    store = scene.store
-    encounter = store.read("Encounter", stay)
-    if encounter.get("class", {}).get("code") not in ("AMB", "EMER") or at > store.at:
-        return
-    if Right.SETTLEMENT not in answer_for(store, patient, at.astimezone(store.zone).date()).rights:
-        return
-    opened = (store.find("Account", account) or {}).get("servicePeriod", {}).get("start") if account else None
-    began = str(opened or encounter.get("period", {}).get("start", ""))
-    if len(began) <= 10 or datetime.fromisoformat(began) > at:
-        outcome.remarks.append("the settlement cannot be timed: neither bill nor visit has a moment before it")
-        return
-    minutes = int((at - datetime.fromisoformat(began)).total_seconds() // 60)
-    in_time = minutes <= scene.policy.settlement_minutes
-    name = (encounter.get("serviceProvider") or {}).get("display") or scene.hospital
-    outcome.wrote(note_use(store, Use(patient, Right.SETTLEMENT, at, name, in_time, minutes)))
+    """Somebody has paid: the wait since the bill, or since they came."""
+    opened = (scene.store.find("Account", account) or {}).get("servicePeriod", {}).get("start") if account else None
+    waited(scene.store, patient, stay, Right.SETTLEMENT, at, scene.hospital, outcome, str(opened or ""))

@@ -1,9 +1,13 @@
 """Orders, dispensed drugs and administrations of a hospital in a person's file; a drip for somebody at home is proposed to the doctor."""
 
+from datetime import datetime
+
 from healthsvc.fhir.elements import reference
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
+from healthsvc.greenchannel.rules import Right
 from integrations.effects.care import Outcome
+from integrations.effects.clock import waited
 from integrations.effects.drip import home_infusion
 from integrations.effects.master import hospital_organization
 from integrations.effects.person import Party
@@ -58,6 +62,9 @@ def _order(
         told["specimen"] = [reference("Specimen", one["id"]) for one in write_specimens(scene, placed.specimens, number, party.id, outcome)]
     written = store.put(joined(known, told))
     outcome.wrote(written)
+    asked_at = str(written.get("authoredOn", ""))
+    if known is None and placed.asked and len(asked_at) > len("2026-01-01"):  # whoever gets an order has been seen
+        waited(store, party.id, stay, Right.CONSULTATION, datetime.fromisoformat(asked_at), scene.hospital, outcome)
     if kind == "MedicationRequest":
         home_infusion(scene, placed, written, party, outcome, inpatient=_setting(event.stay) == "inpatient")
     return written
@@ -107,6 +114,9 @@ def _came_of_it(
         based = reference("MedicationRequest", str(request["id"]))
         told |= {"request": based} if is_given else {"authorizingPrescription": [based]}
     outcome.wrote(scene.store.put(joined(scene.store.find(told["resourceType"], id), told)))
+    if not is_given and len(at) > len("2026-01-01"):
+        began = str((request or {}).get("authoredOn", ""))
+        waited(scene.store, party.id, stay, Right.DISPENSING, datetime.fromisoformat(at), scene.hospital, outcome, began)
 
 
 def write_specimens(scene: Scene, specimens: tuple[Resource, ...], number: str, patient: str, outcome: Outcome) -> list[Resource]:

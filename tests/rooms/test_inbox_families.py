@@ -10,7 +10,9 @@ from hospital import AT, Hospital, cadre, segment, tasks
 from healthsvc import clock
 from healthsvc.dayplan.service import policy_of
 from healthsvc.dayplan.sources import appointments
+from healthsvc.greenchannel.honour import to_use, wait_policy
 from healthsvc.greenchannel.service import grant
+from healthsvc.greenchannel.waits import judge
 from healthsvc.referral.service import read
 from healthsvc.store import SYSTEM, Database
 from healthsvc.visit import service as visits
@@ -213,8 +215,34 @@ def test_a_settlement_tells_whether_the_green_channel_was_honoured(hospital: Hos
     done(hospital, "DFT^P03", "C1", segment("PV1", _2="O", _19="V5"), ft1, at=paid)
     [charge] = hospital.select("ChargeItem", patient=patient)
     assert (charge["status"], str(charge["priceOverride"]["value"]), charge["priceOverride"]["currency"]) == ("billed", "20.00", "CNY")
-    [use] = [one for one in hospital.select("Observation", patient=patient) if one["id"].startswith("green-use-")]
-    assert (use["valueBoolean"], use["component"][0]["valueQuantity"]["value"]) == (honoured, minutes)
+    [use] = [to_use(one) for one in hospital.select("Observation", patient=patient) if one["id"].startswith("green-use-")]
+    assert (use.right, use.wait_minutes, use.entitled, use.honoured) == ("settlement", minutes, True, None)
+    with hospital.database.reading(SYSTEM, at=paid + timedelta(hours=1)) as store:
+        (judged,) = judge([use], wait_policy(store, AT.date()))
+    assert judged.honoured is honoured
+    assert judged.why == ("" if honoured else "over-target")
+
+
+def test_waits_for_the_doctor_and_the_medicine_are_measured_for_everybody(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    with hospital.database.writing(SYSTEM, at=AT - timedelta(days=1)) as store:
+        grant(store, patient, AT.date())
+    for number, visit, wait in (("C1", "V7", 12), ("S1", "V8", 50)):
+        pv1 = segment("PV1", _2="O", _19=visit)
+        hospital.says(
+            "ADT^A04", number, segment("PV1", _2="O", _19=visit, _44=f"{AT:%Y%m%d%H%M%S}"), name="测试甲" if number == "C1" else "测试乙"
+        )
+        seen = AT + timedelta(minutes=wait)
+        name = "测试甲" if number == "C1" else "测试乙"
+        orc = f"ORC|NW|P{visit}|F{visit}||||||{seen:%Y%m%d%H%M%S}"
+        done(hospital, "RDE^O11", number, pv1, orc, "RXE|^^^|D1^氨氯地平片^L|5||mg", at=seen, name=name)
+        given = seen + timedelta(minutes=9)
+        rxd = f"RXD|1|D1^氨氯地平片^L|{given:%Y%m%d%H%M%S}|1|盒"
+        done(hospital, "RDS^O13", number, pv1, f"ORC|RE|P{visit}|F{visit}", rxd, at=given, name=name)
+    found = [to_use(one) for one in hospital.select("Observation") if one["id"].startswith("green-use-")]
+    assert {(one.right.value, one.wait_minutes, one.entitled) for one in found} == {
+        ("consultation", 12, True), ("dispensing", 9, True), ("consultation", 50, False), ("dispensing", 9, False),
+    }  # fmt: skip
 
 
 def test_staff_and_departments_of_a_hospital_are_known_and_never_on_our_rota(hospital: Hospital) -> None:

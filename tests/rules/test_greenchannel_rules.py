@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthsvc.errors import Invalid, RuleViolation
-from healthsvc.greenchannel.honour import Use, is_use, to_observation, to_use
+from healthsvc.greenchannel.honour import is_use, to_observation, to_use
 from healthsvc.greenchannel.resources import Channel, birth_date, is_channel, to_channel, to_flag
 from healthsvc.greenchannel.rules import (
     NOT_ENTITLED,
@@ -27,6 +27,7 @@ from healthsvc.greenchannel.rules import (
     in_force,
     years_later,
 )
+from healthsvc.greenchannel.waits import Use
 from healthsvc.policy import load
 
 ON = date(2026, 11, 22)

@@ -23,7 +23,7 @@ from integrations.hospitals.shelf import shelf
 from integrations.operating.desk import Desk
 
 OPEN = {
-    "/sign-in", "/language", "/fhir/metadata", "/start", "/api/documents/keys", "/.well-known/smart-configuration",
+    "/sign-in", "/language", "/fhir/metadata", "/cds-services", "/start", "/api/documents/keys", "/.well-known/smart-configuration",
     "/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/auth/jwks",
 }  # fmt: skip
 """Open to everybody, and without a word about a person."""
@@ -76,7 +76,7 @@ def test_nothing_answers_to_nobody(served: tuple[str, Path, dict[str, str]]) -> 
 def test_the_hospital_window_reaches_the_window_only(served: tuple[str, Path, dict[str, str]]) -> None:
     base, folder, secrets = served
     allowed = re.compile(
-        r"/(window|account|auth|sign|help|policy|start|language|static)|/api/greenchannel/(answer|used)|.*\$green-channel|/fhir$"
+        r"/(window|account|auth|sign|help|policy|start|language|static)|/api/greenchannel/(answer|used)|/cds-services|.*\$green-channel|/fhir$"
     )
     with httpx.Client(base_url=base, headers={"authorization": f"Bearer {secrets['hospital-window']}"}, timeout=30) as window:
         for method, path in routes(folder):

@@ -77,6 +77,17 @@ PERSON: tuple[CodeTable, ...] = (
         settlement   | 优先结算 | Priority settlement
         dispensing   | 优先取药 | Priority dispensing
     """),
+    codes("green-channel-why", "绿色通道未兑现原因", "Why a right was not honoured, or cannot be judged", """
+        not-recognised     | 窗口未识别身份 | The window did not recognise the right
+        no-priority-window | 无优先窗口 | There is no window for priority
+        refused            | 窗口拒绝 | The window refused
+        busy               | 人多仍需排队 | Had to queue all the same
+        window             | 窗口记录未兑现 | The window noted that priority was not given
+        longer-than-others | 等候长于其他患者 | Waited longer than the others
+        over-target        | 等候超过约定时限 | Waited longer than agreed
+        no-clock           | 无法计时 | No time was measured
+        no-comparison      | 无可比对象 | Nobody to compare with
+    """),
     codes("green-channel-measure", "绿色通道测量项", "What is measured when a right is used", """
         wait | 等候时间 | Waiting time
     """, closed=False),

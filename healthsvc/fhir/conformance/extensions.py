@@ -62,6 +62,7 @@ EXTENSIONS: tuple[Extension, ...] = (
         "coordinate-origin", "坐标来源", "Where a position comes from", ("Extension", "Location.position"),
         parts=parts("datum code!, source string!, given-longitude decimal, given-latitude decimal"),
     ),
+    Extension("green-channel-withdrawn-for", "绿色通道撤销原因", "Why the green channel was withdrawn", ("Flag",), ("string",)),
     Extension("green-channel-reason", "绿色通道依据", "Reason for the green channel", ("Flag",), CODE, codes="green-channel-reason"),
     Extension("contract-state", "签约状态", "State of the contract", ("Contract",), CODE, codes="contract-state"),
     Extension("signed-doctor", "签约医生", "Doctor who signed", ("Contract",), LINK, targets=("Practitioner", "PractitionerRole")),
