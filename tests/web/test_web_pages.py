@@ -55,6 +55,11 @@ ALLOWED = {
         "/policy",
         "/help",
     },
+CARE = {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/mustvisits", "/roster", "/figures",
+        "/policy", "/help"}  # fmt: skip
+ALLOWED = {
+    "doctor1": CARE,
+    "coordinator1": CARE,
     "hotline1": {"/emergency", "/policy", "/help"},
     "window1": {"/window", "/policy", "/help"},
     "operator1": {"/operate", "/policy", "/help"},
