@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from healthsvc.access.door import StoreReading, needs
 from healthsvc.errors import Invalid
@@ -14,12 +14,16 @@ from healthsvc.indicators.figure import By, Figure, Part
 from healthsvc.indicators.ledgers import LEDGERS, ledger, people_of, table_of
 from healthsvc.indicators.people import Standing, behind
 from healthsvc.indicators.service import Asked
-from healthsvc.indicators.tables import Table, to_csv, to_xlsx
+from healthsvc.indicators.tables import Table, to_csv, to_pdf, to_xlsx
 from healthsvc.store import Store
 
 router = APIRouter(prefix="/api", tags=["考核、台账 Indicators and ledgers"])
-Format = Literal["csv", "xlsx"]
-_TYPES = {"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+Format = Literal["csv", "xlsx", "pdf"]
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
+}
 
 
 def asked_of(on: date | None = None, first: date | None = None, known: date | None = None) -> tuple[date | None, date | None, date | None]:
@@ -43,9 +47,9 @@ def figures(store: StoreReading, days: Days, by: By | None = None) -> list[dict[
 
 
 @router.get("/indicators.{form}", dependencies=[needs("figures")])
-def exported(form: Format, store: StoreReading, days: Days, by: By | None = None) -> Response:
+def exported(form: Format, request: Request, store: StoreReading, days: Days, by: By | None = None) -> Response:
     """All figures as a spreadsheet."""
-    return file(f"indicators-{_asked(store, days).on.isoformat()}", form, [table_of(_found(store, days, by))])
+    return file(f"indicators-{_asked(store, days).on.isoformat()}", form, table_of(_found(store, days, by)), request, store)
 
 
 @router.get("/indicators/measure-reports", dependencies=[needs("figures")])
@@ -69,10 +73,10 @@ def people(code: str, store: StoreReading, days: Days, whom: Whom, standing: Sta
 
 
 @router.get("/indicators/{code}/people.{form}", dependencies=[needs("figures")])
-def people_exported(code: str, form: Format, store: StoreReading, days: Days, whom: Whom) -> Response:
+def people_exported(code: str, form: Format, request: Request, store: StoreReading, days: Days, whom: Whom) -> Response:
     """The people behind one figure as a spreadsheet; masked for whoever may not read files."""
     asked = _asked(store, days)
-    return file(f"{code}-{asked.on.isoformat()}", form, [people_of(store, service.figure(store, code, asked, whom))])
+    return file(f"{code}-{asked.on.isoformat()}", form, people_of(store, service.figure(store, code, asked, whom)), request, store)
 
 
 @router.get("/ledgers", dependencies=[needs("figures")])
@@ -82,11 +86,11 @@ def ledgers() -> list[dict[str, str]]:
 
 
 @router.get("/ledgers/{name}.{form}")
-def ledger_exported(name: str, form: Format, store: StoreReading, first: date, last: date) -> Response:
+def ledger_exported(name: str, form: Format, request: Request, store: StoreReading, first: date, last: date) -> Response:
     """One ledger between two days, both included."""
     if last < first:
         raise Invalid("the ledger ends before it begins; swap first and last", path="last")
-    return file(f"{name}-{first.isoformat()}-{last.isoformat()}", form, [ledger(store, name, first, last)])
+    return file(f"{name}-{first.isoformat()}-{last.isoformat()}", form, ledger(store, name, first, last), request, store)
 
 
 def told(one: Figure) -> dict[str, Any]:
@@ -96,9 +100,12 @@ def told(one: Figure) -> dict[str, Any]:
     return {**known, **counts, "unit": one.measure.unit_zh, "version": one.measure.version}
 
 
-def file(name: str, form: Format, tables: list[Table]) -> Response:
-    """A spreadsheet to be saved."""
-    content = to_csv(tables[0]) if form == "csv" else to_xlsx(tables)
+def file(name: str, form: Format, table: Table, request: Request, store: Store) -> Response:
+    """A table to be saved: a spreadsheet, or paper."""
+    if form == "pdf":
+        content = to_pdf(table, store.at.astimezone(store.zone), request.app.state.settings.site_name)
+    else:
+        content = to_csv(table) if form == "csv" else to_xlsx([table])
     return Response(content, media_type=_TYPES[form], headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'})
 
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from healthsvc.contract.resources import is_family_doctor, to_agreement
+from healthsvc.emergency.resources import EMERGENCY, to_alarm
+from healthsvc.emergency.rules import Act as AlarmAct
 from healthsvc.errors import NotFound
 from healthsvc.fhir.json import Resource
+from healthsvc.greenchannel.honour import uses, wait_policy
 from healthsvc.greenchannel.resources import is_channel, to_channel
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES
 from healthsvc.greenchannel.rules import Right as Priority
+from healthsvc.greenchannel.waits import judge
 from healthsvc.healthfile.resources import to_person
 from healthsvc.homebed.resources import is_bed
 from healthsvc.homebed.rules.bed import BED_KIND_NAMES
@@ -21,6 +25,9 @@ from healthsvc.indicators.tables import Cell, Table
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.infusion.resources import to_order
 from healthsvc.infusion.rules.bedside import Act
+from healthsvc.mustvisit.resources import OCCASION, to_must_visit
+from healthsvc.mustvisit.rules import OCCASION_NAMES, Occasion
+from healthsvc.referral.resources import is_referral, to_referral
 from healthsvc.store import Store
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import standing
@@ -182,6 +189,58 @@ def _green_channels(pages: Pages, first: date, last: date) -> Iterable[Row]:
         yield channel.decision.valid_from, pages.name(channel.patient), rights, reason, channel.decision.valid_to, state
 
 
+def _green_uses(pages: Pages, first: date, last: date) -> Iterable[Row]:
+    told = uses(pages.store, first, last)
+    for one in judge(told, wait_policy(pages.store, last)):
+        said = {True: "兑现", False: "未兑现", None: "无法判断"}[one.honoured]
+        at = one.use.at.astimezone(pages.zone)
+        yield (
+            at,
+            pages.name(one.use.patient),
+            RIGHT_NAMES[one.use.right][0],
+            one.use.hospital,
+            one.use.wait_minutes,
+            one.bound,
+            said,
+            one.why,
+        )
+
+
+def _referrals(pages: Pages, first: date, last: date) -> Iterable[Row]:
+    for task in pages.store.select("Task"):
+        if not is_referral(task):
+            continue
+        request = pages.store.find("ServiceRequest", task.get("focus", {}).get("reference", "").rpartition("/")[2])
+        if request is None:
+            continue
+        one = to_referral(request, task)
+        on = pages.day(one.at)
+        if first <= on <= last:
+            outcome = one.outcome.value if one.outcome else None
+            yield on, pages.name(one.person), one.direction.value, one.reason.value, one.hospital, one.stage.value, outcome, one.requester
+
+
+def _alarms(pages: Pages, first: date, last: date) -> Iterable[Row]:
+    for task in pages.store.select("Task", code=f"{EMERGENCY}|alarm"):
+        one = to_alarm(task)
+        if first <= pages.day(one.raised) <= last:
+            taken = next((line.at for line in one.log if line.act is AlarmAct.TAKE), None)
+            closed = next((line for line in one.log if line.act is AlarmAct.CLOSE), None)
+            waited = int((taken - one.raised).total_seconds()) if taken else None
+            calls = sum(line.act is AlarmAct.CALL for line in one.log)
+            raised = one.raised.astimezone(pages.zone)
+            yield raised, pages.name(one.patient), one.kind, one.source, calls, waited, one.taken_by, closed.text if closed else None
+
+
+def _must_visits(pages: Pages, first: date, last: date) -> Iterable[Row]:
+    for task in pages.store.select("Task", code=[f"{OCCASION}|{one}" for one in Occasion]):
+        one = to_must_visit(task, pages.zone)
+        if one.first <= last and one.last >= first:
+            done = one.done_at.astimezone(pages.zone) if one.done_at else None
+            name = OCCASION_NAMES[one.occasion][0]
+            yield one.last, pages.name(one.patient), name, one.title, one.status, done, one.done_by, one.mode, one.note
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """A ledger: its title, its columns, and what finds its rows between two days."""
@@ -197,5 +256,9 @@ LEDGERS: dict[str, Ledger] = {
     "infusions": Ledger("上门输液台账", ("日期", "姓名", "药品", "剂量", "开始", "结束", "步骤", "反应", "护士"), _infusions),
     "contracts": Ledger("签约台账", ("签约日期", "姓名", "编号", "到期日", "状态", "医生", "护士", "终止原因"), _contracts),
     "green-channels": Ledger("绿色通道台账", ("开通日期", "姓名", "权利", "事由", "有效期至", "状态"), _green_channels),
+    "green-channel-uses": Ledger("绿色通道使用台账", ("时间", "姓名", "权利", "医院", "等候分钟", "对比分钟", "兑现", "原因"), _green_uses),
+    "referrals": Ledger("双向转诊台账", ("转诊日期", "姓名", "方向", "原因", "医院", "进度", "转归", "经办"), _referrals),
+    "alarms": Ledger("一键通台账", ("求助时间", "姓名", "类型", "来源", "呼叫次数", "接手用时秒", "接手人", "结果"), _alarms),
+    "must-visits": Ledger("五必到台账", ("应到日期", "姓名", "事由", "说明", "状态", "到场时间", "到场人", "方式", "情况"), _must_visits),
 }
 """By name; every ledger is a query, so it is never out of date."""

@@ -61,6 +61,17 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
     return out.getvalue()
 
 
+def to_pdf(table: Table, made: datetime, issuer: str) -> bytes:
+    """A table on paper (PDF/A), with the moment of which it speaks and who issues it."""
+    from healthsvc.documents.paper import Document, Paragraph, Section
+    from healthsvc.documents.paper import Table as Printed
+    from healthsvc.documents.render import to_pdf as set_document
+
+    rows = tuple(tuple("" if cell is None else str(_plain(cell)) for cell in row) for row in table.rows)
+    blocks = (Printed(table.columns, rows), Paragraph(f"共 {len(rows)} 行 {len(rows)} rows"))
+    return set_document(Document(table.name, (Section("", blocks),), made, issuer=issuer))
+
+
 def _write(sheet: "Worksheet", row: int, column: int, value: Cell) -> None:
     cell = sheet.cell(row, column)
     if isinstance(value, datetime) and value.tzinfo is not None:

@@ -187,6 +187,14 @@ def test_ledgers_and_exports(database: Database, tmp_path: Path) -> None:
         text = client.get("/api/ledgers/contracts.csv", params={"first": ON.isoformat(), "last": ON.isoformat()})
         rows = list(csv.reader(io.StringIO(text.content.decode("utf-8-sig"))))
         assert {row[1] for row in rows[1:]} == {"'=测试甲", "'=测试乙"}
+        for path in (
+            "/api/indicators.pdf",
+            "/api/indicators/signing/people.pdf",
+            "/api/ledgers/contracts.pdf?first=2026-01-01&last=2026-12-31",
+        ):
+            paper = client.get(path, params={"on": ON.isoformat()} if "?" not in path else None)
+            assert paper.content.startswith(b"%PDF-"), paper.text
+            assert paper.headers["content-type"] == "application/pdf"
         assert client.get("/api/indicators/measure-reports").json()["resourceType"] == "Bundle"
         assert client.get("/api/ledgers").json()[0]["name"] == "visits"
         wrong = client.get("/api/ledgers/visits.csv", params={"first": "2026-02-02", "last": "2026-02-01"})
