@@ -16,6 +16,7 @@ from healthsvc.access.door import session_life
 from healthsvc.app import create_app
 from healthsvc.circle.providers import use as use_roads
 from healthsvc.errors import Invalid
+from healthsvc.indicators.warming import warm
 from healthsvc.installation import Installation, publish_conformance
 from healthsvc.jobs import Job, Timers
 from healthsvc.timetable import jobs
@@ -110,6 +111,9 @@ class Serving:
             api = _Api(create_app(here, wiring=wiring, routers=[post]), self.http)
             self.http = Address(self.http.host, api.start())
             self._stops.append(("api", api.stop))
+            ahead = threading.Thread(target=warm, args=[here.database], name="figures-ahead", daemon=True)
+            ahead.start()
+            self._stops.append(("figures ahead", ahead.join))
 
     def _feeds(self, shelf: Shelf) -> Feeds:
         """Open the hospital line, with TLS and the list of who may connect where the site has set them."""

@@ -80,7 +80,7 @@ def explained(
         known=known,
         now=now,
         rows=[(standing, totals[standing], rows[standing]) for standing in Standing],
-        parameters=[(store.policy.parameter(name, asked.on), store.policy.value(name, asked.on)) for name in one.measure.parameters],
+        parameters=[(store.policy.parameter(name, asked.on), _said(store.policy.value(name, asked.on))) for name in one.measure.parameters],
         excluded=one.excluded,
         part_name=value_name(store, Directory(store), part.by, part.value) if part.by else "",
         quarters=_quarters(store, code, asked.on, part),
@@ -95,6 +95,13 @@ def value_name(store: Store, names: Directory, by: By, value: str) -> str:
         found = store.find("Organization", value.rpartition("/")[2]) if value else None
         return str((found or {}).get("name", value))
     return _VALUE_NAMES.get(value, value)
+
+
+def _said(value: object) -> str:
+    """A policy value as one reads it."""
+    if isinstance(value, dict):
+        return "、".join(f"{key} {inner}" for key, inner in value.items())
+    return "、".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _quarters(store: Store, code: str, on: date, part: Part) -> list[tuple[str, Figure]]:

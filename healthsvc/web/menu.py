@@ -29,6 +29,7 @@ _ENTRIES: Final = (
     Entry("/referrals", "双向转诊", "hospital", "read-clinical"),
     Entry("/reminders", "催办", "warn", "read-clinical"),
     Entry("/window", "医院窗口", "window", "window"),
+    Entry("/channels", "绿色通道", "flag", "read-clinical"),
     Entry("/mustvisits", "五必到", "check", "read-clinical"),
     Entry("/emergency", "一键通", "phone", "emergency"),
     Entry("/roster", "名册导入", "roster", "write-clinical"),

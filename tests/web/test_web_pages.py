@@ -23,6 +23,7 @@ PAGES = (
     "/window",
     "/emergency",
     "/mustvisits",
+    "/channels",
     "/roster",
     "/figures",
     "/operate",
@@ -56,6 +57,7 @@ ALLOWED = {
         "/help",
     },
 CARE = {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/mustvisits", "/roster", "/figures",
+CARE = {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/mustvisits", "/channels", "/roster", "/figures",
         "/policy", "/help"}  # fmt: skip
 ALLOWED = {
     "doctor1": CARE,
