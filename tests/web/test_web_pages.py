@@ -37,31 +37,6 @@ CARE = set(PAGES) - {"/operate", "/glass/review", "/users", "/audit"}
 ALLOWED = {
     "doctor1": CARE,
     "coordinator1": CARE,
-    "doctor1": {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/roster", "/figures", "/policy", "/help"},
-    "coordinator1": {
-        "/",
-        "/people",
-        "/referrals",
-    "doctor1": {"/", "/people", "/contracts", "/glass", "/window", "/emergency", "/mustvisits", "/roster", "/figures", "/policy", "/help"},
-    "coordinator1": {
-        "/",
-        "/people",
-        "/contracts",
-        "/glass",
-        "/window",
-        "/emergency",
-        "/mustvisits",
-        "/roster",
-        "/figures",
-        "/policy",
-        "/help",
-    },
-CARE = {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/mustvisits", "/roster", "/figures",
-CARE = {"/", "/people", "/referrals", "/contracts", "/glass", "/window", "/emergency", "/mustvisits", "/channels", "/roster", "/figures",
-        "/policy", "/help"}  # fmt: skip
-ALLOWED = {
-    "doctor1": CARE,
-    "coordinator1": CARE,
     "hotline1": {"/emergency", "/policy", "/help"},
     "window1": {"/window", "/policy", "/help"},
     "operator1": {"/operate", "/policy", "/help"},
