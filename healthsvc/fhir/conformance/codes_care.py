@@ -242,27 +242,6 @@ CARE: tuple[CodeTable, ...] = (
         not-gone  | 未就诊 | Did not go
         lost      | 失访 | Lost
     """),
-    codes("indicator-trait", "指标分组依据", "What the figures of an indicator are told apart by", """
-        all       | 全部 | All
-        resettled | 本区管理或易地安置 | Managed here, or elsewhere and living here
-        unit      | 管理单位 | Managing unit
-        area      | 居住社区 | Community
-        doctor    | 责任医生 | Responsible doctor
-        centre    | 服务中心 | Health centre
-    """),
-    codes("must-visit", "五必到", "The five must-visits", """
-        trouble   | 急难事必到 | In trouble
-        admission | 生病住院必到 | In hospital
-        checkup   | 定期体检必到 | At the checkup
-        festival  | 重大节庆日必到 | At festivals
-        birthday  | 生日祝愿必到 | On the birthday
-    """),
-    codes("must-visit-role", "五必到到场人", "Who comes to a must-visit", "", closed=False),
-    codes("must-visit-mode", "五必到方式", "How somebody came", """
-        visit | 上门 | In person
-        phone | 电话 | By telephone
-        other | 其他 | Otherwise
-    """, closed=False),
     codes("organization-type", "机构类型", "Type of organization", """
         centre   | 社区卫生服务中心 | Community health centre
         station  | 社区卫生服务站 | Community health station

@@ -1,4 +1,4 @@
-"""Code systems about people: category, contacts, living, risk, green channel, contract, circle."""
+"""Code systems about people: category, contacts, living, risk, green channel, contract, circle, must-visits, figures."""
 
 from healthsvc.fhir.conformance.tables import CodeTable, codes
 
@@ -76,6 +76,27 @@ PERSON: tuple[CodeTable, ...] = (
         consultation | 优先就诊 | Priority consultation
         settlement   | 优先结算 | Priority settlement
         dispensing   | 优先取药 | Priority dispensing
+    """),
+    codes("must-visit", "五必到", "The five must-visits", """
+        trouble   | 急难事必到 | In trouble
+        admission | 生病住院必到 | In hospital
+        checkup   | 定期体检必到 | At the checkup
+        festival  | 重大节庆日必到 | At festivals
+        birthday  | 生日祝愿必到 | On the birthday
+    """),
+    codes("must-visit-role", "五必到到场人", "Who comes to a must-visit", "", closed=False),
+    codes("must-visit-mode", "五必到方式", "How somebody came", """
+        visit | 上门 | In person
+        phone | 电话 | By telephone
+        other | 其他 | Otherwise
+    """, closed=False),
+    codes("indicator-trait", "指标分组依据", "What the figures of an indicator are told apart by", """
+        all       | 全部 | All
+        resettled | 本区管理或易地安置 | Managed here, or elsewhere and living here
+        unit      | 管理单位 | Managing unit
+        area      | 居住社区 | Community
+        doctor    | 责任医生 | Responsible doctor
+        centre    | 服务中心 | Health centre
     """),
     codes("green-channel-why", "绿色通道未兑现原因", "Why a right was not honoured, or cannot be judged", """
         not-recognised     | 窗口未识别身份 | The window did not recognise the right
