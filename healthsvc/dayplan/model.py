@@ -5,7 +5,7 @@ day on which it can be made. So the same search settles which day and which rout
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 from healthsvc.dayplan.problem import After, Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Visit, Weights, Window, WindowMet
@@ -37,6 +37,8 @@ def skip_price(call: Call, policy: DayPolicy) -> float:
         price += policy.skip_overdue + min(policy.skip_overdue_most, policy.skip_overdue_day * call.overdue_days)
     elif call.last_day:
         price += policy.skip_last_day
+    if call.held or call.told is not None:
+        price += policy.skip_told
     return price
 
 
@@ -76,9 +78,13 @@ def problem_of_days(days: Sequence[Day], policy: DayPolicy) -> Problem:
     chances: dict[str, list[_Chance]] = {}
     for day in days:
         offset = (day.on - first).days
-        for call in day.calls:
+        for asked in day.calls:
+            able = by_service(asked, services_of(asked.task), day.duties)
+            call = asked
+            if asked.held and not able:  # nobody of those who were to come can: all is open but what the person was told
+                call = replace(asked, held=None, told=asked.held.start)
             windows = windows_of(call, day.on, policy)
-            if windows or (call.held and call.held.pinned and by_service(call, services_of(call.task), day.duties)):
+            if windows or (call.held and call.held.pinned):
                 chances.setdefault(call.task.id, []).append(_Chance(day, offset, call, windows))
     for task, found in chances.items():
         chances[task] = [one for one in found if one.call.held] or found
@@ -114,6 +120,7 @@ def _visit(chances: list[_Chance], days: Sequence[Day], policy: DayPolicy, plann
     if call.held and call.held.pinned and people:
         names = {duty.key: name_of(duty, one.offset) for duty in one.day.duties}
         pin = Pin(tuple(names[who] for who in people), call.held.start + one.offset * DAY)
+    told = call.held.start if call.held else call.told
     windows = tuple(Window(w.start + c.offset * DAY, w.end + c.offset * DAY) for c in chances for w in c.windows)
     soft = pin is None and is_soft(call, policy)
     prices, barred, far = _people(chances, policy)
@@ -132,7 +139,7 @@ def _visit(chances: list[_Chance], days: Sequence[Day], policy: DayPolicy, plann
         affinity=prices,
         pinned=pin,
         after=After(*call.after) if call.after and call.after[0] in planned else None,
-        told=call.held.start + one.offset * DAY if call.held and pin is None else None,
+        told=told + one.offset * DAY if told is not None and pin is None else None,
         relaxed=_relaxed(chances, policy),
     )
 

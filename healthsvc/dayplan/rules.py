@@ -36,6 +36,7 @@ class DayPolicy:
     skip_overdue_most: float
     skip_last_day: float
     skip_pinned: float
+    skip_told: float
     stranger_price: float
     teammate_price: float
     ring_minutes: float
@@ -108,6 +109,8 @@ class Call:
     """Task id of the visit before, and the least minutes between the two starts."""
     not_before: float | None = None
     held: Held | None = None
+    told: float | None = None
+    """The start that the person was told, where nobody holds the visit any more."""
     busy: tuple[tuple[float, float], ...] = ()
     """When the person is not at home (an appointment at a hospital, the way there and back): minutes of the day."""
     preferred: tuple[float | None, float | None] = (None, None)
