@@ -6,7 +6,7 @@ import typer
 from typer import Abort, Exit, TyperException
 
 from healthsvc import __version__
-from healthsvc.commands import access, client, doctor, documents, fhir, plan, policy, roads, roster
+from healthsvc.commands import access, client, doctor, documents, fhir, plan, policy, roads, roster, staff
 from healthsvc.commands.shape import err, explain, out
 from healthsvc.errors import Refusal
 from integrations import commands as hospital
@@ -27,6 +27,7 @@ cli.add_typer(hospital.hl7, name="hl7")
 cli.add_typer(fhir.fhir, name="fhir")
 cli.add_typer(plan.plan, name="plan")
 cli.add_typer(roads.roads, name="roads")
+cli.add_typer(staff.staff, name="staff")
 cli.add_typer(access.users, name="user")
 cli.add_typer(client.clients, name="client")
 cli.add_typer(access.audit, name="audit")

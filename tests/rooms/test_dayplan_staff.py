@@ -3,21 +3,27 @@
 
 from dataclasses import replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from test_dayplan_room import AT, ON, TOWN, ZONE, ask, people, plan, role, times
+from typer.testing import CliRunner
 
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.dayplan import service
 from healthsvc.dayplan.gather import day_of, gather
 from healthsvc.dayplan.model import problem_of
 from healthsvc.dayplan.resources import INPUT
+from healthsvc.dayplan.roster import enrol, give_duty, hours_of, note_car
 from healthsvc.dayplan.solve import StopRule, solve
 from healthsvc.dayplan.staffing import OnDuty, on_duty
+from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.elements import concept, extension, reference
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import V3_ACT_CODE, code_system
+from healthsvc.installation import open_installation
+from healthsvc.main import cli
 from healthsvc.store import SYSTEM, Database
 from healthsvc.visit.rules import Priority
 
@@ -227,3 +233,66 @@ def test_the_ten_minute_rule_is_a_price_or_a_ban(
         from healthsvc.dayplan.explain import why_left
 
         assert why_left(problem, found, left)["visit-0"].constraints == ("ring",)
+
+
+def test_staff_are_enrolled_given_duty_and_cars(database: Database, people: list[str]) -> None:
+    from datetime import time
+
+    eight, noon = (time(8), time(12)), (time(13), time(17))
+    with database.writing(SYSTEM, at=AT) as store:
+        for _ in range(2):
+            skills = {"nurse": None, "infusion": date(2026, 11, 23)}
+            enrol(store, "nurse-d", "丁护士", TWO, skills, (eight, noon), ("mon", "tue"), "drive")
+        assert store.read("PractitionerRole", f"role-nurse-d-{TWO}")["meta"]["versionId"] == "1"
+        note_car(store, "car-1", TWO)
+    new = next(one for one in duties(database) if one.practitioner == "Practitioner/nurse-d")
+    assert (new.skills, new.station, new.starts, new.ends, new.rest, new.mode) == (
+        {"nurse", "infusion"},
+        TWO,
+        480.0,
+        1020.0,
+        (720.0, 720.0, 60.0),
+        "drive",
+    )
+    tuesday = date(2026, 11, 24)
+    assert next(one for one in duties(database, tuesday) if one.practitioner == "Practitioner/nurse-d").skills == {"nurse"}
+    with database.writing(SYSTEM, at=AT) as store:
+        give_duty(store, "nurse-d", tuesday, ((time(14), time(18)),), TWO)
+        note_car(store, "car-1", TWO, usable=False)
+    assert [(one.starts, one.mode) for one in duties(database, tuesday) if one.practitioner == "Practitioner/nurse-d"] == [(840.0, "ebike")]
+    with database.writing(SYSTEM, at=AT) as store:
+        give_duty(store, "nurse-d", tuesday, ())
+    assert hours(database, "nurse-d", tuesday) == []
+    with database.writing(SYSTEM, at=AT) as store:
+        for wrong in (
+            lambda: enrol(store, "x", "x", TWO, {"infusion": None}, (eight,)),
+            lambda: enrol(store, "x", "x", TWO, {"nurse": None}, (eight,), ("someday",)),
+            lambda: enrol(store, "x", "x", TWO, {"nurse": None}, (eight,), mode="rocket"),
+            lambda: enrol(store, "x", "x", "nowhere", {"nurse": None}, (eight,)),
+            lambda: give_duty(store, "nobody", tuesday, (eight,)),
+            lambda: hours_of("8 to 5"),
+            lambda: hours_of("17:00-08:00"),
+        ):
+            with pytest.raises((Invalid, NotFound)):
+                wrong()
+
+
+def test_staff_by_command(tmp_path: Path) -> None:
+    def run(*words: str, code: int = 0) -> str:
+        done = CliRunner().invoke(cli, ["staff", *words, "--data", str(tmp_path)])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    here = open_installation(tmp_path)
+    with here.database.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Location", "id": "s1", "status": "active", "name": "站"})
+    here.close()
+    run("add", "nurse-d", "丁护士", "--station", "s1", "--skill", "nurse", "--skill", "infusion:2026-12-31")
+    assert "infusion nurse" in run("list", "2026-11-23")
+    assert "infusion" not in run("list", "2027-01-04")
+    run("leave", "nurse-d", "2026-11-23T08:00", "2026-11-23T18:00", "--reason", "培训")
+    assert "nurse-d" not in run("list", "2026-11-23")
+    run("leave", "nurse-d", "2026-11-23T08:00", "2026-11-23T18:00", "--cancel")
+    run("duty", "nurse-d", "2026-11-23", "--hours", "09:00-11:00")
+    assert "09:00-11:00" in run("list", "2026-11-23")
+    assert "active" in run("car", "car-1", "--station", "s1")
