@@ -214,7 +214,7 @@ def _of_stop(visit: Visit, person: Caregiver, stop: Stop) -> Iterator[Conflict]:
 
 def _of_visit(visit: Visit, stops: list[tuple[str, Stop]], made: dict[str, list[tuple[str, Stop]]]) -> Iterator[Conflict]:
     who = [caregiver for caregiver, _ in stops]
-    if len(set(who)) < len(visit.services):
+    if visit.gap and len(set(who)) < len(visit.services):
         yield Conflict("two-people", visit.id, who[0])
     if visit.gap and len(stops) == 2:
         between = stops[1][1].start - stops[0][1].start
