@@ -198,12 +198,12 @@ def _pyvrp(rows: list[list[float]], ways: np.ndarray, vehicles: int, seconds: fl
 
     begun = time.process_time()
     model = Model()
-    depot = model.add_depot(x=rows[0][1], y=rows[0][2])
-    model.add_vehicle_type(vehicles, tw_early=0, tw_late=int(rows[0][5] * 10))
-    places = [depot]
-    for row in rows[1:]:
+    places = [model.add_location(row[1], row[2]) for row in rows]
+    depot = model.add_depot(places[0])
+    model.add_vehicle_type(vehicles, start_depot=depot, end_depot=depot, tw_early=0, tw_late=int(rows[0][5] * 10))
+    for place, row in zip(places[1:], rows[1:], strict=True):
         early, late, service = (round(row[k] * 10) for k in (4, 5, 6))
-        places.append(model.add_client(x=row[1], y=row[2], tw_early=early, tw_late=late, service_duration=service))
+        model.add_client(place, tw_early=early, tw_late=late, service_duration=service)
     for i, one in enumerate(places):
         for j, other in enumerate(places):
             tenths = round(ways[i, j] * 10)
