@@ -13,7 +13,7 @@ from healthsvc.fhir.systems import code_system
 from healthsvc.infusion.reaction import ALARM
 from healthsvc.infusion.records import Given, given_id, is_given, to_given
 from healthsvc.infusion.resources import to_order
-from healthsvc.infusion.rules.bedside import Due, due_next
+from healthsvc.infusion.rules.bedside import Act, Due, due_next
 from healthsvc.infusion.rules.parameters import InfusionPolicy
 from healthsvc.infusion.service import policy_of
 from healthsvc.store import Store
@@ -48,10 +48,14 @@ class AtWork:
 
 
 def level(due: Due, at: datetime, policy: InfusionPolicy) -> tuple[int, Level]:
-    """Minutes by which a step is late, and what follows from it."""
+    """Minutes by which a step is late, and what follows from it.
+
+    Only a drip that runs unseen and a reaction without its alarm call the emergency chain; an observation that nobody ends is told.
+    """
     late = at - due.at
     minutes = max(0, int(late.total_seconds() // 60))
-    if late > timedelta(minutes=policy.check_alarm_minutes if not due.reaction else policy.reaction_alarm_minutes):
+    bears = timedelta(minutes=policy.reaction_alarm_minutes if due.reaction else policy.check_alarm_minutes)
+    if late > bears and (due.reaction or due.act is Act.CHECK):
         return minutes, Level.ALARM
     return minutes, Level.LATE if late > timedelta(minutes=policy.check_grace_minutes) else Level.IN_TIME
 

@@ -90,6 +90,20 @@ def test_a_late_look_is_told_once_and_then_the_chain_is_called(database: Databas
         assert one.due.at == NOW + timedelta(minutes=54)
 
 
+def test_an_observation_that_nobody_ends_is_told_and_alarms_nobody(database: Database, tmp_path: Path) -> None:
+    patient, task = running(database)
+    with database.writing(NURSE, at=NOW + timedelta(minutes=61)) as store:
+        go(store, task, NOW, (Act.CHECK, 25), (Act.CHECK, 40), (Act.CHECK, 55), (Act.END, 60))
+    for minute, level, sent in ((91, Level.IN_TIME, 0), (93, Level.LATE, 1), (180, Level.LATE, 0)):
+        with database.writing(DOCTOR, at=NOW + timedelta(minutes=minute)) as store:
+            (one,) = at_work(store)
+            assert (one.due.act, one.level) == (Act.OBSERVE, level)
+            assert len(remind(store)) == sent
+    Watch(database, Postbox(), tmp_path, lambda: NOW + timedelta(minutes=181)).turn()
+    with database.reading(DOCTOR, at=NOW + timedelta(minutes=182)) as store:
+        assert open_alarms(store, patient) == []
+
+
 def test_a_reaction_without_its_alarm_raises_it_by_itself(database: Database, tmp_path: Path) -> None:
     patient, task = running(database)
     with database.writing(NURSE, at=NOW + timedelta(minutes=20)) as store:
