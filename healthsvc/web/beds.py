@@ -7,7 +7,6 @@ from fastapi.responses import RedirectResponse
 
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.errors import Invalid, Refusal
-from healthsvc.fhir.conformance.publish import CODE_TABLES
 from healthsvc.fhir.consent import to_consent
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, today
@@ -24,7 +23,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import standing
 from healthsvc.web import beds_form as form
-from healthsvc.web import words
+from healthsvc.web.beds_words import made_round, spoken, told_of, why
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
 from healthsvc.web.handover import handover_of
@@ -113,9 +112,12 @@ def establish(id: str, page: SignedPage, store: StoreWriting, typed: Given) -> R
 
 
 @router.get("/beds/{bed}")
-def one_bed(bed: str, page: SignedPage, store: StoreReading) -> Response:
-    """One bed: where it stands, who comes when, plans, notes, documents, and what stands against its discharge."""
-    return _bed(page, store, bed, NOTHING, None)
+def one_bed(bed: str, page: SignedPage, store: StoreReading, visit: str = "") -> Response:
+    """One bed: where it stands, who comes when, plans, notes, documents, and what stands against its discharge.
+
+    ``visit``: a round that was made, whose note is to be written.
+    """
+    return _bed(page, store, bed, NOTHING, None, visit)
 
 
 @router.post("/beds/{bed}/plans/{kind}")
@@ -186,19 +188,6 @@ def _change(page: Page, store: Store, bed: str, typed: Typed, act: Any) -> Respo
     return RedirectResponse(f"/beds/{bed}", status_code=303)
 
 
-def told_of(page: Page, refusal: Refusal | None) -> list[str]:
-    """Everything that a refusal says, one line each, in the reader's language; what has no Chinese words yet is told as it is."""
-    if refusal is None:
-        return []
-    lines = []
-    for issue in refusal.issues:
-        code, _, text = issue.text.partition(": ")
-        known = words.reasons().get(code) if text else None
-        lines.append(text or code if page.language == "en" and known else known or issue.text)
-    whole = page.told(refusal)
-    return lines if len(lines) > 1 or (lines and not refusal.reason) else [whole]
-
-
 def _way(page: Page, store: Store, patient: str, typed: Typed, refusal: Refusal | None) -> Response:
     """The way to a bed: application, assessment, agreement."""
     policy, names = service.policy_of(store), Directory(store)
@@ -218,7 +207,7 @@ def _way(page: Page, store: Store, patient: str, typed: Typed, refusal: Refusal 
         contact=next(iter(person.contacts), None),
         found=found[1] if found else None,
         assessor=names.staff(f"Practitioner/{found[1].doctor}") if found else "",
-        against=[(code, _why(page, code, text)) for code, text in eligible.issues] if eligible else [],
+        against=[(code, why(page, code, text)) for code, text in eligible.issues] if eligible else [],
         policy=policy,
         criteria=[(code, spoken(page, "home-bed-criterion", code)) for code in policy.criteria],
         exclusions=[(code, spoken(page, "home-bed-exclusion", code)) for code in policy.exclusions],
@@ -233,7 +222,7 @@ def _way(page: Page, store: Store, patient: str, typed: Typed, refusal: Refusal 
     )
 
 
-def _bed(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | None) -> Response:
+def _bed(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | None, visit: str = "") -> Response:
     bed, names, on = service.read(store, id), Directory(store), today(store)
     patient = str(follow(store, bed.patient)["id"])
     store.audit("read", f"EpisodeOfCare/{id}", patient=patient, purpose="home bed")
@@ -259,11 +248,12 @@ def _bed(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | Non
         suggested=next_round(store, bed, infusing) if bed.status in OPEN else None,
         why=WHY,
         courses=[one for one in service.infusion_orders(store, patient) if one["status"] in ("active", "on-hold")],
-        blockers=[(code, _why(page, code, text)) for code, text in service.blockers(store, bed, how)] if bed.status in OPEN else [],
+        blockers=[(code, why(page, code, text)) for code, text in service.blockers(store, bed, how)] if bed.status in OPEN else [],
         plans=found,
         notes=[(one, names.staff(f"Practitioner/{one.author}")) for one in reversed(notes_of(store, bed.id, bed.patient))],
         front=next(iter(notes_of(store, bed.id, bed.patient, NoteKind.FRONT)), None),
         drafts={"handover": handover_of(store, bed, patient, page)} if bed.status in OPEN else {},
+        made=made_round(store, bed, visit or typed["visit"]),
         note_names=NOTE_NAMES,
         sections=SECTIONS,
         section_names={code: title for rows in SECTIONS.values() for code, title in rows},
@@ -278,13 +268,3 @@ def _bed(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | Non
         refused=told_of(page, refusal),
         can_write=page.who is not None and page.who.may("write-clinical"),
     )
-
-
-def spoken(page: Page, table: str, code: str) -> str:
-    """A code of one of our code systems in the reader's language; the code itself where a site has added it."""
-    found = next((one for one in CODE_TABLES[table].codes if one.code == code), None)
-    return code if found is None else found.en if page.language == "en" else found.zh
-
-
-def _why(page: Page, code: str, text: str) -> str:
-    return text if page.language == "en" else words.reasons().get(code, text)

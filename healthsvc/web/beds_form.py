@@ -129,7 +129,7 @@ def note(typed: Typed, bed: Bed, id: str, store: Store) -> Note:
     start, end = _moment(typed, "in", on, now), _moment(typed, "out", on, now)
     checked(typed)
     sections = tuple((code, typed[f"section_{code}"]) for code, _ in SECTIONS[kind] if typed[f"section_{code}"])
-    return Note(id, bed.id, bed.patient, kind, who(typed, "by"), now, min(start, end), end, sections)
+    return Note(id, bed.id, bed.patient, kind, who(typed, "by"), now, min(start, end), end, sections, typed["visit"] or None)
 
 
 def discharge(typed: Typed, store: Store) -> Discharge:

@@ -24,7 +24,7 @@ from healthsvc.visit.resources import to_visit
 from healthsvc.web import beds_form as people
 from healthsvc.web import bedside_form, words
 from healthsvc.web import infusions_form as form
-from healthsvc.web.beds import told_of
+from healthsvc.web.beds_words import told_of
 from healthsvc.web.bedside import page_gate
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form

@@ -269,6 +269,22 @@ def test_the_drug_list_is_imported_by_whoever_may(desk: Desk) -> None:
     assert "禁止居家输注" in desk.press(f"/people/{desk.patient}/infusion", **ORDERED).text
 
 
+def test_a_round_leads_to_its_note(desk: Desk) -> None:
+    bed = established(desk)
+    task = re.findall(r'href="/visits/(round-[^"]+)"', desk.see(bed))[0]
+    made = {"day": TODAY, "start": "08:30", "end": "08:55", "mode": "home", "by": "Practitioner/dr-1", "pulse": "78"}
+    with time_machine.travel(AT + timedelta(minutes=30), tick=True):
+        assert desk.press(f"/visits/{task}/complete", **made).status_code == 303
+        link = re.search(r'href="(/beds/[^"]+visit=[^"]+)"', desk.see(f"/visits/{task}"))
+        assert link is not None
+        page = desk.see(link[1].replace("&amp;", "&"))
+        assert 'value="08:30"' in page
+        note = {"kind": "round", "by": "Practitioner/dr-1", "visit": task, "in": "08:30", "out": "08:55", "section_exam": "肺部湿啰音减少"}
+        assert desk.press(f"{bed}/notes", **note).status_code == 303
+        assert "肺部湿啰音减少" in desk.see(bed)
+        assert desk.client.get(f"{bed}/papers/rounds.pdf").content.startswith(b"%PDF-")
+
+
 def test_a_hand_over_is_drafted_from_the_record(desk: Desk) -> None:
     bed = established(desk)
     assert desk.press(f"/people/{desk.patient}/infusion", **ORDERED).status_code == 303

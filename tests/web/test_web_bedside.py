@@ -106,6 +106,33 @@ def test_the_steps_follow_one_another_and_the_visit_is_completed(bed: Bed) -> No
         assert "135/75 mmHg" in bed.look()
 
 
+def test_a_reaction_is_guided_to_its_report(bed: Bed) -> None:
+    with time_machine.travel(AT + timedelta(minutes=5), tick=True):
+        bed.take("arrive")
+        bed.take("identify", matched_name="1", **{"matched_birth-date": "1"})
+        shut = bed.take("clear", second="Practitioner/dr-1", **KIT)
+        assert "当日须有成年家属陪护" in shut.text
+        assert "可由具名医生说明理由后放行" in shut.text
+        said = {"override_companion_doctor": "Practitioner/dr-2", "override_companion_reason": "女儿十分钟后到"}
+        assert bed.take("clear", second="Practitioner/dr-1", **KIT, **said).status_code == 303
+        bed.take("measure", **VITALS)
+        bed.take("puncture")
+        assert bed.take("react").status_code == 422
+        assert bed.take("react", danger="皮疹").status_code == 303
+        assert bed.offered() == ["stop"]
+        link = re.search(r"/infusions/([^\"]+)", bed.look())
+        assert link is not None
+        report = re.search(r"/infusions/reactions/([^\"]+)", bed.client.get(link[0]).text)
+        assert report is not None
+        page = bed.client.get(report[0])
+        assert page.status_code == 200
+        assert "皮疹" in page.text
+        for act, words in (("stop", ""), ("alarm", ""), ("refer", "示范医院急诊"), ("report", "已停药观察"), ("leave", "")):
+            assert bed.take(act, text=words).status_code == 303, act
+        assert "女儿十分钟后到" in bed.client.get(f"/visits/{bed.task}/bedside/record").text
+        assert "人工放行" in bed.client.get("/infusions/overrides").text
+
+
 def _staff(id: str, *codes: str, title: str = "") -> Resource:
     held = [
         {
