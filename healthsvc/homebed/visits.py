@@ -67,13 +67,15 @@ def next_round(store: Store, bed: Bed, infusing: bool) -> NextRound:
     ours = [task for task in made if _source(bed) in to_visit(task).sources]
     last = max(ours, key=lambda task: str(task.get("executionPeriod", {}).get("end", "")), default=None)
     by, why = suggest(_last_made(store, bed), bed.start, bed.stable, infusing, _worse(last), policy_of(store))
-    coming = min(
-        (one for one in open_visits(store, bed.patient, Kind.HOME_BED_ROUND) if _source(bed) in one.sources),
-        key=lambda one: one.window.end,
-        default=None,
-    )
+    coming = coming_round(store, bed)
     asked = coming.window.end.astimezone(store.zone).date() if coming else None
     return NextRound(min(by, bed.last_day), why, coming.id if coming else None, asked)
+
+
+def coming_round(store: Store, bed: Bed) -> Visit | None:
+    """The round of a bed that is due next."""
+    ours = (one for one in open_visits(store, bed.patient, Kind.HOME_BED_ROUND) if _source(bed) in one.sources)
+    return min(ours, key=lambda one: one.window.end, default=None)
 
 
 def _worse(task: Resource | None) -> bool:

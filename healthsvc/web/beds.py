@@ -18,7 +18,7 @@ from healthsvc.homebed.rules.bed import BED_KIND_NAMES, OPEN, BedKind, Status
 from healthsvc.homebed.rules.eligibility import assess as judge
 from healthsvc.homebed.rules.note import NOTE_NAMES, REWRITTEN, SECTIONS, NoteKind
 from healthsvc.homebed.rules.plan import PlanKind
-from healthsvc.homebed.visits import next_round
+from healthsvc.homebed.visits import coming_round, next_round
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import standing
@@ -43,7 +43,7 @@ def all_beds(page: SignedPage, store: StoreReading) -> Response:
     names, on = Directory(store), today(store)
     rows = []
     for bed in sorted(service.beds(store, OPEN), key=lambda one: (rules.days_left(one, on), one.id)):
-        coming = next_round(store, bed, service.infusing(store, bed.patient))
+        coming = coming_round(store, bed)
         rows.append((bed, names.person(bed.patient), names.staff(f"Practitioner/{bed.doctor}"), rules.days_left(bed, on), coming))
     asked = applications.waiting(store)
     waiting = [(one, names.person(one.patient), names.staff(f"Practitioner/{one.doctor}" if one.doctor else None)) for one in asked]
