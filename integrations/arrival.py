@@ -4,13 +4,15 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from healthsvc.errors import Malformed, Refusal
 from healthsvc.store.stored import micros
-from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, wants
+from integrations.acquaintance import GAP_TIME, GAPS, Key
+from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, stamp, wants
 from integrations.hl7v2.charset import ASCII, Decoded, decode
 from integrations.hl7v2.er7 import Message
-from integrations.hl7v2.families import Family, family_of, missing_segment
+from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment
 from integrations.hl7v2.header import Header, check_header, read_header
 from integrations.hospitals.profile import Profile, UnknownEvent
 from integrations.hospitals.shelf import Shelf
@@ -90,6 +92,12 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
     ``number`` is the answer's own control id. The answer must only be sent after the arrival has been stored.
     """
     arrival = _arrival(raw, listen, peer, at)
+    known, key, control_id = shelf.acquaintances.meet(raw, listen, peer)
+    if known is not None:
+        arrival.link, arrival.sender, arrival.event, arrival.control_id = known.link, known.sender, known.event, control_id
+        arrival.code, arrival.state = AckCode(known.code), State.PENDING
+        arrival.answer = known.answer(stamp(at.replace(microsecond=0)), number, control_id)
+        return arrival
     read = None
     try:
         read = _read(raw, shelf, listen, peer)
@@ -97,7 +105,21 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
     except Refusal as refusal:
         _refuse(arrival, refusal, read)
     _answer(arrival, read, at, number)
+    if key is not None and read is not None:
+        _remember(arrival, read, shelf, key)
     return arrival
+
+
+def _remember(arrival: Arrival, read: Read, shelf: Shelf, key: Key) -> None:
+    """Remember a sender whose message was simply taken, so that its next one need not be worked out again."""
+    header, family = read.header, family_of(read.header, read.profile.events)
+    plain = arrival.state is State.PENDING and arrival.code.positive and arrival.query is None and arrival.answer
+    if not plain or family is None or header.event in read.profile.answers:
+        return
+    needs = tuple(tuple(f"\r{name}|" for name in either) for either in NEEDS.get(family, ()))
+    gaps = header._replace(control_id=GAPS[2])
+    form = partial(answer, gaps, arrival.code, at=GAP_TIME, number=GAPS[1])
+    shelf.acquaintances.remember(key, arrival.link, arrival.sender, arrival.event, arrival.code.value, needs, form)
 
 
 def receive_empty_batch(raw: bytes, listen: str, peer: str, at: datetime) -> Arrival:

@@ -20,9 +20,12 @@ from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
 from healthsvc.store import Actor, Database
 from integrations import metrics
-from integrations.arrival import Arrival, State, receive, receive_empty_batch
+from integrations.arrival import Arrival, State, header_line, receive, receive_empty_batch
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
 from integrations.hl7v2.batch import batch_head, batch_tail, is_batch, split
+from integrations.hl7v2.charset import ASCII
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.header import read_header
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import put
 from integrations.mllp.server import Tell
@@ -212,7 +215,10 @@ def _not_now(arrival: Arrival, number: str) -> None:
     """Nothing was stored: the sender is told to send it again."""
     arrival.code = AckCode.AE
     arrival.answer = b""
-    if arrival.read is not None:
-        problem = Problem("not stored: the receiver cannot write now; send it again", "", "206")
-        text = answer(arrival.read.header, AckCode.AE, at=clock.now(), number=number, problem=problem)
-        arrival.answer = encode_answer(text, arrival.read.decoded.codec)
+    try:
+        header = arrival.read.header if arrival.read is not None else read_header(Message(header_line(arrival.raw)))
+    except Refusal:
+        return
+    problem = Problem("not stored: the receiver cannot write now; send it again", "", "206")
+    text = answer(header, AckCode.AE, at=clock.now(), number=number, problem=problem)
+    arrival.answer = encode_answer(text, arrival.read.decoded.codec if arrival.read is not None else ASCII)

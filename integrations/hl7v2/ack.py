@@ -85,7 +85,7 @@ def answer(
         f"MSH{f}{cut.encoding}",
         *header.receiver,
         *header.sender,
-        _stamp(at.replace(microsecond=0)),
+        stamp(at.replace(microsecond=0)),
         "",
         stated,
         number,
@@ -104,7 +104,7 @@ def answer(
 
 
 @lru_cache(maxsize=16)
-def _stamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
     """A second as HL7 writes it; thousands of answers share it."""
     return at.strftime("%Y%m%d%H%M%S")
 

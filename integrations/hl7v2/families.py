@@ -30,7 +30,7 @@ class Family(StrEnum):
     """An acknowledgement or response that came to the wrong door: kept, answered, nothing done."""
 
 
-_NEEDS: dict[Family, tuple[tuple[str, ...], ...]] = {
+NEEDS: dict[Family, tuple[tuple[str, ...], ...]] = {
     Family.VISIT: (("PID",),),
     Family.PERSON: (("PID",),),
     Family.MERGE: (("PID",), ("MRG",)),
@@ -98,4 +98,4 @@ def as_standard(header: Header, events: Mapping[str, str]) -> Header:
 
 def missing_segment(family: Family, message: Message) -> str | None:
     """The first segment that a message of this family needs and does not have."""
-    return next((names[0] for names in _NEEDS.get(family, ()) if not any(message.has(name) for name in names)), None)
+    return next((names[0] for names in NEEDS.get(family, ()) if not any(message.has(name) for name in names)), None)

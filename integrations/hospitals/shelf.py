@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from healthsvc.errors import Invalid, NotFound
+from integrations.acquaintance import Acquaintances
 from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.charset import codec_of
 from integrations.hl7v2.header import Header
@@ -74,6 +75,7 @@ class Shelf:
     def __init__(self, site: Iterable[Profile], default: Profile | None) -> None:
         self.site = tuple(site)
         self.default = default
+        self.acquaintances = Acquaintances()
         self._chosen: dict[tuple[str, ...], Profile | None] = {}
 
     def choose(self, header: Header, listen: str, peer: str = "") -> Profile | None:

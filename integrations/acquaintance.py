@@ -1,0 +1,91 @@
+"""Senders that are known already: what their next message comes to, but for its time, its number and its content.
+
+A hospital's line says the same header thousands of times an hour. What follows from it (the link, the family, the form of the answer) is
+worked out once by :func:`integrations.arrival.receive` and remembered here under everything in the header that it depends on; the answer is
+kept as a form with three gaps. Whatever is out of the ordinary (other delimiters or line ends, another character set, a segment that is
+missing, a refusal, a query) is not remembered, and goes the long way.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+REMEMBERED: Final = 1024
+"""Headers that are remembered; a sender that invents new ones only makes us forget."""
+_OPENING: Final = b"MSH|^~\\&|"
+_SENT, _CONTROL_ID = 6, 9
+"""Places of MSH-7 and MSH-10 in a header cut at its separators."""
+_SHORTEST: Final = 11
+GAP_TIME: Final = datetime(9998, 12, 31, 23, 59, 58)  # noqa: DTZ001 - stands for a gap in the form of an answer
+GAPS: Final = ("99981231235958", "\x01N\x01", "\x01C\x01")
+"""What stands in a form for the time, the answer's own number, and the number of the message."""
+Key = tuple[str, ...]
+Needs = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """What a known header comes to."""
+
+    link: str
+    sender: str
+    event: str
+    code: str
+    needs: Needs
+    """Segments that the message must have, one of each group, as they begin in its text."""
+    form: tuple[str, str, str, str]
+    """The answer around its three gaps."""
+
+    def answer(self, at: str, number: str, control_id: str) -> bytes:
+        """The answer to one message; ``at`` as HL7 writes it."""
+        before, between, then, after = self.form
+        return f"{before}{at}{between}{number}{then}{control_id}{after}".encode()
+
+
+class Acquaintances:
+    """Who is known on one set of link profiles."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Key, Acquaintance] = {}
+
+    def meet(self, raw: bytes, listen: str, peer: str) -> tuple[Acquaintance | None, Key | None, str]:
+        """Who sends this message, the key to remember the sender by, and MSH-10; None and None where it goes the long way for good."""
+        if not raw.startswith(_OPENING):
+            return None, None, ""
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            return None, None, ""
+        line, _, rest = text.partition("\r")
+        if not rest or "\n" in line or rest[0] == "\n":
+            return None, None, ""
+        fields = line.split("|")
+        if len(fields) < _SHORTEST:
+            return None, None, ""
+        control_id = fields[_CONTROL_ID]
+        if not control_id.strip() or len(control_id) > 50 or "\0" in control_id:
+            return None, None, ""
+        fields[_SENT] = fields[_CONTROL_ID] = ""
+        key = (listen, peer, *fields)
+        known = self._known.get(key)
+        if known is not None:
+            for either in known.needs:
+                if either[0] not in text and not any(segment in text for segment in either):
+                    return None, None, control_id
+        return known, key, control_id
+
+    def remember(self, key: Key, link: str, sender: str, event: str, code: str, needs: Needs, write: Callable[[], str]) -> None:
+        """Remember a sender whose message was taken; ``write`` writes its answer with ``GAPS`` in it."""
+        text = write()
+        pieces: list[str] = []
+        for gap in GAPS:
+            if text.count(gap) != 1:
+                return
+            before, _, text = text.partition(gap)
+            pieces.append(before)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[key] = Acquaintance(link, sender, event, code, needs, (pieces[0], pieces[1], pieces[2], text))
