@@ -19,6 +19,7 @@ import structlog
 from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
 from healthsvc.store import Actor, Database
+from healthsvc.store.appending import Appender
 from integrations import metrics
 from integrations.arrival import Arrival, State, header_line, receive, receive_empty_batch
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
@@ -59,6 +60,7 @@ class Inbox:
     def __init__(self, database: Database, shelf: Shelf) -> None:
         self.database = database
         self.shelf = shelf
+        self._appender = Appender(database, INTAKE)
         self.arrived = threading.Event()
         """Set whenever something new has been committed; a worker in the same process waits for it."""
         self._collected: list[_Waiting] = []
@@ -75,6 +77,7 @@ class Inbox:
         """Commit what waits, then end."""
         self._queue.put(None)
         self._thread.join()
+        self._appender.close()
 
     def take(self, raw: bytes, listen: str, peer: str, tell: Tell) -> None:
         """Take one frame in; ``tell`` gets the answer in this thread once it is on disk (empty where the link wants none)."""
@@ -171,8 +174,8 @@ class Inbox:
         if not arrivals:
             return
         try:
-            with self.database.writing(INTAKE, at=clock.utc_now()) as store:
-                put(store.connection, arrivals)
+            with self._appender.transaction(clock.utc_now()) as connection:
+                put(connection, arrivals)
         except Refusal as refusal:
             failed = refusal
         except Exception as error:  # noqa: BLE001 - whatever the database throws, the peers must hear that nothing was stored

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from healthsvc.store import inbox_rows
 from healthsvc.store.inbox_tables import InboxRow
@@ -53,11 +53,11 @@ def _again(connection: Connection, arrival: Arrival, before: inbox_rows.Known) -
     metrics.DUPLICATES.labels(arrival.link).inc()
     if not AckCode(before.code).positive and arrival.code.positive:
         if before.state not in _UNSETTLED:  # an operator has put it right meanwhile: from now on it is accepted
-            connection.execute(update(INBOX).where(INBOX.c.id == before.id).values(answer=arrival.answer, code=arrival.code.value))
+            inbox_rows.change(connection, before.id, {"answer": arrival.answer, "code": arrival.code.value})
             return
         changed = {"state": arrival.state.value, "answer": arrival.answer, "code": arrival.code.value, "event": arrival.event}
         settled = {"reason": arrival.reason, "place": arrival.place, "remark": arrival.remark, "finished": None, "raw": arrival.raw}
-        connection.execute(update(INBOX).where(INBOX.c.id == before.id).values(**changed, **settled))
+        inbox_rows.change(connection, before.id, changed | settled)
         return
     arrival.answer, arrival.code = before.answer, AckCode(before.code)
 

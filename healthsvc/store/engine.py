@@ -128,7 +128,7 @@ class Database:
     @contextmanager
     def reading(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
         """A snapshot that cannot write."""
-        with _said_clearly(), self.engine.connect() as connection, connection.begin():
+        with said_clearly(), self.engine.connect() as connection, connection.begin():
             store = Store(self, connection, actor, at, writable=False)
             try:
                 yield store
@@ -138,7 +138,7 @@ class Database:
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
         """One transaction: commits at the end, rolls back on any exception."""
-        with _said_clearly(), self._one_writer(), self.engine.connect() as plain:
+        with said_clearly(), self.one_writer(), self.engine.connect() as plain:
             connection = plain.execution_options(writing=True)
             with connection.begin():
                 store = Store(self, connection, actor, at, writable=True)
@@ -152,13 +152,14 @@ class Database:
         self.engine.dispose()
 
     def _append_acts(self, acts: Sequence[audit.Act]) -> None:
-        with self._one_writer(), self.engine.connect() as plain:
+        with self.one_writer(), self.engine.connect() as plain:
             connection = plain.execution_options(writing=True)
             with connection.begin():
                 audit.append(connection, acts)
 
     @contextmanager
-    def _one_writer(self) -> Iterator[None]:
+    def one_writer(self) -> Iterator[None]:
+        """Of the writers of one process one at a time, where the database has one writer anyway."""
         if self.engine.dialect.name != "sqlite":
             yield
             return
@@ -214,7 +215,7 @@ def _psycopg(url: str) -> str:
 
 
 @contextmanager
-def _said_clearly() -> Iterator[None]:
+def said_clearly() -> Iterator[None]:
     """Database trouble becomes one clear refusal; statements and values never leave this module."""
     try:
         yield

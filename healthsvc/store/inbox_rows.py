@@ -63,6 +63,13 @@ def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
             run(connection, sql, tuple(chain.from_iterable(kept[start : start + size])))
 
 
+def change(connection: Connection, id: int, values: dict[str, Any]) -> None:
+    """Change columns of one row."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    sql = f"UPDATE inbox SET {', '.join(f'{column} = {mark}' for column in values)} WHERE id = {mark}"  # noqa: S608 - our own names only
+    run(connection, sql, (*values.values(), id))
+
+
 def _cut(count: int) -> Iterator[tuple[int, int]]:
     start = 0
     for size in CHUNKS:

@@ -114,7 +114,7 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_has_its_effect_twice
         for thread in threads:
             thread.join(20)
         if turn == rounds:
-            _settle(url)
+            _settle(url, 60 + 20 * rounds)
             running.terminate()
         running.wait()
         running.stdout.close()
@@ -151,9 +151,9 @@ def _talk(port: int, name: str, stop: float, acknowledged: list[str]) -> None:
         return
 
 
-def _settle(url: str) -> None:
+def _settle(url: str, seconds: float) -> None:
     database = Database.open(url, rooms=ROOMS)
-    ends = time.monotonic() + 90
+    ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         with database.reading(SYSTEM, at=clock.now()) as store:
             pending = store.connection.execute(INBOX.select().where(INBOX.c.state == "pending").limit(1)).first()
