@@ -3,10 +3,11 @@
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import JSONResponse
 
 from healthsvc import clock
@@ -25,6 +26,26 @@ CAPABILITIES = (
     "permission-v2", "authorize-post",
 )  # fmt: skip
 Text = Annotated[str | None, Form()]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a client sends to show who it is; HTTP Basic comes on top."""
+
+    id: str | None
+    secret: str | None
+    assertion_type: str | None
+    assertion: str | None
+
+
+def proof_of(
+    client_id: Text = None, client_secret: Text = None, client_assertion: Text = None, client_assertion_type: Text = None
+) -> Proof:
+    """The proof that stands in a form."""
+    return Proof(client_id, client_secret, client_assertion_type, client_assertion)
+
+
+Proven = Annotated[Proof, Depends(proof_of)]
 
 
 def base_of(request: Request) -> str:
@@ -84,19 +105,15 @@ def keys(request: Request) -> JSONResponse:
 @router.post("/auth/token")
 def token(
     request: Request,
+    proof: Proven,
     grant_type: Text = None,
     code: Text = None,
     redirect_uri: Text = None,
     code_verifier: Text = None,
     refresh_token: Text = None,
     scope: Text = None,
-    client_id: Text = None,
-    client_secret: Text = None,
-    client_assertion: Text = None,
-    client_assertion_type: Text = None,
 ) -> JSONResponse:
     """Exchange a code, refresh, or give a backend service its token (RFC 6749 4.1.3, 6, 4.4)."""
-    proof = client_id, client_secret, client_assertion_type, client_assertion
 
     def act(store: Store, client: Client) -> dict[str, Any]:
         if grant_type == "authorization_code":
@@ -115,32 +132,18 @@ def token(
 
 
 @router.post("/auth/revoke")
-def revoke(
-    request: Request,
-    token: Text = None,
-    client_id: Text = None,
-    client_secret: Text = None,
-    client_assertion: Text = None,
-    client_assertion_type: Text = None,
-) -> JSONResponse:
+def revoke(request: Request, proof: Proven, token: Text = None) -> JSONResponse:
     """End a token and all that came with it (RFC 7009)."""
 
     def act(store: Store, client: Client) -> dict[str, Any]:
         grants.revoke(store, client, token or "")
         return {}
 
-    return _answered(request, (client_id, client_secret, client_assertion_type, client_assertion), act)
+    return _answered(request, proof, act)
 
 
 @router.post("/auth/introspect")
-def introspect(
-    request: Request,
-    token: Text = None,
-    client_id: Text = None,
-    client_secret: Text = None,
-    client_assertion: Text = None,
-    client_assertion_type: Text = None,
-) -> JSONResponse:
+def introspect(request: Request, proof: Proven, token: Text = None) -> JSONResponse:
     """Who a token stands for, for a client that can prove who it is (RFC 7662)."""
 
     def act(store: Store, client: Client) -> dict[str, Any]:
@@ -152,7 +155,7 @@ def introspect(
         told = {"active": True, "client_id": found.client, "scope": " ".join(sorted(found.scopes)), "exp": int(found.expires.timestamp())}
         return told | ({"patient": found.actor.patient} if found.actor.patient else {}) | {"sub": found.actor.id}
 
-    return _answered(request, (client_id, client_secret, client_assertion_type, client_assertion), act)
+    return _answered(request, proof, act)
 
 
 def _by_itself(store: Store, client: Client, asked: str) -> grants.Tokens:
@@ -185,11 +188,9 @@ def _told(request: Request, store: Store, client: Client, made: grants.Tokens) -
     return told
 
 
-def _answered(
-    request: Request, proof: tuple[str | None, str | None, str | None, str | None], act: Callable[[Store, Client], dict[str, Any]]
-) -> JSONResponse:
+def _answered(request: Request, proof: Proof, act: Callable[[Store, Client], dict[str, Any]]) -> JSONResponse:
     """Carry out what an authenticated client asks; what it must not repeat (a used code ends its grant) stays done though it is refused."""
-    id, secret, assertion_type, assertion = proof
+    id, secret = proof.id, proof.secret
     head = {"cache-control": "no-store", "pragma": "no-cache"}
     with request.app.state.database.writing(ANONYMOUS, at=clock.now()) as store:
         try:
@@ -198,7 +199,7 @@ def _answered(
                 id, secret = basic
             audiences = [str(request.url), f"{base_of(request)}{request.url.path}", f"{base_of(request)}/auth/token"]
             client = clients.authenticated(
-                store, id=id, secret=secret, assertion_type=assertion_type, assertion=assertion, audiences=audiences
+                store, id=id, secret=secret, assertion_type=proof.assertion_type, assertion=proof.assertion, audiences=audiences
             )
             store.actor = Actor(f"client/{client.id}", client.name, frozenset(), "rest")
             return JSONResponse(act(store, client), headers=head)
