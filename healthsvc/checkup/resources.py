@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, time
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from healthsvc.checkup.followup import Disease, FollowUp, Result
 from healthsvc.checkup.rules import Form, Quarter, task_id
 from healthsvc.checkup.selfcare import Item, Level, SelfCare
+from healthsvc.fhir.elements import is_active
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system, extension
 from healthsvc.visit.resources import derived_id
@@ -103,14 +104,7 @@ def to_result(observation: Resource) -> Result:
 
 def has_code(condition: Resource, prefixes: tuple[str, ...]) -> bool:
     """Whether a Condition is active and coded in ICD-10 (whichever version) under one of these categories."""
-    status = _codes(condition.get("clinicalStatus"))
-    if status and not status & {"active", "recurrence", "relapse"}:
-        return False
-    if _codes(condition.get("verificationStatus")) & {"refuted", "entered-in-error"}:
+    if not is_active(condition):
         return False
     codes = [c.get("code", "") for c in condition.get("code", {}).get("coding", []) if "icd" in str(c.get("system", "")).lower()]
     return any(code.upper().startswith(prefixes) for code in codes)
-
-
-def _codes(concept: Any) -> set[str]:
-    return {str(c.get("code")) for c in (concept or {}).get("coding", [])}

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
@@ -10,6 +11,7 @@ from healthsvc.fhir.systems import extension as extension_url
 from healthsvc.fhir.systems import profile
 
 _ID_LIMIT: Final = 64
+_OVER: Final = frozenset({"inactive", "remission", "resolved", "refuted", "entered-in-error"})
 
 
 def derived_id(prefix: str, base: str) -> str:
@@ -80,6 +82,23 @@ def day(text: str, path: str) -> date:
         return date.fromisoformat(text[:10])
     except ValueError:
         raise Invalid(f"{path} is not a whole day; write it as 2026-11-22", path=path) from None
+
+
+def is_active(resource: Resource) -> bool:
+    """Whether an illness or an allergy counts now: neither over nor refuted nor entered in error; without a status it counts."""
+    states = {c.get("code") for key in ("clinicalStatus", "verificationStatus") for c in resource.get(key, {}).get("coding", ())}
+    return not states & _OVER
+
+
+def first_moment(text: object, zone: ZoneInfo) -> datetime | None:
+    """The first moment of a FHIR date (``2026``, ``2026-05``, ``2026-05-01``) or dateTime, in a zone where it has none of its own."""
+    told = str(text or "")
+    padded = told + "-01-01"[len(told) - 10 :] if 4 <= len(told) < 10 else told
+    try:
+        at = datetime.fromisoformat(padded)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=zone)
 
 
 def period(start: date | datetime, end: date | datetime | None = None) -> Resource:

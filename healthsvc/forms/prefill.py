@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from healthsvc.fhir.elements import codes
+from healthsvc.fhir.elements import codes, is_active
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE, code_system
 from healthsvc.forms.personal import known_values
@@ -14,7 +14,6 @@ from healthsvc.forms.tables import BY_URL
 from healthsvc.healthfile.service import replaced
 from healthsvc.store import Store
 
-_ACTIVE = {"active", "recurrence", "relapse"}
 _DRUG_CLASS = code_system("drug-class")
 
 
@@ -89,7 +88,7 @@ def _recorded(store: Store, form: Form, files: list[str]) -> Answers:
             one for condition in store.select("Condition", patient=files) if (one := _disease(condition, links["disease-code"]))
         ]
     if "problem" in links:
-        active = [one for one in store.select("Condition", patient=files) if _is_active(one)]
+        active = [one for one in store.select("Condition", patient=files) if is_active(one)]
         made["problem"] = [option.code for option in links["problem"].options if any(_is_coded(one, option.code.code) for one in active)]
     if "allergy" in links:
         made["allergy"] = [
@@ -108,7 +107,7 @@ def _recorded(store: Store, form: Form, files: list[str]) -> Answers:
 
 
 def _disease(condition: Resource, item: Item) -> Answers | None:
-    if not _is_active(condition):
+    if not is_active(condition):
         return None
     code = next((option.code for option in item.options if _is_coded(condition, option.code.code)), None)
     text = condition.get("code", {}).get("text") or next((c.get("display", "") for c in condition.get("code", {}).get("coding", ())), "")
@@ -120,12 +119,11 @@ def _disease(condition: Resource, item: Item) -> Answers | None:
 
 
 def _allergy(entry: Resource, item: Item) -> Answers | None:
-    status = {one.get("code") for one in entry.get("verificationStatus", {}).get("coding", ())}
     group = next(iter(codes(entry.get("code"), _DRUG_CLASS)), "")
     text = entry.get("code", {}).get("text", "")
     named = next((one.code.code for one in item.options if text and (text in one.code.zh or one.code.zh.rstrip("类") in text)), "other")
     code = next((option.code for option in item.options if option.code.code == (group or named)), None)
-    if status & {"refuted", "entered-in-error"} or code is None or not (group or text) or entry["id"].startswith("no-drug-allergy"):
+    if not is_active(entry) or code is None or not (group or text) or entry["id"].startswith("no-drug-allergy"):
         return None
     name = text.replace(code.zh, "").strip() if group else text
     return {"allergy-class": [code], **({"allergy-name": [name]} if name else {})}
@@ -143,12 +141,6 @@ def _spell(link: str, period: Resource, place: str) -> Answers:
 def _is_stay(encounter: Resource) -> bool:
     kind = encounter.get("class", {})
     return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
-
-
-def _is_active(condition: Resource) -> bool:
-    status = {one.get("code") for one in condition.get("clinicalStatus", {}).get("coding", ())}
-    verified = {one.get("code") for one in condition.get("verificationStatus", {}).get("coding", ())}
-    return status <= _ACTIVE and not verified & {"refuted", "entered-in-error"}
 
 
 def _is_coded(condition: Resource, code: str) -> bool:

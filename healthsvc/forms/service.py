@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from healthsvc.errors import Invalid, Issue, NotFound
-from healthsvc.fhir.elements import derived_id, extensions, reference_id
+from healthsvc.fhir.elements import derived_id, extensions, is_active, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.forms.extract import Extracted, extract
 from healthsvc.forms.prefill import filled_in
@@ -169,8 +169,7 @@ def _knows_already(store: Store, statement: Resource) -> bool:
     kind = statement["resourceType"]
     known = store.find(kind, statement["id"])
     if known is not None:
-        verified = {one.get("code") for one in known.get("verificationStatus", {}).get("coding", ())}
-        gone = known.get("status") == "entered-in-error" or "entered-in-error" in verified
+        gone = known.get("status") == "entered-in-error" or not is_active(known)
         return not gone and known.get("meta", {}).get("source") != statement["meta"]["source"]
     patient = statement[OWNER.get(kind, "subject")]["reference"].rpartition("/")[2]
     if kind in ("Encounter", "EpisodeOfCare"):
@@ -181,8 +180,7 @@ def _knows_already(store: Store, statement: Resource) -> bool:
     wanted = {one["code"].upper() for one in statement["code"].get("coding", ())}
     for one in store.select("Condition", patient=patient):
         codes = {str(c.get("code", "")).upper() for c in one.get("code", {}).get("coding", ()) if "icd" in str(c.get("system", "")).lower()}
-        status = {c.get("code") for c in one.get("clinicalStatus", {}).get("coding", ())}
-        if status <= {"active", "recurrence", "relapse"} and any(code.startswith(tuple(wanted)) for code in codes if wanted):
+        if is_active(one) and any(code.startswith(tuple(wanted)) for code in codes if wanted):
             return True
     return False
 

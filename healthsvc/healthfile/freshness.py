@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
+from healthsvc.fhir.elements import first_moment
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, code_system
 from healthsvc.healthfile.service import follow, replaced, today
@@ -87,14 +88,8 @@ def _last(found: list[Resource], store: Store) -> date | None:
 
 
 def _day(text: object, store: Store) -> date | None:
-    """The day of a FHIR date or moment; of a year or a month its first day."""
-    told = str(text or "")
-    padded = told + "-01-01"[len(told) - 10 :] if 4 <= len(told) < 10 else told
-    try:
-        at = datetime.fromisoformat(padded)
-    except ValueError:
-        return None
-    return at.astimezone(store.zone).date() if at.tzinfo is not None else at.date()
+    at = first_moment(text, store.zone)
+    return None if at is None else at.astimezone(store.zone).date()
 
 
 def _is_yearly(task: Resource) -> bool:

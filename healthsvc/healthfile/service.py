@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from healthsvc.errors import Conflict, Invalid
+from healthsvc.fhir.elements import is_active
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, code_system
 from healthsvc.healthfile.demographics import clean, joined
@@ -159,7 +160,7 @@ def findings_of(store: Store, patient: str) -> Findings:
     scored = [one for one in store.select("Observation", patient=files, code=SELF_CARE_TOTAL) if one.get("status") != "entered-in-error"]
     latest = max(scored, key=lambda one: datetime.fromisoformat(str(one.get("effectiveDateTime") or "0001-01-01T00:00+00:00")), default={})
     level = next((c.get("code", "") for one in latest.get("interpretation", ()) for c in one.get("coding", ())), "")
-    ill = {_illness(one) for one in store.select("Condition", patient=files) if _is_active(one)}
+    ill = {_illness(one) for one in store.select("Condition", patient=files) if is_active(one)}
     return Findings(level, latest.get("valueInteger"), len(ill - {""}))
 
 
@@ -168,11 +169,6 @@ def _illness(condition: Resource) -> str:
     concept = condition.get("code", {})
     icd = next((str(c.get("code", ""))[:3].upper() for c in concept.get("coding", ()) if "icd" in str(c.get("system", "")).lower()), "")
     return icd or str(concept.get("text") or "")
-
-
-def _is_active(condition: Resource) -> bool:
-    states = {c.get("code") for key in ("clinicalStatus", "verificationStatus") for c in condition.get(key, {}).get("coding", ())}
-    return not states & {"inactive", "remission", "resolved", "refuted", "entered-in-error"}
 
 
 def claims_of(patient: Resource) -> set[str]:

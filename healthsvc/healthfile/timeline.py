@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from healthsvc.fhir.elements import first_moment
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store
@@ -83,9 +84,4 @@ def _event(type: str, resource: Resource, patient: str) -> Event:
 
 def _order(when: str, store: Store) -> datetime:
     """A moment to sort by: a date counts from its midnight in the site's zone; years and months from their first day."""
-    padded = when + "-01-01"[len(when) - 10 :] if when and len(when) < 10 else when
-    try:
-        moment = datetime.fromisoformat(padded)
-    except ValueError:
-        return datetime.min.replace(tzinfo=store.zone)
-    return moment if moment.tzinfo else moment.replace(tzinfo=store.zone)
+    return first_moment(when, store.zone) or datetime.min.replace(tzinfo=store.zone)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Final
 
-from healthsvc.fhir.elements import derived_id
+from healthsvc.fhir.elements import derived_id, first_moment, is_active
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.systems import BASE, LOINC
 from healthsvc.healthfile.service import follow, replaced, today
@@ -23,7 +23,7 @@ _SECTIONS: Final = {
     "vitals": ("8716-3", "体征 Vital signs"),
     "results": ("30954-2", "检验与评估 Results and assessments"),
 }
-_OVER: Final = frozenset({"entered-in-error", "refuted", "cancelled", "stopped"})
+_OVER: Final = frozenset({"entered-in-error", "cancelled", "stopped"})
 _NONE: Final = '<div xmlns="http://www.w3.org/1999/xhtml"><p>无记录 nothing recorded</p></div>'
 
 
@@ -108,12 +108,12 @@ def _parts(store: Store, files: list[str], since: datetime) -> Iterator[tuple[st
     results: dict[str, Resource] = {}
     for one in store.select("Observation", patient=files):
         when = str(one.get("effectiveDateTime", ""))
-        if not _counts(one) or not when or _moment(when, store) < since:
+        if not _counts(one) or not when or _at(when, store) < since:
             continue
         kinds = {c.get("code") for concept in one.get("category", ()) for c in concept.get("coding", ())}
         latest = vitals if "vital-signs" in kinds else results
         key = _key(one)
-        if key not in latest or _moment(when, store) > _moment(str(latest[key]["effectiveDateTime"]), store):
+        if key not in latest or _at(when, store) > _at(latest[key]["effectiveDateTime"], store):
             latest[key] = one
     yield "vitals", list(vitals.values())
     yield "results", [one for one in results.values() if "social-history" not in dumps(one.get("category", [])).decode()]
@@ -161,8 +161,7 @@ def _named(store: Store, reference: str) -> Resource | None:
 
 
 def _counts(resource: Resource) -> bool:
-    states = {c.get("code") for key in ("clinicalStatus", "verificationStatus") for c in resource.get(key, {}).get("coding", ())}
-    return not ({resource.get("status")} | states) & _OVER and not states & {"resolved", "inactive", "remission"}
+    return resource.get("status") not in _OVER and is_active(resource)
 
 
 def _key(observation: Resource) -> str:
@@ -171,10 +170,5 @@ def _key(observation: Resource) -> str:
     return " ".join([*(codes or [_words(observation.get("code", {}))]), *site])
 
 
-def _moment(text: str, store: Store) -> datetime:
-    padded = text + "-01-01"[len(text) - 10 :] if len(text) < 10 else text
-    try:
-        at = datetime.fromisoformat(padded)
-    except ValueError:
-        return datetime.min.replace(tzinfo=store.zone)
-    return at if at.tzinfo else at.replace(tzinfo=store.zone)
+def _at(text: object, store: Store) -> datetime:
+    return first_moment(text, store.zone) or datetime.min.replace(tzinfo=store.zone)

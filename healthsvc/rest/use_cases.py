@@ -10,7 +10,7 @@ from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.contract import service as contracts
 from healthsvc.contract.rules import SignatureKind
 from healthsvc.documents import service as documents
-from healthsvc.errors import Invalid
+from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.conformance.operations import OPERATIONS
 from healthsvc.fhir.conformance.tables import Operation
 from healthsvc.fhir.elements import coding, reference_id
@@ -24,6 +24,8 @@ from healthsvc.healthfile.timeline import timeline as line_of_time
 from healthsvc.homebed import service as beds
 from healthsvc.homebed.rules.bed import BedKind
 from healthsvc.indicators import service as indicators
+from healthsvc.referral import service as referrals
+from healthsvc.referral.rules import Reason
 from healthsvc.rest import form_acts as forms
 from healthsvc.rest import home_acts as home
 from healthsvc.rest.answer import resource_answer
@@ -105,6 +107,24 @@ def complete(store: Store, id: str, given: dict[str, Any]) -> Resource:
     return bundle(visits.complete(store, id, Findings(**values), staff))
 
 
+def refer(store: Store, _id: str, given: dict[str, Any]) -> Resource:
+    """A person is referred up; the summary goes with it."""
+    hospital = pointed(given, "hospital", "Organization")
+    if store.find("Organization", hospital) is None:
+        raise NotFound("there is no such Organization")
+    made = referrals.refer(
+        store,
+        person(store, given["patient"]),
+        one_of(Reason, given["reason"], "reason"),
+        f"Organization/{hospital}",
+        f"Practitioner/{pointed(given, 'requester', 'Practitioner')}",
+        urgent=given.get("urgent", False),
+        summary=given.get("summary", ""),
+        department=given.get("department", ""),
+    )
+    return store.read("ServiceRequest", made.id)
+
+
 def timeline(store: Store, id: str, given: dict[str, Any]) -> Resource:
     """Everything in a file on one line of time, newest first."""
     require_read(store, "Patient")
@@ -169,6 +189,7 @@ ACTS: dict[str, Act] = {
     "MedicationRequest-gates": home.gates,
     "Questionnaire-populate": forms.populate,
     "QuestionnaireResponse-extract": forms.extract,
+    "ServiceRequest-refer": refer,
     "Contract-sign": sign,
     "DocumentReference-verify": verify,
     "EpisodeOfCare-establish": establish,

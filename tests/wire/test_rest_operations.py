@@ -229,3 +229,24 @@ def test_every_published_operation_is_carried_out_and_named(client: httpx.Client
         for operation in one.get("operation", ())
     }
     assert {(one.resource, one.code, one.id) for one in OPERATIONS} <= listed
+
+
+def test_a_person_is_referred_with_a_summary(client: httpx.Client, database: Database, patient: str) -> None:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        store.put({"resourceType": "Organization", "id": "h1", "name": "澜湾医院"})
+    asked = parameters(
+        ("patient", "Reference", {"reference": f"Patient/{patient}"}),
+        ("hospital", "Reference", {"reference": "Organization/h1"}),
+        ("requester", "Reference", D1),
+        ("reason", "Code", "needs-test"),
+        ("summary", "String", "待查"),
+    )
+    request = answered(client.post("/ServiceRequest/$refer", json=asked))
+    assert request["reasonCode"][0]["coding"][0]["code"] == "needs-test"
+    document = answered(client.get(f"/{request['supportingInfo'][0]['reference']}"))
+    assert document["content"][0]["attachment"]["contentType"] == "application/fhir+json"
+    wrong = {**asked, "parameter": [*asked["parameter"][:3], {"name": "reason", "valueCode": "whim"}]}
+    assert client.post("/ServiceRequest/$refer", json=wrong).status_code == 422
+    nowhere = parameters(("hospital", "Reference", {"reference": "Organization/none"}))["parameter"]
+    elsewhere = {**asked, "parameter": [one for one in asked["parameter"] if one["name"] != "hospital"] + nowhere}
+    assert client.post("/ServiceRequest/$refer", json=elsewhere).status_code == 404

@@ -174,6 +174,19 @@ OPERATIONS: tuple[Operation, ...] = (
         both=True,
     ),
     Operation(
+        "refer", "ServiceRequest", False, True, "上转到医院", "Refer a person to a hospital",
+        operands("""
+            patient    Reference:Patient      1..1 | 转诊对象，可用 identifier 指明 | The person, by reference or by identifier
+            hospital   Reference:Organization 1..1 | 接诊医院 | Hospital
+            requester  Reference:Practitioner 1..1 | 转诊医生 | Doctor who refers
+            reason     code:referral-reason   1..1 | 转诊原因 | Reason
+            urgent     boolean                0..1 | 紧急 | Urgent
+            department string                 0..1 | 科室 | Department
+            summary    string                 0..1 | 病情摘要 | What the hospital should know
+        """),
+        operands("return ServiceRequest 1..1 | 转诊申请，附摘要文档 | The referral, with its summary document"),
+    ),
+    Operation(
         "populate", "Questionnaire", True, False, "预填表单", "Fill in a form beforehand from the file and from the time before",
         operands("""
             subject   Reference:Patient 1..1 | 表单所关于的人，可用 identifier 指明 | The person, by reference or by identifier
