@@ -63,9 +63,9 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     return Installation(settings, policy, database)
 
 
-def published() -> tuple[Resource, ...]:
-    """Everything that an installation publishes: profiles, code systems, operations, and the measures of the figures."""
-    return (*resources(), *map(to_measure, MEASURES))
+def published(policy: Policy | None = None) -> tuple[Resource, ...]:
+    """Everything that an installation publishes: profiles, code systems, operations, measures, and the forms with the limits in force."""
+    return (*resources(), *map(to_measure, MEASURES), *forms.resources(policy or load_policy(), clock.today()))
 
 
 def publish_conformance(database: Database) -> int:
@@ -74,7 +74,7 @@ def publish_conformance(database: Database) -> int:
     Called when an installation opens to serve; costs one look where this very content was published before. Of several processes that
     start at once one writes, the others wait for it and then find nothing to write.
     """
-    made = (*published(), *forms.resources(database.policy, clock.today()))
+    made = published(database.policy)
     digest = blake2b(dumps(list(made)), digest_size=16).hexdigest()
     with database.reading(SYSTEM, at=clock.now()) as store:
         if store.holder(PUBLISHED) == digest:

@@ -13,14 +13,14 @@ from healthsvc.emergency.resources import EMERGENCY, Reachable, chain, is_alarm,
 from healthsvc.emergency.rules import Act, Alarm, Callee, EmergencyPolicy, Line, Status
 from healthsvc.errors import Invalid, NotFound, RuleViolation
 from healthsvc.fhir.elements import reference_id
-from healthsvc.fhir.systems import BASE
+from healthsvc.fhir.systems import ONE_KEY_DEVICE
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, today
 from healthsvc.store import Store
 
 CALL = "emergency-call"
 """Outbox kind: one callee to be called; the payload names alarm, callee and round, never a phone number."""
-DEVICE_NUMBER = f"{BASE}/NamingSystem/one-key-device"
+DEVICE_NUMBER = ONE_KEY_DEVICE
 """Identifier system of one-key phones, unless a message names another."""
 OPEN = ("requested", "in-progress", "failed")
 

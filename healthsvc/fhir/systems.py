@@ -13,6 +13,8 @@ INPATIENT_NUMBER = "urn:oid:2.16.156.10011.1.12"
 HEALTH_CARD = "urn:oid:2.16.156.10011.1.19"
 LIXIU_CERTIFICATE = f"{BASE}/NamingSystem/lixiu-certificate"
 UNVERIFIED_CITIZEN_ID = f"{BASE}/NamingSystem/citizen-id-unverified"
+ONE_KEY_DEVICE = f"{BASE}/NamingSystem/one-key-device"
+"""Number of a one-key telephone or button in somebody's home (一键通)."""
 CONTRACT_NUMBER = f"{BASE}/NamingSystem/contract-number"
 
 CARD_TOKEN = f"{BASE}/NamingSystem/contact-card-token-sha256"

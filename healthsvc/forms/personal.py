@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from healthsvc.fhir.elements import derived_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import BASE, CITIZEN_ID, HEALTH_FILE_NUMBER, LIXIU_CERTIFICATE
+from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, LIXIU_CERTIFICATE, ONE_KEY_DEVICE
 from healthsvc.forms.rules import Answers, Code, Form, Item
 from healthsvc.healthfile.circumstances import Allowance, Background
 from healthsvc.healthfile.resources import to_patient, to_person
@@ -14,7 +14,6 @@ from healthsvc.healthfile.rules import Category, Contact, ContactRole, Identifie
 from healthsvc.healthfile.service import findings_of, follow, policy_of, today, update_demographics
 from healthsvc.store import Store
 
-DEVICE: Final = f"{BASE}/NamingSystem/one-key-device"
 _NUMBERS: Final = {"citizen_id": CITIZEN_ID, "file_number": HEALTH_FILE_NUMBER, "certificate": LIXIU_CERTIFICATE}
 _TEXTS: Final = ("former_unit", "ethnicity", "occupation", "keeper", "carer", "household", "education", "marital")
 _SEX: Final = {"1": "male", "2": "female"}
@@ -148,11 +147,11 @@ def _one_key(store: Store, patient: str, number: str) -> None:
     for one in store.select("Device", patient=patient, status="active"):
         if not any(other.get("value") == number for other in one.get("identifier", ())):
             store.put(one | {"status": "inactive"})
-    known = store.first("Device", patient=patient, identifier=f"{DEVICE}|{number}")
+    known = store.first("Device", patient=patient, identifier=f"{ONE_KEY_DEVICE}|{number}")
     made = known or {
         "resourceType": "Device",
         "id": derived_id("one-key", f"{patient}-{number}")[:64].replace(" ", "-"),
-        "identifier": [{"system": DEVICE, "value": number}],
+        "identifier": [{"system": ONE_KEY_DEVICE, "value": number}],
         "patient": {"reference": f"Patient/{patient}"},
         "type": {"text": "一键通"},
     }

@@ -9,6 +9,7 @@ from healthsvc.errors import Invalid, Issue
 from healthsvc.fhir.elements import extension, extensions
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import UCUM
+from healthsvc.fhir.text import has_han
 from healthsvc.forms.rules import NUMBERS, Answers, Code, Form, Item, Kind, Limits, Option, When
 
 _SDC: Final = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-"
@@ -30,6 +31,7 @@ def to_questionnaire(form: Form, limits: Mapping[str, Limits], months: int) -> R
     made: Resource = {
         "resourceType": "Questionnaire",
         "id": form.name,
+        "meta": {"profile": [f"{_SDC}extr-obsn", f"{_SDC}pop-obsn"]},
         "url": form.url,
         "version": form.version,
         "name": "".join(part.capitalize() for part in form.name.split("-")),
@@ -51,6 +53,8 @@ def to_form(questionnaire: Resource) -> Form:
     """
     title = str(questionnaire.get("title") or questionnaire.get("name") or questionnaire.get("id"))
     zh, _, en = title.partition(" ")
+    if not has_han(zh) or has_han(en):
+        zh, en = title, ""  # not one of ours: 中文 English
     bands = next((one["valueString"] for one in extensions(questionnaire, "form-bands")), "")
     items = tuple(map(_read, questionnaire.get("item", ())))
     return Form(

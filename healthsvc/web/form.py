@@ -14,6 +14,7 @@ from healthsvc.checkup.answered import complete_with_form, form_for
 from healthsvc.checkup.deciding import DISEASES
 from healthsvc.checkup.resources import has_code
 from healthsvc.errors import Invalid, Issue, NotFound, Refusal
+from healthsvc.fhir.elements import extension
 from healthsvc.fhir.json import Resource
 from healthsvc.forms import service
 from healthsvc.forms.resources import to_answers
@@ -109,7 +110,7 @@ def look(response: str, page: SignedPage, store: StoreReading) -> Response:
         response=asked.former,
         author=names.staff(asked.former.get("author", {}).get("reference")),
         lines=lines(asked.form.items, given, page),
-        can_write=page.who is not None and page.who.may("write-clinical") and asked.former.get("status") in DONE,
+        can_write=page.who is not None and page.who.may("write-clinical") and asked.former.get("status") in (*DONE, "in-progress"),
     )
 
 
@@ -152,7 +153,8 @@ def _for_response(store: Store, response: str) -> Asked:
 
 
 def _prefilled(store: Store, asked: Asked) -> Answers:
-    response = service.populate(store, asked.form.name, asked.patient["id"])
+    draft = store.find("QuestionnaireResponse", service.response_id(asked.form.name, asked.visit)) if asked.visit else None
+    response = draft or service.populate(store, asked.form.name, asked.patient["id"])
     return to_answers(asked.form, response)[0]
 
 
@@ -163,9 +165,9 @@ def _take(page: Page, store: Store, asked: Asked, given: FormData) -> Response:
         return _show(page, store, asked, answers, basics, wrong=unread)
     try:
         with store.savepoint():
-            saved = _save(page, store, asked, answers, basics)
+            saved = _save(store, asked, answers, basics, draft=bool(given.get("draft")))
             found = service.read(store, saved)
-            if found is not None and found.checked.odd and not given.get("sure"):
+            if found is not None and found.checked.odd and not given.get("sure") and not given.get("draft"):
                 raise _Unusual(found.checked.odd)
     except _Unusual as unusual:
         return _show(page, store, asked, answers, basics, odd=unusual.issues)
@@ -182,19 +184,30 @@ class _Unusual(Exception):
         self.issues = issues
 
 
-def _save(page: Page, store: Store, asked: Asked, answers: Answers, basics: dict[str, str]) -> Resource:
+def _save(store: Store, asked: Asked, answers: Answers, basics: dict[str, str], *, draft: bool) -> Resource:
+    """Keep the form: as a draft that is gone on with later (nothing follows from it yet), or finished."""
     author: dict[str, Any] = {"author": {"reference": store.actor.id}} if store.actor.id.startswith("Practitioner/") else {}
+    if asked.visit and draft:
+        about = extension("form-visit", valueReference={"reference": f"Task/{asked.visit}"})
+        id = service.response_id(asked.form.name, asked.visit)
+        made = service.response_of(asked.form, asked.patient["id"], answers, store.at.astimezone(store.zone), status="in-progress", id=id)
+        return store.put(made | author | {"extension": [about]})
     if asked.visit:
         start, end = _times(basics, store)
         by = list(dict.fromkeys(one for one in (basics["by"], basics["with"]) if one)) or [store.actor.id]
         complete_with_form(store, asked.visit, asked.form.name, answers, start, end, by, basics["late_reason"] or None)
         return store.read("QuestionnaireResponse", service.response_id(asked.form.name, asked.visit))
     at = store.at.astimezone(store.zone)
+    status = "in-progress" if draft else "completed"
     if asked.former is None:
-        return store.put(service.response_of(asked.form, asked.patient["id"], answers, at, id=str(uuid.uuid4()), **author))
+        return store.put(service.response_of(asked.form, asked.patient["id"], answers, at, status=status, id=str(uuid.uuid4()), **author))
     made = service.response_of(asked.form, asked.patient["id"], answers, at)
     kept = {key: value for key, value in asked.former.items() if key != "item"}
-    return store.put(kept | {"status": "amended"} | ({"item": made["item"]} if "item" in made else {}))
+    if asked.former.get("status") not in DONE:
+        kept |= {"authored": made["authored"]} | author
+    else:
+        status = "amended"
+    return store.put(kept | {"status": status} | ({"item": made["item"]} if "item" in made else {}))
 
 
 def _times(basics: dict[str, str], store: Store) -> tuple[datetime, datetime]:

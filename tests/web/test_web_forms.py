@@ -48,6 +48,21 @@ def test_a_form_is_filled_in_looked_at_and_amended(doctor: httpx.Client) -> None
     assert "健康体检表（季度基础）" in doctor.get(f"/people/{patient}/forms").text
 
 
+def test_a_draft_is_kept_and_gone_on_with(doctor: httpx.Client) -> None:
+    patient = someone(doctor, NAMES[16])
+    path = f"/people/{patient}/forms/cognition-screen"
+    kept = doctor.post(path, data={"csrf": csrf(doctor), "draft": "1", "q-cognition-now": "3"})
+    assert kept.status_code == 303, "what is required may be missing from a draft"
+    assert "填写中" in doctor.get(kept.headers["location"]).text
+    going_on = kept.headers["location"] + "/amend"
+    assert send(doctor, going_on, cognition_now="3").status_code == 422
+    done = send(doctor, going_on, cognition_now="3", cognition_later="2", mmse="24")
+    assert done.status_code == 303
+    page = doctor.get(done.headers["location"]).text
+    assert "填写中" not in page
+    assert "说出两个" in page
+
+
 def test_what_is_wrong_is_marked_and_what_was_typed_stays(doctor: httpx.Client) -> None:
     patient = someone(doctor, NAMES[11])
     path = f"/people/{patient}/forms/health-check-basic"
@@ -122,4 +137,27 @@ def test_forms_are_fit_to_be_seen(chromium: Any, site: Site, width: int) -> None
         page.select_option(f"#q-{link}", value)
     assert page.locator("output.total").inner_text() == "6"
     assert broken == []
+    page.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_visit_is_made_with_its_form(chromium: Any, site: Site, width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900}, locale="zh-CN")
+    sign_in(page, site.url, "doctor1")
+    visit = {1280: "late-2", 390: "late-4"}[width]
+    page.goto(f"{site.url}/visits/{visit}/form")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.fill("#q-systolic-left", "135")
+    page.fill("#q-diastolic-left", "80")
+    page.screenshot(path=str(SHOTS / f"form-visit-{width}.png"))
+    page.get_by_role("button", name="完成上门").click()
+    page.wait_for_load_state("load")
+    assert page.locator("#late_reason").count() == 1, "the visit is late and asks why"
+    assert page.locator("#q-systolic-left").input_value() == "135"
+    page.select_option("#late_reason", "no-staff")
+    page.get_by_role("button", name="完成上门").click()
+    page.wait_for_url("**/forms/*")
+    assert "135" in page.inner_text("main")
+    page.goto(f"{site.url}/visits/{visit}")
+    assert "已完成" in page.inner_text("main")
     page.close()

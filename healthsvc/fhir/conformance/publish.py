@@ -26,6 +26,7 @@ NAMING: tuple[tuple[str, str, str, str], ...] = (
     ("inpatient-number", systems.INPATIENT_NUMBER, "住院号", "Inpatient number"),
     ("health-card", systems.HEALTH_CARD, "居民健康卡号", "Number of the health card"),
     ("lixiu-certificate", systems.LIXIU_CERTIFICATE, "离休干部荣誉证编号", "Number of the veteran cadre's certificate"),
+    ("one-key-device", systems.ONE_KEY_DEVICE, "一键通设备编号", "Number of a one-key device"),
     ("contract-number", systems.CONTRACT_NUMBER, "签约协议编号", "Number of a family-doctor contract"),
     ("contact-card-token-sha256", systems.CARD_TOKEN, "联系卡二维码令牌的 SHA-256", "SHA-256 of the token in a contact card's QR code"),
     ("contact-card-facts", systems.CARD_FACTS, "联系卡内容摘要", "Digest of what stands on a contact card"),
