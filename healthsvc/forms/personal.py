@@ -56,7 +56,7 @@ def update_file(store: Store, response: Resource, found: Any) -> None:
         if key == "phone" or key.endswith(":phone"):
             check_phone(value)
     update_demographics(store, file["id"], _person(known, told), strict=True)
-    _forget(store, file["id"], found.form, told)
+    _forget(store, file["id"], found.form, told, known)
     if told.get("device"):
         _one_key(store, file["id"], told["device"])
 
@@ -113,8 +113,11 @@ def _person(known: Person, told: dict[str, Any]) -> Person:
     )
 
 
-def _forget(store: Store, id: str, form: Form, told: dict[str, Any]) -> None:
-    """What the form shows and was emptied is emptied in the file too (a phone that is no longer theirs, a contact who has died)."""
+def _forget(store: Store, id: str, form: Form, told: dict[str, Any], before: Person) -> None:
+    """What the form shows and was emptied is emptied in the file too (a phone that is no longer theirs, a contact who has died).
+
+    Whoever has moved is no longer where the old coordinate says: with another address it goes too.
+    """
     shown = {item.fill for item in form.walk() if item.fill}
     if "name" not in shown:
         return
@@ -130,6 +133,7 @@ def _forget(store: Store, id: str, form: Form, told: dict[str, Any]) -> None:
         tags=tuple(one for one in person.tags if one.code not in offered or one.code in told.get("tags", ())),
         phones=person.phones if told.get("phone") else (),
         address=person.address if told.get("address") else "",
+        position=person.position if told.get("address", "") == before.address else None,
         residence_area=person.residence_area if told.get("residence_area") else "",
         managing_unit=person.managing_unit if told.get("managing_unit") else "",
         living=person.living if told.get("living") else None,

@@ -21,8 +21,8 @@ from healthsvc.forms.tables import FORMS
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.freshness import freshness_of
 from healthsvc.healthfile.resources import to_person
-from healthsvc.healthfile.rules import Identifier, Living, Person
-from healthsvc.healthfile.service import register
+from healthsvc.healthfile.rules import Identifier, Living, Person, Position
+from healthsvc.healthfile.service import register, update_demographics
 from healthsvc.store import SYSTEM, Database, Store
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -215,6 +215,22 @@ def test_illnesses_allergies_and_history_become_statements_once(database: Databa
         assert [tag.code for tag in filed.tags] == ["aged-90", "alone"]
         assert store.select("Device", patient=patient, status="active")[0]["identifier"][0]["value"] == "YJT-0001"
         assert filed.contacts[0].relation == "女儿"
+
+
+def test_whoever_moves_is_no_longer_at_the_old_coordinate(database: Database) -> None:
+    form = "personal-information"
+    who: Answers = {"name": ["测试甲"], "sex": [code(form, "sex", "1")], "birth": [date(1930, 1, 1)]}
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        update_demographics(store, patient, Person("", address="某路1号", position=Position(29.87, 121.55)))
+        fill(store, form, patient, {"who": [who], "contact": [{"address": ["某路1号"], "phone": ["0574-00000000"]}]})
+        assert to_person(store.read("Patient", patient)).position == Position(29.87, 121.55)
+        fill(store, form, patient, {"who": [who], "contact": [{"address": ["某路9号"]}]}, "r2")
+        moved = to_person(store.read("Patient", patient))
+        assert (moved.address, moved.position, moved.phones) == ("某路9号", None, ())
+        wrong: Answers = {"who": [who], "contact": [{"address": ["某路9号"], "phone": ["问邻居"]}]}
+        with pytest.raises(RuleViolation), store.savepoint():
+            fill(store, form, patient, wrong, "r3")
 
 
 def test_a_form_is_filled_in_beforehand_but_never_with_measurements(database: Database) -> None:
