@@ -17,9 +17,10 @@ from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.greenchannel import service as greenchannel
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, STANDING_NAMES
 from healthsvc.healthfile.freshness import freshness_of
+from healthsvc.healthfile.oddities import oddities
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
-from healthsvc.healthfile.service import completeness_of, follow, replaced, today
+from healthsvc.healthfile.service import completeness_of, follow, policy_of, replaced, today
 from healthsvc.homebed import service as homebeds
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
@@ -45,6 +46,14 @@ FRESH: Final = {
     "personal-information": "个人基本信息核对", "health-check": "年度全面体检", "self-care": "自理能力评估", "pressure": "血压",
     "medicines": "用药核对", "allergies": "过敏史", "illnesses": "健康问题",
 }  # fmt: skip
+ODD: Final = {
+    "citizen-id-unverified": "身份证号未通过校验",
+    "citizen-id-impossible": "身份证号不可能存在",
+    "birth-differs": "出生日期与身份证号不一致",
+    "sex-differs": "性别与身份证号不一致",
+    "area-unknown": "身份证号的地区码不在已知范围",
+    "file-number-length": "健康档案编号不是 17 位",
+}
 FORM_OF: Final = {
     "personal-information": "personal-information", "health-check": "health-check-full", "self-care": "self-care",
     "pressure": "health-check-basic", "medicines": "health-check-basic", "allergies": "personal-information",
@@ -110,6 +119,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "circle": _circle(store, id),
         "complete": completeness_of(store, id),
         "fresh": freshness_of(store, id),
+        "odd": [ODD[code] for code in oddities(known, on, policy_of(store).oldest_age)],
         "fresh_names": FRESH,
         "to_form": FORM_OF,
         "missing_names": MISSING,

@@ -17,6 +17,7 @@ from healthsvc.healthfile.circumstances import Allowance, Background
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.demographics import clean, joined
 from healthsvc.healthfile.freshness import freshness
+from healthsvc.healthfile.oddities import oddities
 from healthsvc.healthfile.resources import to_patient, to_person
 from healthsvc.healthfile.rules import (
     Category,
@@ -268,3 +269,26 @@ def test_a_file_is_as_fresh_as_its_parts() -> None:
 def test_time_never_makes_a_file_fresher(latest: dict[str, date | None], later: int) -> None:
     months = {"a": 4, "b": 12, "c": 0}
     assert freshness(latest, months, ON + timedelta(days=later)).score <= freshness(latest, months, ON).score
+
+
+@pytest.mark.parametrize(
+    ("told", "codes"),
+    [
+        (Person("某", "male", birth=date(1930, 1, 1), identifiers=(Identifier(CITIZEN_ID, "330299193001019013"),)), ()),
+        (
+            Person("某", "female", birth=date(1930, 2, 1), identifiers=(Identifier(CITIZEN_ID, "330299193001019013"),)),
+            ("birth-differs", "sex-differs"),
+        ),
+        (Person("某", identifiers=(Identifier(CITIZEN_ID, "330299193001019014"),)), ("citizen-id-impossible",)),
+        (Person("某", identifiers=(Identifier(HEALTH_FILE_NUMBER, "3302"),)), ("file-number-length",)),
+        (Person("某", identifiers=(Identifier(HEALTH_FILE_NUMBER, "33029900100100001"),)), ()),
+    ],
+)
+def test_what_contradicts_itself_is_named(told: Person, codes: tuple[str, ...]) -> None:
+    number = told.identifiers[0].value
+    if number.startswith("33029919") and codes != ("citizen-id-impossible",):
+        told = replace(told, identifiers=(Identifier(CITIZEN_ID, number[:17] + check_digit(number[:17])),))
+    elif codes == ("citizen-id-impossible",):
+        wrong = "0" if check_digit(number[:17]) != "0" else "1"
+        told = replace(told, identifiers=(Identifier(CITIZEN_ID, number[:17] + wrong),))
+    assert oddities(told, ON, POLICY.oldest_age) == codes
