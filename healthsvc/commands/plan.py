@@ -1,13 +1,17 @@
 """Plan a day; solve published instances. What only one command needs is imported by it: the others start at once."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from healthsvc import clock
 from healthsvc.commands.shape import Data, Json, err, installation, out, show_json, table
+
+if TYPE_CHECKING:
+    from healthsvc.dayplan.day import DayPlan
 
 plan = typer.Typer(no_args_is_help=True, help="The planner: the routes of a day or a week, and published instances.")
 
@@ -39,6 +43,7 @@ def plan_one_day(
         table(("arrive", "start", "end", "visit"), route.rows(), title=route.title())
     for left in planned.left_over:
         out.print(f"left over {left.visit}: {left.reason} ({left.code})", markup=False)
+    _total([planned])
 
 
 @plan.command("week")
@@ -69,6 +74,7 @@ def plan_days(
             table(("arrive", "start", "end", "visit"), route.rows(), title=f"{of_day.on} {route.title()}")
     for left in week.left_over:
         out.print(f"left over {left.visit}: {left.reason} ({left.code})", markup=False)
+    _total(week.days)
 
 
 @plan.command("solve")
@@ -90,3 +96,10 @@ def solve(
         return
     for line in summary.lines():
         out.print(line, markup=False)
+
+
+def _total(plans: "Sequence[DayPlan]") -> None:
+    """One line that says what came of it, also where that is nothing."""
+    visits, left = sum(len(plan.stops()) for plan in plans), sum(len(plan.left_over) for plan in plans)
+    waits = sum(plan.later for plan in plans)
+    out.print(f"{visits} visits planned, {left} left over, {waits} can wait for a later day", markup=False)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from healthsvc.checkup.calendar import is_workday
 from healthsvc.dayplan.model import skip_price
@@ -61,10 +62,13 @@ def is_pressing(call: Call) -> bool:
 
 def days_left(call: Call, on: date) -> int:
     """Working days from ``on`` to the last day of the window, both counted; at least one."""
-    end = call.task.window.end.date()
-    whole, part = divmod(max(0, (end - on).days + 1), 7)
-    days = whole * 5 + sum((on + timedelta(days=k)).weekday() < 5 for k in range(part))
-    return max(1, days)
+    return max(1, _workdays(on, call.task.window.end.date()))
+
+
+@lru_cache(maxsize=4096)
+def _workdays(first: date, last: date) -> int:
+    """Days that are worked from the first to the last, holidays and their make-up days minded."""
+    return sum(is_workday(first + timedelta(days=k)) for k in range((last - first).days + 1))
 
 
 def _street_by_street(calls: list[Call], quota: int, day: Day) -> list[Call]:

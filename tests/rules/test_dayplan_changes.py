@@ -163,6 +163,8 @@ def test_working_days_are_counted() -> None:
     assert days_left(Call(task("t", last=0), 1), ON) == 1
     assert days_left(Call(task("t", last=6), 1), ON) == 5
     assert days_left(Call(task("t", last=7), 1), ON) == 6
+    before_the_holidays = date(2026, 9, 30)
+    assert days_left(Call(task("t", last=(date(2026, 10, 9) - ON).days), 1), before_the_holidays) == 3  # 30 September, 8 and 9 October
 
 
 def test_windows_of_the_day(policy: DayPolicy) -> None:
