@@ -45,9 +45,17 @@ def send_files(
 def check_files(
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders of messages")],
     profile: Annotated[str, typer.Option("--profile", help="Link profile: a shipped name or a file")] = "default",
+    against: Annotated[str | None, typer.Option("--against", help="Show what changes from this profile (a name or a file)")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Show what changes from the profiles in force in this data directory")] = None,
     json: Json = False,
 ) -> None:
-    """Dry run, nothing is stored: what is read, re-encodes byte-identical, in which charset, is mapped, or is rejected and why."""
+    """Dry run, nothing is stored: what is read, re-encodes byte-identical, in which charset, is mapped, or is rejected and why.
+
+    With --against or --data the profile is tried instead of the present one: what would be read otherwise, per message and as counts.
+    """
+    if against or data:
+        mapping.compare_profiles(paths, profile, against, data, json=json)
+        return
     from integrations.hl7v2.check import check
 
     with progress() as bar:

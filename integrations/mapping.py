@@ -1,12 +1,17 @@
 """Commands about the mapping: what becomes of each field, where a value came from, how a link profile has to look."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from healthsvc.commands.actor import COMMAND
-from healthsvc.commands.shape import Data, Json, err, installation, out, show_json
+from healthsvc.commands.shape import Data, Json, err, installation, out, progress, show_json
+
+if TYPE_CHECKING:
+    from integrations.hospitals.profile import Profile
 
 
 def mapping(
@@ -60,6 +65,44 @@ def origin(
         out.print(f"{one.event} of {one.link}, number {one.control_id}, {one.recorded}, version {one.version}: {one.message}", markup=False)
         for place in one.places:
             out.print(f"  {place.place:<10} {place.name.lower():<34} {place.sent}{'  (the same)' if place.same else ''}", markup=False)
+
+
+def compare_profiles(paths: list[Path], profile: str, against: str | None, data: Path | None, *, json: bool) -> None:
+    """Try a profile instead of the present one on old messages."""
+    from integrations.hl7v2.compare import compare
+    from integrations.hospitals.shelf import load
+
+    before = load(against) if against else in_force(data)
+    with progress() as bar:
+        task = bar.add_task("reading messages", total=None)
+        found = compare(paths, load(profile), before, lambda done, total: bar.update(task, completed=done, total=total))
+    if json:
+        show_json(found.as_json())
+        return
+    for line in found.lines():
+        out.print(line, markup=False)
+
+
+def in_force(data: Path | None) -> "Callable[[bytes], Profile]":
+    """Chooses the profile for a message as the line does: by its header, on the address of the site's own listener."""
+    from healthsvc.errors import Refusal
+    from integrations.arrival import header_line
+    from integrations.hl7v2.er7 import Message
+    from integrations.hl7v2.header import read_header
+    from integrations.hospitals.shelf import load, shelf
+
+    known = shelf(data / "hospitals" if data else None)
+    otherwise = known.default or load("default")
+
+    def choose(raw: bytes) -> "Profile":
+        try:
+            header = read_header(Message(header_line(raw)))
+        except Refusal:
+            return otherwise
+        addresses = [address for one in known.site for address in one.match.listen] or ["127.0.0.1:2575"]
+        return next((found for address in addresses if (found := known.choose(header, address))), otherwise)
+
+    return choose
 
 
 def schema() -> None:

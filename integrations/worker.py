@@ -19,6 +19,7 @@ from healthsvc import clock
 from healthsvc.errors import Conflict, PreconditionFailed, Refusal, Unavailable
 from healthsvc.store import Actor, Database, Store, lease
 from healthsvc.store.stored import micros
+from healthsvc.store.writes import run
 from integrations import metrics
 from integrations.arrival import State
 from integrations.effects.care import HospitalPolicy, Outcome
@@ -27,6 +28,7 @@ from integrations.effects.person import NotOurs, SetAside
 from integrations.effects.trace import trace
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.escapes import without_controls
 from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.person import numbers_in, numbers_of
 from integrations.hospitals.profile import Profile
@@ -55,6 +57,7 @@ _PENDING = (
     .order_by(INBOX.c.id)
     .limit(LOOK_AHEAD)
 )
+_WAITS = "SELECT id FROM inbox WHERE id = ? AND state = ?"
 _SYSTEM = Actor("system/worker", "hospital line", frozenset({"system"}), "hl7")
 
 
@@ -198,8 +201,9 @@ def _due(due: int, now: int) -> int:
 
 def _still_waits(connection: Connection, id: int) -> bool:
     """Whether a message is still to be processed, seen inside the transaction that will do so (and locked, where rows can be)."""
-    asked = select(INBOX.c.id).where(INBOX.c.id == id, INBOX.c.state == State.PENDING.value).with_for_update(skip_locked=True)
-    return connection.execute(asked).first() is not None
+    sqlite = connection.dialect.name == "sqlite"
+    sql = _WAITS if sqlite else _WAITS.replace("?", "%s") + " FOR UPDATE SKIP LOCKED"
+    return run(connection, sql, (id, State.PENDING.value)).fetchone() is not None
 
 
 def process(store: Store, row: Any, profile: Profile) -> Outcome:
@@ -226,6 +230,9 @@ def read(raw: bytes, profile: Profile) -> tuple[Message, Header]:
     """A stored message as its link reads it."""
     decoded = decode(raw, profile.charset or None, profile.charset_unlabelled or None)
     message = Message(decoded.text, decoded.codec)
+    plain = without_controls(decoded.text, message.cut.field + message.cut.encoding)
+    if plain is not decoded.text:
+        message = Message(plain, decoded.codec)  # the message as it came is kept with the Provenance
     return message, read_header(message)
 
 
@@ -238,7 +245,8 @@ def profile_of(row: Any, shelf: Shelf) -> Profile:
 
 
 def _raw(connection: Connection, id: int) -> bytes:
-    return bytes(connection.execute(select(INBOX.c.raw).where(INBOX.c.id == id)).scalar_one())
+    sql = "SELECT raw FROM inbox WHERE id = ?" if connection.dialect.name == "sqlite" else "SELECT raw FROM inbox WHERE id = %s"
+    return bytes(run(connection, sql, (id,)).fetchone()[0])
 
 
 def lane_keys(raw: bytes, profile: Profile) -> frozenset[str]:
@@ -273,7 +281,9 @@ def settle(
         values |= {"reason": refusal.reason or refusal.issue_code, "place": refusal.issues[0].path, "remark": refusal.text}
     if erase:
         values["raw"] = None
-    connection.execute(update(INBOX).where(INBOX.c.id == id).values(**values))
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    changed = ", ".join(f"{name} = {mark}" for name in values)
+    run(connection, f"UPDATE inbox SET {changed} WHERE id = {mark}", (*values.values(), id))  # noqa: S608 - our own column names
 
 
 def waiting(connection: Connection) -> int:

@@ -6,13 +6,16 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from healthsvc.errors import Invalid
 
 _SHIPPED = Path(__file__).parent
 _TRUST = frozenset({"S", "V", "V2", "M", "I", "G", "site"})
 _REQUIRED = ("name", "value", "unit", "title", "title_en", "source", "trust", "effective_from", "jurisdiction")
+
+_REMEMBERED = 1024
+"""Filled shapes that are remembered: one for each room and day that anybody asks about."""
 
 T = TypeVar("T")
 
@@ -57,6 +60,7 @@ class Policy:
     def __init__(self, parameters: Iterable[Parameter], jurisdiction: str = "CN") -> None:
         self.jurisdiction = jurisdiction
         self._by_name: dict[str, list[Parameter]] = {}
+        self._filled: dict[tuple[Any, str, date], Any] = {}
         for parameter in parameters:
             self._by_name.setdefault(parameter.name, []).append(parameter)
 
@@ -114,6 +118,14 @@ class Policy:
 
     def fill(self, shape: type[T], room: str, on: date) -> T:
         """Fill a dataclass of a room: field ``x`` gets parameter ``room.x`` (lists become tuples, fields with defaults may be absent)."""
+        known = self._filled.get((shape, room, on))
+        if known is None:
+            if len(self._filled) >= _REMEMBERED:
+                self._filled.clear()
+            known = self._filled[shape, room, on] = self._fill(shape, room, on)
+        return cast(T, known)
+
+    def _fill(self, shape: type[T], room: str, on: date) -> T:
         hints = _hints(shape)  # type: ignore[arg-type]  # a class is hashable, whatever its dataclass says
         values: dict[str, Any] = {}
         for field in fields(shape):  # type: ignore[arg-type]

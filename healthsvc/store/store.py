@@ -219,7 +219,8 @@ class Store:
 
     def holder(self, key: str) -> str | None:
         """Who holds a claim."""
-        return self.connection.execute(select(_CLAIM.c.holder).where(_CLAIM.c.key == key)).scalar()
+        row = writes.run(self.connection, writes.statements(self.connection).holder, (key,)).fetchone()
+        return None if row is None else str(row[0])
 
     def release(self, key: str, holder: str | None = None) -> None:
         """Give a claim back (only if ``holder`` has it, where one is named)."""

@@ -63,6 +63,7 @@ class Statements:
         self.current = f"SELECT pk, version, updated, deleted, body, hash FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
         self.held = self.current + ("" if mark == "?" else " FOR UPDATE")  # SQLite has one writer anyway
         self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
+        self.holder = f"SELECT holder FROM claim WHERE key = {mark}"  # noqa: S608
         self.clear = [f"DELETE FROM ix_{kind} WHERE pk={mark}" for kind in _INDEX_COLUMNS]  # noqa: S608
 
 

@@ -1,23 +1,26 @@
 """How far a stream of events has been followed, so that what comes late does not undo what came after it."""
 
-from sqlalchemy import select, text
-
 from healthsvc.store import Store
-from healthsvc.store.inbox_tables import FollowedRow
+from healthsvc.store.writes import run
 
-_FOLLOWED = FollowedRow.__table__  # type: ignore[attr-defined]
-_SET = text(
-    "INSERT INTO followed (key, happened, event) VALUES (:key, :happened, :event) "
+_LATEST = "SELECT happened FROM followed WHERE key = ?"
+_SET = (
+    "INSERT INTO followed (key, happened, event) VALUES (?, ?, ?) "
     "ON CONFLICT (key) DO UPDATE SET happened = excluded.happened, event = excluded.event WHERE excluded.happened >= followed.happened"
 )
 
 
 def is_stale(store: Store, key: str, happened: int) -> bool:
     """Whether something later than ``happened`` (microseconds since 1970 UTC) has been applied to this stream already."""
-    latest = store.connection.execute(select(_FOLLOWED.c.happened).where(_FOLLOWED.c.key == key)).scalar()
-    return latest is not None and happened < latest
+    latest = run(store.connection, for_driver(store, _LATEST), (key,)).fetchone()
+    return latest is not None and happened < latest[0]
 
 
 def follow(store: Store, key: str, happened: int, event: str) -> None:
     """Note that the stream has been followed up to an event; an earlier event does not set it back."""
-    store.connection.execute(_SET, {"key": key, "happened": happened, "event": event})
+    run(store.connection, for_driver(store, _SET), (key, happened, event))
+
+
+def for_driver(store: Store, sql: str) -> str:
+    """A statement with the parameter marks of the database's driver."""
+    return sql if store.connection.dialect.name == "sqlite" else sql.replace("?", "%s")

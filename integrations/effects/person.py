@@ -11,6 +11,7 @@ from healthsvc.healthfile.resources import is_deceased, links, to_person
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
 from healthsvc.healthfile.service import Filed, follow, policy_of, register, today, update_demographics
 from healthsvc.store import Store
+from healthsvc.store.lookup import holding
 from integrations.hl7v2.maps.take import system_of
 from integrations.hl7v2.person import Demographics, Number
 from integrations.hl7v2.values import has_han
@@ -45,9 +46,8 @@ def find(store: Store, numbers: tuple[Number, ...]) -> Resource | None:
     Raises:
         SetAside: the numbers belong to different people.
     """
-    stated = [f"{one.system}|{one.value}" for one in identifiers(store, numbers)]
-    holding = store.select("Patient", identifier=stated) if stated else []
-    found = {one["id"]: one for one in (follow(store, file["id"]) if links(file, "replaced-by") else file for file in holding)}
+    held = holding(store, "Patient", ((one.system, one.value) for one in identifiers(store, numbers)))
+    found = {one["id"]: one for one in (follow(store, file["id"]) if links(file, "replaced-by") else file for file in held)}
     if len(found) > 1:
         raise SetAside(
             "the numbers belong to different health files; merge the files, or have the hospital mend the numbers",
@@ -91,8 +91,9 @@ def admit_person(store: Store, known: Resource | None, told: Demographics, profi
     """
     if known is None:
         return _unknown(store, told, profile)
-    _check_same(store, to_person(known), told)
-    values = _news(to_person(known), _person(told)) if overwrite else _gaps(to_person(known), _person(told))
+    filed_as = to_person(known)
+    _check_same(store, filed_as, told)
+    values = _news(filed_as, _person(told)) if overwrite else _gaps(filed_as, _person(told))
     filed = update_demographics(store, known["id"], values)
     filed = _erase(store, filed, told) if overwrite else filed
     filed = _deceased(store, _marital(store, filed, told, profile, overwrite=overwrite), told)

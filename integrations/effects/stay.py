@@ -1,15 +1,16 @@
 """A hospital stay or visit as FHIR Encounter: written by ADT events that may come late, twice or in the wrong order."""
 
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
+from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, ICD10, V3_ACT_CODE, code_system, hospital_number, visit_number
+from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Store
 from integrations.hl7v2.adt import Diagnosis, Stay
 
@@ -113,7 +114,13 @@ def opaque(*parts: str) -> str:
 def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime) -> str:
     """The id of the stay that an event speaks of: by its visit number, else the person's open stay there, else by the day it began."""
     if stay.number:
-        return f"stay-{opaque(visit_number(hospital), stay.number)}"
+        id = f"stay-{opaque(visit_number(hospital), stay.number)}"
+        held = store.find("Encounter", id)
+        whose = reference_id(held.get("subject"), "Patient") if held else None
+        if whose is None or whose == patient or is_same_person(store, whose, patient):
+            return id
+        # a site that counts the visits of each person: the same number is another stay
+        return f"stay-{opaque(visit_number(hospital), stay.number, patient)}"
     here = [
         one
         for one in store.select("Encounter", patient=patient)
@@ -130,7 +137,7 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
     """Apply an event to the stay with this Encounter id. A late one fills in what is missing and takes nothing back."""
     stale = late.details
     before = store.find("Encounter", id)
-    after: Resource = deepcopy(before) if before else {"resourceType": "Encounter", "id": id, "status": "unknown"}
+    after: Resource = _copied(before) if before else {"resourceType": "Encounter", "id": id, "status": "unknown"}
     after["status"] = _status(before, event, stay, stale=late.state)
     _class(after, stay, replace_it=not stale or before is None)
     after.setdefault("subject", {"reference": f"Patient/{patient}"})
@@ -138,6 +145,17 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
     _identifiers(after, stay, hospital)
     _places(after, stay, hospital, stale=stale)
     return Moved(before, store.put(_ordered(after)))
+
+
+def _copied(encounter: Resource) -> Resource:
+    """A copy in which everything that an event may change is its own."""
+    copy = dict(encounter)
+    for key in ("hospitalization", "serviceProvider"):
+        if key in copy:
+            copy[key] = dict(copy[key])
+    if "location" in copy:
+        copy["location"] = [dict(one) for one in copy["location"]]
+    return copy
 
 
 def _status(before: Resource | None, event: Move, stay: Stay, *, stale: bool) -> str:
@@ -262,6 +280,8 @@ def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[D
     written = []
     for diagnosis in diagnoses:
         code = diagnosis.code
+        if not code:
+            continue  # DG1-3 held only delimiters
         id = f"dx-{opaque(encounter, code.code, code.text)}"
         concept: Resource = {"text": code.text or code.code}
         if code.code:

@@ -165,13 +165,13 @@ def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
         discharged=moment(pv1[45].component(1).text, zone),
         disposition=clean(pv1[36].component(1).text, nothing),
         reason=coded(message["PV2"][3], nothing).text or coded(message["PV2"][3], nothing).code,
-        more=_more(message, profile, zone),
+        more=_more(message, profile, zone, pv1),
     )
 
 
-def _more(message: Message, profile: Profile, zone: tzinfo) -> Resource:
+def _more(message: Message, profile: Profile, zone: tzinfo, pv1: Segment) -> Resource:
     found: Resource = {}
-    view = View(profile.hospital_of(read_header(message)), zone, profile.nothing)
+    view = View(profile.hospital if profile.hospital != "MSH-4" else profile.hospital_of(read_header(message)), zone, profile.nothing)
     for name, rows in (("PV1", PV1_MORE), ("PV2", PV2_MORE)):
         segment = message.get(name)
         if segment is not None:

@@ -105,7 +105,7 @@ def check(paths: Iterable[Path], profile: str = "default", progress: Progress | 
         progress: told how many files are done, and of how many.
     """
     link = load(profile)
-    files = list(_files(paths))
+    files = list(files_of(paths))
     found: list[Checked] = []
     for done, (file, name) in enumerate(files, start=1):
         found += _check_file(file, name, link)
@@ -114,7 +114,7 @@ def check(paths: Iterable[Path], profile: str = "default", progress: Progress | 
     return Report(link.name, len(files), tuple(found))
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+def files_of(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     for path in paths:
         if path.is_dir():
             for file in sorted(path.rglob("*")):
@@ -134,6 +134,11 @@ def _check_file(file: Path, name: str, profile: Profile) -> Iterator[Checked]:
 
 def check_message(raw: bytes, name: str, index: int, profile: Profile) -> Checked:
     """What a link makes of one message."""
+    return read_under(raw, name, index, profile)[0]
+
+
+def read_under(raw: bytes, name: str, index: int, profile: Profile) -> tuple[Checked, object]:
+    """What a link makes of one message, and the values that it reads; None where it reads none."""
     known: dict[str, Any] = {}
     try:
         decoded = decode(raw, profile.charset or None, profile.charset_unlabelled or None)
@@ -148,13 +153,14 @@ def check_message(raw: bytes, name: str, index: int, profile: Profile) -> Checke
         if family is Family.OTHER_QUERY:
             raise NotSupported(f"{header.event} asks what we cannot answer", path="MSH-9", reason="unknown-query")
         if family and (absent := missing_segment(family, message)):
-            return Checked(name, index, **known, rejected=True, reason="segment-missing", place=absent, remark=f"needs a {absent} segment")
-        _map(message, as_standard(header, profile.events), family, profile)
+            known |= {"reason": "segment-missing", "place": absent, "remark": f"needs a {absent} segment"}
+            return Checked(name, index, **known, rejected=True), None
+        values = _map(message, as_standard(header, profile.events), family, profile)
     except Refusal as refusal:
         issue = refusal.issues[0]
         reason = refusal.reason or issue.code
-        return Checked(name, index, **known, rejected=True, reason=reason, place=issue.path or "", remark=refusal.text)
-    return Checked(name, index, **known)
+        return Checked(name, index, **known, rejected=True, reason=reason, place=issue.path or "", remark=refusal.text), None
+    return Checked(name, index, **known), values
 
 
 _READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {
@@ -173,9 +179,8 @@ _READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {
 }
 
 
-def _map(message: Message, header: Header, family: Family | None, profile: Profile) -> None:
-    if family in _READERS:
-        _READERS[family](message, header, profile, clock.zone())
+def _map(message: Message, header: Header, family: Family | None, profile: Profile) -> object:
+    return _READERS[family](message, header, profile, clock.zone()) if family in _READERS else None
 
 
 def rejoined(message: Message) -> str:

@@ -36,6 +36,7 @@ _LETTER: dict[str, Callable[[Cut], str]] = {
 }
 _SPACING = re.compile(r"\.(br|sp)\+?(\d{0,3})$")
 _HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)$")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _LONGEST = 1024
 
 
@@ -64,10 +65,18 @@ def _resolve(code: str, cut: Cut) -> str | None:
         return "\n" * max(1, int(spacing[2] or 1))
     if digits := _HEX.match(code):
         try:
-            return bytes.fromhex(digits[1]).decode(cut.codec)
+            meant = bytes.fromhex(digits[1]).decode(cut.codec)
         except UnicodeDecodeError:
             return None
+        return None if _CONTROL.search(meant) else meant
     return None
+
+
+def without_controls(text: str, delimiters: str) -> str:
+    """A text without the control characters that no value may have; tab and line ends stay, and what the message itself cuts by."""
+    if not _CONTROL.search(text):
+        return text
+    return _CONTROL.sub(lambda found: found[0] if found[0] in delimiters else "", text)
 
 
 def escape(value: str, cut: Cut) -> str:

@@ -165,8 +165,11 @@ def component(rxc: Segment, view: View) -> str:
 
 
 def _tidy(asked: Resource) -> None:
-    """A period that ends before it begins is none (time stamps of two clocks)."""
+    """One dose, not two; and a period that ends before it begins is none (time stamps of two clocks)."""
     for dosage in asked.get("dosageInstruction", ()):
+        for measured in dosage.get("doseAndRate", ()):
+            if "doseRange" in measured:  # dose[x] is one: the range says more
+                measured.pop("doseQuantity", None)
         repeat = dosage.get("timing", {}).get("repeat", {})
         span = repeat.get("boundsPeriod", {})
         if "start" in span and "end" in span and span["end"][:10] < span["start"][:10]:

@@ -147,6 +147,17 @@ def test_a_visit_booked_on_the_wrong_person_goes_over_to_the_right_one(hospital:
     assert status(hospital, other) == "on-hold"
 
 
+def test_a_visit_number_that_two_people_share_is_two_stays(hospital: Hospital) -> None:
+    first, checkup = cadre(hospital.database)
+    second, other = cadre(hospital.database, "C2", 902)
+    hospital.says("ADT^A01", "C1", pv1("1"))
+    hospital.says("ADT^A01", "C2", pv1("1"), at=AT + timedelta(hours=1))
+    stays = {one["subject"]["reference"]: one["status"] for one in hospital.select("Encounter")}
+    assert stays == {f"Patient/{first}": "in-progress", f"Patient/{second}": "in-progress"}
+    hospital.says("ADT^A03", "C2", pv1("1"), at=AT + timedelta(hours=2))
+    assert (status(hospital, checkup), status(hospital, other)) == ("on-hold", "requested"), "one discharge sends one person home"
+
+
 def test_a_changed_number_leads_to_the_same_file(hospital: Hospital) -> None:
     patient, _ = cadre(hospital.database)
     assert hospital.says("ADT^A47", "C9", "MRG|C1^^^^IDCard") == "AA"

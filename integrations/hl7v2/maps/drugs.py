@@ -55,7 +55,9 @@ def span(low_at: int, unit: int) -> Take:
 
     def take(segment: Segment, n: int, view: View) -> Resource | None:
         high, low = amount(unit)(segment, n, view), amount(unit)(segment, low_at, view)
-        return {**({"low": low} if low else {}), "high": high} if high else None
+        if high is None or (low is not None and float(low["value"]) > float(high["value"])):
+            return {"high": high} if high else None  # R4 rng-2: a lower end above the upper one says nothing
+        return {**({"low": low} if low else {}), "high": high}
 
     return take
 
