@@ -21,6 +21,7 @@ from integrations.effects.alarm import alarm
 from integrations.effects.background import background
 from integrations.effects.booking import booking
 from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
+from integrations.effects.diagnosis import conditions
 from integrations.effects.document import document
 from integrations.effects.followed import follow, is_stale
 from integrations.effects.laboratory import results
@@ -31,7 +32,7 @@ from integrations.effects.orders import orders
 from integrations.effects.person import Party, SetAside, admit_person, find
 from integrations.effects.problem import problems, referral
 from integrations.effects.scene import Scene, begun, scene_of
-from integrations.effects.stay import MOVES, Late, Move, Moved, conditions, encounter_id, move
+from integrations.effects.stay import MOVES, Late, Move, Moved, encounter_id, move
 from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import Family, as_standard, family_of

@@ -9,10 +9,10 @@ from typing import Any
 
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import BASE, ICD10, V3_ACT_CODE, code_system, hospital_number, visit_number
+from healthsvc.fhir.systems import BASE, V3_ACT_CODE, hospital_number, visit_number
 from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Store
-from integrations.hl7v2.adt import Diagnosis, Stay
+from integrations.hl7v2.adt import Stay
 
 CLASS_NAMES = {
     "IMP": "inpatient encounter",
@@ -27,8 +27,6 @@ CLASS_NAMES = {
     "FLD": "field",
 }
 _ATTENDING = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "ATND"}]}]
-_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
-_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
 
 
@@ -273,36 +271,3 @@ def _ordered(encounter: Resource) -> Resource:
 def _hospital(encounter: Resource) -> str:
     value: Any = encounter.get("serviceProvider", {}).get("identifier", {}).get("value")
     return str(value)
-
-
-def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[Diagnosis], hospital: str) -> list[Resource]:
-    """Write the diagnoses of a stay as Conditions, once each: the same diagnosis told again changes nothing."""
-    written = []
-    for diagnosis in diagnoses:
-        code = diagnosis.code
-        if not code:
-            continue  # DG1-3 held only delimiters
-        id = f"dx-{opaque(encounter, code.code, code.text)}"
-        concept: Resource = {"text": code.text or code.code}
-        if code.code:
-            system = ICD10 if code.system.upper() in ("ICD10", "ICD-10", "I10", "I10C") else code_system(f"hospital/{hospital}/diagnosis")
-            concept["coding"] = [{"system": system, "code": code.code, **({"display": code.text} if code.text else {})}]
-        category = {"system": "http://terminology.hl7.org/CodeSystem/condition-category", "code": "encounter-diagnosis"}
-        told: Resource = {
-            **diagnosis.more,
-            "resourceType": "Condition",
-            "id": id,
-            "category": [{"coding": [category]}],
-            "code": concept,
-            "subject": {"reference": f"Patient/{patient}"},
-            "encounter": {"reference": f"Encounter/{encounter}"},
-            "verificationStatus": {"coding": [{"system": _VERIFICATION, "code": "confirmed"}]},
-            "clinicalStatus": {"coding": [{"system": _CLINICAL, "code": "active"}]},
-        }
-        if diagnosis.deleted:
-            if store.get("Condition", id) is None:
-                continue
-            told["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": "entered-in-error"}]}
-            del told["clinicalStatus"]  # R4 con-5
-        written.append(store.put(told))
-    return written
