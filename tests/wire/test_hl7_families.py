@@ -7,6 +7,8 @@ import pytest
 from hospital import AT, cadre, segment
 
 from healthsvc import clock
+from healthsvc.greenchannel.honour import to_use
+from healthsvc.greenchannel.rules import Right
 from healthsvc.greenchannel.service import grant
 from healthsvc.store import SYSTEM, Database
 from integrations.feeds import Feeds
@@ -88,8 +90,8 @@ def test_a_hospitals_day_reaches_the_file(feeds: Feeds, database: Database) -> N
         assert len(store.select("Condition", patient=patient)) == 2
         assert len(store.select("ServiceRequest", patient=patient)) == 2
         assert len(store.select("AllergyIntolerance", patient=patient)) == 1
-        [use] = [one for one in store.select("Observation", patient=patient) if one["id"].startswith("green-use-")]
-        assert (use["valueBoolean"], use["component"][0]["valueQuantity"]["value"]) == (True, 10)
+        uses = [to_use(one) for one in store.select("Observation", patient=patient) if one["id"].startswith("green-use-")]
+        assert [one.wait_minutes for one in uses if one.right is Right.SETTLEMENT] == [10]
         for type in ("Appointment", "DocumentReference", "ChargeItem", "Account", "Condition"):
             [one, *_] = store.select(type, patient=patient)
             assert store.select("Provenance", target=f"{type}/{one['id']}"), type
