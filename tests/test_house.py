@@ -102,3 +102,14 @@ def test_every_policy_parameter_is_named_after_a_room_and_in_force_somewhere() -
         assert parameter.source.strip(), parameter.name
         assert parameter.title.strip(), parameter.name
     assert [name for name in known.names() if not known.in_force(name, date(2026, 1, 1))] == []
+
+
+def test_every_room_that_is_built_is_open() -> None:
+    from importlib import import_module
+
+    from healthsvc.rooms import ROOMS
+    from healthsvc.store import Room
+
+    modules = [import_module(f"healthsvc.{path.parent.name}.room") for path in (ROOT / "healthsvc").glob("*/room.py")]
+    built = {one.name for module in modules for one in vars(module).values() if isinstance(one, Room)}
+    assert {one.name for one in ROOMS} == built

@@ -80,9 +80,11 @@ def ask(store: Store, id: str, *, anew: bool) -> None:
         "actor": json.dumps(store.actor.as_json(), ensure_ascii=False), "state": State.REQUESTED.value, "attempts": 0,
         "due": micros(store.at), "error": None, **({"follows": False} if anew else {}),
     }  # fmt: skip
-    if not store.connection.execute(update(SUBSCRIBER).where(SUBSCRIBER.c.id == id).values(**row)).rowcount:
-        first = {"id": id, "follows": False, "since": 0, "last": 0, "told": 0, "heard": 0}
-        store.connection.execute(insert(SUBSCRIBER).values(**{**first, **row}))
+    if subscriber(store, id) is not None:
+        store.connection.execute(update(SUBSCRIBER).where(SUBSCRIBER.c.id == id).values(**row))
+        return
+    first = {"id": id, "follows": False, "since": 0, "last": 0, "told": 0, "heard": 0}
+    store.connection.execute(insert(SUBSCRIBER).values(**{**first, **row}))
 
 
 def set_state(store: Store, id: str, state: State, error: str | None) -> None:
