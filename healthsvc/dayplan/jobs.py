@@ -28,6 +28,11 @@ def _spot_at(w: World, v: int, time: float) -> int:
             apart *= 0.5
         if apart < best:
             found, best = u, apart
+    if found < 0:
+        # nobody near may take it: somebody whose way is still empty stands near nothing
+        c = below(w.dice, w.flag[at.C])
+        if may_join(w, v, c):
+            found = w.flag[at.N] + c
     if found >= 0:
         q = w.link[found, at.NXT]
         while q < w.flag[at.N] and w.time[q, at.S] < time:
