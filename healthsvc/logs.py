@@ -12,6 +12,21 @@ from healthsvc import config
 from healthsvc.config import Settings
 
 
+class _StandardError:
+    """Standard error as it is at the moment of a line: whoever replaces it (a supervisor, a test) is followed."""
+
+    def write(self, text: str) -> int:
+        """Write to the present standard error."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
+
+
+_STDERR: Any = _StandardError()
+
+
 def _with_request(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     request = correlation_id.get()
     if request:
@@ -34,11 +49,11 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_STDERR),
         cache_logger_on_first_use=True,
     )
     # libraries speak through the standard module: only what needs somebody, and never a request line (paths may name people)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s", force=True)
+    logging.basicConfig(level=logging.WARNING, stream=_STDERR, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s", force=True)
     for name in ("uvicorn.access", "httpx", "apscheduler.executors.default", "apscheduler.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

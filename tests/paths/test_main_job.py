@@ -5,7 +5,7 @@ Over real sockets against ``healthsvc serve`` in its own process, as a centre, a
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -266,7 +266,7 @@ def test_bed_infusion_day_plan_and_a_made_visit(world: Served, doctor: httpx.Cli
     assert bed.status_code == 201, bed.text
     rounds = search(doctor, f"Task?patient={patient}&code=home-bed-round&_sort=period&_count=100")
     first = min(datetime.fromisoformat(task["restriction"]["period"]["end"]) for task in rounds)
-    assert first <= NOW + timedelta(hours=24, minutes=5)
+    assert first <= datetime.now(UTC) + timedelta(hours=24)
     tomorrow = (NOW + timedelta(days=1)).date().isoformat()
     order = {
         "patient": patient, "prescriber": "d1", "drug_code": "benzylpenicillin", "drug_name": "青霉素钠", "dose": "1.6 MU", "solvent": "NS",

@@ -10,7 +10,6 @@ from healthsvc import clock
 from healthsvc.fhir.conformance.profiles import PROFILES
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, code_system, profile
-from healthsvc.forms import publish as forms
 from healthsvc.installation import PUBLISHED, publish_conformance, published
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
@@ -18,7 +17,7 @@ from healthsvc.store import SYSTEM, Database
 
 def every(database: Database) -> list[Resource]:
     """What an installation publishes: of itself, and its forms under the policy in force."""
-    return [*published(), *forms.resources(database.policy, clock.today())]
+    return [*published(database.policy)]
 
 
 def counted(database: Database) -> int:
