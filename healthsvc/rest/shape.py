@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from healthsvc.fhir.json import Resource, dumps, loads
+from healthsvc.fhir.json import Resource, dumps, reread
 from healthsvc.fhir.registry import Registry
 
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
@@ -20,7 +20,7 @@ def asked_shape(query: Sequence[tuple[str, str]]) -> tuple[str, tuple[str, ...]]
 
 def shaped(registry: Registry, body: bytes, summary: str, elements: tuple[str, ...]) -> bytes:
     """The body with only what was asked for."""
-    resource: Resource = loads(body)
+    resource: Resource = reread(body)
     type = resource["resourceType"]
     if elements:
         own = {one.removeprefix(f"{type}.") for one in elements if "." not in one or one.startswith(f"{type}.")}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from healthsvc.fhir.dates import EPOCH
 from healthsvc.fhir.dates import micros as micros
-from healthsvc.fhir.json import Resource, loads
+from healthsvc.fhir.json import Resource, reread
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Stored:
     @property
     def resource(self) -> Resource:
         """The body as a fresh dict, yours to change."""
-        parsed: Resource = loads(self.body)
+        parsed: Resource = reread(self.body)
         return parsed
 
     @property

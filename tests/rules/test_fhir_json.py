@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthsvc.errors import Malformed
-from healthsvc.fhir.json import dumps, loads
+from healthsvc.fhir.json import dumps, loads, reread
 from healthsvc.fhir.numbers import precise
 
 VALUES = st.recursive(
@@ -22,13 +22,16 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_values_survive(value: Any) -> None:
     assert loads(dumps(value)) == value
+    assert reread(dumps(value)) == value
 
 
 @pytest.mark.parametrize(
     "number", ["0.40", "1.0E2", "-0.0", "1e-7", "12345678901234567890.123456789", "1e400", "0.1", "100000000000000000000"]
 )
 def test_numbers_survive_as_written(number: str) -> None:
-    assert dumps(loads(f'{{"a":{number}}}')) == f'{{"a":{number}}}'.encode()
+    written = f'{{"a":{number}}}'.encode()
+    assert dumps(loads(written)) == written
+    assert dumps(reread(written)) == written
 
 
 @pytest.mark.parametrize(

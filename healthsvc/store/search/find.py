@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 from healthsvc.errors import Issue, NotSupported, Refusal
-from healthsvc.fhir.json import Resource, loads
+from healthsvc.fhir.json import Resource, reread
 from healthsvc.fhir.registry import Registry
 from healthsvc.store.search import ast
 from healthsvc.store.search.include import Includer
@@ -182,7 +182,7 @@ def select_all(store: "Store", type: str, params: Mapping[str, Any], restrict: a
     page: str | None = None
     while True:
         got = search(store, type, [*query, ("_total", "none")], count=BATCH, page=page, restrict=restrict, strict=True)
-        found += [loads(one.body) for one in got.matches]
+        found += [reread(one.body) for one in got.matches]
         page = got.next
         if page is None:
             return found
