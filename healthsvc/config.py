@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     notify_sender: str = Field("", description="Mail address that emergency mails come from")
     notify_mail_gateway: str = Field("", description="Domain that turns NUMBER@DOMAIN into a text message")
     public_url: str = Field("", description="Address under which others know this server, without /fhir; unset: as each request says")
+    backup_to: Path | None = Field(
+        None, description="Folder of the backups; set: the timers make one at backup_at; unset: only the command"
+    )
+    backup_keys_to: Path | None = Field(None, description="Folder of the keys' backups, another medium than backup_to; unset: left out")
+    backup_recipient: str = Field("", description="Public key of age (age1...) to which backups are closed; unset: they lie open")
+    backup_at: str = Field("30 2 * * *", description="When the timers make a backup, five fields of cron in the zone")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
 
     @field_validator("zone")

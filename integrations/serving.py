@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from healthsvc.access.door import session_life
 from healthsvc.app import create_app
+from healthsvc.backup.keeper import Keeper
 from healthsvc.circle.providers import use as use_roads
 from healthsvc.errors import Invalid
 from healthsvc.indicators.warming import warm
@@ -97,7 +98,7 @@ class Serving:
             self._stops.append(("scout", scout.stop))
         if Role.TIMERS in self.roles:
             silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
-            timers = Timers(here.database, (*jobs(session_life(here.settings), here.settings.data), silence))
+            timers = Timers(here.database, (*jobs(session_life(here.settings), here.settings.data), silence, *self._backups()))
             timers.start()
             self._stops.append(("timers", timers.stop))
         if Role.API in self.roles:
@@ -114,6 +115,16 @@ class Serving:
             ahead = threading.Thread(target=warm, args=[here.database], name="figures-ahead", daemon=True)
             ahead.start()
             self._stops.append(("figures ahead", ahead.join))
+
+    def _backups(self) -> tuple[Job, ...]:
+        """The nightly backup, where the site has said where it goes."""
+        here = self.installation
+        if here.settings.backup_to is None:
+            return ()
+        keeper = Keeper(here.settings, here.policy, here.settings.backup_to)
+        keeper.start()
+        self._stops.append(("backups", keeper.stop))
+        return (Job("backup", here.settings.backup_at, keeper.ask),)
 
     def _feeds(self, shelf: Shelf) -> Feeds:
         """Open the hospital line, with TLS and the list of who may connect where the site has set them."""

@@ -29,6 +29,13 @@ def head() -> str:
     return str(ScriptDirectory.from_config(config).get_current_head())
 
 
+def revisions() -> frozenset[str]:
+    """Every revision that this program knows."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return frozenset(script.revision for script in ScriptDirectory.from_config(config).walk_revisions())
+
+
 def upgrade(engine: Engine) -> None:
     """Run the migrations that are missing; nothing happens where none is.
 

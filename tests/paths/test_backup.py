@@ -1,0 +1,231 @@
+"""Backups: made beside a busy writer, restored and proved; whatever is missing, changed, open or of another version is found."""
+
+import json
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyrage
+import pytest
+from sqlalchemy import create_engine
+
+from healthsvc import clock
+from healthsvc.backup import postgresql
+from healthsvc.backup.keeper import Keeper
+from healthsvc.backup.make import Made, backups, make
+from healthsvc.backup.manifest import FORMAT, Manifest
+from healthsvc.backup.restore import restore
+from healthsvc.config import Settings
+from healthsvc.documents import Document, Paragraph, Section, freeze
+from healthsvc.emergency.journal import Call, Journal
+from healthsvc.errors import Conflict, Invalid, Refusal, Unavailable
+from healthsvc.installation import Installation, open_installation
+from healthsvc.store import SYSTEM
+
+AT = datetime(2026, 11, 28, 2, tzinfo=UTC)
+
+
+@contextmanager
+def site(folder: Path, database: str | None = None) -> Iterator[Installation]:
+    """An installation with a person, a frozen document, a waiting alarm and a hospital's line."""
+    here = open_installation(settings=Settings(data=folder, database=database))
+    try:
+        with here.database.writing(SYSTEM, at=clock.now()) as store:
+            store.put({"resourceType": "Patient", "id": "p1", "name": [{"text": "备份某"}]})
+            paper = Document("协议", (Section("约定", (Paragraph("第一条"),)),), AT, issuer="示范中心")
+            freeze(store, paper, kind="contract", patient="p1")
+        Journal(folder / "alarms").open("a1", Call("button", "81890", AT, patient="p1"))
+        (folder / "hospitals").mkdir()
+        (folder / "hospitals" / "one.toml").write_text('title = "第一医院"\n')
+        (folder / "healthsvc.toml").write_text('notify_secret = "keep me apart"\n')
+        yield here
+    finally:
+        here.close()
+
+
+@contextmanager
+def busy(here: Installation) -> Iterator[Callable[[], int]]:
+    """Somebody writes as fast as they can; gives how many they have written."""
+    stop, written = threading.Event(), [0]
+
+    def work() -> None:
+        while not stop.is_set():
+            with here.database.writing(SYSTEM, at=clock.now()) as store:
+                store.put({"resourceType": "Patient", "id": f"w{written[0]}", "name": [{"text": f"写{written[0]}"}]})
+            written[0] += 1
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        while written[0] < 20:
+            stop.wait(0.01)
+        yield lambda: written[0]
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_beside_a_busy_writer_and_back_again(tmp_path: Path, engine_url: str, request: pytest.FixtureRequest) -> None:
+    postgres = engine_url.startswith("postgresql")
+    with site(tmp_path / "data", engine_url if postgres else None) as here:
+        with busy(here) as written:
+            before = written()
+            made = make(here.settings, tmp_path / "to", AT, keep=3, keys_to=tmp_path / "keys")
+            after = written()
+            while written() < after + 5:
+                threading.Event().wait(0.01)
+        total = written()
+    assert made.folder.name == "healthsvc-20261128T020000Z"
+    assert made.keys is not None
+    target = None
+    if postgres:
+        target = engine_url.rsplit("/", 1)[0] + "/restored"
+        admin = create_engine(engine_url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.exec_driver_sql("DROP DATABASE IF EXISTS restored")
+            connection.exec_driver_sql("CREATE DATABASE restored")
+        admin.dispose()
+    done = restore(made.folder, tmp_path / "back", database=target, keys=made.keys)
+    assert (done.findings, done.documents) == ((), 1)
+    back = open_installation(settings=Settings(data=tmp_path / "back", database=target))
+    with back.database.reading(SYSTEM, at=clock.now()) as store:
+        assert store.read("Patient", "p1")["name"] == [{"text": "备份某"}]
+        saved = sum(store.find("Patient", f"w{number}") is not None for number in range(total))
+    back.close()
+    assert before <= saved <= after + 1 < total
+    assert Journal(tmp_path / "back" / "alarms").waiting() == ["a1"]
+    assert (tmp_path / "back" / "hospitals" / "one.toml").is_file()
+    assert "apart" in (tmp_path / "back" / "healthsvc.toml").read_text()
+    assert not any("secret" in name or "keys" in name for name in (path.name for path in made.folder.iterdir()))
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    with site(tmp_path / "data") as here:
+        return make(here.settings, tmp_path / "to", AT, keep=3, keys_to=tmp_path / "keys")
+
+
+def refused(made: Made, tmp_path: Path) -> str:
+    """What a restore says; nothing may be left where it would have gone."""
+    with pytest.raises(Refusal) as told:
+        restore(made.folder, tmp_path / "back", keys=made.keys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "keys", "to"]
+    return told.value.text
+
+
+@pytest.mark.parametrize("name", ["database.sqlite.gz", "site.tar.gz", "alarms.tar.gz", "manifest.json"])
+def test_a_flipped_byte_and_a_missing_part_are_found(made: Made, tmp_path: Path, name: str) -> None:
+    path = made.folder / name
+    whole = path.read_bytes()
+    for place in (len(whole) // 3, len(whole) // 2):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert name in refused(made, tmp_path)
+    path.write_bytes(whole[:-1])
+    assert name in refused(made, tmp_path)
+    path.unlink()
+    assert name in refused(made, tmp_path)
+
+
+def test_another_version_is_refused(made: Made, tmp_path: Path) -> None:
+    rewritten = json.loads((made.folder / "manifest.json").read_bytes()) | {"format": FORMAT + 1}
+    (made.folder / "manifest.json").write_text(json.dumps(rewritten))
+    assert "form" in refused(made, tmp_path)
+    later = replace(made.manifest, version="9.0", contents=replace(made.manifest.contents, migration="9999"))
+    later.write(made.folder)
+    assert "9.0" in refused(made, tmp_path)
+
+
+def test_what_does_not_agree_with_the_manifest_is_told(made: Made, tmp_path: Path) -> None:
+    rows = made.manifest.contents.rows
+    told = replace(made.manifest.contents, rows={**rows, "resource": rows["resource"] + 1}, audit_head="00")
+    replace(made.manifest, contents=told).write(made.folder)
+    found = restore(made.folder, tmp_path / "back", keys=made.keys).findings
+    assert any(f"table resource: {rows['resource']} instead of {rows['resource'] + 1}" in one for one in found)
+    assert any("audit ends" in one for one in found)
+
+
+def test_what_was_changed_before_the_backup_is_told(tmp_path: Path) -> None:
+    with site(tmp_path / "data") as here:
+        here.database.close()
+        with sqlite3.connect(tmp_path / "data" / "healthsvc.sqlite") as plain:
+            plain.execute("UPDATE audit SET actor = 'somebody else' WHERE seq = 1")
+        plain.close()
+        made = make(here.settings, tmp_path / "to", AT, keep=3)
+    found = restore(made.folder, tmp_path / "back").findings
+    assert any("audit row 1" in one for one in found)
+    assert any("signing-keys are not there" in one for one in found)
+    assert made.manifest.left_out["keys"]
+
+
+def test_the_target_must_be_empty_and_the_keys_lie_apart(made: Made, tmp_path: Path) -> None:
+    (tmp_path / "back").mkdir()
+    (tmp_path / "back" / "something").write_text("of somebody")
+    with pytest.raises(Conflict, match="not empty"):
+        restore(made.folder, tmp_path / "back", keys=made.keys)
+    assert [path.name for path in (tmp_path / "back").iterdir()] == ["something"]
+    with pytest.raises(Invalid, match="keys"):
+        make(Settings(data=tmp_path / "data"), tmp_path / "to", AT, keep=3, keys_to=tmp_path / "to" / "keys")
+
+
+def test_closed_to_a_public_key_nothing_lies_open(tmp_path: Path) -> None:
+    ours, another = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    with site(tmp_path / "data") as here:
+        made = make(here.settings, tmp_path / "to", AT, keep=3, keys_to=tmp_path / "keys", to=ours.to_public())
+    assert made.keys is not None
+    for path in (*made.folder.glob("*.age"), made.keys):
+        assert path.read_bytes().startswith(b"age-encryption.org/v1")
+    assert {path.suffix for path in made.folder.iterdir()} == {".age", ".json"}
+    for wrong in (None, another):
+        with pytest.raises(Invalid):
+            restore(made.folder, tmp_path / "back", keys=made.keys, identity=wrong)
+        assert not (tmp_path / "back").exists()
+    assert restore(made.folder, tmp_path / "back", keys=made.keys, identity=ours).findings == ()
+
+
+def test_so_many_are_kept_and_what_was_killed_is_swept(made: Made, tmp_path: Path) -> None:
+    settings, target = Settings(data=tmp_path / "data"), tmp_path / "to"
+    (target / ".healthsvc-20260101T000000Z.partial").mkdir()
+    (tmp_path / "data" / ".backup-killed").mkdir()
+    (target / "healthsvc-notes").mkdir()
+    for day in range(1, 4):
+        last = make(settings, target, AT + timedelta(days=day), keep=2)
+    assert last.removed == ("healthsvc-20261129T020000Z",)
+    assert [folder.name for folder, _ in backups(target)] == ["healthsvc-20261201T020000Z", "healthsvc-20261130T020000Z"]
+    assert {path.name for path in target.iterdir()} == {"healthsvc-20261201T020000Z", "healthsvc-20261130T020000Z", "healthsvc-notes"}
+    assert not (tmp_path / "data" / ".backup-killed").exists()
+
+
+def test_a_disk_that_is_full_leaves_no_backup_behind(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Unavailable, match="No space left"):
+        make(Settings(data=tmp_path / "data"), tmp_path / "to", AT + timedelta(days=1), keep=3)
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "to").iterdir()] == [made.folder.name]
+
+
+def test_the_timer_s_backup(tmp_path: Path) -> None:
+    with site(tmp_path / "data") as here:
+        keeper = Keeper(here.settings, here.policy, tmp_path / "to")
+        keeper.start()
+        keeper.ask()
+        ends = threading.Event()
+        while not backups(tmp_path / "to"):
+            ends.wait(0.02)
+        keeper.stop()
+    assert len(backups(tmp_path / "to")) == 1
+    assert asdict(Manifest.read(backups(tmp_path / "to")[0][0]))["engine"] == "sqlite"
+
+
+def test_without_the_programs_of_postgresql_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "_PLACES", ())
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    with pytest.raises(Unavailable, match="postgresql-client"):
+        postgresql.program("pg_dump")
