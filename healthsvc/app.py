@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from healthsvc import __version__
 from healthsvc.access.door import Signed
+from healthsvc.access.provider.speaking import provider_of
 from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation
 
@@ -54,6 +55,7 @@ def create_app(
     app.state.database = installation.database
     app.state.settings = installation.settings
     app.state.policy = installation.policy
+    app.state.provider = provider_of(installation.settings)
     for name, value in (wiring or {}).items():
         setattr(app.state, name, value)
     _mount(app, installation)

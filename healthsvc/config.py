@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from zoneinfo import available_timezones
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 
 from healthsvc import clock
@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HEALTHSVC_", extra="forbid")
 
     data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
-    database: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the data directory")
+    database: str | None = Field(None, repr=False, description="SQLAlchemy URL; unset: SQLite in the data directory")
     sealing_keys: Path | None = Field(None, description="Directory of the keys that seal secrets at rest; unset: DATA/sealing-keys")
     signing_keys: Path | None = Field(None, description="Directory of the keys that seal documents; unset: DATA/signing-keys")
     zone: str = Field(clock.DEFAULT_ZONE, description="Zone in which dates without a zone are meant (IANA name)")
@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     session_idle_minutes: int = Field(30, ge=1, description="A page session ends after so many idle minutes")
     session_hours: int = Field(12, ge=1, description="A page session ends after so many hours in any case")
     notify_webhook: str = Field("", description="Address of a message gateway for emergency calls (http or https); unset: only the log")
-    notify_secret: str = Field("", description="Secret that signs what is posted to the message gateway")
+    notify_secret: str = Field("", repr=False, description="Secret that signs what is posted to the message gateway")
     notify_smtp: str = Field("", description="Mail server HOST:PORT for emergency calls, where there is no message gateway")
     notify_sender: str = Field("", description="Mail address that emergency mails come from")
     notify_mail_gateway: str = Field("", description="Domain that turns NUMBER@DOMAIN into a text message")
@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     backup_keys_to: Path | None = Field(None, description="Folder of the keys' backups, another medium than backup_to; unset: left out")
     backup_recipient: str = Field("", description="Public key of age (age1...) to which backups are closed; unset: they lie open")
     backup_at: str = Field("30 2 * * *", description="When the timers make a backup, five fields of cron in the zone")
+    provider_secret: SecretStr = Field(
+        SecretStr(""), description="Our client secret at the identity provider (DATA/identity-provider.toml)"
+    )
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
 
     @field_validator("zone")

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from healthsvc.access.accounts import forget_attempts
+from healthsvc.access.provider.service import forget_handovers
 from healthsvc.access.rules import SessionLife
 from healthsvc.access.sessions import forget_sessions
 from healthsvc.access.smart.grants import forget_tokens
@@ -43,10 +44,18 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("checkup-ladder", "0 7 * * *", lambda store: escalate(store, _today(store))),
         Job("must-visits", "30 6 * * *", lambda store: put_on_list(store, _today(store))),
         Job("circle", "50 0 * * *", lambda store: refresh_circle(store, data)),
-        Job("sessions-forget", "*/30 * * * *", lambda store: (forget_sessions(store, life), forget_attempts(store), forget_tokens(store))),
+        Job("sessions-forget", "*/30 * * * *", lambda store: _forget_access(store, life)),
         Job("subscription-events-forget", "35 3 * * *", forget_events),
         *([Job("exports-forget", "25 * * * *", lambda store: forget_exports(store, data / EXPORTS))] if data else []),
     )
+
+
+def _forget_access(store: Store, life: SessionLife) -> None:
+    """Whatever of sign-ins has ended."""
+    forget_sessions(store, life)
+    forget_attempts(store)
+    forget_tokens(store)
+    forget_handovers(store)
 
 
 def _today(store: Store) -> date:

@@ -14,7 +14,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 
 from healthsvc.access import rules
 from healthsvc.access.rules import AccessPolicy, Lock
-from healthsvc.access.sessions import open_session
+from healthsvc.access.sessions import Origin, open_session
 from healthsvc.errors import Conflict, NotFound, Refusal, RuleViolation
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.access_tables import AttemptRow, SessionRow, UserRow
@@ -48,6 +48,10 @@ class Account:
     must_change: bool
     locked: bool
     has_factor: bool
+    expected: str | None = None
+    """The name at the identity provider that may take this account."""
+    linked: bool = False
+    """Whether the provider's person has taken it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,8 @@ def accounts(store: Store) -> list[Account]:
             r.must_change,
             r.locked_until > now,
             r.factor is not None,
+            r.expected,
+            r.subject is not None,
         )
         for r in store.connection.execute(select(USER).order_by(USER.c.login))
     ]
@@ -176,14 +182,15 @@ def set_active(store: Store, login: str, active: bool) -> None:
     store.audit("user-open" if active else "user-close", f"user/{login}")
 
 
-def sign_in(database: Database, login: str, password: str, *, source: str, at: datetime) -> SignedIn:
+def sign_in(database: Database, login: str, password: str, *, source: str, at: datetime, agent: str = "") -> SignedIn:
     """Sign a person in.
 
     The costly hash is computed outside the write, and also for a login that does not exist, so that the time tells nothing.
     Success and failure are audited; failures count against the account and against the source address.
 
     Args:
-        source: network address of the browser; only its hash is kept, for the length of the window.
+        source: network address of the browser; of a failure only its hash is kept, for the length of the window.
+        agent: what the browser calls itself; the list of sessions shows it.
 
     Raises:
         RuleViolation: wrong login or password (one text for both).
@@ -204,7 +211,7 @@ def sign_in(database: Database, login: str, password: str, *, source: str, at: d
             lock = Lock(row.failed, moment(row.locked_until) if row.locked_until else None)
             shut = lock.shut(at)
             if right and not shut and row.active:
-                signed_in = _open(store, row)
+                signed_in = let_in(store, row, Origin(source, agent))
             elif not shut:
                 _fail(store, login, lock.fail(at, policy))
         if signed_in is None:
@@ -221,12 +228,13 @@ def sign_in(database: Database, login: str, password: str, *, source: str, at: d
     raise RuleViolation("login or password is not right", reason="sign-in-failed")
 
 
-def _open(store: Store, row: Row[Any]) -> SignedIn:
+def let_in(store: Store, row: Row[Any], origin: Origin) -> SignedIn:
+    """Open a session for somebody who has shown who they are; a second factor of ours is still asked for, where there is one."""
     store.connection.execute(update(USER).where(USER.c.login == row.login).values(failed=0, locked_until=0))
-    confirmed = row.factor is None
-    token, csrf = open_session(store, row.login, confirmed=confirmed)
+    confirmed = row.factor is None or origin.strong
+    token, csrf = open_session(store, row.login, confirmed=confirmed, origin=origin)
     store.audit("sign-in", f"user/{row.login}")
-    return SignedIn(token, csrf, row.login, row.must_change, confirmed)
+    return SignedIn(token, csrf, row.login, row.must_change and not origin.provided, confirmed)
 
 
 def note_failure(store: Store, row: Row[Any], source: str) -> None:

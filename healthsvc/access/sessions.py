@@ -5,6 +5,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import delete, insert, select, update
 
@@ -35,6 +36,29 @@ class Session:
     """Whether the second factor was given, where there is one."""
     must_enrol: bool = False
     """Whether the role must have a second factor and the account has none."""
+    provided: bool = False
+    """Whether the identity provider vouches for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a session comes from, as its list tells the person later."""
+
+    place: str = ""
+    """Network address."""
+    agent: str = ""
+    """What the browser calls itself."""
+    provided: bool = False
+    strong: bool = False
+    """The provider asked for a second factor that counts here."""
+    sid: str | None = None
+    """The provider's own session."""
+    hint: bytes | None = None
+    """The identity token, sealed."""
+
+
+AGENT_KEPT: Final = 200
+"""Characters kept of what a browser calls itself."""
 
 
 def digest(token: str) -> bytes:
@@ -42,14 +66,27 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def open_session(store: Store, login: str, *, confirmed: bool = True) -> tuple[str, str]:
+def open_session(store: Store, login: str, *, confirmed: bool = True, origin: Origin = Origin()) -> tuple[str, str]:
     """Open a session under a new token (never one that a browser brought); gives the token and the CSRF token.
 
     ``confirmed`` False: it opens nothing but the page that asks for the second factor.
     """
     token, csrf, now = secrets.token_urlsafe(32), secrets.token_urlsafe(24), micros(store.at)
     store.connection.execute(
-        insert(_SESSION).values(hash=digest(token), login=login, csrf=csrf, created=now, seen=now, confirmed=confirmed)
+        insert(_SESSION).values(
+            hash=digest(token),
+            login=login,
+            csrf=csrf,
+            created=now,
+            seen=now,
+            confirmed=confirmed,
+            agent=origin.agent[:AGENT_KEPT],
+            place=origin.place[:AGENT_KEPT],
+            provided=origin.provided,
+            strong=origin.strong,
+            sid=origin.sid,
+            hint=origin.hint,
+        )
     )
     return token, csrf
 
@@ -67,7 +104,9 @@ def find_session(database: Database, token: str, life: SessionLife, *, at: datet
     """The session of a cookie, or None where it is unknown, has ended or the account was closed; notes that it was used."""
     with database.reading(SYSTEM, at=at) as store:
         row = store.connection.execute(
-            select(_SESSION.c.created, _SESSION.c.seen, _SESSION.c.csrf, _SESSION.c.confirmed, _USER)
+            select(
+                _SESSION.c.created, _SESSION.c.seen, _SESSION.c.csrf, _SESSION.c.confirmed, _SESSION.c.provided, _SESSION.c.strong, _USER
+            )
             .join(_USER, _USER.c.login == _SESSION.c.login)
             .where(_SESSION.c.hash == digest(token), _USER.c.active)
         ).first()
@@ -85,10 +124,11 @@ def find_session(database: Database, token: str, life: SessionLife, *, at: datet
         roles,
         row.practitioner,
         row.csrf,
-        row.must_change,
+        row.must_change and not row.provided,
         areas,
         row.confirmed,
-        row.factor is None and bool(roles & must),
+        row.factor is None and not row.strong and bool(roles & must),
+        row.provided,
     )
 
 

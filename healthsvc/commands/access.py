@@ -52,6 +52,20 @@ def add_user(
     show_json({"login": login, "password": password}) if json else out.print(f"{login}: {password}", markup=False)
 
 
+@users.command("expect")
+def expect(
+    login: Annotated[str, typer.Argument(help="Sign-in name here")],
+    name: Annotated[str | None, typer.Argument(help="Their name at the identity provider; none: nobody may take the account")] = None,
+    data: Data = None,
+) -> None:
+    """Say whose account it is at the site's identity provider; whoever had taken it is let go of, and signed out."""
+    from healthsvc.access.provider.service import expect as expects
+    from healthsvc.commands.actor import COMMAND
+
+    with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
+        expects(store, login, name)
+
+
 @audit.command("verify")
 def verify_audit(data: Data = None, json: Json = False) -> None:
     """Walk the hash chain; say which rows were changed, removed or moved. Exit code 1 if any."""

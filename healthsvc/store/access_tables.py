@@ -1,6 +1,6 @@
 """Tables of sign-in: accounts, page sessions, API tokens and attempts. No password, session or token stands here in clear."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, true
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, false, true
 from sqlmodel import Field, SQLModel
 
 _PK = BigInteger().with_variant(Integer, "sqlite")
@@ -35,6 +35,10 @@ class UserRow(SQLModel, table=True):
     """The last time step whose code was used: a code counts once."""
     recovery: str | None = Field(default=None, sa_column=Column(String))
     """SHA-256 of the recovery codes that are left, separated by blanks."""
+    expected: str | None = Field(default=None, sa_column=Column(String(64), unique=True))
+    """The name under which the identity provider's person may take this account at the first sign-in there; NULL: nobody may."""
+    subject: str | None = Field(default=None, sa_column=Column(String, unique=True))
+    """Issuer and ``sub`` of the provider's person whose account it is; NULL: nobody has signed in there yet."""
 
 
 class SessionRow(SQLModel, table=True):
@@ -49,6 +53,18 @@ class SessionRow(SQLModel, table=True):
     seen: int = Field(sa_column=Column(BigInteger, nullable=False))
     confirmed: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
     """False: the password was right, the second factor is still wanted."""
+    agent: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    """What the browser calls itself, cut short."""
+    place: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    """Network address that the sign-in came from."""
+    provided: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    """Whether the identity provider vouched for the person, and not a password of ours."""
+    strong: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    """Whether the provider asked for a second factor that counts here."""
+    sid: str | None = Field(default=None, sa_column=Column(String, index=True))
+    """The provider's own session, which it may end."""
+    hint: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """The identity token, sealed: the provider wants it when the person signs out."""
 
 
 class TokenRow(SQLModel, table=True):
@@ -75,6 +91,19 @@ class AttemptRow(SQLModel, table=True):
     source: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """SHA-256 of the network address."""
     at: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class HandoverRow(SQLModel, table=True):
+    """A browser that was sent to the identity provider and has not come back yet; good once."""
+
+    __tablename__ = "access_handover"
+    state: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    """SHA-256 of the ``state`` that comes back."""
+    browser: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """SHA-256 of the cookie that only this browser has; nonce and verifier are made of it."""
+    back: str = Field(sa_column=Column(String, nullable=False))
+    """Where the person wanted to go."""
+    expires: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
 
 
 class GlassRow(SQLModel, table=True):

@@ -7,12 +7,16 @@ from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
 from healthsvc.access import accounts, rules, sessions
+from healthsvc.access.accounts import SignedIn
 from healthsvc.access.door import CHANGE_PASSWORD, COOKIE, GIVE_CODE, Signed
+from healthsvc.access.provider.service import farewell
+from healthsvc.access.seal import Seal
+from healthsvc.access.smart.endpoints import base_of
 from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn, Refusal
 from healthsvc.web import words
 from healthsvc.web.menu import home
-from healthsvc.web.render import OpenPage, SignedPage
+from healthsvc.web.render import OpenPage, Page, SignedPage
 
 router = APIRouter()
 _YEAR = 365 * 24 * 3600
@@ -21,7 +25,7 @@ _YEAR = 365 * 24 * 3600
 @router.get("/sign-in")
 def sign_in_page(page: OpenPage, next: str = "/") -> Response:
     """The sign-in form."""
-    return page.show("sign_in.html", back=rules.safe_return(next), login="", refused=None)
+    return gate(page, back=next)
 
 
 @router.post("/sign-in")
@@ -34,14 +38,38 @@ def sign_in(
 ) -> Response:
     """Sign in and go on to where one wanted to go."""
     _same_site(request)
-    source = request.client.host if request.client else "unknown"
     try:
-        signed_in = accounts.sign_in(request.app.state.database, login, password, source=source, at=clock.now())
+        signed_in = accounts.sign_in(
+            request.app.state.database,
+            login,
+            password,
+            source=place_of(request),
+            at=clock.now(),
+            agent=request.headers.get("user-agent", ""),
+        )
     except Refusal as refusal:
-        refused = page.told(refusal)
-        return page.show("sign_in.html", status=refusal.status, back=rules.safe_return(back), login=login[:64], refused=refused)
+        return gate(page, refusal, back=back, login=login[:64])
+    return enter(request, signed_in, back)
+
+
+def gate(page: Page, refusal: Refusal | None = None, *, back: str = "/", login: str = "") -> Response:
+    """The sign-in page, with what was refused on it."""
+    provider = page.request.app.state.provider
+    return page.show(
+        "sign_in.html", status=refusal.status if refusal else 200, back=rules.safe_return(back), login=login,
+        refused=page.told(refusal) if refusal else None, provider=provider.settings.title if provider else None,
+    )  # fmt: skip
+
+
+def enter(request: Request, signed_in: SignedIn, back: str) -> Response:
+    """Through the gate: to what must be done first, or to where one wanted to go."""
     first = GIVE_CODE if not signed_in.confirmed else CHANGE_PASSWORD if signed_in.must_change else _after(back)
     return set_cookie(RedirectResponse(first, status_code=303), signed_in.token, request.app.state.settings)
+
+
+def place_of(request: Request) -> str:
+    """Network address that a request comes from; a header says nothing here."""
+    return request.client.host if request.client else "unknown"
 
 
 def set_cookie(answer: Response, token: str, settings: Settings) -> Response:
@@ -51,10 +79,16 @@ def set_cookie(answer: Response, token: str, settings: Settings) -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, who: Signed) -> Response:
+def sign_out(page: OpenPage, request: Request, who: Signed) -> Response:
     """End the session; the browser forgets what it kept."""
-    sessions.sign_out(request.app.state.database, request.cookies.get(COOKIE, ""), who.actor, at=clock.now())
-    answer = RedirectResponse("/sign-in", status_code=303)
+    state, token = request.app.state, request.cookies.get(COOKIE, "")
+    away = None
+    if state.provider is not None:
+        seal = Seal.of(state.settings.sealing_folder)
+        away = farewell(state.database, state.provider, seal, token, back=f"{base_of(request)}/sign-in", at=clock.now())
+    sessions.sign_out(state.database, token, who.actor, at=clock.now())
+    # a form must not lead to another host (CSP form-action): the page leads there
+    answer = RedirectResponse("/sign-in", status_code=303) if away is None else page.show("signed_out.html", away=away)
     answer.delete_cookie(COOKIE, path="/")
     answer.headers["clear-site-data"] = '"cache", "storage"'
     return answer

@@ -12,7 +12,7 @@ from healthsvc.access.door import COOKIE, GIVE_CODE, SET_UP_FACTOR, StoreWriting
 from healthsvc.access.seal import Seal
 from healthsvc.access.sessions import Session
 from healthsvc.errors import NotSignedIn, Refusal
-from healthsvc.web.account import set_cookie
+from healthsvc.web.account import place_of, set_cookie
 from healthsvc.web.render import SignedPage
 
 router = APIRouter()
@@ -30,10 +30,9 @@ def give_code(page: SignedPage, request: Request, code: Code = "") -> Response:
     """Confirm the session; it goes on under a new cookie."""
     session = _session(page)
     state = request.app.state
-    source = request.client.host if request.client else "unknown"
     try:
         token = second_factor.confirm(
-            state.database, _seal(request), session.login, request.cookies.get(COOKIE, ""), code, source=source, at=clock.now()
+            state.database, _seal(request), session.login, request.cookies.get(COOKIE, ""), code, source=place_of(request), at=clock.now()
         )
     except Refusal as refusal:
         return page.show("factor_code.html", status=refusal.status, refused=page.told(refusal))

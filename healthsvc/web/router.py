@@ -38,6 +38,7 @@ from healthsvc.web import (
     people,
     person,
     policy,
+    provider,
     referrals,
     reminders,
     roster,
@@ -51,6 +52,7 @@ from healthsvc.web.render import Page
 _STATIC = Path(__file__).parent / "static"
 _PAGES = (
     account,
+    provider,
     authorize,
     today,
     maps,

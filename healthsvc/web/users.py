@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from healthsvc.access import accounts, tokens
 from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc.access.provider.service import expect
 from healthsvc.access.rules import ROLE_TITLES, Role
 from healthsvc.errors import Refusal, RuleViolation
 from healthsvc.store import Store
@@ -57,6 +58,13 @@ def set_areas(store: StoreWriting, login: str, areas: Annotated[list[str] | None
     return RedirectResponse("/users", status_code=303)
 
 
+@router.post("/users/{login}/expected")
+def set_expected(store: StoreWriting, login: str, expected: Annotated[str, Form(max_length=64)] = "") -> Response:
+    """Say under which name of the identity provider this account may be taken; none: nobody may."""
+    expect(store, login, expected)
+    return RedirectResponse("/users", status_code=303)
+
+
 @router.post("/users/{login}/password")
 def reset(page: SignedPage, store: StoreWriting, login: str) -> Response:
     """Give an account another first password, shown once."""
@@ -81,7 +89,8 @@ def revoke(store: StoreWriting, id: int) -> Response:
 def _show(page: Page, store: Store, *, secret: tuple[str, str] | None = None, wrong: str = "", status: int = 200) -> Response:
     return page.show(
         "users.html", status=status, accounts=accounts.accounts(store), tokens=tokens.tokens(store), roles_known=ROLE_TITLES, secret=secret,
-        wrong=wrong, now=store.at, role_of=lambda code: ROLE_TITLES.get(Role(code), code),
+        wrong=wrong, now=store.at, provided=page.request.app.state.provider is not None,
+        role_of=lambda code: ROLE_TITLES.get(Role(code), code),
         organizations=(known := {f"Organization/{one['id']}": name_of(one) for one in store.select("Organization")}),
         area_of=lambda reference: known.get(reference, reference),
         staff=sorted((f"Practitioner/{one['id']}", name_of(one)) for one in store.select("Practitioner") if not is_of_hospital(one)),

@@ -23,6 +23,7 @@ from integrations.hospitals.shelf import shelf
 from integrations.operating.desk import Desk
 
 OPEN = {
+    "/sign-in/provider", "/sign-in/provider/back", "/sign-in/provider/ended",
     "/sign-in", "/language", "/fhir/metadata", "/cds-services", "/start", "/api/documents/keys", "/.well-known/smart-configuration",
     "/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/auth/jwks",
 }  # fmt: skip

@@ -22,6 +22,7 @@ from healthsvc.installation import Installation, open_installation
 from healthsvc.store import SYSTEM
 
 OPEN = {
+    "/sign-in/provider", "/sign-in/provider/back", "/sign-in/provider/ended",
     "/sign-in", "/language", "/fhir/metadata", "/api/documents/keys", "/livez", "/readyz", "/metrics", "/.well-known/smart-configuration",
     "/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/auth/jwks", "/auth/token", "/auth/revoke",
     "/auth/introspect", "/cds-services", "/cds-services/{id}", "/cds-services/{id}/feedback",
