@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -20,6 +21,14 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
     database: str | None = Field(None, repr=False, description="SQLAlchemy URL; unset: SQLite in the data directory")
+    database_pool: int = Field(10, ge=1, le=500, description="PostgreSQL: connections that one process keeps open")
+    database_overflow: int = Field(10, ge=0, le=500, description="PostgreSQL: further connections under load")
+    database_pool_wait_seconds: float = Field(10, gt=0, description="PostgreSQL: longest wait for a free connection")
+    database_connect_seconds: int = Field(5, ge=1, description="PostgreSQL: longest wait for the server to answer a new connection")
+    database_statement_seconds: int = Field(60, ge=1, description="PostgreSQL: longest statement")
+    database_lock_seconds: int = Field(30, ge=1, description="PostgreSQL: longest wait for a record that another transaction holds")
+    database_idle_seconds: int = Field(120, ge=10, description="PostgreSQL: a transaction that lies idle for so long is ended")
+    database_audit_chains: int = Field(8, ge=1, le=64, description="PostgreSQL: hash chains of the audit that grow side by side")
     sealing_keys: Path | None = Field(None, description="Directory of the keys that seal secrets at rest; unset: DATA/sealing-keys")
     signing_keys: Path | None = Field(None, description="Directory of the keys that seal documents; unset: DATA/signing-keys")
     zone: str = Field(clock.DEFAULT_ZONE, description="Zone in which dates without a zone are meant (IANA name)")
@@ -100,6 +109,21 @@ class Settings(BaseSettings):
     def sealing_folder(self) -> Path:
         """Where the keys that seal secrets at rest lie."""
         return self.sealing_keys or self.data / "sealing-keys"
+
+    @property
+    def server_use(self) -> dict[str, Any]:
+        """How a PostgreSQL server is used, as the store names it."""
+        names = (
+            "pool",
+            "overflow",
+            "pool_wait_seconds",
+            "connect_seconds",
+            "statement_seconds",
+            "lock_seconds",
+            "idle_seconds",
+            "audit_chains",
+        )
+        return {name: getattr(self, f"database_{name}") for name in names}
 
     @property
     def database_url(self) -> str:

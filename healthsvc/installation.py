@@ -20,6 +20,7 @@ from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.postgres import ServerUse, said
 from healthsvc.store.stored import micros
 
 PUBLISHED: Final = "conformance"
@@ -54,9 +55,11 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     policy = load_policy(settings.data / "policy", settings.jurisdiction)
     keys = settings.signing_keys or settings.data / "signing-keys"
     try:
-        database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone, signing_keys=keys)
+        use = ServerUse(**settings.server_use)
+        database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone, signing_keys=keys, server=use)
     except DBAPIError as error:
-        raise Unavailable(f"the database cannot be opened: {' '.join(str(error.orig).split())[:200]}") from None
+        words = said(error.orig)[0] or " ".join(str(error.orig).split())[:200]
+        raise Unavailable(f"the database cannot be opened: {words}") from None
     except (ArgumentError, ImportError) as error:  # the url may carry a password: only the kind of fault is told
         kind = type(error).__name__
         raise Invalid(f"HEALTHSVC_DATABASE is no SQLAlchemy url of SQLite or PostgreSQL ({kind})", reason="setting") from None

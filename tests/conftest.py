@@ -34,12 +34,49 @@ def shared() -> Path:
     return _SHARED
 
 
+ON_BOTH_ENGINES = frozenset(
+    {
+        "test_inbox_story",
+        "test_inbox_turns",
+        "test_inbox_worker",
+        "test_inbox_families",
+        "test_visit_room",
+        "test_greenchannel_room",
+        "test_infusion_room",
+        "test_healthfile_room",
+        "test_rest_interactions",
+        "test_rest_bundles",
+        "test_rest_search",
+        "test_rest_operations",
+        "test_rest_subscriptions",
+        "test_hl7_telling",
+        "test_hl7_outbox",
+    }
+)
+"""Suites whose ``database`` is an embedded one and then a PostgreSQL one."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The suites that run on both engines."""
+    if "engine_of_the_database" in metafunc.fixturenames and metafunc.module.__name__ in ON_BOTH_ENGINES:
+        engines = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+        metafunc.parametrize("engine_of_the_database", engines, scope="module", indirect=True)
+
+
+@pytest.fixture(scope="module")
+def engine_of_the_database(request: pytest.FixtureRequest) -> str:
+    """On which engine ``database`` is."""
+    return str(getattr(request, "param", "sqlite"))
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty embedded database with every room's rules in force."""
+def database(request: pytest.FixtureRequest, tmp_path: Path, engine_of_the_database: str) -> Iterator[Database]:
+    """An empty database with every room's rules in force; embedded, unless its suite runs on both engines."""
     from healthsvc.rooms import ROOMS
 
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", rooms=ROOMS)
+    embedded = engine_of_the_database == "sqlite"
+    url = f"sqlite:///{tmp_path}/healthsvc.sqlite" if embedded else request.getfixturevalue("migrated_url")
+    opened = Database.open(url, rooms=ROOMS, signing_keys=None if embedded else tmp_path / "signing-keys")
     yield opened
     opened.close()
 
@@ -56,15 +93,34 @@ def postgres_server() -> Iterator[str]:
 _databases = count(1)
 
 
+def _made(server: str, template: str = "template1") -> str:
+    """A new database on the server; gives its URL."""
+    name = f"t{next(_databases)}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    engine.dispose()
+    return server.rsplit("/", 1)[0] + "/" + name
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
     """URL of an empty database of its own on the real server."""
-    name = f"t{next(_databases)}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return postgres_server.rsplit("/", 1)[0] + "/" + name
+    return _made(postgres_server)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> str:
+    """Name of a database with all tables and no row, to be copied."""
+    url = _made(postgres_server)
+    Database.open(url, validate=lambda _: []).close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def migrated_url(postgres_server: str, migrated_template: str) -> str:
+    """URL of a database of its own with all tables on the real server: a copy, which is cheaper than migrating each."""
+    return _made(postgres_server, migrated_template)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

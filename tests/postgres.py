@@ -22,28 +22,68 @@ def programs() -> Path | None:
     return Path(onpath).parent if onpath else None
 
 
+def _memory() -> str | None:
+    """A folder in memory where there is plenty of it: dozens of databases are made and thrown away."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30 else None
+
+
+class Cluster:
+    """A server of its own, which can be stopped and started again."""
+
+    def __init__(self, *options: str) -> None:
+        bin_ = programs()
+        assert bin_ is not None, REMEDY
+        self._bin = bin_
+        self._folder = Path(mkdtemp(prefix="healthsvc-pg-", dir=_memory()))
+        as_root = os.geteuid() == 0
+        self._prefix = ["runuser", "-u", "postgres", "--"] if as_root else []  # the server refuses to run as root
+        if as_root:
+            os.chown(self._folder, pwd.getpwnam("postgres").pw_uid, -1)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"postgresql+psycopg://healthsvc@127.0.0.1:{port}/postgres"
+        self._options = [
+            f"-p {port} -k {self._folder} -h 127.0.0.1 -c max_connections=100",
+            *(options or ("-c fsync=off -c full_page_writes=off",)),
+        ]
+        self._run("initdb", "-D", self._data, "-U", "healthsvc", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def _run(self, program: str, *words: str) -> None:
+        subprocess.run([*self._prefix, str(self._bin / program), *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def start(self) -> None:
+        """Start; it answers when this returns."""
+        self._run("pg_ctl", "-D", self._data, "-o", " ".join(self._options), "-l", str(self._folder / "log"), "-w", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop; ``immediate`` is a crash: what was not committed is gone, the next start recovers."""
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+
+    def remove(self) -> None:
+        """Nothing is left."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def cluster(*options: str) -> Iterator[Cluster]:
+    """A running server of its own on a free port of the loopback address."""
+    one = Cluster(*options)
+    one.start()
+    try:
+        yield one
+    finally:
+        one.stop()
+        one.remove()
+
+
 @contextmanager
 def server() -> Iterator[str]:
-    """Start a server on a free port of the loopback address; gives the URL of its database."""
-    bin_ = programs()
-    assert bin_ is not None, REMEDY
-    folder = Path(mkdtemp(prefix="healthsvc-pg-"))
-    as_root = os.geteuid() == 0
-    prefix = ["runuser", "-u", "postgres", "--"] if as_root else []  # the server refuses to run as root
-    if as_root:
-        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data = folder / "data"
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
-    subprocess.run(
-        [*prefix, str(bin_ / "initdb"), "-D", str(data), "-U", "healthsvc", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"], **quiet
-    )
-    options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off -c full_page_writes=off -c max_connections=100"
-    subprocess.run([*prefix, str(bin_ / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start"], **quiet)
-    try:
-        yield f"postgresql+psycopg://healthsvc@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*prefix, str(bin_ / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"], **quiet)
-        shutil.rmtree(folder, ignore_errors=True)
+    """Start a server for many tests; gives the URL of its database."""
+    with cluster() as one:
+        yield one.url

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from healthsvc import clock
 from healthsvc.errors import Conflict, Invalid, Unavailable
@@ -20,18 +21,16 @@ from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.store import audit
+from healthsvc.store.postgres import COLLISION, SILENT, ServerUse, connect
+from healthsvc.store.postgres import said as postgres_said
 from healthsvc.store.room import Actor, Language, Room, Validate
 from healthsvc.store.store import Store
 from healthsvc.store.terms import Terms
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for another's write on SQLite before it says Unavailable."""
-
-
-_READ_ONLY = "25006"
-"""SQLSTATE read_only_sql_transaction."""
-_SILENT: dict[str, Any] = {"hide_parameters": True}
-"""An error of the database never carries the values of the statement: they are about persons, and errors reach logs."""
+_READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""On PostgreSQL: all statements of one reading transaction see the same moment."""
 
 
 class Database:
@@ -69,6 +68,7 @@ class Database:
         language: Language | None = None,
         validate: Validate | None = None,
         signing_keys: Path | None = None,
+        server: ServerUse | None = None,
     ) -> Self:
         """Connect and bring the tables up to date.
 
@@ -77,6 +77,7 @@ class Database:
             language: what the store needs to know of FHIR; the packaged R4 registry unless told otherwise.
             signing_keys: folder of the keys that seal documents; beside the file of an embedded database unless told otherwise.
             validate: what refuses invalid resources; the packaged R4 validation unless told otherwise.
+            server: how a PostgreSQL server is used.
         """
         packaged = None
         if language is None:
@@ -90,7 +91,7 @@ class Database:
                 def validate(resource: Resource) -> list[Any]:
                     return validate_resource(resource, registry)
 
-        engine = _sqlite(url) if url.startswith("sqlite") else create_engine(_psycopg(url), pool_pre_ping=True, pool_size=10, **_SILENT)
+        engine = _sqlite(url) if url.startswith("sqlite") else connect(url, server or ServerUse())
         database = cls(engine, language=language, rooms=rooms, policy=policy or load_policy(), zone=zone, validate=validate)
         if packaged is not None:
             database.extract = partial(packaged.extract, zone=zone)
@@ -128,12 +129,14 @@ class Database:
     @contextmanager
     def reading(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
         """A snapshot that cannot write."""
-        with said_clearly(), self.engine.connect() as connection, connection.begin():
-            store = Store(self, connection, actor, at, writable=False)
-            try:
-                yield store
-            finally:
-                self.reads.note(store.acts)
+        with said_clearly(), self.engine.connect() as plain:
+            connection = plain if self.engine.dialect.name == "sqlite" else plain.execution_options(**_READING)
+            with connection.begin():
+                store = Store(self, connection, actor, at, writable=False)
+                try:
+                    yield store
+                finally:
+                    self.reads.note(store.acts)
 
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
@@ -181,7 +184,7 @@ def _sqlite(url: str) -> Engine:
         pool_size=20,
         max_overflow=20,
         pool_use_lifo=True,
-        **_SILENT,
+        **SILENT,
         connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
     )
     event.listen(engine, "connect", _prepare)
@@ -208,31 +211,28 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _psycopg(url: str) -> str:
-    """PostgreSQL is spoken to through psycopg 3, whatever short form of URL was given."""
-    scheme, rest = url.split("://", 1)
-    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
-
-
 @contextmanager
 def said_clearly() -> Iterator[None]:
     """Database trouble becomes one clear refusal; statements and values never leave this module."""
     try:
         yield
     except IntegrityError as error:
-        raise Conflict("somebody else wrote the same in this very moment; read it again and repeat the change") from error
-    except InternalError as error:  # PostgreSQL says so of a standby, or of a database that was set to read only
-        if getattr(error.orig, "sqlstate", "") != _READ_ONLY:
+        raise Conflict("somebody else wrote the same in this very moment; read it again and repeat the change", reason=COLLISION) from error
+    except NoConnection as error:
+        raise Unavailable("all connections to the database are busy; try again, or raise HEALTHSVC_DATABASE_POOL") from error
+    except (OperationalError, InterfaceError, InternalError, sqlite3.OperationalError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        words, reason = postgres_said(cause)
+        if isinstance(error, InternalError) and words is None:  # a fault of ours, not of the server
             raise
-        raise Unavailable("the database does not answer: readonly; try again") from error
-    except (OperationalError, sqlite3.OperationalError) as error:
-        raise Unavailable(f"the database does not answer: {_kind(error)}; try again") from error
+        raise Unavailable(f"the database does not answer: {words or _kind(cause)}; try again", reason=reason) from error
 
 
-def _kind(error: OperationalError | sqlite3.OperationalError) -> str:
-    cause = error.orig if isinstance(error, OperationalError) else error
-    said = str(cause).lower()
+def _kind(cause: BaseException | None) -> str:
+    told = str(cause).lower()
     for known in ("database is locked", "disk is full", "readonly", "unable to open", "connection refused", "disk i/o error"):
-        if known in said:
+        if known in told:
             return known
+    if "connection" in told:
+        return "the connection was lost"
     return type(cause).__name__

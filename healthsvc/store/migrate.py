@@ -50,6 +50,8 @@ def upgrade(engine: Engine) -> None:
         connection = plain.execution_options(writing=True)
         with connection.begin():
             if engine.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL statement_timeout = 0"))  # a migration takes as long as it takes
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             config = configuration(connection)
             current = MigrationContext.configure(connection).get_current_revision()

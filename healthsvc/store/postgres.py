@@ -1,0 +1,95 @@
+"""PostgreSQL as an engine: how many connections, how long a statement may take, and what its refusals mean in plain words."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, create_engine
+
+SILENT: dict[str, Any] = {"hide_parameters": True}
+"""An error of the database never carries the values of the statement: they are about persons, and errors reach logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUse:
+    """What one process asks of a PostgreSQL server; each is a setting (``HEALTHSVC_DATABASE_...``)."""
+
+    pool: int = 10
+    """Connections that stay open."""
+    overflow: int = 10
+    """Further ones under load. All processes together must stay below the server's ``max_connections``."""
+    pool_wait_seconds: float = 10.0
+    """How long somebody waits for a free connection before it says Unavailable."""
+    connect_seconds: int = 5
+    statement_seconds: int = 60
+    """Longest statement; a page that asks too much must not hold the server."""
+    lock_seconds: int = 30
+    """Longest wait for a row that another transaction holds."""
+    idle_seconds: int = 120
+    """A transaction in which nothing happens for so long is ended by the server: its locks and claims come back."""
+    audit_chains: int = 8
+    """Hash chains of the audit that grow side by side; more of them let more transactions commit at the same time."""
+
+    def options(self) -> str:
+        """As libpq's ``options``."""
+        return (
+            f"-c statement_timeout={self.statement_seconds}s -c lock_timeout={self.lock_seconds}s "
+            f"-c idle_in_transaction_session_timeout={self.idle_seconds}s -c client_connection_check_interval=10s"
+        )
+
+
+def connect(url: str, use: ServerUse) -> Engine:
+    """An engine that pings a connection before it is used, so that a restart of the server costs nobody an error afterwards."""
+    return create_engine(
+        psycopg_url(url),
+        pool_pre_ping=True,
+        pool_size=use.pool,
+        max_overflow=use.overflow,
+        pool_timeout=use.pool_wait_seconds,
+        pool_use_lifo=True,
+        connect_args=connect_arguments(use),
+        **SILENT,
+    )
+
+
+def connect_arguments(use: ServerUse) -> dict[str, Any]:
+    """How libpq connects: a server or a client that vanished without a word is noticed within a minute on either side."""
+    alive = {"keepalives": 1, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 40_000}
+    return {"connect_timeout": use.connect_seconds, "application_name": "healthsvc", "options": use.options(), **alive}
+
+
+def psycopg_url(url: str) -> str:
+    """PostgreSQL is spoken to through psycopg 3, whatever short form of URL was given."""
+    scheme, rest = url.split("://", 1)
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+COLLISION = "collision"
+"""Reason of a refusal that only came of two transactions getting into each other's way: once more, at once, may well do."""
+_SAID = {
+    "25006": "readonly",
+    "57014": "a statement took longer than HEALTHSVC_DATABASE_STATEMENT_SECONDS",
+    "55P03": "a record was held by another transaction for longer than HEALTHSVC_DATABASE_LOCK_SECONDS",
+    "40P01": "two transactions waited for each other",
+    "40001": "two transactions changed the same",
+    "53300": "the server has no connection left; raise its max_connections or lower HEALTHSVC_DATABASE_POOL",
+    "53100": "disk is full",
+    "57P01": "the server is being stopped",
+    "57P03": "the server is starting",
+    "25P03": "the transaction lay idle for longer than HEALTHSVC_DATABASE_IDLE_SECONDS",
+    "28P01": "the password of HEALTHSVC_DATABASE is wrong",
+    "28000": "the server does not let this user in (pg_hba.conf)",
+    "3D000": "there is no such database; create it first",
+}
+_COLLISIONS = frozenset({"40P01", "40001"})
+
+
+_REFUSED = {"does not exist": "3D000", "password authentication failed": "28P01", "no pg_hba.conf entry": "28000", "too many": "53300"}
+"""How a server words its refusal of a new connection, which carries no SQLSTATE."""
+
+
+def said(error: BaseException | None) -> tuple[str | None, str | None]:
+    """What an error of psycopg means, by its SQLSTATE, and the reason code; (None, None) where it is none of the known."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    if not state and "connection failed" in str(error):
+        state = next((code for words, code in _REFUSED.items() if words in str(error)), "")
+    return _SAID.get(state), COLLISION if state in _COLLISIONS else None

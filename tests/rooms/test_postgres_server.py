@@ -1,0 +1,122 @@
+"""PostgreSQL as an engine: it goes away and comes back, it is full, it is wrongly named; the program says so and goes on."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import postgres
+import pytest
+from sqlalchemy import text
+
+from healthsvc import clock
+from healthsvc.config import Settings
+from healthsvc.errors import Conflict, Unavailable
+from healthsvc.installation import open_installation
+from healthsvc.store import SYSTEM, Database
+from healthsvc.store.postgres import COLLISION, ServerUse
+
+pytestmark = pytest.mark.postgres
+PERSON = {"resourceType": "Basic", "code": {"text": "x"}}
+QUICK = ServerUse(pool=2, overflow=0, pool_wait_seconds=0.3, statement_seconds=1, lock_seconds=1)
+
+
+@pytest.fixture
+def quick(migrated_url: str) -> Iterator[Database]:
+    opened = Database.open(migrated_url, server=QUICK)
+    yield opened
+    opened.close()
+
+
+def put(database: Database, id: str) -> None:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        store.put({**PERSON, "id": id})
+
+
+def ids(database: Database) -> set[str]:
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        return {str(one["id"]) for one in store.select("Basic")}
+
+
+def test_a_restarted_server_costs_one_refusal_at_most_and_nothing_that_was_committed() -> None:
+    with postgres.cluster("-c fsync=on") as server:
+        database = Database.open(server.url)
+        put(database, "before")
+        server.stop()
+        with pytest.raises(Unavailable, match="the database does not answer"):
+            put(database, "while-it-is-away")
+        server.start()
+        put(database, "after")
+        assert ids(database) == {"before", "after"}
+        database.close()
+
+
+def test_a_connection_that_is_cut_is_replaced(quick: Database) -> None:
+    put(quick, "a")
+    with quick.engine.connect() as killer:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        with quick.engine.connect():
+            pass
+        killer.execute(text(others))
+    put(quick, "b")
+    assert ids(quick) == {"a", "b"}
+
+
+def test_a_transaction_whose_connection_is_cut_says_unavailable_and_leaves_nothing(quick: Database) -> None:
+    with pytest.raises(Unavailable), quick.writing(SYSTEM, at=clock.now()) as store:  # noqa: PT012
+        store.put({**PERSON, "id": "half"})
+        pid = store.connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with quick.engine.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        store.put({**PERSON, "id": "other-half"})
+    assert ids(quick) == set()
+
+
+def test_a_statement_that_takes_too_long_a_row_that_is_held_and_a_full_pool_each_say_so(quick: Database) -> None:
+    with pytest.raises(Unavailable, match="DATABASE_STATEMENT_SECONDS"), quick.reading(SYSTEM, at=clock.now()) as store:
+        store.connection.execute(text("SELECT pg_sleep(5)"))
+    put(quick, "held")
+    with ExitStack() as others:
+        holder = others.enter_context(quick.writing(SYSTEM, at=clock.now()))
+        holder.put({**PERSON, "id": "held", "code": {"text": "y"}})
+        with pytest.raises(Unavailable, match=r"DATABASE_(LOCK|STATEMENT)_SECONDS"), quick.writing(SYSTEM, at=clock.now()) as store:
+            store.put({**PERSON, "id": "held", "code": {"text": "z"}})
+        others.enter_context(quick.reading(SYSTEM, at=clock.now()))
+        with pytest.raises(Unavailable, match="DATABASE_POOL"):
+            put(quick, "no-connection-left")
+
+
+def test_two_who_create_the_same_at_once_collide_and_say_so(quick: Database) -> None:
+    with pytest.raises(Conflict) as refused, quick.writing(SYSTEM, at=clock.now()) as store:  # noqa: PT012
+        with quick.writing(SYSTEM, at=clock.now()) as first:
+            first.put({**PERSON, "id": "same"})
+            store.find("Basic", "same")
+        store.connection.execute(text("INSERT INTO claim VALUES ('k', 'a')"))
+        store.connection.execute(text("INSERT INTO claim VALUES ('k', 'b')"))
+    assert refused.value.reason == COLLISION
+
+
+def test_a_reading_transaction_sees_one_moment_and_cannot_write(quick: Database) -> None:
+    with quick.reading(SYSTEM, at=clock.now()) as store:
+        assert store.select("Basic") == []
+        put(quick, "later")
+        assert store.select("Basic") == []
+    assert ids(quick) == {"later"}
+    with pytest.raises(Unavailable), quick.reading(SYSTEM, at=clock.now()) as store:
+        store.connection.execute(text("DELETE FROM resource"))
+
+
+def test_an_installation_that_cannot_reach_its_database_says_what_to_mend(postgres_server: str, tmp_path: Path) -> None:
+    place = postgres_server.rpartition("/")[0]
+    with pytest.raises(Unavailable, match="no such database; create it first"):
+        open_installation(settings=Settings(data=tmp_path, database=f"{place}/nowhere"))
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        open_installation(settings=Settings(data=tmp_path, database="postgresql://healthsvc@127.0.0.1:1/x", database_connect_seconds=1))
+
+
+def test_the_settings_reach_the_server(postgres_url: str, tmp_path: Path) -> None:
+    here = open_installation(settings=Settings(data=tmp_path, database=postgres_url, database_statement_seconds=7, database_pool=3))
+    with here.database.engine.connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "7s"
+        assert connection.execute(text("SHOW client_connection_check_interval")).scalar_one() == "10s"
+    assert here.database.engine.pool.size() == 3  # type: ignore[attr-defined]
+    here.close()
