@@ -184,9 +184,9 @@ def _update(store: Store, patient: Resource, told: Person, warnings: tuple[str, 
     known = to_person(patient)
     _check_same_citizen(known, told)
     person = joined(known, told)
-    person = replace(person, tags=derive_tags(person, policy_of(store), today(store), findings_of(store, patient["id"])))
     if person == known:
-        return Filed(patient, warnings)
+        return Filed(patient, warnings)  # the tags follow birthdays and findings by themselves (`refresh_tags`, `retag`)
+    person = replace(person, tags=derive_tags(person, policy_of(store), today(store), findings_of(store, patient["id"])))
     stored = store.put(to_patient(person, patient["id"], patient))
     return Filed(stored, warnings, changed=stored["meta"]["versionId"] != patient["meta"]["versionId"])
 

@@ -29,6 +29,8 @@ from healthsvc.store.terms import Terms
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for another's write on SQLite before it says Unavailable."""
+PREPARED = 512
+"""Statements that a connection to SQLite keeps prepared; a message or a page runs some two hundred different ones."""
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 """On PostgreSQL: all statements of one reading transaction see the same moment."""
 
@@ -185,7 +187,7 @@ def _sqlite(url: str) -> Engine:
         max_overflow=20,
         pool_use_lifo=True,
         **SILENT,
-        connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
+        connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000, "cached_statements": PREPARED},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, select
 
+from healthsvc.store.driver import for_driver, run
 from healthsvc.store.tables import Term
 
 _TERM = Term.__table__  # type: ignore[attr-defined]
-_FIND = select(_TERM.c.id).where(_TERM.c.text == bindparam("wanted"))
-_INSERT = text("INSERT INTO term (text) VALUES (:wanted) ON CONFLICT (text) DO NOTHING")
+_FIND = "SELECT id FROM term WHERE text = ?"
+_INSERT = "INSERT INTO term (text) VALUES (?) ON CONFLICT (text) DO NOTHING"
 
 
 class Terms:
@@ -44,24 +45,34 @@ class OpenTerms:
         self._shared = shared
         self._connection = connection
         self._made: dict[str, int] = {}
+        self._absent: set[str] = set()
+        """Looked for in this transaction and not there: what nobody has interned selects nothing, so it need not be asked again."""
 
     def find(self, wanted: str) -> int | None:
         """The id of a text, or None where it has never been interned."""
         known = self._made.get(wanted) or self._shared.get(wanted)
-        if known is None:
-            known = self._connection.execute(_FIND, {"wanted": wanted}).scalar()
+        if known is None and wanted not in self._absent:
+            known = self._read(wanted)
             if known is not None:
                 self._shared.learn([(wanted, known)])  # read from a snapshot, hence committed
+            else:
+                self._absent.add(wanted)
         return known
 
     def intern(self, wanted: str) -> int:
         """The id of a text, made if need be."""
         known = self._made.get(wanted) or self._shared.get(wanted)
         if known is None:
-            self._connection.execute(_INSERT, {"wanted": wanted})
-            known = int(self._connection.execute(_FIND, {"wanted": wanted}).scalar_one())
+            run(self._connection, for_driver(self._connection, _INSERT), (wanted,))
+            known = self._read(wanted)
+            assert known is not None
             self._made[wanted] = known
+            self._absent.discard(wanted)
         return known
+
+    def _read(self, wanted: str) -> int | None:
+        row = run(self._connection, for_driver(self._connection, _FIND), (wanted,)).fetchone()
+        return None if row is None else int(row[0])
 
     def text(self, term: int) -> str:
         """The text of an id that a row of this transaction carries."""

@@ -1,13 +1,15 @@
 """Writing rows: the current version, the former one, the index entries."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from healthsvc.fhir.index import Entries
+from healthsvc.store.driver import run as run
+from healthsvc.store.driver import run_many as run_many
+from healthsvc.store.driver import savepoint as savepoint
 from healthsvc.store.stored import Stored
 from healthsvc.store.tables import (
     NO_TERM,
@@ -73,41 +75,6 @@ _STATEMENTS = {"sqlite": Statements("?"), "postgresql": Statements("%s")}
 def statements(connection: Connection) -> Statements:
     """The statements for the driver of a connection."""
     return _STATEMENTS[connection.dialect.name]
-
-
-def run(connection: Connection, sql: str, args: tuple[Any, ...]) -> Any:
-    """Run a statement inside the open transaction; the result has ``fetchone``."""
-    if connection.dialect.name == "sqlite":
-        raw: Any = connection.connection.driver_connection
-        return raw.execute(sql, args)
-    return connection.exec_driver_sql(sql, args)
-
-
-def run_many(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
-    """Run a statement for each of several rows."""
-    if connection.dialect.name == "sqlite":
-        raw: Any = connection.connection.driver_connection
-        raw.executemany(sql, rows)
-    else:
-        connection.exec_driver_sql(sql, rows)
-
-
-@contextmanager
-def savepoint(connection: Connection) -> Iterator[None]:
-    """A part of the open transaction that can be undone by itself."""
-    if connection.dialect.name != "sqlite":
-        with connection.begin_nested():
-            yield
-        return
-    raw: Any = connection.connection.driver_connection
-    raw.execute("SAVEPOINT part")
-    try:
-        yield
-    except BaseException:
-        raw.execute("ROLLBACK TO part")
-        raise
-    finally:
-        raw.execute("RELEASE part")
 
 
 def insert_current(connection: Connection, *, type: int, id: str, version: int, updated: int, hash: bytes, body: bytes) -> int:

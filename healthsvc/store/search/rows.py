@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from healthsvc.store.driver import for_driver, run
 from healthsvc.store.search import ast
 from healthsvc.store.search.leaf import TABLES, Piece, all_of, among
 from healthsvc.store.stored import Stored
@@ -38,9 +39,8 @@ class Rows:
 
     def run(self, sql: str, args: Sequence[Any]) -> Sequence[Any]:
         """All rows of a statement with ``?`` marks."""
-        if self.postgres:
-            sql = sql.replace("?", "%s")
-        return self._connection.exec_driver_sql(sql, tuple(args)).fetchall()
+        found: Sequence[Any] = run(self._connection, for_driver(self._connection, sql), tuple(args)).fetchall()
+        return found
 
     def terms(self, texts: Sequence[str]) -> list[int]:
         """The interned ids of those texts that have one."""
