@@ -91,10 +91,12 @@ class Part:
 
     def component(self, number: int) -> "Part":
         """Component ``number`` of a repetition; asked of a field, that of its first repetition."""
-        raw = self.raw
-        if self._level == 0 and self._cut.repetition and self._cut.repetition in raw:
-            raw = raw[: raw.index(self._cut.repetition)]
-        return Part(_nth(raw, self._cut.component, number), self._cut, 2)
+        raw, cut = self.raw, self._cut
+        if raw:
+            if self._level == 0 and cut.repetition and cut.repetition in raw:
+                raw = raw[: raw.index(cut.repetition)]
+            raw = _nth(raw, cut.component, number)
+        return Part(raw, cut, 2)
 
     def subcomponent(self, number: int) -> "Part":
         """Subcomponent ``number`` of a component; asked of something wider, that of its first component."""
@@ -122,21 +124,18 @@ def _nth(raw: str, cut: str, number: int) -> str:
 class Segment:
     """One segment: its name, its fields when asked for, and the line end that followed it."""
 
-    __slots__ = ("_cut", "_fields", "end", "raw")
+    __slots__ = ("_cut", "_fields", "end", "name", "raw")
 
     def __init__(self, raw: str, end: str, cut: Delimiters) -> None:
         self.raw = raw
+        self.name = raw.lstrip()[:3]
+        """The three letters that say what it is."""
         self.end = end
         self._cut = cut
         self._fields: list[str] | None = None
 
     def __repr__(self) -> str:
         return f"<Segment {self.name}>"
-
-    @property
-    def name(self) -> str:
-        """The three letters that say what it is."""
-        return self.raw.lstrip()[:3]
 
     @property
     def fields(self) -> list[str]:
@@ -171,7 +170,7 @@ class Segment:
 class Message:
     """One message: its delimiters and its segments in order. ``text`` is exactly what was read."""
 
-    __slots__ = ("_segments", "cut", "text")
+    __slots__ = ("_named", "_segments", "cut", "text")
 
     def __init__(self, text: str, codec: str = "utf-8") -> None:
         """Read a message from decoded text (``codec``: the character set that it was decoded from).
@@ -182,6 +181,7 @@ class Message:
         self.text = text
         self.cut = find_delimiters(text, codec)
         self._segments: list[Segment] | None = None
+        self._named: dict[str, list[Segment]] | None = None
 
     def __repr__(self) -> str:
         return f"<Message of {len(self.text)} characters>"
@@ -225,11 +225,19 @@ class Message:
 
     def get(self, name: str) -> Segment | None:
         """The first segment of that name, if there is one."""
-        return next((segment for segment in self.segments if segment.name == name), None)
+        found = self._by_name().get(name)
+        return found[0] if found else None
 
     def all(self, name: str) -> list[Segment]:
         """Every segment of that name."""
-        return [segment for segment in self.segments if segment.name == name]
+        return list(self._by_name().get(name, ()))
+
+    def _by_name(self) -> dict[str, list[Segment]]:
+        if self._named is None:
+            self._named = {}
+            for segment in self.segments:
+                self._named.setdefault(segment.name, []).append(segment)
+        return self._named
 
     def encode(self) -> str:
         """Write the message again from its segments; the same text that was read."""

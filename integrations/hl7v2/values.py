@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 from integrations.hl7v2.er7 import Part
 
@@ -40,12 +41,15 @@ class Moment:
         return self.fhir if self.precision in ("year", "month") else self.at.date().isoformat()
 
 
+@lru_cache(maxsize=4096)  # a message says the same moment in several places, and birthdays come again
 def moment(text: str, zone: tzinfo) -> Moment | None:
     """Read an HL7 time stamp, or a date with dashes, slashes or 年月日; None where it is empty or no date.
 
     ``00000000`` and other impossible dates are None. A time without offset is meant in ``zone``.
     """
     text = text.strip()
+    if not text:
+        return None
     if packed := _PACKED.match(text):
         text = _spaced(packed.group()) + text[packed.end() :]
     found = _MOMENT.fullmatch(text)
@@ -134,7 +138,8 @@ def phones(field: Part, use: str, nothing: Iterable[str] = ()) -> list[Phone]:
     """Read XTN repetitions wherever the number stands: component 12, 1, 6+7+8 or the comment (9)."""
     found: list[Phone] = []
     for repetition in field.repetitions:
-        component = [clean(repetition.component(n).text, nothing) for n in range(1, 13)]
+        component = [clean(piece.text, nothing) for piece in repetition.components[:12]]
+        component += [""] * (12 - len(component))
         local = "-".join(part for part in (component[5], component[6]) if part)
         if local and component[7]:
             local += f"转{component[7]}"
@@ -187,5 +192,7 @@ NOTHING_CODED = Coded("")
 
 def coded(part: Part, nothing: Iterable[str] = ()) -> Coded:
     """Read CE, CWE or CNE: the first triplet, and the words of the second where the first has none."""
+    if not part.raw:
+        return NOTHING_CODED
     code, text, system, _, other = (clean(part.component(n).text, nothing) for n in range(1, 6))
     return Coded(code, text or other, system)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import cache
 from typing import Any
 
 from healthsvc.fhir.json import Resource
@@ -50,16 +51,21 @@ class Row:
 def pour(resource: Resource, segment: Segment, rows: Iterable[Row], view: View) -> Resource:
     """Write what a segment says into a resource (in place), row by row; a single element that is there already stays."""
     for row in rows:
-        if row.take is None:
-            continue
+        if row.take is None or not (row.also or segment[row.field].raw):
+            continue  # most fields of most segments are empty
         value = row.take(segment, row.field, view)
         if value not in (None, "", [], {}):
             _place(resource, row.path, value)
     return resource
 
 
+@cache
+def _steps(path: str) -> list[tuple[str, str]]:
+    return _PART.findall(path)
+
+
 def _place(resource: Resource, path: str, value: Any) -> None:
-    parts = _PART.findall(path)
+    parts = _steps(path)
     here: Any = resource
     for name, many in parts[:-1]:
         if many:

@@ -55,7 +55,8 @@ def system_of(word: str, hospital: str, kind: str = "") -> str:
 
 def concept_of(part: Part, view: View) -> Resource | None:
     """CE, CWE, CNE: both codings, and the words."""
-    pieces = [clean(part.component(n).text, view.nothing) for n in range(1, 10)]
+    pieces = [clean(piece.text, view.nothing) for piece in part.components[:9]]
+    pieces += [""] * (9 - len(pieces))
     codings = []
     for code, words, system in (pieces[0:3], pieces[3:6]):
         if code:
