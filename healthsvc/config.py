@@ -1,5 +1,6 @@
 """Settings: environment variables ``HEALTHSVC_*`` and ``DATA/healthsvc.toml``. The only reader of the environment."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from healthsvc import clock
 from healthsvc.errors import Invalid, Unavailable
 
+PREFIX = "HEALTHSVC_"
+_FILE = "healthsvc.toml"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class Settings(BaseSettings):
     """What a site may set. Order of force: the command line, the environment, DATA/healthsvc.toml, the defaults here."""
 
-    model_config = SettingsConfigDict(env_prefix="HEALTHSVC_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
 
     data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
     database: str | None = Field(None, repr=False, description="SQLAlchemy URL; unset: SQLite in the data directory")
@@ -66,6 +69,10 @@ class Settings(BaseSettings):
     provider_secret: SecretStr = Field(
         SecretStr(""), description="Our client secret at the identity provider (DATA/identity-provider.toml)"
     )
+    drain_seconds: float = Field(0, ge=0, description="At a stop /readyz is red for so long before doors close, for a balancer to see it")
+    stop_seconds: int = Field(40, ge=1, description="Longest that a stop may take in all; then the process ends as it is, losing nothing")
+    otel_endpoint: str = Field("", description="OTLP/HTTP address of an OpenTelemetry collector (pip install healthsvc[otel]); unset: off")
+    otel_share: float = Field(0.1, ge=0, le=1, description="Share of the requests that are traced, where no caller has decided it")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
 
     @field_validator("zone")
@@ -103,7 +110,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the site's file after the environment."""
         where = init_settings().get("data") or env_settings().get("data") or settings_cls.model_fields["data"].default
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(where) / "healthsvc.toml")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(where) / _FILE)
 
     @property
     def sealing_folder(self) -> Path:
@@ -151,6 +158,26 @@ def load(data: Path | None = None) -> Settings:
         raise Invalid(f"the settings cannot be read: {_said(str(error))}", reason="setting") from None
     except OSError as error:
         raise Unavailable(f"DATA/healthsvc.toml cannot be read: {error.strerror}") from None
+
+
+def sources(data: Path | None = None) -> dict[str, str]:
+    """Where each setting's value comes from: command line, its variable in the environment, the site's file, or default."""
+    held = load(data)
+    try:
+        told = tomllib.loads((held.data / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        told = {}
+    given = {name.upper() for name in os.environ}
+    found = {}
+    for name in Settings.model_fields:
+        variable = f"{PREFIX}{name.upper()}"
+        if name == "data" and data is not None:
+            found[name] = "command line"
+        elif variable in given:
+            found[name] = variable
+        else:
+            found[name] = f"DATA/{_FILE}" if name in told else "default"
+    return found
 
 
 def _said(text: str) -> str:

@@ -113,3 +113,10 @@ def test_every_room_that_is_built_is_open() -> None:
     modules = [import_module(f"healthsvc.{path.parent.name}.room") for path in (ROOT / "healthsvc").glob("*/room.py")]
     built = {one.name for module in modules for one in vars(module).values() if isinstance(one, Room)}
     assert {one.name for one in ROOMS} == built
+
+
+def test_the_reference_of_the_settings_is_current() -> None:
+    from healthsvc.commands.settings import reference_text
+
+    written = (ROOT / "healthsvc" / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert written == reference_text(), "run `healthsvc settings --reference > healthsvc/docs/configuration.md`"

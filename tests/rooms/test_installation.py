@@ -4,10 +4,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from healthsvc import config
+from healthsvc.commands.settings import HIDDEN, effective
 from healthsvc.errors import Invalid, Refusal, Unavailable
 from healthsvc.installation import open_installation
+from healthsvc.main import cli
 
 
 @pytest.mark.parametrize(
@@ -53,3 +56,19 @@ def test_the_file_is_read_and_the_environment_goes_first(tmp_path: Path, monkeyp
     opened = open_installation(tmp_path)
     opened.close()
     assert sqlite3.connect(tmp_path / "healthsvc.sqlite").execute("SELECT count(*) FROM resource").fetchone() is not None
+
+
+def test_what_is_in_force_and_where_it_comes_from_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "healthsvc.toml").write_text('notify_secret = "tell nobody"\nlog_level = "error"\nzone = "Asia/Urumqi"\n')
+    monkeypatch.setenv("HEALTHSVC_ZONE", "Asia/Shanghai")
+    monkeypatch.setenv("HEALTHSVC_DATABASE", "postgresql://somebody:hidden@there/base?sslmode=verify-full&password=hidden")
+    shown = {name: (value, source) for name, value, source in effective(tmp_path)}
+    assert shown["zone"] == ("Asia/Shanghai", "HEALTHSVC_ZONE")
+    assert shown["log_level"] == ("ERROR", "DATA/healthsvc.toml")
+    assert shown["page_size"] == ("50", "default")
+    assert shown["data"] == (str(tmp_path), "command line")
+    assert shown["notify_secret"] == (HIDDEN, "DATA/healthsvc.toml")
+    printed = CliRunner().invoke(cli, ["settings", "--data", str(tmp_path)]).output
+    assert "tell nobody" not in printed
+    assert "hidden" not in printed
+    assert "verify-full" in printed
