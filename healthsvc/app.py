@@ -1,21 +1,20 @@
 """The ASGI application: the FHIR API, the rooms' operations, the pages, and the three addresses that operations ask."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
-from fastapi import APIRouter, FastAPI, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from fastapi import APIRouter, FastAPI, Request
 
 from healthsvc import __version__
 from healthsvc.access.door import Signed
 from healthsvc.access.provider.speaking import provider_of
-from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation
+from healthsvc.monitoring.probes import router as probes
+from healthsvc.monitoring.requests import Observed
 
 
 def create_app(
@@ -24,6 +23,7 @@ def create_app(
     wiring: dict[str, Any] | None = None,
     on_stop: Sequence[Callable[[], None]] = (),
     routers: Sequence[APIRouter] = (),
+    draining: threading.Event | None = None,
 ) -> FastAPI:
     """Put the application together.
 
@@ -31,6 +31,7 @@ def create_app(
         wiring: what the pages show of parts that they may not import (the HL7 lines, for one), by name; becomes ``app.state`` attributes.
         on_stop: called when the application stops.
         routers: further addresses, of parts that this one may not import.
+        draining: set when the process is about to stop; it is not ready any more then.
     """
 
     from healthsvc.rest.export.run import exporter_of
@@ -58,14 +59,15 @@ def create_app(
     app.state.provider = provider_of(installation.settings)
     for name, value in (wiring or {}).items():
         setattr(app.state, name, value)
-    _mount(app, installation)
+    _mount(app, installation, draining or threading.Event())
     for router in routers:
         app.include_router(router)
+    app.add_middleware(Observed)
     app.add_middleware(CorrelationIdMiddleware)
     return app
 
 
-def _mount(app: FastAPI, installation: Installation) -> None:
+def _mount(app: FastAPI, installation: Installation, draining: threading.Event) -> None:
     from healthsvc.access.headers import install as install_headers
     from healthsvc.access.smart.endpoints import router as smart_router
     from healthsvc.access.smart.origins import install as install_origins
@@ -90,7 +92,8 @@ def _mount(app: FastAPI, installation: Installation) -> None:
     from healthsvc.web.router import install as install_pages
 
     install_errors(app)
-    app.include_router(_operations(installation))
+    app.include_router(_description())
+    app.include_router(probes(installation.database, draining))
     app.include_router(smart_router)
     app.include_router(rest_router(installation.settings), prefix="/fhir")
     for room in (
@@ -117,26 +120,9 @@ def _mount(app: FastAPI, installation: Installation) -> None:
     install_origins(app)
 
 
-def _operations(installation: Installation) -> APIRouter:
-    """Liveness, readiness, metrics: open, and without a word about persons. The description of the API is for whoever is signed in."""
+def _description() -> APIRouter:
+    """The description of the API, for whoever is signed in."""
     router = APIRouter(include_in_schema=False)
-
-    @router.get("/livez")
-    def live() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @router.get("/readyz")
-    def ready() -> dict[str, str]:
-        try:
-            with installation.database.engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-        except SQLAlchemyError as error:
-            raise Unavailable(f"the database does not answer: {type(error).__name__}") from None
-        return {"status": "ready"}
-
-    @router.get("/metrics")
-    def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/openapi.json")
     def description(request: Request, _who: Signed) -> dict[str, Any]:

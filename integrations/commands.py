@@ -1,11 +1,13 @@
 """Commands of the hospital side: serve; send messages and see the answers; try messages without storing anything."""
 
+import os
 import signal
 import threading
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
+import structlog
 import typer
 
 from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
@@ -13,6 +15,8 @@ from integrations import mapping
 from integrations.address import Address
 from integrations.operating import commands as operating
 from integrations.roles import Role
+
+log = structlog.get_logger()
 
 hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages, see how the lines stand, put right what failed.")
 
@@ -90,6 +94,9 @@ def serve(
     http: Annotated[str, typer.Option("--http", help="Where the API and the pages listen, HOST:PORT")] = "127.0.0.1:8000",
     mllp: Annotated[str, typer.Option("--mllp", help="Where hospitals connect, HOST:PORT")] = "127.0.0.1:2575",
     only: Annotated[Role | None, typer.Option("--only", help="Run one role alone")] = None,
+    probes: Annotated[
+        str | None, typer.Option("--probes", help="HOST:PORT where this process answers /livez, /readyz, /metrics (for a role without API)")
+    ] = None,
 ) -> None:
     """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C."""
     from healthsvc.installation import open_installation
@@ -104,11 +111,25 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     installation = open_installation(data)
-    serving = Serving(installation, *addresses, (only,) if only else tuple(Role))
+    alone = Address.of(probes, "--probes") if probes else None
+    serving = Serving(installation, *addresses, (only,) if only else tuple(Role), alone)
     try:
         serving.start()
         out.print(f"ready {serving.where()}", markup=False)
         stopping.wait()
     finally:
+        bounded(installation.settings.stop_seconds)
         serving.stop()
         installation.close()
+
+
+def bounded(seconds: float) -> None:
+    """End the process in so many seconds at the latest: what was acknowledged is on disk, the rest is taken up at the next start."""
+
+    def end() -> None:
+        log.error("the stop took too long; ends as it is", seconds=seconds)
+        os._exit(1)
+
+    watchdog = threading.Timer(seconds, end)
+    watchdog.daemon = True
+    watchdog.start()

@@ -10,16 +10,24 @@ from typing import Any
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from prometheus_client import REGISTRY
+from prometheus_client.registry import Collector
 
+from healthsvc import __version__
 from healthsvc.access.door import session_life
 from healthsvc.app import create_app
+from healthsvc.backup.collector import BackupCollector
 from healthsvc.backup.keeper import Keeper
 from healthsvc.circle.providers import use as use_roads
 from healthsvc.errors import Invalid
 from healthsvc.indicators.warming import warm
 from healthsvc.installation import Installation, publish_conformance
 from healthsvc.jobs import Job, Timers
+from healthsvc.monitoring import tracing
+from healthsvc.monitoring.collector import StoreCollector
+from healthsvc.monitoring.probes import router as probes
+from healthsvc.rest.errors import install as install_errors
 from healthsvc.timetable import jobs
 from integrations.address import Address, allowed_peers
 from integrations.alarms.scout import Scout
@@ -50,11 +58,21 @@ log = structlog.get_logger()
 class Serving:
     """The chosen roles of one installation, each in threads of its own; ``start`` returns when all are ready."""
 
-    def __init__(self, installation: Installation, http: Address, mllp: Address, roles: Iterable[Role] = tuple(Role)) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        http: Address,
+        mllp: Address,
+        roles: Iterable[Role] = tuple(Role),
+        probes: Address | None = None,
+    ) -> None:
         self.installation = installation
         self.roles = frozenset(roles)
         self.http = http
         self.mllp = mllp
+        self.probes = probes
+        """Where a process answers /livez, /readyz and /metrics by themselves; the API answers them anyway."""
+        self.draining = threading.Event()
         self._stops: list[tuple[str, Callable[[], None]]] = []
 
     def start(self) -> None:
@@ -64,6 +82,9 @@ class Serving:
         if here.settings.valhalla:
             use_roads(partial(Valhalla, here.settings.valhalla))
         shelf = load_shelf(here.settings.data / "hospitals")
+        if tracing.start(here.settings, __version__):
+            self._stops.append(("tracing", tracing.stop))
+        self._watch(shelf)
         inbox = Inbox(here.database, shelf)
         if Role.FEEDS in self.roles:
             feeds = self._feeds(shelf)
@@ -105,16 +126,32 @@ class Serving:
             publish_conformance(here.database)
             wiring["origin"] = partial(origin, shelf=shelf)
             wiring["desk"] = Desk(shelf)
-            collector = LineCollector(here.database, shelf)
-            REGISTRY.register(collector)
-            self._stops.append(("collector", partial(REGISTRY.unregister, collector)))
             post = router(inbox, here.settings.request_limit, here.settings.message_limit)
-            api = _Api(create_app(here, wiring=wiring, routers=[post]), self.http)
+            api = _Api(create_app(here, wiring=wiring, routers=[post], draining=self.draining), self.http)
             self.http = Address(self.http.host, api.start())
             self._stops.append(("api", api.stop))
             ahead = threading.Thread(target=warm, args=[here.database], name="figures-ahead", daemon=True)
             ahead.start()
             self._stops.append(("figures ahead", ahead.join))
+
+    def _watch(self, shelf: Shelf) -> None:
+        """What monitoring may ask of this process."""
+        here = self.installation
+        if Role.API not in self.roles and self.probes is None:
+            return
+        collectors: list[Collector] = [LineCollector(here.database, shelf), StoreCollector(here.database)]
+        if here.settings.backup_to is not None:
+            collectors.append(BackupCollector(here.settings.backup_to))
+        for collector in collectors:
+            REGISTRY.register(collector)
+            self._stops.append(("collector", partial(REGISTRY.unregister, collector)))
+        if self.probes is not None:
+            alone = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+            alone.include_router(probes(here.database, self.draining))
+            install_errors(alone)
+            api = _Api(alone, self.probes)
+            self.probes = Address(self.probes.host, api.start())
+            self._stops.append(("probes", api.stop))
 
     def _backups(self) -> tuple[Job, ...]:
         """The nightly backup, where the site has said where it goes."""
@@ -151,7 +188,10 @@ class Serving:
         return feeds
 
     def stop(self) -> None:
-        """Stop taking anything new, finish what was begun, write what waits."""
+        """Say that this process is stopping; then take nothing new, finish what was begun, write what waits."""
+        self.draining.set()
+        if self._stops and (Role.API in self.roles or self.probes is not None):
+            threading.Event().wait(self.installation.settings.drain_seconds)
         for name, stop in reversed(self._stops):
             stop()
             log.info("stopped", role=name)
@@ -161,6 +201,7 @@ class Serving:
         """Where to reach it."""
         found = [f"http://{self.http}"] if Role.API in self.roles else []
         found += [f"mllp://{self.mllp}"] if Role.FEEDS in self.roles else []
+        found += [f"probes=http://{self.probes}"] if self.probes else []
         return " ".join(found) or ", ".join(sorted(self.roles))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, select, update
 
 from healthsvc import clock
 from healthsvc.errors import Conflict, PreconditionFailed, Refusal, Unavailable
+from healthsvc.monitoring import tracing
 from healthsvc.store import Actor, Database, Store, lease
 from healthsvc.store.stored import micros
 from healthsvc.store.writes import run
@@ -160,7 +161,7 @@ class Worker:
         profile = profile_of(row, self.shelf)
         store.actor = Actor(f"link/{profile.name}", profile.title, frozenset({"hospital"}), "hl7")
         try:
-            with store.savepoint():
+            with tracing.work("hl7 message", link=row.link, hl7_event=row.event), store.savepoint():
                 outcome = process(store, row, profile)
             settle(store.connection, row.id, State.DONE, store, outcome=outcome)
             state = State.DONE

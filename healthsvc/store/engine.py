@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,6 +22,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.store import audit
+from healthsvc.store.measure import WRITER_WAIT, measured
 from healthsvc.store.postgres import COLLISION, SILENT, ServerUse, connect
 from healthsvc.store.postgres import said as postgres_said
 from healthsvc.store.room import Actor, Language, Room, Validate
@@ -131,7 +133,7 @@ class Database:
     @contextmanager
     def reading(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
         """A snapshot that cannot write."""
-        with said_clearly(), self.engine.connect() as plain:
+        with said_clearly(), measured(writing=False), self.engine.connect() as plain:
             connection = plain if self.engine.dialect.name == "sqlite" else plain.execution_options(**_READING)
             with connection.begin():
                 store = Store(self, connection, actor, at, writable=False)
@@ -143,7 +145,7 @@ class Database:
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
         """One transaction: commits at the end, rolls back on any exception."""
-        with said_clearly(), self.one_writer(), self.engine.connect() as plain:
+        with said_clearly(), measured(writing=True), self.one_writer(), self.engine.connect() as plain:
             connection = plain.execution_options(writing=True)
             with connection.begin():
                 store = Store(self, connection, actor, at, writable=True)
@@ -168,7 +170,10 @@ class Database:
         if self.engine.dialect.name != "sqlite":
             yield
             return
-        if not self._writer.acquire(timeout=BUSY_MILLISECONDS / 1000):
+        begun = time.perf_counter()
+        taken = self._writer.acquire(timeout=BUSY_MILLISECONDS / 1000)
+        WRITER_WAIT.observe(time.perf_counter() - begun)
+        if not taken:
             raise Unavailable("another write has held the database for too long; try again")
         try:
             yield
