@@ -70,7 +70,7 @@ def reference_text() -> str:
     for name, field in Settings.model_fields.items():
         default = "" if field.default is PydanticUndefined or not str(field.default) or field.default is None else f"`{field.default}`"
         bounds = [
-            str(limit).partition("(")[2].rstrip(")").replace("ge=", "at least ").replace("le=", "at most ")
+            str(limit).partition("(")[2].rstrip(")").replace("gt=", "more than ").replace("ge=", "at least ").replace("le=", "at most ")
             for limit in field.metadata
             if "=" in str(limit)
         ]
