@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     database_lock_seconds: int = Field(30, ge=1, description="PostgreSQL: longest wait for a record that another transaction holds")
     database_idle_seconds: int = Field(120, ge=10, description="PostgreSQL: a transaction that lies idle for so long is ended")
     database_audit_chains: int = Field(8, ge=1, le=64, description="PostgreSQL: hash chains of the audit that grow side by side")
-    sealing_keys: Path | None = Field(None, description="Directory of the keys that seal secrets at rest; unset: DATA/sealing-keys")
+    sealing_keys: Path | None = Field(None, description="Directory of the keys that seal what is at rest; unset: DATA/sealing-keys")
+    seal_everything: bool = Field(False, description="Seal every resource at rest, not only those that name persons")
     signing_keys: Path | None = Field(None, description="Directory of the keys that seal documents; unset: DATA/signing-keys")
     zone: str = Field(clock.DEFAULT_ZONE, description="Zone in which dates without a zone are meant (IANA name)")
     jurisdiction: str = Field("CN", description="Jurisdiction whose policy parameters apply, for example CN-330200")
@@ -114,7 +115,7 @@ class Settings(BaseSettings):
 
     @property
     def sealing_folder(self) -> Path:
-        """Where the keys that seal secrets at rest lie."""
+        """Where the keys that seal what is at rest lie."""
         return self.sealing_keys or self.data / "sealing-keys"
 
     @property

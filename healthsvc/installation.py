@@ -56,7 +56,16 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     keys = settings.signing_keys or settings.data / "signing-keys"
     try:
         use = ServerUse(**settings.server_use)
-        database = Database.open(settings.database_url, rooms=ROOMS, policy=policy, zone=settings.zone, signing_keys=keys, server=use)
+        database = Database.open(
+            settings.database_url,
+            rooms=ROOMS,
+            policy=policy,
+            zone=settings.zone,
+            signing_keys=keys,
+            server=use,
+            sealing_keys=settings.sealing_folder,
+            seal_everything=settings.seal_everything,
+        )
     except DBAPIError as error:
         words = said(error.orig)[0] or " ".join(str(error.orig).split())[:200]
         raise Unavailable(f"the database cannot be opened: {words}") from None

@@ -6,7 +6,7 @@ import typer
 from typer import Abort, Exit, TyperException
 
 from healthsvc import __version__
-from healthsvc.commands import access, backup, client, doctor, documents, fhir, plan, policy, roads, roster, settings, staff
+from healthsvc.commands import access, backup, client, doctor, documents, fhir, keys, plan, policy, roads, roster, settings, staff
 from healthsvc.commands.shape import err, explain, out
 from healthsvc.errors import Refusal
 from integrations import commands as hospital
@@ -36,6 +36,7 @@ cli.add_typer(client.clients, name="client")
 cli.add_typer(access.audit, name="audit")
 cli.add_typer(documents.documents, name="documents")
 cli.add_typer(policy.policy, name="policy")
+cli.add_typer(keys.keys, name="keys")
 
 
 @cli.command("version")

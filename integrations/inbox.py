@@ -175,7 +175,7 @@ class Inbox:
             return
         try:
             with self._appender.transaction(clock.utc_now()) as connection:
-                put(connection, arrivals)
+                put(connection, self.database.sealer, arrivals)
         except Refusal as refusal:
             failed = refusal
         except Exception as error:  # noqa: BLE001 - whatever the database throws, the peers must hear that nothing was stored

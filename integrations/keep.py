@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from healthsvc.store import inbox_rows
 from healthsvc.store.inbox_tables import InboxRow
+from healthsvc.store.sealing.sealer import Sealer
 from integrations import metrics
 from integrations.arrival import Arrival, State
 from integrations.hl7v2.ack import AckCode
@@ -15,7 +16,7 @@ INBOX = InboxRow.__table__  # type: ignore[attr-defined]
 _UNSETTLED = frozenset({State.QUARANTINE.value, State.DEAD.value})
 
 
-def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+def put(connection: Connection, sealer: Sealer, arrivals: Sequence[Arrival]) -> None:
     """Store arrivals inside an open writing transaction; those that are known already get their stored answer instead."""
     there: dict[inbox_rows.Key, dict[bytes, Arrival | inbox_rows.Known]] = {}
     for row in inbox_rows.known(connection, list({arrival.key for arrival in arrivals})):
@@ -25,18 +26,18 @@ def put(connection: Connection, arrivals: Sequence[Arrival]) -> None:
         others = there.get(arrival.key)
         if others is None:
             there[arrival.key] = {arrival.hash: arrival}
-            fresh.append(_row(arrival))
+            fresh.append(_row(arrival, sealer))
             continue
         before = others.get(arrival.hash)
         if before is None:
             _mark_reused(arrival, others.values())
             others[arrival.hash] = arrival
-            fresh.append(_row(arrival))
+            fresh.append(_row(arrival, sealer))
         elif isinstance(before, Arrival):
             arrival.answer, arrival.code = before.answer, before.code
             metrics.DUPLICATES.labels(arrival.link).inc()
         else:
-            _again(connection, arrival, before)
+            _again(connection, sealer, arrival, before)
     # another process may have taken the same message in this very moment; then it is there, which is all that matters
     inbox_rows.append(connection, fresh)
 
@@ -48,7 +49,7 @@ def _mark_reused(arrival: Arrival, others: Iterable[Arrival | inbox_rows.Known])
         metrics.REUSED.labels(arrival.link).inc()
 
 
-def _again(connection: Connection, arrival: Arrival, before: inbox_rows.Known) -> None:
+def _again(connection: Connection, sealer: Sealer, arrival: Arrival, before: inbox_rows.Known) -> None:
     """The same message again: replay the answer, unless it was refused then and can be taken now (the link was mended meanwhile)."""
     metrics.DUPLICATES.labels(arrival.link).inc()
     if not AckCode(before.code).positive and arrival.code.positive:
@@ -56,13 +57,19 @@ def _again(connection: Connection, arrival: Arrival, before: inbox_rows.Known) -
             inbox_rows.change(connection, before.id, {"answer": arrival.answer, "code": arrival.code.value})
             return
         changed = {"state": arrival.state.value, "answer": arrival.answer, "code": arrival.code.value, "event": arrival.event}
-        settled = {"reason": arrival.reason, "place": arrival.place, "remark": arrival.remark, "finished": None, "raw": arrival.raw}
+        settled = {
+            "reason": arrival.reason,
+            "place": arrival.place,
+            "remark": arrival.remark,
+            "finished": None,
+            "raw": _sealed(arrival, sealer),
+        }
         inbox_rows.change(connection, before.id, changed | settled)
         return
     arrival.answer, arrival.code = before.answer, AckCode(before.code)
 
 
-def _row(arrival: Arrival) -> tuple[Any, ...]:
+def _row(arrival: Arrival, sealer: Sealer) -> tuple[Any, ...]:
     """The values of a row, in the order of ``inbox_rows.COLUMNS``."""
     return (
         arrival.link,
@@ -73,7 +80,7 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.listen,
         arrival.peer,
         arrival.received,
-        arrival.raw,
+        _sealed(arrival, sealer),
         arrival.answer,
         arrival.code.value,
         arrival.state.value,
@@ -84,3 +91,7 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.place,
         arrival.remark,
     )
+
+
+def _sealed(arrival: Arrival, sealer: Sealer) -> bytes:
+    return sealer.close(arrival.raw, inbox_rows.inbox_place(arrival.hash))

@@ -17,9 +17,8 @@ from sqlalchemy import func, or_, select, update
 
 from healthsvc import clock
 from healthsvc.errors import Refusal
-from healthsvc.fhir.json import loads
 from healthsvc.store import Actor, Database, Store
-from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.stored import micros
 from integrations import metrics
@@ -77,7 +76,7 @@ def send_later(
         problem: why it cannot go out as it is; it then waits among the dead letters.
     """
     payload = {"message": text, "codec": codec, "topic": topic, "event": event}
-    put_outbox(store.connection, f"{KIND}{destination}", person, payload, micros(store.at), problem)
+    put_outbox(store.connection, store.sealer, f"{KIND}{destination}", person, payload, micros(store.at), problem)
 
 
 def pause(attempts: int, policy: DeliveryPolicy, chance: float) -> timedelta:
@@ -167,7 +166,7 @@ class Courier:
         return 1
 
     def _send(self, row: Any) -> Reply | None:
-        payload = loads(row.payload)
+        payload = payload_of(self.database.sealer, row)
         try:
             return read_reply(self._client.send(payload["message"].encode(payload["codec"])))
         except NoAnswer as refusal:

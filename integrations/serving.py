@@ -49,6 +49,7 @@ from integrations.origin import origin
 from integrations.outbox import Courier
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
+from integrations.sealing import Sealing
 from integrations.subscribers.teller import Teller
 from integrations.worker import Worker
 
@@ -122,6 +123,9 @@ class Serving:
             timers = Timers(here.database, (*jobs(session_life(here.settings), here.settings.data), silence, *self._backups()))
             timers.start()
             self._stops.append(("timers", timers.stop))
+            sealing = Sealing(here.database)
+            sealing.start()
+            self._stops.append(("sealing", sealing.stop))
         if Role.API in self.roles:
             publish_conformance(here.database)
             wiring["origin"] = partial(origin, shelf=shelf)

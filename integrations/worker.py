@@ -19,6 +19,7 @@ from healthsvc import clock
 from healthsvc.errors import Conflict, PreconditionFailed, Refusal, Unavailable
 from healthsvc.monitoring import tracing
 from healthsvc.store import Actor, Database, Store, lease
+from healthsvc.store.inbox_rows import raw_of
 from healthsvc.store.stored import micros
 from healthsvc.store.writes import run
 from integrations import metrics
@@ -141,7 +142,7 @@ class Worker:
     def _keys_of(self, connection: Connection, row: Any) -> frozenset[str]:
         found = self._keys.get(row.id)
         if found is None:
-            found = self._keys[row.id] = lane_keys(_raw(connection, row.id), profile_of(row, self.shelf))
+            found = self._keys[row.id] = lane_keys(raw_of(connection, self.database.sealer, row.id), profile_of(row, self.shelf))
         return found
 
     def _process(self, left: deque[Any]) -> None:
@@ -209,7 +210,7 @@ def _still_waits(connection: Connection, id: int) -> bool:
 
 def process(store: Store, row: Any, profile: Profile) -> Outcome:
     """Let one stored message have its effect and leave its trace."""
-    raw = _raw(store.connection, row.id)
+    raw = raw_of(store.connection, store.sealer, row.id)
     message, header = read(raw, profile)
     outcome = apply(store, message, header, profile)
     if outcome.made:
@@ -243,11 +244,6 @@ def profile_of(row: Any, shelf: Shelf) -> Profile:
     if found is None:
         raise Unavailable(f"the link profile {row.link!r} of a waiting message is missing; put it back into DATA/hospitals/")
     return found
-
-
-def _raw(connection: Connection, id: int) -> bytes:
-    sql = "SELECT raw FROM inbox WHERE id = ?" if connection.dialect.name == "sqlite" else "SELECT raw FROM inbox WHERE id = %s"
-    return bytes(run(connection, sql, (id,)).fetchone()[0])
 
 
 def lane_keys(raw: bytes, profile: Profile) -> frozenset[str]:

@@ -10,10 +10,10 @@ from sqlalchemy import Row, select, update
 
 from healthsvc.access.accounts import ANONYMOUS, USER, TooManyAttempts, access_policy, note_failure, source_is_shut
 from healthsvc.access.rules import Lock
-from healthsvc.access.seal import Seal
 from healthsvc.access.sessions import confirm_session, digest
 from healthsvc.errors import Conflict, NotFound, RuleViolation
 from healthsvc.store import Database, Store
+from healthsvc.store.sealing import Seal
 from healthsvc.store.stored import moment
 
 _RECOVERY_CODES = 10

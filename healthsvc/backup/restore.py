@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyrage
+from sqlalchemy import Engine, create_engine
 
 from healthsvc import clock
 from healthsvc.backup import embedded, postgresql, site
@@ -52,7 +53,7 @@ def restore(
     Args:
         folder: the backup.
         database: url of the empty PostgreSQL database, for a backup of PostgreSQL.
-        keys: the archive of keys that was put elsewhere; without it documents cannot be verified.
+        keys: the archive of keys that was put elsewhere; without it documents cannot be verified, and nothing that is sealed can be read.
         identity: what opens the parts of a backup that was closed.
         verify: compare with the manifest, walk the audit and check every frozen document.
         keep: False: a rehearsal; everything is thrown away afterwards.
@@ -127,6 +128,9 @@ def _verified(manifest: Manifest, made: Path, database: str | None) -> tuple[tup
     lacking = {name: [kid for kid in kids if kid not in site.key_names(made / name)] for name, kids in manifest.keys.items()}
     findings += [f"{len(kids)} of the {name} are not there: give the archive of keys with --keys" for name, kids in lacking.items() if kids]
     url = database or f"sqlite:///{(made / _FILE).resolve()}"
+    if lacking.get(site.SEALING):
+        with _unopened(url) as engine, engine.connect() as connection:
+            return (*findings, *verify_audit(connection)), 0
     settings = Settings(data=made, database=url, signing_keys=made / site.SIGNING, sealing_keys=made / site.SEALING)
     here = open_installation(settings=settings)
     try:
@@ -140,6 +144,16 @@ def _verified(manifest: Manifest, made: Path, database: str | None) -> tuple[tup
     finally:
         here.close()
     return tuple(findings), len(verdicts)
+
+
+@contextmanager
+def _unopened(url: str) -> Iterator[Engine]:
+    """The database itself, where its keys are not there and nothing that is sealed can be read."""
+    engine = create_engine(url, hide_parameters=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

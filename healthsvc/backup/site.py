@@ -50,7 +50,7 @@ def is_secret(path: Path) -> bool:
 def key_names(folder: Path) -> list[str]:
     """The ids of the keys in a folder, as its files tell them; never a key."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted([*folder.glob("*.json"), *folder.glob("*.key")]):
         try:
             found.append(str(json.loads(path.read_text(encoding="utf-8"))["kid"]))
         except (ValueError, KeyError, TypeError, OSError):

@@ -20,7 +20,7 @@ ENOUGH_DISK = 1 << 30
 
 
 def doctor(data: Data = None, json: Json = False) -> None:
-    """Check the installation: Python, packages, settings, policy, database, audit, pages, roads, disk. Exit code 1 if anything is wrong."""
+    """Check Python, packages, settings, policy, database, audit, sealing, pages, roads and disk. Exit code 1 if anything is wrong."""
     from healthsvc.logs import settings_for
 
     findings: list[tuple[str, bool, str]] = []
@@ -40,6 +40,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
         with installation(data) as here:
             look("database", lambda: _database(here))
             look("audit", lambda: _audit(here))
+            look("sealing", lambda: _sealing(here))
             look("policy", lambda: f"{len(here.policy.names())} parameters")
             look("roads", lambda: _roads(here))
     except Refusal as refusal:
@@ -91,6 +92,20 @@ def _audit(here: "Installation") -> str:
     if found:
         raise RuntimeError(f"{len(found)} findings: run `healthsvc audit verify`")
     return "intact"
+
+
+def _sealing(here: "Installation") -> str:
+    from healthsvc.store.sealing.facts import facts
+    from healthsvc.store.sealing.reseal import COMPACT, DUE, left
+
+    sealer = here.database.sealer
+    with here.database.engine.connect() as connection:
+        waiting, known = left(connection, sealer), facts(connection)
+    if waiting:
+        raise RuntimeError(f"{', '.join(waiting)} not all under the newest key: run `healthsvc keys reseal`, or let the service go on")
+    if known.get(COMPACT) == DUE:
+        raise RuntimeError("free pages may hold what stood there unsealed: run `healthsvc keys reseal --compact` at a quiet hour")
+    return f"{len(sealer.kids)} keys, {sealer.kid.hex()} closes; back up {sealer.folder} apart from the database"
 
 
 def _roads(here: "Installation") -> str:

@@ -81,9 +81,9 @@ def _written_at(store: Store, patients: Sequence[str], moment: int) -> list[Stor
     found = store.connection.execute(rows.where((RESOURCE.c.updated == moment) | RESOURCE.c.pk.in_(since))).all()
     names = {row.type: store.terms.text(row.type) for row in found}
     return [
-        Stored(row.pk, names[row.type], row.id, row.version, row.updated, bool(row.deleted), row.body)
+        Stored(row.pk, type, row.id, row.version, row.updated, bool(row.deleted), store.opened(type, row.id, row.version, row.body))
         for row in found
-        if names[row.type] != "Patient"
+        if (type := names[row.type]) != "Patient"
     ]
 
 

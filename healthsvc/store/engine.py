@@ -26,6 +26,8 @@ from healthsvc.store.measure import WRITER_WAIT, measured
 from healthsvc.store.postgres import COLLISION, SILENT, ServerUse, connect
 from healthsvc.store.postgres import said as postgres_said
 from healthsvc.store.room import Actor, Language, Room, Validate
+from healthsvc.store.sealing.prepare import prepare
+from healthsvc.store.sealing.sealer import OPEN
 from healthsvc.store.store import Store
 from healthsvc.store.terms import Terms
 
@@ -46,8 +48,10 @@ class Database:
     ) -> None:
         self.engine = engine
         self.language = language
-        self.extract: Callable[[Resource], Entries] = language.extract
-        """The index entries of a resource, dates without a zone meant in the zone of this database."""
+        self.sealer = OPEN
+        """Seals what names persons on its way to the disk; see :mod:`healthsvc.store.sealing`."""
+        self.entries: Callable[[Resource], Entries] = language.extract
+        """What a resource can be found by, dates without a zone meant in the zone of this database."""
         self.policy = policy
         self.zone = zone
         self.signing_keys: Path | None = None
@@ -73,6 +77,8 @@ class Database:
         validate: Validate | None = None,
         signing_keys: Path | None = None,
         server: ServerUse | None = None,
+        sealing_keys: Path | None = None,
+        seal_everything: bool = False,
     ) -> Self:
         """Connect and bring the tables up to date.
 
@@ -82,6 +88,11 @@ class Database:
             signing_keys: folder of the keys that seal documents; beside the file of an embedded database unless told otherwise.
             validate: what refuses invalid resources; the packaged R4 validation unless told otherwise.
             server: how a PostgreSQL server is used.
+            sealing_keys: folder of the keys that seal what names persons; likewise beside the file, and without one nothing is sealed.
+            seal_everything: seal every resource, not only those that name persons.
+
+        Raises:
+            Unavailable: the database does not answer, or its keys are not in the folder.
         """
         packaged = None
         if language is None:
@@ -98,13 +109,17 @@ class Database:
         engine = _sqlite(url) if url.startswith("sqlite") else connect(url, server or ServerUse())
         database = cls(engine, language=language, rooms=rooms, policy=policy or load_policy(), zone=zone, validate=validate)
         if packaged is not None:
-            database.extract = partial(packaged.extract, zone=zone)
-        database.signing_keys = signing_keys or (
-            Path(engine.url.database or "").parent / "signing-keys" if url.startswith("sqlite") else None
-        )
-        database.migrate()
-        with engine.connect() as connection:
-            database.terms.load(connection)
+            database.entries = partial(packaged.extract, zone=zone)
+        beside = Path(engine.url.database or "").parent if url.startswith("sqlite") else None
+        database.signing_keys = signing_keys or (beside and beside / "signing-keys")
+        try:
+            database.migrate()
+            with engine.connect() as connection:
+                database.terms.load(connection)
+            prepare(database, sealing_keys or (beside and beside / "sealing-keys"), everything=seal_everything)
+        except BaseException:
+            engine.dispose()
+            raise
         return database
 
     def migrate(self) -> None:
@@ -113,6 +128,10 @@ class Database:
 
         with self._writer:
             upgrade(self.engine)
+
+    def extract(self, resource: Resource) -> Entries:
+        """The index entries of a resource as they are kept: numbers of persons as hashes."""
+        return self.sealer.blind(resource, self.entries(resource))
 
     def rooms_of(self, type: str) -> Sequence[Room]:
         """The rooms that admit writes of a type."""
@@ -145,6 +164,7 @@ class Database:
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
         """One transaction: commits at the end, rolls back on any exception."""
+        self.sealer.refresh()
         with said_clearly(), measured(writing=True), self.one_writer(), self.engine.connect() as plain:
             connection = plain.execution_options(writing=True)
             with connection.begin():
@@ -158,11 +178,17 @@ class Database:
         self.reads.close()
         self.engine.dispose()
 
-    def _append_acts(self, acts: Sequence[audit.Act]) -> None:
-        with self.one_writer(), self.engine.connect() as plain:
+    @contextmanager
+    def plainly(self) -> Iterator[Connection]:
+        """A writing transaction below the resources: for what the store keeps of itself."""
+        with said_clearly(), self.one_writer(), self.engine.connect() as plain:
             connection = plain.execution_options(writing=True)
             with connection.begin():
-                audit.append(connection, acts)
+                yield connection
+
+    def _append_acts(self, acts: Sequence[audit.Act]) -> None:
+        with self.plainly() as connection:
+            audit.append(connection, acts)
 
     @contextmanager
     def one_writer(self) -> Iterator[None]:

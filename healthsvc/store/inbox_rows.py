@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from healthsvc.store.sealing.sealer import Sealer
 from healthsvc.store.writes import run
 
 COLUMNS: Final = (
@@ -35,6 +36,27 @@ class Known(NamedTuple):
     answer: bytes
     code: str
     state: str
+
+
+def inbox_place(hash: bytes) -> str:
+    """What is bound to a sealed message: the hash of its bytes, by which the inbox knows it."""
+    return f"inbox/{hash.hex()}"
+
+
+def opened(sealer: Sealer, raw: bytes, hash: bytes) -> bytes:
+    """The bytes of a message as they arrived.
+
+    Raises:
+        Unavailable: they are sealed, and the key is lost.
+    """
+    return sealer.open(bytes(raw), inbox_place(bytes(hash)))
+
+
+def raw_of(connection: Connection, sealer: Sealer, id: int) -> bytes:
+    """The bytes of one message that has not been forgotten."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    raw, hash = run(connection, f"SELECT raw, hash FROM inbox WHERE id = {mark}", (id,)).fetchone()  # noqa: S608 - a mark
+    return opened(sealer, raw, hash)
 
 
 def known(connection: Connection, keys: Sequence[Key]) -> Iterator[Known]:

@@ -49,20 +49,23 @@ def versions(store: "Store", type: str, *, before: int | None = None, coded: tup
 def bodies(store: "Store", wanted: Sequence[Version]) -> Iterator[tuple[Version, bytes]]:
     """The bodies of those versions, in no order; a deletion has an empty one."""
     for table in (writes.RESOURCE, writes.HISTORY):
-        statement = select(table.c.pk, table.c.updated, table.c.deleted, table.c.version, table.c.body).where(
-            table.c.pk.in_(bindparam("pks", expanding=True))
+        statement = (
+            select(table.c.pk, table.c.updated, table.c.deleted, table.c.version, table.c.body, table.c.type, writes.RESOURCE.c.id)
+            .select_from(table if table is writes.RESOURCE else table.join(writes.RESOURCE, writes.RESOURCE.c.pk == table.c.pk))
+            .where(table.c.pk.in_(bindparam("pks", expanding=True)))
         )
         left: list[Version] = []
         for start in range(0, len(wanted), _PORTION):
             portion = wanted[start : start + _PORTION]
             asked = set(portion)
-            found: dict[Version, tuple[int, bytes]] = {}
-            for pk, updated, deleted, version, body in store.connection.execute(statement, {"pks": [pk for pk, _ in portion]}):
+            found: dict[Version, tuple[int, bytes, int, str]] = {}
+            for pk, updated, deleted, version, body, type, id in store.connection.execute(statement, {"pks": [pk for pk, _ in portion]}):
                 key = (pk, updated)
                 # a resource written twice in one transaction has two versions of the same moment; others saw the later one alone
                 if key in asked and (key not in found or found[key][0] < version):
-                    found[key] = (version, b"" if deleted else bytes(body))
-            yield from ((key, body) for key, (_, body) in found.items())
+                    found[key] = (version, b"" if deleted else bytes(body), type, id)
+            for key, (version, body, type, id) in found.items():
+                yield key, store.opened(store.terms.text(type), id, version, body)
             left += [one for one in portion if one not in found]
         wanted = left
 

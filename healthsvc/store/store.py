@@ -41,6 +41,7 @@ class Store:
         self.writable = writable
         self.policy: Policy = database.policy
         self.zone = zone(database.zone)
+        self.sealer = database.sealer
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
         self.restrict: Restrict | None = None
@@ -54,8 +55,12 @@ class Store:
     def get(self, type: str, id: str) -> Stored | None:
         """The current version as stored, a deletion too; None where there never was one."""
         term = self.terms.find(type)
-        found = None if term is None else writes.read_current(self.connection, term, type, id)
+        found = None if term is None else writes.read_current(self.connection, self.sealer, term, type, id)
         return found[0] if found and self.sees(found[0]) else None
+
+    def opened(self, type: str, id: str, version: int, kept: bytes) -> bytes:
+        """The body of a version as it was written, from what its table keeps."""
+        return self.sealer.open_body(type, id, version, kept)
 
     def sees(self, stored: Stored) -> bool:
         """Whether the actor may see what is stored."""
@@ -107,7 +112,7 @@ class Store:
         rows = self.connection.execute(
             select(writes.HISTORY).where(writes.HISTORY.c.pk == current.pk).order_by(writes.HISTORY.c.version.desc())
         )
-        return [current, *(Stored(r.pk, type, id, r.version, r.updated, r.deleted, r.body) for r in rows)]
+        return [current, *(Stored(r.pk, type, id, r.version, r.updated, r.deleted, self.opened(type, id, r.version, r.body)) for r in rows)]
 
     def patients_of(self, stored: Stored) -> list[str]:
         """Ids of the Patients in whose compartment a stored resource is (a Patient is in its own)."""
@@ -162,7 +167,7 @@ class Store:
         bare = bare_of(resource)
         digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
         term = self.terms.intern(type)
-        current = writes.read_current(self.connection, term, type, id, to_change=True)
+        current = writes.read_current(self.connection, self.sealer, term, type, id, to_change=True)
         old, old_digest = current or (None, None)
         self._must_be_seen(old)
         self._check_version(old, if_match)
@@ -172,16 +177,17 @@ class Store:
         self._admit(type, None if old is None or old.deleted else old.resource, bare)
         if current is not None:
             # what a room wrote while admitting may have touched this very resource
-            again = writes.read_current(self.connection, term, type, id)
+            again = writes.read_current(self.connection, self.sealer, term, type, id)
             old, _ = again or current
         version = 1 if old is None else old.version + 1
         updated = micros(self.at)
         body = dumps(stamped(bare, version, self.at.astimezone(self.zone)))
+        kept = self.sealer.close_body(type, id, version, body)
         if old is None:
-            pk = writes.insert_current(self.connection, type=term, id=id, version=version, updated=updated, hash=digest, body=body)
+            pk = writes.insert_current(self.connection, type=term, id=id, version=version, updated=updated, hash=digest, body=kept)
         else:
             pk = old.pk
-            writes.replace_current(self.connection, old, term, updated=updated, hash=digest, body=body)
+            writes.replace_current(self.connection, old, updated=updated, hash=digest, body=kept)
             writes.clear_index(self.connection, pk)
         entries = self.database.extract(bare)
         writes.write_index(self.connection, self.terms, type, pk, entries)
@@ -201,7 +207,7 @@ class Store:
         patients = self.patients_of(old)
         self._admit(type, old.resource, None)
         updated = micros(self.at)
-        writes.replace_current(self.connection, old, self.terms.intern(type), updated=updated, hash=b"", body=b"", deleted=True)
+        writes.replace_current(self.connection, old, updated=updated, hash=b"", body=b"", deleted=True)
         writes.clear_index(self.connection, old.pk)
         self._note("delete", f"{type}/{id}", old.version + 1, patients)
         return Stored(old.pk, type, id, old.version + 1, updated, True, b"")
@@ -213,25 +219,25 @@ class Store:
             Conflict: somebody else holds it.
         """
         self._must_be_writable()
-        self.connection.execute(_INSERT_CLAIM, {"key": key, "holder": holder})
+        self.connection.execute(_INSERT_CLAIM, {"key": self.sealer.claim(key), "holder": holder})
         if self.holder(key) != holder:
             raise Conflict(f"{key.partition(':')[0]} is already taken by another")
 
     def holder(self, key: str) -> str | None:
         """Who holds a claim."""
-        row = writes.run(self.connection, writes.statements(self.connection).holder, (key,)).fetchone()
+        row = writes.run(self.connection, writes.statements(self.connection).holder, (self.sealer.claim(key),)).fetchone()
         return None if row is None else str(row[0])
 
     def release(self, key: str, holder: str | None = None) -> None:
         """Give a claim back (only if ``holder`` has it, where one is named)."""
         self._must_be_writable()
-        condition = _CLAIM.c.key == key
+        condition = _CLAIM.c.key == self.sealer.claim(key)
         self.connection.execute(delete(_CLAIM).where(condition if holder is None else condition & (_CLAIM.c.holder == holder)))
 
     def outbox(self, kind: str, key: str, payload: dict[str, Any]) -> None:
         """Leave work for an outside system; it becomes due when this transaction commits."""
         self._must_be_writable()
-        put_outbox(self.connection, kind, key, payload, micros(self.at))
+        put_outbox(self.connection, self.sealer, kind, key, payload, micros(self.at))
 
     def audit(
         self, action: str, subject: str | None, *, patient: str | None = None, outcome: str = "success", purpose: str | None = None
@@ -265,7 +271,7 @@ class Store:
     def _held(self, type: str, id: str) -> Stored | None:
         """The current version, which nobody else may change until this transaction ends."""
         term = self.terms.find(type)
-        found = None if term is None else writes.read_current(self.connection, term, type, id, to_change=True)
+        found = None if term is None else writes.read_current(self.connection, self.sealer, term, type, id, to_change=True)
         return found[0] if found else None
 
     def _must_be_writable(self) -> None:

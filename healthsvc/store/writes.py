@@ -10,6 +10,7 @@ from healthsvc.fhir.index import Entries
 from healthsvc.store.driver import run as run
 from healthsvc.store.driver import run_many as run_many
 from healthsvc.store.driver import savepoint as savepoint
+from healthsvc.store.sealing import Sealer
 from healthsvc.store.stored import Stored
 from healthsvc.store.tables import (
     NO_TERM,
@@ -60,7 +61,8 @@ class Statements:
             return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 - our own names
 
         self.insert = into("resource", _CURRENT_COLUMNS) + " RETURNING pk"
-        self.keep = into("history", _HISTORY_COLUMNS)
+        columns = ", ".join(_HISTORY_COLUMNS)
+        self.keep = f"INSERT INTO history ({columns}) SELECT {columns} FROM resource WHERE pk={mark}"  # noqa: S608 - sealed bodies stay sealed
         self.replace = f"UPDATE resource SET version={mark}, deleted={mark}, updated={mark}, hash={mark}, body={mark} WHERE pk={mark}"  # noqa: S608
         self.current = f"SELECT pk, version, updated, deleted, body, hash FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
         self.held = self.current + ("" if mark == "?" else " FOR UPDATE")  # SQLite has one writer anyway
@@ -78,17 +80,15 @@ def statements(connection: Connection) -> Statements:
 
 
 def insert_current(connection: Connection, *, type: int, id: str, version: int, updated: int, hash: bytes, body: bytes) -> int:
-    """Insert the first version; returns its pk."""
+    """Insert the first version, its body as the sealer gave it; returns its pk."""
     row = (type, id, version, False, updated, hash, body)
     return int(run(connection, statements(connection).insert, row).fetchone()[0])
 
 
-def replace_current(
-    connection: Connection, old: Stored, type: int, *, updated: int, hash: bytes, body: bytes, deleted: bool = False
-) -> None:
+def replace_current(connection: Connection, old: Stored, *, updated: int, hash: bytes, body: bytes, deleted: bool = False) -> None:
     """Move the current version to the history and put the next one in its place."""
     known = statements(connection)
-    run(connection, known.keep, (old.pk, old.version, type, old.deleted, old.updated, old.body))
+    run(connection, known.keep, (old.pk,))
     run(connection, known.replace, (old.version + 1, deleted, updated, hash, body, old.pk))
 
 
@@ -138,10 +138,12 @@ def middle(low: float, high: float) -> float | None:
     return None if math.isnan(found) else found
 
 
-def read_current(connection: Connection, type: int, type_name: str, id: str, *, to_change: bool = False) -> tuple[Stored, bytes] | None:
+def read_current(
+    connection: Connection, sealer: Sealer, type: int, type_name: str, id: str, *, to_change: bool = False
+) -> tuple[Stored, bytes] | None:
     """The current version (a deleted one too) and its content hash; ``to_change``: nobody else may change it before we end."""
     known = statements(connection)
     row = run(connection, known.held if to_change else known.current, (type, id)).fetchone()
     if row is None:
         return None
-    return Stored(row[0], type_name, id, row[1], row[2], bool(row[3]), row[4]), row[5]
+    return Stored(row[0], type_name, id, row[1], row[2], bool(row[3]), sealer.open_body(type_name, id, row[1], row[4])), row[5]

@@ -10,10 +10,10 @@ from healthsvc.access import accounts, rules, sessions
 from healthsvc.access.accounts import SignedIn
 from healthsvc.access.door import CHANGE_PASSWORD, COOKIE, GIVE_CODE, Signed
 from healthsvc.access.provider.service import farewell
-from healthsvc.access.seal import Seal
 from healthsvc.access.smart.endpoints import base_of
 from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn, Refusal
+from healthsvc.store.sealing import Seal
 from healthsvc.web import words
 from healthsvc.web.menu import home
 from healthsvc.web.render import OpenPage, Page, SignedPage

@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse
 from healthsvc import clock
 from healthsvc.access import second_factor
 from healthsvc.access.door import COOKIE, GIVE_CODE, SET_UP_FACTOR, StoreWriting, needs
-from healthsvc.access.seal import Seal
 from healthsvc.access.sessions import Session
 from healthsvc.errors import NotSignedIn, Refusal
+from healthsvc.store.sealing import Seal
 from healthsvc.web.account import place_of, set_cookie
 from healthsvc.web.render import SignedPage
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Response
-from sqlalchemy import select
 
 from healthsvc.access.door import StoreReading
 from healthsvc.fhir.json import Resource
@@ -14,16 +13,15 @@ from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
-from healthsvc.store.tables import ResourceRow, TokenIndex
+from healthsvc.store.lookup import ending
+from healthsvc.store.sealing.sealer import TAIL_LENGTHS
 from healthsvc.web.lookup import Directory
 from healthsvc.web.render import SignedPage
 
 router = APIRouter()
 _MOST: Final = 40
-_TAIL: Final = 4
+_TAIL: Final = min(TAIL_LENGTHS)
 """Digits that a tail needs: fewer would list half the town."""
-_TOKEN = TokenIndex.__table__  # type: ignore[attr-defined]
-_RESOURCE = ResourceRow.__table__  # type: ignore[attr-defined]
 _NUMBER = re.compile(r"[0-9Xx*]+")
 
 
@@ -75,16 +73,8 @@ def _by_name(store: Store, wanted: str) -> list[Resource]:
 
 
 def _by_number(store: Store, wanted: str) -> list[Resource]:
-    """A whole number, or the tail of an identifier or telephone number: the only search that no index answers from its start."""
+    """A whole number, or the tail of an identifier or telephone number."""
     digits = wanted.upper()
     if len(digits) < _TAIL or "*" in digits:
         return []
-    params = [term for name in ("Patient.identifier", "Patient.phone") if (term := store.terms.find(name)) is not None]
-    rows = store.connection.execute(
-        select(_RESOURCE.c.id)
-        .join(_TOKEN, _TOKEN.c.pk == _RESOURCE.c.pk)
-        .where(_TOKEN.c.param.in_(params), _TOKEN.c.code.like(f"%{digits}"), ~_RESOURCE.c.deleted)
-        .distinct()
-        .limit(2 * _MOST)
-    )
-    return [patient for id in rows.scalars() if (patient := store.find("Patient", id)) is not None]
+    return ending(store, digits, 2 * _MOST)

@@ -10,9 +10,9 @@ from healthsvc import clock
 from healthsvc.access import rules
 from healthsvc.access.provider import service
 from healthsvc.access.provider.speaking import Provider
-from healthsvc.access.seal import Seal
 from healthsvc.access.smart.endpoints import base_of
 from healthsvc.errors import NotFound, Refusal, RuleViolation
+from healthsvc.store.sealing import Seal
 from healthsvc.web.account import enter, gate, place_of
 from healthsvc.web.render import OpenPage
 

@@ -13,10 +13,9 @@ from healthsvc.emergency.journal import Journal
 from healthsvc.emergency.resources import Reachable
 from healthsvc.emergency.rules import Act, Alarm, Line, Status
 from healthsvc.errors import NotFound, Unavailable
-from healthsvc.fhir.json import loads
 from healthsvc.infusion.watch import REMINDER
 from healthsvc.store import Actor, Database, Store
-from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.stored import micros
 from integrations.alarms.reminders import reminder
 from integrations.notify import Notice, Notifier, NotReached
@@ -109,7 +108,7 @@ class Delivery:
         if row.id in self._sent:
             self.mark(row.id, "done")
             return 0
-        payload = loads(row.payload)
+        payload = payload_of(self._database.sealer, row)
         with self._database.reading(self._actor, at=self._now()) as store:
             notice = prepare(store, payload)
         if notice is None:

@@ -20,9 +20,9 @@ from healthsvc.emergency.desk import FOLDER, overlay
 from healthsvc.emergency.journal import Journal
 from healthsvc.emergency.rules import Act, Status
 from healthsvc.errors import Conflict, NotFound, Refusal, Unavailable
-from healthsvc.fhir.json import loads
 from healthsvc.infusion.reaction import ALARM
 from healthsvc.store import Actor, Database, lease
+from healthsvc.store.outbox import payload_of
 from integrations.alarms.delivery import Delivery
 from integrations.notify import Notifier
 
@@ -152,7 +152,7 @@ class Watch:
     def _take_in(self) -> None:
         """Alarms that the infusion room has left."""
         for row in self._delivery.due(ALARM):
-            payload = loads(row.payload)
+            payload = payload_of(self._database.sealer, row)
             try:
                 with self._database.writing(WATCH, at=self._now()) as store:
                     at = min(datetime.fromisoformat(payload["at"]), store.at)

@@ -12,6 +12,7 @@ from healthsvc.healthfile import merging
 from healthsvc.healthfile.resources import links
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store
+from healthsvc.store.inbox_rows import opened, raw_of
 from healthsvc.store.stored import micros, moment
 from integrations.arrival import State, receive
 from integrations.hl7v2.charset import decode
@@ -88,6 +89,7 @@ def view(store: Store, shelf: Shelf, id: int) -> MessageView:
     """One message, masked; that it was looked at is noted in the audit."""
     row = _row(store, id)
     store.audit("hl7-view", f"inbox/{id}")
+    raw = _raw(store, row)
     made = tuple((row.made or "").split())
     return MessageView(
         id=id,
@@ -103,8 +105,8 @@ def view(store: Store, shelf: Shelf, id: int) -> MessageView:
         remark=row.remark or "",
         attempts=row.attempts,
         made=tuple(one for one in made if not one.startswith("Patient/")),
-        segments=_masked(row, shelf),
-        size=len(row.raw or b""),
+        segments=_masked(raw, row, shelf),
+        size=len(raw),
         open=row.state in TROUBLE and row.raw is not None,
         merge=bool(_joined(store, made)),
     )
@@ -147,15 +149,16 @@ def edit(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str]]
     if not changes:
         raise Invalid("name at least one position and its value", path="position", reason="position")
     profile = profile_of(row, shelf)
-    decoded = decode(bytes(row.raw), profile.charset or None, profile.charset_unlabelled or None)
+    before = _raw(store, row)
+    decoded = decode(before, profile.charset or None, profile.charset_unlabelled or None)
     raw = decoded.encode(edit_text(Message(decoded.text, decoded.codec), changes))
-    if raw == bytes(row.raw):
+    if raw == before:
         raise Invalid("the message already has these values", path="position", reason="unchanged")
     arrival = receive(raw, shelf, listen=row.listen, peer=row.peer, at=store.at.astimezone(store.zone), number=f"E{id}")
     if arrival.state is not State.PENDING:
         raise Conflict(f"the edited message would not be taken: {arrival.remark or arrival.reason}", path=arrival.place or "MSH")
     arrival.remark = f"edited from message {id}: {', '.join(position for position, _ in changes)}"
-    put(store.connection, [arrival])
+    put(store.connection, store.sealer, [arrival])
     wanted = (INBOX.c.link == arrival.link) & (INBOX.c.control_id == arrival.control_id) & (INBOX.c.hash == arrival.hash)
     new = int(store.connection.execute(select(INBOX.c.id).where(wanted)).scalar_one())
     values = {"state": State.REPLACED.value, "finished": micros(store.at), "remark": f"replaced by message {new}"}
@@ -181,7 +184,9 @@ def replay(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until
         raise Invalid(f"more than {MOST_REPLAYED} messages; replay a shorter time or one line", path="since", reason="too-many")
     if patient:
         mine = _keys_of(store, patient)
-        rows = [row for row in rows if not mine.isdisjoint(lane_keys(_raw(store, row.id), profile_of(row, shelf)))]
+        rows = [
+            row for row in rows if not mine.isdisjoint(lane_keys(raw_of(store.connection, store.sealer, row.id), profile_of(row, shelf)))
+        ]
     chosen = [row.id for row in rows]
     for start in range(0, len(chosen), 500):
         _queue_again(store, INBOX.c.id.in_(chosen[start : start + 500]), _REPLAYED)
@@ -242,21 +247,22 @@ def _keys_of(store: Store, patient: str) -> frozenset[str]:
     return keys("", numbers)
 
 
-def _masked(row: Any, shelf: Shelf) -> tuple[tuple[str, tuple[tuple[int, str], ...]], ...]:
-    if row.raw is None:
+def _masked(raw: bytes, row: Any, shelf: Shelf) -> tuple[tuple[str, tuple[tuple[int, str], ...]], ...]:
+    if not raw:
         return ()
     try:
-        message, _ = read(bytes(row.raw), profile_of(row, shelf))
+        message, _ = read(raw, profile_of(row, shelf))
     except Refusal:
         try:  # quarantined for its characters: its build can be shown all the same
-            message = Message(bytes(row.raw).decode("latin-1"))
+            message = Message(raw.decode("latin-1"))
         except Refusal:
             return ()
     return tuple((name, tuple(fields)) for name, fields in masked(message))
 
 
-def _raw(store: Store, id: int) -> bytes:
-    return bytes(store.connection.execute(select(INBOX.c.raw).where(INBOX.c.id == id)).scalar_one())
+def _raw(store: Store, row: Any) -> bytes:
+    """The bytes of a message; empty where it has been forgotten."""
+    return b"" if row.raw is None else opened(store.sealer, row.raw, row.hash)
 
 
 def _row(store: Store, id: int) -> Any:

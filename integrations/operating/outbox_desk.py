@@ -7,9 +7,8 @@ from typing import Any, Final
 from sqlalchemy import select, update
 
 from healthsvc.errors import NotFound, Refusal
-from healthsvc.fhir.json import loads
 from healthsvc.store import Store
-from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.stored import micros, moment
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.masking import masked
@@ -79,7 +78,7 @@ def _row(store: Store, id: int) -> Any:
 
 
 def _view(store: Store, row: Any, *, whole: bool = False) -> SentView:
-    payload = loads(row.payload)
+    payload = payload_of(store.sealer, row)
     segments: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = ()
     if whole and payload.get("message"):
         try:

@@ -159,6 +159,7 @@ def test_what_was_changed_before_the_backup_is_told(tmp_path: Path) -> None:
     found = restore(made.folder, tmp_path / "back").findings
     assert any("audit row 1" in one for one in found)
     assert any("signing-keys are not there" in one for one in found)
+    assert any("sealing-keys are not there" in one for one in found)
     assert made.manifest.left_out["keys"]
 
 

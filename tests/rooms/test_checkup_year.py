@@ -51,12 +51,16 @@ class Mirror:
     def take_in(self, store: Store) -> int:
         """Read what has been written at the store's moment."""
         rows = store.connection.execute(
-            text("SELECT t.text, r.id, r.body FROM resource r JOIN term t ON t.id = r.type WHERE r.updated >= :since AND NOT r.deleted"),
+            text(
+                "SELECT t.text, r.id, r.version, r.body FROM resource r JOIN term t ON t.id = r.type "
+                "WHERE r.updated >= :since AND NOT r.deleted"
+            ),
             {"since": micros(store.at)},
         )
         number = 0
-        for type, id, body in rows:
+        for type, id, version, kept in rows:
             number += 1
+            body = store.opened(type, id, version, kept)
             if type == "Contract" and is_family_doctor(one := loads(body)):
                 self.contracts[id] = to_agreement(one)
             elif type == "Task" and is_visit(one := loads(body)):

@@ -203,11 +203,12 @@ def test_two_documents_do_not_share_their_bytes(store: Store) -> None:
 def tampered(database: Database, type: str, id: str, change: dict[str, Any]) -> None:
     """Somebody writes into the database itself, past every door."""
     with database.engine.connect() as connection, connection.begin():
-        pk, body = connection.execute(
-            text("SELECT r.pk, r.body FROM resource r JOIN term t ON t.id = r.type WHERE t.text = :type AND r.id = :id"),
+        pk, version, body = connection.execute(
+            text("SELECT r.pk, r.version, r.body FROM resource r JOIN term t ON t.id = r.type WHERE t.text = :type AND r.id = :id"),
             {"type": type, "id": id},
         ).one()
-        connection.execute(text("UPDATE resource SET body = :body WHERE pk = :pk"), {"body": dumps(loads(body) | change), "pk": pk})
+        changed = dumps(loads(database.sealer.open_body(type, id, version, body)) | change)
+        connection.execute(text("UPDATE resource SET body = :body WHERE pk = :pk"), {"body": changed, "pk": pk})
 
 
 @pytest.mark.parametrize(

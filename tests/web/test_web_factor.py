@@ -13,12 +13,13 @@ from serving import serving
 from sqlalchemy import text
 
 from healthsvc import clock
-from healthsvc.access import accounts, seal
+from healthsvc.access import accounts
 from healthsvc.app import create_app
 from healthsvc.config import Settings
 from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation, open_installation
 from healthsvc.store import SYSTEM
+from healthsvc.store.sealing import keys
 
 PASSWORD = "bamboo-lantern-7"
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -127,10 +128,10 @@ def test_who_need_not_have_it_may_and_a_lost_one_is_taken_away(url: str) -> None
 
 
 def test_sealed_values_open_under_old_keys_and_nowhere_else(tmp_path: Path) -> None:
-    first = seal.Seal.of(tmp_path / "keys")
+    first = keys.Seal.of(tmp_path / "keys")
     kept = first.close("秘密".encode(), "a/1")
-    assert seal.rotate(tmp_path / "keys")
-    second = seal.Seal.of(tmp_path / "keys")
+    assert keys.rotate(tmp_path / "keys")
+    second = keys.Seal.of(tmp_path / "keys")
     assert second.close(b"x", "a/1")[:8] != kept[:8]
     assert second.open(kept, "a/1").decode() == "秘密"
     for wrong, what in ((kept, "a/2"), (kept[:-1] + bytes([kept[-1] ^ 1]), "a/1"), (bytes(8) + kept[8:], "a/1")):

@@ -7,9 +7,8 @@ import pytest
 from peer import Answer, Peer
 
 from healthsvc import clock
-from healthsvc.fhir.json import loads
 from healthsvc.store import SYSTEM, Database
-from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.outbox import OUTBOX, payload_of
 from integrations.hl7v2.compose import message, segment
 from integrations.hl7v2.replies import control_id_of
 from integrations.hospitals.destination import Destination
@@ -43,7 +42,7 @@ def leave(database: Database, *messages: tuple[str, str]) -> None:
 def states(database: Database) -> dict[str, str]:
     with database.reading(SYSTEM, at=AT) as store:
         rows = list(store.connection.execute(OUTBOX.select().order_by(OUTBOX.c.id)))
-    return {control_id_of(loads(row.payload)["message"].encode()): row.state for row in rows}
+    return {control_id_of(payload_of(database.sealer, row)["message"].encode()): row.state for row in rows}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from peer import Peer
 
 from healthsvc import clock
 from healthsvc.errors import Invalid
-from healthsvc.fhir.json import Resource, loads
+from healthsvc.fhir.json import Resource
 from healthsvc.greenchannel.service import grant, withdraw
 from healthsvc.healthfile.merging import merge, unmerge
 from healthsvc.healthfile.rules import Person
@@ -20,7 +20,7 @@ from healthsvc.healthfile.service import register, update_demographics
 from healthsvc.referral import service as referrals
 from healthsvc.referral.rules import Reason
 from healthsvc.store import SYSTEM, Database, Store
-from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings, Pressure
 from integrations.herald.herald import Herald, listeners
@@ -69,7 +69,7 @@ def sent(database: Database, to: str = "h1") -> list[Message]:
     with database.reading(SYSTEM, at=AT) as store:
         rows = store.connection.execute(OUTBOX.select().where(OUTBOX.c.kind == f"hl7:{to}").order_by(OUTBOX.c.id)).all()
     assert [row.error for row in rows] == [None] * len(rows)
-    return [Message(loads(row.payload)["message"]) for row in rows]
+    return [Message(payload_of(database.sealer, row)["message"]) for row in rows]
 
 
 def events(database: Database, to: str = "h1") -> list[str]:

@@ -19,11 +19,11 @@ from healthsvc.access.provider.checking import NotBelieved
 from healthsvc.access.provider.rules import Identity, identity, rights_of, subject_of
 from healthsvc.access.provider.settings import ProviderSettings
 from healthsvc.access.provider.speaking import Provider
-from healthsvc.access.seal import Seal
 from healthsvc.access.sessions import Origin, digest
 from healthsvc.errors import Conflict, Forbidden, NotFound, Refusal
 from healthsvc.store import Database, Store
 from healthsvc.store.access_tables import HandoverRow, SessionRow
+from healthsvc.store.sealing import Seal
 from healthsvc.store.smart_tables import AssertionRow
 from healthsvc.store.stored import micros
 

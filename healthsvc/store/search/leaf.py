@@ -56,21 +56,24 @@ def any_of(pieces: Sequence[Piece]) -> Piece:
 
 
 Term = Callable[[str], int | None]
+Codes = Callable[[str, str | None, str], list[str]]
+"""Parameter, system and code of a searched token -> the forms under which the index may keep it."""
 
 
 class Leaves:
     """Writes the conditions of leaves for one database: its interned terms and its dialect."""
 
-    def __init__(self, term: Term, postgres: bool) -> None:
+    def __init__(self, term: Term, codes: Codes, postgres: bool) -> None:
         self.term = term
+        self.codes = codes
         self.collate = ' COLLATE "C"' if postgres else ""
         self.contains = "strpos" if postgres else "instr"
 
     def alternatives(self, leaf: ast.Leaf, x: str) -> list[Piece]:
         """The conditions on table alias ``x``, without the parameter; any of them will do."""
         match leaf:
-            case ast.Tokens(wanted=wanted):
-                return self.tokens(x, wanted)
+            case ast.Tokens(params=params, wanted=wanted):
+                return self.tokens(x, wanted, params)
             case ast.Strings(mode=mode, wanted=wanted):
                 return self.strings(x, mode, wanted)
             case ast.Dates(op=op, low=low, high=high):
@@ -82,15 +85,16 @@ class Leaves:
             case ast.Uris(mode=mode, wanted=wanted):
                 return [piece for one in wanted for piece in self.below(x, one)] if mode == "below" else [among(f"{x}.uri", wanted)]
 
-    def tokens(self, x: str, wanted: Sequence[tuple[str | None, str | None]]) -> list[Piece]:
-        """Codes, grouped by their system."""
+    def tokens(self, x: str, wanted: Sequence[tuple[str | None, str | None]], params: Sequence[str]) -> list[Piece]:
+        """Codes, grouped by their system; numbers of persons by their hashes."""
         by_system: dict[str | None, list[str]] = {}
         pieces = []
         for system, code in wanted:
             if code is None:
                 pieces.append(self.system(x, system))
             else:
-                by_system.setdefault(system, []).append(code)
+                kept = [form for param in params for form in self.codes(param, system or None, code)]
+                by_system.setdefault(system, []).extend(dict.fromkeys(kept))
         for system, codes in by_system.items():
             known = among(f"{x}.code", codes)
             pieces.append(known if system is None else all_of((known, self.system(x, system))))

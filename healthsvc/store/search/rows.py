@@ -34,6 +34,8 @@ class Rows:
         self.term = store.terms.find
         self._text = store.terms.text
         self._connection = store.connection
+        self._sealer = store.database.sealer
+        self.codes = self._sealer.codes
         self.postgres = store.connection.dialect.name == "postgresql"
         self._estimates = _ESTIMATES.setdefault(store.database, OrderedDict())
 
@@ -64,7 +66,10 @@ class Rows:
         if term is None:
             return None
         found = self.run("SELECT pk, version, updated, deleted, body FROM resource WHERE type=? AND id=?", (term, id))
-        return Stored(found[0][0], type, id, found[0][1], found[0][2], bool(found[0][3]), found[0][4]) if found else None
+        if not found:
+            return None
+        pk, version, updated, deleted, body = found[0]
+        return Stored(pk, type, id, version, updated, bool(deleted), self._sealer.open_body(type, id, version, body))
 
     def patient(self, stored: Stored) -> str | None:
         """The id of the Patient in whose compartment a resource is (the first, if there are several)."""
@@ -76,7 +81,8 @@ class Rows:
 
     def stored(self, row: Any) -> Stored:
         """A row of :data:`COLUMNS`."""
-        return Stored(row[0], self._text(row[1]), row[2], row[3], row[4], False, row[5])
+        type = self._text(row[1])
+        return Stored(row[0], type, row[2], row[3], row[4], False, self._sealer.open_body(type, row[2], row[3], row[5]))
 
     # -- estimates --------------------------------------------------------------------------------------------------------------
 

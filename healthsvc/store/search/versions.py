@@ -49,7 +49,11 @@ def history(
     sql = " UNION ALL ".join(f"SELECT * FROM ({one.sql}) AS p{place}" for place, one in enumerate(parts))
     args = tuple(arg for one in parts for arg in one.args)
     found = rows.run(f"SELECT * FROM ({sql}) AS v ORDER BY {_order('', pk)} LIMIT {count + 1}", args)
-    versions = [Stored(row[0], store.terms.text(row[1]), row[2], row[3], row[4], bool(row[5]), row[6]) for row in found[:count]]
+    open_body = store.database.sealer.open_body
+    versions = [
+        Stored(pk, (type := store.terms.text(term)), id, version, updated, bool(deleted), open_body(type, id, version, body))
+        for pk, term, id, version, updated, deleted, body in found[:count]
+    ]
     last = versions[-1] if len(found) > count and versions else None
     return versions, (last.updated, last.pk, last.version) if last else None
 
@@ -62,7 +66,9 @@ def as_of(store: "Store", stored: Stored, at: int) -> Stored | None:
     found = Rows(store).run(sql, (stored.pk, at))
     if not found or found[0][2]:
         return None
-    return Stored(stored.pk, stored.type, stored.id, found[0][0], found[0][1], False, found[0][3])
+    version, updated, _, kept = found[0]
+    body = store.database.sealer.open_body(stored.type, stored.id, version, kept)
+    return Stored(stored.pk, stored.type, stored.id, version, updated, False, body)
 
 
 def deleted(store: "Store", type: str, since: int, until: int, after: int, count: int) -> list[tuple[int, str]]:
