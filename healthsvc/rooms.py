@@ -2,6 +2,7 @@
 
 from healthsvc.checkup.room import ROOM as CHECKUP
 from healthsvc.circle.room import ROOM as CIRCLE
+from healthsvc.consent.room import ROOM as CONSENT
 from healthsvc.contract.room import ROOM as CONTRACT
 from healthsvc.documents.room import ROOM as DOCUMENTS
 from healthsvc.emergency.room import ROOM as EMERGENCY
@@ -16,6 +17,7 @@ from healthsvc.subscription.room import ROOM as SUBSCRIPTION
 from healthsvc.visit.room import ROOM as VISIT
 
 ROOMS = (
-    DOCUMENTS, HEALTHFILE, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY, MUSTVISIT,
+    DOCUMENTS, HEALTHFILE, CONSENT, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY,
+    MUSTVISIT,
     SUBSCRIPTION,
 )  # fmt: skip

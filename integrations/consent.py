@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.service import replaced, today
+from healthsvc.consent.rules import Purpose
+from healthsvc.consent.service import forbids, said
+from healthsvc.healthfile.service import today
 from healthsvc.store import Store
-
-_SCOPE = "patient-privacy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +26,11 @@ class Recipient(Protocol):
 def objection(store: Store, patient: str, destination: Recipient) -> str | None:
     """Why this hospital must not be told about this person now; None where nothing stands against it.
 
-    An active Consent with scope ``patient-privacy`` counts: ``deny`` forbids, and wins over ``permit``. It is about every recipient, or
-    about those Organizations that its provision names as actors.
+    A refusal forbids, and wins over a permit. It is about every recipient, or about those Organizations that it names.
     """
-    consents = [one for file in (patient, *replaced(store, patient)) for one in store.select("Consent", patient=file, status="active")]
-    told = {_says(one) for one in consents if _is_about(one, destination) and _in_force(one, store)}
-    if "deny" in told:
+    told = said(store, patient, Purpose.HOSPITAL_SHARING, destination.is_meant)
+    if told is False:
         return "consent-denied"
-    if "permit" not in told and store.policy.fill(SharingPolicy, "hospital", today(store)).sharing_needs_permit:
+    if told is None and store.policy.fill(SharingPolicy, "hospital", today(store)).sharing_needs_permit:
         return "consent-missing"
-    return None
-
-
-def _says(consent: Resource) -> str:
-    return str(consent.get("provision", {}).get("type", ""))
-
-
-def _is_about(consent: Resource, destination: Recipient) -> bool:
-    if not any(one.get("code") == _SCOPE for one in consent.get("scope", {}).get("coding", [])):
-        return False
-    actors = [one.get("reference", {}).get("reference", "") for one in consent.get("provision", {}).get("actor", [])]
-    return not actors or any(destination.is_meant(one) for one in actors)
-
-
-def _in_force(consent: Resource, store: Store) -> bool:
-    period = consent.get("provision", {}).get("period", {})
-    day = today(store).isoformat()
-    return str(period.get("start", ""))[:10] <= day and (not period.get("end") or day <= str(period["end"])[:10])
+    return forbids(store, patient, Purpose.HOSPITAL_SHARING, destination.is_meant)

@@ -8,6 +8,7 @@ from healthsvc.errors import Conflict, Invalid, Refusal
 from healthsvc.fhir.elements import codes, extensions
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
+from healthsvc.greenchannel.disclosure import Asks, may_be_told
 from healthsvc.greenchannel.resources import flag_id
 from healthsvc.greenchannel.rules import REASON_NAMES, STANDING_NAMES, Answer
 from healthsvc.greenchannel.service import CODE_MARK, answer_for, by_code, channel_of
@@ -50,7 +51,16 @@ def _look_up(store: Store, query: Query, profile: Profile, hospital: str) -> lis
     files = _files(store, query, profile, hospital, day)[: query.limit]
     if not files:
         store.audit("green-channel", None, outcome="unknown-person", purpose=PURPOSE)
-    return [_found(store, file, profile, hospital, day) for file in files]
+    asks = profile.send.is_meant if profile.send else f"Organization/{hospital}".__eq__
+    return [_found(store, file, profile, hospital, day) for file in files if _may_know(store, file, query, asks)]
+
+
+def _may_know(store: Store, file: Resource, query: Query, asks: Asks) -> bool:
+    """Whether the person lets this hospital be told; a code that they show at its window is their own word."""
+    if query.any_value.upper().startswith(CODE_MARK) or may_be_told(store, file["id"], asks):
+        return True
+    store.audit("withhold", f"Flag/{flag_id(file['id'])}", patient=file["id"], outcome="consent-denied", purpose=PURPOSE)
+    return False
 
 
 def _files(store: Store, query: Query, profile: Profile, hospital: str, day: date) -> list[Resource]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from healthsvc.checkup import service as checkups
+from healthsvc.consent.service import require_care
 from healthsvc.contract import cards
 from healthsvc.contract.closing import close_file, close_file_on_death, join_files, reopen_file
 from healthsvc.contract.found import others_with_pair, signed_with
@@ -87,6 +88,7 @@ def _begin(agreement: Agreement, store: Store) -> None:
     person = store.find("Patient", agreement.person)
     if person is None:
         raise Invalid("the contract is with a person who has no health file here; register the person first", path="Contract.subject")
+    require_care(store, agreement.person)
     if is_shut(person) or links(person, "replaced-by"):
         raise RuleViolation("the person's file is closed or merged into another", reason="contract-person-closed", path="Contract.subject")
     for who, role in ((agreement.doctor, "doctor"), (agreement.nurse, "nurse")):

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 
+from healthsvc.consent.rules import Purpose
+from healthsvc.consent.service import forbids
 from healthsvc.emergency import rules
 from healthsvc.emergency.journal import Call, Kept
 from healthsvc.emergency.nearest import ROLE as NEAREST
@@ -15,6 +17,7 @@ from healthsvc.errors import Invalid, NotFound, RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.systems import ONE_KEY_DEVICE
 from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.rules import ContactRole
 from healthsvc.healthfile.service import follow, today
 from healthsvc.store import Store
 
@@ -215,9 +218,15 @@ def reachable(store: Store, alarm: Alarm) -> list[Reachable]:
 
 
 def contacts(store: Store, patient: str) -> list[Reachable]:
-    """The contacts of a person's file who have a phone; the responsible doctor stands in for the community doctor."""
+    """The contacts of a person's file who have a phone; the responsible doctor stands in for the community doctor.
+
+    A community worker is among them unless the person does not want one to be told.
+    """
     person = to_person(follow(store, patient))
-    return chain(person, _doctor(store, person.doctor) if person.doctor else None)
+    found = chain(person, _doctor(store, person.doctor) if person.doctor else None)
+    if forbids(store, patient, Purpose.COMMUNITY_WORKER) is None:
+        return found
+    return [one for one in found if one.callee.role != ContactRole.COMMUNITY_WORKER]
 
 
 def name_of(store: Store, patient: str) -> str:

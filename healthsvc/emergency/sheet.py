@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from healthsvc.access.rules import Action, allows
+from healthsvc.consent.rules import Purpose
+from healthsvc.consent.service import said
 from healthsvc.emergency import disclosure, service
 from healthsvc.emergency.disclosure import CONSENT, Extent
 from healthsvc.emergency.resources import Reachable
@@ -73,7 +75,13 @@ def sheet(store: Store, patient: str, purpose: str) -> Sheet:
 
 
 def consented(store: Store, files: list[str]) -> bool | None:
-    """Whether the person agreed to sharing in emergencies: the latest word counts; None where nobody asked."""
+    """Whether the person agreed to sharing in emergencies: the latest word counts; None where nobody asked.
+
+    Before consents were kept by purpose, they were signed like those to a treatment; these count where there is no other word.
+    """
+    told = said(store, files[0], Purpose.EMERGENCY_SHARING)
+    if told is not None:
+        return told
     found = [to_signed(one) for one in store.select("Consent", patient=files) if is_consent(one, CONSENT)]
     latest = max(found, key=lambda one: one.signed, default=None)
     return None if latest is None else latest.withdrawn is None

@@ -11,6 +11,7 @@ from healthsvc.errors import NotFound, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.greenchannel import rules
+from healthsvc.greenchannel.disclosure import Asks, unless_forbidden
 from healthsvc.greenchannel.resources import CODE, Channel, Token, birth_date, flag_id, is_channel, to_channel, to_flag
 from healthsvc.greenchannel.rules import Answer, Cadre, Decision, GreenChannelPolicy, Reason, ReviewReason, Right, Standing
 from healthsvc.healthfile import citizen_id
@@ -155,10 +156,13 @@ def channel_of(store: Store, patient: str) -> Channel | None:
     return min(found, key=lambda channel: channel.withdrawn, default=None)
 
 
-def answer(store: Store, identifier_system: str, value: str, on: date | None = None, purpose: str = "hospital-window") -> Answer:
+def answer(
+    store: Store, identifier_system: str, value: str, on: date | None = None, purpose: str = "hospital-window", asks: Asks | None = None
+) -> Answer:
     """Tell a hospital window where the person with this number stands on a day; every question is noted in the audit.
 
-    Merged files lead to the surviving one. Unknown, not entitled, expired, withdrawn and deceased are different answers.
+    Merged files lead to the surviving one. Unknown, not entitled, expired, withdrawn and deceased are different answers. A hospital that
+    the person does not want to be told is answered like one that nobody knows; a code that the person shows there is their own word.
 
     Raises:
         Invalid: the number is no citizen id, though it was given as one.
@@ -166,17 +170,16 @@ def answer(store: Store, identifier_system: str, value: str, on: date | None = N
     """
     day = on or today(store)
     if identifier_system == CODE:
-        told = by_code(store, value, day)
-    else:
-        number = citizen_id.read(value, day).number if identifier_system == CITIZEN_ID else value.strip()
-        file = identify(store, [(identifier_system, number)])
-        told = answer_for(store, file["id"], day) if file else rules.answer(None, False, None, False, day)
-    return _noted(store, told, purpose)
+        return _noted(store, by_code(store, value, day), purpose)
+    number = citizen_id.read(value, day).number if identifier_system == CITIZEN_ID else value.strip()
+    file = identify(store, [(identifier_system, number)])
+    told = answer_for(store, file["id"], day) if file else rules.answer(None, False, None, False, day)
+    return _noted(store, unless_forbidden(store, told, asks), purpose)
 
 
-def answer_noted(store: Store, patient: str, purpose: str) -> Answer:
+def answer_noted(store: Store, patient: str, purpose: str, asks: Asks | None = None) -> Answer:
     """Where a person stands today, by the id of the file, for somebody outside; noted in the audit."""
-    return _noted(store, answer_for(store, patient, today(store)), purpose)
+    return _noted(store, unless_forbidden(store, answer_for(store, patient, today(store)), asks), purpose)
 
 
 def _noted(store: Store, told: Answer, purpose: str) -> Answer:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
+from healthsvc.consent.service import require_care
 from healthsvc.errors import Conflict, Forbidden, RuleViolation
 from healthsvc.fhir.elements import codes, day, reference_id
 from healthsvc.fhir.json import Resource
@@ -80,6 +81,7 @@ def _check_new(bed: Bed, store: Store) -> None:
     if not roles & store.actor.roles:
         raise Forbidden("a bed is established from a doctor's account", reason="homebed-establish-role")
     service.must_be_alive(store, bed.patient)
+    require_care(store, bed.patient)
     if service.in_ward(store, bed.patient):
         raise RuleViolation("the person is in hospital", reason="homebed-in-hospital", path="EpisodeOfCare.patient")
     impression = store.find("ClinicalImpression", bed.assessment) if bed.assessment else None

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from healthsvc.consent.service import require_care
 from healthsvc.errors import Forbidden, Invalid, RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
@@ -113,6 +114,7 @@ def _begin(request: Resource, id: str, store: Store) -> None:
         raise Invalid("MedicationRequest.subject names a person who has no health file here", path="MedicationRequest.subject")
     if is_deceased(person):
         raise RuleViolation("the file says that the person has died", reason="infusion-deceased", path="MedicationRequest.subject")
+    require_care(store, order.patient)
     if patient_in_hospital(store, files_of(store, order.patient)):
         raise RuleViolation("the person is in hospital", reason="infusion-in-hospital", path="MedicationRequest.subject")
     policy = service.policy_of(store, order.start)

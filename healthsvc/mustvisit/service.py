@@ -1,16 +1,19 @@
 """五必到 Put on the list what is due, call off what is no longer, and note who has come."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from healthsvc.consent.rules import Purpose
+from healthsvc.consent.service import forbids
 from healthsvc.emergency.resources import EMERGENCY, to_alarm
 from healthsvc.errors import NotFound, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.healthfile.resources import is_deceased, links, to_person
-from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.rules import ContactRole, Person
 from healthsvc.mustvisit import rules
 from healthsvc.mustvisit.resources import OCCASION, MustVisit, done, is_must_visit, task_id, to_must_visit, to_task
 from healthsvc.mustvisit.rules import Due, MustVisitPolicy, Occasion
@@ -39,10 +42,18 @@ def refresh(store: Store, on: date) -> list[str]:
         id = task_id(due)
         if store.get("Task", id) is None:
             person = people[due.patient]
+            due = _wanted(store, due)
             store.put(to_task(due, person.doctor if due.who == "community-doctor" else None, store.at, store.zone))
             made.append(id)
     _call_off(store, people)
     return made
+
+
+def _wanted(store: Store, due: Due) -> Due:
+    """A community worker goes to nobody who does not want one to be told; the community doctor goes instead."""
+    if due.who != ContactRole.COMMUNITY_WORKER or forbids(store, due.patient, Purpose.COMMUNITY_WORKER) is None:
+        return due
+    return replace(due, who=ContactRole.COMMUNITY_DOCTOR.value)
 
 
 def listed(

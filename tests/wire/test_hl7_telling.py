@@ -11,6 +11,8 @@ from hospital import AT, Hospital, cadre
 from peer import Peer
 
 from healthsvc import clock
+from healthsvc.consent import service as consents
+from healthsvc.consent.rules import Form, Purpose
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from healthsvc.greenchannel.service import grant, withdraw
@@ -305,3 +307,22 @@ def test_consent_is_asked_when_the_message_goes_out(database: Database, site: Ca
 
 def test_the_default_profile_tells_nobody() -> None:
     assert listeners(Shelf([], load("default"))) == []
+
+
+def test_a_withdrawal_counts_for_what_waits_already(database: Database, site: Callable[..., Shelf]) -> None:
+    patient, _ = cadre(database)
+    peer = Peer(lambda control_id, times: "AA")
+    known = site(("h1", ""), port=peer.port)
+    telling = herald(database, known)
+    courier = Courier(database, listeners(known)[0].destination, lambda: 0.5)
+    do(database, lambda store: consents.say(store, patient, Purpose.HOSPITAL_SHARING, True, form=Form.WRITTEN))
+    do(database, lambda store: update_demographics(store, patient, Person(name="", phones=("10000000001",))))
+    telling.turn()
+    do(database, lambda store: consents.say(store, patient, Purpose.HOSPITAL_SHARING, False, form=Form.WRITTEN))
+    assert courier.round(AT) == 1
+    courier.stop()
+    peer.close()
+    with database.reading(SYSTEM, at=AT) as store:
+        rows = store.connection.execute(OUTBOX.select().order_by(OUTBOX.c.id)).all()
+    assert [(row.state, row.error) for row in rows] == [("withheld", "consent-denied")]
+    assert peer.got == []

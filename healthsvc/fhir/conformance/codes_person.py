@@ -159,6 +159,18 @@ PERSON: tuple[CodeTable, ...] = (
         contact-card       | 联系卡 | Contact card
         home-bed-agreement | 家庭病床建床协议书 | Home-bed agreement
     """, closed=False),
+    codes("consent-purpose", "同意的用途", "Purpose that a person agrees to", """
+        care              | 诊疗照护 | Care
+        hospital-sharing  | 向医院提供 | Sharing with hospitals
+        emergency-sharing | 应急共享 | Sharing in emergencies
+        community-worker  | 告知社区工作者 | Telling the community worker
+    """),
+    codes("consent-form", "同意的形式", "Form of a consent", """
+        written   | 书面签字 | Signed on paper
+        drawn     | 屏幕签名 | Drawn on a screen
+        certified | 电子签名 | Certified electronic signature
+        oral      | 口头（工作人员记录） | By word of mouth, noted by the staff
+    """),
     codes("consent-kind", "知情同意类型", "Kind of consent", """
         home-bed | 家庭病床服务协议 | Home-bed agreement
         infusion | 上门输液知情同意 | Consent to infusion at home

@@ -73,6 +73,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("signature-kind", "签字方式", "How the signature was made", ("Signature", "Consent"), CODE, codes="signature-kind"),
     Extension("document-seal", "文书封存签名", "Seal of a frozen document", ("DocumentReference",), ("Signature",)),
     Extension("proxy-relation", "代签人关系", "Relation of the proxy", ("Signature",), TEXT),
+    Extension("consent-form", "同意的形式", "Form of the consent", ("Consent",), CODE, codes="consent-form"),
     Extension("signer", "签字人", "Who signed: patient, family or guardian", ("Consent",), CODE),
     Extension("signer-relation", "签字人关系", "Relation of the signer", ("Consent",), TEXT),
     Extension("risks-told", "已告知风险", "Risks were explained", ("Consent",), YES_NO),

@@ -182,6 +182,18 @@ SIGNED_CONSENT = Profile(
     ),
     {"signer": "1..1", "signature-kind": "1..1", "signer-relation": "0..1", "risks-told": "0..1", "fees-told": "0..1", "copies": "0..1"},
 )  # fmt: skip
+PURPOSE_CONSENT = Profile(
+    "purpose-consent", "Consent", "按用途的知情同意", "Consent to a purpose",
+    (
+        Rule("status", 1, values=("active", "inactive", "entered-in-error")),
+        Rule("category", 1, "1", codes="consent-purpose", short="用途 Purpose"),
+        Rule("patient", 1, targets=PEOPLE),
+        Rule("dateTime", 1, short="表示的时间 When it was said"),
+        Rule("provision", 1), Rule("provision.type", 1, short="同意或拒绝 Given or refused"),
+        Rule("provision.actor", 0, "1", short="哪家医院；不写为全部 Which hospital; every one where none stands"),
+    ),
+    {"signer": "1..1", "consent-form": "1..1", "signer-relation": "0..1"},
+)  # fmt: skip
 CARE_PAIR = Profile(
     "care-pair", "CareTeam", "结对团队", "The pair of doctor and nurse",
     (
@@ -230,6 +242,7 @@ PROFILES: tuple[Profile, ...] = (
     INFUSION_GIVEN,
     REFERRAL_REQUEST,
     SIGNED_CONSENT,
+    PURPOSE_CONSENT,
     CARE_PAIR,
     FROZEN_DOCUMENT,
     DAY_PLAN,

@@ -120,14 +120,15 @@ def _answer(store: Store, patient: object, id: str, hospital: str | None, server
     Raises:
         PreconditionFailed: nothing tells who is meant (CDS Hooks asks for 412 where a prefetch is needed and missing).
     """
+    asks = f"Organization/{hospital}".__eq__ if hospital else None
     if isinstance(patient, dict) and patient.get("resourceType") == "Patient":
         for system, value in _numbers(patient, hospital):
-            told = channels.answer(store, system, value, purpose=_PURPOSE)
+            told = channels.answer(store, system, value, purpose=_PURPOSE, asks=asks)
             if told.standing is not Standing.UNKNOWN:
                 return told
         return nobody(None, False, None, False, today(store))
     if server is not None and server.rstrip("/") == f"{str(request.base_url).rstrip('/')}/fhir" and store.find("Patient", id):
-        return channels.answer_noted(store, id, purpose=_PURPOSE)
+        return channels.answer_noted(store, id, purpose=_PURPOSE, asks=asks)
     raise PreconditionFailed("send the Patient as the prefetch 'patient', with its identifiers")
 
 
