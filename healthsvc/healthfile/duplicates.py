@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.pinyin import spellings
+from healthsvc.fhir.pinyin import full_spellings
 from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID, code_system
 from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.rules import Person
@@ -92,7 +92,11 @@ def pairs(store: Store, most: int) -> list[Pair]:
     people = {one["id"]: to_person(one) for one in store.select("Patient") if not links(one, "replaced-by")}
     blocks: dict[str, list[str]] = {}
     for id, person in people.items():
-        for key in {*([f"b{person.birth}"] if person.birth else []), *(f"t{_digits(one)}" for one in person.phones), *_full(person.name)}:
+        for key in {
+            *([f"b{person.birth}"] if person.birth else []),
+            *(f"t{_digits(one)}" for one in person.phones),
+            *full_spellings(person.name),
+        }:
             blocks.setdefault(key, []).append(id)
     parted = {one["id"] for one in store.select("DetectedIssue", code=f"{_CODE}|not-one-person")}
     met = {(a, b) for ids in blocks.values() for a in ids for b in ids if a < b}
@@ -132,7 +136,7 @@ def _candidates(store: Store, person: Person) -> dict[str, Resource]:
         found += store.select("Patient", birthdate=person.birth.isoformat())
     for phone in person.phones:
         found += store.select("Patient", phone=phone)
-    for spelling in _full(person.name):
+    for spelling in full_spellings(person.name):
         found += store.select("Patient", pinyin=spelling)
     return {one["id"]: one for one in found}
 
@@ -142,7 +146,7 @@ def _names(one: str, other: str) -> list[str]:
         return []
     if one == other:
         return ["same-name"]
-    return ["same-sound"] if set(_full(one)) & set(_full(other)) else ["other-name"]
+    return ["same-sound"] if set(full_spellings(one)) & set(full_spellings(other)) else ["other-name"]
 
 
 def _births(one: date | None, other: date | None) -> list[str]:
@@ -167,11 +171,6 @@ def _numbers(one: Sequence[str], other: Sequence[str]) -> list[str]:
 
 def _citizen_ids(person: Person) -> list[str]:
     return [one.value for one in person.identifiers if one.system in (CITIZEN_ID, UNVERIFIED_CITIZEN_ID)]
-
-
-def _full(name: str) -> list[str]:
-    """The full spellings of a name, without its initials."""
-    return [spelling for spelling in spellings(name) if len(spelling) > len(name)]
 
 
 def _digits(phone: str) -> str:

@@ -143,6 +143,14 @@ def test_other_readings_and_keyboards_without_umlaut() -> None:
     assert pinyin.spellings("买买提·吐尔逊")[0] == "maimaititu" + "erxun"
 
 
+def test_family_name_with_initials_and_both_readings_of_a_character() -> None:
+    assert "wangdq" in pinyin.spellings("王德全")
+    assert {"zhangchangshan", "zhangzhangshan"} <= set(pinyin.spellings("张长山"))
+    assert {"duming", "goujian", "niexiao"} <= {pinyin.spellings(name)[0] for name in ("都明", "句践", "乜晓")}
+    assert pinyin.full_spellings("王") == ("wang",)
+    assert "wangdq" not in pinyin.full_spellings("王德全")
+
+
 def test_a_known_family_name_decides_where_the_name_is_split() -> None:
     assert pinyin.split("欧阳修") == ("欧阳", "修")
     assert pinyin.split("单国强") == ("单", "国强")

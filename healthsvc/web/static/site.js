@@ -1,22 +1,7 @@
-// What every page does: safe searching while an input method composes, notices, one press per button, keyboard.
+// What every page does: notices, one press per button, keyboard, printing.
 "use strict";
 
 (function () {
-  // A search field asks after a short rest, never in the middle of a composition (pinyin letters are not a name yet).
-  function watch(field) {
-    let timer = 0;
-    let composing = false;
-    function ask() {
-      clearTimeout(timer);
-      timer = setTimeout(function () {
-        if (!composing) field.dispatchEvent(new CustomEvent("settled", { bubbles: true }));
-      }, 180);
-    }
-    field.addEventListener("compositionstart", function () { composing = true; clearTimeout(timer); });
-    field.addEventListener("compositionend", function () { composing = false; ask(); });
-    field.addEventListener("input", function () { if (!composing) ask(); });
-  }
-
   function notice(text) {
     const place = document.getElementById("notice");
     if (!place) return;
@@ -24,7 +9,6 @@
     setTimeout(function () { if (place.textContent === text) place.textContent = ""; }, 6000);
   }
 
-  document.querySelectorAll("[data-settle]").forEach(watch);
   document.querySelectorAll("[data-notice]").forEach(function (one) { notice(one.dataset.notice); });
 
   // "/" goes to the search, as long as nothing is being written.
