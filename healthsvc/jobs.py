@@ -44,7 +44,8 @@ class Timers:
         self._jobs = jobs
         self._zone = clock.zone(database.zone)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._leading = False
+        self._token: int | None = None
+        """The fencing token under which this process leads; None: it does not."""
         self._scheduler = BackgroundScheduler(timezone=self._zone)
 
     def start(self) -> None:
@@ -77,21 +78,23 @@ class Timers:
     def _keep_lease(self) -> None:
         at = clock.utc_now()
         with self._database.writing(TIMERS, at=at) as store:
-            leading = lease.take(store.connection, LEASE, self._holder, at, LEASE_LENGTH) is not None
-        if leading and not self._leading:
-            log.info("timers lead", holder=self._holder)
-            self._leading = True
+            token = lease.take(store.connection, LEASE, self._holder, lease.clock_of(store.connection, at), LEASE_LENGTH)
+        new, self._token = token is not None and token != self._token, token
+        if new:
+            log.info("timers lead", holder=self._holder, token=token)
             for job in self._jobs:
                 self._run_due(job)
-        self._leading = leading
 
     def _run_due(self, job: Job) -> None:
-        if self._leading:
-            run_due(self._database, job, clock.now(self._zone))
+        if self._token is not None:
+            run_due(self._database, job, clock.now(self._zone), (self._holder, self._token))
 
 
-def run_due(database: Database, job: Job, at: datetime) -> bool:
-    """Run the newest firing of a job that was due by ``at``, unless it has run; earlier missed ones are coalesced into it."""
+def run_due(database: Database, job: Job, at: datetime, leader: tuple[str, int] | None = None) -> bool:
+    """Run the newest firing of a job that was due by ``at``, unless it has run; earlier missed ones are coalesced into it.
+
+    ``leader``: holder and fencing token; one whose lease another has taken meanwhile (it was asleep, or cut off) does nothing.
+    """
     trigger = CronTrigger.from_crontab(job.cron, timezone=at.tzinfo)
     with database.reading(TIMERS, at=at) as store:
         last = lease.last_fired(store.connection, job.id)
@@ -104,6 +107,9 @@ def run_due(database: Database, job: Job, at: datetime) -> bool:
     if due is None or (last is not None and moment(last) >= due):
         return False
     with database.writing(TIMERS, at=at) as store:
+        if leader is not None and not lease.holds(store.connection, LEASE, *leader):
+            log.warning("a firing was left to whoever leads now", job=job.id)
+            return False
         if not lease.fire(store.connection, job.id, due, at):
             return False
         job.work(store)

@@ -20,6 +20,7 @@ from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
 from healthsvc.store import Actor, Database
 from healthsvc.store.appending import Appender
+from healthsvc.store.bell import INBOX as INBOX_RINGS
 from integrations import metrics
 from integrations.arrival import Arrival, State, header_line, receive, receive_empty_batch
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
@@ -61,8 +62,6 @@ class Inbox:
         self.database = database
         self.shelf = shelf
         self._appender = Appender(database, INTAKE)
-        self.arrived = threading.Event()
-        """Set whenever something new has been committed; a worker in the same process waits for it."""
         self._collected: list[_Waiting] = []
         self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
@@ -185,7 +184,7 @@ class Inbox:
             for arrival in arrivals:
                 _not_now(arrival, self._number())
         _count(arrivals)
-        self.arrived.set()
+        self.database.bell.ring(INBOX_RINGS)
 
 
 def _tell(group: list[_Waiting]) -> None:

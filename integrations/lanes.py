@@ -3,6 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +19,22 @@ class Waiting:
     """Not before this moment, microseconds since 1970 UTC."""
 
 
-def keys(link: str, numbers: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """The keys of a message: hashed, so that no number stands in a log or a dump of the queue."""
-    return frozenset(hashlib.blake2b(f"{link}\x1f{system}\x1f{value}".encode(), digest_size=12).hexdigest() for system, value in numbers)
+_EIGHTEEN: Final = 18
+Number = tuple[str, str]
+"""System and value."""
+
+
+def key_of(system: str, value: str) -> str:
+    """The key of a number: hashed, so that no number stands in a log or a dump of the queue."""
+    value = value.strip().upper()
+    if system in (CITIZEN_ID, UNVERIFIED_CITIZEN_ID):  # of 15 digits or of 18 it is the same person's
+        system, value = CITIZEN_ID, value if len(value) != _EIGHTEEN else value[:6] + value[8:17]
+    return hashlib.blake2b(f"{system}\x1f{value}".encode(), digest_size=12).hexdigest()
+
+
+def keys(link: str, numbers: Iterable[Number]) -> frozenset[str]:
+    """The keys of a message; messages of a link that name nobody (lists of staff, of charges) are a lane of their own."""
+    return frozenset(key_of(system, value) for system, value in numbers) or frozenset({key_of("link", link)})
 
 
 def runnable(queue: Sequence[Waiting], now: int) -> list[Waiting]:

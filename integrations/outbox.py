@@ -6,7 +6,6 @@ silence are tried again after a growing pause, which holds back the messages of 
 whole destination rests, because the next message would only knock at the same closed door.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,8 +15,8 @@ import structlog
 from sqlalchemy import func, or_, select, update
 
 from healthsvc import clock
-from healthsvc.errors import Refusal
 from healthsvc.store import Actor, Database, Store
+from healthsvc.store.bell import OUTBOX as OUTBOX_RINGS
 from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.stored import micros
@@ -25,7 +24,7 @@ from integrations import metrics
 from integrations.consent import objection
 from integrations.hl7v2.replies import Reply, belongs, read_reply
 from integrations.hospitals.destination import Destination
-from integrations.leading import Lead
+from integrations.leading import Lead, Rounds
 from integrations.mllp.client import Client, NoAnswer
 from integrations.mllp.tls import client_context
 
@@ -77,6 +76,7 @@ def send_later(
     """
     payload = {"message": text, "codec": codec, "topic": topic, "event": event}
     put_outbox(store.connection, store.sealer, f"{KIND}{destination}", person, payload, micros(store.at), problem)
+    store.rings.add(OUTBOX_RINGS)
 
 
 def pause(attempts: int, policy: DeliveryPolicy, chance: float) -> timedelta:
@@ -93,23 +93,20 @@ class Courier:
         self.destination = destination
         self._chance = chance
         self._client = Client(destination.host, destination.port, belongs, seconds=destination.seconds, tls=client_context(destination))
-        self._stopping = threading.Event()
-        self._lead = Lead(database, f"courier-{destination.name}", holder or f"courier-{id(self)}", _ACTOR, LEASE_LENGTH)
+        name = f"courier-{destination.name}"
+        lead = Lead(database, name, holder or f"courier-{id(self)}", _ACTOR, LEASE_LENGTH)
+        self._rounds = Rounds(name, self._look, IDLE_SECONDS, lead=lead, database=database, topic=OUTBOX_RINGS)
         self._silences = 0
         self._rests_until: datetime | None = None
-        self._thread = threading.Thread(target=self._run, name=f"courier-{destination.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Finish the message at hand and end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._rounds.stop()
         self._client.close()
-        self._lead.give_back()
 
     def round(self, at: datetime, leads: Callable[[], bool] = lambda: True) -> int:
         """Deliver what is due, first message of each person first, as long as this process leads; gives how many were settled."""
@@ -117,7 +114,7 @@ class Courier:
             return 0
         settled = 0
         for row in self._due(at):
-            if self._stopping.is_set() or not leads():
+            if self._rounds.stopping.is_set() or not leads():
                 break
             if (reason := self._objection(row, at)) is not None:
                 settled += self._withhold(row, reason, at)
@@ -128,18 +125,8 @@ class Courier:
                 break
         return settled
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                busy = self._lead.held() and self.round(clock.utc_now(), self._lead.held) > 0
-            except Refusal as refusal:
-                log.error("courier waits", destination=self.destination.name, reason=refusal.text)
-                busy = False
-            except Exception as error:  # noqa: BLE001 - the line must go on; what failed is still in the queue
-                log.error("courier failed and goes on", destination=self.destination.name, error=type(error).__name__)
-                busy = False
-            if not busy:
-                self._stopping.wait(IDLE_SECONDS)
+    def _look(self) -> int:
+        return self.round(clock.utc_now(), self._rounds.leads)
 
     def _due(self, at: datetime) -> list[Any]:
         """The first waiting message of each person, where it is due."""

@@ -98,7 +98,7 @@ class Serving:
             self._stops.append(("inbox", inbox.stop))
         if Role.WORKER in self.roles:
             holder = f"{socket.gethostname()}:{os.getpid()}"
-            worker = Worker(here.database, shelf, holder, inbox.arrived)
+            worker = Worker(here.database, shelf, holder)
             worker.start()
             self._stops.append(("worker", worker.stop))
             herald = Herald(here.database, shelf, holder)

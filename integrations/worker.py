@@ -5,24 +5,27 @@ somebody must decide goes to the review list, and in both cases the others go on
 and is tried again; only the messages of the same person wait with it.
 """
 
-import threading
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, func, select, update
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from healthsvc import clock
 from healthsvc.errors import Conflict, PreconditionFailed, Refusal, Unavailable
 from healthsvc.monitoring import tracing
-from healthsvc.store import Actor, Database, Store, lease
+from healthsvc.store import Actor, Database, Store
+from healthsvc.store.bell import INBOX as INBOX_RINGS
 from healthsvc.store.inbox_rows import raw_of
+from healthsvc.store.postgres import COLLISION
 from healthsvc.store.stored import micros
 from healthsvc.store.writes import run
-from integrations import metrics
+from integrations import claims, metrics
 from integrations.arrival import State
 from integrations.effects.care import HospitalPolicy, Outcome
 from integrations.effects.event import apply
@@ -32,11 +35,12 @@ from integrations.hl7v2.charset import decode
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.escapes import without_controls
 from integrations.hl7v2.header import Header, read_header
-from integrations.hl7v2.person import numbers_in, numbers_of
+from integrations.hl7v2.person import Number, numbers_in, numbers_of
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.lanes import Waiting, keys, runnable
+from integrations.leading import Lead, Rounds
 
 log = structlog.get_logger()
 
@@ -59,85 +63,60 @@ _PENDING = (
     .order_by(INBOX.c.id)
     .limit(LOOK_AHEAD)
 )
+_OF_THE_MOMENT = (OperationalError, InterfaceError, IntegrityError, sqlite3.OperationalError)
+"""Not the message's fault, but the database's or another transaction's."""
 _WAITS = "SELECT id FROM inbox WHERE id = ? AND state = ?"
 _SYSTEM = Actor("system/worker", "hospital line", frozenset({"system"}), "hl7")
 
 
 class Worker:
-    """Processes the inbox of one database. Only the holder of the lease works, however many processes run one."""
+    """Processes the inbox of one database: on SQLite the holder of the lease alone, on PostgreSQL as many as there are, side by side."""
 
-    def __init__(self, database: Database, shelf: Shelf, holder: str, arrived: threading.Event | None = None) -> None:
+    def __init__(self, database: Database, shelf: Shelf, holder: str) -> None:
         self.database = database
         self.shelf = shelf
-        self.holder = holder
-        self.arrived = arrived or threading.Event()
-        self._stopping = threading.Event()
+        self._alone = database.engine.dialect.name == "sqlite"
+        lead = Lead(database, LEASE, holder, _SYSTEM, LEASE_LENGTH) if self._alone else None
+        self._rounds = Rounds("hospital-worker", self._look, IDLE_SECONDS, lead=lead, database=database, topic=INBOX_RINGS)
         self._keys: dict[int, frozenset[str]] = {}
-        self._lead_until: datetime | None = None
-        self._thread = threading.Thread(target=self._run, name="hospital-worker", daemon=True)
+        self._passed = False
+        """Another worker was at a person's messages when we came to one of them."""
 
     def start(self) -> None:
         """Begin to work in a thread of its own."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Finish the message at hand, give the lease back, end."""
-        self._stopping.set()
-        self.arrived.set()
-        self._thread.join()
+        self._rounds.stop()
 
     def drain(self) -> int:
         """Process everything that can be processed now, in the calling thread; gives how many messages were settled."""
         settled = 0
-        while done := self.round():
+        while (done := self.round()) or self._passed:
             settled += done
         return settled
 
     def round(self) -> int:
         """Take one look at the queue and process what may go on; gives how many messages were settled."""
-        now = clock.utc_now()
+        now, self._passed = clock.utc_now(), False
         with self.database.reading(_SYSTEM, at=now) as store:
             rows = store.connection.execute(_PENDING).all()
             metrics.QUEUED.set(len(rows))
             queue = [Waiting(row.id, self._keys_of(store.connection, row), _due(row.due, micros(now))) for row in rows]
         ready = {waiting.id for waiting in runnable(queue, micros(now))}
         chosen = [row for row in rows if row.id in ready]
-        left = deque(chosen)
-        while left and not self._stopping.is_set():
-            self._process(left)
+        left, order = deque(chosen), None if self._alone else claims.Queue(queue)
+        settled = 0
+        while left and not self._rounds.stopping.is_set():
+            settled += self._process(left, order)
             time.sleep(BREATH_SECONDS)
         for row in chosen:
             self._keys.pop(row.id, None)
-        return len(chosen)
+        return settled
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self.arrived.clear()
-            try:
-                busy = self._lead() and self.round() > 0
-            except Refusal as refusal:
-                log.error("hospital worker waits", reason=refusal.text)
-                busy = False
-            except Exception as error:  # noqa: BLE001 - the line must go on; what failed is still in the queue
-                log.error("hospital worker failed and goes on", error=type(error).__name__, place=_place(error))
-                busy = False
-            if not busy and not self._stopping.is_set():
-                self.arrived.wait(IDLE_SECONDS)
-        try:
-            with self.database.writing(_SYSTEM, at=clock.utc_now()) as store:
-                lease.give_back(store.connection, LEASE, self.holder)
-        except Refusal as refusal:
-            log.warning("hospital worker could not give its lease back; it ends by itself", reason=refusal.text)
-
-    def _lead(self) -> bool:
-        """Whether this process may work now; looks at the lease only when half of it has passed."""
-        now = clock.utc_now()
-        if self._lead_until is not None and now < self._lead_until:
-            return True
-        with self.database.writing(_SYSTEM, at=now) as store:
-            held = lease.take(store.connection, LEASE, self.holder, now, LEASE_LENGTH) is not None
-        self._lead_until = now + LEASE_LENGTH / 2 if held else now
-        return held
+    def _look(self) -> bool:
+        return self.round() > 0 or self._passed
 
     def _keys_of(self, connection: Connection, row: Any) -> frozenset[str]:
         found = self._keys.get(row.id)
@@ -145,18 +124,41 @@ class Worker:
             found = self._keys[row.id] = lane_keys(raw_of(connection, self.database.sealer, row.id), profile_of(row, self.shelf))
         return found
 
-    def _process(self, left: deque[Any]) -> None:
-        """Process some of the messages in one transaction; if the database fails, none of those has happened."""
+    def _process(self, left: deque[Any], order: claims.Queue | None) -> int:
+        """Process some of the messages in one transaction; if the database fails, none of those has happened. Gives how many were ours."""
         taken: list[Any] = []
+        settled = 0
         try:
             with self.database.writing(_SYSTEM, at=clock.now(clock.zone(self.database.zone))) as store:
                 until = time.monotonic() + TOGETHER_SECONDS
-                while left and (not taken or time.monotonic() < until):
-                    taken.append(left.popleft())
-                    if _still_waits(store.connection, taken[-1].id):
-                        self._one(store, taken[-1])
-        except (Unavailable, PreconditionFailed) as refusal:
+                free = None if order is None else claims.take(store.connection, left)
+                if free is not None and not free:
+                    for _ in range(min(len(left), claims.LOOK_AT)):
+                        left.popleft()
+                while left and (not taken or time.monotonic() < until) and (free is None or free):
+                    row = left.popleft()
+                    if free is not None and row.id not in free:
+                        continue  # another worker has it, or had it
+                    if free is not None:
+                        free.discard(row.id)
+                    taken.append(row)
+                    if self._is_ours(store, row, order):
+                        self._one(store, row)
+                        settled += 1
+        except (Unavailable, PreconditionFailed, Conflict) as refusal:
+            if refusal.reason == COLLISION and len(taken) > 1:  # two workers got into each other's way: each message by itself, at once
+                return sum(self._process(deque([row]), order) for row in taken)
             self._postpone(taken, refusal)
+        return settled
+
+    def _is_ours(self, store: Store, row: Any, order: claims.Queue | None) -> bool:
+        """Whether a message is still to be processed, seen inside the transaction that will do so, and it is this person's turn."""
+        if order is None:
+            return run(store.connection, _WAITS, (row.id, State.PENDING.value)).fetchone() is not None
+        numbers = lane_numbers(raw_of(store.connection, store.sealer, row.id), profile_of(row, self.shelf))
+        turn = claims.turn(store, row.id, self._keys_of(store.connection, row), numbers, order)
+        self._passed |= turn is claims.Turn.HELD
+        return turn is claims.Turn.OURS
 
     def _one(self, store: Store, row: Any) -> None:
         profile = profile_of(row, self.shelf)
@@ -169,7 +171,7 @@ class Worker:
         except NotOurs:
             settle(store.connection, row.id, State.FORGOTTEN, store, erase=True)
             state = State.FORGOTTEN
-        except (Unavailable, PreconditionFailed):
+        except (Unavailable, PreconditionFailed, *_OF_THE_MOMENT):
             raise
         except Refusal as refusal:
             state = State.REVIEW if isinstance(refusal, (SetAside, Conflict)) else State.DEAD
@@ -199,13 +201,6 @@ class Worker:
 def _due(due: int, now: int) -> int:
     """When a message is due; one that lies further ahead than any pause was put there by a clock that has been set back since."""
     return due if due <= now + LONGEST_PAUSE_MICROS else 0
-
-
-def _still_waits(connection: Connection, id: int) -> bool:
-    """Whether a message is still to be processed, seen inside the transaction that will do so (and locked, where rows can be)."""
-    sqlite = connection.dialect.name == "sqlite"
-    sql = _WAITS if sqlite else _WAITS.replace("?", "%s") + " FOR UPDATE SKIP LOCKED"
-    return run(connection, sql, (id, State.PENDING.value)).fetchone() is not None
 
 
 def process(store: Store, row: Any, profile: Profile) -> Outcome:
@@ -248,15 +243,20 @@ def profile_of(row: Any, shelf: Shelf) -> Profile:
 
 def lane_keys(raw: bytes, profile: Profile) -> frozenset[str]:
     """What a message is about: every number in PID-3, PID-2, PID-19 and MRG."""
+    return keys(profile.name, ((one.system, one.value) for one in lane_numbers(raw, profile)))
+
+
+def lane_numbers(raw: bytes, profile: Profile) -> list[Number]:
+    """The numbers of everybody whom a message names."""
     try:
         message, header = read(raw, profile)
     except Refusal:
-        return frozenset()
-    found = [(number.system, number.value) for pid in message.all("PID") for number in numbers_of(pid, header, profile)]
+        return []
+    found = [number for pid in message.all("PID") for number in numbers_of(pid, header, profile)]
     for mrg in message.all("MRG"):
-        found += [(n.system, n.value) for n in numbers_in(mrg[1], "MRG-1", header, profile)]
-        found += [(n.system, n.value) for n in numbers_in(mrg[4], "MRG-4", header, profile)]
-    return keys("", found)
+        found += numbers_in(mrg[1], "MRG-1", header, profile)
+        found += numbers_in(mrg[4], "MRG-4", header, profile)
+    return found
 
 
 def settle(

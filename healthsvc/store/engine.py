@@ -22,6 +22,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.store import audit
+from healthsvc.store.bell import CHANGES, Bell
 from healthsvc.store.measure import WRITER_WAIT, measured
 from healthsvc.store.postgres import COLLISION, SILENT, ServerUse, connect
 from healthsvc.store.postgres import said as postgres_said
@@ -58,6 +59,7 @@ class Database:
         """Folder of the keys that seal documents; it is no part of the database."""
         self.terms = Terms()
         self.reads = audit.ReadLog(self._append_acts)
+        self.bell = Bell(engine)
         self._validate = validate
         self._writer = threading.Lock()
         self._rooms: dict[str, list[Room]] = {}
@@ -172,10 +174,15 @@ class Database:
                 yield store
                 audit.append(connection, store.acts)
             store.terms.commit()
+        if any(act.version is not None for act in store.acts):
+            self.bell.ring(CHANGES)
+        for topic in store.rings:
+            self.bell.ring(topic)
 
     def close(self) -> None:
         """Write what the audit still holds and let go of the connections."""
         self.reads.close()
+        self.bell.close()
         self.engine.dispose()
 
     @contextmanager

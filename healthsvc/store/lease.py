@@ -21,6 +21,20 @@ _FIRE = text(
 )
 
 
+def clock_of(connection: Connection, at: datetime) -> datetime:
+    """The clock by which leases are judged: the server's where there is one, as machines' clocks differ; else ``at``."""
+    if connection.dialect.name != "postgresql":
+        return at
+    told: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return told.astimezone(at.tzinfo)
+
+
+def holds(connection: Connection, name: str, holder: str, token: int) -> bool:
+    """Whether a lease is still held under a fencing token."""
+    held = (_LEASE.c.name == name) & (_LEASE.c.holder == holder) & (_LEASE.c.token == token)
+    return connection.execute(select(_LEASE.c.token).where(held)).scalar() is not None
+
+
 def take(connection: Connection, name: str, holder: str, at: datetime, length: timedelta) -> int | None:
     """Take or keep a lease; gives its fencing token, or None where another holds it."""
     connection.execute(_TAKE, {"name": name, "holder": holder, "now": micros(at), "until": micros(at + length)})

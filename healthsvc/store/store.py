@@ -15,6 +15,7 @@ from healthsvc.fhir.json import Resource, dumps
 from healthsvc.policy import Policy
 from healthsvc.store import writes
 from healthsvc.store.audit import Act
+from healthsvc.store.bell import OUTBOX
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
 from healthsvc.store.stored import Stored, bare_of, micros, stamped
@@ -44,6 +45,8 @@ class Store:
         self.sealer = database.sealer
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
+        self.rings: set[str] = set()
+        """For what the bell is rung once this transaction is committed (``store.bell``)."""
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
         this store passes it; only the rooms' rules look past it (:meth:`wholly`)."""
@@ -238,6 +241,7 @@ class Store:
         """Leave work for an outside system; it becomes due when this transaction commits."""
         self._must_be_writable()
         put_outbox(self.connection, self.sealer, kind, key, payload, micros(self.at))
+        self.rings.add(OUTBOX)
 
     def audit(
         self, action: str, subject: str | None, *, patient: str | None = None, outcome: str = "success", purpose: str | None = None

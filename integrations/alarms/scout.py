@@ -1,22 +1,19 @@
 """The scout looks for the nearest free doctor of a grave alarm; beside the watch, so that loading roads never holds a call up."""
 
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-
-import structlog
 
 from healthsvc import clock
 from healthsvc.circle.providers import travel_times
 from healthsvc.emergency import service
 from healthsvc.emergency.nearest import nearest
 from healthsvc.emergency.rules import Act
-from healthsvc.errors import Conflict, Refusal, Unavailable
+from healthsvc.errors import Conflict, Unavailable
 from healthsvc.healthfile.service import today
 from healthsvc.store import Actor, Database
-
-log = structlog.get_logger()
+from integrations.leading import Rounds
 
 SCOUT = Actor("system/scout", "emergency scout", frozenset({"system"}), "timer")
 TURN_SECONDS = 0.5
@@ -29,17 +26,15 @@ class Scout:
         self._database = database
         self._data = data
         self._now = now
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="emergency-scout", daemon=True)
+        self._rounds = Rounds("emergency-scout", self._look, TURN_SECONDS)
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End after the turn that runs."""
-        self._stop.set()
-        self._thread.join(timeout=30)
+        self._rounds.stop()
 
     def turn(self) -> int:
         """Look once; gives how many alarms got somebody, or the word that nobody is near."""
@@ -59,13 +54,6 @@ class Scout:
                 service.stand_by(store, id, near, store.at)
         return len(found)
 
-    def _run(self) -> None:
-        while not self._stop.wait(TURN_SECONDS):
-            try:
-                self.turn()
-            except (Unavailable, Conflict):
-                continue  # the database only reads, or another was faster; the chain goes on without
-            except Refusal as refusal:
-                log.error("no doctor could be looked for", reason=refusal.reason or refusal.issue_code)
-            except Exception:
-                log.exception("the emergency scout stumbled")
+    def _look(self) -> None:
+        with suppress(Unavailable, Conflict):  # the database only reads, or another was faster; the chain goes on without
+            self.turn()

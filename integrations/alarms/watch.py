@@ -6,7 +6,6 @@ database cannot be written the chain goes on in the journal, and is written into
 
 import os
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from healthsvc.infusion.reaction import ALARM
 from healthsvc.store import Actor, Database, lease
 from healthsvc.store.outbox import payload_of
 from integrations.alarms.delivery import Delivery
+from integrations.leading import Rounds
 from integrations.notify import Notifier
 
 log = structlog.get_logger()
@@ -56,17 +56,15 @@ class Watch:
         self._held_until: datetime | None = None
         self._alone = ExitStack()
         self._puzzled: set[str] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="emergency-watch", daemon=True)
+        self._rounds = Rounds("emergency-watch", self._look, TURN_SECONDS)
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Finish the turn that runs, then end; another process may watch at once."""
-        self._stop.set()
-        self._thread.join(timeout=30)
+        self._rounds.stop()
         self._alone.close()
         if self._held_until is not None:
             with self._database.writing(WATCH, at=self._now()) as store:
@@ -88,14 +86,9 @@ class Watch:
                     self._go_on(alarm)
         return self._delivery.run()
 
-    def _run(self) -> None:
-        while not self._stop.wait(TURN_SECONDS):
-            try:
-                if self._leads():
-                    self.turn()
-            except Exception:
-                # whatever it was, the next turn is another chance; an emergency line must not die
-                log.exception("the emergency watch stumbled")
+    def _look(self) -> None:
+        if self._leads():
+            self.turn()
 
     def _leads(self) -> bool:
         """Of many processes one watches: whoever holds the lease; while the database cannot be written, whoever holds the journal."""
@@ -103,7 +96,8 @@ class Watch:
         if self._held_until is None or self._held_until - at < LEASE_LENGTH / 3:
             try:
                 with self._database.writing(WATCH, at=at) as store:
-                    held = lease.take(store.connection, LEASE, self._holder, at, LEASE_LENGTH) is not None
+                    told = lease.clock_of(store.connection, at)
+                    held = lease.take(store.connection, LEASE, self._holder, told, LEASE_LENGTH) is not None
             except Unavailable:
                 self._held_until = None
                 self._alone.close()

@@ -5,7 +5,6 @@ order and, in one transaction, writes the messages that follow into the outbox a
 message exactly once, whatever is killed when. A hospital's own word (its link is the actor) is noted, and not told back to it.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +16,7 @@ from healthsvc.errors import Refusal
 from healthsvc.greenchannel.resources import flag_id
 from healthsvc.healthfile.resources import links
 from healthsvc.store import Actor, Database, Store
+from healthsvc.store.bell import CHANGES
 from healthsvc.store.changes import Change, changes, move, newest, place
 from integrations.herald.care import booking_news, referral_news, results_news
 from integrations.herald.people import merge_news, person_news
@@ -24,7 +24,7 @@ from integrations.herald.telling import Listener, Telling
 from integrations.hl7v2.outgoing import written
 from integrations.hospitals.destination import Topic
 from integrations.hospitals.shelf import Shelf
-from integrations.leading import Lead
+from integrations.leading import Lead, Rounds
 from integrations.outbox import send_later
 
 log = structlog.get_logger()
@@ -53,39 +53,26 @@ class Herald:
         self._listeners = listeners(shelf)
         self._own = {profile.name: profile.hospital for profile in (*shelf.site, *([shelf.default] if shelf.default else []))}
         self._now = now
-        self._lead = Lead(database, "hospital-herald", holder, HERALD, LEASE_LENGTH, now)
+        lead = Lead(database, "hospital-herald", holder, HERALD, LEASE_LENGTH, now)
+        self._rounds = Rounds("herald", self.turn, TURN_SECONDS, lead=lead, database=database, topic=CHANGES)
         self._seen: dict[str, int] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="herald", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once. A hospital that has just been added is told what is written from now on."""
-        self._thread.start()
+        if self._listeners:
+            self._rounds.start()
 
     def stop(self) -> None:
         """Finish the turn that runs, then end."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._lead.give_back()
+        self._rounds.stop()
 
     def turn(self) -> int:
         """Follow the changes to their present end; gives how many messages were left for hospitals."""
         return sum(self._follow(listener) for listener in self._listeners)
 
-    def _run(self) -> None:
-        while not self._stop.wait(TURN_SECONDS):
-            try:
-                if self._listeners and self._lead.held():
-                    self.turn()
-            except Refusal as refusal:
-                log.error("herald waits", reason=refusal.text)
-            except Exception as error:  # noqa: BLE001 - the next turn begins where this one did; its text may name a person
-                log.error("herald stumbled and goes on", error=type(error).__name__)
-
     def _follow(self, listener: Listener) -> int:
         left, told = True, 0
-        while left and not self._stop.is_set():
+        while left and not self._rounds.stopping.is_set():
             left, number = self._step(listener)
             told += number
         return told

@@ -4,7 +4,6 @@ One process does it (a lease). Subscribers do not wait for each other: each has 
 written down after the endpoint has taken it, so a kill in between tells the same again, with the same numbers.
 """
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,16 +12,16 @@ from datetime import datetime, timedelta
 import structlog
 
 from healthsvc import clock
-from healthsvc.errors import Refusal
 from healthsvc.fhir.json import dumps
 from healthsvc.fhir.systems import BASE
 from healthsvc.store import Database, Store
+from healthsvc.store.bell import CHANGES
 from healthsvc.subscription import service
 from healthsvc.subscription.resources import Event, Terms, notification, status, to_terms
 from healthsvc.subscription.rules import Content, State, check_endpoint
 from healthsvc.subscription.service import TELLER, Subscriber
 from integrations import metrics
-from integrations.leading import Lead
+from integrations.leading import Lead, Rounds
 from integrations.subscribers.agreed import agreed
 from integrations.subscribers.follow import follow
 from integrations.subscribers.post import NotTaken, post
@@ -55,23 +54,19 @@ class Teller:
         self.database = database
         self.base = base or BASE
         self._now = now
-        self._lead = Lead(database, "subscriptions", holder, TELLER, LEASE_LENGTH, now)
+        lead = Lead(database, "subscriptions", holder, TELLER, LEASE_LENGTH, now)
+        self._rounds = Rounds("subscriptions", self.turn, TURN_SECONDS, lead=lead, database=database, topic=CHANGES)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="subscriber")
         self._busy: dict[str, Future[None]] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="subscriptions", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Finish what is being sent, then end."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._rounds.stop()
         self._pool.shutdown(wait=True)
-        self._lead.give_back()
 
     def turn(self) -> None:
         """Follow the changes to their present end, then tell whoever is to be told and not being told right now."""
@@ -80,7 +75,7 @@ class Teller:
         if not known:
             return
         more = True
-        while more and not self._stop.is_set():
+        while more and not self._rounds.stopping.is_set():
             with self.database.writing(TELLER, at=self._now()) as store:
                 more = follow(store)
         with self.database.reading(TELLER, at=self._now()) as store:
@@ -95,20 +90,10 @@ class Teller:
         for future in list(self._busy.values()):
             future.result()
 
-    def _run(self) -> None:
-        while not self._stop.wait(TURN_SECONDS):
-            try:
-                if self._lead.held():
-                    self.turn()
-            except Refusal as refusal:
-                log.error("subscriptions wait", reason=refusal.text)
-            except Exception as error:  # noqa: BLE001 - the next turn begins where this one did; its text may name a person
-                log.error("subscriptions stumbled and go on", error=type(error).__name__)
-
     def tell(self, id: str) -> None:
         """Send one subscriber what is next, until there is nothing more or it does not take it."""
         try:
-            while not self._stop.is_set():
+            while not self._rounds.stopping.is_set():
                 with self.database.reading(TELLER, at=self._now()) as store:
                     one = service.subscriber(store, id)
                     letter = None if one is None else self._letter(store, one)

@@ -109,7 +109,7 @@ def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
 
     database = Database.open(f"sqlite:///{folder}/bench.sqlite", rooms=ROOMS)
     feeds = Feeds(database, shelf(), "127.0.0.1", 0)
-    worker = Worker(database, feeds.inbox.shelf, "bench", feeds.inbox.arrived)
+    worker = Worker(database, feeds.inbox.shelf, "bench")
     ready.put(feeds.start())
     if work:
         worker.start()

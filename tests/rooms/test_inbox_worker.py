@@ -14,6 +14,7 @@ import pytest
 from healthsvc import clock
 from healthsvc.errors import Unavailable
 from healthsvc.fhir.systems import hospital_number
+from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database, lease
 from healthsvc.store.inbox_tables import InboxRow
 from integrations import worker as worker_module
@@ -115,10 +116,13 @@ def test_two_workers_do_nothing_twice(inbox: Inbox, database: Database) -> None:
         assert len(store.select("Provenance")) == 30
 
 
-def test_only_the_holder_of_the_lease_works_and_gives_it_back(inbox: Inbox, database: Database) -> None:
+def test_on_sqlite_only_the_holder_of_the_lease_works_and_gives_it_back(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/one.sqlite", rooms=ROOMS)
+    inbox = Inbox(database, shelf())
+    inbox.start()
     with database.writing(SYSTEM, at=clock.utc_now()) as store:
         lease.take(store.connection, LEASE, "another", clock.utc_now(), timedelta(seconds=60))
-    working = Worker(database, inbox.shelf, "me", inbox.arrived)
+    working = Worker(database, inbox.shelf, "me")
     working.start()
     inbox.take_now(adt("M1"), LISTEN, "")
     time.sleep(0.3)
@@ -131,6 +135,8 @@ def test_only_the_holder_of_the_lease_works_and_gives_it_back(inbox: Inbox, data
         time.sleep(0.05)
     working.stop()
     assert rows(database)[0].state == "done"  # type: ignore[attr-defined]
+    inbox.stop()
+    database.close()
 
 
 @pytest.mark.parametrize(("policy", "state"), [("review", "review"), ("forget", "forgotten")])

@@ -81,7 +81,7 @@ known = shelf(Path(sys.argv[2]))
 feeds = Feeds(database, known, "127.0.0.1", 0)
 port = feeds.start()
 name = str(time.time())
-parts = [Worker(database, known, name, feeds.inbox.arrived), Herald(database, known, name)]
+parts = [Worker(database, known, name), Herald(database, known, name)]
 parts += [Courier(database, one.destination, random.random, name) for one in listeners(known)]
 for part in parts:
     part.start()

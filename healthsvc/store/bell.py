@@ -1,0 +1,134 @@
+"""A bell between the processes of one database: whoever waits for something new is woken, instead of looking again and again.
+
+On PostgreSQL it is LISTEN and NOTIFY. The word is sent after the commit, by a connection of its own and many rings at once: NOTIFY inside
+a writing transaction would make all commits of the server queue behind one lock. So a ring may get lost with its process or its
+connection; whoever waits therefore looks by itself now and then, rarely where the bell is heard, often where it is not (SQLite between
+processes). What a ring means is always read from the tables; it carries no data.
+"""
+
+import contextlib
+import threading
+from typing import Any, Final
+
+import psycopg
+import structlog
+from sqlalchemy import Engine
+
+from healthsvc.store.postgres import ServerUse, connect_arguments
+
+log = structlog.get_logger()
+
+INBOX: Final = "inbox"
+"""A hospital's message is on disk."""
+CHANGES: Final = "changes"
+"""A resource was written."""
+OUTBOX: Final = "outbox"
+"""Something is due to go out."""
+WORK: Final = "work"
+"""Long work was left, has moved on or has ended."""
+SELDOM_SECONDS: Final = 2.0
+"""How often somebody looks who would be rung."""
+_CHANNEL: Final = "healthsvc"
+_TOGETHER_SECONDS: Final = 0.01
+_LOOK_SECONDS: Final = 0.25
+_AGAIN_SECONDS: Final = 1.0
+
+
+class Bell:
+    """One process's end of it. Its threads begin with the first who waits or rings."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._between = engine.dialect.name == "postgresql"
+        self._waiting: dict[str, list[threading.Event]] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._heard = False
+        self._rung: set[str] = set()
+        self._ringing = threading.Event()
+        self._listener: threading.Thread | None = None
+        self._sender: threading.Thread | None = None
+        self._own: int | None = None
+
+    def subscribe(self, topic: str) -> threading.Event:
+        """An event that is set whenever the bell rings for a topic, in whatever process; the caller clears it."""
+        event = threading.Event()
+        with self._lock:
+            self._waiting.setdefault(topic, []).append(event)
+            if self._between and self._listener is None:
+                self._listener = threading.Thread(target=self._listen, name="bell-listens", daemon=True)
+                self._listener.start()
+        return event
+
+    def ring(self, topic: str) -> None:
+        """Wake whoever waits; call it after the commit. Returns at once."""
+        self._wake(topic)
+        if not self._between or topic in self._rung:
+            return
+        with self._lock:
+            self._rung.add(topic)
+            if self._sender is None and not self._closing.is_set():
+                self._sender = threading.Thread(target=self._send, name="bell-rings", daemon=True)
+                self._sender.start()
+        self._ringing.set()
+
+    def patience(self, seconds: float) -> float:
+        """How long to wait before looking by oneself, for somebody who would look every ``seconds`` without a bell."""
+        return max(seconds, SELDOM_SECONDS) if self._heard else seconds
+
+    def close(self) -> None:
+        """Ring what is to be rung, then be still."""
+        self._closing.set()
+        self._ringing.set()
+        for thread in (self._sender, self._listener):
+            if thread is not None:
+                thread.join()
+
+    def _wake(self, topic: str) -> None:
+        for event in self._waiting.get(topic, ()):
+            event.set()
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(url, autocommit=True, **connect_arguments(ServerUse()))
+
+    def _listen(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with self._connect() as connection:
+                    connection.execute(f"LISTEN {_CHANNEL}")
+                    self._heard = True
+                    for topic in list(self._waiting):  # what was rung while nobody listened
+                        self._wake(topic)
+                    while not self._closing.is_set():
+                        for notice in connection.notifies(timeout=_LOOK_SECONDS):
+                            if notice.pid != self._own:
+                                self._wake(notice.payload)
+            except psycopg.Error as error:
+                self._heard = False
+                log.warning("the bell is not heard; looking more often until it is", error=type(error).__name__)
+                self._closing.wait(_AGAIN_SECONDS)
+
+    def _send(self) -> None:
+        connection: psycopg.Connection[Any] | None = None
+        while not (self._closing.is_set() and not self._rung):
+            self._ringing.wait()
+            self._ringing.clear()
+            with self._lock:
+                topics, self._rung = self._rung, set()
+            try:
+                if connection is None:
+                    connection = self._connect()
+                    connection.execute("SET synchronous_commit = off")  # a ring is worth no disk
+                    self._own = connection.info.backend_pid
+                for topic in topics:
+                    connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, topic))
+            except psycopg.Error as error:
+                log.warning("the bell could not be rung; the others look by themselves", error=type(error).__name__)
+                with contextlib.suppress(psycopg.Error):
+                    if connection is not None:
+                        connection.close()
+                connection = None
+            self._closing.wait(_TOGETHER_SECONDS)
+        if connection is not None:
+            connection.close()
