@@ -45,6 +45,7 @@ from integrations.notify import notifier_for
 from integrations.operating.collector import LineCollector
 from integrations.operating.desk import Desk
 from integrations.operating.lines import warn_of_silence
+from integrations.operating.open_lines import OpenLines
 from integrations.origin import origin
 from integrations.outbox import Courier
 from integrations.roads.valhalla import Valhalla
@@ -74,6 +75,7 @@ class Serving:
         self.probes = probes
         """Where a process answers /livez, /readyz and /metrics by themselves; the API answers them anyway."""
         self.draining = threading.Event()
+        self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self._stops: list[tuple[str, Callable[[], None]]] = []
 
     def start(self) -> None:
@@ -89,7 +91,7 @@ class Serving:
         inbox = Inbox(here.database, shelf)
         if Role.FEEDS in self.roles:
             feeds = self._feeds(shelf)
-            inbox, wiring["lines"] = feeds.inbox, feeds.lines
+            inbox = feeds.inbox
             folders = Folders(inbox, shelf, here.settings.message_limit)
             folders.start()
             self._stops.append(("folders", folders.stop))
@@ -97,7 +99,7 @@ class Serving:
             inbox.start()
             self._stops.append(("inbox", inbox.stop))
         if Role.WORKER in self.roles:
-            holder = f"{socket.gethostname()}:{os.getpid()}"
+            holder = self.holder
             worker = Worker(here.database, shelf, holder)
             worker.start()
             self._stops.append(("worker", worker.stop))
@@ -189,6 +191,9 @@ class Serving:
         )
         self.mllp = Address(self.mllp.host, feeds.start())
         self._stops.append(("feeds", feeds.stop))
+        lines = OpenLines(here.database, self.holder, str(self.mllp), feeds.lines)
+        lines.start()
+        self._stops.append(("open lines", lines.stop))
         return feeds
 
     def stop(self) -> None:

@@ -15,7 +15,6 @@ from healthsvc.fhir.json import Resource, dumps
 from healthsvc.policy import Policy
 from healthsvc.store import writes
 from healthsvc.store.audit import Act
-from healthsvc.store.bell import OUTBOX
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
 from healthsvc.store.stored import Stored, bare_of, micros, stamped
@@ -45,8 +44,7 @@ class Store:
         self.sealer = database.sealer
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
-        self.rings: set[str] = set()
-        """For what the bell is rung once this transaction is committed (``store.bell``)."""
+        self.rings: set[str] = set()  # for what the bell is rung once this transaction is committed
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
         this store passes it; only the rooms' rules look past it (:meth:`wholly`)."""
@@ -57,9 +55,8 @@ class Store:
 
     def get(self, type: str, id: str) -> Stored | None:
         """The current version as stored, a deletion too; None where there never was one."""
-        term = self.terms.find(type)
-        found = None if term is None else writes.read_current(self.connection, self.sealer, term, type, id)
-        return found[0] if found and self.sees(found[0]) else None
+        found = self._current(type, id)
+        return found if found and self.sees(found) else None
 
     def opened(self, type: str, id: str, version: int, kept: bytes) -> bytes:
         """The body of a version as it was written, from what its table keeps."""
@@ -202,7 +199,7 @@ class Store:
     def delete(self, type: str, id: str, if_match: int | None = None) -> Stored | None:
         """Delete: reading it says Gone from now on, its history stays. Deleting what is not there changes nothing."""
         self._must_be_writable()
-        old = self._held(type, id)
+        old = self._current(type, id, to_change=True)
         self._must_be_seen(old)
         self._check_version(old, if_match)
         if old is None or old.deleted:
@@ -241,7 +238,7 @@ class Store:
         """Leave work for an outside system; it becomes due when this transaction commits."""
         self._must_be_writable()
         put_outbox(self.connection, self.sealer, kind, key, payload, micros(self.at))
-        self.rings.add(OUTBOX)
+        self.rings.add("outbox")
 
     def audit(
         self, action: str, subject: str | None, *, patient: str | None = None, outcome: str = "success", purpose: str | None = None
@@ -272,10 +269,9 @@ class Store:
 
     # -- inside ---------------------------------------------------------------------------------------------------------------
 
-    def _held(self, type: str, id: str) -> Stored | None:
-        """The current version, which nobody else may change until this transaction ends."""
+    def _current(self, type: str, id: str, *, to_change: bool = False) -> Stored | None:
         term = self.terms.find(type)
-        found = None if term is None else writes.read_current(self.connection, self.sealer, term, type, id, to_change=True)
+        found = None if term is None else writes.read_current(self.connection, self.sealer, term, type, id, to_change=to_change)
         return found[0] if found else None
 
     def _must_be_writable(self) -> None:

@@ -1,6 +1,6 @@
 """What the pages ask of the hospital side, which they may not import: the lines, the messages, and what may be done about them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -8,25 +8,6 @@ from fastapi import Request
 
 from healthsvc.errors import Unavailable
 from healthsvc.store import Store
-
-
-class LineStatus(Protocol):
-    """An open hospital line, as the part that listens tells it (``app.state.lines`` is a callable that gives them)."""
-
-    @property
-    def peer(self) -> str:
-        """Who is connected."""
-
-    @property
-    def messages(self) -> int:
-        """How many messages have come over it."""
-
-    @property
-    def faults(self) -> int:
-        """How often it broke the framing."""
-
-
-Lines = Callable[[], Sequence[LineStatus]]
 
 
 class Standing(Protocol):
@@ -46,6 +27,9 @@ class Desk(Protocol):
 
     def standings(self, store: Store) -> Sequence[Standing]:
         """How each line stands."""
+
+    def listening(self, store: Store) -> Sequence[object]:
+        """The open lines of every process that listens."""
 
     def letters(self, store: Store, most: int, link: str = "", state: str = "") -> Sequence[object]:
         """Messages that need somebody."""
@@ -91,9 +75,3 @@ def desk_of(request: Request) -> Desk:
     if desk is None:
         raise Unavailable("the hospital side does not run in this process; start it with healthsvc serve", reason="no-hospital-side")
     return desk
-
-
-def lines_of(request: Request) -> Sequence[LineStatus] | None:
-    """The lines that are open in this process; None where it does not listen."""
-    lines: Lines | None = getattr(request.app.state, "lines", None)
-    return None if lines is None else lines()

@@ -12,7 +12,7 @@ from healthsvc.errors import Invalid
 from healthsvc.store import Store
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.stored import moment
-from healthsvc.web.desk import desk_of, lines_of
+from healthsvc.web.desk import desk_of
 from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter(dependencies=[needs("operate")])
@@ -31,7 +31,7 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
     """Everything an operator looks at in the morning."""
     desk = desk_of(request)
     return page.show(
-        "operate.html", lines=lines_of(request), standings=desk.standings(store), letters=desk.letters(store, MOST, link, state),
+        "operate.html", listening=desk.listening(store), standings=desk.standings(store), letters=desk.letters(store, MOST, link, state),
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, at=store.at,
         span=_span(page),
     )  # fmt: skip

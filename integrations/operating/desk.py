@@ -8,6 +8,7 @@ from integrations.hospitals.shelf import Shelf
 from integrations.operating import inbox_desk, outbox_desk
 from integrations.operating.inbox_desk import Letter, MessageView
 from integrations.operating.lines import LineStanding, standings
+from integrations.operating.open_lines import Listening, listening
 from integrations.operating.outbox_desk import SentView
 
 
@@ -20,6 +21,10 @@ class Desk:
     def standings(self, store: Store) -> Sequence[LineStanding]:
         """How each line stands."""
         return standings(store, self.shelf)
+
+    def listening(self, store: Store) -> Sequence[Listening]:
+        """The open lines, by the process that listens."""
+        return listening(store)
 
     def letters(self, store: Store, most: int, link: str = "", state: str = "") -> Sequence[Letter]:
         """Messages that failed, wait for a review or are quarantined."""

@@ -18,8 +18,10 @@ from healthsvc.main import cli
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.audit import AUDIT
 from integrations.hospitals.shelf import Shelf, load, read
+from integrations.mllp.server import LineState
 from integrations.operating.desk import Desk
 from integrations.operating.lines import standings
+from integrations.operating.open_lines import OpenLines
 from integrations.outbox import send_later
 
 OPERATOR = Actor("user/op", "测试运维", frozenset({"operator"}), "page")
@@ -176,3 +178,23 @@ def test_the_same_on_the_command_line(tmp_path: Path) -> None:
     assert told("retry", "1")[0] != 0, "it is replaced"
     assert "1 messages" in told("replay", "--since", "2020-01-01")[1]
     assert told("announce", "default")[0] != 0
+
+
+def test_every_listening_process_shows_its_lines_and_one_that_was_killed_is_shown_no_more(database: Database, desk: Desk) -> None:
+    now = clock.utc_now()
+    lines = {"a:1": [LineState("10.1.9.4", 0.0, 7, 1)], "b:2": [LineState("10.1.9.5", 0.0, 3), LineState("10.1.9.6", 0.0)]}
+    listening = [OpenLines(database, name, "0.0.0.0:2575", lambda name=name: lines[name], lambda: now) for name in lines]  # type: ignore[misc]
+    for one in listening:
+        one.say()
+
+    def seen() -> list[tuple[str, list[tuple[str, int, int]]]]:
+        with database.reading(OPERATOR, at=now) as store:
+            return [(one.process, [(line.peer, line.messages, line.faults) for line in one.lines]) for one in desk.listening(store)]
+
+    assert seen() == [("a:1", [("10.1.9.4", 7, 1)]), ("b:2", [("10.1.9.5", 3, 0), ("10.1.9.6", 0, 0)])]
+    lines["b:2"].pop()
+    listening[1].say()
+    listening[0].stop()
+    assert seen() == [("b:2", [("10.1.9.5", 3, 0)])]
+    now += timedelta(seconds=61)
+    assert seen() == []

@@ -14,6 +14,8 @@ from healthsvc import clock
 from healthsvc.store import SYSTEM
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
+from integrations.mllp.server import LineState
+from integrations.operating.open_lines import OpenLines
 from integrations.outbox import send_later
 from integrations.worker import Worker
 
@@ -30,6 +32,7 @@ def letter(site: Site) -> int:
     inbox.stop()
     Worker(site.database, shelf(), "test").drain()
     text = f"MSH|^~\\&|A|B|C|D|20260101||ADT^A31|1|P|2.4\rPID|1||1||{NAMES[0]}\r"
+    OpenLines(site.database, "feeds1:4711", "10.1.9.2:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)]).say()
     with site.database.writing(SYSTEM, at=clock.now()) as store:
         send_later(store, "h1", "p", text, event="ADT^A31", problem="not sent: PID.PID_3")
     return 1
@@ -48,6 +51,7 @@ def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, s
     enter(client, "operator1")
     listed = client.get("/operate").text
     assert "OP1" in listed
+    assert all(word in listed for word in ("10.1.9.2:2575", "feeds1:4711", "10.1.9.4", "1 个连接")), "lines of another process"
     assert NAMES[0] not in listed
     seen = client.get(f"/operate/messages/{letter}").text
     assert "某某某" in seen
