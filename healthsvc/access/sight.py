@@ -22,6 +22,8 @@ NOBODYS = frozenset(
     {"ActivityDefinition", "Device", "List", "Measure", "MeasureReport", "Medication", "PlanDefinition", "Schedule", "Slot", "Subscription"}
 )
 """Types of which those that belong to no person (the day's plan, a station's rota, a drug) are everybody's who may read at all."""
+CONTEXTS = ("Composition", "DiagnosticReport", "DocumentReference", "Encounter", "Media", "Observation", "QuestionnaireResponse")
+"""What the bytes of a Binary may belong to, besides a Patient: they are seen by whoever may see that."""
 _AHEAD = timedelta(days=1)
 _WRITE_UP = timedelta(hours=12)
 _Names: TypeAlias = tuple[tuple[str | None, str], ...]
@@ -46,9 +48,16 @@ def restriction_of(actor: Actor, at: datetime, glass: Sequence[str] = ()) -> ast
             return people
         compartment = f"{type}.{ast.COMPARTMENT}"
         theirs = ast.Whole(ast.Chained((compartment,), "Patient", people))
+        if type == "Binary":  # seen as what its securityContext names
+            contexts = [ast.Chained(("Binary.security-context",), one, ast.All(of(one))) for one in CONTEXTS]
+            return ast.Any((theirs, *map(ast.Whole, contexts)))
         if type in NOBODYS:
             return ast.Any((theirs, ast.Not(ast.Present("reference", (compartment,)))))
         return theirs
+
+    def of(type: str) -> tuple[ast.Node, ...]:
+        limit = restrict(type)
+        return () if limit is None else (limit,)
 
     return restrict
 

@@ -9,6 +9,8 @@ PEOPLE = ("Patient", "Practitioner", "RelatedPerson", "Person")
 
 COMPARTMENT: dict[str, tuple[str, ...]] = dict.fromkeys(("Task", "Contract", "Device", "GuidanceResponse"), ("patient",))
 """What R4 leaves out of the Patient compartment (R5 put Task and Contract in): who may not see a person must not see what is theirs."""
+SECURED: dict[str, tuple[str, ...]] = {"Binary": ("security-context",)}
+"""What is seen with the person all the same, but is no part of ``$everything`` or of an export of theirs (R4 Binary.securityContext)."""
 
 
 def rows() -> list[list[Any]]:
@@ -74,6 +76,13 @@ def rows() -> list[list[Any]]:
             f"Contract.extension('{extension('paired-nurse')}').value",
             "结对护士 | Nurse paired with the doctor",
             ["Practitioner", "PractitionerRole"],
+        ),
+        row(
+            "Binary-security-context",
+            "security-context",
+            "reference",
+            "Binary.securityContext",
+            "与谁的权限相同 | Whose access rules apply to the bytes",
         ),
         row("Task-window", "window", "date", "Task.restriction.period", "服务窗口 | From when until when it may be done"),
     ]

@@ -20,8 +20,6 @@ KEPT_BY_THE_STORE = ("_id", "_lastUpdated")
 """Parameters that are columns of the stored resource and have no index entries."""
 ITSELF = "{def}"
 """How a CompartmentDefinition says that the compartment's own resource is in it."""
-ALSO_IN_COMPARTMENT: dict[str, tuple[str, ...]] = {"Task": ("patient",), "Contract": ("patient",)}
-"""What R4 leaves out of the Patient compartment and R5 put in: who may not see a person must not see what is to be done for them."""
 DECEASED = "Patient.deceased.exists() and Patient.deceased != false"
 
 
@@ -88,7 +86,7 @@ class Registry:
 
     def patient_compartment(self, type: str) -> tuple[str, ...]:
         """Codes of the reference parameters that put a resource of this type into a Patient's compartment (none: never in one)."""
-        return self.compartment("Patient", type) or ALSO_IN_COMPARTMENT.get(type, ())
+        return self.compartment("Patient", type) or own.COMPARTMENT.get(type, ())
 
     def compartment(self, of: str, type: str) -> tuple[str, ...]:
         """The same for any compartment: Patient, Encounter, Practitioner, RelatedPerson, Device (its own resource is always in)."""
@@ -136,7 +134,7 @@ class Registry:
     def compile(self, type: str) -> Emit:
         """Compile the extraction of one type (done by itself on first use)."""
         root = extract.Branch()
-        members = frozenset(self.patient_compartment(type))
+        members = frozenset((*self.patient_compartment(type), *own.SECURED.get(type, ())))
         for one in self.parameters(type).values():
             if one.code in KEPT_BY_THE_STORE:
                 continue

@@ -26,6 +26,7 @@ from healthsvc.store.bell import CHANGES, Bell
 from healthsvc.store.measure import WRITER_WAIT, measured
 from healthsvc.store.postgres import COLLISION, SILENT, ServerUse, connect
 from healthsvc.store.postgres import said as postgres_said
+from healthsvc.store.reindex import bring_up_to_date
 from healthsvc.store.room import Actor, Language, Room, Validate
 from healthsvc.store.sealing.prepare import prepare
 from healthsvc.store.sealing.sealer import OPEN
@@ -119,6 +120,7 @@ class Database:
             with engine.connect() as connection:
                 database.terms.load(connection)
             prepare(database, sealing_keys or (beside and beside / "sealing-keys"), everything=seal_everything)
+            bring_up_to_date(database)
         except BaseException:
             engine.dispose()
             raise
