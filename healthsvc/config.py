@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 
 from healthsvc import clock
@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     request_limit: int = Field(64 << 20, ge=1 << 10, description="Largest request body, bytes")
     bundle_limit: int = Field(5000, ge=1, description="Most entries in one transaction or batch")
     message_limit: int = Field(32 << 20, ge=1 << 10, description="Largest HL7 message, bytes")
+    https_certificate: Path | None = Field(None, description="Certificate (PEM) of API and pages; unset: no TLS here")
+    https_key: Path | None = Field(None, description="Key of that certificate, where it is a file of its own")
+    https_client_ca: Path | None = Field(None, description="Who may have signed a client's certificate (PEM); unset: none is asked for")
+    https_client_required: bool = Field(False, description="Nobody connects without such a certificate (a port for hospitals alone)")
     mllp_certificate: Path | None = Field(None, description="Certificate (PEM) of the hospital line; unset: no TLS")
     mllp_key: Path | None = Field(None, description="Key of that certificate, where it is a file of its own")
     mllp_client_ca: Path | None = Field(None, description="Mutual TLS: who may have signed a hospital's certificate (PEM)")
@@ -75,6 +79,15 @@ class Settings(BaseSettings):
     otel_endpoint: str = Field("", description="OTLP/HTTP address of an OpenTelemetry collector (pip install healthsvc[otel]); unset: off")
     otel_share: float = Field(0.1, ge=0, le=1, description="Share of the requests that are traced, where no caller has decided it")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
+
+    @model_validator(mode="after")
+    def own_tls(self) -> "Settings":
+        """With TLS of our own every cookie goes over it."""
+        if self.https_certificate is not None:
+            self.secure_cookies = True
+        elif self.https_client_ca is not None or self.https_client_required:
+            raise ValueError("https_client_ca and https_client_required need https_certificate")
+        return self
 
     @field_validator("zone")
     @classmethod

@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -38,6 +39,7 @@ from integrations.herald.herald import Herald, listeners
 from integrations.hospitals.shelf import Shelf
 from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.http import router
+from integrations.https import Protocol, context_of
 from integrations.inbox import Inbox
 from integrations.mllp.server import Limits
 from integrations.mllp.tls import server_context
@@ -77,6 +79,7 @@ class Serving:
         self.draining = threading.Event()
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self._stops: list[tuple[str, Callable[[], None]]] = []
+        self._scheme = "http"
 
     def start(self) -> None:
         """Start what was chosen: lines first, so that the pages can show them; the API last."""
@@ -133,7 +136,9 @@ class Serving:
             wiring["origin"] = partial(origin, shelf=shelf)
             wiring["desk"] = Desk(shelf)
             post = router(inbox, here.settings.request_limit, here.settings.message_limit)
-            api = _Api(create_app(here, wiring=wiring, routers=[post], draining=self.draining), self.http)
+            context = context_of(here.settings)
+            self._scheme = "http" if context is None else "https"
+            api = _Api(create_app(here, wiring=wiring, routers=[post], draining=self.draining), self.http, context)
             self.http = Address(self.http.host, api.start())
             self._stops.append(("api", api.stop))
             ahead = threading.Thread(target=warm, args=[here.database], name="figures-ahead", daemon=True)
@@ -208,7 +213,7 @@ class Serving:
 
     def where(self) -> str:
         """Where to reach it."""
-        found = [f"http://{self.http}"] if Role.API in self.roles else []
+        found = [f"{self._scheme}://{self.http}"] if Role.API in self.roles else []
         found += [f"mllp://{self.mllp}"] if Role.FEEDS in self.roles else []
         found += [f"probes=http://{self.probes}"] if self.probes else []
         return " ".join(found) or ", ".join(sorted(self.roles))
@@ -217,7 +222,7 @@ class Serving:
 class _Api:
     """uvicorn in a thread: the main thread keeps the signals."""
 
-    def __init__(self, app: Any, address: Address) -> None:
+    def __init__(self, app: Any, address: Address, context: ssl.SSLContext | None = None) -> None:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -226,7 +231,15 @@ class _Api:
         except OSError as error:
             raise Invalid(f"cannot listen on {address}: {error.strerror}; choose another --http HOST:PORT") from None
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=20, proxy_headers=False, server_header=False, lifespan="on"
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=20,
+            proxy_headers=False,
+            server_header=False,
+            lifespan="on",
+            http=Protocol,
+            ssl_context_factory=None if context is None else (lambda *_: context),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="api")

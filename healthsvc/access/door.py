@@ -19,6 +19,7 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from healthsvc import clock
 from healthsvc.access import rules
+from healthsvc.access.certificate import Certificate, presented
 from healthsvc.access.glass import open_glass
 from healthsvc.access.rules import Action, SessionLife
 from healthsvc.access.sessions import Session, find_session
@@ -102,9 +103,10 @@ async def _by_token(request: Request, scheme: str, secret: str) -> Who:
     if scheme.lower() != "bearer" or not secret:
         raise NotSignedIn("the API takes Authorization: Bearer with a token of `healthsvc token`")
     database: Database = request.app.state.database
-    actor = KNOWN.get(database, secret) or await run_in_threadpool(principal_of, database, secret, at=clock.now())
+    shown = presented(request.scope)
+    actor = KNOWN.get(database, secret, shown) or await run_in_threadpool(principal_of, database, secret, at=clock.now(), shown=shown)
     if actor is None:
-        raise NotSignedIn("the bearer token is not known, has ended or was revoked; ask for another", reason="invalid_token")
+        raise NotSignedIn("the bearer token is not known, has ended or wants a certificate; ask for another", reason="invalid_token")
     if actor.scopes is not None and not request.url.path.startswith("/fhir"):
         raise Forbidden("a token with SMART scopes opens the FHIR API and nothing else", reason="insufficient_scope")
     return Who(actor)
@@ -179,10 +181,10 @@ async def open_writing(request: Request, who: Signed) -> AsyncIterator[Store]:
         yield store
 
 
-def known_bearer(database: Database, authorization: str) -> Actor | None:
+def known_bearer(database: Database, authorization: str, shown: Certificate | None) -> Actor | None:
     """The actor of a bearer token that was looked up just now; None: ask :func:`who_is_there`."""
     scheme, _, secret = authorization.partition(" ")
-    return KNOWN.get(database, secret.strip()) if scheme.lower() == "bearer" else None
+    return KNOWN.get(database, secret.strip(), shown) if scheme.lower() == "bearer" else None
 
 
 def narrowed(store: Store) -> Store:

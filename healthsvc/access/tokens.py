@@ -11,6 +11,8 @@ from sqlalchemy import insert, select, update
 
 from healthsvc.access import rules
 from healthsvc.access.accounts import access_policy
+from healthsvc.access.certificate import Certificate, holds
+from healthsvc.access.certificate import read as read_certificate
 from healthsvc.access.sessions import digest
 from healthsvc.access.smart import grants
 from healthsvc.errors import Invalid, NotFound
@@ -35,9 +37,17 @@ class Token:
     created: datetime
     expires: datetime
     revoked: datetime | None
+    certificate: str | None = None
 
 
-def issue_token(store: Store, role: str, name: str = "", days: int | None = None, areas: Iterable[str] | None = None) -> str:
+def issue_token(
+    store: Store,
+    role: str,
+    name: str = "",
+    days: int | None = None,
+    areas: Iterable[str] | None = None,
+    certificate: str | None = None,
+) -> str:
     """Make a bearer token and return it, the only time it can be seen.
 
     Args:
@@ -45,6 +55,7 @@ def issue_token(store: Store, role: str, name: str = "", days: int | None = None
         name: what it is for (a system, a script); shown in lists and in the audit.
         days: life in days; None takes the policy's ``access.token_days``.
         areas: ``Organization/id`` whose people it may see; None: everybody.
+        certificate: PEM, ``sha256:FINGERPRINT`` or ``subject:NAME`` of the client certificate without which it is worth nothing.
 
     Raises:
         Invalid: unknown role, or a life that the policy does not allow.
@@ -58,6 +69,7 @@ def issue_token(store: Store, role: str, name: str = "", days: int | None = None
         insert(_TOKEN).values(
             hash=digest(secret), name=name.strip()[:80] or code, role=code, created=micros(store.at),
             expires=micros(store.at + timedelta(days=days)), areas=rules.joined_areas(areas), revoked=None,
+            certificate=None if certificate is None else read_certificate(certificate),
         )
     )  # fmt: skip
     store.audit("token-issue", f"token/{made.inserted_primary_key[0] if made.inserted_primary_key else 0}")
@@ -78,27 +90,30 @@ def revoke(store: Store, id: int) -> None:
 def tokens(store: Store) -> list[Token]:
     """All tokens, newest first, without their secrets."""
     return [
-        Token(r.id, r.name, r.role, moment(r.created), moment(r.expires), moment(r.revoked) if r.revoked else None)
+        Token(r.id, r.name, r.role, moment(r.created), moment(r.expires), moment(r.revoked) if r.revoked else None, r.certificate)
         for r in store.connection.execute(select(_TOKEN).order_by(_TOKEN.c.id.desc()))
     ]
 
 
-def principal_of(database: Database, secret: str, *, at: datetime) -> Actor | None:
-    """Who a bearer token stands for; None where it is unknown, has ended or was revoked. Remembered for two seconds."""
-    known = KNOWN.get(database, secret)
+def principal_of(database: Database, secret: str, *, at: datetime, shown: Certificate | None = None) -> Actor | None:
+    """Who a bearer token stands for; None where it is unknown, has ended, was revoked or is bound to a certificate that is not shown.
+
+    Remembered for two seconds.
+    """
+    known = KNOWN.get(database, secret, shown)
     if known is not None:
         return known
     with database.reading(SYSTEM, at=at) as store:
         row = store.connection.execute(select(_TOKEN).where(_TOKEN.c.hash == digest(secret))).first()
         smart = grants.known(store, secret) if row is None else None
     if smart is not None:
-        KNOWN.put(database, secret, smart.actor)
-        return smart.actor
+        KNOWN.put(database, secret, smart.actor, smart.bound)
+        return smart.actor if holds(smart.bound, shown) else None
     if row is None or row.revoked is not None or micros(at) >= row.expires:
         return None
     actor = Actor(f"token/{row.id}", row.name, frozenset({row.role}), "rest", rules.held_areas(row.areas))
-    KNOWN.put(database, secret, actor)
-    return actor
+    KNOWN.put(database, secret, actor, row.certificate)
+    return actor if holds(row.certificate, shown) else None
 
 
 class _Known:
@@ -108,19 +123,21 @@ class _Known:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._actors: dict[tuple[int, bytes], tuple[float, Actor]] = {}
+        self._actors: dict[tuple[int, bytes], tuple[float, Actor, str | None]] = {}
 
-    def get(self, database: Database, secret: str) -> Actor | None:
-        """The actor, if the token was looked up less than ``REMEMBER_SECONDS`` ago."""
+    def get(self, database: Database, secret: str, shown: Certificate | None) -> Actor | None:
+        """The actor, if the token was looked up less than ``REMEMBER_SECONDS`` ago and the certificate fits that it is bound to."""
         found = self._actors.get((id(database), digest(secret)))
-        return found[1] if found is not None and time.monotonic() - found[0] < REMEMBER_SECONDS else None
+        if found is None or time.monotonic() - found[0] >= REMEMBER_SECONDS or not holds(found[2], shown):
+            return None
+        return found[1]
 
-    def put(self, database: Database, secret: str, actor: Actor) -> None:
+    def put(self, database: Database, secret: str, actor: Actor, bound: str | None = None) -> None:
         """Remember a token that was found good."""
         with self._lock:
             if len(self._actors) >= self._MOST:
                 self._actors.clear()
-            self._actors[id(database), digest(secret)] = (time.monotonic(), actor)
+            self._actors[id(database), digest(secret)] = (time.monotonic(), actor, bound)
 
     def forget(self) -> None:
         """Forget everything: a token was revoked in this process."""

@@ -1,5 +1,6 @@
 """Tokens for programs, accounts for people, and the audit."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,12 +17,25 @@ Roles = Annotated[str, typer.Option("--role", help="One of: " + ", ".join(sorted
 Areas = Annotated[list[str] | None, typer.Option("--area", help="Organization/ID whose people it sees; repeat it; default: everybody")]
 
 
+Certificate = Annotated[
+    str | None, typer.Option("--certificate", help="Client certificate it is bound to: a PEM file, sha256:FINGERPRINT or subject:NAME")
+]
+
+
+def certificate_of(told: str | None) -> str | None:
+    """What a certificate option means: the text of the file that it names, or what it says itself."""
+    if told is None or not Path(told).is_file():
+        return told
+    return Path(told).read_text(encoding="utf-8", errors="replace")
+
+
 def token(
     role: Roles,
     data: Data = None,
     name: Annotated[str, typer.Option("--name", help="What it is for; shown in lists and in the audit")] = "",
     days: Annotated[int | None, typer.Option("--days", help="Life in days; default: the policy's")] = None,
     areas: Areas = None,
+    certificate: Certificate = None,
     json: Json = False,
 ) -> None:
     """Print a bearer token for the API. It is shown once; what is stored is its hash."""
@@ -29,7 +43,7 @@ def token(
     from healthsvc.commands.actor import COMMAND
 
     with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
-        secret = issue_token(store, role, name, days, areas)
+        secret = issue_token(store, role, name, days, areas, certificate_of(certificate))
     show_json({"token": secret, "role": role}) if json else typer.echo(secret)
 
 

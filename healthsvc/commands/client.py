@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from healthsvc import clock
-from healthsvc.commands.access import Areas
+from healthsvc.commands.access import Areas, Certificate, certificate_of
 from healthsvc.commands.shape import Data, Json, installation, out, show_json, table
 from healthsvc.errors import Unavailable
 
@@ -21,7 +21,8 @@ def add(
     redirect: Annotated[list[str] | None, typer.Option("--redirect", help="Address that an answer may go to; repeat it")] = None,
     confidential: Annotated[bool, typer.Option("--confidential", help="Give it a secret (a server that can keep one)")] = False,
     jwks: Annotated[Path | None, typer.Option("--jwks", help="File with its public keys as a JWK set")] = None,
-    role: Annotated[str | None, typer.Option("--role", help="Role of a backend service that acts by itself; needs --jwks")] = None,
+    certificate: Certificate = None,
+    role: Annotated[str | None, typer.Option("--role", help="Role of a backend service; needs --jwks or --certificate")] = None,
     areas: Areas = None,
     data: Data = None,
     json: Json = False,
@@ -36,8 +37,9 @@ def add(
         raise Unavailable(f"the file of keys cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
     with installation(data) as here, here.database.writing(COMMAND, at=clock.now()) as store:
         secret = register(
-            store, id, name=name, redirects=redirect or (), scopes=scope, role=role, areas=areas, jwks=keys, confidential=confidential
-        )
+            store, id, name=name, redirects=redirect or (), scopes=scope, role=role, areas=areas, jwks=keys, confidential=confidential,
+            certificate=certificate_of(certificate),
+        )  # fmt: skip
     if json:
         show_json({"client_id": id, "client_secret": secret})
     else:

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from healthsvc import clock
+from healthsvc.access.certificate import presented
 from healthsvc.access.door import known_bearer, narrowed, reading_as
 from healthsvc.errors import Refusal
 from healthsvc.rest.answer import Answer, refused
@@ -87,7 +88,7 @@ class Lane:
             self._site, self._writers, self._glance = Site.of(state.settings), Writers(database), Glance(database)
         for name, value in scope["headers"]:
             if name == b"authorization":
-                return known_bearer(database, value.decode("latin-1"))
+                return known_bearer(database, value.decode("latin-1"), presented(scope))
         return None
 
     def _act(self, method: str, type: str | None, id: str | None) -> Act | None:

@@ -79,6 +79,8 @@ class TokenRow(SQLModel, table=True):
     expires: int = Field(sa_column=Column(BigInteger, nullable=False))
     areas: str | None = Field(default=None, sa_column=Column(String))
     """As of an account."""
+    certificate: str | None = Field(default=None, sa_column=Column(String))
+    """``sha256:`` or ``subject:`` of the client certificate without which it is worth nothing; NULL: none is wanted."""
     revoked: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 

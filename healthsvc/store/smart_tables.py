@@ -16,6 +16,8 @@ class ClientRow(SQLModel, table=True):
     """SHA-256 of its random secret (confidential, symmetric); NULL: none."""
     jwks: str | None = Field(default=None, sa_column=Column(Text))
     """Its public keys as a JWK set (confidential, asymmetric; backend services); NULL: none."""
+    certificate: str | None = Field(default=None, sa_column=Column(String))
+    """``sha256:`` or ``subject:`` of the certificate that proves who it is (RFC 8705); NULL: none."""
     redirects: str = Field(sa_column=Column(Text, nullable=False))
     """Where an answer may go, separated by blanks; compared letter by letter."""
     scopes: str = Field(sa_column=Column(Text, nullable=False))
@@ -35,6 +37,8 @@ class GrantRow(SQLModel, table=True):
     login: str | None = Field(default=None, sa_column=Column(String(64)))
     scopes: str = Field(sa_column=Column(Text, nullable=False))
     patient: str | None = Field(default=None, sa_column=Column(String(64)))
+    bound: str | None = Field(default=None, sa_column=Column(String))
+    """``sha256:`` of the certificate without which its tokens are worth nothing; NULL: none."""
     created: int = Field(sa_column=Column(BigInteger, nullable=False))
     revoked: int | None = Field(default=None, sa_column=Column(BigInteger))
 

@@ -42,13 +42,16 @@ def client_context(trust: Trust) -> ssl.SSLContext | None:
     return context
 
 
-def server_context(certificate: Path, key: Path | None, client_ca: Path | None) -> ssl.SSLContext:
-    """The context for listening; with ``client_ca`` only those who show a certificate that it signed are let in (mutual TLS)."""
+def server_context(certificate: Path, key: Path | None, client_ca: Path | None, *, setting: str = "mllp") -> ssl.SSLContext:
+    """The context for listening; with ``client_ca`` only those who show a certificate that it signed are let in (mutual TLS).
+
+    ``setting``: how the names of the settings begin, for refusals.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _own(context, str(certificate), str(key or ""), "mllp_certificate")
+    _own(context, str(certificate), str(key or ""), f"{setting}_certificate")
     if client_ca is not None:
-        context.load_verify_locations(_file(str(client_ca), "mllp_client_ca"))
+        context.load_verify_locations(_file(str(client_ca), f"{setting}_client_ca"))
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 

@@ -13,9 +13,12 @@ from urllib.parse import urlsplit
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from joserfc.util import urlsafe_b64decode
 from sqlalchemy import delete, insert, select, update
 
 from healthsvc.access import rules
+from healthsvc.access.certificate import Certificate, holds
+from healthsvc.access.certificate import read as read_certificate
 from healthsvc.access.sessions import digest
 from healthsvc.access.smart import scopes as smart
 from healthsvc.errors import Conflict, Invalid, NotFound, Refusal
@@ -51,6 +54,7 @@ class Client:
     name: str
     secret: bytes | None
     jwks: str | None
+    certificate: str | None
     redirects: tuple[str, ...]
     scopes: tuple[str, ...]
     role: str | None
@@ -61,7 +65,7 @@ class Client:
     @property
     def is_public(self) -> bool:
         """Whether it cannot keep a secret (a page in a browser, an app on a telephone)."""
-        return self.secret is None and self.jwks is None
+        return self.secret is None and self.jwks is None and self.certificate is None
 
 
 def register(
@@ -74,6 +78,7 @@ def register(
     role: str | None = None,
     areas: Iterable[str] | None = None,
     jwks: str | None = None,
+    certificate: str | None = None,
     confidential: bool = False,
 ) -> str | None:
     """Register a client; gives its secret, shown once, where it has one.
@@ -81,8 +86,9 @@ def register(
     Args:
         redirects: https addresses (http on this machine, or an app's own scheme) that an answer may go to.
         scopes: what it may ever ask for.
-        role: the role of a backend service, which acts by itself; it needs ``jwks``.
+        role: the role of a backend service, which acts by itself; it needs ``jwks`` or ``certificate``.
         jwks: its public keys as a JWK set in JSON.
+        certificate: PEM, ``sha256:FINGERPRINT`` or ``subject:NAME`` of the certificate that it connects with (RFC 8705).
         confidential: whether it gets a secret (not where it has keys).
 
     Raises:
@@ -99,19 +105,22 @@ def register(
         _check_redirect(place)
     if role is not None:
         rules.role(role)
-        if jwks is None:
-            raise Invalid("a backend service proves who it is with a key: give its public keys as a JWK set")
+        if jwks is None and certificate is None:
+            raise Invalid("a backend service proves who it is with a key: give its public keys as a JWK set, or its certificate")
     elif not places:
         raise Invalid("name at least one address that an answer may go to, or a role for a backend service")
     if jwks is not None:
         _keys(jwks)
+    if jwks is not None and certificate is not None:
+        raise Invalid("a client proves who it is in one way: by its keys or by its certificate")
+    held = None if certificate is None else read_certificate(certificate)
     if store.connection.execute(select(_CLIENT.c.id).where(_CLIENT.c.id == id)).first():
         raise Conflict("this client id is taken; choose another")
-    secret = secrets.token_urlsafe(32) if confidential and jwks is None else None
+    secret = secrets.token_urlsafe(32) if confidential and jwks is None and held is None else None
     store.connection.execute(
         insert(_CLIENT).values(
             id=id, name=name.strip()[:80] or id, secret=digest(secret) if secret else None, jwks=jwks, redirects=" ".join(places),
-            scopes=" ".join(wanted), role=role, areas=rules.joined_areas(areas), created=micros(store.at), closed=None,
+            certificate=held, scopes=" ".join(wanted), role=role, areas=rules.joined_areas(areas), created=micros(store.at), closed=None,
         )
     )  # fmt: skip
     store.audit("client-register", f"client/{id}")
@@ -124,21 +133,22 @@ def client_of(store: Store, id: str) -> Client:
     Raises:
         NotAuthenticated: there is none.
     """
-    found = next((one for one in clients(store) if one.id == id and one.closed is None), None)
-    if found is None:
+    row = store.connection.execute(select(_CLIENT).where(_CLIENT.c.id == id, _CLIENT.c.closed.is_(None))).first()
+    if row is None:
         raise NotAuthenticated("this client is not registered here, or was closed", reason="invalid_client")
-    return found
+    return _client(row)
 
 
 def clients(store: Store) -> list[Client]:
     """All clients by id."""
-    return [
-        Client(
-            r.id, r.name, r.secret, r.jwks, tuple(r.redirects.split()), tuple(r.scopes.split()), r.role, rules.held_areas(r.areas),
-            moment(r.created), moment(r.closed) if r.closed else None,
-        )
-        for r in store.connection.execute(select(_CLIENT).order_by(_CLIENT.c.id))
-    ]  # fmt: skip
+    return [_client(row) for row in store.connection.execute(select(_CLIENT).order_by(_CLIENT.c.id))]
+
+
+def _client(row: Any) -> Client:
+    return Client(
+        row.id, row.name, row.secret, row.jwks, row.certificate, tuple(row.redirects.split()), tuple(row.scopes.split()), row.role,
+        rules.held_areas(row.areas), moment(row.created), moment(row.closed) if row.closed else None,
+    )  # fmt: skip
 
 
 def close(store: Store, id: str) -> None:
@@ -149,12 +159,14 @@ def close(store: Store, id: str) -> None:
 
 
 def authenticated(
-    store: Store, *, id: str | None, secret: str | None, assertion_type: str | None, assertion: str | None, audiences: Iterable[str]
-) -> Client:
+    store: Store, *, id: str | None, secret: str | None, assertion_type: str | None, assertion: str | None, audiences: Iterable[str],
+    shown: Certificate | None = None,
+) -> Client:  # fmt: skip
     """The client that proved who it is; a public one says it only.
 
     Args:
         audiences: urls of the token endpoint that an assertion may be meant for.
+        shown: the certificate that it connects with.
 
     Raises:
         NotAuthenticated: it did not.
@@ -166,6 +178,8 @@ def authenticated(
     client = client_of(store, id or "")
     if client.jwks is not None:
         raise NotAuthenticated("this client proves who it is with a signed assertion", reason="invalid_client")
+    if not holds(client.certificate, shown):
+        raise NotAuthenticated("this client proves who it is with its certificate; connect with it", reason="invalid_client")
     if client.secret is not None and not hmac.compare_digest(digest(secret or ""), client.secret):
         raise NotAuthenticated("the secret of this client is not right", reason="invalid_client")
     return client
@@ -177,7 +191,7 @@ def _by_assertion(store: Store, assertion: str, audiences: frozenset[str]) -> Cl
         "the client assertion is not signed by a key of this client for this server, or has ended", reason="invalid_client"
     )
     try:
-        claimed = json.loads(_decoded(assertion.split(".")[1]))
+        claimed = json.loads(urlsafe_b64decode(assertion.split(".")[1].encode()))
         client = client_of(store, str(claimed["sub"]))
         claims = jwt.decode(assertion, _keys(client.jwks or '{"keys":[]}'), algorithms=list(ALGORITHMS)).claims
     except (JoseError, ValueError, KeyError, IndexError, TypeError, Invalid):
@@ -215,9 +229,3 @@ def _check_redirect(place: str) -> None:
     local = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if parts.fragment or not (own_scheme or local or (parts.scheme == "https" and parts.netloc)) or " " in place:
         raise Invalid("an answer goes to an https address, to http on the same machine, or to an app's own scheme, without a fragment")
-
-
-def _decoded(part: str) -> bytes:
-    from base64 import urlsafe_b64decode
-
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from healthsvc import clock
 from healthsvc.access.accounts import ANONYMOUS
+from healthsvc.access.certificate import Certificate, presented, thumbprint
 from healthsvc.access.smart import clients, grants
 from healthsvc.access.smart import scopes as smart
 from healthsvc.access.smart.clients import ALGORITHMS, Client
@@ -68,7 +69,14 @@ def configuration(request: Request) -> JSONResponse:
             "revocation_endpoint": f"{base}/auth/revoke",
             "introspection_endpoint": f"{base}/auth/introspect",
             "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+            "token_endpoint_auth_methods_supported": [
+                "client_secret_basic",
+                "client_secret_post",
+                "private_key_jwt",
+                "tls_client_auth",
+                "none",
+            ],
+            "tls_client_certificate_bound_access_tokens": True,
             "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
             "scopes_supported": ["patient/*.cruds", "user/*.cruds", "system/*.cruds", *sorted(smart.OTHERS)],
             "response_types_supported": ["code"],
@@ -121,7 +129,7 @@ def token(
         elif grant_type == "refresh_token":
             made = grants.refresh(store, client, refresh_token or "", None if scope is None else scope.split())
         elif grant_type == "client_credentials":
-            made = _by_itself(store, client, scope or "")
+            made = _by_itself(store, client, scope or "", presented(request.scope))
         else:
             raise grants.BadGrant(
                 "grant_type is one of authorization_code, refresh_token, client_credentials", reason="unsupported_grant_type"
@@ -152,19 +160,26 @@ def introspect(request: Request, proof: Proven, token: Text = None) -> JSONRespo
             raise clients.NotAuthenticated("a public client may not ask about tokens", reason="invalid_client")
         if found is None:
             return {"active": False}
-        told = {"active": True, "client_id": found.client, "scope": " ".join(sorted(found.scopes)), "exp": int(found.expires.timestamp())}
+        told: dict[str, Any] = {
+            "active": True,
+            "client_id": found.client,
+            "scope": " ".join(sorted(found.scopes)),
+            "exp": int(found.expires.timestamp()),
+        }
+        if found.bound is not None:
+            told["cnf"] = {"x5t#S256": thumbprint(found.bound)}
         return told | ({"patient": found.actor.patient} if found.actor.patient else {}) | {"sub": found.actor.id}
 
     return _answered(request, proof, act)
 
 
-def _by_itself(store: Store, client: Client, asked: str) -> grants.Tokens:
-    if client.role is None or client.jwks is None:
+def _by_itself(store: Store, client: Client, asked: str, shown: Certificate | None) -> grants.Tokens:
+    if client.role is None or client.is_public:
         raise grants.BadGrant("this client is no backend service", reason="unauthorized_client")
     scopes = smart.agree(asked.split(), client.scopes, ("system",))
     if not scopes:
         raise grants.BadGrant("none of these scopes can be given to this client", reason="invalid_scope")
-    return grants.by_itself(store, client, scopes)
+    return grants.by_itself(store, client, scopes, shown.fingerprint if client.certificate and shown else None)
 
 
 def _told(request: Request, store: Store, client: Client, made: grants.Tokens) -> dict[str, Any]:
@@ -199,8 +214,9 @@ def _answered(request: Request, proof: Proof, act: Callable[[Store, Client], dic
                 id, secret = basic
             audiences = [str(request.url), f"{base_of(request)}{request.url.path}", f"{base_of(request)}/auth/token"]
             client = clients.authenticated(
-                store, id=id, secret=secret, assertion_type=proof.assertion_type, assertion=proof.assertion, audiences=audiences
-            )
+                store, id=id, secret=secret, assertion_type=proof.assertion_type, assertion=proof.assertion, audiences=audiences,
+                shown=presented(request.scope),
+            )  # fmt: skip
             store.actor = Actor(f"client/{client.id}", client.name, frozenset(), "rest")
             return JSONResponse(act(store, client), headers=head)
         except Refusal as refusal:

@@ -70,6 +70,8 @@ class Known:
     scopes: frozenset[str]
     expires: datetime
     login: str | None
+    bound: str | None = None
+    """``sha256:`` of the certificate that it wants (RFC 8705 3)."""
 
 
 def smart_policy(store: Store) -> SmartPolicy:
@@ -141,9 +143,9 @@ def refresh(store: Store, client: Client, token: str, narrower: Iterable[str] | 
     return _issue(store, row.grant_id, row)
 
 
-def by_itself(store: Store, client: Client, scopes: frozenset[str]) -> Tokens:
-    """An access token for a backend service."""
-    grant = _new_grant(store, client, None, scopes, None)
+def by_itself(store: Store, client: Client, scopes: frozenset[str], bound: str | None = None) -> Tokens:
+    """An access token for a backend service; ``bound`` to the certificate that it connects with, where that is its proof."""
+    grant = _new_grant(store, client, None, scopes, None, bound)
     store.audit("client-token", f"client/{client.id}")
     return _issue(store, grant, None, scopes=scopes)
 
@@ -170,13 +172,15 @@ def known(store: Store, secret: str) -> Known | None:
     scopes = frozenset(row.scopes.split())
     if row.login is None:
         actor = Actor(f"client/{row.client}", row.name, frozenset({row.role or ""}), "rest", rules.held_areas(row.areas), scopes, None)
-        return Known(actor, row.client, scopes, moment(row.expires), None)
+        return Known(actor, row.client, scopes, moment(row.expires), None, row.bound)
     person = store.connection.execute(select(_USER).where(_USER.c.login == row.login, _USER.c.active)).first()
     if person is None:
         return None
     who = person.practitioner or f"user/{person.login}"
     roles, areas = frozenset(person.roles.split()), rules.held_areas(person.areas)
-    return Known(Actor(who, person.name, roles, "rest", areas, scopes, row.patient), row.client, scopes, moment(row.expires), row.login)
+    return Known(
+        Actor(who, person.name, roles, "rest", areas, scopes, row.patient), row.client, scopes, moment(row.expires), row.login, row.bound
+    )
 
 
 def forget_tokens(store: Store) -> int:
@@ -185,9 +189,11 @@ def forget_tokens(store: Store) -> int:
     return int(store.connection.execute(delete(_TOKEN).where(_TOKEN.c.expires < before)).rowcount)
 
 
-def _new_grant(store: Store, client: Client, login: str | None, scopes: frozenset[str], patient: str | None) -> str:
+def _new_grant(
+    store: Store, client: Client, login: str | None, scopes: frozenset[str], patient: str | None, bound: str | None = None
+) -> str:
     id = secrets.token_urlsafe(18)
-    values = {"id": id, "client": client.id, "login": login, "scopes": " ".join(sorted(scopes)), "patient": patient}
+    values = {"id": id, "client": client.id, "login": login, "scopes": " ".join(sorted(scopes)), "patient": patient, "bound": bound}
     store.connection.execute(insert(_GRANT).values(created=micros(store.at), revoked=None, **values))
     return id
 
@@ -218,7 +224,7 @@ def _use(store: Store, hash: bytes) -> None:
 
 
 def _found(store: Store, secret: str, kind: str | None) -> Row[Any] | None:
-    columns = (_TOKEN, _GRANT.c.client, _GRANT.c.login, _GRANT.c.scopes, _GRANT.c.patient, _GRANT.c.revoked)
+    columns = (_TOKEN, _GRANT.c.client, _GRANT.c.login, _GRANT.c.scopes, _GRANT.c.patient, _GRANT.c.revoked, _GRANT.c.bound)
     program = (_CLIENT.c.name, _CLIENT.c.role, _CLIENT.c.areas, _CLIENT.c.closed)
     joined = _TOKEN.join(_GRANT, _GRANT.c.id == _TOKEN.c.grant_id).join(_CLIENT, _CLIENT.c.id == _GRANT.c.client)
     asked = select(*columns, *program).select_from(joined).where(_TOKEN.c.hash == digest(secret))
