@@ -31,16 +31,13 @@ from integrations.effects.care import HospitalPolicy, Outcome
 from integrations.effects.event import apply
 from integrations.effects.person import NotOurs, SetAside
 from integrations.effects.trace import trace
-from integrations.hl7v2.charset import decode
-from integrations.hl7v2.er7 import Message
-from integrations.hl7v2.escapes import without_controls
-from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.person import Number, numbers_in, numbers_of
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.lanes import Waiting, keys, runnable
 from integrations.leading import Lead, Rounds
+from integrations.reading import read
 
 log = structlog.get_logger()
 
@@ -221,16 +218,6 @@ def process(store: Store, row: Any, profile: Profile) -> Outcome:
             made=outcome.made,
         )
     return outcome
-
-
-def read(raw: bytes, profile: Profile) -> tuple[Message, Header]:
-    """A stored message as its link reads it."""
-    decoded = decode(raw, profile.charset or None, profile.charset_unlabelled or None)
-    message = Message(decoded.text, decoded.codec)
-    plain = without_controls(decoded.text, message.cut.field + message.cut.encoding)
-    if plain is not decoded.text:
-        message = Message(plain, decoded.codec)  # the message as it came is kept with the Provenance
-    return message, read_header(message)
 
 
 def profile_of(row: Any, shelf: Shelf) -> Profile:

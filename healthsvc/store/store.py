@@ -7,27 +7,24 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, select
 
 from healthsvc.clock import zone
 from healthsvc.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed, Unavailable
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.policy import Policy
-from healthsvc.store import writes
+from healthsvc.store import claims, writes
 from healthsvc.store.audit import Act
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
+from healthsvc.store.seen import UNSEEN, Seen
 from healthsvc.store.stored import Stored, bare_of, micros, stamped
-from healthsvc.store.tables import ClaimRow
 from healthsvc.store.terms import OpenTerms
 
 if TYPE_CHECKING:
     from healthsvc.store.engine import Database
     from healthsvc.store.search import Page
     from healthsvc.store.search.ast import Restrict
-
-_CLAIM = ClaimRow.__table__  # type: ignore[attr-defined]
-_INSERT_CLAIM = text("INSERT INTO claim (key, holder) VALUES (:key, :holder) ON CONFLICT (key) DO NOTHING")
 
 
 class Store:
@@ -45,6 +42,7 @@ class Store:
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
         self.rings: set[str] = set()  # for what the bell is rung once this transaction is committed
+        self._seen = Seen(alone=writable and connection.dialect.name == "sqlite")
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
         this store passes it; only the rooms' rules look past it (:meth:`wholly`)."""
@@ -56,7 +54,7 @@ class Store:
     def get(self, type: str, id: str) -> Stored | None:
         """The current version as stored, a deletion too; None where there never was one."""
         found = self._current(type, id)
-        return found if found and self.sees(found) else None
+        return found[0] if found and self.sees(found[0]) else None
 
     def opened(self, type: str, id: str, version: int, kept: bytes) -> bytes:
         """The body of a version as it was written, from what its table keeps."""
@@ -167,7 +165,7 @@ class Store:
         bare = bare_of(resource)
         digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
         term = self.terms.intern(type)
-        current = writes.read_current(self.connection, self.sealer, term, type, id, to_change=True)
+        current = self._current(type, id, to_change=True)
         old, old_digest = current or (None, None)
         self._must_be_seen(old)
         self._check_version(old, if_match)
@@ -175,10 +173,8 @@ class Store:
             return old
         self.database.check(bare)
         self._admit(type, None if old is None or old.deleted else old.resource, bare)
-        if current is not None:
-            # what a room wrote while admitting may have touched this very resource
-            again = writes.read_current(self.connection, self.sealer, term, type, id)
-            old, _ = again or current
+        if current is not None:  # what a room wrote while admitting may have touched this very resource
+            old, _ = self._current(type, id) or current
         version = 1 if old is None else old.version + 1
         updated = micros(self.at)
         body = dumps(stamped(bare, version, self.at.astimezone(self.zone)))
@@ -188,18 +184,19 @@ class Store:
         else:
             pk = old.pk
             writes.replace_current(self.connection, old, updated=updated, hash=digest, body=kept)
-            writes.clear_index(self.connection, pk)
         entries = self.database.extract(bare)
-        writes.write_index(self.connection, self.terms, type, pk, entries)
+        before = None if old is None or old.deleted else self.database.extract(bare_of(old.resource))
+        writes.write_index(self.connection, self.terms, type, pk, entries, before)
         self._note("create" if version == 1 else "update", f"{type}/{id}", version, entries.patients)
         stored = Stored(pk, type, id, version, updated, False, body)
+        self._seen.keep(stored, digest)
         self._must_be_seen(stored)
         return stored
 
     def delete(self, type: str, id: str, if_match: int | None = None) -> Stored | None:
         """Delete: reading it says Gone from now on, its history stays. Deleting what is not there changes nothing."""
         self._must_be_writable()
-        old = self._current(type, id, to_change=True)
+        old, _ = self._current(type, id, to_change=True) or (None, b"")
         self._must_be_seen(old)
         self._check_version(old, if_match)
         if old is None or old.deleted:
@@ -210,7 +207,8 @@ class Store:
         writes.replace_current(self.connection, old, updated=updated, hash=b"", body=b"", deleted=True)
         writes.clear_index(self.connection, old.pk)
         self._note("delete", f"{type}/{id}", old.version + 1, patients)
-        return Stored(old.pk, type, id, old.version + 1, updated, True, b"")
+        self._seen.keep(gone := Stored(old.pk, type, id, old.version + 1, updated, True, b""), b"")
+        return gone
 
     def claim(self, key: str, holder: str) -> None:
         """Take something that only one may hold at a time; taking it again for the same holder changes nothing.
@@ -219,20 +217,18 @@ class Store:
             Conflict: somebody else holds it.
         """
         self._must_be_writable()
-        self.connection.execute(_INSERT_CLAIM, {"key": self.sealer.claim(key), "holder": holder})
+        claims.take(self.connection, self.sealer.claim(key), holder)
         if self.holder(key) != holder:
             raise Conflict(f"{key.partition(':')[0]} is already taken by another")
 
     def holder(self, key: str) -> str | None:
         """Who holds a claim."""
-        row = writes.run(self.connection, writes.statements(self.connection).holder, (self.sealer.claim(key),)).fetchone()
-        return None if row is None else str(row[0])
+        return claims.holder(self.connection, self.sealer.claim(key))
 
     def release(self, key: str, holder: str | None = None) -> None:
         """Give a claim back (only if ``holder`` has it, where one is named)."""
         self._must_be_writable()
-        condition = _CLAIM.c.key == self.sealer.claim(key)
-        self.connection.execute(delete(_CLAIM).where(condition if holder is None else condition & (_CLAIM.c.holder == holder)))
+        claims.release(self.connection, self.sealer.claim(key), holder)
 
     def outbox(self, kind: str, key: str, payload: dict[str, Any]) -> None:
         """Leave work for an outside system; it becomes due when this transaction commits."""
@@ -255,6 +251,7 @@ class Store:
                 yield
         except BaseException:
             self.terms.reset(terms)
+            self._seen.clear()
             del self.acts[acts:]
             raise
 
@@ -269,10 +266,14 @@ class Store:
 
     # -- inside ---------------------------------------------------------------------------------------------------------------
 
-    def _current(self, type: str, id: str, *, to_change: bool = False) -> Stored | None:
+    def _current(self, type: str, id: str, *, to_change: bool = False) -> tuple[Stored, bytes] | None:
+        """The current version and its content hash; ``to_change``: nobody else may change it until this transaction ends."""
+        known = self._seen.get(type, id)
+        if known is not UNSEEN:
+            return known
         term = self.terms.find(type)
         found = None if term is None else writes.read_current(self.connection, self.sealer, term, type, id, to_change=to_change)
-        return found[0] if found else None
+        return self._seen.learn(type, id, found, held=to_change)
 
     def _must_be_writable(self) -> None:
         if not self.writable:

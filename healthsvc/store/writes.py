@@ -67,8 +67,7 @@ class Statements:
         self.current = f"SELECT pk, version, updated, deleted, body, hash FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
         self.held = self.current + ("" if mark == "?" else " FOR UPDATE")  # SQLite has one writer anyway
         self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
-        self.holder = f"SELECT holder FROM claim WHERE key = {mark}"  # noqa: S608
-        self.clear = [f"DELETE FROM ix_{kind} WHERE pk={mark}" for kind in _INDEX_COLUMNS]  # noqa: S608
+        self.clear = {kind: f"DELETE FROM ix_{kind} WHERE pk={mark}" for kind in _INDEX_COLUMNS}  # noqa: S608
 
 
 _STATEMENTS = {"sqlite": Statements("?"), "postgresql": Statements("%s")}
@@ -94,19 +93,24 @@ def replace_current(connection: Connection, old: Stored, *, updated: int, hash: 
 
 def clear_index(connection: Connection, pk: int) -> None:
     """Remove all index entries of a resource."""
-    for statement in statements(connection).clear:
+    for statement in statements(connection).clear.values():
         run(connection, statement, (pk,))
 
 
-def write_index(connection: Connection, terms: OpenTerms, type: str, pk: int, entries: Entries) -> None:
-    """Insert the index entries of a resource."""
+def write_index(connection: Connection, terms: OpenTerms, type: str, pk: int, entries: Entries, before: Entries | None = None) -> None:
+    """Insert the index entries of a resource; those of a kind that are as they were (``before``) stay where they are."""
     known = statements(connection)
+    there = {} if before is None else index_rows(terms, type, pk, before)
     for kind, rows in index_rows(terms, type, pk, entries).items():
+        if kind in there:
+            if there[kind] == rows:
+                continue
+            run(connection, known.clear[kind], (pk,))
         if rows:
-            run_many(connection, known.index[kind], rows)
+            run_many(connection, known.index[kind], list(rows))
 
 
-def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[str, list[tuple[Any, ...]]]:
+def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[str, set[tuple[Any, ...]]]:
     """The rows for the six tables, without repetition (the whole row is the key)."""
 
     def param(name: str) -> int:
@@ -121,14 +125,12 @@ def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[s
     }
     references |= {(param(COMPARTMENT), patient, terms.intern("Patient"), pk) for patient in entries.patients}
     return {
-        "token": list({(param(t.param), term(t.system), t.code[:LONGEST], pk) for t in entries.tokens}),
-        "string": list({(param(s.param), s.folded[:LONGEST], s.exact[:LONGEST], pk) for s in entries.strings}),
-        "date": list({(param(d.param), d.low, d.high, pk) for d in entries.dates}),
-        "reference": list(references),
-        "quantity": list(
-            {(param(q.param), q.low, q.high, term(q.system), q.code or "", pk, middle(q.low, q.high)) for q in entries.quantities}
-        ),
-        "uri": list({(param(u.param), u.uri[:LONGEST], pk) for u in entries.uris}),
+        "token": {(param(t.param), term(t.system), t.code[:LONGEST], pk) for t in entries.tokens},
+        "string": {(param(s.param), s.folded[:LONGEST], s.exact[:LONGEST], pk) for s in entries.strings},
+        "date": {(param(d.param), d.low, d.high, pk) for d in entries.dates},
+        "reference": references,
+        "quantity": {(param(q.param), q.low, q.high, term(q.system), q.code or "", pk, middle(q.low, q.high)) for q in entries.quantities},
+        "uri": {(param(u.param), u.uri[:LONGEST], pk) for u in entries.uris},
     }
 
 

@@ -22,7 +22,8 @@ from integrations.hl7v2.masking import masked
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX, put
 from integrations.lanes import keys
-from integrations.worker import lane_keys, profile_of, read
+from integrations.reading import read
+from integrations.worker import lane_keys, profile_of
 
 TROUBLE: Final = (State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
 _REPLAYED: Final = (*TROUBLE, State.DONE.value, State.IGNORED.value, State.CLOSED.value)

@@ -14,7 +14,7 @@ from integrations.effects.event import apply
 from integrations.effects.person import NotOurs
 from integrations.hl7v2.check import check_message
 from integrations.hospitals.shelf import load
-from integrations.worker import read
+from integrations.reading import read
 
 PROFILE = load("default")
 LINK = Actor("link/test", "test", frozenset({"hospital"}), "hl7")

@@ -13,7 +13,7 @@ from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.compare import compare
 from integrations.hl7v2.master import read_master
 from integrations.hospitals.shelf import load, read
-from integrations.worker import read as read_message
+from integrations.reading import read as read_message
 
 NUMBER = "330299193001019016"
 
