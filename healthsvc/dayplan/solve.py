@@ -10,17 +10,13 @@ from multiprocessing import get_context
 
 from healthsvc.dayplan import warm
 from healthsvc.dayplan.checker import check
-from healthsvc.dayplan.plan import LeftOver, Plan
+from healthsvc.dayplan.large import is_large, solve_in_parts
+from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.polish import polish, unsteady
 from healthsvc.dayplan.problem import Problem
-from healthsvc.dayplan.search import Schedule, Search, StopRule
-from healthsvc.errors import RuleViolation
+from healthsvc.dayplan.searched import Schedule, StopRule, searched
 
 __all__ = ["Schedule", "StopRule", "solve"]
-
-HARD_SHARE, MUST_SHARE = 0.3, 400.0
-"""Price of a minute past a hard limit, and of a visit that must be made and is not, in mean prices of one service. The dearest optional
-visit comes on top: leaving it out must be cheaper than breaking a limit for it."""
 
 
 def solve(
@@ -34,6 +30,8 @@ def solve(
     :raises RuleViolation: no plan was found that keeps every hard limit and makes every visit that must be made.
     """
     schedule = schedule or Schedule()
+    if start is None and is_large(problem):
+        return polished(problem, solve_in_parts(problem, stop, seed, jobs, schedule))
     if jobs <= 1:
         return _one(problem, stop, seed, schedule, start)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=warm) as pool:
@@ -44,41 +42,17 @@ def solve(
 
 
 def _one(problem: Problem, stop: StopRule, seed: int, schedule: Schedule, start: Plan | None = None) -> Plan:
-    """One search in this process."""
-    from healthsvc.dayplan.arrays import pack
-    from healthsvc.dayplan.unpack import unpack
+    """One search in this process, with the best times for its routes."""
+    return polished(problem, searched(problem, stop, seed, schedule, start))
 
-    if not problem.visits or not problem.caregivers:
-        return _nobody(problem, seed)
-    unit = _unit(problem)
-    dearest = max((visit.skip_cost for visit in problem.visits), default=0.0)
-    space = pack(problem, seed, HARD_SHARE * unit + dearest, MUST_SHARE * (unit + dearest))
-    search = Search(space, stop, schedule, seed)
-    if (search.improve(start) if start is not None else search.solve()) >= 1e290:
-        raise RuleViolation(
-            "no plan was found that keeps every hard limit and makes every visit that must be made", reason="plan-not-found"
-        )
-    plan = unpack(space, 0.0, seed, search.done)
+
+def polished(problem: Problem, plan: Plan) -> Plan:
+    """The plan with its times set anew where that is better, and its price."""
     verdict = check(problem, plan)
     if not verdict.good:
         raise AssertionError(f"the solver broke a rule: {verdict.violations[0]}")
-    polished = polish(problem, plan)
-    again = check(problem, polished)
-    if again.good and again.cost + unsteady(problem, polished) < verdict.cost + unsteady(problem, plan):
-        plan, verdict = polished, again
+    better = polish(problem, plan)
+    again = check(problem, better)
+    if again.good and again.cost + unsteady(problem, better) < verdict.cost + unsteady(problem, plan):
+        plan, verdict = better, again
     return replace(plan, cost=verdict.cost)
-
-
-def _unit(problem: Problem) -> float:
-    """A rough price of one service: what travelling a typical way costs, or one minute of whatever is priced."""
-    weights = problem.weights
-    ways = [float(matrix.mean()) for matrix in problem.travel.values()]
-    return max(weights.travel * sum(ways) / len(ways), weights.late, weights.waiting, weights.overtime, weights.idle, weights.balance, 1.0)
-
-
-def _nobody(problem: Problem, seed: int) -> Plan:
-    """The plan without visits or without anybody to make them."""
-    if any(visit.must for visit in problem.visits):
-        raise RuleViolation("there are visits that must be made and nobody to make them", reason="plan-not-found")
-    plan = Plan((), tuple(LeftOver(visit.id) for visit in problem.visits), 0.0, seed, 0)
-    return replace(plan, cost=check(problem, plan).cost)
