@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -30,7 +31,7 @@ class Verdict:
 
     rows: int
     head: str
-    """Hash of the last row; keep it outside the database and a cut-off end shows too."""
+    """Hash of the last row (over those of all chains, where there are several); keep it elsewhere and a cut-off end shows too."""
     faults: tuple[str, ...]
 
     @property
@@ -45,8 +46,16 @@ def verify(database: Database) -> Verdict:
     with database.engine.connect() as connection:
         faults = tuple(chain.verify(connection))
         rows = connection.execute(select(func.count()).select_from(_AUDIT)).scalar_one()
-        head = connection.execute(select(_AUDIT.c.hash).order_by(_AUDIT.c.seq.desc()).limit(1)).scalar()
-    return Verdict(int(rows), (head or chain.GENESIS).hex(), faults)
+        heads = [hash for _, _, hash in chain.heads(connection)] or [chain.GENESIS]
+    return Verdict(int(rows), (heads[0] if len(heads) == 1 else blake2b(b"".join(heads), digest_size=16).digest()).hex(), faults)
+
+
+def anchor(store: Store) -> bool:
+    """Tie the chains of the audit together: a row that names their heads (a timer asks); False where there is but one chain."""
+    told = chain.anchor_text(store.connection)
+    if told is not None:
+        store.audit(chain.ANCHOR, told)
+    return told is not None
 
 
 def audit_events(

@@ -1,5 +1,9 @@
 """The audit: append-only rows, each with the hash of the one before, written in the transaction of the act.
 
+Whoever appends holds the chain until the commit, so one chain makes all commits of a server queue. On PostgreSQL several chains therefore
+grow side by side (``HEALTHSVC_DATABASE_AUDIT_CHAINS``); a transaction takes one that nobody holds. The numbers of the rows run through all
+of them, and anchors, rows that name the heads of all chains, tie them together: no chain can lose its end without an anchor missing it.
+
 Reads are many and cannot each wait for a disk: what a reading transaction notes is handed to one background writer, which appends in
 batches within ``FLUSH_SECONDS``; a clean stop writes what is left.
 """
@@ -9,17 +13,27 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from healthsvc.store.tables import AuditRow
 from healthsvc.store.writes import run, run_many
 
 FLUSH_SECONDS = 0.05
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
-_LAST = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1"
+_LAST = "SELECT hash FROM audit WHERE chain = {chain} AND {part} ORDER BY seq DESC LIMIT 1"
+MOST_CHAINS = 64
+_HEADS = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT chain, seq, hash FROM audit WHERE chain = {n} {'AND chain > 0' if n else ''} ORDER BY seq DESC LIMIT 1) AS c{n}"  # noqa: S608
+    for n in range(MOST_CHAINS)
+)
+_FREE = "SELECT n FROM unnest(%s::int[]) AS n WHERE pg_try_advisory_xact_lock(%s, n) LIMIT 1"
+"""The first of some chains that nobody holds, and it is ours until the transaction ends."""
 _LOCK_KEY = 0x6865616C
-"""Key of PostgreSQL's advisory lock under which the chain grows (any constant will do, it only must be ours)."""
+"""First key of PostgreSQL's advisory locks under which the chains grow (any constant will do, it only must be ours)."""
+_BARRIER = "SELECT pg_advisory_lock_shared(%s, n), pg_advisory_unlock_shared(%s, n) FROM generate_series(0, %s) AS n"
 GENESIS = bytes(16)
+ANCHOR = "anchor"
+"""The action of a row that names the heads of all chains."""
 
 
 class Act(NamedTuple):
@@ -36,11 +50,16 @@ class Act(NamedTuple):
     purpose: str | None
 
 
-_COLUMNS = (*Act._fields, "previous", "hash")
+_COLUMNS = (*Act._fields, "previous", "hash", "chain")
 _INSERT = {
     dialect: f"INSERT INTO audit ({', '.join(_COLUMNS)}) VALUES ({', '.join([mark] * len(_COLUMNS))})"  # noqa: S608 - our own names
     for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
 }
+
+
+def genesis(chain: int) -> bytes:
+    """What stands before the first row of a chain; a row cannot be carried from the beginning of one to that of another."""
+    return GENESIS if chain == 0 else hashlib.blake2b(f"chain {chain}".encode(), digest_size=16).digest()
 
 
 def link(previous: bytes, act: Sequence[object]) -> bytes:
@@ -52,32 +71,84 @@ def link(previous: bytes, act: Sequence[object]) -> bytes:
     return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
-def append(connection: Connection, acts: Sequence[Act]) -> None:
-    """Append acts to the chain inside the open writing transaction."""
+def append(connection: Connection, acts: Sequence[Act], chains: int = 1) -> None:
+    """Append acts to a chain inside the open writing transaction; ``chains``: among how many it may choose."""
     if not acts:
         return
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-    last = run(connection, _LAST, ()).fetchone()
-    previous = last[0] if last is not None else GENESIS
+    chain = _take_chain(connection, chains) if connection.dialect.name == "postgresql" else 0
+    # chain 0 is found from the end of the table, the others by their own index
+    last = run(connection, _LAST.format(chain=chain, part="chain > 0" if chain else "seq > 0"), ()).fetchone()
+    previous = bytes(last[0]) if last is not None else genesis(chain)
     rows: list[tuple[Any, ...]] = []
     for act in acts:
         following = link(previous, act)
-        rows.append((*act, previous, following))
+        rows.append((*act, previous, following, chain))
         previous = following
     run_many(connection, _INSERT[connection.dialect.name], rows)
 
 
+def _take_chain(connection: Connection, chains: int) -> int:
+    """A chain that is ours until the transaction ends; where all are held, the first that comes free of those that are ours to wait for."""
+    driver: Any = connection.connection.driver_connection
+    first = int(driver.info.backend_pid) % chains
+    order = [(first + step) % chains for step in range(chains)]
+    found = connection.exec_driver_sql(_FREE, (order, _LOCK_KEY)).scalar()
+    if found is None:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_KEY, first))
+        return first
+    return int(found)
+
+
+def settled(connection: Connection) -> int:
+    """A number up to which every row of the audit is either there for good or never will be: whoever reads on from there misses none.
+
+    A row gets its number while its transaction holds a chain, and it holds it until it has ended. So: the latest number given, then
+    each chain waited for, for a moment. On SQLite there is one writer. Call it outside a transaction that has read already.
+    """
+    if connection.dialect.name != "postgresql":
+        return int(connection.exec_driver_sql("SELECT coalesce(max(seq), 0) FROM audit").scalar_one())
+    number = int(connection.exec_driver_sql("SELECT last_value FROM audit_seq_seq").scalar_one())
+    connection.exec_driver_sql(_BARRIER, (_LOCK_KEY, _LOCK_KEY, MOST_CHAINS - 1))
+    return number
+
+
+def heads(connection: Connection) -> list[tuple[int, int, bytes]]:
+    """Chain, number and hash of the last row of each chain."""
+    found = connection.exec_driver_sql(_HEADS).all()
+    return [(int(chain), int(seq), bytes(hash)) for chain, seq, hash in found]
+
+
+def anchor_text(connection: Connection) -> str | None:
+    """What an anchor says of the chains as they stand; None where there is but one, whose rows hold each other anyway."""
+    found = heads(connection)
+    return " ".join(f"{seq}:{hash.hex()}" for _, seq, hash in found) if len(found) > 1 else None
+
+
 def verify(connection: Connection) -> Iterator[str]:
-    """Walk the chain and say, one sentence each, where a row was changed, removed or put in another order."""
-    previous = GENESIS
-    for row in connection.execute(select(AUDIT).order_by(AUDIT.c.seq)).yield_per(1000):
+    """Walk every chain and say, one sentence each, where a row was changed, removed or put in another order, or an end was cut off."""
+    anchored = dict(_anchored(connection))
+    chain, previous = 0, GENESIS
+    for row in connection.execute(select(AUDIT).order_by(AUDIT.c.chain, AUDIT.c.seq)).yield_per(1000):
+        if row.chain != chain:
+            chain, previous = row.chain, genesis(row.chain)
         act = Act(row.at, row.actor, row.door, row.action, row.subject, row.version, row.patient, row.outcome, row.purpose)
         if row.previous != previous:
             yield f"audit row {row.seq}: a row before it was removed or moved"
         if row.hash != link(row.previous, act):
             yield f"audit row {row.seq}: its content was changed"
         previous = row.hash
+        told = anchored.pop(row.seq, None)
+        if told is not None and told[0] != bytes(row.hash).hex():
+            yield f"audit row {row.seq}: the anchor in row {told[1]} knows it otherwise"
+    yield from (f"audit row {seq}: it is gone, the anchor in row {by} names it" for seq, (_, by) in sorted(anchored.items()))
+
+
+def _anchored(connection: Connection) -> Iterator[tuple[int, tuple[str, int]]]:
+    for row in connection.execute(select(AUDIT.c.seq, AUDIT.c.subject).where(AUDIT.c.action == ANCHOR)):
+        for one in str(row.subject or "").split():
+            seq, _, hash = one.partition(":")
+            if seq.isdigit():
+                yield int(seq), (hash, row.seq)
 
 
 class ReadLog:

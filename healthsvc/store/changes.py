@@ -1,8 +1,9 @@
 """What has been written, in order: the audit read as a log of changes, and how far a reader has come.
 
-A row of the audit is written in the transaction of its act, and the chain grows one transaction at a time on SQLite and on PostgreSQL.
-So whoever reads it by number sees every committed write once and in order, without a second table that could disagree. A reader that
-keeps its place in the transaction of what it does about a change does it exactly once, whatever kills it.
+A row of the audit is written in the transaction of its act, as its last step, so of two writes of one thing the later has the greater
+number. Transactions that end side by side (PostgreSQL) may become visible in another order than that of their numbers; so a reader asks
+``Database.settled`` up to where it may read, and sees every committed write once and in order, without a second table that could disagree.
+A reader that keeps its place in the transaction of what it does about a change does it exactly once, whatever kills it.
 """
 
 from collections.abc import Collection
@@ -28,11 +29,14 @@ class Change(NamedTuple):
     version: int
 
 
-def changes(connection: Connection, after: int, types: Collection[str], limit: int) -> tuple[list[Change], int]:
-    """The writes of these types after a number, and the number up to which has been looked (at most ``limit`` acts are)."""
+def changes(connection: Connection, after: int, types: Collection[str], limit: int, settled: int) -> tuple[list[Change], int]:
+    """The writes of these types after a number, and the number up to which has been looked (at most ``limit`` acts are).
+
+    ``settled``: what ``Database.settled`` gave before this transaction began to read.
+    """
     rows = connection.execute(
         select(AUDIT.c.seq, AUDIT.c.at, AUDIT.c.actor, AUDIT.c.action, AUDIT.c.subject, AUDIT.c.version)
-        .where(AUDIT.c.seq > after)
+        .where(AUDIT.c.seq > after, AUDIT.c.seq <= settled)
         .order_by(AUDIT.c.seq)
         .limit(limit)
     ).all()

@@ -61,6 +61,8 @@ class Database:
         self.terms = Terms()
         self.reads = audit.ReadLog(self._append_acts)
         self.bell = Bell(engine)
+        self.chains = 1
+        """Chains of the audit that may grow side by side."""
         self._validate = validate
         self._writer = threading.Lock()
         self._rooms: dict[str, list[Room]] = {}
@@ -115,6 +117,8 @@ class Database:
             database.entries = partial(packaged.extract, zone=zone)
         beside = Path(engine.url.database or "").parent if url.startswith("sqlite") else None
         database.signing_keys = signing_keys or (beside and beside / "signing-keys")
+        if engine.dialect.name == "postgresql":
+            database.chains = (server or ServerUse()).audit_chains
         try:
             database.migrate()
             with engine.connect() as connection:
@@ -174,12 +178,17 @@ class Database:
             with connection.begin():
                 store = Store(self, connection, actor, at, writable=True)
                 yield store
-                audit.append(connection, store.acts)
+                audit.append(connection, store.acts, self.chains)
             store.terms.commit()
         if any(act.version is not None for act in store.acts):
             self.bell.ring(CHANGES)
         for topic in store.rings:
             self.bell.ring(topic)
+
+    def settled(self) -> int:
+        """Up to which number the audit may be read without missing a row (``store.changes``)."""
+        with said_clearly(), self.engine.connect() as connection, connection.begin():
+            return audit.settled(connection)
 
     def close(self) -> None:
         """Write what the audit still holds and let go of the connections."""
@@ -197,7 +206,7 @@ class Database:
 
     def _append_acts(self, acts: Sequence[audit.Act]) -> None:
         with self.plainly() as connection:
-            audit.append(connection, acts)
+            audit.append(connection, acts, self.chains)
 
     @contextmanager
     def one_writer(self) -> Iterator[None]:

@@ -169,7 +169,12 @@ class AuditRow(SQLModel, table=True):
     """One act of one actor; append-only, each row carries the hash of the one before."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_patient", "patient", "seq"), Index("ix_audit_actor", "actor", "seq"))
+    __table_args__ = (
+        Index("ix_audit_patient", "patient", "seq"),
+        Index("ix_audit_actor", "actor", "seq"),
+        Index("ix_audit_chain", "chain", "seq", sqlite_where=text("chain > 0"), postgresql_where=text("chain > 0")),
+        Index("ix_audit_anchor", "seq", sqlite_where=text("action = 'anchor'"), postgresql_where=text("action = 'anchor'")),
+    )
     seq: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
     at: int = Field(sa_column=Column(BigInteger, nullable=False))
     actor: str = Field(sa_column=Column(String, nullable=False))
@@ -183,3 +188,5 @@ class AuditRow(SQLModel, table=True):
     purpose: str | None = Field(default=None, sa_column=Column(String))
     previous: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    chain: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """Of the chains that grow side by side, the one that it belongs to."""

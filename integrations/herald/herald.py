@@ -81,11 +81,12 @@ class Herald:
         """Follow some acts; says whether there are more. Acts that concern nobody cost no write."""
         name = listener.destination.name
         reader = f"hospital:{name}"
+        settled = self._database.settled()
         with self._database.reading(HERALD, at=self._now()) as store:
             after = self._seen.get(name)
             if after is None:
                 after = place(store.connection, reader)
-            found, until = ([], -1) if after is None else changes(store.connection, after, TYPES, ACTS)
+            found, until = ([], -1) if after is None else changes(store.connection, after, TYPES, ACTS, settled)
         if after is None:
             self._begin(reader, name)
             return True, 0

@@ -34,13 +34,14 @@ class Followed:
 
 def follow(store: Store) -> bool:
     """Go on along the changes; whether there may be more."""
+    settled = store.database.settled()
     here = place(store.connection, READER)
     followed = _followed(store)
     if here is None or not followed:
         move(store.connection, READER, newest(store.connection))
         return False
     types = {trigger.type for one in followed for trigger in one.terms.triggers}
-    found, until = changes(store.connection, here, types, BATCH)
+    found, until = changes(store.connection, here, types, BATCH, settled)
     for change in found:
         after = store.version(change.type, change.id, change.version)
         before = store.version(change.type, change.id, change.version - 1) if change.version > 1 else None
