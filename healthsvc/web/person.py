@@ -1,9 +1,9 @@
 """一人一档 one person's file: who, whom to call, what is agreed, what waits, and the story."""
 
 import math
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc.access.door import StoreReading, StoreWriting
@@ -33,8 +33,6 @@ from healthsvc.web.story import story
 
 router = APIRouter()
 AWAY: Final = "away"
-_FIRST: Final = 60
-"""Events of the story that show at once; the rest on demand."""
 MISSING: Final = {
     "name": "姓名", "sex": "性别", "birth": "出生日期", "phones": "电话", "address": "住址", "position": "住址定位", "category": "干部类别",
     "managing_unit": "管理单位", "residence_area": "居住社区", "living": "居住情况", "doctor": "责任医生", "centre": "建档机构",
@@ -62,14 +60,30 @@ FORM_OF: Final = {
 """Where each part is filled in."""
 
 
+Kind = Annotated[Literal["", "hospital", "result", "visit", "care"], Query()]
+Before = Annotated[int | None, Query(ge=-(2**62), le=2**62)]
+_KINDS: Final = (("", "全部"), ("hospital", "住院转诊"), ("result", "检查结果"), ("visit", "上门"), ("care", "签约与照护"))
+
+
 @router.get("/people/{id}")
-def person(id: str, page: SignedPage, store: StoreReading) -> Response:
+def person(id: str, page: SignedPage, store: StoreReading, kind: Kind = "", before: Before = None) -> Response:
     """The file; the file of somebody whose files were merged leads to the surviving one."""
     patient = follow(store, id)
     if patient["id"] != id:
         return RedirectResponse(f"/people/{patient['id']}", status_code=303)
     store.audit("read", f"Patient/{id}", patient=id, purpose="file")
-    return page.show("person.html", id=id, first=_FIRST, **_file(store, patient))
+    told = story(store, id, Directory(store), kind, before)
+    return page.show("person.html", id=id, kinds=_KINDS, kind=kind, before=before, told=told, **_file(store, patient))
+
+
+@router.get("/people/{id}/story")
+def more_story(id: str, page: SignedPage, store: StoreReading, kind: Kind = "", before: Before = None) -> Response:
+    """A part of the line of time: of one kind, or what is older than what shows already."""
+    patient = follow(store, id)["id"]
+    store.audit("read", f"Patient/{patient}", patient=patient, purpose="file")
+    told = story(store, patient, Directory(store), kind, before)
+    block = "line" if before is None else "older"
+    return page.show("story.html", block=block, id=patient, kinds=_KINDS, kind=kind, before=before, told=told, now=store.at)
 
 
 @router.get("/people/{id}/card")
@@ -101,7 +115,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
     known = to_person(patient)
     agreement = contracts.active(store, id)
     channel = greenchannel.answer_for(store, id, on)
-    observations = [one for file in (id, *replaced(store, id)) for one in store.select("Observation", patient=file)]
+    files = (id, *replaced(store, id))
     return {
         "person": known,
         "age": _age(known, store),
@@ -124,14 +138,13 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "to_form": FORM_OF,
         "missing_names": MISSING,
         "numbers": _numbers(known),
-        "conditions": store.select("Condition", patient=[id, *replaced(store, id)]),
+        "conditions": store.select("Condition", patient=list(files)),
         "allergies": allergies_of(store, id),
         "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
         "is_away": any(one.status is Status.ON_HOLD and one.reason == AWAY for one in visits.open_visits(store, id)),
-        "charts": trends.charts(observations, store.zone),
+        "charts": trends.charts(trends.measured(store, files), store.zone),
         "doctors": by_role(store, "doctor") if agreement is None else [],
         "nurses": by_role(store, "nurse") if agreement is None else [],
-        "events": story(store, id, names),
         "now": store.at,
     }
 

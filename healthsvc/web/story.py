@@ -1,249 +1,149 @@
-"""时间线 one person's story in one line of time: hospital, results, visits, bed, infusions, contracts; newest first."""
+"""时间线 one person's line of time, newest first, page by page: what happened when comes from the index, only what shows is read."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, tzinfo
-from typing import Any, Final
+from typing import Final, NamedTuple
 
+from healthsvc.emergency.resources import EMERGENCY
+from healthsvc.fhir.dates import END
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import follow, replaced
-from healthsvc.infusion.evidence import says_none
-from healthsvc.store import Store
+from healthsvc.store import Store, chronicle
+from healthsvc.store.stored import micros
 from healthsvc.web.lookup import Directory
-from healthsvc.web.values import Value, value_of
+from healthsvc.web.telling import INPATIENT, Event, Teller
 
-_TYPES: Final = (
-    *("Encounter", "Observation", "DiagnosticReport", "Contract", "EpisodeOfCare", "MedicationRequest", "ServiceRequest"),
-    *("Flag", "Condition", "AllergyIntolerance", "Task"),
-)
-_ENDED: Final = frozenset({"finished", "cancelled", "entered-in-error"})
-_MOST_VALUES: Final = 24
+KINDS: Final = ("", "hospital", "result", "visit", "care")
+"""What the line can be narrowed to; empty: everything."""
+PAGE: Final = 60
+_MANY: Final[Mapping[str, tuple[str, ...]]] = {
+    "Encounter": ("date",),
+    "Observation": ("date",),
+    "DiagnosticReport": ("date", "issued"),
+    "MedicationRequest": ("authoredon",),
+    "MedicationAdministration": ("effective-time",),
+    "ServiceRequest": ("authored", "occurrence"),
+    "Condition": ("onset-date", "recorded-date"),
+}
+"""Of what a file may hold thousands, and the search parameters that say when it was, the first that has a value."""
+_FEW: Final = ("Contract", "EpisodeOfCare", "Flag", "AllergyIntolerance")
+_KIND_OF: Final = {"DiagnosticReport": "result", "Observation": "result", "ServiceRequest": "hospital"}
+
+
+class Spot(NamedTuple):
+    """A place on the line of time that has not been read yet."""
+
+    at: int
+    """Microseconds since 1970 UTC."""
+    type: str
+    kind: str
+    pks: tuple[int, ...]
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, or is planned."""
+class Story:
+    """A page of the line of time."""
 
-    at: datetime
-    whole_day: bool
-    sign: str
-    tone: str
-    title: str
-    lines: tuple[tuple[str, str], ...] = ()
-    """Label (or empty) and text."""
-    values: tuple[Value, ...] = ()
-    link: str = ""
-    kind: str = ""
-    """hospital, visit, result, care: what the tabs filter by."""
-    chips: tuple[tuple[str, str], ...] = ()
-    about: str = ""
-    """What it is about, in the words of whoever wrote it."""
+    events: tuple[Event, ...]
+    total: int
+    """Events of that kind, on all pages."""
+    next: int | None
+    """Where the next page begins; None: this was the last."""
 
 
-def story(store: Store, patient: str, names: Directory) -> list[Event]:
-    """Everything in a file, and in the files that were merged into it, newest first."""
+def story(store: Store, patient: str, names: Directory, kind: str = "", before: int | None = None, most: int = PAGE) -> Story:
+    """A page of everything in a file, and in the files that were merged into it.
+
+    Args:
+        store: an open transaction.
+        patient: id of a file that the actor may read.
+        names: whom staff references name.
+        kind: one of :data:`KINDS`.
+        before: ``next`` of the page before.
+        most: events on a page; what happened at the same moment stays together.
+    """
     survivor = str(follow(store, patient)["id"])
     files = (survivor, *replaced(store, survivor))
-    held = {type: [one for file in files for one in store.select(type, patient=file)] for type in _TYPES}
-    teller = _Teller(store.zone, names, held)
-    return sorted(teller.tell(), key=lambda event: event.at, reverse=True)
+    told = {(event.ref, event.part): event for event in Teller(store.zone, names, _few(store, files)).tell()}
+    spots = _spots(store, files) + [Spot(micros(event.at), "", event.kind, (), f"{ref} {part}") for (ref, part), event in told.items()]
+    wanted = [spot for spot in spots if kind in ("", spot.kind)]
+    ahead = sorted((spot for spot in wanted if before is None or spot.at < before), key=lambda spot: spot.at, reverse=True)
+    shown = ahead[:most]
+    while len(shown) < len(ahead) and ahead[len(shown)].at == shown[-1].at:
+        shown.append(ahead[len(shown)])
+    events = [told[tuple(spot.part.split(" "))] for spot in shown if not spot.type]  # type: ignore[index]
+    events += _read(store, files, names, [spot for spot in shown if spot.type])
+    events.sort(key=lambda event: event.at, reverse=True)
+    return Story(tuple(events), len(wanted), shown[-1].at if len(shown) < len(ahead) else None)
 
 
-class _Teller:
-    """Turns the resources of one file into events; knows which Observations belong to which visit or report."""
-
-    def __init__(self, zone: tzinfo, names: Directory, held: dict[str, list[Resource]]) -> None:
-        self._zone, self._names, self._held = zone, names, held
-        self._by_encounter: dict[str, list[Resource]] = {}
-        self._by_id = {f"Observation/{one['id']}": one for one in held["Observation"]}
-        self._tasks = {one.get("encounter", {}).get("reference"): one for one in held["Task"] if "encounter" in one}
-        self._told: set[str] = set()
-        for one in held["Observation"]:
-            self._by_encounter.setdefault(one.get("encounter", {}).get("reference", ""), []).append(one)
-
-    def tell(self) -> Iterator[Event]:
-        """All events."""
-        for encounter in self._held["Encounter"]:
-            inpatient = encounter.get("class", {}).get("code") in ("IMP", "ACUTE", "NONAC", "EMER", "OBSENC")
-            yield from self._stay(encounter) if inpatient else self._visit(encounter)
-        for report in self._held["DiagnosticReport"]:
-            yield from self._report(report)
-        yield from self._loose_results()
-        for type, tell in (
-            ("Contract", self._contract),
-            ("EpisodeOfCare", self._bed),
-            ("MedicationRequest", self._order),
-            ("ServiceRequest", self._referral),
-            ("Flag", self._flag),
-            ("Condition", self._condition),
-            ("AllergyIntolerance", self._allergy),
-            ("Task", self._task),
-        ):
-            for one in self._held[type]:
-                yield from tell(one)
-
-    def _stay(self, encounter: Resource) -> Iterator[Event]:
-        period = encounter.get("period", {})
-        where = encounter.get("serviceProvider", {}).get("display", "")
-        ward = next((one.get("location", {}).get("display", "") for one in encounter.get("location", [])), "")
-        reason = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
-        lines = _plain(" ".join(filter(None, (where, ward))), reason)
-        if encounter.get("status") in ("cancelled", "entered-in-error"):
-            yield from self._at(period.get("start"), "hospital", "", "住院已取消", lines, kind="hospital")
-            return
-        emergency = encounter.get("class", {}).get("code") == "EMER"
-        open_stay = "end" not in period and encounter.get("status") not in _ENDED
-        chips = (("在院", "red"),) if open_stay else ()
-        yield from self._at(period.get("start"), "hospital", "red", "急诊" if emergency else "入院", lines, kind="hospital", chips=chips)
-        if "end" in period:
-            yield from self._at(period["end"], "hospital", "green", "离开急诊" if emergency else "出院", lines[:1], kind="hospital")
-
-    def _visit(self, encounter: Resource) -> Iterator[Event]:
-        reference = f"Encounter/{encounter['id']}"
-        task = self._tasks.get(reference)
-        title = next((_words(one) for one in encounter.get("type", []) if _words(one)), "") or "就诊"
-        staff = "、".join(
-            filter(None, (self._names.staff(one.get("individual", {}).get("reference")) for one in encounter.get("participant", [])))
-        )
-        found = self._by_encounter.get(reference, [])
-        self._told |= {one["id"] for one in found}
-        status = encounter.get("status")
-        notes = [note["text"] for note in (task or {}).get("note", []) if "text" in note]
-        said = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
-        lines = (*_plain(staff), *((("主诉", said),) if said else ()), *(("建议", note) for note in notes))
-        chips = {"planned": (("已排班", ""),), "in-progress": (("进行中", "blue"),), "cancelled": (("已取消", ""),)}.get(str(status), ())
-        link = f"/visits/{task['id']}" if task else ""
-        tone = "main" if status == "finished" else ""
-        shown = tuple(value_of(one) for one in found[:_MOST_VALUES])
-        yield from self._at(encounter.get("period", {}).get("start"), "home", tone, title, lines, shown, link, "visit", chips)
-
-    def _report(self, report: Resource) -> Iterator[Event]:
-        results = [self._by_id[one["reference"]] for one in report.get("result", []) if one.get("reference") in self._by_id]
-        self._told |= {one["id"] for one in results}
-        shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
-        when = report.get("effectiveDateTime") or report.get("effectivePeriod", {}).get("start") or report.get("issued")
-        lines = _plain(report.get("conclusion", ""))
-        yield from self._at(
-            when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result", chips=_abnormal(shown)
-        )
-
-    def _loose_results(self) -> Iterator[Event]:
-        """Observations that belong to no visit and no report, those of one moment together."""
-        by_moment: dict[str, list[Resource]] = {}
-        for one in self._held["Observation"]:
-            if one["id"] not in self._told and one.get("status") not in ("cancelled", "entered-in-error"):
-                when = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start") or one.get("issued") or ""
-                by_moment.setdefault(when, []).append(one)
-        for when, found in by_moment.items():
-            shown = tuple(value_of(one) for one in found[:_MOST_VALUES])
-            title = shown[0].name if len(shown) == 1 else "检查结果"
-            yield from self._at(when, "result", _tone(shown), title, (), shown, kind="result", chips=_abnormal(shown))
-
-    def _contract(self, contract: Resource) -> Iterator[Event]:
-        applies = contract.get("applies", {})
-        ended = contract.get("status") in ("terminated", "cancelled", "revoked")
-        lines = _plain(f"{applies.get('start', '')} – {applies.get('end', '')}" if applies else "")
-        chips = (("已终止", ""),) if ended else (("生效", "green"),) if contract.get("status") == "executed" else (("待签", "amber"),)
-        yield from self._at(
-            applies.get("start") or contract.get("issued"), "contract", "main", "家庭医生签约", lines, kind="care", chips=chips
-        )
-
-    def _bed(self, episode: Resource) -> Iterator[Event]:
-        period = episode.get("period", {})
-        about = next((_words(one) for one in episode.get("type", []) if _words(one)), "家庭病床")
-        chips = {"active": (("在床", "blue"),), "onhold": (("暂停", "amber"),)}.get(str(episode.get("status")), ())
-        yield from self._at(period.get("start"), "bed", "blue", "建床", (), kind="care", chips=chips, about=about)
-        if episode.get("status") == "finished" and "end" in period:
-            yield from self._at(period["end"], "bed", "", "撤床", (), kind="care", about=about)
-
-    def _order(self, order: Resource) -> Iterator[Event]:
-        dose = _plain(*(one.get("text", "") for one in order.get("dosageInstruction", [])))
-        yield from self._at(
-            order.get("authoredOn"), "drip", "violet", _words(order.get("medicationCodeableConcept")) or "用药医嘱", dose, kind="care"
-        )
-
-    def _referral(self, request: Resource) -> Iterator[Event]:
-        to = "、".join(one.get("display", "") for one in request.get("performer", []))
-        title = _words(request.get("code")) or "转诊"
-        when = request.get("authoredOn") or request.get("occurrenceDateTime")
-        yield from self._at(when, "route", "amber", title, _plain(to), kind="hospital")
-
-    def _flag(self, flag: Resource) -> Iterator[Event]:
-        title = _words(flag.get("code")) or "提示"
-        chips = (("生效", "green"),) if flag.get("status") == "active" else (("已撤销", ""),)
-        yield from self._at(flag.get("period", {}).get("start"), "flag", "green", title, (), kind="care", chips=chips)
-
-    def _condition(self, condition: Resource) -> Iterator[Event]:
-        when = condition.get("onsetDateTime") or condition.get("recordedDate")
-        yield from self._at(when, "note", "", "诊断", (), kind="care", about=_words(condition.get("code")))
-
-    def _allergy(self, allergy: Resource) -> Iterator[Event]:
-        when = allergy.get("onsetDateTime") or allergy.get("recordedDate")
-        tone = "" if says_none(allergy) else "red"
-        yield from self._at(when, "warn", tone, "过敏", (), kind="care", about=_words(allergy.get("code")))
-
-    def _task(self, task: Resource) -> Iterator[Event]:
-        """Only what no Encounter tells: visits that were missed."""
-        if task.get("status") != "failed":
-            return
-        when = task.get("restriction", {}).get("period", {}).get("end")
-        reason = _words(task.get("statusReason"))
-        yield from self._at(
-            when,
-            "task",
-            "red",
-            _words(task.get("code")),
-            _plain(reason),
-            link=f"/visits/{task['id']}",
-            kind="visit",
-            chips=(("未访", "red"),),
-        )
-
-    def _at(
-        self,
-        when: Any,
-        sign: str,
-        tone: str,
-        title: str,
-        lines: tuple[tuple[str, str], ...],
-        values: tuple[Value, ...] = (),
-        link: str = "",
-        kind: str = "",
-        chips: tuple[tuple[str, str], ...] = (),
-        about: str = "",
-    ) -> Iterator[Event]:
-        """An event, if it is known when it was: a date stands for its whole day."""
-        moment, whole = _moment(str(when or ""), self._zone)
-        if moment is not None:
-            yield Event(moment, whole, sign, tone, title, lines, values, link, kind, chips, about)
+def _few(store: Store, files: Sequence[str]) -> Mapping[str, list[Resource]]:
+    """What every file has little of, read whole: missed visits and alarms are the only Tasks that tell something of their own."""
+    held: dict[str, list[Resource]] = defaultdict(list)
+    for type in _FEW:
+        held[type] = store.select(type, patient=list(files))
+    alarms = store.select("Task", patient=list(files), code=f"{EMERGENCY}|alarm")
+    missed = store.select("Task", patient=list(files), status="failed")
+    held["Task"] = list({one["id"]: one for one in (*alarms, *missed)}.values())
+    return held
 
 
-def _plain(*texts: str) -> tuple[tuple[str, str], ...]:
-    """Lines without a label; empty ones are left out."""
-    return tuple(("", text) for text in texts if text)
+def _spots(store: Store, files: Sequence[str]) -> list[Spot]:
+    """All places of the line, without reading a resource."""
+    stays = chronicle.coded(store, "Encounter", files, "class", INPATIENT)
+    visits = [pk for pk in chronicle.ids(store, "Encounter", files).values() if pk not in stays]
+    spots: list[Spot] = []
+    for type, params in _MANY.items():
+        when: chronicle.Dates = {}
+        for param in reversed(params):
+            when |= chronicle.dates(store, type, files, param)
+        if type == "Observation":
+            spots += _loose(store, files, when, set(visits))
+            continue
+        for pk, (low, high) in when.items():
+            kind = ("hospital" if pk in stays else "visit") if type == "Encounter" else _KIND_OF.get(type, "care")
+            spots.append(Spot(low, type, kind, (pk,)))
+            if pk in stays and high < END:
+                spots.append(Spot(high, type, kind, (pk,), "end"))
+    return spots
 
 
-def _moment(when: str, zone: tzinfo) -> tuple[datetime | None, bool]:
-    try:
-        if len(when) <= len("2026-01-01"):
-            return datetime.combine(
-                date.fromisoformat(when + "-01-01"[len(when) - 10 :] if 4 <= len(when) < 10 else when), time.min, zone
-            ), True
-        at = datetime.fromisoformat(when)
-    except ValueError:
-        return None, False
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone), False
+def _loose(store: Store, files: Sequence[str], when: chronicle.Dates, visits: set[int]) -> list[Spot]:
+    """Observations that belong to no report and to no visit; those of one moment are one place."""
+    encounters = chronicle.ids(store, "Encounter", files)
+    results = {target for _, target in chronicle.targets(store, "DiagnosticReport", files, "result")}
+    told = set(chronicle.ids(store, "Observation", files, results).values())
+    told |= {pk for pk, target in chronicle.targets(store, "Observation", files, "encounter") if encounters.get(target) in visits}
+    void = chronicle.coded(store, "Observation", files, "status", ("cancelled", "entered-in-error"))
+    moments: dict[int, list[int]] = {}
+    for pk, (low, _) in when.items():
+        if pk not in told and pk not in void:
+            moments.setdefault(low, []).append(pk)
+    return [Spot(low, "Observation", "result", tuple(pks)) for low, pks in moments.items()]
 
 
-def _words(concept: Any) -> str:
-    if not isinstance(concept, dict):
-        return ""
-    return str(concept.get("text") or next((one.get("display") or one.get("code", "") for one in concept.get("coding", [])), ""))
+def _read(store: Store, files: Sequence[str], names: Directory, spots: Sequence[Spot]) -> Iterable[Event]:
+    """The events of these places, with the findings of visits and the results of reports that belong to them."""
+    pks = {pk for spot in spots for pk in spot.pks}
+    found = dict(chronicle.bodies(store, pks))
+    parts: dict[str, set[str]] = defaultdict(set)
+    for spot in spots:
+        for pk in spot.pks:
+            if pk in found:
+                parts[f"{spot.type}/{found[pk]['id']}"].add(spot.part)
+    encounters = (one for one in found.values() if one["resourceType"] == "Encounter")
+    shown = {one["id"] for one in encounters if one.get("class", {}).get("code") not in INPATIENT}
+    results = {ref for one in found.values() if one["resourceType"] == "DiagnosticReport" for ref in _results(one)}
+    more = {pk for pk, target in chronicle.targets(store, "Observation", files, "encounter") if target in shown} if shown else set()
+    more |= {pk for pk, target in chronicle.targets(store, "Task", files, "encounter") if target in shown} if shown else set()
+    more |= set(chronicle.ids(store, "Observation", files, results).values())
+    held: dict[str, list[Resource]] = defaultdict(list)
+    for one in (*found.values(), *(body for _, body in chronicle.bodies(store, more - pks))):
+        held[one["resourceType"]].append(one)
+    return [one for one in Teller(store.zone, names, held).tell() if one.ref.startswith("Observation/") or one.part in parts[one.ref]]
 
 
-def _tone(shown: tuple[Value, ...]) -> str:
-    return "red" if any(value.mark for value in shown) else ""
-
-
-def _abnormal(shown: tuple[Value, ...]) -> tuple[tuple[str, str], ...]:
-    return (("有异常", "red"),) if any(value.mark for value in shown) else ()
+def _results(report: Resource) -> set[str]:
+    return {one["reference"].rpartition("/")[2] for one in report.get("result", []) if "reference" in one}

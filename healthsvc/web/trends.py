@@ -1,4 +1,4 @@
-"""趋势 the course of vital signs as small drawings: coordinates only, the template draws."""
+"""趋势 the course of vital signs as small drawings with a table beside each: coordinates only, the template draws."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from healthsvc.fhir.json import Resource
+from healthsvc.store import Store, chronicle
 from healthsvc.web import values
 
 WIDTH, HEIGHT = 320, 118
@@ -18,6 +19,8 @@ _CHARTS: Final = (
     ("体重", "kg", ("29463-7",)),
     ("血氧", "%", ("2708-6", "59408-5")),
 )
+MOST: Final = 24
+"""Measurements that a drawing shows."""
 _STEPS: Final = (1, 2, 5, 10, 20, 25, 50, 100)
 
 
@@ -32,6 +35,15 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table beside a drawing."""
+
+    at: datetime
+    text: str
+    out: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """One drawing: lines of dots, horizontal ticks, first and last day."""
 
@@ -41,14 +53,24 @@ class Chart:
     lines: tuple[tuple[Dot, ...], ...]
     ticks: tuple[tuple[float, str], ...]
     ends: tuple[str, str]
-
-    @property
-    def words(self) -> str:
-        """The drawing in words, for who cannot see it."""
-        return "；".join(dot.text for dot in self.lines[0])
+    table: tuple[Line, ...]
+    """The same as numbers, the newest first."""
 
 
-def charts(observations: Sequence[Resource], zone: tzinfo, most: int = 24) -> list[Chart]:
+def measured(store: Store, files: Sequence[str], most: int = MOST) -> list[Resource]:
+    """The Observations that the drawings need: of each measurement the newest ``most``, found in the index."""
+    wanted = [code for _, _, codes in _CHARTS for code in codes]
+    when = chronicle.dates(store, "Observation", files, "date")
+    by_code: dict[str, list[int]] = {code: [] for code in wanted}
+    for pk, codes in chronicle.coded(store, "Observation", files, "combo-code", wanted).items():
+        for code in codes:
+            if pk in when:
+                by_code[code].append(pk)
+    newest = {pk for pks in by_code.values() for pk in sorted(pks, key=lambda pk: when[pk], reverse=True)[:most]}
+    return [one for _, one in chronicle.bodies(store, newest)]
+
+
+def charts(observations: Sequence[Resource], zone: tzinfo, most: int = MOST) -> list[Chart]:
     """A drawing for each measurement that was taken at least twice, the newest ``most`` of it."""
     made = (_chart(title, unit, wanted, observations, zone, most) for title, unit, wanted in _CHARTS)
     return [chart for chart in made if chart is not None]
@@ -72,7 +94,16 @@ def _chart(title: str, unit: str, wanted: tuple[str, ...], observations: Sequenc
     latest = "/".join(f"{line[-1][1]:g}" for line in series)
     count = round((high - low) / step)
     ticks = tuple((_height(low + i * step, low, high), f"{low + i * step:g}") for i in range(count + 1))
-    return Chart(title, unit, latest, lines, ticks, (f"{first:%y-%m-%d}", f"{last:%y-%m-%d}"))
+    return Chart(title, unit, latest, lines, ticks, (f"{first:%y-%m-%d}", f"{last:%y-%m-%d}"), _table(series))
+
+
+def _table(series: Sequence[Sequence[tuple[datetime, float, bool]]]) -> tuple[Line, ...]:
+    """What was measured at one moment in one line: 135/80."""
+    found: dict[datetime, list[tuple[float, bool]]] = {}
+    for line in series:
+        for at, number, out in line:
+            found.setdefault(at, []).append((number, out))
+    return tuple(Line(at, "/".join(f"{n:g}" for n, _ in found[at]), any(out for _, out in found[at])) for at in sorted(found, reverse=True))
 
 
 def _points(code: str, observations: Iterable[Resource], zone: tzinfo) -> list[tuple[datetime, float, bool]]:

@@ -136,8 +136,11 @@ def test_a_file_tells_its_story(page: Any, site: Site) -> None:
     assert any("家庭医生签约" in title for title in titles)
     assert page.locator("svg.trend").count() >= 3
     look(page, "person")
-    page.get_by_role("button", name="检查结果").click()
+    page.get_by_role("link", name="检查结果").click()
+    page.locator("#story-sheet [aria-current]", has_text="检查结果").wait_for()
     assert page.locator("#story .event:visible").count() == 1
+    page.get_by_text("数据表").first.click()
+    assert page.locator(".numbers tbody tr").first.is_visible()
     page.goto(f"{site.url}/people/{site.world.first}/card")
     look(page, "card")
 

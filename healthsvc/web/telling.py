@@ -1,0 +1,253 @@
+"""时间线 the events of a file told from its resources: hospital, results, visits, bed, infusions, contracts, alarms."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, tzinfo
+from typing import Any, Final
+
+from healthsvc.emergency.resources import is_alarm, to_alarm
+from healthsvc.emergency.rules import Act
+from healthsvc.fhir.json import Resource
+from healthsvc.infusion.evidence import says_none
+from healthsvc.infusion.records import is_given, to_given
+from healthsvc.web.lookup import Directory
+from healthsvc.web.values import Value, value_of
+
+INPATIENT: Final = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "OBSENC"})
+"""Classes of an Encounter that is a stay in hospital."""
+_ENDED: Final = frozenset({"finished", "cancelled", "entered-in-error"})
+_MOST_VALUES: Final = 24
+_GIVEN: Final = {
+    "completed": (("已完成", "green"),), "stopped": (("中止", "red"),), "not-done": (("未输", "amber"),),
+    "in-progress": (("进行中", "blue"),),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, or is planned."""
+
+    at: datetime
+    whole_day: bool
+    sign: str
+    tone: str
+    title: str
+    lines: tuple[tuple[str, str], ...] = ()
+    """Label (or empty) and text."""
+    values: tuple[Value, ...] = ()
+    link: str = ""
+    kind: str = ""
+    """hospital, visit, result, care: what the tabs filter by."""
+    chips: tuple[tuple[str, str], ...] = ()
+    about: str = ""
+    """What it is about, in the words of whoever wrote it."""
+    ref: str = ""
+    """``Type/id`` of what it is told from."""
+    part: str = ""
+    """``end`` where it is the end of something that lasts."""
+
+
+class Teller:
+    """Turns the resources of one file into events; knows which Observations belong to which visit or report."""
+
+    def __init__(self, zone: tzinfo, names: Directory, held: Mapping[str, Sequence[Resource]]) -> None:
+        self._zone, self._names, self._held = zone, names, held
+        self._by_encounter: dict[str, list[Resource]] = {}
+        self._by_id = {f"Observation/{one['id']}": one for one in held["Observation"]}
+        self._tasks = {one.get("encounter", {}).get("reference"): one for one in held["Task"] if "encounter" in one}
+        self._told: set[str] = set()
+        for one in held["Observation"]:
+            self._by_encounter.setdefault(one.get("encounter", {}).get("reference", ""), []).append(one)
+
+    def tell(self) -> Iterator[Event]:
+        """All events, in no order."""
+        ways: tuple[tuple[str, Callable[[Resource], Iterator[Event]]], ...] = (
+            ("Encounter", self._encounter), ("DiagnosticReport", self._report), ("Contract", self._contract), ("EpisodeOfCare", self._bed),
+            ("MedicationRequest", self._order), ("MedicationAdministration", self._infusion), ("ServiceRequest", self._referral),
+            ("Flag", self._flag), ("Condition", self._condition), ("AllergyIntolerance", self._allergy), ("Task", self._task),
+        )  # fmt: skip
+        for type, way in ways:
+            for one in self._held[type]:
+                for event in way(one):
+                    yield replace(event, ref=f"{type}/{one['id']}")
+        yield from self._loose_results()
+
+    def _encounter(self, encounter: Resource) -> Iterator[Event]:
+        inpatient = encounter.get("class", {}).get("code") in INPATIENT
+        yield from self._stay(encounter) if inpatient else self._visit(encounter)
+
+    def _stay(self, encounter: Resource) -> Iterator[Event]:
+        period = encounter.get("period", {})
+        where = encounter.get("serviceProvider", {}).get("display", "")
+        ward = next((one.get("location", {}).get("display", "") for one in encounter.get("location", [])), "")
+        reason = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
+        lines = _plain(" ".join(filter(None, (where, ward))), reason)
+        if encounter.get("status") in ("cancelled", "entered-in-error"):
+            yield from self._at(period.get("start"), "hospital", "", "住院已取消", lines, kind="hospital")
+            return
+        emergency = encounter.get("class", {}).get("code") == "EMER"
+        open_stay = "end" not in period and encounter.get("status") not in _ENDED
+        chips = (("在院", "red"),) if open_stay else ()
+        yield from self._at(period.get("start"), "hospital", "red", "急诊" if emergency else "入院", lines, kind="hospital", chips=chips)
+        if "end" in period:
+            left = "离开急诊" if emergency else "出院"
+            yield from self._at(period["end"], "hospital", "green", left, lines[:1], kind="hospital", part="end")
+
+    def _visit(self, encounter: Resource) -> Iterator[Event]:
+        reference = f"Encounter/{encounter['id']}"
+        task = self._tasks.get(reference)
+        title = next((_words(one) for one in encounter.get("type", []) if _words(one)), "") or "就诊"
+        staff = "、".join(
+            filter(None, (self._names.staff(one.get("individual", {}).get("reference")) for one in encounter.get("participant", [])))
+        )
+        found = self._by_encounter.get(reference, [])
+        self._told |= {one["id"] for one in found}
+        status = encounter.get("status")
+        notes = [note["text"] for note in (task or {}).get("note", []) if "text" in note]
+        said = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
+        lines = (*_plain(staff), *((("主诉", said),) if said else ()), *(("建议", note) for note in notes))
+        chips = {"planned": (("已排班", ""),), "in-progress": (("进行中", "blue"),), "cancelled": (("已取消", ""),)}.get(str(status), ())
+        link = f"/visits/{task['id']}" if task else ""
+        tone = "main" if status == "finished" else ""
+        shown = tuple(value_of(one) for one in found[:_MOST_VALUES])
+        yield from self._at(encounter.get("period", {}).get("start"), "home", tone, title, lines, shown, link, "visit", chips)
+
+    def _report(self, report: Resource) -> Iterator[Event]:
+        results = [self._by_id[one["reference"]] for one in report.get("result", []) if one.get("reference") in self._by_id]
+        self._told |= {one["id"] for one in results}
+        shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
+        when = report.get("effectiveDateTime") or report.get("effectivePeriod", {}).get("start") or report.get("issued")
+        lines = _plain(report.get("conclusion", ""))
+        yield from self._at(
+            when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result", chips=_abnormal(shown)
+        )
+
+    def _loose_results(self) -> Iterator[Event]:
+        """Observations that belong to no visit and no report, those of one moment together."""
+        by_moment: dict[str, list[Resource]] = {}
+        for one in self._held["Observation"]:
+            if one["id"] not in self._told and one.get("status") not in ("cancelled", "entered-in-error"):
+                when = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start") or one.get("issued") or ""
+                by_moment.setdefault(when, []).append(one)
+        for when, found in by_moment.items():
+            shown = tuple(value_of(one) for one in found[:_MOST_VALUES])
+            title = shown[0].name if len(shown) == 1 else "检查结果"
+            for event in self._at(when, "result", _tone(shown), title, (), shown, kind="result", chips=_abnormal(shown)):
+                yield replace(event, ref=f"Observation/{found[0]['id']}")
+
+    def _contract(self, contract: Resource) -> Iterator[Event]:
+        applies = contract.get("applies", {})
+        ended = contract.get("status") in ("terminated", "cancelled", "revoked")
+        lines = _plain(f"{applies.get('start', '')} – {applies.get('end', '')}" if applies else "")
+        chips = (("已终止", ""),) if ended else (("生效", "green"),) if contract.get("status") == "executed" else (("待签", "amber"),)
+        yield from self._at(
+            applies.get("start") or contract.get("issued"), "contract", "main", "家庭医生签约", lines, kind="care", chips=chips
+        )
+
+    def _bed(self, episode: Resource) -> Iterator[Event]:
+        period = episode.get("period", {})
+        about = next((_words(one) for one in episode.get("type", []) if _words(one)), "家庭病床")
+        chips = {"active": (("在床", "blue"),), "onhold": (("暂停", "amber"),)}.get(str(episode.get("status")), ())
+        yield from self._at(period.get("start"), "bed", "blue", "建床", (), kind="care", chips=chips, about=about)
+        if episode.get("status") == "finished" and "end" in period:
+            yield from self._at(period["end"], "bed", "", "撤床", (), kind="care", about=about, part="end")
+
+    def _order(self, order: Resource) -> Iterator[Event]:
+        dose = _plain(*(one.get("text", "") for one in order.get("dosageInstruction", [])))
+        yield from self._at(
+            order.get("authoredOn"), "drip", "violet", _words(order.get("medicationCodeableConcept")) or "用药医嘱", dose, kind="care"
+        )
+
+    def _infusion(self, record: Resource) -> Iterator[Event]:
+        """What was given: an infusion at home with its visit, or what a hospital tells."""
+        at_home = is_given(record)
+        title, link = ("上门输液", f"/visits/{to_given(record).task}") if at_home else ("给药", "")
+        when = record.get("effectivePeriod", {}).get("start") or record.get("effectiveDateTime")
+        chips, about = _GIVEN.get(str(record.get("status")), ()), _words(record.get("medicationCodeableConcept"))
+        yield from self._at(when, "drip", "violet", title, (), link=link, kind="care" if at_home else "hospital", chips=chips, about=about)
+
+    def _referral(self, request: Resource) -> Iterator[Event]:
+        to = "、".join(one.get("display", "") for one in request.get("performer", []))
+        title = _words(request.get("code")) or "转诊"
+        when = request.get("authoredOn") or request.get("occurrenceDateTime")
+        yield from self._at(when, "route", "amber", title, _plain(to), kind="hospital")
+
+    def _flag(self, flag: Resource) -> Iterator[Event]:
+        title = _words(flag.get("code")) or "提示"
+        chips = (("生效", "green"),) if flag.get("status") == "active" else (("已撤销", ""),)
+        yield from self._at(flag.get("period", {}).get("start"), "flag", "green", title, (), kind="care", chips=chips)
+
+    def _condition(self, condition: Resource) -> Iterator[Event]:
+        when = condition.get("onsetDateTime") or condition.get("recordedDate")
+        yield from self._at(when, "note", "", "诊断", (), kind="care", about=_words(condition.get("code")))
+
+    def _allergy(self, allergy: Resource) -> Iterator[Event]:
+        when = allergy.get("onsetDateTime") or allergy.get("recordedDate")
+        tone = "" if says_none(allergy) else "red"
+        yield from self._at(when, "warn", tone, "过敏", (), kind="care", about=_words(allergy.get("code")))
+
+    def _task(self, task: Resource) -> Iterator[Event]:
+        """Only what no Encounter tells: visits that were missed, and alarms."""
+        if is_alarm(task):
+            alarm = to_alarm(task)
+            closed = next((line.text for line in alarm.log if line.act is Act.CLOSE), "")
+            chips = ((alarm.kind, "red"), *(((closed, ""),) if closed else ()))
+            yield from self._at(
+                task.get("authoredOn"), "phone", "red", "一键通求助", (), link=f"/emergency/{alarm.id}", kind="care", chips=chips
+            )
+        elif task.get("status") == "failed":
+            when = task.get("restriction", {}).get("period", {}).get("end")
+            lines, chips = _plain(_words(task.get("statusReason"))), (("未访", "red"),)
+            yield from self._at(
+                when, "task", "red", _words(task.get("code")), lines, link=f"/visits/{task['id']}", kind="visit", chips=chips
+            )
+
+    def _at(
+        self,
+        when: Any,
+        sign: str,
+        tone: str,
+        title: str,
+        lines: tuple[tuple[str, str], ...],
+        values: tuple[Value, ...] = (),
+        link: str = "",
+        kind: str = "",
+        chips: tuple[tuple[str, str], ...] = (),
+        about: str = "",
+        part: str = "",
+    ) -> Iterator[Event]:
+        """An event, if it is known when it was: a date stands for its whole day."""
+        moment, whole = _moment(str(when or ""), self._zone)
+        if moment is not None:
+            yield Event(moment, whole, sign, tone, title, lines, values, link, kind, chips, about, part=part)
+
+
+def _plain(*texts: str) -> tuple[tuple[str, str], ...]:
+    """Lines without a label; empty ones are left out."""
+    return tuple(("", text) for text in texts if text)
+
+
+def _moment(when: str, zone: tzinfo) -> tuple[datetime | None, bool]:
+    try:
+        if len(when) <= len("2026-01-01"):
+            return datetime.combine(
+                date.fromisoformat(when + "-01-01"[len(when) - 10 :] if 4 <= len(when) < 10 else when), time.min, zone
+            ), True
+        at = datetime.fromisoformat(when)
+    except ValueError:
+        return None, False
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone), False
+
+
+def _words(concept: Any) -> str:
+    if not isinstance(concept, dict):
+        return ""
+    return str(concept.get("text") or next((one.get("display") or one.get("code", "") for one in concept.get("coding", [])), ""))
+
+
+def _tone(shown: tuple[Value, ...]) -> str:
+    return "red" if any(value.mark for value in shown) else ""
+
+
+def _abnormal(shown: tuple[Value, ...]) -> tuple[tuple[str, str], ...]:
+    return (("有异常", "red"),) if any(value.mark for value in shown) else ()

@@ -1,0 +1,119 @@
+"""The line of time of a file is the same however it is paged, and tells each thing once."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import LOINC, V3_ACT_CODE
+from healthsvc.healthfile.merging import merge
+from healthsvc.store import SYSTEM, Database, Store
+from healthsvc.web.lookup import Directory
+from healthsvc.web.story import KINDS, story
+from healthsvc.web.telling import Event
+from healthsvc.web.trends import charts, measured
+
+AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
+
+
+def written(patient: str) -> Iterator[Resource]:
+    """Two stays (one open), a visit with findings, a report with results, loose results of one moment, a diagnosis, an allergy, a drip."""
+    subject, p = {"reference": f"Patient/{patient}"}, patient
+
+    def result(id: str, when: datetime, **more: object) -> Resource:
+        code = {"coding": [{"system": LOINC, "code": "8867-4"}], "text": "心率"}
+        known = {"resourceType": "Observation", "id": f"{p}-{id}", "status": "final", "code": code, "subject": subject}
+        return {**known, "effectiveDateTime": when.isoformat(), "valueQuantity": {"value": 70, "unit": "/min"}, **more}
+
+    yield {"resourceType": "Patient", "id": patient, "name": [{"text": "单国强"}]}
+    for number, more in ((1, {"end": (AT - timedelta(days=20)).isoformat()}), (2, {})):
+        period = {"start": (AT - timedelta(days=30 // number)).isoformat(), **more}
+        status = "finished" if more else "in-progress"
+        yield {
+            "resourceType": "Encounter", "id": f"{p}-stay-{number}", "status": status, "class": {"system": V3_ACT_CODE, "code": "IMP"},
+            "subject": subject, "period": period,
+        }  # fmt: skip
+    when = AT - timedelta(days=10)
+    yield {
+        "resourceType": "Encounter", "id": f"{p}-visit", "status": "finished", "class": {"system": V3_ACT_CODE, "code": "HH"},
+        "subject": subject, "period": {"start": when.isoformat()},
+    }  # fmt: skip
+    yield result("of-visit", when, encounter={"reference": f"Encounter/{p}-visit"})
+    yield result("of-stay", AT - timedelta(days=25), encounter={"reference": f"Encounter/{p}-stay-1"})
+    for number in range(3):
+        yield result(f"lab-{number}", when)
+    yield {
+        "resourceType": "DiagnosticReport", "id": f"{p}-report", "status": "final", "code": {"text": "生化全套"}, "subject": subject,
+        "effectiveDateTime": when.isoformat(), "result": [{"reference": f"Observation/{p}-lab-{number}"} for number in range(2)],
+    }  # fmt: skip
+    yield result("void", when, status="entered-in-error")
+    yield {"resourceType": "Condition", "id": f"{p}-condition", "subject": subject, "code": {"text": "高血压"}, "onsetDateTime": "2019"}
+    yield {"resourceType": "Condition", "id": f"{p}-undated", "subject": subject, "code": {"text": "不知何时"}}
+    yield {
+        "resourceType": "AllergyIntolerance",
+        "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]},
+        "id": f"{p}-allergy",
+        "patient": subject,
+        "recordedDate": "2019-03-01",
+        "code": {"text": "青霉素"},
+    }
+    yield {
+        "resourceType": "MedicationRequest", "id": f"{p}-order", "status": "active", "intent": "order", "subject": subject,
+        "medicationCodeableConcept": {"text": "头孢曲松"}, "authoredOn": when.isoformat(),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def store(database: Database) -> Iterator[Store]:
+    with database.writing(SYSTEM, at=AT) as opened:
+        for one in (*written("a"), *written("b")):
+            opened.put(one)
+        yield opened
+
+
+def walked(store: Store, kind: str, most: int) -> list[Event]:
+    found: list[Event] = []
+    before = None
+    while True:
+        page = story(store, "a", Directory(store), kind, before, most)
+        assert page.events
+        found += page.events
+        if page.next is None:
+            assert len(found) == page.total
+            return found
+        before = page.next
+
+
+def test_each_thing_is_told_once_and_with_what_belongs_to_it(store: Store) -> None:
+    told = [(event.ref, event.part, event.kind, len(event.values)) for event in walked(store, "", 100)]
+    assert len(told) == len(set(told))
+    assert {ref.removeprefix("/") + part: (kind, values) for ref, part, kind, values in told} == {
+        "Encounter/a-stay-1": ("hospital", 0), "Encounter/a-stay-1end": ("hospital", 0), "Encounter/a-stay-2": ("hospital", 0),
+        "Encounter/a-visit": ("visit", 1), "DiagnosticReport/a-report": ("result", 2), "Observation/a-lab-2": ("result", 1),
+        "Observation/a-of-stay": ("result", 1), "Condition/a-condition": ("care", 0), "AllergyIntolerance/a-allergy": ("care", 0),
+        "MedicationRequest/a-order": ("care", 0),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7])
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_join_to_the_same_line(store: Store, kind: str, most: int) -> None:
+    whole = walked(store, kind, 100)
+    assert sorted(map(str, walked(store, kind, most))) == sorted(map(str, whole))
+    assert [event.at for event in whole] == sorted((event.at for event in whole), reverse=True)
+    assert kind == "" or {event.kind for event in whole} == {kind}
+
+
+def test_a_merged_file_is_told_with_the_surviving_one(store: Store) -> None:
+    alone = len(walked(store, "", 100))
+    merge(store, "a", "b")
+    assert len(walked(store, "", 3)) == 2 * alone - 2, "results of one moment stand together"
+
+
+def test_drawings_read_what_they_need(store: Store) -> None:
+    found = measured(store, ("a",), most=3)
+    assert len(found) == 3
+    [chart] = charts(measured(store, ("a",)), store.zone)
+    assert (chart.title, chart.latest) == ("心率", "70")
+    assert len(chart.table) == 2
