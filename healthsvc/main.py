@@ -6,7 +6,22 @@ import typer
 from typer import Abort, Exit, TyperException
 
 from healthsvc import __version__
-from healthsvc.commands import access, backup, client, doctor, documents, fhir, keys, plan, policy, roads, roster, settings, staff
+from healthsvc.commands import (
+    access,
+    backup,
+    client,
+    doctor,
+    documents,
+    fhir,
+    keys,
+    migrate,
+    plan,
+    policy,
+    roads,
+    roster,
+    settings,
+    staff,
+)
 from healthsvc.commands.shape import err, explain, out
 from healthsvc.errors import Refusal
 from integrations import commands as hospital
@@ -23,6 +38,7 @@ cli.command("demo")(demo)
 cli.command("token")(access.token)
 cli.command("doctor")(doctor.doctor)
 cli.command("settings")(settings.settings)
+cli.command("migrate")(migrate.migrate)
 cli.command("backup")(backup.backup)
 cli.command("restore")(backup.restore)
 cli.add_typer(roster.imports, name="import")
