@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthsvc import __version__
 from healthsvc.commands.shape import Data, Json, installation, show_json, table
@@ -20,7 +21,9 @@ ENOUGH_DISK = 1 << 30
 
 
 def doctor(data: Data = None, json: Json = False) -> None:
-    """Check Python, packages, settings, policy, database, audit, sealing, pages, roads and disk. Exit code 1 if anything is wrong."""
+    """Check the installation and say how to mend what is wrong: program, settings, disk, database and its settings, schema, clock, keys,
+    certificate, backups, audit, sealing, policy, roads. Exit code 1 if anything is wrong."""
+    from healthsvc.commands import checks
     from healthsvc.logs import settings_for
 
     findings: list[tuple[str, bool, str]] = []
@@ -28,8 +31,8 @@ def doctor(data: Data = None, json: Json = False) -> None:
     def look(name: str, finder: Callable[[], str]) -> None:
         try:
             findings.append((name, True, finder()))
-        except (Refusal, OSError, RuntimeError) as error:
-            findings.append((name, False, str(error)))
+        except (Refusal, OSError, RuntimeError, SQLAlchemyError) as error:
+            findings.append((name, False, type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)))
 
     look("python", _python)
     look("packages", lambda: f"healthsvc {__version__}, fhir.resources {version('fhir.resources')}, hl7apy {version('hl7apy')}")
@@ -39,6 +42,13 @@ def doctor(data: Data = None, json: Json = False) -> None:
     try:
         with installation(data) as here:
             look("database", lambda: _database(here))
+            look("engine", lambda: checks.engine(here))
+            look("migrations", lambda: checks.migrations(here))
+            look("write-ahead log", lambda: checks.log_size(here))
+            look("clock", lambda: checks.clocks(here))
+            look("keys", lambda: checks.keys(here))
+            look("certificate", lambda: checks.certificate(here))
+            look("backups", lambda: checks.backup_age(here))
             look("audit", lambda: _audit(here))
             look("sealing", lambda: _sealing(here))
             look("policy", lambda: f"{len(here.policy.names())} parameters")

@@ -1,0 +1,138 @@
+"""What the doctor looks at beside the program itself: each check gives a line, or raises what is wrong and how to mend it."""
+
+import stat
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from healthsvc import clock
+from healthsvc.backup.make import BackupPolicy, backups
+from healthsvc.store.migrate import head, pending
+from healthsvc.store.stored import moment
+
+if TYPE_CHECKING:
+    from healthsvc.installation import Installation
+
+MUCH_WAL: Final = 1 << 30
+SKEW: Final = timedelta(seconds=2)
+"""Clocks that differ by more put messages and leases in a wrong order."""
+CERTIFICATE_DAYS: Final = 30
+OLDEST_POSTGRESQL: Final = 140_000
+OLDEST_SQLITE: Final = (3, 37, 0)
+_OPEN: Final = stat.S_IRWXG | stat.S_IRWXO
+_MUST_BE_ON: Final = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class Amiss(RuntimeError):
+    """Something to mend; the text says how."""
+
+
+def migrations(here: "Installation") -> str:
+    """Steps of the schema that wait."""
+    ready, waiting = pending(here.database.engine)
+    if ready or waiting:
+        raise Amiss(f"{', '.join(ready + waiting)} wait: stop processes of the release before, then run `healthsvc migrate --contract`")
+    return f"schema {head()}"
+
+
+def log_size(here: "Installation") -> str:
+    """The write-ahead log of an embedded database."""
+    if here.database.engine.dialect.name != "sqlite":
+        return "kept by the server"
+    path = Path(here.database.engine.url.database or "")
+    log = path.with_name(f"{path.name}-wal")
+    size = log.stat().st_size if log.exists() else 0
+    if size > MUCH_WAL:
+        raise Amiss(f"{size >> 20} MiB of write-ahead log: a reader never ends; restart healthsvc, which cuts it back")
+    return f"{size >> 20} MiB of write-ahead log"
+
+
+def engine(here: "Installation") -> str:
+    """Version and settings of the database engine."""
+    with here.database.engine.connect() as connection:
+        if here.database.engine.dialect.name == "sqlite":
+            version = str(connection.exec_driver_sql("SELECT sqlite_version()").scalar_one())
+            if tuple(map(int, version.split("."))) < OLDEST_SQLITE:
+                raise Amiss(f"SQLite {version} is too old, {'.'.join(map(str, OLDEST_SQLITE))} is needed: use a newer Python 3.11")
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+            if mode != "wal":
+                raise Amiss(f"journal_mode is {mode}, not wal: the disk is no local one (NFS, SMB)? put the data directory on a local disk")
+            return f"SQLite {version}, wal"
+        number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+        version = str(connection.exec_driver_sql("SHOW server_version").scalar_one())
+        if number < OLDEST_POSTGRESQL:
+            raise Amiss(f"PostgreSQL {version} is too old: 14 or later is needed (pg_upgrade)")
+        shown = {name: str(connection.exec_driver_sql(f"SHOW {name}").scalar_one()) for name in (*_MUST_BE_ON, "server_encoding")}
+        off = [name for name in _MUST_BE_ON if shown[name] == "off"]
+        if off:
+            raise Amiss(f"{', '.join(off)} off: what was acknowledged may be lost at a power cut; ALTER SYSTEM SET {off[0]} = on")
+        if shown["server_encoding"] != "UTF8":
+            raise Amiss(f"the database's encoding is {shown['server_encoding']}: make it anew with ENCODING 'UTF8'")
+        most = int(connection.exec_driver_sql("SHOW max_connections").scalar_one())
+        used = int(connection.exec_driver_sql("SELECT count(*) FROM pg_stat_activity").scalar_one())
+        if used > 0.9 * most:
+            raise Amiss(f"{used} of {most} connections are in use: raise max_connections, or lower HEALTHSVC_DATABASE_POOL")
+        return f"PostgreSQL {version}, {used} of {most} connections"
+
+
+def clocks(here: "Installation") -> str:
+    """Whether this machine's clock agrees with the database's and has not been set back."""
+    now = clock.utc_now()
+    with here.database.engine.connect() as connection:
+        if here.database.engine.dialect.name == "postgresql":
+            there: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            apart = abs(there - clock.utc_now())
+            if apart > SKEW:
+                raise Amiss(f"this clock and the database's differ by {apart.total_seconds():.0f} s: set both by NTP (chrony)")
+        last = connection.execute(text("SELECT at FROM audit ORDER BY seq DESC LIMIT 1")).scalar()
+    if last is not None and moment(last) > now + SKEW:
+        ahead = (moment(last) - now).total_seconds()
+        raise Amiss(f"the last act on record lies {ahead:.0f} s ahead of this clock: it was set back, or ran ahead then; set it by NTP")
+    return "no difference found"
+
+
+def keys(here: "Installation") -> str:
+    """Whether only the service can read its keys."""
+    folders = [folder for folder in (here.settings.sealing_folder, here.database.signing_keys) if folder is not None and folder.is_dir()]
+    wide = [path for folder in folders for path in (folder, *folder.iterdir()) if path.stat().st_mode & _OPEN]
+    if wide:
+        raise Amiss(f"others may read {wide[0].name} and {len(wide) - 1} more: chmod 700 the folders of keys and 600 the files in them")
+    return f"{sum(1 for folder in folders for _ in folder.iterdir())} files, readable by the service alone"
+
+
+def certificate(here: "Installation") -> str:
+    """How long the certificate of the hospital line holds."""
+    from cryptography import x509
+
+    path = here.settings.mllp_certificate
+    if path is None:
+        return "no TLS on the hospital line is set"
+    try:
+        ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except ValueError:
+        raise Amiss(f"{path.name} is no certificate in PEM; mend mllp_certificate") from None
+    left = (ends - clock.utc_now()).days
+    if left < CERTIFICATE_DAYS:
+        raise Amiss(f"the certificate of the hospital line ends in {left} days ({ends:%Y-%m-%d}): renew it, tell the hospitals, restart")
+    return f"holds until {ends:%Y-%m-%d}"
+
+
+def backup_age(here: "Installation") -> str:
+    """How old the newest backup is."""
+    target = here.settings.backup_to
+    if target is None:
+        return "none by the clock: set backup_to, or run `healthsvc backup` from the site's own scheduler"
+    limit = here.policy.fill(BackupPolicy, "backup", clock.today()).stale_hours
+    found = backups(target)
+    if not found:
+        raise Amiss(f"there is no whole backup in {target}: run `healthsvc backup` and look at what it says")
+    age = clock.utc_now() - datetime.fromisoformat(found[0][1].created)
+    hours = age.total_seconds() / 3600
+    if hours > limit:
+        raise Amiss(
+            f"the newest backup is {hours:.0f} h old (policy: {limit}): look for 'backup failed' in the log, run `healthsvc backup`"
+        )
+    lacking = " without its keys (set backup_keys_to)" if "keys" in found[0][1].left_out else ""
+    return f"{len(found)}, the newest {hours:.0f} h old{lacking}"

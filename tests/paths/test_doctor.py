@@ -1,0 +1,111 @@
+"""The doctor finds what is wrong and says how to mend it; a sound installation has no finding."""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from typer.testing import CliRunner
+
+from healthsvc import clock
+from healthsvc.access.seal import Seal
+from healthsvc.backup.make import make
+from healthsvc.commands import checks
+from healthsvc.config import Settings
+from healthsvc.documents.keys import Keyring
+from healthsvc.installation import Installation, open_installation
+from healthsvc.main import cli
+from healthsvc.store import SYSTEM
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Any:
+    opened = open_installation(settings=Settings(data=tmp_path / "data", backup_to=tmp_path / "to", mllp_certificate=tmp_path / "c.pem"))
+    with opened.database.writing(SYSTEM, at=clock.now()) as store:
+        store.put({"resourceType": "Patient", "id": "p", "name": [{"text": "某"}]})
+    Seal.of(opened.settings.sealing_folder)
+    assert opened.database.signing_keys is not None
+    Keyring.of(opened.database.signing_keys, clock.now())
+    yield opened
+    opened.close()
+
+
+def amiss(check: Callable[[Installation], str], here: Installation) -> str:
+    with pytest.raises(checks.Amiss) as found:
+        check(here)
+    return str(found.value)
+
+
+def test_a_sound_installation_and_an_unknown_directory(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["doctor", "--json", "--data", str(tmp_path / "data")], env={"HEALTHSVC_DATABASE": None})
+    found = {one["part"]: one for one in json.loads(done.stdout)}
+    assert {"engine", "migrations", "write-ahead log", "clock", "keys", "certificate", "backups", "roads", "disk"} <= found.keys()
+    assert [name for name, one in found.items() if not one["ok"]] == []
+    assert done.exit_code == 0
+
+
+def test_keys_that_others_may_read(here: Installation) -> None:
+    assert "readable by the service alone" in checks.keys(here)
+    os.chmod(here.settings.sealing_folder / "first.json", 0o640)
+    assert "chmod" in amiss(checks.keys, here)
+
+
+def test_a_log_that_is_never_cut_back(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "0 MiB" in checks.log_size(here)
+    monkeypatch.setattr(checks, "MUCH_WAL", 1000)
+    assert "restart" in amiss(checks.log_size, here)
+
+
+def test_a_clock_that_was_set_back(here: Installation) -> None:
+    assert checks.clocks(here)
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
+        assert "set back" in amiss(checks.clocks, here)
+
+
+def test_the_age_of_the_backups(here: Installation, tmp_path: Path) -> None:
+    assert "no whole backup" in amiss(checks.backup_age, here)
+    make(here.settings, tmp_path / "to", clock.utc_now() - timedelta(hours=3), keep=2)
+    assert "3 h old without its keys" in checks.backup_age(here)
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
+        assert "backup failed" in amiss(checks.backup_age, here)
+
+
+def test_the_certificate_of_the_line(here: Installation) -> None:
+    path = here.settings.mllp_certificate
+    assert path is not None
+    path.write_text("no certificate")
+    assert "PEM" in amiss(checks.certificate, here)
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "line")])
+    for days, fine in ((400, True), (10, False), (-1, False)):
+        now = datetime.now(UTC)
+        made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        made = made.not_valid_before(now - timedelta(days=900)).not_valid_after(now + timedelta(days=days))
+        path.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        said = checks.certificate(here) if fine else amiss(checks.certificate, here)
+        assert "holds until" in said if fine else "renew" in said
+
+
+def test_roads_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "roads").mkdir(parents=True)
+    (tmp_path / "roads" / "network.npz").write_bytes(b"no roads")
+    done = CliRunner().invoke(cli, ["doctor", "--json", "--data", str(tmp_path)])
+    roads = next(one for one in json.loads(done.stdout) if one["part"] == "roads")
+    assert not roads["ok"], roads
+    assert "load the extract again" in roads["says"]
+    assert done.exit_code == 1
+
+
+def test_postgresql_and_its_settings(postgres_url: str, tmp_path: Path) -> None:
+    here = open_installation(settings=Settings(data=tmp_path / "data", database=postgres_url))
+    assert "fsync" in amiss(checks.engine, here)  # the tests' server runs without it
+    assert checks.clocks(here)
+    assert checks.log_size(here) == "kept by the server"
+    here.close()
