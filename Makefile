@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup demo test lint bench lock clean
+.PHONY: setup demo test lint bench lock wheelhouse clean
 
 setup: .venv/.ready healthsvc/web/static/vendor/.ready
 
@@ -41,6 +41,11 @@ bench: setup
 # Pins and hashes anew from pyproject.toml; needs `uv`. No download host goes into the file.
 lock:
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint requirements.lock pyproject.toml -o healthsvc/deploy/runtime.lock
+
+# Everything for a closed network in one folder; `sh wheelhouse/install.sh TARGET` installs from it without any network.
+wheelhouse: setup
+	@$(BIN)/healthsvc deploy wheelhouse --source . --out dist/wheelhouse $(ARGS)
 
 clean:
 	rm -rf .venv healthsvc/web/static/vendor healthsvc/web/node_modules demo-data artifacts

@@ -10,6 +10,7 @@ from healthsvc.commands import (
     access,
     backup,
     client,
+    deploy,
     doctor,
     documents,
     fhir,
@@ -50,6 +51,7 @@ cli.add_typer(staff.staff, name="staff")
 cli.add_typer(access.users, name="user")
 cli.add_typer(client.clients, name="client")
 cli.add_typer(access.audit, name="audit")
+cli.add_typer(deploy.deploy, name="deploy")
 cli.add_typer(documents.documents, name="documents")
 cli.add_typer(policy.policy, name="policy")
 cli.add_typer(keys.keys, name="keys")

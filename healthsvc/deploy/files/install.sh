@@ -1,0 +1,15 @@
+#!/bin/sh
+# Install healthsvc from this folder alone, without any network: sh install.sh [TARGET]
+# Every file is checked against SHA256SUMS, and every package against the hash in requirements.lock.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+target=${1:-/opt/healthsvc/venv}
+python=${PYTHON:-python3.11}
+cd "$here"
+sha256sum --check --quiet SHA256SUMS || { echo "the wheelhouse was changed on its way; copy it again" >&2; exit 1; }
+"$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "healthsvc needs Python 3.11: PYTHON=/path/to/python3.11 sh install.sh" >&2; exit 1; }
+test -e "$target/bin/python" || "$python" -m venv "$target"
+"$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-index --find-links "$here/wheels" \
+  --require-hashes --no-deps -r requirements.lock
+"$target/bin/python" -m compileall -q "$("$target/bin/python" -c 'import healthsvc, os; print(os.path.dirname(healthsvc.__file__))')"
+echo "installed healthsvc $("$target/bin/healthsvc" version) into $target"

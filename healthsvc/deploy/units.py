@@ -1,0 +1,53 @@
+"""systemd units: the whole in one service for the embedded database, or one service a role on PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from typing import Final, NamedTuple
+
+_TEMPLATE: Final = Path(__file__).parent / "files" / "service.in"
+
+
+class Unit(NamedTuple):
+    """One service: its file's name, what it is, and the words after ``healthsvc serve``."""
+
+    name: str
+    title: str
+    words: str
+
+
+UNITS: Final = (
+    Unit("healthsvc.service", "community care: everything in one process, embedded database", "--http 127.0.0.1:8000 --mllp 0.0.0.0:2575"),
+    Unit("healthsvc-api@.service", "community care: API and pages on port %i", "--only api --http 127.0.0.1:%i"),
+    Unit("healthsvc-feeds.service", "community care: hospital lines", "--only feeds --mllp 0.0.0.0:2575 --probes 127.0.0.1:9101"),
+    Unit("healthsvc-worker@.service", "community care: worker, probes on port %i", "--only worker --probes 127.0.0.1:%i"),
+    Unit("healthsvc-timers.service", "community care: timers", "--only timers --probes 127.0.0.1:9103"),
+)
+_TARGET: Final = """[Unit]
+Description=community care, one service a role (PostgreSQL)
+Wants=healthsvc-api@8001.service healthsvc-api@8002.service healthsvc-feeds.service healthsvc-worker@9102.service healthsvc-timers.service
+
+[Install]
+WantedBy=multi-user.target
+"""
+_ENVIRONMENT: Final = """# settings of healthsvc: see `healthsvc settings --reference`; mode 0600, it may hold passwords
+# HEALTHSVC_DATABASE=postgresql://healthsvc:PASSWORD@HOST/healthsvc
+HEALTHSVC_LOG_JSON=true
+HEALTHSVC_DRAIN_SECONDS=5
+"""
+
+
+def units(prefix: Path, data: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of every file.
+
+    Args:
+        prefix: where the virtual environment lies.
+        data: the data directory.
+    """
+    template = Template(_TEMPLATE.read_text(encoding="utf-8"))
+    for unit in UNITS:
+        role = "" if unit.name == "healthsvc.service" else "PartOf=healthsvc.target\n"
+        wanted = "multi-user.target" if not role else "healthsvc.target"
+        yield unit.name, template.substitute(title=unit.title, words=unit.words, prefix=prefix, data=data, part=role, wanted=wanted)
+    yield "healthsvc.target", _TARGET
+    yield "healthsvc.env", _ENVIRONMENT

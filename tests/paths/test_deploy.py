@@ -1,0 +1,114 @@
+"""What is written out for a deployment is whole: units that systemd takes, commands that we have, an installation without a network."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer import TyperException
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from healthsvc.deploy.units import UNITS, units
+from healthsvc.deploy.wheelhouse import LOCK, locked, make, plan
+from healthsvc.errors import Conflict, Invalid
+from healthsvc.main import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPOSED = 2.5
+"""Most exposure that `systemd-analyze security` may find (0 is none, 10 is all; it calls up to 2 well protected)."""
+
+
+def written(folder: Path, *words: str) -> Path:
+    done = CliRunner().invoke(cli, ["deploy", *words, "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_systemd_takes_the_units_and_finds_them_closed(tmp_path: Path) -> None:
+    folder = written(tmp_path / "units", "systemd", "--prefix", sys.prefix, "--data", "/var/lib/healthsvc")
+    assert (folder / "healthsvc.env").stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in folder.iterdir()} == {unit.name for unit in UNITS} | {"healthsvc.target", "healthsvc.env"}
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        assert "NoNewPrivileges=yes" in (folder / "healthsvc.service").read_text()
+        return
+    for unit in UNITS:
+        path = folder / unit.name.replace("@.", "@8001.")
+        if not path.exists():
+            shutil.copy(folder / unit.name, path)
+        checked = subprocess.run([found, "verify", "--man=no", str(path)], capture_output=True, text=True, check=False)
+        wrong = [line for line in checked.stderr.splitlines() if path.name in line or "healthsvc" in line]
+        assert wrong == [], checked.stderr
+        words = [found, "security", "--offline=yes", f"--threshold={int(EXPOSED * 10)}", str(path)]
+        judged = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert judged.returncode == 0, judged.stdout[-2000:] + judged.stderr
+
+
+def test_every_unit_and_container_runs_words_that_serve_knows(tmp_path: Path) -> None:
+    told = [unit.words.replace("%i", "8001").split() for unit in UNITS]
+    compose = yaml.safe_load((written(tmp_path / "compose", "compose") / "compose.yaml").read_text())
+    services = compose["services"]
+    assert set(services) == {"postgres", "api-1", "api-2", "feeds", "worker", "timers"}
+    for name, service in services.items():
+        assert service["healthcheck"]["test"], name
+        assert service["cap_drop"] == ["ALL"], name
+        if name != "postgres":
+            assert service["read_only"] is True
+            assert service["command"][0] == "serve"
+            told.append(service["command"][1:])
+    serve = get_command(cli).commands["serve"]  # type: ignore[attr-defined]
+    for words in told:
+        serve.make_context("serve", list(words))
+    with pytest.raises(TyperException):
+        serve.make_context("serve", ["--only", "nobody"])
+    password = dict(line.split("=", 1) for line in (tmp_path / "compose" / "healthsvc.env").read_text().splitlines())["POSTGRES_PASSWORD"]
+    assert len(password) >= 32
+    assert "USER 10001" in (tmp_path / "compose" / "Containerfile").read_text()
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    written(tmp_path, "container")
+    done = CliRunner().invoke(cli, ["deploy", "container", "--out", str(tmp_path)])
+    assert isinstance(done.exception, Conflict)
+    assert next(units(Path("/opt/x"), Path("/srv/y")))[1].count("/opt/x") == 1
+
+
+def test_the_runtime_s_lock_is_the_lock_s_and_holds_what_the_service_needs() -> None:
+    import tomllib
+
+    runtime, all_ = dict(locked(LOCK.read_text())), dict(locked((ROOT / "requirements.lock").read_text()))
+    assert [name for name, version in runtime.items() if all_.get(name) != version] == [], "run `make lock`"
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {
+        line.split(";")[0].split("[")[0].split(">")[0].split("=")[0].split("<")[0].strip().lower().replace(".", "-") for line in wanted
+    }
+    assert names - runtime.keys() == set(), "run `make lock`"
+    assert LOCK.read_text().count("--hash=sha256:") >= len(runtime)
+    assert "pytest" not in runtime
+
+
+def test_the_plan_of_a_wheelhouse_checks_every_hash(tmp_path: Path) -> None:
+    fetched, built = plan(tmp_path / "out", ROOT, ["manylinux_2_28_aarch64"])
+    assert {"--require-hashes", "--no-deps", "--only-binary=:all:", "manylinux_2_28_aarch64"} <= set(fetched)
+    assert {"--no-deps", "--no-build-isolation"} <= set(built)
+    script = (ROOT / "healthsvc" / "deploy" / "files" / "install.sh").read_text()
+    assert "--no-index" in script
+    assert "--require-hashes" in script
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    with pytest.raises(Conflict):
+        make(tmp_path / "full", ROOT)
+    with pytest.raises(Invalid, match="source tree"):
+        make(tmp_path / "out", tmp_path / "full")
+
+
+def test_a_wheelhouse_that_was_changed_on_its_way_is_not_installed(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "healthsvc" / "deploy" / "files" / "install.sh", tmp_path)
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  install.sh\n")
+    done = subprocess.run(["sh", str(tmp_path / "install.sh"), str(tmp_path / "venv")], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "changed on its way" in done.stderr
+    assert not (tmp_path / "venv").exists()
