@@ -48,7 +48,7 @@ def reading(url: str) -> Iterator[Connection]:
     Raises:
         Unavailable: it does not answer.
     """
-    engine = create_engine(_driver(url), hide_parameters=True, isolation_level="REPEATABLE READ")
+    engine = create_engine(driver(url), hide_parameters=True, isolation_level="REPEATABLE READ")
     try:
         with engine.connect() as connection, connection.begin():
             connection.execute(text("SET TRANSACTION READ ONLY"))
@@ -118,7 +118,8 @@ def contents_of(url: str) -> Contents:
         return contents(connection)
 
 
-def _driver(url: str) -> URL:
+def driver(url: str) -> URL:
+    """The url by which psycopg is reached."""
     return make_url(url).set(drivername="postgresql+psycopg")
 
 

@@ -102,21 +102,23 @@ def keys(here: "Installation") -> str:
     return f"{sum(1 for folder in folders for _ in folder.iterdir())} files, readable by the service alone"
 
 
-def certificate(here: "Installation") -> str:
-    """How long the certificate of the hospital line holds."""
+def certificates(here: "Installation") -> str:
+    """How long the certificates of the hospital line and of the pages hold."""
     from cryptography import x509
 
-    path = here.settings.mllp_certificate
-    if path is None:
-        return "no TLS on the hospital line is set"
-    try:
-        ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    except ValueError:
-        raise Amiss(f"{path.name} is no certificate in PEM; mend mllp_certificate") from None
-    left = (ends - clock.utc_now()).days
-    if left < CERTIFICATE_DAYS:
-        raise Amiss(f"the certificate of the hospital line ends in {left} days ({ends:%Y-%m-%d}): renew it, tell the hospitals, restart")
-    return f"holds until {ends:%Y-%m-%d}"
+    told = []
+    for of, path in (("hospital line", here.settings.mllp_certificate), ("pages and API", here.settings.https_certificate)):
+        if path is None:
+            continue
+        try:
+            ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+        except ValueError:
+            raise Amiss(f"{path.name} is no certificate in PEM: mend the setting of the {of}") from None
+        left = (ends - clock.utc_now()).days
+        if left < CERTIFICATE_DAYS:
+            raise Amiss(f"the certificate of the {of} ends in {left} days ({ends:%Y-%m-%d}): renew it, tell who trusts it, restart")
+        told.append(f"{of} until {ends:%Y-%m-%d}")
+    return ", ".join(told) or "no TLS is set here"
 
 
 def backup_age(here: "Installation") -> str:

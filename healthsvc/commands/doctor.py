@@ -47,7 +47,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
             look("write-ahead log", lambda: checks.log_size(here))
             look("clock", lambda: checks.clocks(here))
             look("keys", lambda: checks.keys(here))
-            look("certificate", lambda: checks.certificate(here))
+            look("certificates", lambda: checks.certificates(here))
             look("backups", lambda: checks.backup_age(here))
             look("audit", lambda: _audit(here))
             look("sealing", lambda: _sealing(here))

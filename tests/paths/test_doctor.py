@@ -16,7 +16,6 @@ from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
 from healthsvc import clock
-from healthsvc.access.seal import Seal
 from healthsvc.backup.make import make
 from healthsvc.commands import checks
 from healthsvc.config import Settings
@@ -31,7 +30,6 @@ def here(tmp_path: Path) -> Any:
     opened = open_installation(settings=Settings(data=tmp_path / "data", backup_to=tmp_path / "to", mllp_certificate=tmp_path / "c.pem"))
     with opened.database.writing(SYSTEM, at=clock.now()) as store:
         store.put({"resourceType": "Patient", "id": "p", "name": [{"text": "某"}]})
-    Seal.of(opened.settings.sealing_folder)
     assert opened.database.signing_keys is not None
     Keyring.of(opened.database.signing_keys, clock.now())
     yield opened
@@ -47,9 +45,10 @@ def amiss(check: Callable[[Installation], str], here: Installation) -> str:
 def test_a_sound_installation_and_an_unknown_directory(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["doctor", "--json", "--data", str(tmp_path / "data")], env={"HEALTHSVC_DATABASE": None})
     found = {one["part"]: one for one in json.loads(done.stdout)}
-    assert {"engine", "migrations", "write-ahead log", "clock", "keys", "certificate", "backups", "roads", "disk"} <= found.keys()
-    assert [name for name, one in found.items() if not one["ok"]] == []
-    assert done.exit_code == 0
+    assert {"engine", "migrations", "write-ahead log", "clock", "keys", "certificates", "backups", "roads", "disk"} <= found.keys()
+    wrong = [name for name, one in found.items() if not one["ok"]]
+    assert wrong in ([], ["sealing"])  # a new database waits for the first walk of the service
+    assert done.exit_code == int(bool(wrong))
 
 
 def test_keys_that_others_may_read(here: Installation) -> None:
@@ -82,15 +81,15 @@ def test_the_certificate_of_the_line(here: Installation) -> None:
     path = here.settings.mllp_certificate
     assert path is not None
     path.write_text("no certificate")
-    assert "PEM" in amiss(checks.certificate, here)
+    assert "PEM" in amiss(checks.certificates, here)
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "line")])
     for days, fine in ((400, True), (10, False), (-1, False)):
         now = datetime.now(UTC)
         made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
         made = made.not_valid_before(now - timedelta(days=900)).not_valid_after(now + timedelta(days=days))
         path.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        said = checks.certificate(here) if fine else amiss(checks.certificate, here)
-        assert "holds until" in said if fine else "renew" in said
+        said = checks.certificates(here) if fine else amiss(checks.certificates, here)
+        assert "hospital line until" in said if fine else "renew" in said
 
 
 def test_roads_that_cannot_be_read(tmp_path: Path) -> None:
