@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from healthsvc import __version__
 from healthsvc.access.door import Signed
 from healthsvc.access.provider.speaking import provider_of
+from healthsvc.access.throttle import Throttle
 from healthsvc.installation import Installation
 from healthsvc.monitoring.probes import router as probes
 from healthsvc.monitoring.requests import Observed
@@ -56,6 +57,7 @@ def create_app(
     app.state.database = installation.database
     app.state.settings = installation.settings
     app.state.policy = installation.policy
+    app.state.throttle = Throttle(installation.policy, installation.settings.zone)
     app.state.provider = provider_of(installation.settings)
     for name, value in (wiring or {}).items():
         setattr(app.state, name, value)

@@ -18,7 +18,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from healthsvc import clock
-from healthsvc.access import rules
+from healthsvc.access import rules, throttle
 from healthsvc.access.certificate import Certificate, presented
 from healthsvc.access.glass import open_glass
 from healthsvc.access.rules import Action, SessionLife
@@ -107,6 +107,7 @@ async def _by_token(request: Request, scheme: str, secret: str) -> Who:
     actor = KNOWN.get(database, secret, shown) or await run_in_threadpool(principal_of, database, secret, at=clock.now(), shown=shown)
     if actor is None:
         raise NotSignedIn("the bearer token is not known, has ended or wants a certificate; ask for another", reason="invalid_token")
+    throttle.count(request, "api", actor.id)
     if actor.scopes is not None and not request.url.path.startswith("/fhir"):
         raise Forbidden("a token with SMART scopes opens the FHIR API and nothing else", reason="insufficient_scope")
     return Who(actor)
@@ -132,6 +133,8 @@ def needs(action: str) -> Any:
 
     def check(request: Request, who: Signed) -> None:
         _require(who, wanted, None)
+        if wanted is Action.WINDOW:
+            throttle.count(request, "window", who.actor.id)
         request.state.granted = wanted
 
     return Depends(_named(check, f"needs_{wanted.name.lower()}"))

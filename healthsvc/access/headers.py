@@ -59,6 +59,8 @@ class SecurityHeaders:
             headers.setdefault("cache-control", "no-store")
         if message["status"] == 401:
             headers.setdefault("www-authenticate", 'Bearer realm="healthsvc"')
+        if message["status"] == 429:
+            headers.setdefault("retry-after", "60")
         if self.https:
             headers.setdefault("strict-transport-security", "max-age=31536000")
 

@@ -195,6 +195,16 @@ class AccessPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ThrottlePolicy:
+    """How often within a minute (access.toml); 0: no limit."""
+
+    sign_in_per_minute: int
+    token_per_minute: int
+    window_per_minute: int
+    api_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
 class FactorPolicy:
     """Who must have a second factor (access.toml)."""
 

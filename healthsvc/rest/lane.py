@@ -88,7 +88,8 @@ class Lane:
             self._site, self._writers, self._glance = Site.of(state.settings), Writers(database), Glance(database)
         for name, value in scope["headers"]:
             if name == b"authorization":
-                return known_bearer(database, value.decode("latin-1"), presented(scope))
+                actor = known_bearer(database, value.decode("latin-1"), presented(scope))
+                return actor if actor is None or state.throttle.allows("api", actor.id) else None
         return None
 
     def _act(self, method: str, type: str | None, id: str | None) -> Act | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
-from healthsvc.access import accounts, rules, sessions
+from healthsvc.access import accounts, rules, sessions, throttle
 from healthsvc.access.accounts import SignedIn
 from healthsvc.access.door import CHANGE_PASSWORD, COOKIE, GIVE_CODE, Signed
 from healthsvc.access.provider.service import farewell
@@ -39,6 +39,7 @@ def sign_in(
     """Sign in and go on to where one wanted to go."""
     _same_site(request)
     try:
+        throttle.count(request, "sign_in")
         signed_in = accounts.sign_in(
             request.app.state.database,
             login,

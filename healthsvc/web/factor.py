@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
-from healthsvc.access import second_factor
+from healthsvc.access import second_factor, throttle
 from healthsvc.access.door import COOKIE, GIVE_CODE, SET_UP_FACTOR, StoreWriting, needs
 from healthsvc.access.sessions import Session
 from healthsvc.errors import NotSignedIn, Refusal
@@ -31,6 +31,7 @@ def give_code(page: SignedPage, request: Request, code: Code = "") -> Response:
     session = _session(page)
     state = request.app.state
     try:
+        throttle.count(request, "sign_in")
         token = second_factor.confirm(
             state.database, _seal(request), session.login, request.cookies.get(COOKIE, ""), code, source=place_of(request), at=clock.now()
         )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from healthsvc import clock
-from healthsvc.access import rules
+from healthsvc.access import rules, throttle
 from healthsvc.access.provider import service
 from healthsvc.access.provider.speaking import Provider
 from healthsvc.access.smart.endpoints import base_of
@@ -30,6 +30,7 @@ def go(page: OpenPage, request: Request, next: Annotated[str, Query(max_length=2
     """To the provider; where it does not answer, back to the local sign-in with a word on it."""
     state, provider = request.app.state, _provider(request)
     try:
+        throttle.count(request, "sign_in")
         away = service.begin(state.database, provider, back=rules.safe_return(next), redirect=_redirect(request), at=clock.now())
     except Refusal as refusal:
         return gate(page, refusal, back=next)

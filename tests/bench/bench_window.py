@@ -37,10 +37,24 @@ from integrations.demo.district import found
 
 BENCH = Actor("command/bench", "bench", frozenset({"system"}), "command")
 WINDOW_MS, FIGURES_MS = 200, 300
+UNLIMITED = """
+[[parameter]]
+name = "access.window_per_minute"
+value = 0
+unit = "1/min"
+title = "同一调用者每分钟窗口查询上限"
+title_en = "Questions of one caller at the window within a minute"
+source = "a bench asks faster than any hospital"
+trust = "site"
+effective_from = 2020-01-02
+jurisdiction = "CN"
+"""
 
 
 def filled(folder: Path, count: int) -> Installation:
     """A district of so many people, signed and with their green channels."""
+    (folder / "policy").mkdir()
+    (folder / "policy" / "access.toml").write_text(UNLIMITED, encoding="utf-8")
     here = open_installation(settings=Settings(data=folder))
     at, place, chance = clock.now(), town(), Random(7)
     with here.database.writing(BENCH, at=at) as store:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import JSONResponse
 
 from healthsvc import clock
+from healthsvc.access import throttle
 from healthsvc.access.accounts import ANONYMOUS
 from healthsvc.access.certificate import Certificate, presented, thumbprint
 from healthsvc.access.smart import clients, grants
@@ -205,6 +206,7 @@ def _told(request: Request, store: Store, client: Client, made: grants.Tokens) -
 
 def _answered(request: Request, proof: Proof, act: Callable[[Store, Client], dict[str, Any]]) -> JSONResponse:
     """Carry out what an authenticated client asks; what it must not repeat (a used code ends its grant) stays done though it is refused."""
+    throttle.count(request, "token")
     id, secret = proof.id, proof.secret
     head = {"cache-control": "no-store", "pragma": "no-cache"}
     with request.app.state.database.writing(ANONYMOUS, at=clock.now()) as store:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from healthsvc.access import rules
 from healthsvc.access.sessions import digest
@@ -155,6 +155,21 @@ def end_grant(store: Store, grant: str) -> None:
     ended = update(_GRANT).where(_GRANT.c.id == grant, _GRANT.c.revoked.is_(None)).values(revoked=micros(store.at))
     if store.connection.execute(ended).rowcount:
         store.audit("client-end", f"grant/{grant}")
+
+
+def end_all(store: Store, client: str) -> int:
+    """End everything that a client was ever granted; gives how many grants were live."""
+    alive = [row.id for row in store.connection.execute(select(_GRANT.c.id).where(_GRANT.c.client == client, _GRANT.c.revoked.is_(None)))]
+    for grant in alive:
+        end_grant(store, grant)
+    return len(alive)
+
+
+def live(store: Store) -> dict[str, int]:
+    """How many grants of each client have a token that is still good."""
+    good = (_GRANT.c.revoked.is_(None)) & (_TOKEN.c.expires > micros(store.at)) & (~_TOKEN.c.used)
+    counted = select(_GRANT.c.client, func.count(_GRANT.c.id.distinct())).join(_TOKEN, _TOKEN.c.grant_id == _GRANT.c.id).where(good)
+    return {client: int(count) for client, count in store.connection.execute(counted.group_by(_GRANT.c.client))}
 
 
 def revoke(store: Store, client: Client, token: str) -> None:

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc import clock
+from healthsvc.access import throttle
 from healthsvc.access.door import reading_as, require, who_is_there
 from healthsvc.errors import Invalid, NotFound, PreconditionFailed
 from healthsvc.fhir.json import Resource
@@ -95,6 +96,7 @@ def call(id: str, asked: Call, calling: Calling, request: Request) -> dict[str, 
         raise NotFound(f"there is no service {id[:60]!r}; GET /cds-services lists them")
     if asked.hook != service.hook:
         raise Invalid(f"{id} answers the hook {service.hook}", path="hook")
+    throttle.count(request, "window", calling.actor.id)
     patient = (asked.prefetch or {}).get("patient")
     with reading_as(request.app.state.database, calling.actor) as store:
         answer = _answer(store, patient, str(asked.context.get("patientId", "")), calling.hospital, asked.fhirServer, request)
