@@ -1,4 +1,4 @@
-"""Try FHIR files: are they valid, and do they come back as they were?"""
+"""Try FHIR files: are they valid, and do they come back as they were? And index anew what is stored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from healthsvc import clock
-from healthsvc.commands.shape import Json, out, progress, show_json
+from healthsvc.commands.shape import Data, Json, installation, out, progress, show_json
 from healthsvc.fhir.json import Resource
 
 if TYPE_CHECKING:
     from healthsvc.store import Store
 
-fhir = typer.Typer(no_args_is_help=True, help="FHIR files: validate, prove that storing keeps them.")
+fhir = typer.Typer(no_args_is_help=True, help="FHIR: validate files, prove that storing keeps them, index anew what is stored.")
 
 
 @fhir.command("check")
@@ -40,6 +40,33 @@ def check_files(
             out.print(line, markup=False)
     if not report.clean:
         raise typer.Exit(1)
+
+
+@fhir.command("reindex")
+def reindex(
+    types: Annotated[list[str] | None, typer.Option("--type", help="Only these resource types; may be given several times")] = None,
+    data: Data = None,
+    anew: Annotated[bool, typer.Option("--anew", help="From the beginning, not where a run that was ended stopped")] = False,
+    json: Json = False,
+) -> None:
+    """Index what is stored anew: after a search parameter was added, or where the index is not trusted.
+
+    It runs beside a serving process, a few hundred resources in one short transaction; a run that was ended goes on where it stopped.
+    """
+    from healthsvc.errors import Invalid
+    from healthsvc.store.reindex import how_many, steps
+
+    with installation(data) as here:
+        wanted = types or []
+        if wrong := [one for one in wanted if not here.database.language.is_type(one)]:
+            raise Invalid(f"{wrong[0]} is not an R4 resource type")
+        done = 0
+        with progress() as bar:
+            task = bar.add_task("indexing", total=how_many(here.database, wanted))
+            for portion in steps(here.database, wanted, anew=anew):
+                done += portion.done
+                bar.advance(task, portion.done)
+    show_json({"indexed": done, "types": wanted}) if json else out.print(f"{done} resources indexed anew")
 
 
 @contextmanager

@@ -4,15 +4,16 @@ Add an edition that names the types when a search parameter or the compartment o
 by nobody, or seen by everybody.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
-from healthsvc.fhir.json import loads
+from healthsvc.fhir.json import reread
 from healthsvc.store import writes
 from healthsvc.store.changes import move, place
 from healthsvc.store.stored import bare_of
-from healthsvc.store.terms import OpenTerms
+from healthsvc.store.terms import TERM, OpenTerms
 
 if TYPE_CHECKING:
     from healthsvc.store.engine import Database
@@ -22,6 +23,14 @@ EDITIONS: Final[dict[int, tuple[str, ...]]] = {1: ("Binary", "Device", "Guidance
 PORTION: Final = 500
 _EDITION: Final = "index edition"
 _AT: Final = "index edition at"
+_CURRENT: Final = writes.RESOURCE
+
+
+class Portion(NamedTuple):
+    """One step of a run: how many resources were indexed, and whether it was the last."""
+
+    done: int
+    is_last: bool
 
 
 def bring_up_to_date(database: "Database") -> None:
@@ -35,22 +44,62 @@ def bring_up_to_date(database: "Database") -> None:
         pass
 
 
+def steps(database: "Database", types: Collection[str], *, anew: bool = False) -> Iterator[Portion]:
+    """Index anew the resources of some types (none: all), beside whoever works with the store: one bounded transaction for each step.
+
+    A run that was ended begins again where it stopped; ``anew``: from the beginning. For a search parameter that was added, and where the
+    index is not trusted.
+    """
+    reader = f"reindex {' '.join(sorted(types)) or 'all'}"
+    if anew:
+        with database.plainly() as connection:
+            move(connection, reader, 0)
+    while True:
+        with database.plainly() as connection:
+            at, terms = place(connection, reader) or 0, OpenTerms(database.terms, connection)
+            known = set(types) or set(_stored_types(connection))
+            done, last = _index(database, connection, terms, known, at)
+            move(connection, reader, last)
+        terms.commit()
+        yield Portion(done, last == 0)
+        if last == 0:
+            return
+
+
+def how_many(database: "Database", types: Collection[str]) -> int:
+    """How many resources a run from the beginning would index."""
+    with database.engine.connect() as connection:
+        terms = OpenTerms(database.terms, connection)
+        known = [term for one in types or _stored_types(connection) if (term := terms.find(one)) is not None]
+        living = select(func.count()).select_from(_CURRENT).where(_CURRENT.c.type.in_(known), ~_CURRENT.c.deleted)
+        return int(connection.execute(living).scalar_one())
+
+
+def _stored_types(connection: Connection) -> list[str]:
+    used = select(_CURRENT.c.type).distinct().scalar_subquery()
+    return list(connection.execute(select(TERM.c.text).where(TERM.c.id.in_(used))).scalars())
+
+
 def _portion(database: "Database", newest: int) -> bool:
     with database.plainly() as connection:
         known, at = place(connection, _EDITION) or 0, place(connection, _AT) or 0
         terms = OpenTerms(database.terms, connection)
         types = {type for edition, names in EDITIONS.items() if edition > known for type in names}
-        ids = {term: type for type in types if (term := terms.find(type)) is not None}
-        current = writes.RESOURCE
-        wanted = select(current).where(current.c.pk > at, current.c.type.in_(ids), ~current.c.deleted).order_by(current.c.pk).limit(PORTION)
-        rows = connection.execute(wanted).all()
-        for row in rows:
-            resource = loads(database.sealer.open_body(ids[row.type], row.id, row.version, row.body))
-            writes.clear_index(connection, row.pk)
-            writes.write_index(connection, terms, ids[row.type], row.pk, database.extract(bare_of(resource)))
-        is_last = len(rows) < PORTION
-        move(connection, _AT, 0 if is_last else rows[-1].pk)
-        if is_last:
+        _, last = _index(database, connection, terms, types, at)
+        move(connection, _AT, last)
+        if last == 0:
             move(connection, _EDITION, newest)
     terms.commit()
-    return is_last
+    return last == 0
+
+
+def _index(database: "Database", connection: Connection, terms: OpenTerms, types: Collection[str], after: int) -> tuple[int, int]:
+    """Index the next resources after a key; how many, and the last key (0: there are no more). PostgreSQL holds their rows meanwhile."""
+    ids = {term: type for type in types if (term := terms.find(type)) is not None}
+    wanted = select(_CURRENT).where(_CURRENT.c.pk > after, _CURRENT.c.type.in_(ids), ~_CURRENT.c.deleted)
+    rows = connection.execute(wanted.order_by(_CURRENT.c.pk).limit(PORTION).with_for_update()).all()
+    for row in rows:
+        resource = reread(database.sealer.open_body(ids[row.type], row.id, row.version, row.body))
+        writes.clear_index(connection, row.pk)
+        writes.write_index(connection, terms, ids[row.type], row.pk, database.extract(bare_of(resource)))
+    return len(rows), 0 if len(rows) < PORTION else rows[-1].pk

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from healthsvc.store.driver import for_driver, run
 from healthsvc.store.tables import Term
 
-_TERM = Term.__table__  # type: ignore[attr-defined]
+TERM = Term.__table__  # type: ignore[attr-defined]
 _FIND = "SELECT id FROM term WHERE text = ?"
 _INSERT = "INSERT INTO term (text) VALUES (?) ON CONFLICT (text) DO NOTHING"
 
@@ -35,7 +35,7 @@ class Terms:
 
     def load(self, connection: Connection) -> None:
         """Read all terms from the database."""
-        self.learn((row.text, row.id) for row in connection.execute(select(_TERM.c.id, _TERM.c.text)))
+        self.learn((row.text, row.id) for row in connection.execute(select(TERM.c.id, TERM.c.text)))
 
 
 class OpenTerms:
@@ -78,7 +78,7 @@ class OpenTerms:
         """The text of an id that a row of this transaction carries."""
         known = self._shared.text(term) or next((made for made, id in self._made.items() if id == term), None)
         if known is None:
-            known = str(self._connection.execute(select(_TERM.c.text).where(_TERM.c.id == term)).scalar_one())
+            known = str(self._connection.execute(select(TERM.c.text).where(TERM.c.id == term)).scalar_one())
         return known
 
     def mark(self) -> dict[str, int]:

@@ -1,10 +1,15 @@
 """After an upgrade: what an older release has indexed otherwise is indexed anew, whatever kills the process in between."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from healthsvc.fhir.registry import Registry
+from healthsvc.main import cli
 from healthsvc.store import SYSTEM, Database, reindex
 from healthsvc.store.search.ast import COMPARTMENT
 
@@ -45,3 +50,44 @@ def test_what_was_indexed_otherwise_is_indexed_anew(engine_url: str, monkeypatch
     with opened.reading(SYSTEM, at=AT) as store:
         assert [one["id"] for one in store.select("Device", patient="p")] == ["d0", "d1", "d2", "d3"]
     opened.close()
+
+
+def test_what_a_new_parameter_asks_is_found_in_what_was_stored_before(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step by step, ended in between and gone on with, beside somebody who writes."""
+    monkeypatch.setattr(reindex, "PORTION", 2)
+    registry = Registry.load()
+    plan = registry.compile("Device")
+    database = Database.open(engine_url)
+    with monkeypatch.context() as older, database.writing(SYSTEM, at=AT) as store:
+        older.setitem(registry._plans, "Device", lambda resource, sink: None)  # a release that knew no parameter of Device
+        for number in range(5):
+            store.put({"resourceType": "Device", "id": f"d{number}", "manufacturer": "Acme", "lotNumber": f"{number}"})
+        store.delete("Device", "d1")
+    assert registry._plans["Device"] is plan
+
+    def found() -> list[str]:
+        with database.reading(SYSTEM, at=AT) as store:
+            return [one["id"] for one in store.select("Device", manufacturer="acme")]
+
+    assert found() == []
+    assert reindex.how_many(database, ["Device"]) == 4
+    ended = reindex.steps(database, ["Device"])
+    assert next(ended) == (2, False)
+    ended.close()
+    assert found() == ["d0", "d2"]
+    with database.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Device", "id": "d4", "manufacturer": "Other"})
+        store.put({"resourceType": "Device", "id": "d5", "manufacturer": "Acme"})
+    assert [one.done for one in reindex.steps(database, ["Device"])] == [2, 1]
+    assert found() == ["d0", "d2", "d3", "d5"]
+    assert sum(one.done for one in reindex.steps(database, [])) == 5, "a run that has ended begins anew"
+    assert found() == ["d0", "d2", "d3", "d5"]
+    database.close()
+
+
+def test_the_command_indexes_anew_and_says_how_many(tmp_path: Path) -> None:
+    command = CliRunner()
+    refused = command.invoke(cli, ["fhir", "reindex", "--data", str(tmp_path), "--type", "Nothing"])
+    assert refused.exit_code == 1
+    done = command.invoke(cli, ["fhir", "reindex", "--data", str(tmp_path), "--type", "Patient", "--anew", "--json"])
+    assert json.loads(done.stdout) == {"indexed": 0, "types": ["Patient"]}
