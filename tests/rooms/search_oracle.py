@@ -85,6 +85,8 @@ class World:
         """One value of a parameter."""
         if code == "_id":
             return one.id == value
+        if code == "_list":
+            return any(other.id == value and one.id in self.targets(other, "item", one.type) for other in self.of("List"))
         parameter = REGISTRY.parameter(one.type, code)
         assert parameter is not None
         if parameter.type == "composite":
@@ -95,6 +97,10 @@ class World:
             return any(_quantity(e, second) for e in one.entries.quantities if e.param in names)
         if parameter.type == "token" and modifier == "text":
             return any(e.param == f"{code}:text" and e.folded.startswith(fold(value)) for e in one.entries.strings)
+        if parameter.type == "token" and modifier == "of-type":
+            return any(_of_type(number, value) for number in one.resource.get("identifier", ()))
+        if parameter.type == "uri":
+            return any(_uri(e.uri, modifier, value) for e in one.entries.uris if e.param == code)
         if parameter.type == "token":
             return any(_token(e, value) for e in one.entries.tokens if e.param == code)
         if parameter.type == "string":
@@ -168,6 +174,22 @@ def _token(entry: Any, value: str) -> bool:
     if not bar:
         return bool(entry.code == value)
     return (entry.system or "") == system and (not code or entry.code == code)
+
+
+def _of_type(identifier: Resource, value: str) -> bool:
+    """``system|code|value``: the type of an Identifier and its value."""
+    system, code, number = value.split("|")
+    types = identifier.get("type", {}).get("coding", ())
+    return identifier.get("value") == number and any(one.get("system") == system and one.get("code") == code for one in types)
+
+
+def _uri(uri: str, modifier: str, value: str) -> bool:
+    """The same, one of the paths above what is asked, or a path below it (whole steps of the path)."""
+    if modifier == "above":
+        return uri == value or value.startswith(f"{uri.rstrip('/')}/")
+    if modifier == "below":
+        return uri == value or uri.startswith(f"{value.rstrip('/')}/")
+    return uri == value
 
 
 def _string(entry: Any, modifier: str, value: str) -> bool:

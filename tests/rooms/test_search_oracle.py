@@ -23,6 +23,8 @@ NAMES = ("王小二", "王大山", "单田芳", "Wang Xiao", "José García", "j
 CODES = (("http://loinc.org", "8480-6"), ("http://loinc.org", "8462-4"), ("urn:local", "8480-6"), (None, "bp"))
 DAYS = ("2026", "2026-03", "2026-03-01", "2026-03-02", "2026-03-01T23:30:00+08:00", "2026-03-01T23:30:00Z", "2025-12-31", "2026-03-15")
 UNITS = (("http://unitsofmeasure.org", "mm[Hg]"), ("http://unitsofmeasure.org", "kg"))
+PROFILES = ("urn:p", "http://x.example/fhir/p", "http://x.example/fhir/p/deep", "http://x.example/fhir/pq", "http://x.example/fhir|2")
+TAGS = ({"system": "urn:tag", "code": "a"}, {"system": "urn:tag", "code": "b"}, {"code": "a"})
 NUMBERS = ("120", "120.0", "119.96", "80", "7.5", "7.50", "100")
 
 
@@ -56,6 +58,11 @@ def _resources(seed: int) -> list[Resource]:
             generalPractitioner=[{"reference": f"Practitioner/d{pick.randrange(3)}"}, {"reference": f"Organization/o{pick.randrange(3)}"}],
             identifier=[{"system": "urn:x", "value": str(n % 7)}, {"value": "plain"}],
         )
+        meta = _some(pick, 0.5, profile=[pick.choice(PROFILES)], tag=[pick.choice(TAGS)], security=[pick.choice(TAGS)])
+        optional |= {"meta": meta} if meta else {}
+        if pick.random() < 0.4:
+            kind = {"coding": [{"system": "urn:types", "code": pick.choice(("MR", "NI"))}]}
+            optional["identifier"] = [*optional.get("identifier", []), {"type": kind, "system": "urn:x", "value": str(n % 3)}]
         made.append({"resourceType": "Patient", "id": f"p{n}", "name": names, **optional})
     for n in range(60):
         optional = _some(
@@ -75,6 +82,9 @@ def _resources(seed: int) -> list[Resource]:
         code = {"coding": [_coding(pick) for _ in range(pick.choice((1, 2)))], **_some(pick, 0.3, text=pick.choice(NAMES))}
         status = pick.choice(("final", "final", "final", "amended"))
         made.append({"resourceType": "Observation", "id": f"ob{n}", "status": status, "code": code, **optional})
+    for n in range(2):
+        entry = [{"item": {"reference": f"Patient/p{pick.randrange(27)}"}} for _ in range(6)]
+        made.append({"resourceType": "List", "id": f"l{n}", "status": "current", "mode": "working", "entry": entry})
     for n in range(20):
         optional = _some(pick, 0.7, owner={"reference": f"Practitioner/d{pick.randrange(3)}"}, authoredOn=pick.choice(DAYS[4:6]))
         task = {
@@ -146,6 +156,11 @@ PATIENT = st.one_of(
     _pair("active", _yes_no),
     _pair("_has:Task:patient:owner.name", _name),
     _pair("organization.active", _yes_no),
+    _pair("identifier:of-type", st.sampled_from(("urn:types|MR|1", "urn:types|NI|2", "urn:types|MR|1,urn:types|NI|0", "urn:other|MR|1"))),
+    _pair("_list", st.sampled_from(("l0", "l1", "l0,l1", "l9"))),
+    *(_pair(f"_profile{modifier}", st.sampled_from((*PROFILES, "http://x.example/fhir"))) for modifier in ("", ":above", ":below")),
+    *(_pair(name, st.sampled_from(("a", "urn:tag|a", "|a", "urn:tag|", "b,a"))) for name in ("_tag", "_security", "_tag:not")),
+    *(_pair(f"{name}:missing", _yes_no) for name in ("_profile", "_tag", "_security")),
 )
 OBSERVATION = st.one_of(
     *(_pair(name, _code) for name in ("code", "code:not", "combo-code", "component-code")),
@@ -237,3 +252,22 @@ def test_the_search_finds_what_the_oracle_finds(
         assert len(found) == len(set(found)) == len(expected)
         return
     assert found == [one.id for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("identifier:of-type", "urn:types|MR|1,urn:types|NI|0"),
+        ("_list", "l0,l1"),
+        ("_profile:below", "http://x.example/fhir"),
+        ("_profile:above", "http://x.example/fhir/p/deep"),
+        ("_tag", "urn:tag|a"),
+        ("_security", "|a"),
+    ],
+)
+def test_what_is_drawn_seldom_is_there_to_be_found(world: tuple[World, Database], name: str, value: str) -> None:
+    oracle, database = world
+    expected = [one.id for one in oracle.search("Patient", [(name, value)], [])]
+    assert expected
+    with database.reading(SYSTEM, at=AT) as store:
+        assert [one.id for one in search(store, "Patient", [(name, value)], strict=True).matches] == expected
