@@ -88,6 +88,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
     from healthsvc.infusion import endpoints as infusion
     from healthsvc.mustvisit import endpoints as mustvisit
     from healthsvc.referral import endpoints as referral
+    from healthsvc.rest.bounded import install as install_bounds
     from healthsvc.rest.errors import install as install_errors
     from healthsvc.rest.router import router as rest_router
     from healthsvc.visit import endpoints as visit
@@ -120,6 +121,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
     install_pages(app)
     install_headers(app)
     install_origins(app)
+    install_bounds(app, installation.settings.request_limit)
 
 
 def _description() -> APIRouter:

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+from xml.etree.ElementTree import ParseError
 
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell import WriteOnlyCell
@@ -13,11 +14,14 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
-from healthsvc.errors import Malformed, NotFound, NotSupported
+from healthsvc.errors import Malformed, NotFound, NotSupported, TooLarge
 from healthsvc.healthfile.roster_columns import BY_HEADING, COLUMNS, Formula, heading
 
 _HEADER_WITHIN: Final = 10
 """A title and remarks may stand above the headings, in so many rows at most."""
+_MOST_UNPACKED: Final = 128 << 20
+"""Bytes of a workbook once it is unpacked: some hundred thousand rows."""
+_MOST_ROWS: Final = 200_000
 _RUNS: Final = ("=", "+", "-", "@", "\t", "\r")
 Row = tuple[int, list[Any]]
 """Line (or sheet row) number from 1, and the cells."""
@@ -119,16 +123,30 @@ def _text_rows(path: Path) -> Iterator[Row]:
 
 
 def _workbook_rows(path: Path) -> Iterator[Row]:
+    _must_unpack(path)
     try:
         book = load_workbook(path, read_only=True, data_only=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError):
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, ParseError, AttributeError, TypeError):
         raise Malformed("the file is not a readable Excel workbook; open it and save it again as .xlsx") from None
     try:
         page = book.worksheets[0]
         for line, row in enumerate(page.iter_rows(), start=1):
+            if line > _MOST_ROWS:
+                raise TooLarge(f"the workbook has more than {_MOST_ROWS} rows; split it, or delete the empty ones below the list")
             yield line, [Formula() if cell.data_type == "f" else cell.value for cell in row]
     finally:
         book.close()
+
+
+def _must_unpack(path: Path) -> None:
+    """Refuse a workbook that would fill the memory once it is unpacked (a zip bomb), before anything of it is."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            unpacked = sum(one.file_size for one in packed.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise Malformed("the file is not a readable Excel workbook; open it and save it again as .xlsx") from None
+    if unpacked > _MOST_UNPACKED:
+        raise TooLarge(f"the workbook unpacks to more than {_MOST_UNPACKED >> 20} MiB; keep one sheet with the list and save it again")
 
 
 def _strictly(raw: bytes, charset: str) -> str:

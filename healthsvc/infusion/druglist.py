@@ -8,6 +8,7 @@ from typing import Any, Final
 from healthsvc.errors import Forbidden, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
+from healthsvc.healthfile.roster_files import harmless
 from healthsvc.infusion.rules.drugs import Drug, DrugClass, DrugList, from_csv, from_table
 from healthsvc.store import Store
 
@@ -36,7 +37,11 @@ def keep_list(store: Store, drugs: str, version: str, approver: str, classes: st
     if not version.strip() or not approver.strip():
         raise Invalid("a drug list needs its version and who approved it", path="CodeSystem.version")
     groups = known.classes if classes is None else read_classes(classes)
-    return store.put(to_code_system(from_csv(drugs, version.strip(), approver.strip(), groups)))
+    listed = from_csv(drugs, version.strip(), approver.strip(), groups)
+    for number, one in enumerate(listed.drugs, start=2):
+        if any(harmless(text) != text for text in (one.code, *one.names)):
+            raise Invalid(f"drugs, line {number}: a code or name begins like a formula; begin it with a letter or a character")
+    return store.put(to_code_system(listed))
 
 
 def read_classes(text: str) -> tuple[DrugClass, ...]:
@@ -58,12 +63,13 @@ def read_classes(text: str) -> tuple[DrugClass, ...]:
 
 
 def to_csv(listed: DrugList) -> str:
-    """The drugs of a list as CSV, to be changed and imported again."""
+    """The drugs of a list as CSV, to be changed and imported again; a text that a spreadsheet would run has an apostrophe in front."""
     out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
+    rows = csv.writer(out, lineterminator="\r\n")  # with this ending a lone CR in a cell is quoted, too
     rows.writerow(("code", "names", "verdict", "classes", "skin_test"))
     for one in listed.drugs:
-        rows.writerow((one.code, ";".join(one.names), one.verdict, ";".join(sorted(one.classes)), "yes" if one.skin_test else "no"))
+        cells = (one.code, ";".join(one.names), one.verdict, ";".join(sorted(one.classes)), "yes" if one.skin_test else "no")
+        rows.writerow([harmless(cell) for cell in cells])
     return "\ufeff" + out.getvalue()
 
 
