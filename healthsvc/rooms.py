@@ -12,6 +12,7 @@ from healthsvc.healthfile.room import ROOM as HEALTHFILE
 from healthsvc.homebed.room import ROOM as HOMEBED
 from healthsvc.infusion.room import ROOM as INFUSION
 from healthsvc.mustvisit.room import ROOM as MUSTVISIT
+from healthsvc.pocket.room import ROOM as POCKET
 from healthsvc.referral.room import ROOM as REFERRAL
 from healthsvc.subscription.room import ROOM as SUBSCRIPTION
 from healthsvc.visit.room import ROOM as VISIT
@@ -19,5 +20,5 @@ from healthsvc.visit.room import ROOM as VISIT
 ROOMS = (
     DOCUMENTS, HEALTHFILE, CONSENT, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY,
     MUSTVISIT,
-    SUBSCRIPTION,
+    SUBSCRIPTION, POCKET,
 )  # fmt: skip

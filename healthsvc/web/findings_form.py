@@ -120,7 +120,7 @@ def findings(typed: Typed, zone: tzinfo) -> Findings:
     Raises:
         Invalid: with one issue for each field that cannot be read.
     """
-    start, end = _moments(typed, zone)
+    start, end = moments(typed, zone)
     numbers = {name: (typed.whole(name) if name in _WHOLE else typed.number(name)) for name, _, _ in NUMBERS}
     left, right = typed.pressure("left"), typed.pressure("right")
     next_on = _day(typed, "next_on")
@@ -153,7 +153,7 @@ def self_care(typed: Typed) -> dict[str, int] | None:
     return {item: int(points) for item, points in given.items() if points.isdigit()}
 
 
-def _moments(typed: Typed, zone: tzinfo) -> tuple[datetime, datetime]:
+def moments(typed: Typed, zone: tzinfo) -> tuple[datetime, datetime]:
     day = _day(typed, "day")
     moments = []
     for name in ("start", "end"):

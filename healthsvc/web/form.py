@@ -193,7 +193,7 @@ def _save(store: Store, asked: Asked, answers: Answers, basics: dict[str, str], 
         made = service.response_of(asked.form, asked.patient["id"], answers, store.at.astimezone(store.zone), status="in-progress", id=id)
         return store.put(made | author | {"extension": [about]})
     if asked.visit:
-        start, end = _times(basics, store)
+        start, end = times_of(basics, store)
         by = list(dict.fromkeys(one for one in (basics["by"], basics["with"]) if one)) or [store.actor.id]
         complete_with_form(store, asked.visit, asked.form.name, answers, start, end, by, basics["late_reason"] or None)
         return store.read("QuestionnaireResponse", service.response_id(asked.form.name, asked.visit))
@@ -210,7 +210,7 @@ def _save(store: Store, asked: Asked, answers: Answers, basics: dict[str, str], 
     return store.put(kept | {"status": status} | ({"item": made["item"]} if "item" in made else {}))
 
 
-def _times(basics: dict[str, str], store: Store) -> tuple[datetime, datetime]:
+def times_of(basics: dict[str, str], store: Store) -> tuple[datetime, datetime]:
     moments = []
     for name in ("start", "end"):
         try:

@@ -15,6 +15,8 @@ class Entry:
     icon: str
     needs: str | None = None
     here: bool = False
+    visits: bool = False
+    """For those who visit people themselves."""
     first: bool = False
     """Shown in the bar at the bottom of a phone; the others stand behind "more"."""
 
@@ -22,6 +24,7 @@ class Entry:
 _IN_BAR: Final = 4
 _ENTRIES: Final = (
     Entry("/", "今日", "today", "read-clinical"),
+    Entry("/pocket", "随身", "home", "write-clinical", visits=True),
     Entry("/people", "人员档案", "people", "read-clinical"),
     Entry("/beds", "家庭病床", "bed", "read-clinical"),
     Entry("/infusions", "上门输液", "drip", "read-clinical"),
@@ -33,6 +36,7 @@ _ENTRIES: Final = (
     Entry("/mustvisits", "五必到", "check", "read-clinical"),
     Entry("/emergency", "一键通", "phone", "emergency"),
     Entry("/roster", "名册导入", "roster", "write-clinical"),
+    Entry("/pocket/desk", "随身交办", "task", "plan"),
     Entry("/figures", "考核统计", "figures", "figures"),
     Entry("/operate", "运行维护", "operate", "operate"),
     Entry("/glass/review", "紧急查阅审核", "audit", "review"),
@@ -45,7 +49,8 @@ _ENTRIES: Final = (
 
 def menu(who: Who, path: str) -> list[Entry]:
     """The entries that this person may open; the one that is open is marked."""
-    open_ones = [entry for entry in _ENTRIES if entry.needs is None or who.may(entry.needs)]
+    mine = who.session is not None and who.session.practitioner is not None
+    open_ones = [entry for entry in _ENTRIES if (entry.needs is None or who.may(entry.needs)) and (mine or not entry.visits)]
     return [replace(entry, here=_is_here(entry.path, path), first=place < _IN_BAR) for place, entry in enumerate(open_ones)]
 
 
@@ -57,4 +62,4 @@ def home(who: Who) -> str:
 def _is_here(entry: str, path: str) -> bool:
     if entry == "/":
         return path == "/" or path.startswith(("/day", "/visits"))
-    return path == entry or path.startswith(entry + "/")
+    return path == entry or (path.startswith(entry + "/") and entry != "/pocket")

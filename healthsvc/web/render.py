@@ -59,10 +59,13 @@ class Page:
 
     def show(self, template: str, *, status: int = 200, block: str | None = None, **values: Any) -> HTMLResponse:
         """Render a template (or one block of it, for a part of a page that is asked for again)."""
+        return HTMLResponse(self.written(template, block=block, **values), status_code=status)
+
+    def written(self, template: str, *, block: str | None = None, **values: Any) -> str:
+        """A template, or one block of it, as text."""
         told = {**self._frame(), **values}
         known = environment()
-        text = known.get_template(template).render(told) if block is None else render_block(known, template, block, told)
-        return HTMLResponse(text, status_code=status)
+        return known.get_template(template).render(told) if block is None else render_block(known, template, block, told)
 
     @property
     def wants_part(self) -> bool:

@@ -39,6 +39,8 @@ from healthsvc.web import (
     origin,
     people,
     person,
+    pocket,
+    pocket_desk,
     policy,
     provider,
     referrals,
@@ -66,6 +68,8 @@ _PAGES = (
     duplicates,
     person,
     consents,
+    pocket_desk,
+    pocket,
     referrals,
     form,
     channels,
@@ -104,6 +108,7 @@ _PATHS = frozenset(
         "documents",
         "map",
         "people",
+        "pocket",
         "beds",
         "infusions",
         "visits",
@@ -194,7 +199,13 @@ def _is_page(request: Request) -> bool:
 
 
 class _Unchanging(StaticFiles):
-    """Static files may be kept by the browser; their addresses carry the version."""
+    """Static files may be kept by the browser; their addresses carry the version, behind ``?v=`` or as a folder ``@version``."""
+
+    def get_path(self, scope: Any) -> str:
+        """As the base class; a folder that only tells the version is left out."""
+        path = super().get_path(scope)
+        first, _, rest = path.partition("/")
+        return rest if first.startswith("@") else path
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         """As the base class, with the header that lets the browser keep it."""

@@ -80,8 +80,8 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
         owner=names.staff(current.owner),
         stands=standing(current, store.at),
         open=current.status in OPEN,
-        typed=_filled(typed, current, encounter, store),
-        wrong=_wrong(refusal, page),
+        typed=filled(typed, current, encounter, store),
+        wrong=wrong_lines(refusal, page),
         staff=staff_of(store),
         can_write=page.who is not None and page.who.may("write-clinical"),
         held=current.status is Status.ON_HOLD,
@@ -94,11 +94,11 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
         allergies=allergies_of(store, patient["id"]),
         conditions=store.select("Condition", patient=[patient["id"], *replaced(store, patient["id"])]),
         encounter=encounter,
-        team=[names.staff(one) for one in _participants(encounter)],
+        team=[names.staff(one) for one in participants(encounter)],
     )
 
 
-def _filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store) -> Typed:
+def filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store) -> Typed:
     """What was typed, or what the plan and the person who signs in suggest."""
     if typed.values:
         return typed
@@ -110,7 +110,7 @@ def _filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store
     if not midnight <= start <= now - length:
         start = max(now - length, midnight)
     end = min(start + length, now)
-    team = _participants(encounter)
+    team = participants(encounter)
     me = store.actor.id if store.actor.id.startswith("Practitioner/") else ""
     by = me or (team[0] if team else visit.owner or "")
     other = next((one for one in team if one != by), "")
@@ -118,7 +118,7 @@ def _filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store
     return Typed(suggested)
 
 
-def _wrong(refusal: Refusal | None, page: Page) -> list[str]:
+def wrong_lines(refusal: Refusal | None, page: Page) -> list[str]:
     """What is wrong, a line for each field, in the reader's language."""
     if refusal is None:
         return []
@@ -132,5 +132,5 @@ def _wrong(refusal: Refusal | None, page: Page) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _participants(encounter: Resource | None) -> list[str]:
+def participants(encounter: Resource | None) -> list[str]:
     return [one["individual"]["reference"] for one in (encounter or {}).get("participant", []) if "individual" in one]

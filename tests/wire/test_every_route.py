@@ -26,6 +26,7 @@ OPEN = {
     "/sign-in/provider", "/sign-in/provider/back", "/sign-in/provider/ended",
     "/sign-in", "/language", "/fhir/metadata", "/cds-services", "/start", "/api/documents/keys", "/.well-known/smart-configuration",
     "/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/auth/jwks",
+    "/pocket", "/worker.js", "/api/pocket/standing",
 }  # fmt: skip
 """Open to everybody, and without a word about a person."""
 

@@ -26,6 +26,7 @@ OPEN = {
     "/sign-in", "/language", "/fhir/metadata", "/api/documents/keys", "/livez", "/readyz", "/metrics", "/.well-known/smart-configuration",
     "/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/auth/jwks", "/auth/token", "/auth/revoke",
     "/auth/introspect", "/cds-services", "/cds-services/{id}", "/cds-services/{id}/feedback",
+    "/pocket", "/worker.js", "/api/pocket/standing",
 }  # fmt: skip
 """Open to everybody, without a word about a person; the endpoints of OAuth and the services of CDS Hooks ask for a proof of their own
 (tests/web/test_web_smart.py, tests of the green channel's hooks)."""

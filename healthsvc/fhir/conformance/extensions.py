@@ -80,6 +80,10 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("fees-told", "已告知费用", "Fees were explained", ("Consent",), YES_NO),
     Extension("copies", "份数", "Copies", ("Consent",), COUNT),
     Extension("suspension-cause", "暂停起因", "What suspended the visit", ("Task",), LINK),
+    Extension(
+        "pocket-record", "离线记录", "The visit was written down on a phone without network: its clock and ours", ("Task",),
+        parts=parts("key string!, device dateTime!, received dateTime!, offset integer!, decided code"),
+    ),
     Extension("calendar-provisional", "日历待定", "The holiday calendar of that year is not yet known", ("Task",), YES_NO),
     Extension("home-bed-nurse", "责任护士", "Responsible nurse", ("EpisodeOfCare",), LINK, targets=("Practitioner",)),
     Extension("home-bed-last-day", "最后一天", "Last day of the bed", ("EpisodeOfCare",), DATE),

@@ -65,7 +65,7 @@ VISIT_TASK = Profile(
         Rule("restriction.period.start", 1), Rule("restriction.period.end", 1, short="截止 When it is due"),
         Rule("input", 1, short="时长等要求 Duration and what else it needs"),
     ),
-    {"suspension-cause": "0..1", "calendar-provisional": "0..1"},
+    {"suspension-cause": "0..1", "calendar-provisional": "0..1", "pocket-record": "0..*"},
 )  # fmt: skip
 QUARTERLY_CHECKUP_TASK = Profile(
     "quarterly-checkup-task", "Task", "每季上门体检任务", "Quarterly checkup at home",

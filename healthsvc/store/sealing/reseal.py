@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, text, tuple_, update
 from healthsvc.store.access_tables import UserRow
 from healthsvc.store.inbox_rows import inbox_place
 from healthsvc.store.inbox_tables import InboxRow
+from healthsvc.store.pocket_tables import PocketRecordRow, PocketRow
 from healthsvc.store.sealing.facts import facts, forget, key_fact, put
 from healthsvc.store.sealing.keys import KID_BYTES, retire
 from healthsvc.store.sealing.sealer import MARK, Sealer, place
@@ -30,6 +31,8 @@ _HISTORY = HistoryRow.__table__  # type: ignore[attr-defined]
 _INBOX = InboxRow.__table__  # type: ignore[attr-defined]
 _OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 _USER = UserRow.__table__  # type: ignore[attr-defined]
+_POCKET = PocketRow.__table__  # type: ignore[attr-defined]
+_RECORD = PocketRecordRow.__table__  # type: ignore[attr-defined]
 
 
 class Walk(NamedTuple):
@@ -72,6 +75,8 @@ WALKS: Final = (
     Walk("outbox", _OUTBOX.c.payload, (_OUTBOX.c.id,), select(_OUTBOX), lambda row, _: f"outbox/{row.kind}/{row.key}/{row.created}"),
     Walk("factors", _USER.c.factor, (_USER.c.login,), select(_USER), _factor, bare=True),
     Walk("factors waiting", _USER.c.factor_waiting, (_USER.c.login,), select(_USER), _factor, bare=True),
+    Walk("phones", _POCKET.c.key, (_POCKET.c.id,), select(_POCKET), lambda row, _: f"pocket.key.{row.id}", bare=True),
+    Walk("records of phones", _RECORD.c.body, (_RECORD.c.key,), select(_RECORD), lambda row, _: f"pocket_record.body.{row.key}", bare=True),
 )
 
 

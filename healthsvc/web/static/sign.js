@@ -44,9 +44,11 @@
     }
 
     function keep() {
+      const before = field.value;
       field.value = points > 4 ? JSON.stringify({ width: size.width, height: size.height, strokes: strokes }) : "";
       if (state) state.textContent = field.value ? "✓" : words;
       ready();
+      if (field.value !== before) field.dispatchEvent(new Event("change", { bubbles: true }));
     }
 
     function place(event) {
@@ -99,8 +101,15 @@
     }
     kind.addEventListener("change", show);
     if (side) side.addEventListener("change", show);
+    if (field.value) { // drawn before, and kept
+      const kept = JSON.parse(field.value);
+      size = { width: kept.width, height: kept.height };
+      strokes = kept.strokes;
+      points = strokes.reduce(function (sum, one) { return sum + one.length; }, 0);
+    }
     show();
   }
 
   document.querySelectorAll("form[data-sign]").forEach(prepare);
+  window.prepareSigning = prepare; // for pads that come later
 })();

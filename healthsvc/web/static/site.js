@@ -26,6 +26,25 @@
     });
   });
 
+  // What waits on this phone is counted beside its entry; whoever signs out is asked about it first, since signing out erases the phone.
+  const waiting = localStorage.getItem("pocket-waiting");
+  document.querySelectorAll('nav a[href="/pocket"]').forEach(function (one) {
+    if (!Number(waiting)) return;
+    const mark = document.createElement("b");
+    mark.className = "waits";
+    mark.textContent = waiting;
+    mark.setAttribute("aria-label", document.body.dataset.waits.replace("{n}", waiting));
+    mark.setAttribute("role", "img");
+    one.append(mark);
+  });
+  document.querySelectorAll('form[action="/sign-out"]').forEach(function (one) {
+    one.addEventListener("submit", function (event) {
+      if (localStorage.getItem("pocket-waiting") === null) return;
+      event.preventDefault();
+      location.href = "/pocket#/leaving";
+    });
+  });
+
   // A form is sent once; what takes long says so.
   document.addEventListener("submit", function (event) {
     const button = event.submitter;
