@@ -96,10 +96,11 @@ def _reach(store: Store, scope: Scope, type: str) -> ast.Node | None:
 
 def people_of(actor: Actor, at: datetime, glass: Sequence[str]) -> ast.Node:
     """The condition on Patients."""
-    areas = tuple(sorted(("Organization", reference.rpartition("/")[2]) for reference in actor.areas or ()))
+    areas = tuple(sorted(reference.rpartition("/")[2] for reference in actor.areas or ()))
     kinds: list[ast.Node] = []
     if areas:
-        kinds.append(ast.References(("Patient.organization",), areas))
+        # a tree: who looks after a county sees the people of its streets and communities, whatever is founded below it later
+        kinds.append(ast.Under(("Patient.organization",), "Organization", areas, "Organization.partof"))
     if glass:
         kinds.append(ast.Ids(tuple(sorted(glass))))
     kind, _, id = actor.id.partition("/")

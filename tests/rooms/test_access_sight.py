@@ -144,3 +144,35 @@ def test_a_broken_glass_shows_one_person_for_a_while_and_is_reviewed_by_another(
             glass.review(store, look.id, justified=True)
         assert glass.looks(store) == []
         assert [(one.justified, one.reviewer) for one in glass.looks(store, waiting=False)] == [(False, "user/head")]
+
+
+def test_an_area_is_a_tree_and_whoever_sees_a_county_sees_its_communities(database: Database) -> None:
+    """City, county, street, community, station: what is hung below comes into sight at once, what is hung elsewhere goes."""
+    levels = ("city", "county", "street", "community")
+    with database.writing(SYSTEM, at=AT) as store:
+        for above, id in zip((None, *levels), levels, strict=False):
+            part = {} if above is None else {"partOf": {"reference": f"Organization/{above}"}}
+            store.put({"resourceType": "Organization", "id": id, "name": id, **part})
+        store.put({"resourceType": "Organization", "id": "station", "name": "站", "partOf": {"reference": "Organization/community"}})
+        store.put({"resourceType": "Organization", "id": "other", "name": "他", "partOf": {"reference": "Organization/city"}})
+        for id in (*levels, "station", "other"):
+            store.put(_person(f"p-{id}", f"Organization/{id}"))
+            store.put({"resourceType": "Basic", "id": f"note-p-{id}", "code": {"text": "x"}, "subject": {"reference": f"Patient/p-{id}"}})
+
+    def of(area: str) -> Actor:
+        return Actor("user/officer", "吴五", frozenset({"coordinator"}), "page", frozenset({f"Organization/{area}"}))
+
+    assert _seen(database, of("city")) == {"p-city", "p-county", "p-street", "p-community", "p-station", "p-other"}
+    assert _seen(database, of("county")) == {"p-county", "p-street", "p-community", "p-station"}
+    assert _seen(database, of("community")) == {"p-community", "p-station"}
+    assert _seen(database, of("station")) == {"p-station"}
+    with database.reading(of("street"), at=AT) as store:
+        narrowed(store)
+        assert {one["id"] for one in store.select("Basic")} == {"note-p-street", "note-p-community", "note-p-station"}
+        assert store.find("Patient", "p-county") is None
+        assert store.find("Patient", "p-station") is not None
+    with database.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Organization", "id": "community", "name": "c", "partOf": {"reference": "Organization/other"}})
+        store.put({"resourceType": "Organization", "id": "city", "name": "c", "partOf": {"reference": "Organization/city"}})
+    assert _seen(database, of("street")) == {"p-street"}
+    assert _seen(database, of("other")) == {"p-other", "p-community", "p-station"}

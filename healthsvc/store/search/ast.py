@@ -121,6 +121,16 @@ class Chained:
 
 
 @dataclass(frozen=True, slots=True)
+class Under:
+    """A reference leads to one of these resources of ``target``, or to one below them by their own reference ``parent``, however deep."""
+
+    params: tuple[str, ...]
+    target: str
+    ids: tuple[str, ...]
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Referred:
     """Some resource of type ``source`` that fulfils ``inner`` refers here by ``param``."""
 
@@ -165,7 +175,7 @@ class Any:
 
 
 Leaf: TypeAlias = Tokens | Strings | Dates | Quantities | References | Uris
-Node: TypeAlias = Leaf | Present | Ids | OfType | Updated | Near | Chained | Referred | Exactly | Whole | Not | All | Any
+Node: TypeAlias = Leaf | Present | Ids | OfType | Updated | Near | Chained | Under | Referred | Exactly | Whole | Not | All | Any
 
 NOTHING = Any(())
 Restrict: TypeAlias = Callable[[str], "Node | None"]

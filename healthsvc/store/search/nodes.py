@@ -25,7 +25,9 @@ def indexed(node: ast.Node) -> bool:
         return all(map(indexed, node.nodes))
     if isinstance(node, ast.All):
         return False
-    return isinstance(node, (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present, ast.Chained))
+    return isinstance(
+        node, (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present, ast.Chained, ast.Under)
+    )
 
 
 def walkable(node: ast.Node) -> TypeGuard[ast.Tokens | ast.References]:

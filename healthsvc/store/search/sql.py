@@ -65,6 +65,9 @@ class Writer:
                 return self.near(node, r)
             case ast.Chained():
                 return self.chained(node, r)
+            case ast.Under():
+                x = self.alias("x")
+                return self.exists("ix_reference", x, r, self.under(node, x))
             case ast.Referred():
                 return self.referred(node, r)
         x = self.alias("x")
@@ -93,6 +96,21 @@ class Writer:
             f"WHERE {x}.pk={r}.pk AND {known.sql})",
             known.args,
         )
+
+    def under(self, node: ast.Under, x: str) -> Piece:
+        """The entry leads into a tree: its roots, and whatever living resource refers to one that is in it (UNION ends in a ring, too)."""
+        b, y, s = self.alias("b"), self.alias("y"), self.alias("s")
+        terms = self.rows.terms([node.target])
+        up = all_of((self.param(y, (node.parent,)), among(f"{y}.target_type", terms)))
+        roots = ", ".join(["(CAST(? AS VARCHAR))"] * len(node.ids))
+        inside = Piece(
+            f"{x}.target IN (WITH RECURSIVE {b}(id) AS (VALUES {roots} UNION SELECT {s}.id FROM {b} CROSS JOIN ix_reference {y} "
+            f"JOIN resource {s} ON {s}.pk={y}.pk AND {s}.{LIVE} WHERE {y}.target={b}.id AND {up.sql}) SELECT id FROM {b})",
+            node.ids + up.args,
+        )
+        if NEVER in up.sql:  # nothing has a parent yet
+            inside = among(f"{x}.target", node.ids)
+        return all_of((self.param(x, node.params), among(f"{x}.target_type", terms), inside))
 
     def referred(self, node: ast.Referred, r: str) -> Piece:
         """A living resource for which the inner test holds refers here."""
@@ -160,6 +178,9 @@ class Writer:
                 return Piece(f"SELECT x.pk FROM ix_{kind} x WHERE {known.sql}", known.args)
             case ast.Chained():
                 return self.chain_source(node)
+            case ast.Under():
+                known = self.under(node, "x")
+                return Piece(f"SELECT x.pk FROM ix_reference x WHERE {known.sql}", known.args)
             case ast.Referred():
                 return self.referred_source(node, types)
             case ast.Not() | ast.OfType() | ast.Near():
