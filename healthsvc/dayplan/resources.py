@@ -39,8 +39,12 @@ def to_list(plan: DayPlan) -> Resource:
 def to_plan(resource: Resource) -> DayPlan:
     """Read the plan back."""
     figures = _parts(extensions(resource, "dayplan-figures")[0])
-    entries = [entry for entry in resource.get("entry", ()) if extensions(entry, "dayplan-leg")]
-    routes = tuple(_to_route(one, entries) for one in extensions(resource, "dayplan-route"))
+    legs: dict[tuple[str, int], list[DayStop]] = {}
+    for entry in resource.get("entry", ()):
+        for one in extensions(entry, "dayplan-leg"):
+            leg = _parts(one)
+            legs.setdefault(_whose(leg), []).append(_to_stop(entry, leg))
+    routes = tuple(_to_route(one, legs) for one in extensions(resource, "dayplan-route"))
     left = tuple(_to_left(entry) for entry in resource.get("entry", ()) if not extensions(entry, "dayplan-leg"))
     tiers = {name[5:]: float(value) for name, value in figures.items() if name.startswith("tier-")}
     versions = {}
@@ -173,10 +177,9 @@ def _parts(element: Resource) -> dict[str, Any]:
     return found
 
 
-def _to_route(element: Resource, entries: list[Resource]) -> DayRoute:
+def _to_route(element: Resource, legs: dict[tuple[str, int], list[DayStop]]) -> DayRoute:
     parts = _parts(element)
     name = next(one["valueReference"].get("display", "") for one in element["extension"] if one["url"] == "practitioner")
-    stops = [(entry, _parts(extensions(entry, "dayplan-leg")[0])) for entry in entries]
     rest = None
     if "rest-start" in parts:
         rest = (datetime.fromisoformat(parts["rest-start"]), datetime.fromisoformat(parts["rest-end"]))
@@ -186,7 +189,7 @@ def _to_route(element: Resource, entries: list[Resource]) -> DayRoute:
         station=parts["station"],
         departure=datetime.fromisoformat(parts["departure"]),
         back=datetime.fromisoformat(parts["back"]),
-        stops=tuple(_to_stop(entry, leg) for entry, leg in stops if _whose(leg) == _whose(parts)),
+        stops=tuple(legs.get(_whose(parts), ())),
         rest=rest,
         part=int(parts.get("part", 1)) - 1,
     )
