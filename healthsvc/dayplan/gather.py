@@ -1,6 +1,6 @@
 """What a day's plan is made from, collected from the store: visits that can be made on the day, homes, staff, what is already planned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -67,10 +67,13 @@ class Places:
         return self.rows[point]
 
 
-def gather(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, tuple[float, float]] | None = None) -> Gathered:
+def gather(
+    store: Store, on: date, policy: DayPolicy, absent: Mapping[str, tuple[float, float]] | None = None, moving: Collection[str] = ()
+) -> Gathered:
     """Collect the day: due and overdue visits, those planned for it, staff on duty, stations.
 
-    ``absent``: people who are taken to be away (``Practitioner/x`` to minutes of the day), whatever is written.
+    ``absent``: people who are taken to be away (``Practitioner/x`` to minutes of the day), whatever is written. ``moving``: Task ids of
+    visits that are planned on another day and may come to this one.
     """
     now = store.at.astimezone(store.zone)
     patients: dict[str, Resource | None] = {}
@@ -85,7 +88,7 @@ def gather(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, tuple
         if standing not in (Standing.DUE, Standing.OVERDUE) or task.kind in policy.not_routed:
             continue
         held = held_by.get(task.id)
-        if task.status is Status.ACCEPTED and held is None and sources.planned_elsewhere(store, task, on):
+        if task.status is Status.ACCEPTED and held is None and task.id not in moving and sources.planned_elsewhere(store, task, on):
             continue
         raw = store.read("Task", task.id)
         patient = patients.setdefault(task.person, store.find("Patient", task.person))

@@ -87,9 +87,11 @@ def with_rest(
     It is taken after the way to the next home where it can still begin there in its window, else before setting out.
     """
     ordered = sorted(stops, key=lambda stop: stop.start)
-    if person.rest is None or not ordered:
+    if person.rest is None:
         return tuple(ordered)
     begins = person.rest.window.start if begins is None else begins
+    if not ordered and max(begins, person.shift.start) > person.rest.window.end:
+        return ()  # whoever has no visits and comes after the midday break takes none
     before = [stop for stop in ordered if stop.start <= begins]
     after = ordered[len(before) :]
     name = before[-1].visit if before else None

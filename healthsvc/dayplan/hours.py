@@ -50,12 +50,17 @@ def rostered(slots: Iterable[Resource], on: date, zone: tzinfo) -> list[Stretch]
 
 def without_leave(stretches: list[Stretch], role: Resource, on: date, zone: tzinfo) -> list[Stretch]:
     """Take the leave that the role notes (whole days or moments) out of the hours."""
-    for leave in role.get("notAvailable", ()):
-        during = leave.get("during") or {}
-        if covers(during, on):
-            start, end = _edge(during.get("start"), on, zone, 0.0), _edge(during.get("end"), on, zone, 24 * 60.0)
-            stretches = [left for stretch in stretches for left in cut(stretch, start, end)]
+    for start, end in leave_of(role, on, zone):
+        stretches = [left for stretch in stretches for left in cut(stretch, start, end)]
     return stretches
+
+
+def leave_of(role: Resource, on: date, zone: tzinfo) -> list[Stretch]:
+    """The leave that a role notes for a day, in minutes of the day."""
+    noted = [leave.get("during") or {} for leave in role.get("notAvailable", ())]
+    return [
+        (_edge(during.get("start"), on, zone, 0.0), _edge(during.get("end"), on, zone, 24 * 60.0)) for during in noted if covers(during, on)
+    ]
 
 
 def cut(stretch: Stretch, start: float, end: float) -> list[Stretch]:

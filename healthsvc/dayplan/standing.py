@@ -1,6 +1,6 @@
 """What is planned for a day as the solver's routes: the ground on which a plan is changed by hand, replanned or asked about."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -44,14 +44,16 @@ def standing(
     at: datetime,
     extra: Iterable[str] = (),
     absent: Mapping[str, tuple[float, float]] | None = None,
+    moving: Collection[str] = (),
 ) -> Standing:
     """The plan of a day with its problem: the visits that it holds, those that it left over, and ``extra`` ones (Task ids).
+    ``moving``: those of them that may come from another day on which they are planned.
 
     Visits are free to move in their own windows: what was announced is a matter for whoever moves them.
     """
     with database.reading(actor, at=at) as store:
         policy = store.policy.fill(DayPolicy, "dayplan", on)
-        gathered = gather(store, on, policy, absent)
+        gathered = gather(store, on, policy, absent, moving)
         zone = store.zone
     day, out, ways = day_of(gathered, travel, policy)
     wanted = set(extra) | {left.visit for left in (gathered.stored.left_over if gathered.stored else ())}

@@ -67,6 +67,7 @@ CONFLICTS: dict[str, tuple[str, str]] = {
     "no-way": ("没有道路可达", "there is no way there"),
     "circle": ("时间互相等待，无法实现", "people wait for each other; this cannot be done"),
     "late": ("晚于规定时段", "begins after its window"),
+    "after-window": ("晚于服务窗口期", "is after the visit's window has closed"),
     "overtime": ("超出班次", "comes back after the shift"),
     "before-shift": ("须在上班前出发", "has to leave before the shift begins"),
     "break": ("没有午休", "has no break"),

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ from test_dayplan_room import AT, ON, TOWN, ZONE, ask, client, people, plan, rol
 
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.dayplan import service
-from healthsvc.dayplan.board import leave
+from healthsvc.dayplan.board import days, leave, undo
 from healthsvc.dayplan.board import trial as board
 from healthsvc.dayplan.board.reasons import reasons
 from healthsvc.dayplan.board.trial import Move
@@ -255,3 +255,101 @@ def test_the_board_over_http(client: httpx.Client, database: Database, people: l
     versions = {one["on"]: one["version"] for one in week["days"]}
     assert client.post(f"/api/dayplan/week/{ON}/accept", json={"versions": versions}).status_code == 200
     assert client.post(f"/api/dayplan/week/{ON}/accept", json={"versions": versions}).status_code == 404
+
+
+TUESDAY = ON + timedelta(days=1)
+
+
+def passage(database: Database, times: TravelTimes, move: Move) -> days.Passage:
+    return days.try_passage(database, SYSTEM, ON, TUESDAY, times, move, at=AT, travel_there=times)
+
+
+def on_day(database: Database, on: date) -> dict[str, tuple[str, ...]]:
+    with database.reading(SYSTEM, at=AT) as store:
+        found = service.read_plan(store, on)
+    return {stop.task: stop.staff for stop in found.stops()} if found else {}
+
+
+def test_a_visit_goes_to_another_day_and_comes_back_with_it(
+    database: Database, people: list[str], planned: service.DayPlan, times: TravelTimes
+) -> None:
+    mine = next(stop for stop in planned.stops() if stop.staff == (A,))
+    before = on_day(database, ON)
+    tried = passage(database, times, Move(mine.task, (A,), at(10) + timedelta(days=1)))
+    assert [[one.code for one in trial.conflicts] for trial in tried.trials] == [[], ["after-window"]]
+    assert on_day(database, ON) == before  # trying stores nothing
+    with database.writing(SYSTEM, at=AT) as store:
+        days.keep_passage(store, tried, force=True)
+    assert on_day(database, ON) == {task: staff for task, staff in before.items() if task != mine.task}
+    assert on_day(database, TUESDAY) == {mine.task: (A,)}
+    with database.writing(SYSTEM, at=AT) as store:
+        assert undo.undo(store, ON) == [ON, TUESDAY]
+    assert on_day(database, ON) == before
+    assert on_day(database, TUESDAY) == {}
+
+
+def test_a_confirmed_visit_stays_on_its_day_and_a_stale_passage_is_refused(
+    database: Database, planned: service.DayPlan, times: TravelTimes
+) -> None:
+    mine = next(stop for stop in planned.stops() if stop.staff == (A,))
+    tried = passage(database, times, Move(mine.task, (A,), at(10) + timedelta(days=1)))
+    with database.writing(SYSTEM, at=AT) as store:
+        service.set_pin(store, ON, mine.task)
+    with pytest.raises(PreconditionFailed), database.writing(SYSTEM, at=AT) as store:
+        days.keep_passage(store, tried, force=True)
+    again = passage(database, times, Move(mine.task, (A,), at(10) + timedelta(days=1)))
+    assert [one.code for one in again.leaves.serious] == ["pinned"]
+    with pytest.raises(RuleViolation), database.writing(SYSTEM, at=AT) as store:
+        days.keep_passage(store, again, force=True)
+
+
+def test_a_day_after_the_window_has_to_be_taken_on_and_one_before_it_is_refused(
+    database: Database, planned: service.DayPlan, times: TravelTimes
+) -> None:
+    mine = planned.stops()[0]
+    with database.reading(SYSTEM, at=AT) as store:
+        window = visits.read(store, mine.task).window
+    after = window.end.astimezone(ZONE).date() + timedelta(days=1)
+    while after.weekday() > 4:
+        after += timedelta(days=1)
+    tried = days.try_passage(database, SYSTEM, ON, after, times, Move(mine.task, mine.staff), at=AT, travel_there=times)
+    assert "after-window" in [one.code for one in tried.comes.conflicts]
+    with pytest.raises(RuleViolation), database.writing(SYSTEM, at=AT) as store:
+        days.keep_passage(store, tried)
+    before = window.start.astimezone(ZONE).date() - timedelta(days=1)
+    with pytest.raises(NotFound) as refused:
+        days.try_passage(database, SYSTEM, ON, before, times, Move(mine.task, mine.staff), at=AT, travel_there=times)
+    assert refused.value.reason == "dayplan-not-that-day"
+
+
+def test_undo_twice_brings_the_change_back_and_what_has_begun_stands_in_the_way(
+    database: Database, planned: service.DayPlan, times: TravelTimes
+) -> None:
+    mine = next(stop for stop in planned.stops() if stop.staff == (A,))
+    before = on_day(database, ON)
+    keep(database, trial(database, times, Move(mine.task, (B,), at(15))))
+    after = on_day(database, ON)
+    assert after != before
+    for expected in (before, after):
+        with database.writing(SYSTEM, at=AT) as store:
+            undo.undo(store, ON)
+        assert on_day(database, ON) == expected
+    with database.writing(SYSTEM, at=AT) as store:
+        visits.start(store, mine.task, AT, [B])
+    with pytest.raises(Conflict) as refused, database.writing(SYSTEM, at=AT) as store:
+        undo.undo(store, ON)
+    assert refused.value.reason == "dayplan-undo-late"
+
+
+def test_another_day_and_undo_over_http(client: httpx.Client, database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
+    mine = next(stop for stop in planned.stops() if stop.staff == (A,))
+    body = {"task": mine.task, "staff": [A], "to": TUESDAY.isoformat(), "start": (at(10) + timedelta(days=1)).isoformat()}
+    tried = client.post(f"/api/dayplan/{ON}/to-day", json=body)
+    assert tried.status_code == 200, tried.text
+    assert [one["kind"] for side in ("leaves", "comes") for one in tried.json()[side]["changes"]] == ["removed", "added"]
+    kept = client.post(f"/api/dayplan/{ON}/to-day", json=body | {"keep": True, "force": True})
+    assert kept.status_code == 200, kept.text
+    assert mine.task in on_day(database, TUESDAY)
+    undone = client.post(f"/api/dayplan/{ON}/undo")
+    assert undone.json() == {"days": [ON.isoformat(), TUESDAY.isoformat()]}
+    assert mine.task in on_day(database, ON)

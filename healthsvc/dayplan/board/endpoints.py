@@ -13,7 +13,7 @@ from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.dayplan import service, words
-from healthsvc.dayplan.board import leave, reasons
+from healthsvc.dayplan.board import days, leave, reasons, undo
 from healthsvc.dayplan.board import trial as board
 from healthsvc.dayplan.difference import difference
 from healthsvc.dayplan.endpoints import version_of
@@ -43,6 +43,15 @@ class Moves(BaseModel):
 
     moves: list[Moving] = Field(min_length=1, max_length=200)
     force: bool = False
+
+
+class Passing(Moving):
+    """A visit that goes to another day. ``keep``: apply it, with the versions of both plans that were looked at (left out: whatever)."""
+
+    to: date
+    keep: bool = False
+    force: bool = False
+    versions: tuple[int, int] | None = None
 
 
 class Handover(BaseModel):
@@ -96,6 +105,25 @@ def apply(on: date, body: Moves, request: Request, who: Signed, if_match: IfMatc
         board.keep(store, trial, version_of(if_match), force=body.force)
         kept = store.read("List", trial.plan.id)
     return _trial(trial) | {"version": int(kept["meta"]["versionId"])}
+
+
+@router.post("/{on}/to-day", dependencies=[needs("plan")])
+def to_day(on: date, body: Passing, request: Request, who: Signed) -> dict[str, Any]:
+    """Move a visit to another day: what it would bring on both days; tried only, unless ``keep``."""
+    database = request.app.state.database
+    move = board.Move(body.task, tuple(_staff(name) for name in body.staff), body.start)
+    times, there = _times(request, on), _times(request, body.to)
+    passage = days.try_passage(database, who.actor, on, body.to, times, move, at=clock.now(), travel_there=there)
+    if body.keep:
+        with database.writing(who.actor, at=clock.now()) as store:
+            days.keep_passage(store, passage, body.versions, force=body.force)
+    return {"leaves": _trial(passage.leaves), "comes": _trial(passage.comes)}
+
+
+@router.post("/{on}/undo", dependencies=[needs("plan")])
+def take_back(on: date, store: StoreWriting, if_match: IfMatch = None) -> dict[str, Any]:
+    """Put the plan back to what it was before its last change, with the days that changed together with it."""
+    return {"days": [day.isoformat() for day in undo.undo(store, on, version_of(if_match))]}
 
 
 @router.post("/{on}/hand-over", dependencies=[needs("plan")])

@@ -3,9 +3,9 @@
 Nothing is stored by trying. Keeping a trial is refused where the plan, or a visit in it, has changed since.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from healthsvc.circle.travel import TravelTimes
@@ -13,7 +13,7 @@ from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.compose import compose, tiers
 from healthsvc.dayplan.day import DayPlan
 from healthsvc.dayplan.difference import Change, difference
-from healthsvc.dayplan.hand import SERIOUS, Conflict, Edit, conflicts, edited, settled
+from healthsvc.dayplan.hand import CLOSE, SERIOUS, Conflict, Edit, conflicts, edited, settled
 from healthsvc.dayplan.model import problem_of, services_of
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.rules import Duty, minutes_of
@@ -24,6 +24,10 @@ from healthsvc.store import Actor, Database, Store
 
 if TYPE_CHECKING:  # the search and its compiler are loaded when somebody plans, not when a process starts
     from healthsvc.dayplan.insertion import Insertion
+
+
+ROUNDING = timedelta(minutes=CLOSE)
+"""By how much a time may differ and still be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +56,41 @@ class Trial:
     @property
     def serious(self) -> tuple[Conflict, ...]:
         """Conflicts that nobody may overrule."""
-        return tuple(one for one in self.conflicts if one.code in SERIOUS or one.code == "off-duty")
+        return tuple(one for one in self.conflicts if is_serious(one))
+
+    def with_conflicts(self, *more: Conflict) -> "Trial":
+        """The same with further conflicts."""
+        return replace(self, conflicts=(*self.conflicts, *more))
 
 
-def try_moves(database: Database, actor: Actor, on: date, travel: TravelTimes, moves: Sequence[Move], *, at: datetime) -> Trial:
+def is_serious(conflict: Conflict) -> bool:
+    """Whether nobody may overrule it."""
+    return conflict.code in SERIOUS or conflict.code == "off-duty"
+
+
+def try_moves(
+    database: Database,
+    actor: Actor,
+    on: date,
+    travel: TravelTimes,
+    moves: Sequence[Move],
+    *,
+    at: datetime,
+    moving: Collection[str] = (),
+) -> Trial:
     """Try changes by hand on the plan of a day. Visits that are not moved keep their people and, as far as the way allows, their times.
+
+    ``moving``: visits that come from another day (see :mod:`healthsvc.dayplan.board.days`, which takes them out there).
 
     Raises:
         NotFound: a visit cannot be made on that day, or its home has no position on the map.
     """
-    now = standing(database, actor, on, travel, at=at, extra=[move.task for move in moves])
+    now = standing(database, actor, on, travel, at=at, extra=[move.task for move in moves], moving=moving)
     known = {call.task.id for call in now.day.calls}
+    solvable = {visit.id for visit in now.problem.visits}
     for move in moves:
-        if move.task not in known:
-            raise NotFound("the visit cannot be made on that day, or its home has no position on the map")
+        if move.task not in known or (move.staff and move.task not in solvable):
+            raise NotFound("the visit cannot be made on that day, or its home has no position on the map", reason="dayplan-not-that-day")
     broken: list[Conflict] = []
     edits = []
     plan = now.plan
@@ -86,7 +111,7 @@ def _trial(now: Standing, plan: Plan, broken: tuple[Conflict, ...]) -> Trial:
     known = {left.visit: left.codes for left in before.left_over}
     explained = {left.visit: known.get(left.visit, ("by-hand",)) for left in plan.left_over}
     after = compose(now.gathered, now.day, now.out, now.ways, now.problem, plan, now.at, explained)
-    after = replace(after, seed=before.seed, evaluations=before.evaluations, later=before.later)
+    after = replace(_steady(before, after), seed=before.seed, evaluations=before.evaluations, later=before.later)
     return Trial(
         after,
         (*broken, *fresh),
@@ -95,6 +120,20 @@ def _trial(now: Standing, plan: Plan, broken: tuple[Conflict, ...]) -> Trial:
         difference(before, after),
         now.gathered.version,
     )
+
+
+def _steady(before: DayPlan, after: DayPlan) -> DayPlan:
+    """The plan with every stop where it was that has moved by no more than rounding: stored times are whole seconds."""
+    was = {(route.practitioner, stop.task): stop for route in before.routes for stop in route.stops}
+    routes = []
+    for route in after.routes:
+        stops = []
+        for stop in route.stops:
+            old = was.get((route.practitioner, stop.task))
+            same = old is not None and abs(stop.start - old.start) <= ROUNDING
+            stops.append(replace(stop, arrival=old.arrival, start=old.start, end=old.end) if old is not None and same else stop)
+        routes.append(replace(route, stops=tuple(stops)))
+    return replace(after, routes=tuple(routes))
 
 
 def _edit(now: Standing, plan: Plan, move: Move, broken: list[Conflict]) -> Edit | None:
@@ -154,13 +193,23 @@ def keep(store: Store, trial: Trial, if_match: int | None = None, *, force: bool
         RuleViolation: the change breaks a rule.
         PreconditionFailed, Conflict: the plan or a visit in it has changed since.
     """
-    refused = trial.conflicts if not force else trial.serious
-    if refused:
-        codes = ", ".join(sorted({one.code for one in refused}))
-        hint = "" if trial.serious else "; send force to take it on"
-        raise RuleViolation(f"the change breaks {len(refused)} rules ({codes}){hint}", reason="dayplan-conflict")
+    refuse_broken(trial.conflicts, force=force)
     check_version(store, trial.plan.on, if_match if if_match is not None else trial.version)
     accept(store, trial.plan)
+
+
+def refuse_broken(conflicts: Sequence[Conflict], *, force: bool) -> None:
+    """Refuse what breaks a rule; with ``force`` only what nobody may overrule.
+
+    Raises:
+        RuleViolation: with the codes of the rules.
+    """
+    serious = [one for one in conflicts if is_serious(one)]
+    refused = serious if force else list(conflicts)
+    if refused:
+        codes = ", ".join(sorted({one.code for one in refused}))
+        hint = "" if serious else "; send force to take it on"
+        raise RuleViolation(f"the change breaks {len(refused)} rules ({codes}){hint}", reason="dayplan-conflict")
 
 
 def reassign(
