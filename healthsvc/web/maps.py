@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Hashable
+from datetime import date
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -15,7 +16,9 @@ from healthsvc.circle.providers import site_roads, travel_times
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.healthfile.rules import Person
+from healthsvc.store import Store
 from healthsvc.web import board as boards
+from healthsvc.web.lanes import Face, day_board, faces
 from healthsvc.web.lookup import Directory
 from healthsvc.web.today import Day
 
@@ -53,9 +56,11 @@ def circles(request: Request, store: StoreReading) -> Response:
 
 
 @router.get("/map/day.json")
-def day(store: StoreReading, day: Day, who: Signed, all: bool = False) -> dict[str, Any]:
-    """Stations, lanes and waiting visits of a day with their places."""
+def day(store: StoreReading, day: Day, who: Signed, all: bool = False, board: bool = False) -> dict[str, Any]:
+    """Stations, lanes and waiting visits of a day with their places; ``board``: with the colours of the coordinator's board."""
     on = day or store.at.astimezone(store.zone).date()
+    if board:
+        return _of_board(store, on)
     names = Directory(store)
     seen = boards.board(store, on, names, None if all or who.session is None else who.session.practitioner)
     planned = {stop.visit.id for lane in seen.lanes for stop in lane.stops}
@@ -76,6 +81,38 @@ def day(store: StoreReading, day: Day, who: Signed, all: bool = False) -> dict[s
             if one.id not in planned
         ],
     }
+
+
+def _of_board(store: Store, on: date) -> dict[str, Any]:
+    """The day as the board has it: everybody's way from the station and back, and what found no place."""
+    seen = day_board(store, on)
+    places = {f"Location/{one.id}": one for one in service.stations(store)}
+    home = {route.practitioner: places.get(route.station) for route in (seen.plan.routes if seen.plan else ())}
+    left = seen.plan.left_over[:_DOTS] if seen.plan else ()
+    people = faces(store, (one.person for one in left))
+    lanes = []
+    for lane in seen.lanes:
+        station = home.get(lane.practitioner)
+        stops = [_spot(one.visit.id, one.face, one.starts, one.state) for one in lane.blocks]
+        lanes.append(
+            {
+                "id": lane.practitioner,
+                "number": lane.number,
+                "name": lane.name,
+                "station": [station.lat, station.lon] if station else None,
+                "stops": stops,
+            }
+        )
+    return {
+        "stations": [{"lon": one.lon, "lat": one.lat, "name": one.name} for one in places.values()],
+        "lanes": lanes,
+        "waiting": [_spot(one.visit, people[one.person], "", "overdue") for one in left if one.person in people],
+    }
+
+
+def _spot(visit: str, face: Face, label: str, state: str) -> dict[str, Any]:
+    where = {"lon": face.lon, "lat": face.lat} if face.lon is not None else {}
+    return {"visit": visit, "name": face.name, "address": face.address, "label": label, "state": state, **where}
 
 
 def _dot(visit: str, person: Person, label: str, state: str) -> dict[str, Any]:

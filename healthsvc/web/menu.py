@@ -25,6 +25,7 @@ _IN_BAR: Final = 4
 _ENTRIES: Final = (
     Entry("/", "今日", "today", "read-clinical"),
     Entry("/pocket", "随身", "home", "write-clinical", visits=True),
+    Entry("/board", "排班板", "route", "plan"),
     Entry("/people", "人员档案", "people", "read-clinical"),
     Entry("/beds", "家庭病床", "bed", "read-clinical"),
     Entry("/infusions", "上门输液", "drip", "read-clinical"),

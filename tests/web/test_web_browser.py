@@ -19,6 +19,7 @@ PICTURES = {
     "today-1280.png": "today.png",
     "person-1280.png": "person.png",
     "planned-1280.png": "planned.png",
+    "board-tried-1280.png": "board.png",
     "window-1280.png": "window.png",
     "figures-1280.png": "figures.png",
     "visit-390.png": "visit-phone.png",

@@ -12,6 +12,8 @@
   map.attributionControl.setPrefix("");
   const circles = L.layerGroup();
   const dots = L.featureGroup();
+  const ways = []; // lanes with what is drawn of them
+  const pins = {}; // visit -> its markers
   map.createPane("ground").style.zIndex = 250;
   const ground = L.canvas({ padding: 0.4, pane: "ground" });
 
@@ -88,10 +90,15 @@
     day.lanes.forEach(function (lane) {
       const colour = colours[(lane.number - 1) % colours.length];
       const at = lane.stops.filter(function (stop) { return stop.lat !== undefined; });
-      L.polyline(at.map(function (stop) { return [stop.lat, stop.lon]; }), { color: colour, weight: 2.5, opacity: 0.75, dashArray: "1 6", lineCap: "round", interactive: false }).addTo(way);
+      const line = at.map(function (stop) { return [stop.lat, stop.lon]; });
+      if (lane.station && line.length) { line.unshift(lane.station); line.push(lane.station); }
+      const drawn = [L.polyline(line, { color: colour, weight: 2.5, opacity: 0.75, dashArray: "1 6", lineCap: "round", interactive: false }).addTo(way)];
       at.forEach(function (stop) {
-        mark(stop, colour, lane.stops.indexOf(stop) + 1).bindPopup(bubble(stop, lane)).addTo(way);
+        const pin = mark(stop, colour, lane.stops.indexOf(stop) + 1).bindPopup(bubble(stop, lane)).addTo(way);
+        drawn.push(pin);
+        (pins[stop.visit] = pins[stop.visit] || []).push(pin);
       });
+      ways.push({ id: lane.id, drawn: drawn });
     });
     way.addTo(map);
     dots.addTo(map);
@@ -106,6 +113,26 @@
     circles.addTo(map);
     L.control.layers(null, Object.fromEntries([[words.circles, circles], [words.waiting, dots]]), { collapsed: false, position: "topright" }).addTo(map);
   }
+
+  // a visit chosen on the board is shown on the map
+  document.addEventListener("visit-chosen", function (event) {
+    place.querySelectorAll(".pin.chosen").forEach(function (one) { one.classList.remove("chosen"); });
+    (pins[event.detail] || []).forEach(function (pin) {
+      const sign = pin.getElement() && pin.getElement().querySelector(".pin");
+      if (sign) sign.classList.add("chosen");
+      map.panInside(pin.getLatLng(), { padding: [60, 60] });
+    });
+  });
+
+  // one lane alone, or all of them
+  document.addEventListener("lane-chosen", function (event) {
+    ways.forEach(function (lane) {
+      const seen = !event.detail || lane.id === event.detail;
+      lane.drawn.forEach(function (one) { if (seen) one.addTo(map); else one.remove(); });
+    });
+    const own = ways.filter(function (lane) { return lane.id === event.detail && lane.drawn.length > 1; });
+    if (own.length) fit(L.featureGroup(own[0].drawn).getBounds());
+  });
 
   read(words.day).then(drawDay)
     .then(function () { return read("/map/roads.json"); }).then(drawRoads)
