@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, tzinfo
 from typing import Final
 
 from healthsvc.contract.fulfilment import Fulfilment, Given, OwnService, count
@@ -17,11 +17,13 @@ from healthsvc.store import Store
 from healthsvc.visit.resources import VISIT_KIND, derived_id, is_visit, to_visit
 from healthsvc.visit.rules import Status
 
-_CONSULTATION: Final = OwnService.CONSULTATION.value
+CONSULTATION: Final = OwnService.CONSULTATION.value
+CONSULTED: Final = ("type", f"{VISIT_KIND}|{CONSULTATION}")
+"""How consultations are searched for."""
 _MANY: Final = 40
 """From so many people on, everything is read at once instead of person by person."""
-_SUSPENDED: Final = (Status.ON_HOLD, Status.DRAFT)
-_NEVER: Final = (Status.CANCELLED, Status.ENTERED_IN_ERROR)
+SUSPENDED: Final = (Status.ON_HOLD, Status.DRAFT)
+NEVER: Final = (Status.CANCELLED, Status.ENTERED_IN_ERROR)
 
 
 def fulfilment(store: Store, contract: str, on: date | None = None) -> Fulfilment:
@@ -66,7 +68,7 @@ def consult(store: Store, contract: str, at: datetime, by: str, about: str, *, r
             "id": derived_id(f"consultation-{at:%Y%m%d%H%M}", agreement.person),
             "status": "finished",
             "class": {"system": V3_ACT_CODE, "code": code},
-            "type": [concept(VISIT_KIND, _CONSULTATION, "健康咨询")],
+            "type": [concept(VISIT_KIND, CONSULTATION, "健康咨询")],
             "subject": reference("Patient", agreement.person),
             "participant": [{"individual": {"reference": by}}],
             "period": period(at, at),
@@ -86,25 +88,33 @@ def _given_to(store: Store, people: set[str] | None) -> dict[str, list[Given]]:
     for task in store.select("Task", **narrowed):
         if is_visit(task) and (one := _of_task(task, store)) is not None:
             found[task["for"]["reference"].rpartition("/")[2]].append(one)
-    for record in store.select("Encounter", type=f"{VISIT_KIND}|{_CONSULTATION}", **narrowed):
-        person = reference_id(record.get("subject"), "Patient")
-        if person is not None and record.get("status") == "finished":
-            found[person].append(Given(_CONSULTATION, _day(record.get("period", {}).get("end"), store)))
+    for record in store.select("Encounter", type=CONSULTED[1], **narrowed):
+        consulted = consultation_of(record)
+        if consulted is not None:
+            person, when = consulted
+            found[person].append(Given(CONSULTATION, day_of(when, store.zone)))
     return found
+
+
+def consultation_of(record: Resource) -> tuple[str, str] | None:
+    """Whom a consultation was given to (Patient id), and when as written; None where the Encounter is none that was given."""
+    person, when = reference_id(record.get("subject"), "Patient"), record.get("period", {}).get("end")
+    return None if person is None or not when or record.get("status") != "finished" else (person, str(when))
 
 
 def _of_task(task: Resource, store: Store) -> Given | None:
     visit = to_visit(task)
-    if visit.status in _NEVER:
+    if visit.status in NEVER:
         return None
-    closes = None if visit.status in _SUSPENDED else visit.window.end
+    closes = None if visit.status in SUSPENDED else visit.window.end
     made = visit.status is Status.COMPLETED
-    on = _day(task.get("executionPeriod", {}).get("end"), store) or visit.window.end.astimezone(store.zone).date() if made else None
+    on = day_of(task.get("executionPeriod", {}).get("end"), store.zone) or visit.window.end.astimezone(store.zone).date() if made else None
     return Given(visit.kind, on, closes, visit.status is Status.FAILED, visit.sources)
 
 
-def _day(text: object, store: Store) -> date | None:
+def day_of(text: object, zone: tzinfo) -> date | None:
+    """The day of a FHIR date or dateTime in the site's zone; None where there is none."""
     if not isinstance(text, str):
         return None
     at = datetime.fromisoformat(text)
-    return at.astimezone(store.zone).date() if at.tzinfo else at.date()
+    return at.astimezone(zone).date() if at.tzinfo else at.date()

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
-from typing import Any, TypeVar
+from datetime import date, datetime, time, tzinfo
+from typing import Any, TypeAlias, TypeVar
 
 from healthsvc.checkup.rules import bounds
+from healthsvc.contract.delivery import CONSULTATION, CONSULTED, NEVER, SUSPENDED, consultation_of, day_of
+from healthsvc.contract.fulfilment import Given, count
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement, State
 from healthsvc.errors import Invalid
@@ -32,7 +34,8 @@ from healthsvc.visit.rules import Status
 Made = TypeVar("Made")
 USES = ("code", USE)
 _NOT_IN_FORCE = (State.DRAFT, State.PENDING_SIGNATURE)
-_PENDING = (Status.REQUESTED, Status.ACCEPTED, Status.COMPLETED)
+_Given: TypeAlias = dict[str, list[Given]]
+"""By person."""
 
 
 def end_of(store: Store, on: date) -> datetime:
@@ -70,13 +73,15 @@ def _facts(past: "Past", policy: FilePolicy, on: date, first: date | None) -> Fa
         for source in one.sources:
             by_source.setdefault(source, []).append(one)
     members, survivors = _members(past.files(policy)[0], on)
+    consultations = ((who, day_of(when, zone)) for who, when in past.all("Encounter", _consultation, CONSULTED)[0])
+    given = _given(visits, ((who, day) for who, day in consultations if day is not None and day <= on), zone, survivors)
     doses, uses = past.all("MedicationAdministration", _dose)[0], past.all("Observation", _use, USES)[0]
     return Facts(
         on=on,
         at=at,
         period=period,
         members=members,
-        terms=tuple(_terms(past, by_source, on, at)),
+        terms=tuple(_terms(past, given, survivors, on, at)),
         visits=visits,
         stays=tuple(_stays(past, by_source, on)),
         doses=tuple(replace(dose, on=begun.astimezone(zone).date()) for dose, begun in doses if begun <= at),
@@ -162,28 +167,41 @@ def _as_of(one: Called, at: datetime) -> Called:
     return one if one.done is None or one.done <= at else replace(one, done=None)
 
 
-def _terms(past: Past, by_source: dict[str, list[Called]], on: date, at: datetime) -> Iterable[Term]:
+def _terms(past: Past, given: _Given, survivors: dict[str, str], on: date, at: datetime) -> Iterable[Term]:
     for agreement in past.all("Contract", _agreement)[0]:
         end = min(agreement.end, agreement.ended or agreement.end)
         if agreement.state not in _NOT_IN_FORCE and agreement.start <= on <= end:
             ref = f"Contract/{agreement.id}"
-            yield Term(ref, agreement.person, agreement.start, end, tuple(_promised(agreement, by_source.get(ref, ()), at)))
+            own = given.get(survivors.get(agreement.person, agreement.person), ())
+            yield Term(ref, agreement.person, agreement.start, end, tuple(_promised(agreement, own, at)))
+
+
+def _consultation(encounter: Resource) -> tuple[str, str] | None:
+    return consultation_of(encounter)
 
 
 def _agreement(contract: Resource) -> Agreement | None:
     return to_agreement(contract) if is_family_doctor(contract) else None
 
 
-def _promised(agreement: Agreement, own: Iterable[Called], at: datetime) -> Iterable[Promised]:
-    """Promised, delivered and due, each service for itself: more of one never makes up for less of another."""
-    by_kind: dict[str, list[Called]] = {}
-    for one in own:
-        by_kind.setdefault(one.kind, []).append(one)
-    for promise in agreement.promises:
-        kind = by_kind.get(promise.service, ())
-        done = sum(one.done is not None for one in kind)
-        late = sum(one.done is None and (one.status is Status.FAILED or (one.status in _PENDING and one.due < at)) for one in kind)
-        yield Promised(promise.service, promise.times, min(done, promise.times), min(done + late, promise.times))
+def _given(visits: Iterable[Called], consultations: Iterable[tuple[str, date]], zone: tzinfo, survivors: dict[str, str]) -> _Given:
+    """What was asked for and given, by person, as contracts count it."""
+    found: _Given = {}
+    for one in visits:
+        if one.status not in NEVER:
+            on = one.done.astimezone(zone).date() if one.done else None
+            closes = None if one.status in SUSPENDED else one.due
+            given = Given(one.kind, on, closes, one.status is Status.FAILED, one.sources)
+            found.setdefault(survivors.get(one.person, one.person), []).append(given)
+    for person, on in consultations:
+        found.setdefault(survivors.get(person, person), []).append(Given(CONSULTATION, on))
+    return found
+
+
+def _promised(agreement: Agreement, given: Iterable[Given], at: datetime) -> Iterable[Promised]:
+    """Promised, delivered and due: the count of the contract itself."""
+    for one in count(agreement, given, at).items:
+        yield Promised(one.service, one.promised, min(one.delivered, one.promised), min(one.due, one.promised))
 
 
 def _stays(past: Past, by_source: dict[str, list[Called]], on: date) -> Iterable[Stay]:
@@ -233,6 +251,7 @@ def _uses(past: Past, told: Iterable[tuple[str, Use]], on: date, period: tuple[d
 _LOOKED_AT: tuple[Any, ...] = (
     ("Task", _visit),
     ("Contract", _agreement),
+    ("Encounter", _consultation, CONSULTED),
     ("EpisodeOfCare", _stay),
     ("MedicationAdministration", _dose),
     ("Flag", _right),

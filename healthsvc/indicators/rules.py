@@ -148,9 +148,10 @@ def _day(at: datetime, facts: Facts) -> date:
 
 MEASURES: tuple[Measure, ...] = (
     Measure("fulfilment", "履约率", "Promised items delivered",
-            "当日有效协议中各服务项目到期应履行次数为分母，已履行次数为分子；各项分别计算，不互相抵补；尚无到期项目的不计。",
-            "Of the items of contracts in force whose time has come, those delivered; each service for itself; services with nothing due"
-            " yet are left out.", "2", fulfilment, "次", compared=True),
+            "当日有效协议中各服务项目到期应履行次数为分母，已履行次数为分子；各项分别计算，不互相抵补；尚未派单的承诺按协议期逐步到期；尚无到期项目的不计。",
+            "Of the items of contracts in force whose time has come, those delivered; each service for itself; what was"
+            " promised and never asked for is due by and by over the term; services with nothing due yet are left out.",
+            "3", fulfilment, "次", compared=True),
     Measure("signing", "签约率", "Cadres under contract",
             "当日在世且档案有效的离退休干部为分母，其中有有效签约协议的为分子。",
             "Of the living cadres with an active file, those with a contract in force on the day.", "1", signing, compared=True),

@@ -16,9 +16,9 @@ from healthsvc.fhir.registry import Registry
 from healthsvc.fhir.validation import validate
 from healthsvc.indicators.facts import Called, Dose, Facts, Member, Promised, Right, Stay, Term, Used
 from healthsvc.indicators.figure import By, IndicatorPolicy, Item, Measure
-from healthsvc.indicators.ledgers import table_of
 from healthsvc.indicators.resources import to_measure, to_report
 from healthsvc.indicators.rules import BY_CODE, MEASURES, figures
+from healthsvc.indicators.sheets import table_of
 from healthsvc.indicators.tables import Table, safe, to_csv, to_xlsx
 from healthsvc.policy import load
 from healthsvc.visit.rules import Status
@@ -254,4 +254,4 @@ def test_the_figures_as_a_table_carry_their_rule() -> None:
     table = table_of([whole, *whole.parts(FACTS.members, By.UNIT)])
     assert table.rows[0][:6] == ("履约率", "Promised items delivered", "全部", 4, 6, 0.6667)
     assert [row[2] for row in table.rows] == ["全部", "管理单位：一厂", "管理单位：二厂"]
-    assert str(table.rows[0][-1]).endswith("（第2版）")
+    assert str(table.rows[0][-1]).endswith("（第3版）")
