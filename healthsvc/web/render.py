@@ -17,6 +17,7 @@ from healthsvc.access.door import Signed, Who
 from healthsvc.access.rules import ROLE_TITLES, Role
 from healthsvc.errors import Refusal
 from healthsvc.web import words
+from healthsvc.web.evidence import evidence_word
 from healthsvc.web.menu import menu
 
 HERE = Path(__file__).parent
@@ -29,6 +30,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.globals["version"] = __version__
+    made.filters["evidence_word"] = evidence_word
     return made
 
 

@@ -155,5 +155,8 @@ def _still_wanted(store: Store, payload: dict[str, Any]) -> Notice | None:
 def notice_of(alarm: Alarm, who: str, round_: int, whom: Reachable, name: str) -> Notice:
     """What somebody is told: who calls for help, and nothing of what they suffer from."""
     drill = "【演练】" if alarm.kind == "drill" else ""
-    text = f"{drill}{name}在家按下求助键,请立即联系或前往。 {name} has called for help at home; please call or go at once."
+    if alarm.source.startswith("Practitioner/"):  # nobody pressed a button: a visit at home asks for somebody
+        text = f"{drill}{name}家中上门服务需要立即支援,请立即联系或前往。 A visit at {name}'s home needs help; please call or go at once."
+    else:
+        text = f"{drill}{name}在家发出求助,请立即联系或前往。 {name} has called for help at home; please call or go at once."
     return Notice(f"{alarm.id}-{who}-{round_}", whom.phone, whom.callee.role, text)
