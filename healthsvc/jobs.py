@@ -106,6 +106,15 @@ def run_due(database: Database, job: Job, at: datetime, leader: tuple[str, int] 
         following = trigger.get_next_fire_time(following, following)
     if due is None or (last is not None and moment(last) >= due):
         return False
+    try:
+        return _run(database, job, due, at, leader)
+    except Exception as error:
+        with database.writing(TIMERS, at=at) as store:
+            lease.fail(store.connection, job.id, due, at, type(error).__name__)
+        raise
+
+
+def _run(database: Database, job: Job, due: datetime, at: datetime, leader: tuple[str, int] | None) -> bool:
     with database.writing(TIMERS, at=at) as store:
         if leader is not None and not lease.holds(store.connection, LEASE, *leader):
             log.warning("a firing was left to whoever leads now", job=job.id)

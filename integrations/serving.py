@@ -25,6 +25,7 @@ from healthsvc.errors import Invalid
 from healthsvc.indicators.warming import warm
 from healthsvc.installation import Installation, publish_conformance
 from healthsvc.jobs import Job, Timers
+from healthsvc.jobs_desk import Timetable
 from healthsvc.monitoring import tracing
 from healthsvc.monitoring.collector import StoreCollector
 from healthsvc.monitoring.probes import router as probes
@@ -123,9 +124,10 @@ class Serving:
             scout = Scout(here.database, here.settings.data)
             scout.start()
             self._stops.append(("scout", scout.stop))
+        silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
+        timed = (*jobs(session_life(here.settings), here.settings.data), silence, *(self._backups() if Role.TIMERS in self.roles else ()))
         if Role.TIMERS in self.roles:
-            silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
-            timers = Timers(here.database, (*jobs(session_life(here.settings), here.settings.data), silence, *self._backups()))
+            timers = Timers(here.database, timed)
             timers.start()
             self._stops.append(("timers", timers.stop))
             sealing = Sealing(here.database)
@@ -135,6 +137,7 @@ class Serving:
             publish_conformance(here.database)
             wiring["origin"] = partial(origin, shelf=shelf)
             wiring["desk"] = Desk(shelf)
+            wiring["timetable"] = Timetable(here.database, timed)
             post = router(inbox, here.settings.request_limit, here.settings.message_limit)
             context = context_of(here.settings)
             self._scheme = "http" if context is None else "https"

@@ -11,9 +11,10 @@ from healthsvc.fhir.json import dumps
 from healthsvc.healthfile.service import today
 from healthsvc.indicators import service
 from healthsvc.indicators.figure import By, Figure, Part
-from healthsvc.indicators.ledgers import LEDGERS, ledger, people_of, table_of
+from healthsvc.indicators.ledgers import LEDGERS, ledger
 from healthsvc.indicators.people import Standing, behind
 from healthsvc.indicators.service import Asked
+from healthsvc.indicators.sheets import people_of, table_of
 from healthsvc.indicators.tables import Table, to_csv, to_pdf, to_xlsx
 from healthsvc.store import Store
 
@@ -85,12 +86,13 @@ def ledgers() -> list[dict[str, str]]:
     return [{"name": name, "title": one.title} for name, one in LEDGERS.items()]
 
 
-@router.get("/ledgers/{name}.{form}")
-def ledger_exported(name: str, form: Format, request: Request, store: StoreReading, first: date, last: date) -> Response:
-    """One ledger between two days, both included."""
+@router.get("/ledgers/{name}.{form}", dependencies=[needs("figures")])
+def ledger_exported(name: str, form: Format, request: Request, store: StoreReading, first: date, last: date, whom: Whom) -> Response:
+    """One ledger between two days, both included, of everybody or of one community, doctor, unit or centre; whoever may not read files
+    gets masked names."""
     if last < first:
         raise Invalid("the ledger ends before it begins; swap first and last", path="last")
-    return file(f"{name}-{first.isoformat()}-{last.isoformat()}", form, ledger(store, name, first, last), request, store)
+    return file(f"{name}-{first.isoformat()}-{last.isoformat()}", form, ledger(store, name, first, last, whom), request, store)
 
 
 def told(one: Figure) -> dict[str, Any]:

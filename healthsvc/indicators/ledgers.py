@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from healthsvc.access.rules import Action, allows
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.emergency.resources import EMERGENCY, to_alarm
 from healthsvc.emergency.rules import Act as AlarmAct
@@ -14,12 +15,13 @@ from healthsvc.greenchannel.resources import is_channel, to_channel
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES
 from healthsvc.greenchannel.rules import Right as Priority
 from healthsvc.greenchannel.waits import judge
+from healthsvc.healthfile.names import masked
 from healthsvc.healthfile.resources import to_person
+from healthsvc.healthfile.rules import Person
 from healthsvc.homebed.resources import is_bed
 from healthsvc.homebed.rules.bed import BED_KIND_NAMES
 from healthsvc.homebed.service import with_diagnoses
-from healthsvc.indicators.figure import By, Figure, Part
-from healthsvc.indicators.people import STANDING_NAMES, behind
+from healthsvc.indicators.figure import ALL, By, Part
 from healthsvc.indicators.resources import made_at
 from healthsvc.indicators.tables import Cell, Table
 from healthsvc.infusion.records import is_given, to_given
@@ -32,7 +34,15 @@ from healthsvc.store import Store
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import standing
 
-Row = tuple[Cell, ...]
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whose row it is; becomes a name, or a masked one."""
+
+    patient: str
+
+
+Row = tuple[Cell | Who, ...]
 BY_NAMES = {
     By.RESETTLED: ("管理", "Management"),
     By.UNIT: ("管理单位", "Managing unit"),
@@ -40,78 +50,89 @@ BY_NAMES = {
     By.DOCTOR: ("责任医生", "Responsible doctor"),
     By.CENTRE: ("服务中心", "Health centre"),
 }
-_VALUE_NAMES = {"local": "本区管理", "resettled": "易地安置"}
 
 
 class Pages:
-    """What a ledger is drawn up from: the store, and the names that it has already looked up."""
+    """What a ledger is drawn up from: the store, and the files and staff that it has already looked up."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.at = store.at
         self.zone = store.zone
-        self._names: dict[str, str] = {}
+        self._people: dict[str, Person | None] = {}
+        self._staff: dict[str, str] = {}
 
-    def name(self, patient: str) -> str:
-        """The name on a file."""
-        if patient not in self._names:
+    def name(self, patient: str) -> Who:
+        """Whose row it is."""
+        return Who(patient)
+
+    def person(self, patient: str) -> Person | None:
+        """Who it is; None where the file is not seen."""
+        if patient not in self._people:
             file: Resource | None = self.store.find("Patient", patient)
-            self._names[patient] = to_person(file).name if file else ""
-        return self._names[patient]
+            self._people[patient] = to_person(file) if file else None
+        return self._people[patient]
+
+    def staff(self, reference: str) -> str:
+        """The name of a member of the staff."""
+        if reference not in self._staff:
+            found = self.store.find("Practitioner", reference.rpartition("/")[2]) or {}
+            names = found.get("name") or [{}]
+            self._staff[reference] = names[0].get("text") or "".join((names[0].get("family", ""), *names[0].get("given", ()))) or reference
+        return self._staff[reference]
+
+    def belongs(self, patient: str, part: Part) -> bool:
+        """Whether a person is one of those of whom the ledger tells."""
+        person = self.person(patient)
+        return person is not None and (part.by is None or trait_of(person, part.by) == part.value)
 
     def day(self, at: datetime) -> date:
         """The day of a moment in the site's zone."""
         return at.astimezone(self.zone).date()
 
 
-def ledger(store: Store, name: str, first: date, last: date) -> Table:
+def trait_of(person: Person, by: By) -> str:
+    """The value of a person's trait, by which ledgers are kept apart."""
+    if by is By.RESETTLED:
+        return "resettled" if person.resettled else "local"
+    kept = {By.UNIT: person.managing_unit, By.AREA: person.residence_area, By.DOCTOR: person.doctor, By.CENTRE: person.centre}
+    return kept[by] or ""
+
+
+def ledger(store: Store, name: str, first: date, last: date, part: Part = ALL, *, named: bool = True) -> Table:
     """One ledger with everything that falls between two days, both included; that it was drawn up is noted.
+
+    Args:
+        store: an open transaction.
+        name: one of :data:`LEDGERS`.
+        first, last: the days.
+        part: whose: of one community, doctor, unit or centre; everybody unless told.
+        named: whether names stand in full; whoever may not read files gets masked names and no clinical words whatever is asked.
 
     Raises:
         NotFound: there is no such ledger; the text lists those that there are.
     """
     if name not in LEDGERS:
         raise NotFound(f"there is no ledger {name[:40]!r}; there are {', '.join(LEDGERS)}")
-    one = LEDGERS[name]
-    store.audit("ledger", None, purpose=f"{name} {first.isoformat()}..{last.isoformat()}")
-    return Table(one.title, one.columns, tuple(sorted(one.rows(Pages(store), first, last), key=lambda row: str(row[0]))))
+    one, pages = LEDGERS[name], Pages(store)
+    clinical = allows(store.actor.roles, Action.READ_CLINICAL, "Patient")
+    hidden = frozenset() if clinical else frozenset(place for place, column in enumerate(one.columns) if column in CLINICAL)
+    shown = "full names" if named and clinical else "masked names"
+    store.audit("ledger", None, purpose=f"{name} {first.isoformat()}..{last.isoformat()} {part.by or 'all'} {shown}")
+    rows: list[tuple[Cell, ...]] = []
+    for row in one.rows(pages, first, last):
+        who = next(cell.patient for cell in row if isinstance(cell, Who))
+        if pages.belongs(who, part):
+            rows.append(tuple(None if place in hidden else _cell(pages, cell, named and clinical) for place, cell in enumerate(row)))
+    return Table(one.title, one.columns, tuple(sorted(rows, key=lambda row: str(row[0]))))
 
 
-def table_of(figures: Iterable[Figure]) -> Table:
-    """The figures as a table, without people; each with its rule, so that whoever gets the file can check it."""
-    rows = [
-        (
-            one.measure.name_zh,
-            one.measure.name_en,
-            _part_name(one.part),
-            one.numerator,
-            one.denominator,
-            round(one.rate, 4) if one.rate is not None else None,
-            sum(one.excluded.values()),
-            one.measure.unit_zh,
-            one.period[0],
-            one.on,
-            f"{one.measure.rule_zh}（第{one.measure.version}版）",
-        )
-        for one in figures
-    ]
-    columns = ("指标", "Indicator", "对象", "分子", "分母", "比率", "不计入", "单位", "期初", "截至", "口径")
-    return Table("考核指标", columns, tuple(rows))
-
-
-def _part_name(part: Part) -> str:
-    if part.by is None:
-        return "全部"
-    return f"{BY_NAMES[part.by][0]}：{_VALUE_NAMES.get(part.value, part.value) or '未填'}"
-
-
-def people_of(store: Store, figure: Figure) -> Table:
-    """The people behind a figure: those missing, those who meet it, those left out and why; masked for whoever may not read files."""
-    rows: list[Row] = [
-        (one.name, one.id, one.unit, one.area, STANDING_NAMES[one.standing][0], one.met, one.asked, "、".join(one.why))
-        for one in behind(store, figure)
-    ]
-    return Table(figure.measure.name_zh, ("姓名", "档案", "管理单位", "居住社区", "情况", "达到", "应达到", "不计入原因"), tuple(rows))
+def _cell(pages: Pages, cell: Cell | Who, named: bool) -> Cell:
+    if isinstance(cell, Who):
+        person = pages.person(cell.patient)
+        name = person.name if person else ""
+        return name if named else masked(name) if name else ""
+    return pages.staff(cell) if isinstance(cell, str) and cell.startswith("Practitioner/") else cell
 
 
 def _visits(pages: Pages, first: date, last: date) -> Iterable[Row]:
@@ -250,6 +271,8 @@ class Ledger:
     rows: Callable[[Pages, date, date], Iterable[Row]]
 
 
+CLINICAL = frozenset({"诊断", "药品", "剂量", "反应", "转归", "情况", "说明", "结果"})
+"""Columns that say something of a person's health: only for whoever may read files."""
 LEDGERS: dict[str, Ledger] = {
     "visits": Ledger("上门服务台账", ("应访日期", "姓名", "服务", "可访日期", "完成时间", "状态", "负责人"), _visits),
     "home-beds": Ledger("家庭病床台账", ("建床日期", "姓名", "类型", "诊断", "到期日", "撤床日期", "撤床原因", "转归", "医生"), _home_beds),

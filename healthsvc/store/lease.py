@@ -1,11 +1,23 @@
 """A lease: of many processes one may act. And a firing: of one due time one run."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text
 
 from healthsvc.store.lease_tables import FiringRow, LeaseRow
-from healthsvc.store.stored import micros
+from healthsvc.store.stored import micros, moment
+
+
+class Firing(NamedTuple):
+    """One firing of one job, UTC."""
+
+    job: str
+    due: datetime
+    started: datetime
+    outcome: str
+    """``done``, ``started`` or ``failed`` with the name of the error."""
+
 
 _LEASE = LeaseRow.__table__  # type: ignore[attr-defined]
 _FIRING = FiringRow.__table__  # type: ignore[attr-defined]
@@ -17,8 +29,13 @@ _TAKE = text(
 )
 _FIRE = text(
     "INSERT INTO firing (job, scheduled_for, started, outcome) VALUES (:job, :due, :now, 'started') "
-    "ON CONFLICT (job, scheduled_for) DO NOTHING"
+    "ON CONFLICT (job, scheduled_for) DO UPDATE SET started = :now, outcome = 'started' WHERE firing.outcome LIKE 'failed%'"
 )
+_FAIL = text(
+    "INSERT INTO firing (job, scheduled_for, started, outcome) VALUES (:job, :due, :now, :outcome) "
+    "ON CONFLICT (job, scheduled_for) DO UPDATE SET started = :now, outcome = :outcome WHERE firing.outcome <> 'done'"
+)
+DONE, FAILED = "done", "failed"
 
 
 def clock_of(connection: Connection, at: datetime) -> datetime:
@@ -48,7 +65,7 @@ def give_back(connection: Connection, name: str, holder: str) -> None:
 
 
 def fire(connection: Connection, job: str, due: datetime, at: datetime) -> bool:
-    """Claim one firing of a job; False where it was claimed before."""
+    """Claim one firing of a job; False where it was claimed before. One that failed may be claimed again."""
     return connection.execute(_FIRE, {"job": job, "due": micros(due), "now": micros(at)}).rowcount == 1
 
 
@@ -60,8 +77,25 @@ def finish(connection: Connection, job: str, due: datetime, outcome: str) -> Non
     )
 
 
+def fail(connection: Connection, job: str, due: datetime, at: datetime, reason: str) -> None:
+    """Record that a firing failed, in a transaction of its own; ``reason`` is the name of an error, never its text."""
+    connection.execute(_FAIL, {"job": job, "due": micros(due), "now": micros(at), "outcome": f"{FAILED} {reason}"})
+
+
+def firings(connection: Connection, since: datetime) -> list[Firing]:
+    """The newest firing of each job, and the newest that was done of each, of those that began since."""
+    rows = connection.execute(select(_FIRING).where(_FIRING.c.started >= micros(since)).order_by(_FIRING.c.started))
+    newest: dict[tuple[str, bool], Firing] = {}
+    for row in rows:
+        newest[row.job, row.outcome == DONE] = Firing(row.job, moment(row.scheduled_for), moment(row.started), row.outcome)
+    return list(newest.values())
+
+
 def last_fired(connection: Connection, job: str) -> int | None:
-    """When a job last had a firing, microseconds since 1970 UTC."""
+    """When a job last had a firing that was done, microseconds since 1970 UTC."""
     return connection.execute(
-        select(_FIRING.c.scheduled_for).where(_FIRING.c.job == job).order_by(_FIRING.c.scheduled_for.desc()).limit(1)
+        select(_FIRING.c.scheduled_for)
+        .where(_FIRING.c.job == job, _FIRING.c.outcome == DONE)
+        .order_by(_FIRING.c.scheduled_for.desc())
+        .limit(1)
     ).scalar()

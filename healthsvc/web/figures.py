@@ -58,7 +58,6 @@ def figures(page: SignedPage, store: StoreReading, day: Day, known: Known, by: B
         by=by,
         traits=list(BY_NAMES.items()),
         ledgers=[(name, one.title) for name, one in LEDGERS.items()],
-        people=page.who is not None and page.who.may("read-clinical"),
     )
 
 

@@ -33,7 +33,7 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
     return page.show(
         "operate.html", listening=desk.listening(store), standings=desk.standings(store), letters=desk.letters(store, MOST, link, state),
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, at=store.at,
-        span=_span(page),
+        span=span_of(page),
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def _when(text: str, what: str, store: Store) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=store.zone)
 
 
-def _span(page: Page) -> Any:
+def span_of(page: Page) -> Any:
     """How long something has lasted, in words."""
 
     def span(length: timedelta | None) -> str:

@@ -210,4 +210,13 @@ def test_ledgers_and_exports(database: Database, tmp_path: Path) -> None:
         masked_file = bureau.get("/api/indicators/signing/people.csv", params={"on": ON.isoformat()})
         assert "测试" not in masked_file.text
         assert "'=***" in masked_file.text
-        assert bureau.get("/api/ledgers/visits.csv", params={"first": "2026-02-01", "last": "2026-02-01"}).status_code == 403
+        ledger_file = bureau.get("/api/ledgers/home-beds.csv", params={"first": ON.isoformat(), "last": ON.isoformat()})
+        rows = list(csv.DictReader(io.StringIO(ledger_file.content.decode("utf-8-sig"))))
+        assert [row["姓名"] for row in rows] == ["'=***"], "masked"
+        assert [row["诊断"] for row in rows] == [""], "nothing of anybody's health"
+        assert all(id not in ledger_file.text for id in people.values())
+    with database.reading(SYSTEM, at=AT) as store:
+        assert {row[1] for row in ledger(store, "contracts", ON, ON, named=False).rows} == {"=***"}, "statistics need no names"
+        away = ledger(store, "contracts", ON, ON, Part(By.RESETTLED, "resettled"))
+        assert [row[1] for row in away.rows] == ["=测试乙"]
+        assert sum(len(ledger(store, "contracts", ON, ON, Part(By.RESETTLED, one)).rows) for one in ("local", "resettled")) == 2

@@ -1,12 +1,17 @@
 """Timers: one leader, every due time once, missed ones once and late."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from healthsvc import clock
+from healthsvc.errors import NotFound
 from healthsvc.jobs import LEASE, Job, run_due
+from healthsvc.jobs_desk import JobStanding, Timetable
 from healthsvc.store import SYSTEM, Database, Store, lease
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -67,3 +72,47 @@ def test_a_job_that_fails_leaves_no_firing_and_runs_again(empty: Database) -> No
         run_due(empty, job, AT)
     assert run_due(empty, job, AT)
     assert calls == [1, 1]
+
+
+def test_what_an_operator_sees_of_a_job(empty: Database) -> None:
+    """Last, next, failures with the name of the error only; one run by hand in a thread of its own."""
+    broken = [True]
+    ran = threading.Event()
+
+    def work(_store: Store) -> None:
+        if broken[0]:
+            raise ZeroDivisionError("单国强")
+        ran.set()
+
+    job = Job("daily", "0 6 * * *", work)
+    table = Timetable(empty, [job])
+
+    def standing() -> JobStanding:
+        with empty.reading(SYSTEM, at=clock.now(ZONE)) as store:
+            [one] = table.standings(store)
+        return one
+
+    assert (standing().last, standing().failed, standing().is_running) == (None, None, False)
+    assert standing().next is not None
+    now = clock.now(ZONE)
+    with pytest.raises(ZeroDivisionError):
+        run_due(empty, job, now)
+    assert standing().failed is not None
+    assert standing().reason == "ZeroDivisionError"
+    broken[0] = False
+    assert run_due(empty, job, clock.now(ZONE)), "what failed is tried again"
+    assert standing().failed is None
+    assert standing().last is not None
+    ran.clear()
+    with empty.writing(SYSTEM, at=clock.now(ZONE)) as store:
+        table.run_now(store, "daily")
+        with pytest.raises(NotFound):
+            table.run_now(store, "gossip")
+    assert ran.wait(20)
+    for _ in range(100):
+        if not standing().is_running:
+            break
+        ran.wait(0.05)
+        time.sleep(0.05)
+    assert not standing().is_running
+    assert standing().failed is None

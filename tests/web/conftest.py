@@ -11,10 +11,13 @@ from serving import serving
 from world import PASSWORD, World, build
 
 from healthsvc import clock
+from healthsvc.access.door import session_life
 from healthsvc.app import create_app
 from healthsvc.config import Settings
 from healthsvc.installation import open_installation
+from healthsvc.jobs_desk import Timetable
 from healthsvc.store import Database
+from healthsvc.timetable import jobs
 from healthsvc.web import assets
 from integrations.hospitals.shelf import shelf
 from integrations.operating.desk import Desk
@@ -42,7 +45,6 @@ class Site:
     url: str
     world: World
     database: Database
-    database: Database
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +55,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (data / "policy" / "access.toml").write_text(NO_FACTOR, encoding="utf-8")
     installation = open_installation(settings=Settings(data=data))
     world = build(installation.database, clock.now())
-    with serving(create_app(installation, wiring={"desk": Desk(shelf())})) as url:
+    timetable = Timetable(installation.database, jobs(session_life(installation.settings), data))
+    with serving(create_app(installation, wiring={"desk": Desk(shelf()), "timetable": timetable})) as url:
         yield Site(url, world, installation.database)
     installation.close()
 

@@ -56,6 +56,10 @@
     if (event.persisted) document.querySelectorAll("button:disabled").forEach(function (one) { one.disabled = false; });
   });
 
+  document.querySelectorAll("[data-send]").forEach(function (one) {
+    one.addEventListener("change", function () { one.form.requestSubmit(); });
+  });
+
   document.querySelectorAll("[data-print]").forEach(function (one) {
     one.addEventListener("click", function () { window.print(); });
   });
