@@ -10,6 +10,7 @@ from integrations.effects.care import Outcome
 from integrations.effects.scene import Scene, joined
 from integrations.hl7v2.booking import read_booking
 
+_NEEDS_NO_TIME = frozenset({"proposed", "cancelled", "waitlist"})
 _TAKES_TIME = frozenset({"booked", "arrived", "checked-in", "pending"})
 
 
@@ -29,7 +30,10 @@ def booking(scene: Scene) -> Outcome:
         start = datetime.fromisoformat(told["start"])
         told["end"] = (start + timedelta(minutes=scene.policy.appointment_minutes)).isoformat()
         outcome.remarks.append(f"the hospital gives no end; {scene.policy.appointment_minutes} minutes are assumed")
-    if "start" in told and told["status"] == "proposed":
+    if "start" not in told and told["status"] not in _NEEDS_NO_TIME:
+        # R4 app-3: what has no time is only proposed; one that was missed, and whose time nobody ever told, is called off
+        told["status"] = "cancelled" if told["status"] == "noshow" else "proposed"
+    elif "start" in told and told["status"] == "proposed":
         told["status"] = "booked"
     person = {"actor": reference("Patient", party.id), "status": "accepted"}
     told["participant"] = [person, *told.get("participant", ())]

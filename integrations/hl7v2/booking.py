@@ -77,8 +77,6 @@ def _appointment(message: Message, header: Header, view: View) -> Resource:
         made |= {"start": start.isoformat(), "end": end.isoformat()}
     elif start:
         made["start"] = start.isoformat()  # the effect adds the assumed length
-    elif made["status"] not in ("cancelled", "waitlist"):
-        made["status"] = "proposed"  # R4 app-3: what has no time is only proposed
     return made
 
 

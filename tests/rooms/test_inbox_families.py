@@ -148,6 +148,21 @@ def test_an_appointment_keeps_home_visits_away_and_sends_a_planned_one_back(hosp
         assert not appointments(store, moved.date(), policy_of(store.policy, day))
 
 
+def test_an_appointment_to_which_nobody_came_frees_its_time_and_is_not_booked_again_by_a_late_word(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    day = (clock.now() + timedelta(days=3)).date()
+    ten = datetime(day.year, day.month, day.day, 10, 0, tzinfo=clock.zone())
+    told = booked(f"{ten:%Y%m%d%H%M%S}", f"{ten + timedelta(minutes=20):%Y%m%d%H%M%S}")
+    done(hospital, "SIU^S12", "C1", *told)
+    done(hospital, "SIU^S26", "C1", "SCH||A100", at=AT + timedelta(hours=2))
+    done(hospital, "SIU^S14", "C1", *told, at=AT + timedelta(hours=1))
+    [appointment] = hospital.select("Appointment", patient=patient)
+    assert appointment["status"] == "noshow"
+    assert datetime.fromisoformat(appointment["start"]) == ten
+    with hospital.database.reading(SYSTEM, at=clock.now()) as store:
+        assert not appointments(store, day, policy_of(store.policy, day))
+
+
 def test_a_document_comes_announced_then_whole_then_replaced(hospital: Hospital) -> None:
     patient, _ = cadre(hospital.database)
     done(hospital, "MDM^T01", "C1", "TXA|1|DS^出院小结|PDF||D1^王示例||||||| DOC1".replace("| DOC1", "|DOC1"))
