@@ -198,7 +198,10 @@ def _judge(arrival: Arrival, read: Read, number: str) -> None:
     elif family is None:
         _unknown_event(arrival, profile.unknown_event, header)
     elif (absent := missing_segment(family, read.message)) is not None:
-        arrival.code, arrival.state = AckCode.AE, State.DEAD
+        if profile.missing_segment == "review":
+            arrival.state = State.REVIEW
+        else:
+            arrival.code, arrival.state = AckCode.AE, State.DEAD
         arrival.reason, arrival.place = "segment-missing", absent
         arrival.remark = f"{header.event} needs a {absent} segment"
 

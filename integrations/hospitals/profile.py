@@ -115,6 +115,9 @@ class Profile:
     """Words of RXR-1 (code or text, folded) that mean a drip into a vein: such an outpatient order is proposed for home infusion."""
     control_id: str = "required"
     """``required``: a message without MSH-10 is refused; ``optional``: it is taken, and known by its content alone."""
+    missing_segment: str = "refuse"
+    """A message without a segment that its kind cannot do without: ``refuse`` (AE, the sender mends it) or ``review`` (accepted, and
+    somebody here looks at it: for senders that cannot mend anything and only repeat themselves)."""
 
     folder: str = ""
     """A folder in which the hospital leaves files of messages; empty: none."""

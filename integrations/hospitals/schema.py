@@ -43,6 +43,7 @@ def schema() -> Schema:
         "ack": {"enum": [each.value for each in AckMode]},
         "unknown_person": {"enum": [each.value for each in Unknown]},
         "unknown_event": {"enum": [each.value for each in UnknownEvent]},
+        "missing_segment": {"enum": ["refuse", "review"], "description": "what becomes of a message without a segment that it needs"},
         "control_id": {"enum": ["required", "optional"], "description": "whether a message without MSH-10 is refused"},
         "silence_minutes": {"type": "integer", "minimum": 0, "description": "after how long a silent line is an alarm; 0: never"},
         "number": {"type": "array", "items": number, "description": "what a number of PID-3 is, by CX.5 or CX.4"},

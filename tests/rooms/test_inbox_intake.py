@@ -14,6 +14,7 @@ from socket import create_connection
 import pytest
 
 from healthsvc import clock
+from healthsvc.errors import Invalid
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.inbox_rows import raw_of
 from integrations.hl7v2.er7 import Message
@@ -125,6 +126,24 @@ def test_unknown_events_by_policy_of_the_link(inbox: Inbox, tmp_path: Path) -> N
     site.write_text('extends = "default"\nprofile = "strict"\nversion = 1\ntitle = "x"\nhospital = "h"\nunknown_event = "AR"\n')
     inbox.shelf = Shelf([read(site)], load("default"))
     assert take(inbox, adt(control_id="2", event="ADT^ZP9"))["MSA"][1].text == "AR"
+
+
+def test_a_missing_segment_is_taken_to_the_review_list_where_the_link_says_so(inbox: Inbox, tmp_path: Path) -> None:
+    site = tmp_path / "lenient.toml"
+    site.write_text(
+        'extends = "default"\nprofile = "lenient"\nversion = 1\ntitle = "x"\nhospital = "h"\n'
+        'missing_segment = "review"\ncontrol_id = "optional"\n'
+    )
+    inbox.shelf = Shelf([read(site)], load("default"))
+    for control_id in ("1", "1", ""):  # the same again is the same message; one without a number is known by its content
+        assert take(inbox, adt(control_id=control_id).split("PID")[0])["MSA"][1].text == "AA"
+    kept = [(row.state, row.reason, row.place, row.code) for row in rows(inbox)]  # type: ignore[attr-defined]
+    assert kept == [("review", "segment-missing", "PID", "AA")] * 2
+    assert take(inbox, adt(control_id="2"))["MSA"][1].text == "AA"
+    assert rows(inbox)[-1].state == "pending"  # type: ignore[attr-defined]
+    site.write_text(site.read_text().replace('"review"', '"perhaps"'))
+    with pytest.raises(Invalid, match="missing_segment"):
+        read(site)
 
 
 def test_an_unknown_sender_on_an_outside_address_is_refused(inbox: Inbox) -> None:
