@@ -49,6 +49,8 @@ LOOK_AHEAD = 2000
 TOGETHER_SECONDS = 0.03
 """How long one transaction goes on taking messages: the intake waits for it, and its peers for their answers. Each message has its own
 savepoint, so that one that is refused undoes only itself."""
+YIELD_SECONDS = 0.008
+"""After so long it stops for whoever waits to write, the intake above all: no answer waits for what other messages bring about."""
 BREATH_SECONDS = 0.001
 """Pause between two transactions, so that whoever waits for the database gets it."""
 IDLE_SECONDS = 0.5
@@ -127,12 +129,12 @@ class Worker:
         settled = 0
         try:
             with self.database.writing(_SYSTEM, at=clock.now(clock.zone(self.database.zone))) as store:
-                until = time.monotonic() + TOGETHER_SECONDS
+                begun = time.monotonic()
                 free = None if order is None else claims.take(store.connection, left)
                 if free is not None and not free:
                     for _ in range(min(len(left), claims.LOOK_AT)):
                         left.popleft()
-                while left and (not taken or time.monotonic() < until) and (free is None or free):
+                while left and (not taken or not self._is_enough(begun)) and (free is None or free):
                     row = left.popleft()
                     if free is not None and row.id not in free:
                         continue  # another worker has it, or had it
@@ -156,6 +158,11 @@ class Worker:
         turn = claims.turn(store, row.id, self._keys_of(store.connection, row), numbers, order)
         self._passed |= turn is claims.Turn.HELD
         return turn is claims.Turn.OURS
+
+    def _is_enough(self, begun: float) -> bool:
+        """Whether a transaction that has begun then should end: it is long, or somebody waits for it."""
+        took = time.monotonic() - begun
+        return took > TOGETHER_SECONDS or (took > YIELD_SECONDS and bool(self.database.wanting))
 
     def _one(self, store: Store, row: Any) -> None:
         profile = profile_of(row, self.shelf)

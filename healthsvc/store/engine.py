@@ -68,6 +68,7 @@ class Database:
         """Chains of the audit that may grow side by side."""
         self._validate = validate
         self._writer = threading.Lock()
+        self.wanting: list[None] = []  # one for each thread that waits to write: a hint for whoever could go on for long
         self._rooms: dict[str, list[Room]] = {}
         for room in rooms:
             for type in room.types:
@@ -218,7 +219,9 @@ class Database:
             yield
             return
         begun = time.perf_counter()
+        self.wanting.append(None)
         taken = self._writer.acquire(timeout=BUSY_MILLISECONDS / 1000)
+        self.wanting.pop()
         WRITER_WAIT.observe(time.perf_counter() - begun)
         if not taken:
             raise Unavailable("another write has held the database for too long; try again")

@@ -47,6 +47,8 @@ class Checked:
     mapped: str = ""
     """The family that it was read as; empty where it is mapped to nothing."""
     rejected: bool = False
+    to_review: bool = False
+    """Accepted, and put on the review list: the link takes messages without a segment that they need."""
     reason: str = ""
     place: str = ""
     remark: str = ""
@@ -69,13 +71,14 @@ class Report:
             "messages": len(held),
             "read": sum(one.read for one in held),
             "identical": sum(one.identical for one in held),
-            "mapped": sum(bool(one.mapped) and not one.rejected for one in held),
+            "mapped": sum(bool(one.mapped) and not one.rejected and not one.to_review for one in held),
             "unmapped": sum(one.read and not one.mapped and not one.rejected for one in held),
             "rejected": sum(one.rejected for one in held),
+            "to_review": sum(one.to_review for one in held),
             "charsets": dict(Counter(one.charset for one in held if one.charset).most_common()),
-            "families": dict(Counter(one.mapped for one in held if one.mapped and not one.rejected).most_common()),
+            "families": dict(Counter(one.mapped for one in held if one.mapped and not one.rejected and not one.to_review).most_common()),
             "events": dict(Counter(one.event for one in held if one.event).most_common()),
-            "reasons": dict(Counter(one.reason for one in self.messages if one.rejected or not one.index).most_common()),
+            "reasons": dict(Counter(one.reason for one in self.messages if one.reason).most_common()),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -85,12 +88,13 @@ class Report:
     def lines(self) -> Iterator[str]:
         """The report as text: what was not taken one by one, then the counts."""
         for one in self.messages:
-            if one.rejected or not one.index or (one.read and not one.identical):
+            if one.rejected or one.to_review or not one.index or (one.read and not one.identical):
                 where = f"{one.file} #{one.index}" if one.index else one.file
                 yield " ".join(part for part in (f"{where}:", one.event, one.place, one.remark or "not byte-identical") if part)
         counts = self.counts()
         yield f"profile {self.profile}: {counts['files']} files, {counts['messages']} messages"
-        yield ", ".join(f"{counts[key]} {key}" for key in ("read", "identical", "mapped", "unmapped", "rejected"))
+        kinds = ("read", "identical", "mapped", "unmapped", "rejected", "to_review")
+        yield ", ".join(f"{counts[key]} {key.replace('_', ' ')}" for key in kinds if counts[key] or key != "to_review")
         for key in ("charsets", "families", "events", "reasons"):
             if counts[key]:
                 yield f"{key}: " + ", ".join(f"{name} {number}" for name, number in counts[key].items())
@@ -154,7 +158,8 @@ def read_under(raw: bytes, name: str, index: int, profile: Profile) -> tuple[Che
             raise NotSupported(f"{header.event} asks what we cannot answer", path="MSH-9", reason="unknown-query")
         if family and (absent := missing_segment(family, message)):
             known |= {"reason": "segment-missing", "place": absent, "remark": f"needs a {absent} segment"}
-            return Checked(name, index, **known, rejected=True), None
+            lenient = profile.missing_segment == "review"
+            return Checked(name, index, **known, rejected=not lenient, to_review=lenient), None
         values = _map(message, as_standard(header, profile.events), family, profile)
     except Refusal as refusal:
         issue = refusal.issues[0]

@@ -33,10 +33,11 @@ CLASSES = frozenset({"IMP", "ACUTE", "AMB", "EMER", "OBSENC", "PRENC", "SS", "HH
 REASONS = frozenset({"lixiu", "age", "disability", "veteran", "other"})
 FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""})
 _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unlabelled", "untyped", "unlisted", "pid_2", "pid_19"})
-KEYS = _TEXT_KEYS.union(
-    "extends version match ack unknown_person unknown_event missing_segment control_id number sex visit_class nothing vip patient_type".split(),
-    "abnormal send events answers master infusion_routes silence_minutes receive".split(),
-)
+KEYS = _TEXT_KEYS | {
+    "extends", "version", "match", "ack", "unknown_person", "unknown_event", "missing_segment", "control_id", "number",
+    "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "send", "events", "answers",
+    "master", "infusion_routes", "silence_minutes", "receive",
+}  # fmt: skip
 
 LAYOUTS = {
     "staff": frozenset({"number", "name", "department", "title", "phone"}),
