@@ -89,6 +89,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
     from healthsvc.mustvisit import endpoints as mustvisit
     from healthsvc.referral import endpoints as referral
     from healthsvc.rest.bounded import install as install_bounds
+    from healthsvc.rest.description import install as describe
     from healthsvc.rest.errors import install as install_errors
     from healthsvc.rest.router import router as rest_router
     from healthsvc.visit import endpoints as visit
@@ -122,6 +123,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
     install_headers(app)
     install_origins(app)
     install_bounds(app, installation.settings.request_limit)
+    describe(app)
 
 
 def _description() -> APIRouter:

@@ -6,6 +6,7 @@ cannot be written there (it is read-only, or gone) waits here, and the chain goe
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from healthsvc.emergency.rules import Act, Line
-from healthsvc.errors import Unavailable
+from healthsvc.errors import NotFound, Unavailable
 from healthsvc.fhir.json import dumps, loads
 
 _ENDING = ".jsonl"
+_ID = re.compile(r"[A-Za-z0-9\-]{1,64}")
 _PUZZLING = ".puzzling"
 """Ending of what cannot be taken in (a device that nobody has registered): it stays until somebody has looked at it."""
 
@@ -124,8 +126,8 @@ class Journal:
         self._path(alarm).with_suffix(_PUZZLING).unlink(missing_ok=True)
 
     def _path(self, alarm: str) -> Path:
-        if not alarm.replace("-", "").isalnum():
-            raise ValueError("the id of an alarm is letters, digits and dashes")
+        if not _ID.fullmatch(alarm):
+            raise NotFound("there is no alarm of this id")
         return self.folder / f"{alarm}{_ENDING}"
 
     def _append(self, alarm: str, entries: Sequence[dict[str, Any]]) -> None:
