@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup demo test lint bench lock wheelhouse clean
+.PHONY: setup demo test lint bench lock wheelhouse sbom audit clean
 
 setup: .venv/.ready healthsvc/web/static/vendor/.ready
 
@@ -46,6 +46,16 @@ lock:
 # Everything for a closed network in one folder; `sh wheelhouse/install.sh TARGET` installs from it without any network.
 wheelhouse: setup
 	@$(BIN)/healthsvc deploy wheelhouse --source . --out dist/wheelhouse $(ARGS)
+
+# What the product is made of (CycloneDX, from the lock file with its hashes), for whoever must know: artifacts/sbom.json
+sbom: setup
+	@mkdir -p artifacts
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file artifacts/sbom.json
+	@echo "artifacts/sbom.json"
+
+# Known weaknesses of the pinned packages; needs the advisories of the package index, and fails where it has none.
+audit: setup
+	@$(BIN)/python tests/advisories.py
 
 clean:
 	rm -rf .venv healthsvc/web/static/vendor healthsvc/web/node_modules demo-data artifacts

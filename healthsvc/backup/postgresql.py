@@ -101,7 +101,7 @@ def restore(url: str, source: IO[bytes]) -> None:
     """
     words = [program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", f"--dbname={_libpq(url)}"]
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=_environment(url))  # noqa: S603
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=_environment(url))  # noqa: S603 - as above
         assert process.stdin is not None
         try:
             with process.stdin as stream:

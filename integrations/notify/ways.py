@@ -75,7 +75,7 @@ class WebhookNotifier:
         }
         request = urllib.request.Request(self.url, body, headers, method="POST")  # noqa: S310 - the scheme is checked above
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_seconds):  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self.timeout_seconds):  # noqa: S310 - as above
                 return
         except urllib.error.HTTPError as error:
             error.close()
