@@ -16,6 +16,7 @@ from healthsvc.commands import (
     fhir,
     keys,
     migrate,
+    move,
     plan,
     policy,
     roads,
@@ -37,6 +38,7 @@ cli = typer.Typer(
 cli.command("serve")(hospital.serve)
 cli.command("demo")(demo)
 cli.command("token")(access.token)
+cli.command("move")(move.move)
 cli.command("doctor")(doctor.doctor)
 cli.command("settings")(settings.settings)
 cli.command("migrate")(migrate.migrate)

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from healthsvc.jobs_desk import Timetable
 from healthsvc.monitoring import tracing
 from healthsvc.monitoring.collector import StoreCollector
 from healthsvc.monitoring.probes import router as probes
+from healthsvc.occupancy import shared
 from healthsvc.rest.errors import install as install_errors
 from healthsvc.timetable import jobs
 from integrations.address import Address, allowed_peers
@@ -85,6 +87,10 @@ class Serving:
     def start(self) -> None:
         """Start what was chosen: lines first, so that the pages can show them; the API last."""
         here = self.installation
+        if here.database.engine.dialect.name == "sqlite":
+            held = ExitStack()
+            held.enter_context(shared(here.settings.data))
+            self._stops.append(("data directory", held.close))
         wiring: dict[str, Any] = {}
         if here.settings.valhalla:
             use_roads(partial(Valhalla, here.settings.valhalla))
