@@ -32,6 +32,7 @@ from healthsvc.monitoring.collector import StoreCollector
 from healthsvc.monitoring.probes import router as probes
 from healthsvc.occupancy import shared
 from healthsvc.rest.errors import install as install_errors
+from healthsvc.store.work_queue import prepare
 from healthsvc.timetable import jobs
 from integrations.address import Address, allowed_peers
 from integrations.alarms.scout import Scout
@@ -57,6 +58,8 @@ from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
 from integrations.sealing import Sealing
 from integrations.subscribers.teller import Teller
+from integrations.work.kinds import kinds
+from integrations.work.runner import runner
 from integrations.worker import Worker
 
 log = structlog.get_logger()
@@ -124,6 +127,9 @@ class Serving:
             teller = Teller(here.database, holder, f"{public.rstrip('/')}/fhir" if public else None)
             teller.start()
             self._stops.append(("subscriptions", teller.stop))
+            long = runner(here.database, kinds(here.settings.data))
+            long.start()
+            self._stops.append(("long work", long.stop))
             watch = Watch(here.database, notifier_for(here.settings), here.settings.data)
             watch.start()
             self._stops.append(("watch", watch.stop))
@@ -141,6 +147,7 @@ class Serving:
             self._stops.append(("sealing", sealing.stop))
         if Role.API in self.roles:
             publish_conformance(here.database)
+            prepare(here.database.engine)
             wiring["origin"] = partial(origin, shelf=shelf)
             wiring["desk"] = Desk(shelf)
             wiring["timetable"] = Timetable(here.database, timed)

@@ -4,15 +4,17 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc import clock
 from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
 from healthsvc.circle.providers import travel_times
-from healthsvc.dayplan import service
+from healthsvc.dayplan import later, service
 from healthsvc.dayplan.board.trial import find_places
 from healthsvc.dayplan.difference import difference
 from healthsvc.errors import Malformed, NotFound
+from healthsvc.store.work import find as find_work
 
 router = APIRouter(prefix="/api/dayplan", tags=["日程安排 Day plan"])
 
@@ -79,15 +81,35 @@ def proposal(on: date, store: StoreReading) -> dict[str, Any]:
     return plan.as_json() | {"changes": [{"task": c.task, "kind": c.kind, **words} for c, words in zip(changes, said, strict=True)]}
 
 
-@router.post("/{on}/propose", dependencies=[needs("write-clinical")])
-def propose(on: date, request: Request, who: Signed, seconds: Seconds = 5.0, seed: int = 1) -> dict[str, Any]:
-    """Work out a plan for a day and keep it as a proposal; ``version`` is what accepting it names in If-Match."""
+@router.post("/{on}/propose", dependencies=[needs("write-clinical")], response_model=None)
+def propose(
+    on: date, request: Request, who: Signed, seconds: Seconds = 5.0, seed: int = 1, prefer: Annotated[str | None, Header()] = None
+) -> dict[str, Any] | JSONResponse:
+    """Work out a plan for a day and keep it as a proposal; ``version`` is what accepting it names in If-Match.
+
+    With ``Prefer: respond-async`` a worker does it: 202, and Content-Location says where to see how far it has come.
+    """
     database, settings = request.app.state.database, request.app.state.settings
+    if prefer is not None and "respond-async" in prefer:
+        with database.writing(who.actor, at=clock.now()) as store:
+            id = later.ask_for_day(store, on, seconds, seed)
+            told = find_work(store, id)
+        where = {"content-location": f"/api/dayplan/work/{id}"}
+        return JSONResponse(told.as_json() if told is not None else {"id": id}, status_code=202, headers=where)
     times = travel_times(settings.data, database.policy, on)
     plan = service.propose(database, who.actor, on, times, at=clock.now(), seconds=seconds, seed=seed)
     with database.writing(who.actor, at=clock.now()) as store:
         kept = service.keep_proposal(store, plan)
     return plan.as_json() | {"version": int(kept["meta"]["versionId"])}
+
+
+@router.get("/work/{id}")
+def work(id: str, store: StoreReading) -> dict[str, Any]:
+    """How far the planning that one has asked for has come, and what came of it: state, done, total, then result or error."""
+    found = find_work(store, id)
+    if found is None or found.actor.id != store.actor.id:
+        raise NotFound("there is no such work of yours")
+    return found.as_json()
 
 
 @router.post("/{on}/accept", dependencies=[needs("write-clinical")])

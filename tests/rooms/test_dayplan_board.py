@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,7 +21,9 @@ from healthsvc.dayplan.hand import conflicts, settled
 from healthsvc.dayplan.standing import standing
 from healthsvc.errors import Conflict, NotFound, PreconditionFailed, RuleViolation
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.work import State, defer, run
 from healthsvc.visit import service as visits
+from integrations.work.kinds import kinds
 
 A, B, NURSE = "Practitioner/dr-a", "Practitioner/dr-b", "Practitioner/nurse-c"
 
@@ -353,3 +356,21 @@ def test_another_day_and_undo_over_http(client: httpx.Client, database: Database
     undone = client.post(f"/api/dayplan/{ON}/undo")
     assert undone.json() == {"days": [ON.isoformat(), TUESDAY.isoformat()]}
     assert mine.task in on_day(database, ON)
+
+
+def test_a_worker_plans_where_the_caller_does_not_wait(client: httpx.Client, database: Database, people: list[str], tmp_path: Path) -> None:
+    ask(database, "visit-0", people[0], owner=A)
+    left = client.post(f"/api/dayplan/{ON}/propose?seconds=0.1", headers={"Prefer": "respond-async"})
+    assert (left.status_code, left.json()["state"]) == (202, "waiting")
+    where = left.headers["content-location"]
+    assert client.get(f"/api/dayplan/{ON}/proposal").status_code == 404, "nothing is proposed yet"
+    assert run(database, left.json()["id"], kinds(tmp_path)) is State.DONE
+    told = client.get(where).json()
+    assert (told["state"], told["done"], told["total"]) == ("done", 2, 2)
+    proposal = client.get(f"/api/dayplan/{ON}/proposal")
+    assert proposal.status_code == 200
+    accepted = client.post(f"/api/dayplan/{ON}/accept", headers={"If-Match": f'W/"{told["result"]["version"]}"'})
+    assert accepted.status_code == 200, accepted.text
+    with database.writing(SYSTEM, at=AT) as store:
+        other = defer(store, "dayplan-day", {})
+    assert client.get(f"/api/dayplan/work/{other}").status_code == 404, "somebody else's"

@@ -116,3 +116,16 @@ def test_what_an_operator_sees_of_a_job(empty: Database) -> None:
         time.sleep(0.05)
     assert not standing().is_running
     assert standing().failed is None
+
+
+def test_a_leader_that_slept_beyond_its_lease_does_nothing(empty: Database) -> None:
+    runs: list[datetime] = []
+    job = Job("daily", "0 6 * * *", lambda store: runs.append(store.at))
+    with empty.writing(SYSTEM, at=AT) as store:
+        old = lease.take(store.connection, LEASE, "a", AT - 2 * LENGTH, LENGTH)
+        new = lease.take(store.connection, LEASE, "b", AT, LENGTH)
+    assert old is not None
+    assert new is not None
+    assert not run_due(empty, job, AT, ("a", old))
+    assert run_due(empty, job, AT, ("b", new))
+    assert len(runs) == 1

@@ -1,0 +1,31 @@
+"""Table of long work: what was asked, how far it has come, what came of it. No person's particulars stand here, only ids."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Text
+from sqlmodel import Field, SQLModel
+
+
+class WorkRow(SQLModel, table=True):
+    """One piece of long work."""
+
+    __tablename__ = "work"
+    __table_args__ = (Index("ix_work_state", "state", "until"),)
+    id: str = Field(sa_column=Column(String(36), primary_key=True))
+    kind: str = Field(sa_column=Column(String, nullable=False))
+    asked: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON."""
+    actor: str = Field(sa_column=Column(Text, nullable=False))
+    """In whose name it is done, as JSON."""
+    state: str = Field(sa_column=Column(String, nullable=False))
+    """waiting, running, done or failed."""
+    done: int = Field(sa_column=Column(Integer, nullable=False))
+    total: int = Field(sa_column=Column(Integer, nullable=False))
+    attempts: int = Field(sa_column=Column(Integer, nullable=False))
+    holder: str = Field(sa_column=Column(String, nullable=False))
+    """Who is at it: new with every attempt."""
+    until: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """When another may take it over, or when it may be tried again."""
+    created: int = Field(sa_column=Column(BigInteger, nullable=False))
+    finished: int | None = Field(default=None, sa_column=Column(BigInteger))
+    result: str | None = Field(default=None, sa_column=Column(Text))
+    """JSON."""
+    error: str | None = Field(default=None, sa_column=Column(Text))

@@ -1,0 +1,13 @@
+"""What long work there is, and what does each kind."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from healthsvc.dayplan import later
+from healthsvc.store.work import Kind
+
+
+def kinds(data: Path) -> Mapping[str, Kind]:
+    """Every kind, for an installation's data directory."""
+    return {later.DAY: partial(later.propose_day, data)}

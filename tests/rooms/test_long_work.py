@@ -1,0 +1,161 @@
+"""Long work on both engines: left in a transaction, seen while it goes on, taken over from the dead, and its effect exactly once."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from healthsvc import clock
+from healthsvc.errors import Invalid, Unavailable
+from healthsvc.store import SYSTEM, Database, Store, work
+from healthsvc.store.work import State, Work, defer, find, run
+from healthsvc.store.work_queue import prepare
+from integrations.work import runner as running
+from integrations.work.runner import runner
+
+ROOT = Path(__file__).resolve().parents[2]
+CHILD = """
+import sys, time
+from datetime import timedelta
+from healthsvc.store import Database, work
+from integrations.work import runner as running
+work.LEASE_LENGTH = timedelta(seconds=1)
+running.SILENT_SECONDS, running.SWEEP_SECONDS, running.LOST_AFTER = 2.0, 0.5, timedelta(seconds=1)
+def slowly(database, work, report):
+    report(1, 3)
+    print("began", flush=True)
+    time.sleep(60)
+database = Database.open(sys.argv[1], validate=lambda _: [])
+running.runner(database, {"x": slowly}).start()
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def database(engine_url: str) -> Iterator[Database]:
+    opened = Database.open(engine_url, validate=lambda _: [])
+    prepare(opened.engine)
+    yield opened
+    opened.close()
+
+
+def leave(database: Database, kind: str = "x", **asked: Any) -> str:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        return defer(store, kind, asked)
+
+
+def seen(database: Database, id: str) -> Work:
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        found = find(store, id)
+    assert found is not None
+    return found
+
+
+def effects(database: Database) -> int:
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        return len(store.select("Basic"))
+
+
+def wait(until: Callable[[], object], seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < ends, "not in time"
+        time.sleep(0.05)
+
+
+def effect(database: Database, work: Work, report: Callable[[int, int], None]) -> Callable[[Store], Mapping[str, Any]]:
+    report(0, 2)
+    report(1, 2)
+
+    def finish(store: Store) -> Mapping[str, Any]:
+        made = store.create({"resourceType": "Basic", "code": {"text": str(work.asked.get("text"))}})
+        return {"id": made["id"]}
+
+    return finish
+
+
+def test_it_is_done_once_and_told(database: Database) -> None:
+    id = leave(database, text="甲")
+    assert (seen(database, id).state, seen(database, id).asked) == (State.WAITING, {"text": "甲"})
+    assert run(database, id, {"x": effect}) is State.DONE
+    assert run(database, id, {"x": effect}) is None
+    told = seen(database, id)
+    assert told.as_json() == {"id": id, "kind": "x", "state": "done", "done": 2, "total": 2, "result": told.result}
+    assert effects(database) == 1
+
+
+def test_what_is_refused_says_why_and_what_does_not_answer_is_tried_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> Any:
+        raise Invalid("the day is over")
+
+    def broken(*_: object) -> Any:
+        raise KeyError("测试甲")
+
+    def away(*_: object) -> Any:
+        raise Unavailable("not now")
+
+    for kind, words in ((refused, "the day is over"), (broken, "it broke: KeyError")):
+        id = leave(database)
+        assert run(database, id, {"x": kind}) is State.FAILED
+        assert seen(database, id).error == words
+    monkeypatch.setattr(work, "AGAIN_SECONDS", 0)
+    id = leave(database)
+    assert run(database, id, {"x": away}) is State.WAITING
+    assert run(database, id, {"x": effect}) is State.DONE
+    id = leave(database)
+    for _ in range(work.MOST_ATTEMPTS):
+        assert run(database, id, {"x": away}) is State.WAITING
+    assert run(database, id, {"x": away}) is None
+    assert seen(database, id).state is State.FAILED
+
+
+def test_who_was_given_up_and_comes_back_has_no_effect(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = leave(database)
+
+    def overtaken(database: Database, task: Work, report: Callable[[int, int], None]) -> Any:
+        with database.plainly() as connection:  # as if it had slept beyond its lease
+            connection.execute(work.ROWS.update().values(until=0))
+        assert run(database, id, {"x": effect}) is State.DONE
+        return effect(database, task, lambda *_: None)
+
+    assert run(database, id, {"x": overtaken}) is None
+    assert effects(database) == 1
+
+
+def test_a_runner_does_what_is_left_and_nothing_that_was_taken_back(database: Database) -> None:
+    with pytest.raises(RuntimeError), database.writing(SYSTEM, at=clock.now()) as store:  # noqa: PT012
+        defer(store, "x", {})
+        raise RuntimeError
+    working = [runner(database, {"x": effect}) for _ in range(2)]
+    for one in working:
+        one.start()
+    ids = [leave(database) for _ in range(6)]
+    wait(lambda: all(seen(database, id).state is State.DONE for id in ids))
+    for one in working:
+        one.stop()
+    assert effects(database) == 6
+
+
+def test_work_of_a_killed_worker_is_taken_over(engine_url: str, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = subprocess.Popen([sys.executable, "-c", CHILD, engine_url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert child.stdout is not None
+    id = leave(database)
+    assert next(line for line in child.stdout if line.startswith("began"))
+    assert (seen(database, id).state, seen(database, id).done, seen(database, id).total) == (State.RUNNING, 1, 3)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    monkeypatch.setattr(running, "SILENT_SECONDS", 2.0)
+    monkeypatch.setattr(running, "SWEEP_SECONDS", 0.5)
+    monkeypatch.setattr(running, "LOST_AFTER", timedelta(seconds=1))
+    working = runner(database, {"x": effect})
+    working.start()
+    wait(lambda: seen(database, id).state is State.DONE)
+    working.stop()
+    assert effects(database) == 1
