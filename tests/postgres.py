@@ -31,11 +31,11 @@ def _memory() -> str | None:
 class Cluster:
     """A server of its own, which can be stopped and started again."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, on_disk: bool = False) -> None:
         bin_ = programs()
         assert bin_ is not None, REMEDY
         self._bin = bin_
-        self._folder = Path(mkdtemp(prefix="healthsvc-pg-", dir=_memory()))
+        self._folder = Path(mkdtemp(prefix="healthsvc-pg-", dir=None if on_disk else _memory()))
         as_root = os.geteuid() == 0
         self._prefix = ["runuser", "-u", "postgres", "--"] if as_root else []  # the server refuses to run as root
         if as_root:
@@ -57,6 +57,11 @@ class Cluster:
     def _run(self, program: str, *words: str) -> None:
         subprocess.run([*self._prefix, str(self._bin / program), *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
+    @property
+    def pid(self) -> int:
+        """Number of the server's first process."""
+        return int((self._folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+
     def start(self) -> None:
         """Start; it answers when this returns."""
         self._run("pg_ctl", "-D", self._data, "-o", " ".join(self._options), "-l", str(self._folder / "log"), "-w", "start")
@@ -71,9 +76,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(*options: str) -> Iterator[Cluster]:
-    """A running server of its own on a free port of the loopback address."""
-    one = Cluster(*options)
+def cluster(*options: str, on_disk: bool = False) -> Iterator[Cluster]:
+    """A running server of its own on a free port of the loopback address; in memory where there is plenty, unless asked otherwise."""
+    one = Cluster(*options, on_disk=on_disk)
     one.start()
     try:
         yield one

@@ -1,0 +1,270 @@
+"""Many processes on one PostgreSQL: the feed to its last effect, and the API, with 1, 2 and 4 processes; SQLite beside it.
+
+Everything runs as a site would run it (``healthsvc serve``), the server with fsync on a real disk. Client, processes and PostgreSQL share
+this machine's cores: with two of them a second process can only use what the first leaves idle. So the table also says how busy the
+machine was, and what a message costs in processor time, ours and the server's: that, not the rate, carries over to more cores.
+
+``python -m tests.bench scale --seconds=5``.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import psycopg
+from bench_hl7 import Row, adt, commits, load, row, show
+from postgres import Cluster, cluster
+from sqlalchemy import create_engine, text
+
+COMMAND = [sys.executable, "-m", "healthsvc.main"]
+LINES = 8
+CALLERS = 8
+FEEDS: dict[int, tuple[str, ...]] = {1: ("",), 2: ("feeds", "worker"), 4: ("feeds", "worker", "feeds", "worker")}
+"""How many processes, and what each does; an empty role is all of them in one."""
+_NUMBERS = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where the processes of a run listen, and their numbers."""
+
+    url: str
+    http: tuple[int, ...]
+    mllp: tuple[int, ...]
+    pids: tuple[int, ...]
+
+
+@contextmanager
+def serving(folder: Path, url: str | None, roles: tuple[str, ...]) -> Iterator[tuple[Serving, str]]:
+    """Processes of these roles on one database; gives them and a token."""
+    data = folder / f"data{next(_NUMBERS)}"
+    data.mkdir()
+    (data / "healthsvc.toml").write_text('log_level = "ERROR"\n' + (f'database = "{url}"\n' if url else ""))
+    made = subprocess.run([*COMMAND, "token", "--data", str(data), "--role", "system"], capture_output=True, text=True, check=True)
+    words = [*COMMAND, "serve", "--data", str(data), "--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0"]
+    running = [
+        subprocess.Popen([*words, *(("--only", role) if role else ())], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for role in roles
+    ]
+    try:
+        said = " ".join(one.stdout.readline() for one in running if one.stdout)
+        http = tuple(int(port) for port in re.findall(r"http://[\d.]+:(\d+)", said))
+        mllp = tuple(int(port) for port in re.findall(r"mllp://[\d.]+:(\d+)", said))
+        there = url or f"sqlite:///{data}/healthsvc.sqlite"
+        yield Serving(there, http, mllp, tuple(one.pid for one in running)), made.stdout.strip()
+    finally:
+        for one in running:
+            one.send_signal(signal.SIGTERM)
+        for one in running:
+            one.wait(60)
+            if one.stdout:
+                one.stdout.close()
+
+
+def feed(here: Serving, seconds: float, ours: Callable[[], float], servers: Callable[[], float]) -> tuple[float, float, float, float]:
+    """Messages a second from the first byte to the last effect; processor ms a message, ours and the server's; how busy the machine was."""
+    engine = create_engine(here.url)
+    before, begun, busy = (ours(), servers()), time.perf_counter(), _machine()
+    done = sum(asyncio.run(_talk(here.mllp, seconds)))
+    with engine.connect() as connection:
+        while connection.execute(text("SELECT 1 FROM inbox WHERE state = 'pending' LIMIT 1")).first():
+            connection.rollback()
+            time.sleep(0.05)
+    took = time.perf_counter() - begun
+    engine.dispose()
+    used = (ours() - before[0]) / done * 1000, (servers() - before[1]) / done * 1000
+    return done / took, *used, _share(busy, _machine())
+
+
+async def _talk(ports: tuple[int, ...], seconds: float) -> list[int]:
+    each = LINES // len(ports)
+    turn = next(_NUMBERS)
+    runs = [load(port, each, seconds, partial(_elsewhere, turn, number)) for number, port in enumerate(ports)]
+    return [done for done, _, _ in await asyncio.gather(*runs)]
+
+
+def _elsewhere(turn: int, number: int, line: int, message: int, people: int) -> bytes:
+    """Lines of different listeners are different lines."""
+    return adt(turn, number * LINES + line, message, people)
+
+
+async def ask(ports: tuple[int, ...], token: str, seconds: float, make: Callable[[Random], tuple[str, str, bytes]]) -> float:
+    """Requests a second of several callers, each on one kept connection, spread over the processes."""
+    until, answered = time.perf_counter() + seconds, 0
+
+    async def one(caller: int) -> None:
+        nonlocal answered
+        reader, writer = await asyncio.open_connection("127.0.0.1", ports[caller % len(ports)])
+        chance = Random(caller)
+        while time.perf_counter() < until:
+            method, path, body = make(chance)
+            head = f"{method} /fhir/{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/fhir+json\r\n"
+            writer.write(head.encode() + f"content-length: {len(body)}\r\n\r\n".encode() + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert b" 20" in answer[:16], answer[:200]
+            found = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
+            await reader.readexactly(int(found[1]) if found else 0)
+            answered += 1
+        writer.close()
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(one(caller) for caller in range(CALLERS)))
+    return answered / (time.perf_counter() - begun)
+
+
+def _person(number: int) -> bytes:
+    name = f"测试{number % 997}"
+    return f'{{"resourceType":"Patient","id":"b{number}","name":[{{"text":"{name}"}}],"gender":"male","birthDate":"1930-01-01"}}'.encode()
+
+
+def interactions() -> dict[str, Callable[[Random], tuple[str, str, bytes]]]:
+    """What is asked of the API, in this order: what is created is read and found afterwards."""
+    numbers = count()
+    made: list[int] = []
+
+    def create(_: Random) -> tuple[str, str, bytes]:
+        made.append(next(numbers))
+        return "PUT", f"Patient/b{made[-1]}", _person(made[-1])
+
+    def read(chance: Random) -> tuple[str, str, bytes]:
+        return "GET", f"Patient/b{made[chance.randrange(len(made) // 2)]}", b""
+
+    def search(chance: Random) -> tuple[str, str, bytes]:
+        return "GET", f"Patient?name=%E6%B5%8B%E8%AF%95{chance.randrange(997)}&_count=10", b""
+
+    return {"create": create, "read": read, "search": search}
+
+
+def cpu_of(pids: tuple[int, ...]) -> float:
+    """Processor seconds of processes so far."""
+    return sum(_ticks(pid) for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_server(root: int) -> float:
+    """Processor seconds of a PostgreSQL server: its own, its children's, and those of children that have ended."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == root:
+            found += int(fields[11]) + int(fields[12])
+        elif path.parent.name == str(root):
+            found += sum(int(fields[n]) for n in (11, 12, 13, 14))
+    return found / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _machine() -> list[int]:
+    return [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+
+
+def _share(before: list[int], after: list[int]) -> float:
+    spent = [now - then for then, now in zip(before, after, strict=True)]
+    return 100 * (1 - (spent[3] + spent[4]) / sum(spent))
+
+
+def server_commits(url: str, seconds: float = 1.0) -> float:
+    """Commits a second that this server and disk give to one bare connection."""
+    plain = url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute("CREATE TABLE bare (b bytea)")
+        begun, done = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds:
+            connection.execute("INSERT INTO bare VALUES (%s)", (b"x" * 700,))
+            done += 1
+        return done / (time.perf_counter() - begun)
+
+
+def fresh(server: Cluster) -> str:
+    """A new database."""
+    name = f"bench{next(_NUMBERS)}"
+    engine = create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return server.url.rsplit("/", 1)[0] + "/" + name
+
+
+def measure(folder: Path, server: Cluster, seconds: float, chains: list[int]) -> Iterator[Row]:
+    """All rows."""
+    yield row("cores", os.cpu_count() or 0, "")
+    yield row("disk: bare SQLite commits", commits(str(folder)), "1/s")
+    yield row("disk: bare PostgreSQL commits, one connection", server_commits(fresh(server)), "1/s")
+    for engine in ("SQLite", "PostgreSQL"):
+        first: dict[str, float] = {}
+        for processes, roles in FEEDS.items():
+            if engine == "SQLite" and processes > 2:
+                continue  # one worker at a time, by lease
+            with serving(folder, fresh(server) if engine == "PostgreSQL" else None, roles) as (here, _):
+                ours, theirs = partial(cpu_of, here.pids), partial(cpu_of_server, server.pid)
+                rate, cpu, cpu_there, busy = feed(here, seconds, ours, theirs)
+            what = f"{engine}, {processes} processes"
+            yield row(f"feed end to end, {what}", rate, "1/s")
+            yield row(f"  against one process, {what}", rate / first.setdefault("feed", rate), "times")
+            yield row(f"  processor time of ours, {what}", cpu, "ms/message")
+            if engine == "PostgreSQL":
+                yield row(f"  processor time of the server, {what}", cpu_there, "ms/message")
+            yield row(f"  machine busy, {what}", busy, "%")
+        for processes in FEEDS:
+            roles = ("",) if processes == 1 else ("api",) * processes
+            with serving(folder, fresh(server) if engine == "PostgreSQL" else None, roles) as (here, token):
+                for name, make in interactions().items():
+                    busy_before = _machine()
+                    rate = asyncio.run(ask(here.http, token, seconds, make))
+                    what = f"{name}, {engine}, {processes} processes"
+                    yield row(f"API {what}", rate, "1/s")
+                    yield row(f"  against one process, {what}", rate / first.setdefault(name, rate), "times")
+                    yield row(f"  machine busy, {what}", _share(busy_before, _machine()), "%")
+    yield from chained(folder, server, seconds, chains)
+
+
+def chained(folder: Path, server: Cluster, seconds: float, chains: list[int]) -> Iterator[Row]:
+    """What several chains of the audit give: the same writers with one chain and with more."""
+    for number in chains:
+        os.environ["HEALTHSVC_DATABASE_AUDIT_CHAINS"] = str(number)
+        with serving(folder, fresh(server), ("api", "api")) as (here, token):
+            rate = asyncio.run(ask(here.http, token, seconds, interactions()["create"]))
+        del os.environ["HEALTHSVC_DATABASE_AUDIT_CHAINS"]
+        yield row(f"API create, PostgreSQL, 2 processes, {number} chains of the audit", rate, "1/s")
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each load lasts")
+    parser.add_argument("--folder", type=Path, help="where the embedded databases go")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    rows: list[Any] = []
+    made = tempfile.TemporaryDirectory(prefix="healthsvc-bench-", dir=options.folder)
+    with made as folder, cluster("-c fsync=on", on_disk=True) as server:
+        for one in measure(Path(folder), server, options.seconds, [1, 8]):
+            rows.append(one)
+            sys.stderr.write(f"{one['what']}: {one['value']} {one['unit']}\n")
+    return show(rows, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
