@@ -45,6 +45,8 @@ from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.http import router
 from integrations.https import Protocol, context_of
 from integrations.inbox import Inbox
+from integrations.longwork.kinds import kinds
+from integrations.longwork.runner import runner
 from integrations.mllp.server import Limits
 from integrations.mllp.tls import server_context
 from integrations.notify import notifier_for
@@ -58,8 +60,6 @@ from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
 from integrations.sealing import Sealing
 from integrations.subscribers.teller import Teller
-from integrations.work.kinds import kinds
-from integrations.work.runner import runner
 from integrations.worker import Worker
 
 log = structlog.get_logger()

@@ -94,7 +94,7 @@ def propose(
         with database.writing(who.actor, at=clock.now()) as store:
             id = later.ask_for_day(store, on, seconds, seed)
             told = find_work(store, id)
-        where = {"content-location": f"/api/dayplan/work/{id}"}
+        where = {"content-location": f"/api/dayplan/later/{id}"}
         return JSONResponse(told.as_json() if told is not None else {"id": id}, status_code=202, headers=where)
     times = travel_times(settings.data, database.policy, on)
     plan = service.propose(database, who.actor, on, times, at=clock.now(), seconds=seconds, seed=seed)
@@ -103,7 +103,7 @@ def propose(
     return plan.as_json() | {"version": int(kept["meta"]["versionId"])}
 
 
-@router.get("/work/{id}")
+@router.get("/later/{id}")
 def work(id: str, store: StoreReading) -> dict[str, Any]:
     """How far the planning that one has asked for has come, and what came of it: state, done, total, then result or error."""
     found = find_work(store, id)

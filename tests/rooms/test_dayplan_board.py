@@ -23,7 +23,7 @@ from healthsvc.errors import Conflict, NotFound, PreconditionFailed, RuleViolati
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.work import State, defer, run
 from healthsvc.visit import service as visits
-from integrations.work.kinds import kinds
+from integrations.longwork.kinds import kinds
 
 A, B, NURSE = "Practitioner/dr-a", "Practitioner/dr-b", "Practitioner/nurse-c"
 
@@ -373,4 +373,4 @@ def test_a_worker_plans_where_the_caller_does_not_wait(client: httpx.Client, dat
     assert accepted.status_code == 200, accepted.text
     with database.writing(SYSTEM, at=AT) as store:
         other = defer(store, "dayplan-day", {})
-    assert client.get(f"/api/dayplan/work/{other}").status_code == 404, "somebody else's"
+    assert client.get(f"/api/dayplan/later/{other}").status_code == 404, "somebody else's"

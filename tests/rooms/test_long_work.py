@@ -16,15 +16,15 @@ from healthsvc.errors import Invalid, Unavailable
 from healthsvc.store import SYSTEM, Database, Store, work
 from healthsvc.store.work import State, Work, defer, find, run
 from healthsvc.store.work_queue import prepare
-from integrations.work import runner as running
-from integrations.work.runner import runner
+from integrations.longwork import runner as running
+from integrations.longwork.runner import runner
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = """
 import sys, time
 from datetime import timedelta
 from healthsvc.store import Database, work
-from integrations.work import runner as running
+from integrations.longwork import runner as running
 work.LEASE_LENGTH = timedelta(seconds=1)
 running.SILENT_SECONDS, running.SWEEP_SECONDS, running.LOST_AFTER = 2.0, 0.5, timedelta(seconds=1)
 def slowly(database, work, report):
