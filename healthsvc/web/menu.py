@@ -36,6 +36,7 @@ _ENTRIES: Final = (
     Entry("/channels", "绿色通道", "flag", "read-clinical"),
     Entry("/mustvisits", "五必到", "check", "read-clinical"),
     Entry("/emergency", "一键通", "phone", "emergency"),
+    Entry("/circle", "十分钟圈", "home", "plan"),
     Entry("/roster", "名册导入", "roster", "write-clinical"),
     Entry("/pocket/desk", "随身交办", "task", "plan"),
     Entry("/figures", "考核统计", "figures", "figures"),

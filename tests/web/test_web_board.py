@@ -410,3 +410,59 @@ def test_the_board_weighs_little_and_works_without_scripts(page: Any, room: Room
     bare.get_by_role("button", name="应用").click()
     plain.close()
     assert room.stop(on, task) == ((other,), "15:20")
+
+
+def test_the_week_is_planned_at_once_and_a_visit_goes_to_another_cell(page: Any, room: Room) -> None:
+    on = room.day(20)
+    while on.weekday() > 3:
+        on += timedelta(days=1)
+    monday = on - timedelta(days=on.weekday())
+    zone = clock.zone(room.site.database.zone)
+    window = Window(datetime.combine(monday, time(), zone), datetime.combine(monday + timedelta(days=4), time(23, 59), zone))
+    with room.site.database.writing(SYSTEM, at=clock.now()) as store:
+        for k in range(6):
+            visits.request(store, Visit(f"week-{k}", "home-bed-round", room.people[k], window, 30, frozenset({"doctor"})))
+    page.goto(f"{room.site.url}/board/week?on={on}")
+    page.get_by_role("button", name="安排这一周").click(timeout=90_000)
+    page.get_by_role("button", name="全部应用").wait_for(timeout=60_000)
+    look(page, "week-proposal")
+    page.get_by_role("button", name="全部应用").click()
+    page.wait_for_url("**done=planned")
+    assert page.locator(".week-grid .block").count() == 6
+    look(page, "week")
+    block = page.locator('.week-grid .block[data-task="week-0"]')
+    was = date.fromisoformat(block.get_attribute("data-on"))
+    then = next(room.day(number) for number in range(1, 40) if monday <= room.day(number) != was)
+    other = page.locator(f'[data-lane="{A}"][data-day="{then}"]')
+    goal, box = other.bounding_box(), block.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(goal["x"] + 20, goal["y"] + goal["height"] - 6, steps=6)
+    page.mouse.move(goal["x"] + 21, goal["y"] + goal["height"] - 6)
+    page.mouse.up()
+    page.locator("#trial").get_by_role("button", name="应用").click()
+    page.wait_for_url(f"**/board/week?on={then}&done=moved")
+    assert room.stop(then, "week-0")[0] == (A,)
+
+
+def test_coverage_shows_gaps_and_a_study_runs_is_kept_and_compared(page: Any, room: Room) -> None:
+    page.goto(f"{room.site.url}/circle")
+    page.get_by_role("button", name="测算").click()
+    page.get_by_role("heading", name="按风险人群").wait_for()
+    page.wait_for_selector("#map[data-drawn=true]")
+    assert page.get_by_text("圈内（路网核实）").is_visible()
+    look(page, "coverage")
+    page.get_by_role("link", name="增设站点研究").click()
+    for count in ("1", "2"):
+        page.get_by_label("增设几处").select_option(count)
+        page.get_by_label("怎样到达").select_option("walk")
+        page.get_by_role("button", name="开始研究").click()
+        page.locator("table tbody tr").nth(int(count) - 1).wait_for(timeout=60_000)
+        page.get_by_role("button", name="开始研究").wait_for(timeout=60_000)
+    page.wait_for_selector("#map[data-drawn=true]")
+    assert page.locator(".chip.green", has_text="已证明最优").count() == 2
+    assert page.locator("#map .pin").count() == 2
+    page.locator("table tbody tr").last.get_by_role("link", name="看位置").click()
+    page.locator("#map .pin").nth(1).wait_for(state="detached")
+    assert page.locator("#map .pin").count() == 1
+    look(page, "siting")

@@ -74,12 +74,14 @@
     map.fitBounds(bounds, { padding: [24, 24], maxZoom: 16, animate: false });
   }
 
+  function drawStation(one) {
+    const marker = L.marker([one.lat, one.lon], { icon: L.divIcon({ className: "", iconSize: [26, 26] }), title: one.name, alt: one.name, zIndexOffset: 500 });
+    marker.on("add", function () { marker.getElement().replaceChildren(text("span", "+", "station")); });
+    marker.bindTooltip(one.name).addTo(map);
+  }
+
   function drawDay(day) {
-    day.stations.forEach(function (one) {
-      const marker = L.marker([one.lat, one.lon], { icon: L.divIcon({ className: "", iconSize: [26, 26] }), title: one.name, alt: one.name, zIndexOffset: 500 });
-      marker.on("add", function () { marker.getElement().replaceChildren(text("span", "+", "station")); });
-      marker.bindTooltip(one.name).addTo(map);
-    });
+    day.stations.forEach(drawStation);
     day.waiting.forEach(function (stop) {
       if (stop.lat === undefined) return;
       const colour = stop.state === "overdue" ? "#b3261e" : "#8b9a95";
@@ -134,7 +136,33 @@
     if (own.length) fit(L.featureGroup(own[0].drawn).getBounds());
   });
 
-  read(words.day).then(drawDay)
+  const verdicts = { inside: "#0b6b5d", outside: "#b3261e", ask: "#6b3fa0" }; // the rest is estimated
+  function drawHomes(found) {
+    found.features.forEach(function (one) {
+      const at = [one.geometry.coordinates[1], one.geometry.coordinates[0]];
+      if (one.properties.kind === "home") L.circleMarker(at, { radius: 3.5, weight: 1, color: "#fff", fillColor: verdicts[one.properties.verdict] || "#c07a12", fillOpacity: 0.95, interactive: false }).addTo(dots);
+      else drawStation({ lat: at[0], lon: at[1], name: one.properties.name });
+    });
+    dots.addTo(map);
+    fit(dots.getBounds());
+  }
+  function drawStudy(found) {
+    if (!map.ready) found.stations.forEach(drawStation);
+    dots.clearLayers();
+    found.places.forEach(function (one, number) {
+      mark({ lat: one.lat, lon: one.lon, name: one.name, state: "planned" }, "#a3480b", number + 1).bindTooltip(one.name).addTo(dots);
+    });
+    dots.addTo(map);
+    const bounds = dots.getBounds();
+    found.stations.forEach(function (one) { bounds.extend([one.lat, one.lon]); });
+    fit(bounds);
+  }
+  document.addEventListener("click", function (event) {
+    const other = event.target.closest("[data-places]");
+    if (other) read(other.dataset.places).then(drawStudy);
+  });
+
+  (words.homes ? read(words.homes).then(drawHomes) : words.study ? read(words.study).then(drawStudy) : read(words.day).then(drawDay))
     .then(function () { return read("/map/roads.json"); }).then(drawRoads)
     .then(function () { return read("/map/circles.json"); }).then(drawCircles)
     .then(function () { place.dataset.drawn = "true"; })

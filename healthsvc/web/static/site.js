@@ -60,6 +60,11 @@
     one.addEventListener("change", function () { one.form.requestSubmit(); });
   });
 
+  // A page that waits for long work looks again until it is done.
+  document.querySelectorAll("[data-poll]").forEach(function (one) {
+    setTimeout(function () { location.reload(); }, 1000 * Number(one.dataset.poll));
+  });
+
   document.querySelectorAll("[data-print]").forEach(function (one) {
     one.addEventListener("click", function () { window.print(); });
   });
