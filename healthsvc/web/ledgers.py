@@ -16,12 +16,28 @@ from healthsvc.indicators.figure import ALL, By, Part
 from healthsvc.indicators.ledgers import BY_NAMES, LEDGERS, ledger, trait_of
 from healthsvc.indicators.tables import Cell, Table
 from healthsvc.store import Store
+from healthsvc.web.contracts import STATE_NAMES
 from healthsvc.web.figures import value_name
 from healthsvc.web.lookup import Directory
 from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter(dependencies=[needs("figures")])
 _PAGE: Final = 100
+_VISIT: Final = {
+    "upcoming": "未到期",
+    "due": "待访",
+    "overdue": "逾期",
+    "under-way": "进行中",
+    "suspended": "暂停",
+    "done": "已完成",
+    "closed": "已关闭",
+}
+WORDS: Final = {
+    ("visits", "状态"): _VISIT,
+    ("contracts", "状态"): {state.value: name for state, name in STATE_NAMES.items()},
+    ("referrals", "方向"): {"up": "上转", "down": "下转"},
+}
+"""Codes that say something else in a ledger than elsewhere: ledger and column -> code -> word."""
 Purpose = Literal["statistics", "care"]
 DayText = Annotated[str, Query(max_length=10)]
 
@@ -33,7 +49,7 @@ def exported(
 ) -> Response:  # fmt: skip
     """A ledger as a file, in the reader's words."""
     begins, ends = _days(store, first, last)
-    table = _spoken(page, ledger(store, name, begins, ends, _part(store, by, value), named=purpose == "care"))
+    table = _spoken(page, name, ledger(store, name, begins, ends, _part(store, by, value), named=purpose == "care"))
     return file(f"{name}-{begins.isoformat()}-{ends.isoformat()}", form, table, request, store)
 
 
@@ -45,7 +61,7 @@ def shown(
     """A ledger on the screen, page by page."""
     begins, ends = _days(store, first, last)
     part = _part(store, by, value)
-    table = _spoken(page, ledger(store, name, begins, ends, part, named=purpose == "care"))
+    table = _spoken(page, name, ledger(store, name, begins, ends, part, named=purpose == "care"))
     return page.show(
         "ledger.html", name=name, table=table, rows=table.rows[start : start + _PAGE], start=start, size=_PAGE, first=begins, last=ends,
         part=part, purpose=purpose, ledgers=[(key, one.title) for key, one in LEDGERS.items()], traits=list(BY_NAMES.items()),
@@ -53,11 +69,15 @@ def shown(
     )  # fmt: skip
 
 
-def _spoken(page: Page, table: Table) -> Table:
-    def word(cell: Cell) -> Cell:
-        return page.say(cell) if isinstance(cell, str) and cell else cell
+def _spoken(page: Page, name: str, table: Table) -> Table:
+    """A ledger in the reader's words; names stay as they are."""
+    own = [WORDS.get((name, column), {}) for column in table.columns]
 
-    return Table(page.say(table.name), tuple(page.say(one) for one in table.columns), tuple(tuple(map(word, row)) for row in table.rows))
+    def word(place: int, cell: Cell) -> Cell:
+        return page.say(own[place].get(cell, cell)) if isinstance(cell, str) and cell else cell
+
+    rows = tuple(tuple(word(place, cell) for place, cell in enumerate(row)) for row in table.rows)
+    return Table(page.say(table.name), tuple(page.say(one) for one in table.columns), rows)
 
 
 def _part(store: Store, by: str, value: str | None) -> Part:

@@ -32,6 +32,7 @@ TITLES: Final = {
     "exports-forget": "清理过期导出",
     "hospital-lines": "医院线路静默检查",
     "backup": "备份",
+    "audit-anchor": "审计锚点",
 }
 """Job -> what one calls it; a job that is not here shows its id."""
 
