@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from serving import serving
 
 from healthsvc import clock
+from healthsvc.access.throttle import Throttle
 from healthsvc.access.tokens import issue_token
 from healthsvc.config import Settings
 from healthsvc.rest.errors import install
@@ -20,6 +21,7 @@ def fhir_app(database: Database, settings: Settings) -> FastAPI:
     """An application with nothing but the FHIR API."""
     app = FastAPI()
     app.state.database, app.state.settings = database, settings
+    app.state.throttle = Throttle(database.policy, settings.zone)
     install(app)
     app.include_router(router(settings), prefix="/fhir")
     return app

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from serving import serving
 
 from healthsvc import clock
+from healthsvc.access.throttle import Throttle
 from healthsvc.access.tokens import issue_token
 from healthsvc.config import Settings
 from healthsvc.rest.errors import install
@@ -20,6 +21,7 @@ def room_client(database: Database, data: Path, router: APIRouter, role: str = "
     """A client of a running server that has one room's endpoints."""
     app = FastAPI()
     app.state.database, app.state.settings, app.state.policy = database, Settings(data=data), database.policy
+    app.state.throttle = Throttle(database.policy, app.state.settings.zone)
     install(app)
     app.include_router(router)
     with database.writing(SYSTEM, at=clock.now()) as store:
