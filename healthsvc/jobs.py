@@ -6,6 +6,8 @@ that was missed runs once, late, when the lease is taken.
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from healthsvc import clock
+from healthsvc.errors import Refusal
 from healthsvc.store import Actor, Database, Store, lease
 from healthsvc.store.stored import moment
 
@@ -23,6 +26,8 @@ log = structlog.get_logger()
 LEASE = "timers"
 LEASE_LENGTH = timedelta(seconds=15)
 MISFIRE_GRACE_SECONDS = 300
+JUMP_SECONDS = 30
+"""A clock that moves by so much more or less than time has passed was set; less is what NTP does in peace."""
 TIMERS = Actor("system/timers", "timers", frozenset({"system"}), "timer")
 
 
@@ -47,6 +52,8 @@ class Timers:
         self._token: int | None = None
         """The fencing token under which this process leads; None: it does not."""
         self._scheduler = BackgroundScheduler(timezone=self._zone)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="timers-lease", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -59,21 +66,40 @@ class Timers:
                 coalesce=True,
                 misfire_grace_time=MISFIRE_GRACE_SECONDS,
             )
-        self._scheduler.add_job(
-            self._keep_lease,
-            "interval",
-            seconds=LEASE_LENGTH.total_seconds() / 3,
-            id=LEASE,
-            coalesce=True,
-            next_run_time=clock.now(self._zone),
-        )
         self._scheduler.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Finish what runs, let go of the lease."""
+        self._stopping.set()
+        self._thread.join()
         self._scheduler.shutdown(wait=True)
         with self._database.writing(TIMERS, at=clock.utc_now()) as store:
             lease.give_back(store.connection, LEASE, self._holder)
+
+    def _keep(self) -> None:
+        """Keep the lease, by a clock that nobody sets; and see where somebody has set the other one."""
+        wall, steady = clock.utc_now(), time.monotonic()
+        while True:
+            try:
+                self._keep_lease()
+            except Refusal as refusal:
+                log.warning("timers could not keep their lease", reason=refusal.text)
+            except Exception as error:  # noqa: BLE001 - the timers must go on; the next look is another chance
+                log.error("timers could not keep their lease", reason=type(error).__name__)
+            if self._stopping.wait(LEASE_LENGTH.total_seconds() / 3):
+                return
+            now, passed = clock.utc_now(), time.monotonic()
+            if abs((now - wall).total_seconds() - (passed - steady)) > JUMP_SECONDS:
+                log.warning("the clock was set", seconds=round((now - wall).total_seconds() - (passed - steady)))
+                self._begin_anew()
+            wall, steady = now, passed
+
+    def _begin_anew(self) -> None:
+        """After the clock was set: what waits for a time that is far off now waits anew, and what was jumped over runs."""
+        for job in self._jobs:
+            self._scheduler.reschedule_job(job.id, trigger=CronTrigger.from_crontab(job.cron, timezone=self._zone))
+        self._token = None  # taking the lease runs what is due
 
     def _keep_lease(self) -> None:
         at = clock.utc_now()
@@ -97,7 +123,7 @@ def run_due(database: Database, job: Job, at: datetime, leader: tuple[str, int] 
     """
     trigger = CronTrigger.from_crontab(job.cron, timezone=at.tzinfo)
     with database.reading(TIMERS, at=at) as store:
-        last = lease.last_fired(store.connection, job.id)
+        last = lease.last_fired(store.connection, job.id, at)
     start = at - timedelta(days=1, hours=1) if last is None else moment(last).astimezone(at.tzinfo)
     due = None
     following = trigger.get_next_fire_time(None, start)

@@ -25,7 +25,7 @@ _TAKE = text(
     "INSERT INTO lease (name, holder, token, until) VALUES (:name, :holder, 1, :until) "
     "ON CONFLICT (name) DO UPDATE SET holder = :holder, until = :until, "
     "token = CASE WHEN lease.holder = :holder THEN lease.token ELSE lease.token + 1 END "
-    "WHERE lease.holder = :holder OR lease.until < :now"
+    "WHERE lease.holder = :holder OR lease.until < :now OR lease.until > :beyond"
 )
 _FIRE = text(
     "INSERT INTO firing (job, scheduled_for, started, outcome) VALUES (:job, :due, :now, 'started') "
@@ -53,8 +53,12 @@ def holds(connection: Connection, name: str, holder: str, token: int) -> bool:
 
 
 def take(connection: Connection, name: str, holder: str, at: datetime, length: timedelta) -> int | None:
-    """Take or keep a lease; gives its fencing token, or None where another holds it."""
-    connection.execute(_TAKE, {"name": name, "holder": holder, "now": micros(at), "until": micros(at + length)})
+    """Take or keep a lease; gives its fencing token, or None where another holds it.
+
+    One that ends further ahead than two lengths was written by a clock that has been set back since: nobody keeps that alive.
+    """
+    until = {"until": micros(at + length), "beyond": micros(at + 2 * length)}
+    connection.execute(_TAKE, {"name": name, "holder": holder, "now": micros(at), **until})
     row = connection.execute(select(_LEASE.c.holder, _LEASE.c.token).where(_LEASE.c.name == name)).one()
     return int(row.token) if row.holder == holder else None
 
@@ -91,11 +95,7 @@ def firings(connection: Connection, since: datetime) -> list[Firing]:
     return list(newest.values())
 
 
-def last_fired(connection: Connection, job: str) -> int | None:
-    """When a job last had a firing that was done, microseconds since 1970 UTC."""
-    return connection.execute(
-        select(_FIRING.c.scheduled_for)
-        .where(_FIRING.c.job == job, _FIRING.c.outcome == DONE)
-        .order_by(_FIRING.c.scheduled_for.desc())
-        .limit(1)
-    ).scalar()
+def last_fired(connection: Connection, job: str, at: datetime) -> int | None:
+    """When a job last had a firing up to now that was done, microseconds since 1970 UTC; what a clock that ran ahead fired does not count."""
+    known = select(_FIRING.c.scheduled_for).where(_FIRING.c.job == job, _FIRING.c.outcome == DONE, _FIRING.c.scheduled_for <= micros(at))
+    return connection.execute(known.order_by(_FIRING.c.scheduled_for.desc()).limit(1)).scalar()

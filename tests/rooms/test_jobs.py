@@ -129,3 +129,19 @@ def test_a_leader_that_slept_beyond_its_lease_does_nothing(empty: Database) -> N
     assert not run_due(empty, job, AT, ("a", old))
     assert run_due(empty, job, AT, ("b", new))
     assert len(runs) == 1
+
+
+def test_after_a_clock_that_ran_ahead_was_set_back_the_lease_is_free_and_no_due_time_is_lost(empty: Database) -> None:
+    runs: list[datetime] = []
+    job = Job("daily", "0 6 * * *", lambda store: runs.append(store.at))
+    ahead = AT + timedelta(days=2)
+    assert run_due(empty, job, AT)
+    with empty.writing(SYSTEM, at=ahead) as store:
+        assert lease.take(store.connection, LEASE, "killed", ahead, LENGTH) == 1
+    assert run_due(empty, job, ahead)
+    with empty.writing(SYSTEM, at=AT) as store:
+        assert lease.take(store.connection, LEASE, "next", AT, LENGTH) == 2
+    following = AT + timedelta(days=1)
+    assert run_due(empty, job, following), "the day between has not been fired by the clock that ran ahead"
+    assert not run_due(empty, job, ahead), "this one has"
+    assert len(runs) == 3
