@@ -1,4 +1,4 @@
-"""Run the benches: all, or those named (`make bench ARGS="fhir plan"`). Each is a script of its own that prints a table and JSON."""
+"""Run the benches: all, or those named, then options (`make bench ARGS="fhir --size 3000"`). Each prints a table and JSON of its own."""
 
 import subprocess
 import sys
@@ -10,8 +10,9 @@ HERE = Path(__file__).parent
 def main(wanted: list[str]) -> int:
     """Run each bench in its own process, one after the other: they are not to disturb each other."""
     parts = {path.stem.removeprefix("bench_"): path for path in sorted(HERE.glob("bench_*.py"))}
-    options = [word for word in wanted if word.startswith("-")]
-    names = [word for word in wanted if not word.startswith("-")] or list(parts)
+    first = next((place for place, word in enumerate(wanted) if word.startswith("-")), len(wanted))
+    options = wanted[first:]
+    names = wanted[:first] or list(parts)
     unknown = [name for name in names if name not in parts]
     if unknown:
         sys.stderr.write(f"there is no bench {', '.join(unknown)}; there are {', '.join(parts)}\n")
