@@ -96,6 +96,6 @@ def firings(connection: Connection, since: datetime) -> list[Firing]:
 
 
 def last_fired(connection: Connection, job: str, at: datetime) -> int | None:
-    """When a job last had a firing up to now that was done, microseconds since 1970 UTC; what a clock that ran ahead fired does not count."""
+    """When a job last had a firing up to now that was done, microseconds since 1970 UTC; one of a clock that ran ahead does not count."""
     known = select(_FIRING.c.scheduled_for).where(_FIRING.c.job == job, _FIRING.c.outcome == DONE, _FIRING.c.scheduled_for <= micros(at))
     return connection.execute(known.order_by(_FIRING.c.scheduled_for.desc()).limit(1)).scalar()
