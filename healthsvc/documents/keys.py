@@ -14,6 +14,7 @@ from typing import Any, Final
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
+from joserfc.util import urlsafe_b64decode
 
 from healthsvc.errors import Unavailable
 
@@ -55,7 +56,7 @@ class Keyring:
     def claims(self, signature: str, content: bytes) -> dict[str, Any] | None:
         """What a detached JWS over these bytes says; None where it was made by no key of ours, or over other bytes."""
         try:
-            head = json.loads(_decoded(signature.partition(".")[0]))
+            head = json.loads(urlsafe_b64decode(signature.partition(".")[0].encode()))
             _, key = self._keys[head["kid"]]
             return dict(jws.deserialize_compact(signature, key, payload=content, registry=_REGISTRY).headers())
         except (JoseError, KeyError, ValueError, TypeError, AttributeError):
@@ -100,9 +101,3 @@ def _read(folder: Path, _changed: int) -> Keyring:
         except (ValueError, KeyError, TypeError, JoseError):
             raise Unavailable(f"the signing key {path.name} is no JWK of ours; put it back from the backup") from None
     return Keyring(keys)
-
-
-def _decoded(part: str) -> bytes:
-    from base64 import urlsafe_b64decode
-
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))

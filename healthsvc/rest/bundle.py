@@ -24,7 +24,7 @@ from healthsvc.rest.delete import delete, delete_where
 from healthsvc.rest.entries import ORDER, Entry, read_entries, read_entry
 from healthsvc.rest.history import history
 from healthsvc.rest.patch import patch
-from healthsvc.rest.permitted import require_write, write_seen
+from healthsvc.rest.permitted import require_write
 from healthsvc.rest.read import read, vread
 from healthsvc.rest.rewrite import replaced, resolved
 from healthsvc.rest.search import search
@@ -194,7 +194,7 @@ def _post(store: Store, entry: Entry, call: Call) -> Answer:
         found = store.get(entry.type, entry.existing)
         assert found is not None
         return written(found, call.base, 200, call.prefers)
-    return written(write_seen(store, None, {**entry.resource, "id": entry.target}), call.base, 201, call.prefers)
+    return written(store.write({**entry.resource, "id": entry.target}), call.base, 201, call.prefers)
 
 
 def _fetch(site: Site, store: Store, entry: Entry, call: Call) -> Answer:

@@ -9,7 +9,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.rest.answer import Answer, written
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.conditional import one_match
-from healthsvc.rest.permitted import require_write, write_seen
+from healthsvc.rest.permitted import require_write
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 
@@ -26,7 +26,7 @@ def create(store: Store, type: str, resource: Resource, call: Call) -> Answer:
         found = one_match(store, type, call.if_none_exist, call)
         if found is not None:
             return written(found, call.base, 200, call.prefers)
-    stored = write_seen(store, None, {**resource, "id": str(uuid.uuid4())})
+    stored = store.write({**resource, "id": str(uuid.uuid4())})
     return written(stored, call.base, 201, call.prefers)
 
 

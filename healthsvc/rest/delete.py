@@ -7,7 +7,7 @@ from healthsvc.errors import PreconditionFailed
 from healthsvc.rest.answer import Answer, etag
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.conditional import matches, version_of
-from healthsvc.rest.permitted import require_write, visible
+from healthsvc.rest.permitted import require_write
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 
@@ -19,7 +19,7 @@ def delete(store: Store, type: str, id: str, call: Call) -> Answer:
     """Delete; deleting what is not there (any more) is well, too (R4 3.1.0.7)."""
     require_write(store, type, "d")
     current = store.get(type, id)
-    if current is not None and not current.deleted and not visible(store, current):
+    if current is not None and not current.deleted and not store.sees(current):
         return Answer(204)
     stored = store.delete(type, id, version_of(call.if_match))
     return Answer(204, b"", {"etag": etag(stored.version)} if stored is not None else {})

@@ -11,7 +11,7 @@ from healthsvc.fhir import dates
 from healthsvc.rest import envelope
 from healthsvc.rest.answer import Answer
 from healthsvc.rest.call import Call, call_of
-from healthsvc.rest.permitted import require_read, restriction, visible
+from healthsvc.rest.permitted import require_read, restriction
 from healthsvc.rest.search import PAGE
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
@@ -46,7 +46,7 @@ def everything(site: Site, store: Store, id: str, call: Call) -> Answer:
         opened = cast(dict[str, Any], site.links.open(store.actor.id, query[PAGE]))
         query, after, id = opened["query"], int(opened["after"]), opened["id"]
     patient = store.get("Patient", id)
-    if patient is None or not visible(store, patient):
+    if patient is None or not store.sees(patient):
         raise NotFound("there is no such Patient")
     if patient.deleted:
         raise Gone("this Patient has been deleted")

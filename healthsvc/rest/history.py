@@ -12,7 +12,7 @@ from healthsvc.fhir import dates
 from healthsvc.rest import envelope
 from healthsvc.rest.answer import Answer, etag
 from healthsvc.rest.call import Call, call_of
-from healthsvc.rest.permitted import require_read, restriction, visible
+from healthsvc.rest.permitted import require_read, restriction
 from healthsvc.rest.search import PAGE
 from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
@@ -42,7 +42,7 @@ def history(site: Site, store: Store, type: str | None, id: str | None, call: Ca
         require_read(store, type)
     if type is not None and id is not None:
         stored = store.get(type, id)
-        if stored is None or not (stored.deleted or visible(store, stored)):
+        if stored is None or not (stored.deleted or store.sees(stored)):
             raise NotFound(f"there is no such {type}")
         pk = stored.pk
     types = [type] if type else [one for one in sorted(site.registry.types) if store.terms.find(one) is not None]

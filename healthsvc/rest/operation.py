@@ -14,7 +14,7 @@ from healthsvc.fhir.json import Resource, loads
 from healthsvc.fhir.validation import validate as validate_resource
 from healthsvc.rest.answer import Answer, outcome, resource_answer
 from healthsvc.rest.call import Call, as_resource, call_of
-from healthsvc.rest.permitted import require_read, require_write, visible
+from healthsvc.rest.permitted import require_read, require_write
 from healthsvc.rest.read import audit_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
@@ -93,7 +93,7 @@ def meta(store: Store, type: str, id: str) -> Answer:
     """The meta of a resource: profiles, tags and security labels."""
     require_read(store, type)
     stored = store.get(type, id)
-    if stored is None or not visible(store, stored):
+    if stored is None or not store.sees(stored):
         raise NotFound(f"there is no such {type}")
     if stored.deleted:
         raise Gone(f"this {type} has been deleted")

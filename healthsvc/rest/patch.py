@@ -14,7 +14,7 @@ from healthsvc.rest.answer import Answer, written
 from healthsvc.rest.call import FHIR_JSON, JSON_PATCH, Call, UnsupportedMedia, call_of
 from healthsvc.rest.conditional import one_match, version_of
 from healthsvc.rest.fhirpath_patch import apply as apply_fhirpath
-from healthsvc.rest.permitted import require_write, visible, write_seen
+from healthsvc.rest.permitted import require_write
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 
@@ -33,14 +33,14 @@ def patch(store: Store, type: str, id: str | None, call: Call) -> Answer:
             raise NotFound(f"the condition matches no {type} to patch")
         id = found.id
     stored = store.get(type, id)
-    if stored is None or not (stored.deleted or visible(store, stored)):
+    if stored is None or not (stored.deleted or store.sees(stored)):
         raise NotFound(f"there is no such {type} to patch")
     if stored.deleted:
         raise Gone(f"this {type} has been deleted")
     changed = patched(stored.resource, call)
     if changed.get("id") != id or changed.get("resourceType") != type:
         raise Invalid("a patch cannot change the id or the type of a resource", path=f"{type}.id")
-    return written(write_seen(store, stored, changed, version_of(call.if_match)), call.base, 200, call.prefers)
+    return written(store.write(changed, version_of(call.if_match)), call.base, 200, call.prefers)
 
 
 def patched(resource: Resource, call: Call) -> Resource:

@@ -1,12 +1,10 @@
-"""What the actor of a transaction may see: by role for whole resource types, by compartment for single resources."""
+"""What the actor of a transaction may see of whole resource types, by role and scopes; of single resources the store itself says it."""
 
 from healthsvc.access import rules
 from healthsvc.access.smart.scopes import Granted, granted
 from healthsvc.errors import Forbidden
-from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
-from healthsvc.store.search import ast, may_see
-from healthsvc.store.stored import Stored
+from healthsvc.store.search import ast
 
 
 def restriction(store: Store) -> ast.Restrict:
@@ -26,25 +24,6 @@ def may_read(store: Store, type: str) -> bool:
     scopes = _scopes(store)
     in_scope = scopes is None or scopes.permits(type, "s") or scopes.permits(type, "r")
     return in_scope and rules.allows(store.actor.roles, rules.Action.READ_CLINICAL, type)
-
-
-def visible(store: Store, stored: Stored) -> bool:
-    """Whether the actor may see a stored resource."""
-    return store.restrict is None or may_see(store, stored, store.restrict)
-
-
-def write_seen(store: Store, before: Stored | None, resource: Resource, if_match: int | None = None) -> Stored:
-    """Write, if the actor may see both what was there and what then is: nobody moves a record out of or into what they may not see.
-
-    Raises:
-        Forbidden: they may not.
-    """
-    if before is not None and not before.deleted and not visible(store, before):
-        raise Forbidden("this record belongs to somebody whom you do not look after", reason="compartment")
-    stored = store.write(resource, if_match)
-    if not visible(store, stored):
-        raise Forbidden("the record would belong to somebody whom you do not look after", reason="compartment")
-    return stored
 
 
 def require_write(store: Store, type: str, letter: str = "u") -> None:

@@ -8,7 +8,7 @@ from healthsvc.fhir.json import dumps
 from healthsvc.rest.answer import Answer, etag, stamps
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.conditional import unchanged
-from healthsvc.rest.permitted import require_read, visible
+from healthsvc.rest.permitted import require_read
 from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
 from healthsvc.rest.trail import TYPE, one_act
@@ -43,7 +43,7 @@ def vread(site: Site, store: Store, type: str, id: str, version: str, call: Call
 
 
 def _given(site: Site, store: Store, stored: Stored | None, type: str, call: Call, action: str) -> Answer:
-    if stored is None or not visible(store, stored):
+    if stored is None or not store.sees(stored):
         raise NotFound(f"there is no such {type}" + (" version" if action == "vread" else ""))
     if stored.deleted:
         raise Gone(f"this {type} has been deleted")

@@ -9,7 +9,7 @@ from healthsvc.rest import envelope
 from healthsvc.rest.answer import Answer, resource_answer
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.parameters import pairs
-from healthsvc.rest.permitted import require_read, visible
+from healthsvc.rest.permitted import require_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 from healthsvc.subscription import service
@@ -32,7 +32,7 @@ def statuses(store: Store, call: Call, ids: list[str]) -> Answer:
 
 def _resource(store: Store, id: str) -> Resource | None:
     stored = store.get("Subscription", id)
-    return None if stored is None or stored.deleted or not visible(store, stored) else stored.resource
+    return None if stored is None or stored.deleted or not store.sees(stored) else stored.resource
 
 
 def _said(store: Store, call: Call, id: str) -> Resource | None:

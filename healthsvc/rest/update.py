@@ -10,7 +10,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.rest.answer import Answer, written
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.conditional import one_match, version_of
-from healthsvc.rest.permitted import require_write, write_seen
+from healthsvc.rest.permitted import require_write
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 from healthsvc.store.search.rows import Rows
@@ -33,7 +33,7 @@ def update(store: Store, type: str, id: str, resource: Resource, call: Call) -> 
         require_write(store, type, "c")
     if call.if_none_match == "*" and before is not None and not before.deleted:
         raise PreconditionFailed("If-None-Match: * asks to create only, but the resource is there")
-    stored = write_seen(store, before, resource, version_of(call.if_match))
+    stored = store.write(resource, version_of(call.if_match))
     return written(stored, call.base, 201 if before is None or before.deleted else 200, call.prefers)
 
 
@@ -55,7 +55,7 @@ def update_where(store: Store, type: str, resource: Resource, call: Call) -> Ans
 
 
 def _created(store: Store, resource: Resource, call: Call) -> Answer:
-    return written(write_seen(store, None, {**resource, "id": str(uuid.uuid4())}), call.base, 201, call.prefers)
+    return written(store.write({**resource, "id": str(uuid.uuid4())}), call.base, 201, call.prefers)
 
 
 def routes(site: Site, router: APIRouter) -> None:

@@ -5,7 +5,6 @@ from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile import service as files
 from healthsvc.rest.parameters import BODY
-from healthsvc.rest.permitted import visible
 from healthsvc.store import Store
 
 
@@ -26,5 +25,5 @@ def person(store: Store, element: Resource) -> str:
 def seen(store: Store, type: str, id: str) -> None:
     """Refuse what is not there, or what the actor may not know of, alike."""
     stored = store.get(type, id)
-    if stored is None or stored.deleted or not visible(store, stored):
+    if stored is None or stored.deleted or not store.sees(stored):
         raise NotFound(f"there is no such {type}")

@@ -17,7 +17,7 @@ from healthsvc.rest.export import jobs
 from healthsvc.rest.export.jobs import ExportPolicy, File, Job
 from healthsvc.rest.export.run import exporter_of
 from healthsvc.rest.export.terms import terms_of
-from healthsvc.rest.permitted import require_read, visible
+from healthsvc.rest.permitted import require_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 from healthsvc.store.stored import moment
@@ -48,7 +48,7 @@ def kick_off(site: Site, request: Request, store: Store, call: Call, scope: str,
 def _listed(store: Store, group: str) -> None:
     require_read(store, "Group")
     stored = store.get("Group", group)
-    if stored is None or stored.deleted or not visible(store, stored):
+    if stored is None or stored.deleted or not store.sees(stored):
         raise NotFound("there is no such Group")
     if stored.resource.get("actual") is not True or stored.resource.get("type") != "person":
         raise RuleViolation("only a Group of persons that lists its members (actual) can be exported", path="Group.actual")
