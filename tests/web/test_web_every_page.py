@@ -56,6 +56,7 @@ NO_PAGE = {
     "/roster/template.xlsx", "/figures/ledgers/{name}.{form}", "/help/pictures/{name}", "/api/hl7/origin/{type}/{id}",
     "/people/{id}/story", "/infusions/running", "/emergency/list", "/emergency/{alarm}/course", "/account/code",
     "/infusions/reactions/{event}", "/worker.js", "/api/pocket/hello", "/api/pocket/days", "/pocket", "/pocket/desk/{key}",
+    "/map/siting.json", "/board/week/proposal",
     "/board/{on}/visits/{task}", "/board/{on}/visits/{task}/why", "/board/{on}/proposal", "/board/{on}/what-if",
 }  # fmt: skip
 """Routes that answer with something else than a whole page (a file, a part of a page, the way to another page), or with one that only
@@ -213,6 +214,8 @@ def readers(town: Town) -> dict[str, list[str]]:
         with httpx.Client(base_url=town.url, cookies=town.cookies[login], timeout=60, headers={"accept": "text/html"}) as client:
             for page in found:
                 answer = client.get(page)
+                if answer.status_code == 200 and "text/html" not in answer.headers["content-type"]:
+                    continue  # drawings of a map, files
                 if answer.status_code == 200:
                     found[page].append(login)
                     wrong += [(login, page, one) for one in told_wrong(answer.text, town.url)]
