@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     database_idle_seconds: int = Field(120, ge=10, description="PostgreSQL: a transaction that lies idle for so long is ended")
     database_audit_chains: int = Field(8, ge=1, le=64, description="PostgreSQL: hash chains of the audit that grow side by side")
     sealing_keys: Path | None = Field(None, description="Directory of the keys that seal what is at rest; unset: DATA/sealing-keys")
+    audit_witness: Path | None = Field(None, description="File that notes where the audit ends; unset: DATA/audit-witness")
+    audit_before_answer: bool = Field(False, description="Answer a look only once its trace is on the disk")
     seal_everything: bool = Field(False, description="Seal every resource at rest, not only those that name persons")
     signing_keys: Path | None = Field(None, description="Directory of the keys that seal documents; unset: DATA/signing-keys")
     zone: str = Field(clock.DEFAULT_ZONE, description="Zone in which dates without a zone are meant (IANA name)")
@@ -125,6 +127,11 @@ class Settings(BaseSettings):
         """Put the site's file after the environment."""
         where = init_settings().get("data") or env_settings().get("data") or settings_cls.model_fields["data"].default
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(where) / _FILE)
+
+    @property
+    def witness_file(self) -> Path:
+        """Where it is noted how far the audit goes."""
+        return self.audit_witness or self.data / "audit-witness"
 
     @property
     def sealing_folder(self) -> Path:

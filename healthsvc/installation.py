@@ -22,6 +22,7 @@ from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.postgres import ServerUse, said
 from healthsvc.store.stored import micros
+from healthsvc.store.witness import Witness
 
 PUBLISHED: Final = "conformance"
 """The claim that remembers which content was published; its holder is the digest."""
@@ -34,6 +35,11 @@ class Installation:
     settings: Settings
     policy: Policy
     database: Database
+
+    @property
+    def witness(self) -> Witness:
+        """Notes outside the database where the audit ends."""
+        return Witness(self.settings.witness_file, self.database.sealer)
 
     def close(self) -> None:
         """Write what is waiting and let go."""
@@ -72,6 +78,7 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     except (ArgumentError, ImportError) as error:  # the url may carry a password: only the kind of fault is told
         kind = type(error).__name__
         raise Invalid(f"HEALTHSVC_DATABASE is no SQLAlchemy url of SQLite or PostgreSQL ({kind})", reason="setting") from None
+    database.reads.before_answer = settings.audit_before_answer
     return Installation(settings, policy, database)
 
 

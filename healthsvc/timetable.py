@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from healthsvc.access.accounts import forget_attempts
-from healthsvc.access.audit import anchor
+from healthsvc.access.audit import anchor, forget
 from healthsvc.access.provider.service import forget_handovers
 from healthsvc.access.rules import SessionLife
 from healthsvc.access.sessions import forget_sessions
@@ -47,6 +47,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("circle", "50 0 * * *", lambda store: refresh_circle(store, data)),
         Job("sessions-forget", "*/30 * * * *", lambda store: _forget_access(store, life)),
         Job("audit-anchor", "*/5 * * * *", anchor),
+        Job("audit-forget", "25 3 * * *", forget),
         Job("subscription-events-forget", "35 3 * * *", forget_events),
         *([Job("exports-forget", "25 * * * *", lambda store: forget_exports(store, data / EXPORTS))] if data else []),
     )

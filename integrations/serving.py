@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
-from healthsvc import __version__
+from healthsvc import __version__, clock
+from healthsvc.access.audit import bear_witness
 from healthsvc.access.door import session_life
 from healthsvc.app import create_app
 from healthsvc.backup.collector import BackupCollector
@@ -32,6 +33,7 @@ from healthsvc.monitoring.collector import StoreCollector
 from healthsvc.monitoring.probes import router as probes
 from healthsvc.occupancy import shared
 from healthsvc.rest.errors import install as install_errors
+from healthsvc.store.sealing.reseal import step
 from healthsvc.store.work_queue import prepare
 from healthsvc.timetable import jobs
 from integrations.address import Address, allowed_peers
@@ -56,13 +58,17 @@ from integrations.operating.lines import warn_of_silence
 from integrations.operating.open_lines import OpenLines
 from integrations.origin import origin
 from integrations.outbox import Courier
+from integrations.repeating import Repeating
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
-from integrations.sealing import Sealing
 from integrations.subscribers.teller import Teller
 from integrations.worker import Worker
 
 log = structlog.get_logger()
+SEALING_BREATH, SEALING_REST = 0.2, 60.0
+"""Seconds between two portions, so that others write in between; and until it is looked at again whether there is a new key."""
+WITNESS_REST = 60.0
+"""So much of the audit's end may be cut off unseen, in seconds."""
 
 
 class Serving:
@@ -142,9 +148,11 @@ class Serving:
             timers = Timers(here.database, timed)
             timers.start()
             self._stops.append(("timers", timers.stop))
-            sealing = Sealing(here.database)
-            sealing.start()
-            self._stops.append(("sealing", sealing.stop))
+            sealing = Repeating("sealing", partial(step, here.database), breath=SEALING_BREATH, rest=SEALING_REST)
+            witness = Repeating("audit witness", self._bear_witness, breath=WITNESS_REST, rest=WITNESS_REST, last=True)
+            for one in (sealing, witness):
+                one.start()
+                self._stops.append((one.name, one.stop))
         if Role.API in self.roles:
             publish_conformance(here.database)
             prepare(here.database.engine)
@@ -189,6 +197,9 @@ class Serving:
         keeper.start()
         self._stops.append(("backups", keeper.stop))
         return (Job("backup", here.settings.backup_at, keeper.ask),)
+
+    def _bear_witness(self) -> bool:
+        return bear_witness(self.installation.database, self.installation.witness, clock.now(clock.zone(self.installation.database.zone)))
 
     def _feeds(self, shelf: Shelf) -> Feeds:
         """Open the hospital line, with TLS and the list of who may connect where the site has set them."""

@@ -1,11 +1,12 @@
 """审计 the trace of every act: walk the chain, and show it as FHIR AuditEvents."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Row, func, select
+import structlog
+from sqlalchemy import Row, delete, func, select
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
@@ -13,8 +14,12 @@ from healthsvc.store import Database, Store
 from healthsvc.store import audit as chain
 from healthsvc.store.stored import micros, moment
 from healthsvc.store.tables import AuditRow
+from healthsvc.store.witness import Witness
 
+log = structlog.get_logger()
 _AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
+MOST_FORGOTTEN = 100_000
+"""Rows that one run takes out at most: others write meanwhile."""
 _EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 _INTERACTION = "http://hl7.org/fhir/restful-interaction"
@@ -23,6 +28,14 @@ _INTERACTIONS = {
 }  # fmt: skip
 """Action of the audit -> AuditEvent.action, for those that are FHIR interactions."""
 _SIGN_IN = {"sign-in": ("110122", "Login"), "sign-out": ("110123", "Logout")}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPolicy:
+    """How long acts are kept (access.toml)."""
+
+    audit_keep_days: int
+    audit_least_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +53,50 @@ class Verdict:
         return not self.faults
 
 
-def verify(database: Database) -> Verdict:
-    """Walk the whole chain and say where a row was changed, removed or put in another order."""
+def verify(database: Database, witness: Witness | None = None) -> Verdict:
+    """Walk the whole chain and say where a row was changed, removed or put in another order, or an end is missing that was witnessed."""
     database.reads.flush()
     with database.engine.connect() as connection:
-        faults = tuple(chain.verify(connection))
+        faults = (*chain.verify(connection), *(witness.faults(connection) if witness is not None else ()))
         rows = connection.execute(select(func.count()).select_from(_AUDIT)).scalar_one()
         heads = [hash for _, _, hash in chain.heads(connection)] or [chain.GENESIS]
     return Verdict(int(rows), (heads[0] if len(heads) == 1 else blake2b(b"".join(heads), digest_size=16).digest()).hex(), faults)
+
+
+def bear_witness(database: Database, witness: Witness, at: datetime) -> bool:
+    """Write down outside the database where the audit ends now; False where it has not grown."""
+    with database.engine.connect() as connection:
+        noted = witness.note(connection, at)
+    if noted is not None:
+        log.info("audit ends", heads=" ".join(f"{seq}:{hash}" for seq, hash in noted.heads))
+    return noted is not None
+
+
+def forget(store: Store) -> int:
+    """Take out the oldest acts once their time is over, so many at once, and note after which hashes the chains go on; gives how many.
+
+    The newest row of each chain always stays. How long acts are kept: ``access.audit_keep_days``, never shorter than the law's
+    ``access.audit_least_days``.
+    """
+    policy = store.policy.fill(AuditPolicy, "access", store.at.date())
+    until = micros(store.at - timedelta(days=max(policy.audit_keep_days, policy.audit_least_days)))
+    connection = store.connection
+    ends = [seq for _, seq, _ in chain.heads(connection)]
+    first = connection.execute(select(func.min(_AUDIT.c.seq))).scalar()
+    if first is None:
+        return 0
+    young = connection.execute(select(_AUDIT.c.seq).where(_AUDIT.c.at >= until).order_by(_AUDIT.c.seq).limit(1)).scalar()
+    last = min(min(ends) - 1, first + MOST_FORGOTTEN, *([young - 1] if young is not None else []))
+    goes = _AUDIT.c.seq <= last
+    newest = select(func.max(_AUDIT.c.seq)).where(goes).group_by(_AUDIT.c.chain)
+    told = [
+        f"{seq}:{bytes(hash).hex()}"
+        for seq, hash in connection.execute(select(_AUDIT.c.seq, _AUDIT.c.hash).where(_AUDIT.c.seq.in_(newest)))
+    ]
+    gone = connection.execute(delete(_AUDIT).where(goes)).rowcount if told else 0
+    if gone:
+        store.audit(chain.FORGET, " ".join(told), purpose=f"{gone} acts whose time is over")
+    return int(gone)
 
 
 def anchor(store: Store) -> bool:

@@ -12,8 +12,9 @@ ALARMS: Final = "alarms"
 SIGNING, SEALING = "signing-keys", "sealing-keys"
 _SECRETS: Final = frozenset({"healthsvc.toml"})
 """Settings may carry passwords, so they go with the keys."""
-_MADE_AGAIN: Final = frozenset({"exports", ALARMS, SIGNING, SEALING})
+_MADE_AGAIN: Final = frozenset({"exports", "audit-witness", ALARMS, SIGNING, SEALING})
 LEFT_OUT: Final = {
+    "audit-witness": "the witness of the audit belongs to the running database; after a restore a new one begins",
     "exports": "files of bulk exports are made again from the database",
     "tls": "certificates and keys of TLS stay where the site keeps them",
 }

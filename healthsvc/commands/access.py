@@ -82,11 +82,11 @@ def expect(
 
 @audit.command("verify")
 def verify_audit(data: Data = None, json: Json = False) -> None:
-    """Walk the hash chain; say which rows were changed, removed or moved. Exit code 1 if any."""
-    from healthsvc.store.audit import verify
+    """Walk the hash chains and compare the witness; say which rows were changed, removed, moved or cut off. Exit code 1 if any."""
+    from healthsvc.access.audit import verify
 
-    with installation(data) as here, here.database.engine.connect() as connection:
-        found = list(verify(connection))
+    with installation(data) as here:
+        found = verify(here.database, here.witness).faults
     if json:
         show_json({"intact": not found, "findings": found})
     else:

@@ -95,10 +95,9 @@ def _database(here: "Installation") -> str:
 
 
 def _audit(here: "Installation") -> str:
-    from healthsvc.store.audit import verify
+    from healthsvc.access.audit import verify
 
-    with here.database.engine.connect() as connection:
-        found = list(verify(connection))
+    found = verify(here.database, here.witness).faults
     if found:
         raise RuntimeError(f"{len(found)} findings: run `healthsvc audit verify`")
     return "intact"

@@ -118,7 +118,7 @@ class Lane:
         site, database = self._site, scope["app"].state.database
         if scope["method"] not in ("GET", "HEAD") and id != "_search":
             return await self._writers.write(actor, lambda store: act(site, store, call, type, id))
-        if _heavy(call):
+        if _heavy(call) or database.reads.before_answer:
             return await asyncio.to_thread(_read, database, actor, act, site, call, type, id)
         try:
             with self._glance.reading(actor, at=clock.now()) as store, bounded(store, STEPS):

@@ -5,7 +5,8 @@ grow side by side (``HEALTHSVC_DATABASE_AUDIT_CHAINS``); a transaction takes one
 of them, and anchors, rows that name the heads of all chains, tie them together: no chain can lose its end without an anchor missing it.
 
 Reads are many and cannot each wait for a disk: what a reading transaction notes is handed to one background writer, which appends in
-batches within ``FLUSH_SECONDS``; a clean stop writes what is left.
+batches within ``FLUSH_SECONDS``; a clean stop writes what is left, a killed process loses what it was answered within that time. Where a
+site wants none lost (``HEALTHSVC_AUDIT_BEFORE_ANSWER``), whoever reads waits for the batch, and what cannot be noted is not answered.
 """
 
 import hashlib
@@ -15,10 +16,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from healthsvc.errors import Unavailable
 from healthsvc.store.tables import AuditRow
 from healthsvc.store.writes import run, run_many
 
 FLUSH_SECONDS = 0.05
+WAIT_SECONDS = 30.0
+"""How long a look waits for its trace at most, where it has to."""
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 _LAST = "SELECT hash FROM audit WHERE chain = {chain} AND {part} ORDER BY seq DESC LIMIT 1"
 MOST_CHAINS = 64
@@ -32,6 +36,8 @@ _LOCK_KEY = 0x6865616C
 """First key of PostgreSQL's advisory locks under which the chains grow (any constant will do, it only must be ours)."""
 _BARRIER = "SELECT pg_advisory_lock_shared(%s, n), pg_advisory_unlock_shared(%s, n) FROM generate_series(0, %s) AS n"
 GENESIS = bytes(16)
+FORGET = "audit-forget"
+"""The action of a row that names the last rows that were taken out of each chain when their time was over."""
 ANCHOR = "anchor"
 """The action of a row that names the heads of all chains."""
 
@@ -124,31 +130,63 @@ def anchor_text(connection: Connection) -> str | None:
     return " ".join(f"{seq}:{hash.hex()}" for _, seq, hash in found) if len(found) > 1 else None
 
 
+class Forgotten(NamedTuple):
+    """What was taken out of the audit because its time was over: up to which number, and the hashes after which the chains go on."""
+
+    up_to: int
+    hashes: frozenset[str]
+
+
+def forgotten(connection: Connection) -> Forgotten:
+    """What the rows say of it that were written when it was done."""
+    told = list(_named(connection, FORGET))
+    return Forgotten(max((seq for seq, _ in told), default=0), frozenset(hash for _, (hash, _) in told))
+
+
 def verify(connection: Connection) -> Iterator[str]:
     """Walk every chain and say, one sentence each, where a row was changed, removed or put in another order, or an end was cut off."""
-    anchored = dict(_anchored(connection))
+    gone = forgotten(connection)
+    anchored = {seq: told for seq, told in _named(connection, ANCHOR) if seq > gone.up_to}
+    begins = True
     chain, previous = 0, GENESIS
     for row in connection.execute(select(AUDIT).order_by(AUDIT.c.chain, AUDIT.c.seq)).yield_per(1000):
         if row.chain != chain:
-            chain, previous = row.chain, genesis(row.chain)
+            chain, previous, begins = row.chain, genesis(row.chain), True
         act = Act(row.at, row.actor, row.door, row.action, row.subject, row.version, row.patient, row.outcome, row.purpose)
-        if row.previous != previous:
+        if row.previous != previous and not (begins and bytes(row.previous).hex() in gone.hashes):
             yield f"audit row {row.seq}: a row before it was removed or moved"
         if row.hash != link(row.previous, act):
             yield f"audit row {row.seq}: its content was changed"
-        previous = row.hash
+        previous, begins = row.hash, False
         told = anchored.pop(row.seq, None)
         if told is not None and told[0] != bytes(row.hash).hex():
             yield f"audit row {row.seq}: the anchor in row {told[1]} knows it otherwise"
     yield from (f"audit row {seq}: it is gone, the anchor in row {by} names it" for seq, (_, by) in sorted(anchored.items()))
 
 
-def _anchored(connection: Connection) -> Iterator[tuple[int, tuple[str, int]]]:
-    for row in connection.execute(select(AUDIT.c.seq, AUDIT.c.subject).where(AUDIT.c.action == ANCHOR)):
+def _named(connection: Connection, action: str) -> Iterator[tuple[int, tuple[str, int]]]:
+    """Number and hash of the rows that the rows of an action name, and which row does."""
+    for row in connection.execute(select(AUDIT.c.seq, AUDIT.c.subject).where(AUDIT.c.action == action)):
         for one in str(row.subject or "").split():
             seq, _, hash = one.partition(":")
             if seq.isdigit():
                 yield int(seq), (hash, row.seq)
+
+
+class _Batch:
+    """Acts that are written together, and whoever waits for them."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._is_written = False
+
+    def ended(self, *, written: bool) -> None:
+        self._is_written = written
+        self._ended.set()
+
+    def must_be_written(self) -> None:
+        if not self._ended.wait(WAIT_SECONDS) or not self._is_written:
+            raise Unavailable("the look could not be noted in the audit, so it is not answered; try again")
 
 
 class ReadLog:
@@ -156,34 +194,47 @@ class ReadLog:
 
     def __init__(self, write: Callable[[Sequence[Act]], None]) -> None:
         self._write = write
+        self.before_answer = False
+        """Whether :meth:`note` comes back only when the acts are on the disk."""
         self._acts: list[Act] = []
+        self._batch = _Batch()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def note(self, acts: Sequence[Act]) -> None:
-        """Hand over acts; returns at once."""
+    def note(self, acts: Sequence[Act], *, wait: bool = True) -> None:
+        """Hand over acts; returns at once, or (``before_answer``, unless ``wait`` forbids it) when they are on the disk.
+
+        Raises:
+            Unavailable: they could not be written, so what was looked at must not be shown.
+        """
         if not acts:
             return
         with self._lock:
             self._acts.extend(acts)
+            batch = self._batch
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
                 self._thread.start()
         self._wake.set()
+        if self.before_answer and wait:
+            batch.must_be_written()
 
     def flush(self) -> None:
         """Append what is waiting, now and in this thread. What cannot be written stays waiting."""
         with self._lock:
             acts, self._acts = self._acts, []
+            batch, self._batch = self._batch, _Batch()
         try:
             if acts:
                 self._write(acts)
         except BaseException:
             with self._lock:
                 self._acts = acts + self._acts
+            batch.ended(written=False)
             raise
+        batch.ended(written=True)
 
     def close(self) -> None:
         """Write the rest and stop."""
@@ -198,7 +249,7 @@ class ReadLog:
         while not self._stopping:
             self._wake.wait()
             self._wake.clear()
-            pause.wait(FLUSH_SECONDS)
+            pause.wait(0 if self.before_answer else FLUSH_SECONDS)
             try:
                 self.flush()
             except Exception as error:  # noqa: BLE001 - a busy or read-only database must not end the audit; the acts stay waiting

@@ -69,6 +69,7 @@ class Database:
         self._validate = validate
         self._writer = threading.Lock()
         self.wanting: list[None] = []  # one for each thread that waits to write: a hint for whoever could go on for long
+        self._writing_thread = 0
         self._rooms: dict[str, list[Room]] = {}
         for room in rooms:
             for type in room.types:
@@ -164,14 +165,16 @@ class Database:
     @contextmanager
     def reading(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
         """A snapshot that cannot write."""
-        with said_clearly(), measured(writing=False), self.engine.connect() as plain:
-            connection = plain if self.engine.dialect.name == "sqlite" else plain.execution_options(**_READING)
-            with connection.begin():
-                store = Store(self, connection, actor, at, writable=False)
-                try:
+        acts: list[audit.Act] = []
+        try:
+            with said_clearly(), measured(writing=False), self.engine.connect() as plain:
+                connection = plain if self.engine.dialect.name == "sqlite" else plain.execution_options(**_READING)
+                with connection.begin():
+                    store = Store(self, connection, actor, at, writable=False)
+                    acts = store.acts
                     yield store
-                finally:
-                    self.reads.note(store.acts)
+        finally:  # the connection is given back: whoever writes the trace may need it
+            self.reads.note(acts, wait=self._writing_thread != threading.get_ident())
 
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
@@ -225,9 +228,11 @@ class Database:
         WRITER_WAIT.observe(time.perf_counter() - begun)
         if not taken:
             raise Unavailable("another write has held the database for too long; try again")
+        self._writing_thread = threading.get_ident()
         try:
             yield
         finally:
+            self._writing_thread = 0
             self._writer.release()
 
 

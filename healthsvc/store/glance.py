@@ -69,7 +69,7 @@ class Glance:
             yield store
         finally:
             plain.end()
-            self._database.reads.note(store.acts)
+            self._database.reads.note(store.acts, wait=False)  # where a look must wait for its trace, it is not answered here
 
     def close(self) -> None:
         """Let go of the connection."""

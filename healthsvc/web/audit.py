@@ -14,6 +14,7 @@ from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.store.lookup import holding
+from healthsvc.store.witness import Witness
 from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter(dependencies=[needs("audit")])
@@ -107,7 +108,9 @@ def search(page: SignedPage, store: StoreReading, wanted: Annotated[Wanted, Depe
 @router.post("/audit/verify")
 def check(page: SignedPage, request: Request, store: StoreReading) -> Response:
     """Walk the chain and say whether a row was changed, removed or moved."""
-    return _show(page, store, Wanted(first=today(store) - timedelta(days=_DAYS)), verdict=verify(request.app.state.database))
+    state = request.app.state
+    verdict = verify(state.database, Witness(state.settings.witness_file, state.database.sealer))
+    return _show(page, store, Wanted(first=today(store) - timedelta(days=_DAYS)), verdict=verdict)
 
 
 def _show(page: Page, store: Store, wanted: Wanted, *, verdict: object = None) -> Response:

@@ -55,6 +55,10 @@ class Sealer:
             with suppress(Unavailable):
                 self._seal = Seal.there(self.folder)
 
+    def derived(self, purpose: str) -> bytes:
+        """A key of another purpose, made from the look-up key."""
+        return hashlib.blake2b(purpose.encode(), key=self._lookup, digest_size=32).digest()
+
     # -- values -----------------------------------------------------------------------------------------------------------------
 
     def close(self, plain: bytes, what: str) -> bytes:
