@@ -24,6 +24,8 @@ _CLEAR = {
 _KINDS = {("PID", 2), ("PID", 3), ("PID", 4), ("PID", 18), ("MRG", 1), ("MRG", 4), ("PV1", 19)}
 """Numbers: components 4 and 5 (who gave it, of what kind) stay readable, since the profile's map goes by them."""
 _CUT = re.compile(r"(\\[A-Z0-9.]*\\)")
+_ENCODING = re.compile(r"[^\w\s]{1,5}")
+"""MSH-2, BHS-2: the characters that cut."""
 LONGEST = 200
 
 
@@ -46,8 +48,15 @@ def _sign(character: str) -> str:
     return "9" if kind[0] == "N" else "某" if kind == "Lo" else "x" if kind[0] in "LM" else character
 
 
+def _is_sound(message: Message) -> bool:
+    """Whether the head is one: where it is not, no position means what it should, and a name may stand anywhere."""
+    head = message.segments[0] if message.segments else None
+    encoding = head.fields[2] if head is not None and len(head.fields) > 2 else ""
+    return _ENCODING.fullmatch(encoding) is not None
+
+
 def _fields(segment: Segment, message: Message) -> list[tuple[int, str]]:
-    clear = _CLEAR.get(segment.name, frozenset())
+    clear = _CLEAR.get(segment.name, frozenset()) if _is_sound(message) else frozenset()
     shown = []
     for position, raw in enumerate(segment.fields):
         if position == 0 or not raw:

@@ -34,8 +34,8 @@ effective_from = 2020-01-02
 jurisdiction = "CN"
 """
 
-LOGINS = ("doctor1", "coordinator1", "window1", "operator1", "auditor1", "bureau1", "admin1", "system1")
-PAGES = 160
+LOGINS = ("doctor1", "window1", "operator1", "bureau1")
+PAGES = 100
 FHIR = {"content-type": "application/fhir+json"}
 _ADDRESS = re.compile(r'\s(?:href|action|src|formaction|hx-[a-z]+|data-[a-z-]+)="([^"]*)"')
 _TYPED = ("测试丙丁", "19320202", "33029919320202903X", "13900000083", "测试路九十九号", "秘密的诊断")

@@ -55,3 +55,8 @@ def test_what_was_set_is_read_back(field: int, repetition: int, component: int, 
     read = changed["PID"][field].repetitions[repetition - 1].component(component).text if changed["PID"][field].raw else ""
     assert read == value.replace("\r\n", "\n").replace("\r", "\n").rstrip() or read == value.replace("\r\n", "\n").replace("\r", "\n")
     assert len(changed.segments) == len(Message(TEXT).segments)
+
+
+def test_a_head_that_is_none_shows_nothing() -> None:
+    shown = masked(Message("MSH|nonsense of 测试丙丁|1\rEVN|测试丙丁\r"))
+    assert "测试丙丁" not in str(shown)
