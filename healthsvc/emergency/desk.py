@@ -34,7 +34,7 @@ class Desk:
 
     def __init__(self, database: Database, data: Path, actor: Actor, now: Callable[[], datetime]) -> None:
         self.database = database
-        self.journal = Journal(data / FOLDER)
+        self.journal = Journal(data / FOLDER, database.sealer)
         self.actor = actor
         self._now = now
 

@@ -1,6 +1,6 @@
 """一键通 The journal: alarms and what was done about them, on disk before anybody is answered, whatever the database does.
 
-One file an alarm, one JSON object a line, written through to the disk. What stands in the database is taken out of the journal; what
+One file an alarm, one sealed JSON object a line, written through to the disk. What stands in the database is taken out of the journal; what
 cannot be written there (it is read-only, or gone) waits here, and the chain goes on by what the two together say.
 """
 
@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO
 from healthsvc.emergency.rules import Act, Line
 from healthsvc.errors import NotFound, Unavailable
 from healthsvc.fhir.json import dumps, loads
+from healthsvc.store.sealing.sealer import OPEN, Sealer
 
 _ENDING = ".jsonl"
 _ID = re.compile(r"[A-Za-z0-9\-]{1,64}")
@@ -52,8 +54,9 @@ class Kept:
 class Journal:
     """The folder of the journal; many processes may write to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sealer: Sealer = OPEN) -> None:
         self.folder = folder
+        self._sealer = sealer
 
     def open(self, alarm: str, call: Call) -> None:
         """Write a call down. It is on the disk when this returns.
@@ -74,7 +77,7 @@ class Journal:
             raw = self._path(alarm).read_bytes()
         except FileNotFoundError:
             return None
-        return _read(alarm, raw) if raw else None
+        return self._read(alarm, raw) if raw else None
 
     def waiting(self, rested: float = 0.0) -> list[str]:
         """Alarms of which something stands here; only those that nobody has touched for ``rested`` seconds."""
@@ -101,7 +104,7 @@ class Journal:
     def puzzling(self) -> list[Kept]:
         """What nobody could take in."""
         found = sorted(self.folder.glob(f"*{_PUZZLING}")) if self.folder.is_dir() else []
-        return [_read(path.stem, path.read_bytes()) for path in found]
+        return [self._read(path.stem, path.read_bytes()) for path in found]
 
     def take_out(self, kept: Kept) -> None:
         """Forget what the database has now; what was added since it was read stays."""
@@ -135,10 +138,30 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._locked(self._path(alarm)) as file:
                 file.seek(0, os.SEEK_END)
-                file.write(b"".join(dumps(entry) + b"\n" for entry in entries))
+                file.write(b"".join(self._closed(alarm, entry) + b"\n" for entry in entries))
                 _sync(file)
         except OSError as error:
             raise Unavailable(f"the journal of alarms cannot be written: {error.strerror}") from None
+
+    def _closed(self, alarm: str, entry: dict[str, Any]) -> bytes:
+        """One line: sealed, in base64, where there are keys; else the JSON itself."""
+        plain = dumps(entry)
+        closed = self._sealer.close(plain, f"alarm/{alarm}")
+        return plain if closed is plain else b64encode(closed)
+
+    def _read(self, alarm: str, raw: bytes) -> Kept:
+        """What was written whole; a line that a power cut left half is not counted."""
+        whole = raw[: raw.rfind(b"\n") + 1]
+        call, lines = None, []
+        for line in whole.splitlines():
+            entry = loads(line if line.startswith(b"{") else self._sealer.open(b64decode(line), f"alarm/{alarm}"))
+            if "call" in entry:
+                told = entry["call"]
+                call = Call(**{**told, "at": datetime.fromisoformat(told["at"])})
+            else:
+                told = entry["line"]
+                lines.append(Line(Act(told["act"]), datetime.fromisoformat(told["at"]), told["who"], told["round"], told["text"]))
+        return Kept(alarm, call, tuple(lines), len(whole))
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[BinaryIO]:
@@ -155,20 +178,6 @@ class Journal:
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _read(alarm: str, raw: bytes) -> Kept:
-    """What was written whole; a line that a power cut left half is not counted."""
-    whole = raw[: raw.rfind(b"\n") + 1]
-    call, lines = None, []
-    for entry in map(loads, whole.splitlines()):
-        if "call" in entry:
-            told = entry["call"]
-            call = Call(**{**told, "at": datetime.fromisoformat(told["at"])})
-        else:
-            told = entry["line"]
-            lines.append(Line(Act(told["act"]), datetime.fromisoformat(told["at"]), told["who"], told["round"], told["text"]))
-    return Kept(alarm, call, tuple(lines), len(whole))
 
 
 def _as_json(call: Call) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def consents(id: str, page: SignedPage, store: StoreReading) -> Response:
     patient = str(follow(store, id)["id"])
     if patient != id:
         return RedirectResponse(f"/people/{patient}/consents", status_code=303)
+    store.audit("read", f"Patient/{id}", patient=id, purpose="consents")
     return _show(page, store, id)
 
 

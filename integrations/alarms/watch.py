@@ -50,7 +50,7 @@ class Watch:
         self._database = database
         self._now = now
         self._rested = rested
-        self._journal = Journal(data / FOLDER)
+        self._journal = Journal(data / FOLDER, database.sealer)
         self._delivery = Delivery(database, self._journal, notifier, WATCH, now)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
         self._held_until: datetime | None = None

@@ -16,6 +16,7 @@ from healthsvc.emergency.rules import Act, Line, Status
 from healthsvc.errors import RuleViolation, Unavailable
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.sealing import Sealer, keys
 from integrations.alarms.delivery import TRIES
 from integrations.alarms.watch import Watch
 from integrations.notify import NotReached
@@ -196,3 +197,20 @@ def test_a_full_disk_is_told_and_not_hidden(database: Database, tmp_path: Path) 
     desk = Desk(database, tmp_path, SYSTEM, lambda: AT)
     with pytest.raises(Unavailable, match="journal"):
         desk.raise_alarm(CALL)
+
+
+def test_the_journal_names_nobody_on_the_disk(tmp_path: Path) -> None:
+    keys.Seal.of(tmp_path / "keys")
+    sealer = Sealer(tmp_path / "keys", keys.lookup_key(tmp_path / "keys", make=True))
+    journal = Journal(tmp_path / FOLDER, sealer)
+    journal.open("a1", Call("help", "81890", AT, patient="p1", text="测试甲 13900000017"))
+    journal.add("a1", [Line(Act.REPEAT, AT, "family", 1, "来电 13900000017")])
+    raw = (tmp_path / FOLDER / "a1.jsonl").read_bytes()
+    assert b"13900000017" not in raw
+    assert "测试甲".encode() not in raw
+    kept = journal.kept("a1")
+    assert kept is not None
+    assert kept.call is not None
+    assert (kept.call.text, kept.lines[0].text, kept.size) == ("测试甲 13900000017", "来电 13900000017", len(raw))
+    journal.take_out(kept)
+    assert journal.kept("a1") is None
