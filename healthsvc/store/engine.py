@@ -67,9 +67,8 @@ class Database:
         self.chains = 1
         """Chains of the audit that may grow side by side."""
         self._validate = validate
-        self._writer = threading.Lock()
+        self._writer, self._writing_thread = threading.Lock(), 0
         self.wanting: list[None] = []  # one for each thread that waits to write: a hint for whoever could go on for long
-        self._writing_thread = 0
         self._rooms: dict[str, list[Room]] = {}
         for room in rooms:
             for type in room.types:

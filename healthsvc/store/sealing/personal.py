@@ -17,7 +17,8 @@ TYPES: Final = frozenset(
 )
 """Resource types that say who people are, or carry whole documents and messages."""
 _CONTACTS: Final = frozenset({"phone", "telecom", "email"})
-_SHORTEST: Final = 10
+SHORTEST: Final = 10
+"""Characters of the shortest number that is known by its looks."""
 _LOOKS: Final = re.compile(
     r"[1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{14}"  # GB 11643, and its form before 1999
     r"|(?:\+?86)?[- ]?1[3-9][0-9]{9}|0[0-9]{2,3}[- ]?[2-9][0-9]{6,7}"  # mobile and fixed lines of the national numbering plan
@@ -45,7 +46,7 @@ def is_personal(param: str, system: str | None, code: str) -> bool:
 
 def looks_personal(code: str) -> bool:
     """Whether a text has the form of a citizen id or a telephone number."""
-    return len(code) >= _SHORTEST and _LOOKS.fullmatch(code) is not None
+    return len(code) >= SHORTEST and _LOOKS.fullmatch(code) is not None
 
 
 def carries_number(body: bytes) -> bool:

@@ -127,10 +127,13 @@ class Sealer:
         tails: set[str] = set()
         if resource.get("resourceType") == "Patient":
             tails = {tail for token in entries.tokens if token.param in ("identifier", "phone") for tail in self.tails(token.code)}
-        entries.tokens = [
-            token._replace(code=code) if (code := self.code(token.param, token.system, token.code)) is not token.code else token
-            for token in entries.tokens
-        ]
+        for number, token in enumerate(entries.tokens):
+            # nearly all codes are short and of parameters that hold no numbers: they cost one comparison
+            if len(token.code) < personal.SHORTEST and not personal.holds_numbers(token.param):
+                continue
+            code = self.code(token.param, token.system, token.code)
+            if code is not token.code:
+                entries.tokens[number] = token._replace(code=code)
         entries.tokens += [TokenEntry(TAIL, None, tail) for tail in sorted(tails)]
         return entries
 
