@@ -10,10 +10,10 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import is_visit, to_visit
-from healthsvc.visit.rules import Priority, Standing, Visit, days_late, standing
+from healthsvc.visit.rules import Standing, Visit, days_late, standing
 from healthsvc.web.lookup import Directory
+from healthsvc.web.order import pressing
 
-_PRESSING: Final = {priority: rank for rank, priority in enumerate(reversed(Priority))}
 _SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished"})
 
 
@@ -85,16 +85,21 @@ COLOURS: Final = 12
 
 def board(store: Store, on: date, names: Directory, mine: str | None = None) -> Board:
     """The day, of everybody or of one member of the staff (``Practitioner/x``: their lane, and what they are responsible for)."""
+    found = lanes(store, on, names, mine)
+    overdue, due = waiting(store, on, mine)
+    shown = {stop.visit.id: stop for lane in found for stop in lane.stops}
+    return Board(on, found, overdue, due, len(shown), sum(stop.state == "finished" for stop in shown.values()))
+
+
+def lanes(store: Store, on: date, names: Directory, mine: str | None = None) -> tuple[Lane, ...]:
+    """The ways of a day, of everybody or of one member of the staff."""
     stops = _stops(store, on, names)
     everybody = sorted({one for stop in stops for one in stop.staff}, key=lambda one: (names.staff(one), one))
-    lanes = tuple(
+    return tuple(
         _lane(practitioner, names.staff(practitioner), number % COLOURS + 1, stops)
         for number, practitioner in enumerate(everybody)
         if mine in (None, practitioner)
     )
-    overdue, due = waiting(store, on, mine)
-    shown = {stop.visit.id: stop for lane in lanes for stop in lane.stops}
-    return Board(on, lanes, overdue, due, len(shown), sum(stop.state == "finished" for stop in shown.values()))
 
 
 def waiting(store: Store, on: date, mine: str | None = None) -> tuple[tuple[Visit, ...], tuple[Visit, ...]]:
@@ -104,7 +109,7 @@ def waiting(store: Store, on: date, mine: str | None = None) -> tuple[tuple[Visi
     for visit, stands in visits.standings(store, on, begun=True):
         if mine in (None, visit.owner) and stands in (Standing.OVERDUE, Standing.DUE):
             (overdue if stands is Standing.OVERDUE else due).append(visit)
-    due.sort(key=lambda visit: (_PRESSING[visit.priority], visit.window.end))
+    due.sort(key=pressing)
     return tuple(overdue), tuple(due)
 
 

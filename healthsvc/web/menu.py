@@ -25,6 +25,7 @@ _IN_BAR: Final = 4
 _ENTRIES: Final = (
     Entry("/", "今日", "today", "read-clinical"),
     Entry("/pocket", "随身", "home", "write-clinical", visits=True),
+    Entry("/mine/day", "我的", "route", "read-clinical", visits=True),
     Entry("/board", "排班板", "route", "plan"),
     Entry("/people", "人员档案", "people", "read-clinical"),
     Entry("/beds", "家庭病床", "bed", "read-clinical"),
@@ -64,4 +65,6 @@ def home(who: Who) -> str:
 def _is_here(entry: str, path: str) -> bool:
     if entry == "/":
         return path == "/" or path.startswith(("/day", "/visits"))
+    if entry == "/mine/day":
+        return path.startswith("/mine/")
     return path == entry or (path.startswith(entry + "/") and entry != "/pocket")

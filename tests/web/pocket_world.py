@@ -90,7 +90,7 @@ def street(data: Path) -> Iterator[Street]:
 def _person(store: Store, number: int, name: str) -> str:
     person = Person(
         name, sex="female" if number % 2 else "male", birth=date(1930 + number, 3, 5), phones=(f"0574-5555{number:04d}",),
-        address=f"拾光里 {number // 2 + 1} 弄 {number + 1} 号", position=Position(29.87 + number / 500, 121.55),
+        address=f"拾光里 {number // 2 + 1} 弄 {number // 2 + 1} 号", position=Position(29.87 + number / 500, 121.55),
         contacts=(Contact(ContactRole.FAMILY, "家属" + name[0], f"0574-6666{number:04d}", "女儿"),), category=Category.LIXIU,
         residence_area="拾光社区", living=Living.ALONE, doctor="Practitioner/dr-1",
     )  # fmt: skip

@@ -1,0 +1,85 @@
+"""One's own pages: the day in order, what is overdue, whom one has signed; in Chromium at a desk and on a phone, and on paper."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pocket_world import NAMES, PASSWORD, Street, street
+from test_web_browser import DESK, PHONE, look
+
+from healthsvc.contract import service as contracts
+from healthsvc.visit import service as visits
+from healthsvc.visit.rules import Priority, Visit, Window
+
+pytestmark = pytest.mark.browser
+LATE = ((20, Priority.ROUTINE), (3, Priority.URGENT), (9, Priority.ROUTINE), (1, Priority.ROUTINE))
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Street]:
+    with street(tmp_path_factory.mktemp("mine") / "data") as found:
+        with found.writing() as store:
+            day = store.at.astimezone(store.zone).date()
+            for person in found.people[:6]:
+                contracts.sign(store, person, "Practitioner/dr-1", "Practitioner/nu-1", day - timedelta(days=30))
+            for number, (late, priority) in enumerate(LATE):
+                ends = store.at - timedelta(days=late)
+                window, owner = Window(ends - timedelta(days=5), ends), "Practitioner/dr-1"
+                asked = Visit(f"late-{number}", "follow-up", found.people[number], window, 20, owner=owner, priority=priority)
+                visits.request(store, asked)
+        found.visit(0, hour=10)
+        found.visit(2, hour=9)
+        yield found
+
+
+@pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
+def page(request: pytest.FixtureRequest, chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport=request.param, locale="zh-CN", timezone_id="America/New_York")
+    opened = context.new_page()
+    opened.keeps_pictures = False
+    yield opened
+    context.close()
+
+
+def enter(page: Any, here: Street, login: str) -> None:
+    page.goto(f"{here.url}/sign-in")
+    page.get_by_label("账号").fill(login)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_load_state("load")
+
+
+def test_the_day_the_overdue_and_the_signed(page: Any, here: Street) -> None:
+    enter(page, here, "nurse1")
+    page.goto(f"{here.url}/mine/day")
+    assert page.locator(".call .who").all_inner_texts() == [NAMES[2], NAMES[0]]
+    assert page.locator(".call time").all_inner_texts() == ["09:00", "10:00"]
+    assert page.get_by_role("link", name="导航").first.get_attribute("href").startswith("geo:29.")
+    look(page, "mine-day")
+    page.get_by_role("link", name="出诊单").click()
+    assert page.locator(".day-sheet tbody tr").count() == 2
+    assert page.locator(".day-sheet").get_by_text("0574-6666").count() == 2
+    look(page, "mine-sheet")
+    page.emulate_media(media="print")
+    assert page.locator("nav.side").is_hidden()
+    page.emulate_media(media="screen")
+    enter(page, here, "doctor1")
+    page.goto(f"{here.url}/mine/overdue")
+    # the urgent one first with the other of that household, then by due day
+    assert page.locator(".rows .who").all_inner_texts() == [NAMES[1], NAMES[0], NAMES[2], NAMES[3]]
+    assert page.get_by_text("同住 2 项").count() == 2
+    look(page, "mine-overdue")
+    page.goto(f"{here.url}/mine/people")
+    assert page.locator(".rows .who").count() == 6
+    assert page.locator(".rows .who").all_inner_texts()[:4] == [NAMES[1], NAMES[0], NAMES[2], NAMES[3]]
+    look(page, "mine-people")
+    page.get_by_role("link", name="逾期 4").click()
+    assert page.locator(".rows .who").count() == 4
+
+
+def test_who_visits_nobody_is_told_so(page: Any, here: Street) -> None:
+    enter(page, here, "desk1")
+    answer = page.goto(f"{here.url}/mine/people")
+    assert answer.status == 422
+    assert page.get_by_role("heading", name="此页面供上门的医生和护士使用").is_visible()
