@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from healthsvc.access.phones import call_off
 from healthsvc.access.rules import SessionLife
 from healthsvc.access.sessions import digest
 from healthsvc.errors import NotFound
@@ -69,14 +70,17 @@ def end(store: Store, id: str, *, login: str | None = None) -> None:
     found = [row for row in rows if row.hash[:_BYTES].hex() == id and login in (None, row.login)]
     if not found:
         raise NotFound("there is no such session any more")
-    store.connection.execute(delete(_SESSION).where(_SESSION.c.hash.in_([row.hash for row in found])))
+    theirs = _SESSION.c.hash.in_([row.hash for row in found])
+    call_off(store, theirs)
+    store.connection.execute(delete(_SESSION).where(theirs))
     store.audit("session-end", f"user/{found[0].login}")
 
 
 def end_others(store: Store, login: str, token: str) -> int:
     """End every session of an account but the one that asks; gives how many."""
-    others = delete(_SESSION).where(_SESSION.c.login == login, _SESSION.c.hash != digest(token))
-    ended = int(store.connection.execute(others).rowcount)
+    others = (_SESSION.c.login == login) & (_SESSION.c.hash != digest(token))
+    call_off(store, others)
+    ended = int(store.connection.execute(delete(_SESSION).where(others)).rowcount)
     store.audit("session-end", f"user/{login}")
     return ended
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import delete, insert, select, update
 
+from healthsvc.access.phones import call_off
 from healthsvc.access.rules import FactorPolicy, SessionLife, held_areas
 from healthsvc.errors import NotSignedIn, Unavailable
 from healthsvc.store import SYSTEM, Actor, Database, Store
@@ -135,6 +136,7 @@ def find_session(database: Database, token: str, life: SessionLife, *, at: datet
 def sign_out(database: Database, token: str, actor: Actor, *, at: datetime) -> None:
     """End a session."""
     with database.writing(actor, at=at) as store:
+        call_off(store, _SESSION.c.hash == digest(token))
         store.connection.execute(delete(_SESSION).where(_SESSION.c.hash == digest(token)))
         store.audit("sign-out", actor.id)
 

@@ -39,22 +39,30 @@ class Grant:
     """Whether it is the one that was there before."""
 
 
-def open_grant(store: Store, seal: Seal, login: str, known: Sequence[tuple[str, str]] = ()) -> Grant:
+def open_grant(store: Store, seal: Seal, login: str, known: Sequence[tuple[str, str]] = (), session: bytes = b"") -> Grant:
     """Let a browser carry visits along; one that was here before under the same account gets its key again.
 
-    ``known``: id and secret of every grant that the browser remembers; several accounts may have used it.
+    ``known``: id and secret of every grant that the browser remembers; several accounts may have used it. ``session``: hash of the
+    session in which it is opened.
     """
     now = micros(store.at)
     for id, token in known:
         row = _row(store, id, token)
         if row is not None and row.login == login and row.key is not None:
-            store.connection.execute(update(_POCKET).where(_POCKET.c.id == id).values(seen=now, ended=None))
+            store.connection.execute(update(_POCKET).where(_POCKET.c.id == id).values(seen=now, ended=None, session=session))
             store.audit("pocket-open", f"user/{login}")
             return Grant(id, token, seal.open(row.key, _bound(id)), True)
     fresh, secret, key = secrets.token_hex(16), secrets.token_urlsafe(32), secrets.token_bytes(_KEY_BYTES)
     store.connection.execute(
         insert(_POCKET).values(
-            id=fresh, token=_digest(secret), login=login, key=seal.close(key, _bound(fresh)), opened=now, seen=now, ended=None
+            id=fresh,
+            token=_digest(secret),
+            login=login,
+            session=session,
+            key=seal.close(key, _bound(fresh)),
+            opened=now,
+            seen=now,
+            ended=None,
         )
     )
     store.audit("pocket-open", f"user/{login}")

@@ -12,6 +12,8 @@ class PocketRow(SQLModel, table=True):
     token: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """SHA-256 of the secret by which the phone asks whether it still may."""
     login: str = Field(sa_column=Column(String(64), nullable=False, index=True))
+    session: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """Hash of the session that opened it last: it is called off with it."""
     key: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     """The key of what lies on the phone, sealed; NULL: it was forgotten, and with it whatever it closed."""
     opened: int = Field(sa_column=Column(BigInteger, nullable=False))

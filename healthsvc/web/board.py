@@ -13,6 +13,7 @@ from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Standing, Visit, days_late, standing
 from healthsvc.web.lookup import Directory
 from healthsvc.web.order import pressing
+from healthsvc.web.words import as_day
 
 _SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished"})
 
@@ -126,7 +127,7 @@ def _waiting(visit: Visit, on: date, store: Store, names: Directory) -> Waiting:
 def _stops(store: Store, on: date, names: Directory) -> list[Stop]:
     encounters = {
         f"Encounter/{one['id']}": one
-        for one in store.select("Encounter", date=on.isoformat())
+        for one in encounters_on(store, on)
         if one.get("status") in _SHOWN and one.get("class", {}).get("code") != "IMP" and "period" in one
     }
     if not encounters:
@@ -135,6 +136,14 @@ def _stops(store: Store, on: date, names: Directory) -> list[Stop]:
     made = [to_visit(task) for task in tasks if is_visit(task)]
     found = [_stop(visit, encounters[visit.encounter], store, names) for visit in made if visit.encounter in encounters]
     return sorted(found, key=lambda stop: (stop.start, stop.visit.id))
+
+
+def encounters_on(store: Store, on: date, **narrowed: str) -> list[Resource]:
+    """Encounters of a day, planned, made or under way. One that is under way has no end, so that FHIR's search does not find it inside
+    the day; it counts for the day on which it began."""
+    under_way = store.select("Encounter", status=["arrived", "in-progress", "onleave"], **{"class": "HH"}, **narrowed)
+    begun = (one for one in under_way if on == as_day(one.get("period", {}).get("start", ""), store.zone))
+    return list({one["id"]: one for one in (*store.select("Encounter", date=on.isoformat(), **narrowed), *begun)}.values())
 
 
 def _stop(visit: Visit, encounter: Resource, store: Store, names: Directory) -> Stop:

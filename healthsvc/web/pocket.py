@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc import clock
-from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs, writing_as
+from healthsvc.access.door import COOKIE, Signed, StoreReading, StoreWriting, needs, writing_as
+from healthsvc.access.sessions import digest
 from healthsvc.errors import Forbidden, Invalid
 from healthsvc.pocket import grants
 from healthsvc.pocket.policy import policy_of
@@ -99,11 +100,13 @@ def hello(who: Signed, store: StoreReading) -> dict[str, Any]:
 
 
 @router.post("/api/pocket/open")
-def open_here(who: Signed, store: StoreWriting, seal: Sealing, told: Remembered) -> dict[str, Any]:
+def open_here(request: Request, who: Signed, store: StoreWriting, seal: Sealing, told: Remembered) -> dict[str, Any]:
     """Let this browser carry visits along; gives its secret and the key of what lies on it."""
     if who.session is None:
         raise Forbidden("a phone is opened from a page that is signed in", reason="pocket-session")
-    grant = grants.open_grant(store, seal, who.session.login, [(one.grant, one.token) for one in told.known])
+    grant = grants.open_grant(
+        store, seal, who.session.login, [(one.grant, one.token) for one in told.known], digest(request.cookies.get(COOKIE, ""))
+    )
     return {"grant": grant.id, "token": grant.token, "key": base64.b64encode(grant.key).decode(), "again": grant.again}
 
 

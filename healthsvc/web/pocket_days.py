@@ -23,6 +23,7 @@ from healthsvc.visit import service as visits
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import OPEN, Kind, Status, Visit
 from healthsvc.web import findings_form
+from healthsvc.web.board import encounters_on
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.form import Asked
 from healthsvc.web.form_fields import fields
@@ -60,7 +61,7 @@ def days(store: Store, page: Page, me: str, policy: PocketPolicy) -> list[dict[s
 def _stops(store: Store, on: date, me: str) -> list[tuple[Visit, Resource]]:
     encounters = {
         f"Encounter/{one['id']}": one
-        for one in store.select("Encounter", date=on.isoformat(), participant=me)
+        for one in encounters_on(store, on, participant=me)
         if one.get("status") in _SHOWN and "start" in one.get("period", {})
     }
     tasks = store.select("Task", encounter=list(encounters)) if encounters else []

@@ -10,7 +10,7 @@ import pytest
 from pocket_world import NURSE, OTHER, PASSWORD, Phone, Street, record, street
 
 from healthsvc import clock
-from healthsvc.access import accounts
+from healthsvc.access import accounts, session_list
 from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.store import SYSTEM
 from healthsvc.visit import service as visits
@@ -233,6 +233,10 @@ def test_a_phone_is_called_off_with_its_account(here: Street) -> None:
         assert phone.sign_in("nurse2").key == first
         with here.writing() as store:
             accounts.set_password(store, "nurse2", PASSWORD)
+        assert not phone.standing()
+        assert phone.sign_in("nurse2").key == first
+        with here.writing() as store:
+            session_list.end_others(store, "nurse2", "another browser")
         assert not phone.standing()
         assert phone.sign_in("nurse2").key == first
         assert phone.post("/api/pocket/end", {"grant": phone.grant, "forget": True}).status_code == 204

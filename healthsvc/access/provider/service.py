@@ -14,6 +14,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from healthsvc.access import accounts, rules
 from healthsvc.access.accounts import ANONYMOUS, USER, SignedIn, access_policy
+from healthsvc.access.phones import call_off
 from healthsvc.access.provider import checking
 from healthsvc.access.provider.checking import NotBelieved
 from healthsvc.access.provider.rules import Identity, identity, rights_of, subject_of
@@ -223,6 +224,7 @@ def told_ended(database: Database, provider: Provider, token: str, *, at: dateti
         if claims.get("sub"):
             whose = select(USER.c.login).where(USER.c.subject == subject_of(told.issuer, str(claims["sub"])))
             theirs &= _SESSION.c.login.in_(whose)
+        call_off(store, theirs)
         ended = int(store.connection.execute(delete(_SESSION).where(theirs)).rowcount)
         store.audit("sign-out", None, purpose="identity-provider")
     return ended
