@@ -35,6 +35,12 @@ function changed(how) { channel.postMessage(how || "changed"); }
 
 function visits() { return app.pack ? app.pack.days.flatMap(function (day) { return day.visits; }) : []; }
 app.visits = visits;
+
+// What the view of a visit shows, to see whether it has changed.
+function shown() {
+  const task = location.hash.split("/")[2];
+  return JSON.stringify([visits().find(function (one) { return one.task === task; }) || null, app.recordOf(task)]);
+}
 app.recordOf = function (task) { return app.records.find(function (one) { return one.task === task; }) || null; };
 
 let leaveView = null;
@@ -126,11 +132,12 @@ async function tick() {
 // -- contact -----------------------------------------------------------------------------------------------------------------------
 
 async function run() {
-  if (app.busy) return;
+  if (app.busy) { app.again = true; return; } // what was signed meanwhile goes right after
   app.busy = true;
   status();
   try {
     if (!vault.isOpen()) return;
+    const before = shown();
     const result = await sync(app.terms.batch);
     if (result.problem === "ended") return forgotten(say("账号已停用、锁定或改了密码，随身资料已清除。未同步的记录仍在，登录后可继续。"));
     const was = app.problem;
@@ -141,14 +148,14 @@ async function run() {
       changed();
     }
     // what is being written is not taken from under the pen
-    if (result.problem === "" && !location.hash.startsWith("#/visit/")) await show();
+    const writing = location.hash.split("/").length > 3;
+    if (result.problem === "" && !writing && (shown() !== before || was !== "" || !location.hash.startsWith("#/visit/"))) await show();
     else if (was !== app.problem) document.getElementById("bar").replaceWith(bar());
-    const open = app.recordOf(location.hash.split("/")[2]);
-    if (open && open.state !== "draft" && location.hash.startsWith("#/visit/")) await show();
   } finally {
     app.busy = false;
     status();
   }
+  if (app.again) { app.again = false; await run(); }
 }
 
 async function opened() {

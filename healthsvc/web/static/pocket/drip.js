@@ -2,7 +2,9 @@
 
 import { h, icon, say, chip, told, clock, now } from "./dom.js";
 import { facts, actionsOf } from "./visit.js";
-import { fresh, seal } from "./record.js";
+import { fill, fresh, pairs, seal } from "./record.js";
+
+const typed = new Map(); // what has been typed for a step and not been taken yet: a view that is drawn again shows it again
 
 const RUNNING = ["running", "ended", "reacting", "stopped", "alarmed"];
 
@@ -48,6 +50,7 @@ export function showDrip(app, visit, record) {
     }
     const wrong = refused(drip, act, entry, log, step);
     if (wrong) { form.querySelector(".wrong-here").replaceChildren(told("red", h("p", {}, wrong))); return; }
+    typed.delete(visit.task + act);
     made.steps = made.steps.concat([entry]);
     await seal(made);
     await app.reload();
@@ -117,6 +120,8 @@ function card(drip, act, step, visit, take) {
   const grave = ["refuse", "react", "stop", "alarm"].indexOf(act) >= 0;
   const form = h("form", { class: "sheet step", "data-act": act, autocomplete: "off" }, h("header", {}, h("h2", {}, drip.acts[act])), h("div", { class: "in" }, inner, h("div", { class: "wrong-here" }), h("button", { class: "big " + (grave ? "danger" : "") }, drip.acts[act])));
   form.addEventListener("submit", function (event) { event.preventDefault(); take(act, form); });
+  form.addEventListener("input", function () { typed.set(visit.task + act, pairs(form)); });
+  if (typed.has(visit.task + act)) fill(form, typed.get(visit.task + act));
   const folded = act === "refuse" || act === "react" || (step === "running" && act === "end") || (step === "measured" && act === "measure");
   if (!folded) return form;
   return h("details", { class: "sheet fold " + (act === "react" ? "red" : "") }, h("summary", {}, drip.acts[act]), form);
