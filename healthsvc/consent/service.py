@@ -92,7 +92,8 @@ def require_care(store: Store, patient: str) -> None:
 
 
 def _files(store: Store, patient: str) -> list[str]:
-    survivor = str(follow(store, patient)["id"])
+    """Every file of the person; one that was deleted since (what waits about it is still told) is asked by its own id."""
+    survivor = str(follow(store, patient)["id"]) if store.find("Patient", patient) is not None else patient
     return [survivor, *replaced(store, survivor)]
 
 
