@@ -179,15 +179,15 @@ def _routes(
         time[head, at.S] = who.shift.start
         route[c, at.SHIFT_S], route[c, at.SHIFT_E] = who.shift.start, who.shift.end
         if who.rest:
-            route[c, at.REST_S : at.REST_W + 1] = _rest(problem, who)
+            route[c, at.REST_S : at.REST_F + 1] = _rest(problem, who)
         person[c, [at.ANCHOR, at.MODE, at.HAS_REST, at.BOUNDED]] = (head, modes[who.mode], who.rest is not None, who.shift.end < FOREVER)
     return route, person
 
 
-def _rest(problem: Problem, who: Caregiver) -> tuple[float, float, float, float]:
+def _rest(problem: Problem, who: Caregiver) -> tuple[float, float, float, float, float]:
     assert who.rest is not None
     closes = who.rest.window.end - (who.rest.duration if problem.met is WindowMet.AT_END else 0.0)
-    return who.rest.window.start, closes, who.rest.duration, who.rest.weight
+    return who.rest.window.start, closes, who.rest.duration, who.rest.weight, who.rest.first
 
 
 def _chains(problem: Problem, job: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.generic], ...]:

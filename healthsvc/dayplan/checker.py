@@ -47,6 +47,7 @@ class _Ledger:
     preference: int = 0
     affinity: float = 0.0
     missed: float = 0.0
+    begun_late: float = 0.0
     work: dict[str, float] = field(default_factory=dict)
     done: dict[tuple[str, str], list[tuple[str, Stop]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -71,7 +72,7 @@ def check(problem: Problem, plan: Plan) -> Verdict:
         "travel": weights.travel * ledger.travel,
         "late": weights.late * ledger.late,
         "latest": weights.latest * ledger.latest,
-        "waiting": weights.waiting * ledger.waiting,
+        "waiting": weights.waiting * ledger.waiting + ledger.begun_late,
         "overtime": weights.overtime * ledger.overtime,
         "idle": weights.idle * ledger.idle,
         "balance": weights.balance * sum(math.ceil(abs(work - mean) - 1e-9) for work in ledger.work.values()) if weights.balance else 0.0,
@@ -131,6 +132,10 @@ def _walk(problem: Problem, visits: dict[str, Visit], person: Caregiver, route: 
         idle = length
     if person.rest and not rested:
         ledger.missed += person.rest.weight
+    first = next((stop for stop in stops if isinstance(stop, Stop) and stop.visit in visits), None)
+    if person.rest and first and isinstance(stops[0], Rest):
+        out = float(travel[person.start_place, visits[first.visit].place])
+        ledger.begun_late += person.rest.first * max(0.0, first.start - out - person.shift.start)
     if person.shift.end < FOREVER:
         ledger.idle = max(ledger.idle, idle)
     ledger.travel += way

@@ -17,8 +17,8 @@ PLACE, PARTNER, ROLE, JOB, NWIN, HARD, FIXED, MANDATORY = 0, 1, 2, 3, 4, 5, 6, 7
 # World.route[caregiver]: figures of a route (floats), then what they were before the move, then constants
 TRAVEL, WORK, WAIT, OVER, MISS, IDLE = 0, 1, 2, 3, 4, 5
 OLD_TRAVEL, OLD_WORK, T_WAIT, T_OVER, T_MISS, T_IDLE = 6, 7, 8, 9, 10, 11
-SHIFT_S, SHIFT_E, REST_S, REST_E, REST_D, REST_W = 12, 13, 14, 15, 16, 17
-ROUTE_COLUMNS = 18
+SHIFT_S, SHIFT_E, REST_S, REST_E, REST_D, REST_W, REST_F = 12, 13, 14, 15, 16, 17, 18
+ROUTE_COLUMNS = 19
 # World.person[caregiver]: integers of a route
 ANCHOR, RSTAMP, MODE, OLD_ANCHOR, HAS_REST, BOUNDED = 0, 1, 2, 3, 4, 5
 # World.job[visit]

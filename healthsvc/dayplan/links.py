@@ -55,9 +55,14 @@ def unlink(w: World, v: int) -> None:
 
 @compiled
 def insert(w: World, v: int, p: int) -> None:
-    """Put service ``v`` after node ``p``; where the break is taken there, before or after the break as the dice fall."""
+    """Put service ``v`` after node ``p``; where the break is taken there, before or after the break as the dice fall.
+
+    On an empty day it goes before the break where a morning spent waiting has a price.
+    """
     c = w.link[p, at.RT]
-    insert_at(w, v, p, w.person[c, at.ANCHOR] == p and w.person[c, at.HAS_REST] > 0 and below(w.dice, 2) == 0)
+    at_break = w.person[c, at.ANCHOR] == p and w.person[c, at.HAS_REST] > 0
+    alone = w.route[c, at.REST_F] > 0.0 and p >= w.flag[at.N] and w.link[p, at.NXT] >= w.flag[at.N] + w.flag[at.C]
+    insert_at(w, v, p, at_break and (alone or below(w.dice, 2) == 0))
 
 
 @compiled

@@ -201,7 +201,7 @@ def _caregiver(duty: Duty, policy: DayPolicy, offset: int) -> Caregiver:
     later = offset * DAY
     rest = None
     if duty.rest:
-        rest = Break(Window(duty.rest[0] + later, duty.rest[1] + later), duty.rest[2], policy.rest_price)
+        rest = Break(Window(duty.rest[0] + later, duty.rest[1] + later), duty.rest[2], policy.rest_price, policy.waiting_price)
     begins = duty.place if duty.begins_at is None else duty.begins_at
     shift = Window(duty.starts + later, duty.ends + later)
     return Caregiver(name_of(duty, offset), duty.skills, begins, duty.place, shift, rest, duty.mode)

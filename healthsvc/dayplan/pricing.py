@@ -99,7 +99,7 @@ def _figures(w: World, c: int) -> None:
     back = start_of(w, tail)
     over = max(0.0, back - w.route[c, at.SHIFT_E])
     first = w.link[head, at.NXT]
-    wait = 0.0
+    wait, out = 0.0, 0.0
     if first != tail:
         home = way(w, c, w.link[tail, at.PRV], tail)
         out = way(w, c, head, first)
@@ -112,6 +112,8 @@ def _figures(w: World, c: int) -> None:
     w.route[c, at.T_WAIT] = wait
     w.route[c, at.T_OVER] = over
     w.route[c, at.T_MISS] = w.route[c, at.REST_W] if w.person[c, at.HAS_REST] and not taken else 0.0
+    if taken and first != tail and w.person[c, at.ANCHOR] == head:
+        w.route[c, at.T_MISS] += w.route[c, at.REST_F] * max(0.0, start_of(w, first) - out - w.route[c, at.SHIFT_S])
     idle = w.route[c, at.SHIFT_E] - w.route[c, at.SHIFT_S] - w.route[c, at.TRAVEL] - w.route[c, at.WORK] - rest + over
     w.route[c, at.T_IDLE] = max(0.0, idle) if w.person[c, at.BOUNDED] else 0.0
 

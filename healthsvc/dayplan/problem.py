@@ -112,11 +112,16 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A rest of ``duration`` minutes that starts (or ends, as the window rule says) inside ``window``; missing it costs ``weight``."""
+    """A rest of ``duration`` minutes that starts (or ends, as the window rule says) inside ``window``; missing it costs ``weight``.
+
+    ``first`` prices a minute of the shift that is over before somebody sets out to their first visit with the break behind them: nobody is
+    to sit through a morning that has work for them.
+    """
 
     window: Window
     duration: Minutes
     weight: float
+    first: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def times() -> TravelTimes:
 
 
 def plan(database: Database, times: TravelTimes, **more: Any) -> service.DayPlan:
-    return service.plan_day(database, SYSTEM, ON, times, at=AT, seconds=0.05, **more)
+    return service.plan_day(database, SYSTEM, ON, times, at=AT, seconds=0.3, **more)
 
 
 def test_the_day_is_planned_stored_and_read_back(database: Database, people: list[str], times: TravelTimes) -> None:

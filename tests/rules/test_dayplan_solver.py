@@ -52,6 +52,16 @@ def start(plan: Plan, name: str) -> float:
     return next(stop.start for _, stop in plan.stops() if stop.visit == name)
 
 
+def test_nobody_sits_through_a_morning_that_has_work_for_them() -> None:
+    rest = Break(Window(240.0, 300.0), 30.0, 1000.0, first=0.2)
+    plan = answer(street([visit("v", 1), visit("w", 2)], [person("x", rest=rest)]))
+    assert sorted((start(plan, "v"), start(plan, "w"))) in ([10.0, 40.0], [20.0, 50.0])
+    late = street([visit("v", 1, opens=330.0, closes=360.0)], [person("x", rest=rest)])
+    waited = answer(late)
+    assert isinstance(waited.routes[0].stops[0], Rest), "where there is nothing to do before, the break comes first"
+    assert check(late, waited).parts["waiting"] == pytest.approx(0.2 * (330.0 - 10.0))
+
+
 def test_a_skill_decides_who_comes() -> None:
     two = [person("x", A), person("y", B)]
     assert who(answer(street([visit("v", 1, skills=B)], two))) == {"v": ["y"]}
