@@ -174,7 +174,7 @@ def test_whatever_is_killed_cut_or_restarted_each_thing_is_there_exactly_once(
             home.start(f"timers{n}", "timers")
         busy = Busy(http, lines, token, people)
         busy.start()
-        wait(lambda: len(busy.acknowledged) > 5 and busy.signed and ticks(here.database), 60, "everything is under way")
+        wait(lambda: len(busy.acknowledged) > 5 and busy.signed and ticks(here.database), 150, "everything is under way")
         began = time.monotonic()
         crash_at = began + seconds * 0.5
         asleep: str | None = None

@@ -20,7 +20,7 @@ from healthsvc.store.inbox_tables import InboxRow
 from integrations import worker as worker_module
 from integrations.hospitals.shelf import Shelf, load, read, shelf
 from integrations.inbox import Inbox
-from integrations.worker import LEASE, Worker
+from integrations.worker import LEASE, LEASE_LENGTH, Worker
 
 INBOX = InboxRow.__table__  # type: ignore[attr-defined]
 LISTEN = "127.0.0.1:2575"
@@ -121,7 +121,7 @@ def test_on_sqlite_only_the_holder_of_the_lease_works_and_gives_it_back(tmp_path
     inbox = Inbox(database, shelf())
     inbox.start()
     with database.writing(SYSTEM, at=clock.utc_now()) as store:
-        lease.take(store.connection, LEASE, "another", clock.utc_now(), timedelta(seconds=60))
+        lease.take(store.connection, LEASE, "another", clock.utc_now(), LEASE_LENGTH)
     working = Worker(database, inbox.shelf, "me")
     working.start()
     inbox.take_now(adt("M1"), LISTEN, "")

@@ -219,6 +219,8 @@ def readers(town: Town) -> dict[str, list[str]]:
                 if answer.status_code == 200:
                     found[page].append(login)
                     wrong += [(login, page, one) for one in told_wrong(answer.text, town.url)]
+                elif answer.status_code == 422 and page.startswith("/mine/"):
+                    continue  # one's own pages, asked for by an account that stands for nobody who makes visits; their menu has none
                 elif answer.status_code not in (303, 403):
                     wrong.append((login, page, answer.status_code))
     assert wrong == [], "\n".join(map(str, wrong))
