@@ -86,8 +86,8 @@ def token(here: Installation, role: str) -> str:
 
 
 OWN_PROOF = re.compile(r"/sign-in|/language|/auth/|/cds-services|/hl7|/api/pocket/standing")
-"""Routes that no session opens: they ask for a proof of their own (tests/web/test_web_smart.py, test_web_pocket.py, test_cds_hooks.py), or change
-nothing."""
+"""Routes that no session opens: they ask for a proof of their own (tests/web/test_web_smart.py, test_web_pocket.py, test_cds_hooks.py),
+or change nothing."""
 
 
 def changing(app: FastAPI) -> list[tuple[str, str]]:
