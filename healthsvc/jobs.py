@@ -124,12 +124,7 @@ def run_due(database: Database, job: Job, at: datetime, leader: tuple[str, int] 
     trigger = CronTrigger.from_crontab(job.cron, timezone=at.tzinfo)
     with database.reading(TIMERS, at=at) as store:
         last = lease.last_fired(store.connection, job.id, at)
-    start = at - timedelta(days=1, hours=1) if last is None else moment(last).astimezone(at.tzinfo)
-    due = None
-    following = trigger.get_next_fire_time(None, start)
-    while following is not None and following <= at:
-        due = following
-        following = trigger.get_next_fire_time(following, following)
+    due = newest_due(trigger, at - timedelta(days=1, hours=1) if last is None else moment(last).astimezone(at.tzinfo), at)
     if due is None or (last is not None and moment(last) >= due):
         return False
     try:
@@ -138,6 +133,19 @@ def run_due(database: Database, job: Job, at: datetime, leader: tuple[str, int] 
         with database.writing(TIMERS, at=at) as store:
             lease.fail(store.connection, job.id, due, at, type(error).__name__)
         raise
+
+
+def newest_due(trigger: CronTrigger, since: datetime, at: datetime) -> datetime | None:
+    """The newest firing from ``since`` to ``at``; looked for close to ``at`` first, since a dense timer has thousands in between."""
+    for back in (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), at - since):
+        due: datetime | None = None
+        following = trigger.get_next_fire_time(None, max(since, at - back))
+        while following is not None and following <= at:
+            due = following
+            following = trigger.get_next_fire_time(following, following)
+        if due is not None:
+            return due
+    return None
 
 
 def _run(database: Database, job: Job, due: datetime, at: datetime, leader: tuple[str, int] | None) -> bool:

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthsvc import clock
 from healthsvc.errors import NotFound
-from healthsvc.jobs import LEASE, Job, run_due
+from healthsvc.jobs import LEASE, Job, newest_due, run_due
 from healthsvc.jobs_desk import JobStanding, Timetable
 from healthsvc.store import SYSTEM, Database, Store, lease
 
@@ -57,6 +60,23 @@ def test_a_due_time_runs_once_and_missed_ones_are_one(empty: Database) -> None:
     assert run_due(empty, job, AT + timedelta(days=5))
     assert not run_due(empty, job, AT + timedelta(days=5, hours=1))
     assert len(runs) == 2
+
+
+@given(
+    st.sampled_from(["* * * * *", "*/7 * * * *", "0 6 * * *", "30 9 * * 1", "0 0 1 * *"]),
+    st.integers(0, 3 * 86_400),
+    st.integers(0, 86_400),
+)
+def test_the_newest_due_time_is_the_last_of_all_in_between(cron: str, back: int, on: int) -> None:
+    trigger = CronTrigger.from_crontab(cron, timezone=ZONE)
+    at = AT + timedelta(seconds=on)
+    since = at - timedelta(seconds=back)
+    all_between = []
+    following = trigger.get_next_fire_time(None, since)
+    while following is not None and following <= at:
+        all_between.append(following)
+        following = trigger.get_next_fire_time(following, following)
+    assert newest_due(trigger, since, at) == (all_between[-1] if all_between else None)
 
 
 def test_a_job_that_fails_leaves_no_firing_and_runs_again(empty: Database) -> None:
