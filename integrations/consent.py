@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from healthsvc.consent.rules import Purpose
-from healthsvc.consent.service import forbids, said
+from healthsvc.consent.service import forbids
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 
@@ -28,9 +28,8 @@ def objection(store: Store, patient: str, destination: Recipient) -> str | None:
 
     A refusal forbids, and wins over a permit. It is about every recipient, or about those Organizations that it names.
     """
-    told = said(store, patient, Purpose.HOSPITAL_SHARING, destination.is_meant)
-    if told is False:
-        return "consent-denied"
-    if told is None and store.policy.fill(SharingPolicy, "hospital", today(store)).sharing_needs_permit:
-        return "consent-missing"
-    return forbids(store, patient, Purpose.HOSPITAL_SHARING, destination.is_meant)
+
+    def needs_permit() -> bool:
+        return store.policy.fill(SharingPolicy, "hospital", today(store)).sharing_needs_permit
+
+    return forbids(store, patient, Purpose.HOSPITAL_SHARING, destination.is_meant, needs_permit)

@@ -7,7 +7,7 @@ from datetime import date
 from healthsvc.consent import rules
 from healthsvc.consent.resources import PRIVACY, PURPOSE, is_word, to_consent, to_word
 from healthsvc.consent.rules import ConsentPolicy, Form, Purpose, Word
-from healthsvc.errors import RuleViolation
+from healthsvc.errors import Gone, NotFound, RuleViolation
 from healthsvc.fhir.elements import codes
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import follow, replaced, today
@@ -71,12 +71,22 @@ def said(store: Store, patient: str, purpose: Purpose, is_meant: Callable[[str],
     )
 
 
-def forbids(store: Store, patient: str, purpose: Purpose, is_meant: Callable[[str], bool] = lambda reference: False) -> str | None:
-    """Why something must not be sent or shown now: ``consent-denied`` or ``consent-missing``; None where nothing stands against it."""
+def forbids(
+    store: Store,
+    patient: str,
+    purpose: Purpose,
+    is_meant: Callable[[str], bool] = lambda reference: False,
+    asks_permit: Callable[[], bool] = lambda: False,
+) -> str | None:
+    """Why something must not be sent or shown now: ``consent-denied`` or ``consent-missing``; None where nothing stands against it.
+
+    Args:
+        asks_permit: whether a permit is needed beyond what the policy of consents asks for; asked only where nobody has said anything.
+    """
     told = said(store, patient, purpose, is_meant)
     if told is False:
         return "consent-denied"
-    return "consent-missing" if told is None and purpose in policy_of(store).needs_permit else None
+    return "consent-missing" if told is None and (asks_permit() or purpose in policy_of(store).needs_permit) else None
 
 
 def require_care(store: Store, patient: str) -> None:
@@ -93,7 +103,10 @@ def require_care(store: Store, patient: str) -> None:
 
 def _files(store: Store, patient: str) -> list[str]:
     """Every file of the person; one that was deleted since (what waits about it is still told) is asked by its own id."""
-    survivor = str(follow(store, patient)["id"]) if store.find("Patient", patient) is not None else patient
+    try:
+        survivor = str(follow(store, patient)["id"])
+    except (NotFound, Gone):
+        survivor = patient
     return [survivor, *replaced(store, survivor)]
 
 
