@@ -16,7 +16,7 @@ import numpy as np
 
 from healthsvc.dayplan import warm
 from healthsvc.dayplan.checker import check
-from healthsvc.dayplan.districts import neighbourhoods, within_reach
+from healthsvc.dayplan.neighbours import neighbourhoods, within_reach
 from healthsvc.dayplan.parts import part_of_plan, put_back
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import Problem
@@ -50,8 +50,7 @@ class _Order:
 
 def is_large(problem: Problem) -> bool:
     """Whether it pays to search in parts: many services, and no price that only the whole can see (the largest delay or idle time)."""
-    services = sum(len(visit.services) for visit in problem.visits)
-    return services >= LARGE and not problem.weights.idle and not problem.weights.latest and len(problem.caregivers) > 1
+    return _services(problem) >= LARGE and not problem.weights.idle and not problem.weights.latest and len(problem.caregivers) > 1
 
 
 def solve_in_parts(
@@ -62,12 +61,12 @@ def solve_in_parts(
     :raises RuleViolation: no plan was found that keeps every hard limit and makes every visit that must be made.
     """
     with _workers(jobs) as search:
-        budget = _Budget(stop, max(1, jobs), _services(problem), seed, schedule or Schedule(), division or Division(), search)
+        budget = _Budget(stop, _services(problem), schedule or Schedule(), division or Division(), search)
         rng = np.random.default_rng(seed)
-        plan = searched(problem, budget.portion(budget.division.first / budget.jobs, problem), seed, budget.schedule)
+        plan = searched(problem, budget.portion(budget.division.first, problem), seed, budget.schedule)
         cost = check(problem, plan).cost
         for k in range(budget.division.rounds):
-            plan, cost = _round(problem, plan, cost, seed + 7919 * (k + 1), budget, rng)
+            plan, cost = _round(problem, plan, cost, seed + 7919 * (k + 1), budget, rng, max(1, jobs))
     return replace(plan, seed=seed)
 
 
@@ -76,16 +75,14 @@ class _Budget:
     """What may be spent, and how: every part gets proposals or seconds by its services."""
 
     stop: StopRule
-    jobs: int
     services: int
-    seed: int
     schedule: Schedule
     division: Division
     search: Callable[[list[_Order]], Iterator[Plan | None]]
 
     def portion(self, share: float, mine: Problem) -> StopRule:
         """The share of the whole budget that falls to one part."""
-        factor = share * self.jobs * _services(mine) / self.services
+        factor = share * _services(mine) / self.services
         seconds, iterations = self.stop.seconds, self.stop.iterations
         return replace(
             self.stop,
@@ -116,11 +113,13 @@ def _workers(jobs: int) -> Iterator[Callable[[list[_Order]], Iterator[Plan | Non
         yield partial(pool.map, _run)
 
 
-def _round(problem: Problem, plan: Plan, cost: float, seed: int, budget: "_Budget", rng: np.random.Generator) -> tuple[Plan, float]:
+def _round(
+    problem: Problem, plan: Plan, cost: float, seed: int, budget: "_Budget", rng: np.random.Generator, jobs: int
+) -> tuple[Plan, float]:
     """All routes once more, in new groups; a group's new routes stay where the whole is cheaper for them."""
     groups = neighbourhoods(problem, plan, budget.division.size, rng)
     waiting = within_reach(problem, plan, groups)
-    share = (1.0 - budget.division.first) / budget.division.rounds
+    share = (1.0 - budget.division.first) / budget.division.rounds * jobs  # parts beside each other share no time
     orders = []
     for k, (people, more) in enumerate(zip(groups, waiting, strict=True)):
         mine = part_of_plan(problem, plan, people, more)

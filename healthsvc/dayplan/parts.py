@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from healthsvc.dayplan.plan import LeftOver, Plan, Route
+from healthsvc.dayplan.plan import LeftOver, Plan
 from healthsvc.dayplan.problem import Pin, Problem, Visit, Window
 
 
@@ -29,10 +29,10 @@ def part_of_plan(problem: Problem, plan: Plan, people: frozenset[str], more: Ite
     routes = tuple(route for route in plan.routes if route.caregiver in people)
     inside = {(stop.visit, stop.service): (route.caregiver, stop.start) for route in routes for stop in route.visits}
     tied = {visit.id for visit in problem.visits if visit.after} | {visit.after.visit for visit in problem.visits if visit.after}
-    wanted = {name for name, _ in inside} | (set(more) - tied)
+    planned = {name for name, _ in inside}
+    wanted = planned | (set(more) - tied)
     followed = {visit.after.visit for visit in problem.visits if visit.after and visit.id not in wanted}
     chosen = {visit.id: _held(visit, inside, wanted, followed) for visit in problem.visits if visit.id in wanted}
-    planned = {name for name, _ in inside}
     left = tuple(LeftOver(name) for name in chosen if name not in planned)
     return Part(_cut(problem, people, chosen), Plan(routes, left, plan.cost, plan.seed))
 
@@ -55,17 +55,12 @@ def _held(visit: Visit, inside: Mapping[tuple[str, str], tuple[str, float]], wan
 
 
 def put_back(problem: Problem, whole: Plan, found: Plan) -> Plan:
-    """``whole`` with the routes of ``found`` in place of its own."""
-    routes = {route.caregiver: route for route in whole.routes} | {route.caregiver: route for route in found.routes}
-    return joined(problem, routes, whole.seed, whole.evaluations + found.evaluations)
-
-
-def joined(problem: Problem, routes: Mapping[str, Route], seed: int, evaluations: int) -> Plan:
-    """A plan of these routes; what stands in none of them is left over."""
+    """``whole`` with the routes of ``found`` in place of its own; what stands in none of them is left over."""
+    routes = {route.caregiver: route for route in (*whole.routes, *found.routes)}
     ordered = tuple(routes[person.id] for person in problem.caregivers if person.id in routes)
     made = {stop.visit for route in ordered for stop in route.visits}
     left = tuple(LeftOver(visit.id) for visit in problem.visits if visit.id not in made)
-    return Plan(ordered, left, 0.0, seed, evaluations)
+    return Plan(ordered, left, 0.0, whole.seed, whole.evaluations + found.evaluations)
 
 
 def _cut(problem: Problem, people: frozenset[str], visits: Mapping[str, Visit]) -> Problem:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthsvc.dayplan.checker import check
-from healthsvc.dayplan.districts import neighbourhoods, within_reach
 from healthsvc.dayplan.large import Division, is_large, solve_in_parts
+from healthsvc.dayplan.neighbours import neighbourhoods, within_reach
 from healthsvc.dayplan.parts import part_of_plan, put_back
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import After, Caregiver, Gap, Problem, Service, Visit, Weights, Window
