@@ -5,7 +5,6 @@ long as its documents are, its private part (``d``) may be struck out.
 """
 
 import json
-import os
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +15,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.util import urlsafe_b64decode
 
+from healthsvc import keyfile
 from healthsvc.errors import Unavailable
 
 ALGORITHM: Final = "ES256"
 _REGISTRY: Final = jws.JWSRegistry(strict_check_header=False)
 _FIRST: Final = "first.json"
-_PRIVATE: Final = 0o600
 
 
 class Keyring:
@@ -74,20 +73,9 @@ def rotate(folder: Path, at: datetime) -> str:
 
 
 def _make(folder: Path, name: str | None, at: datetime) -> str:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = ECKey.generate_key("P-256")
     kid = str(key.thumbprint())
-    path = folder / (name or f"{kid}.json")
-    fresh = folder / f".{kid}"
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(key.as_dict(private=True) | {"kid": kid, "created": int(at.timestamp())}, file)
-    try:
-        os.link(fresh, path)  # of two processes that start at once, the first one's key is everybody's
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    keyfile.keep(folder / (name or f"{kid}.json"), json.dumps(key.as_dict(private=True) | {"kid": kid, "created": int(at.timestamp())}))
     return kid
 
 

@@ -1,7 +1,6 @@
 """Identity tokens of OpenID Connect: signed with a key beside those that seal secrets, outside the database."""
 
 import json
-import os
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +10,11 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from healthsvc import keyfile
 from healthsvc.errors import Unavailable
 
 _FILE: Final = "identity.jwk"
 _ALGORITHM: Final = "ES256"
-_PRIVATE: Final = 0o600
 
 
 def identity_token(folder: Path, claims: dict[str, Any], at: datetime, seconds: int) -> str:
@@ -36,22 +35,9 @@ def _key(folder: Path) -> ECKey:
     path = folder / _FILE
     try:
         if not path.exists():
-            _make(path)
+            keyfile.keep(path, json.dumps(ECKey.generate_key("P-256").as_dict(private=True)))
         return ECKey.import_key(json.loads(path.read_text(encoding="ascii")))
     except OSError as error:
         raise Unavailable(f"the key of identity tokens cannot be read: {error.strerror}; look after HEALTHSVC_SEALING_KEYS") from None
     except (ValueError, JoseError):
         raise Unavailable(f"{_FILE} is no JWK of ours; put it back from the backup") from None
-
-
-def _make(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "w", encoding="ascii") as file:
-        json.dump(ECKey.generate_key("P-256").as_dict(private=True), file)
-    try:
-        os.link(fresh, path)  # of two processes that start at once, the first one's key is everybody's
-    except FileExistsError:
-        return
-    finally:
-        fresh.unlink()

@@ -17,6 +17,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from healthsvc import keyfile
 from healthsvc.errors import Unavailable
 
 KID_BYTES: Final = 8
@@ -25,7 +26,6 @@ _FIXED_BYTES: Final = 8
 _COUNTER_BYTES: Final = 4
 _NONCE_BYTES: Final = _FIXED_BYTES + _COUNTER_BYTES
 """NIST SP 800-38D 8.2.1: a fixed field, drawn at random by each process and each 2^32 values anew, and a counter behind it."""
-_PRIVATE: Final = 0o600
 _FIRST: Final = "first.json"
 _LOOKUP: Final = "lookup.key"
 RETIRED: Final = "retired"
@@ -143,8 +143,7 @@ def lookup_key(folder: Path, *, make: bool) -> bytes:
     path = folder / _LOOKUP
     try:
         if make and not path.exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _keep(folder, path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
+            keyfile.keep(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
         key = base64.b64decode(path.read_text(encoding="ascii"), validate=True)
     except FileNotFoundError:
         raise Unavailable(f"the look-up key {_LOOKUP} is not there; {REMEDY}") from None
@@ -163,27 +162,10 @@ def fingerprint(key: bytes) -> str:
 
 
 def _make(folder: Path, name: str | None) -> str:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kid = secrets.token_bytes(KID_BYTES)
     order = 1 + max((_told(path)[2] for path in folder.glob("*.json")), default=-1)
     told = {"kid": kid.hex(), "order": order, "key": base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}
-    return kid.hex() if _keep(folder, folder / (name or f"{kid.hex()}.json"), json.dumps(told)) else ""
-
-
-def _keep(folder: Path, path: Path, text: str) -> bool:
-    """Write a key whole or not at all; of two processes that start at once, the first one's key is everybody's."""
-    fresh = folder / f".{secrets.token_hex(KID_BYTES)}"
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        return False
-    finally:
-        fresh.unlink()
-    return True
+    return kid.hex() if keyfile.keep(folder / (name or f"{kid.hex()}.json"), json.dumps(told)) else ""
 
 
 def _told(path: Path) -> tuple[bytes, bytes, int]:
