@@ -68,10 +68,10 @@ def standings(store: Store, when: date | datetime, *, begun: bool = False) -> li
     On a day a visit is due when its window touches the day, and overdue when the window closed before the day began. ``begun`` leaves out
     (in the database, hence quickly) those whose window opens later.
     """
-    limits = {"window": f"lt{_dusk(when, store).isoformat()}"} if begun else {}
+    limits = {"window": f"lt{dusk(when, store).isoformat()}"} if begun else {}
     found = store.select("Task", status=[status.value for status in WAITING], **limits)
     visits = sorted((to_visit(task) for task in found if is_visit(task)), key=_urgency)
-    return [(visit, standing(visit, _moment(visit, when, store))) for visit in visits]
+    return [(visit, standing(visit, decisive_moment(visit.window, when, store))) for visit in visits]
 
 
 def due(store: Store, on: date | datetime) -> list[Visit]:
@@ -247,16 +247,16 @@ def _urgency(visit: Visit) -> tuple[datetime, str]:
     return visit.window.end, visit.id
 
 
-def _dusk(when: date | datetime, store: Store) -> datetime:
+def dusk(when: date | datetime, store: Store) -> datetime:
     """The first moment after a day, or just after a moment."""
     if isinstance(when, datetime):
         return when + timedelta(seconds=1)
     return datetime.combine(when + timedelta(days=1), time.min, store.zone)
 
 
-def _moment(visit: Visit, when: date | datetime, store: Store) -> datetime:
+def decisive_moment(window: Window, when: date | datetime, store: Store) -> datetime:
     """The moment that decides for a day: the window's opening, moved into the day."""
     if isinstance(when, datetime):
         return when
     dawn = datetime.combine(when, time.min, store.zone)
-    return min(max(visit.window.start, dawn), dawn + timedelta(days=1, microseconds=-1))
+    return min(max(window.start, dawn), dawn + timedelta(days=1, microseconds=-1))

@@ -6,13 +6,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.rules import Person
 from healthsvc.store import Store
-from healthsvc.visit import service as visits
+from healthsvc.visit.pending import Pending, pending
 from healthsvc.visit.resources import is_visit, to_visit
-from healthsvc.visit.rules import Standing, Visit, days_late, standing
+from healthsvc.visit.rules import Visit, days_late
+from healthsvc.web.faces import NOBODY, Face, faces
 from healthsvc.web.lookup import Directory
-from healthsvc.web.order import pressing
 from healthsvc.web.words import as_day
 
 _SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished"})
@@ -23,7 +22,7 @@ class Waiting:
     """A visit that waits to be made."""
 
     visit: Visit
-    person: Person
+    face: Face
     owner: str
     due: date
     days: int
@@ -36,7 +35,7 @@ class Stop:
     """A visit with its time in somebody's day."""
 
     visit: Visit
-    person: Person
+    face: Face
     start: datetime
     end: datetime
     state: str
@@ -73,9 +72,9 @@ class Board:
 
     on: date
     lanes: tuple[Lane, ...]
-    overdue: tuple[Visit, ...]
+    overdue: Sequence[Pending]
     """Longest overdue first."""
-    due: tuple[Visit, ...]
+    due: Sequence[Pending]
     """Most pressing first."""
     planned: int
     done: int
@@ -87,14 +86,14 @@ COLOURS: Final = 12
 def board(store: Store, on: date, names: Directory, mine: str | None = None) -> Board:
     """The day, of everybody or of one member of the staff (``Practitioner/x``: their lane, and what they are responsible for)."""
     found = lanes(store, on, names, mine)
-    overdue, due = waiting(store, on, mine)
+    overdue, due = pending(store, on, mine)
     shown = {stop.visit.id: stop for lane in found for stop in lane.stops}
     return Board(on, found, overdue, due, len(shown), sum(stop.state == "finished" for stop in shown.values()))
 
 
 def lanes(store: Store, on: date, names: Directory, mine: str | None = None) -> tuple[Lane, ...]:
     """The ways of a day, of everybody or of one member of the staff."""
-    stops = _stops(store, on, names)
+    stops = _stops(store, on)
     everybody = sorted({one for stop in stops for one in stop.staff}, key=lambda one: (names.staff(one), one))
     return tuple(
         _lane(practitioner, names.staff(practitioner), number % COLOURS + 1, stops)
@@ -103,28 +102,19 @@ def lanes(store: Store, on: date, names: Directory, mine: str | None = None) -> 
     )
 
 
-def waiting(store: Store, on: date, mine: str | None = None) -> tuple[tuple[Visit, ...], tuple[Visit, ...]]:
-    """What is overdue (longest first) and what is due (most pressing first) on a day."""
-    overdue: list[Visit] = []
-    due: list[Visit] = []
-    for visit, stands in visits.standings(store, on, begun=True):
-        if mine in (None, visit.owner) and stands in (Standing.OVERDUE, Standing.DUE):
-            (overdue if stands is Standing.OVERDUE else due).append(visit)
-    due.sort(key=pressing)
-    return tuple(overdue), tuple(due)
-
-
-def rows(visits: Sequence[Visit], on: date, store: Store, names: Directory) -> list[Waiting]:
+def rows(waiting: Sequence[Pending], on: date, store: Store, names: Directory) -> list[Waiting]:
     """Visits as a page lists them, with the names behind them; ask only for those that it shows."""
-    return [_waiting(visit, on, store, names) for visit in visits]
+    visits = [one.visit() for one in waiting]
+    people = faces(store, (one.person for one in visits), "list")
+    return [_waiting(visit, on, store, people.get(visit.person, NOBODY), names) for visit in visits]
 
 
-def _waiting(visit: Visit, on: date, store: Store, names: Directory) -> Waiting:
+def _waiting(visit: Visit, on: date, store: Store, face: Face, names: Directory) -> Waiting:
     last, late = visit.window.end.astimezone(store.zone).date(), days_late(visit.window, on, store.zone)
-    return Waiting(visit, names.person(visit.person), names.staff(visit.owner), last, late, visit.encounter is not None)
+    return Waiting(visit, face, names.staff(visit.owner), last, late, visit.encounter is not None)
 
 
-def _stops(store: Store, on: date, names: Directory) -> list[Stop]:
+def _stops(store: Store, on: date) -> list[Stop]:
     encounters = {
         f"Encounter/{one['id']}": one
         for one in encounters_on(store, on)
@@ -133,8 +123,9 @@ def _stops(store: Store, on: date, names: Directory) -> list[Stop]:
     if not encounters:
         return []
     tasks = store.select("Task", encounter=list(encounters))
-    made = [to_visit(task) for task in tasks if is_visit(task)]
-    found = [_stop(visit, encounters[visit.encounter], store, names) for visit in made if visit.encounter in encounters]
+    made = [visit for visit in (to_visit(task) for task in tasks if is_visit(task)) if visit.encounter in encounters]
+    people = faces(store, (visit.person for visit in made), "list")
+    found = [_stop(visit, encounters[str(visit.encounter)], store, people.get(visit.person, NOBODY)) for visit in made]
     return sorted(found, key=lambda stop: (stop.start, stop.visit.id))
 
 
@@ -146,14 +137,14 @@ def encounters_on(store: Store, on: date, **narrowed: str) -> list[Resource]:
     return list({one["id"]: one for one in (*store.select("Encounter", date=on.isoformat(), **narrowed), *begun)}.values())
 
 
-def _stop(visit: Visit, encounter: Resource, store: Store, names: Directory) -> Stop:
+def _stop(visit: Visit, encounter: Resource, store: Store, face: Face) -> Stop:
     period = encounter["period"]
     start = datetime.fromisoformat(period["start"]).astimezone(store.zone)
     end = datetime.fromisoformat(period["end"]).astimezone(store.zone) if "end" in period else start + timedelta(minutes=visit.minutes)
     status = str(encounter["status"])
     state = "late" if status == "planned" and end < store.at else status
     staff = tuple(one["individual"]["reference"] for one in encounter.get("participant", []) if "individual" in one)
-    return Stop(visit, names.person(visit.person), start, end, state, 0, staff)
+    return Stop(visit, face, start, end, state, 0, staff)
 
 
 def _lane(practitioner: str, name: str, number: int, stops: Sequence[Stop]) -> Lane:
@@ -162,14 +153,9 @@ def _lane(practitioner: str, name: str, number: int, stops: Sequence[Stop]) -> L
     for stop in stops:
         if practitioner in stop.staff:
             gap = int((stop.start - before).total_seconds() // 60) if before else 0
-            own.append(Stop(stop.visit, stop.person, stop.start, stop.end, stop.state, max(gap, 0), stop.staff))
+            own.append(Stop(stop.visit, stop.face, stop.start, stop.end, stop.state, max(gap, 0), stop.staff))
             before = stop.end
     return Lane(practitioner, name, number, tuple(own))
-
-
-def standing_now(store: Store, visit: Visit) -> Standing:
-    """How a visit stands at the moment of the transaction."""
-    return standing(visit, store.at)
 
 
 def hours(lanes: Sequence[Lane], on: date) -> tuple[int, int]:

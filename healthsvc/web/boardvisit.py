@@ -16,7 +16,8 @@ from healthsvc.errors import Refusal
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import Visit
-from healthsvc.web.lanes import Block, clock, day_board, faces
+from healthsvc.web.faces import faces
+from healthsvc.web.lanes import Block, clock, day_board
 from healthsvc.web.lookup import staff_of
 from healthsvc.web.render import SignedPage
 from healthsvc.web.today import KINDS

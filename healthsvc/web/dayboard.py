@@ -16,7 +16,8 @@ from healthsvc.dayplan.board.undo import can_undo, undo
 from healthsvc.dayplan.service import read_proposal, set_pin
 from healthsvc.errors import Malformed, Refusal
 from healthsvc.store import Store
-from healthsvc.web.lanes import DayBoard, day_board, faces
+from healthsvc.web.faces import faces
+from healthsvc.web.lanes import DayBoard, day_board
 from healthsvc.web.lookup import staff_of
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.today import KINDS, Day

@@ -1,6 +1,6 @@
 """The coordinator's day: a lane for everybody on duty, with hours, break, leave and visits; what is confirmed, begun and done."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -14,27 +14,17 @@ from healthsvc.dayplan.service import policy_of
 from healthsvc.dayplan.staffing import OnDuty, on_duty
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.positions import GEOLOCATION, to_coordinate
 from healthsvc.store import Store
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Visit
 from healthsvc.web.board import COLOURS
+from healthsvc.web.faces import NOBODY, Face, faces
 from healthsvc.web.lookup import name_of
 
 _SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished"})
 _DAY: Final = 24 * 60
 Span = tuple[int, int]
 """From minute to minute of the day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """Of a person what a plan shows: name, address, where."""
-
-    name: str
-    address: str
-    lon: float | None = None
-    lat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +132,6 @@ def day_board(store: Store, on: date) -> DayBoard:
     return DayBoard(on, known.version if known and not known.deleted else 0, plan, lanes, first, last)
 
 
-def faces(store: Store, ids: Iterable[str]) -> dict[str, Face]:
-    """Names, addresses and places of people by Patient id; every look is noted."""
-    wanted = sorted(set(ids))
-    found: dict[str, Face] = {}
-    for start in range(0, len(wanted), 100):
-        for patient in store.select("Patient", _id=wanted[start : start + 100]):
-            id = str(patient["id"])
-            store.audit("read", f"Patient/{id}", patient=id, purpose="board")
-            name = next((str(one["text"]) for one in patient.get("name", ()) if one.get("text")), "")
-            address: Resource = next((one for one in patient.get("address", ()) if one.get("use", "home") == "home"), {})
-            at = next((to_coordinate(one) for one in address.get("extension", ()) if one.get("url") == GEOLOCATION), None)
-            found[id] = Face(name, str(address.get("text", "")), at.lon if at else None, at.lat if at else None)
-    return found
-
-
 def clock(minute: int) -> str:
     """A minute of the day as one reads it."""
     return f"{minute // 60:02}:{minute % 60:02}"
@@ -209,7 +184,7 @@ def _blocks(store: Store, on: date, plan: DayPlan | None) -> list[Block]:
     made = [to_visit(task) for task in store.select("Task", encounter=list(encounters)) if is_visit(task)]
     made = [one for one in made if one.encounter in encounters]
     people = faces(store, (one.person for one in made))
-    found = [_block(one, encounters[str(one.encounter)], people.get(one.person, Face("", "")), kept.get(one.id), store) for one in made]
+    found = [_block(one, encounters[str(one.encounter)], people.get(one.person, NOBODY), kept.get(one.id), store) for one in made]
     return sorted(found, key=lambda one: (one.span, one.visit.id))
 
 

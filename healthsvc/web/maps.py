@@ -15,10 +15,10 @@ from healthsvc.circle.policy import policy_values
 from healthsvc.circle.providers import site_roads, travel_times
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.travel import TravelTimes
-from healthsvc.healthfile.rules import Person
 from healthsvc.store import Store
 from healthsvc.web import board as boards
-from healthsvc.web.lanes import Face, day_board, faces
+from healthsvc.web.faces import NOBODY, Face, faces
+from healthsvc.web.lanes import day_board
 from healthsvc.web.lookup import Directory
 from healthsvc.web.today import Day
 
@@ -64,22 +64,24 @@ def day(store: StoreReading, day: Day, who: Signed, all: bool = False, board: bo
     names = Directory(store)
     seen = boards.board(store, on, names, None if all or who.session is None else who.session.practitioner)
     planned = {stop.visit.id for lane in seen.lanes for stop in lane.stops}
+    waiting = [
+        (state, one.visit())
+        for state, found in (("overdue", seen.overdue), ("due", seen.due))
+        for one in found[:_DOTS]
+        if one.id not in planned
+    ]
+    people = faces(store, (one.person for _, one in waiting), "list")
     return {
         "stations": [{"lon": one.lon, "lat": one.lat, "name": one.name} for one in service.stations(store)],
         "lanes": [
             {
                 "number": lane.number,
                 "name": lane.name,
-                "stops": [_dot(s.visit.id, s.person, f"{s.start:%H:%M}", s.state) for s in lane.stops],
+                "stops": [_spot(s.visit.id, s.face, f"{s.start:%H:%M}", s.state) for s in lane.stops],
             }
             for lane in seen.lanes
         ],
-        "waiting": [
-            _dot(one.id, names.person(one.person), "", state)
-            for state, found in (("overdue", seen.overdue), ("due", seen.due))
-            for one in found[:_DOTS]
-            if one.id not in planned
-        ],
+        "waiting": [_spot(one.id, people.get(one.person, NOBODY), "", state) for state, one in waiting],
     }
 
 
@@ -113,12 +115,6 @@ def _of_board(store: Store, on: date) -> dict[str, Any]:
 def _spot(visit: str, face: Face, label: str, state: str) -> dict[str, Any]:
     where = {"lon": face.lon, "lat": face.lat} if face.lon is not None else {}
     return {"visit": visit, "name": face.name, "address": face.address, "label": label, "state": state, **where}
-
-
-def _dot(visit: str, person: Person, label: str, state: str) -> dict[str, Any]:
-    at = person.position
-    where = {"lon": at.longitude, "lat": at.latitude} if at is not None else {}
-    return {"visit": visit, "name": person.name, "address": person.address, "label": label, "state": state, **where}
 
 
 def _times(request: Request) -> TravelTimes:

@@ -17,11 +17,12 @@ from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow, replaced, today
 from healthsvc.store import Store
+from healthsvc.visit.pending import pending, pressing
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import OPEN, Priority, Standing, Visit, days_late, standing
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory, allergies_of
-from healthsvc.web.order import bundled, pressing
+from healthsvc.web.order import bundled
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.today import KINDS, Day, mine_of
 from healthsvc.web.values import value_of
@@ -37,6 +38,7 @@ class Call:
     """One stop of the day, with what one needs to know before the door."""
 
     stop: boards.Stop
+    person: Person
     age: int | None
     allergies: list[str]
     illnesses: list[str]
@@ -84,9 +86,9 @@ def sheet(page: SignedPage, store: StoreReading, day: Day) -> Response:
 def overdue(page: SignedPage, store: StoreReading) -> Response:
     """My overdue visits: the most pressing first, one household together."""
     on, names = today(store), Directory(store)
-    late, _ = boards.waiting(store, on, _me(page))
+    late, _ = pending(store, on, _me(page))
     rows = boards.rows(sorted(late, key=pressing), on, store, names)
-    return page.show("mine_overdue.html", households=bundled(rows, lambda one: one.person.address), total=len(rows), kinds=KINDS)
+    return page.show("mine_overdue.html", households=bundled(rows, lambda one: one.face.address), total=len(rows), kinds=KINDS)
 
 
 @router.get("/mine/people")
@@ -125,10 +127,10 @@ def _calls(page: Page, store: Store, on: date) -> dict[str, Any]:
     lanes = boards.lanes(store, on, names, me)
     stops = lanes[0].stops if lanes else ()
     done = sum(one.state == "finished" for one in stops)
-    return {"calls": [_call(store, stop, on) for stop in stops], "name": names.staff(me), "done": done}
+    return {"calls": [_call(store, stop, names.person(stop.visit.person), on) for stop in stops], "name": names.staff(me), "done": done}
 
 
-def _call(store: Store, stop: boards.Stop, on: date) -> Call:
+def _call(store: Store, stop: boards.Stop, person: Person, on: date) -> Call:
     id = follow(store, stop.visit.person)["id"]
     files = [id, *replaced(store, id)]
     codes = [one.get("code", {}) for one in store.select("Condition", patient=files)]
@@ -136,7 +138,7 @@ def _call(store: Store, stop: boards.Stop, on: date) -> Call:
     measured = [one for one in store.select("Observation", patient=files, code=_PRESSURE) if "effectiveDateTime" in one]
     last = max(measured, key=lambda one: str(one["effectiveDateTime"]), default=None)
     pressure = f"{value_of(last).text} · {last['effectiveDateTime'][:10]}" if last else ""
-    return Call(stop, age_on(stop.person, on), allergies_of(store, id), list(dict.fromkeys(filter(None, texts))), pressure)
+    return Call(stop, person, age_on(person, on), allergies_of(store, id), list(dict.fromkeys(filter(None, texts))), pressure)
 
 
 def _signed(store: Store, me: str) -> list[Signed]:

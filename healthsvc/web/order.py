@@ -1,18 +1,9 @@
-"""先后 in which order lists of work stand: by priority, then by due day; one household together."""
+"""同户 lists of work keep one household together."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Final, TypeVar
-
-from healthsvc.visit.rules import Priority, Visit
+from typing import TypeVar
 
 T = TypeVar("T")
-_RANK: Final = {priority: rank for rank, priority in enumerate(reversed(Priority))}
-
-
-def pressing(visit: Visit) -> tuple[int, datetime]:
-    """The most pressing first, then what is due first."""
-    return _RANK[visit.priority], visit.window.end
 
 
 def bundled(rows: Iterable[T], address: Callable[[T], str]) -> list[list[T]]:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan.service import plan_day, read_plan
-from healthsvc.healthfile.rules import Person
 from healthsvc.store import Actor, Database, Store
-from healthsvc.web.lookup import Directory
+from healthsvc.web.faces import NOBODY, Face, faces
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class LeftOver:
     """A visit that found no place in the day, and why, in both languages."""
 
     task: str
-    person: Person
+    face: Face
     title: str
     kind: str
     reason: str
@@ -45,13 +44,14 @@ class Planning:
     """Visits that are due, but that another day of their windows will do."""
 
 
-def planning_of(store: Store, on: date, names: Directory, most: int) -> Planning | None:
+def planning_of(store: Store, on: date, most: int) -> Planning | None:
     """The plan of a day with at most ``most`` of what was left over, or None where nobody has planned it."""
     plan = read_plan(store, on)
     if plan is None:
         return None
+    people = faces(store, (one.person for one in plan.left_over[:most]), "list")
     shown = tuple(
-        LeftOver(one.visit, names.person(one.person), one.title, one.kind, one.reason, one.reason_en) for one in plan.left_over[:most]
+        LeftOver(one.visit, people.get(one.person, NOBODY), one.title, one.kind, one.reason, one.reason_en) for one in plan.left_over[:most]
     )
     ways = {
         (f"Practitioner/{route.staff}", stop.task): Way(round(stop.travel_minutes), stop.basis, stop.pinned)

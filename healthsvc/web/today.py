@@ -10,6 +10,7 @@ from healthsvc import clock
 from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
 from healthsvc.dayplan.service import next_planned, set_pin
 from healthsvc.errors import Malformed
+from healthsvc.visit.pending import pending
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory
 from healthsvc.web.planning import planned, planning_of
@@ -55,7 +56,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
         strip=boards.strip,
         before=on - timedelta(days=1),
         after=on + timedelta(days=1),
-        planning=planning_of(store, on, names, _LEFT_OVER),
+        planning=planning_of(store, on, _LEFT_OVER),
         coming=None if seen.lanes else next_planned(store, on, _AHEAD),
         kinds=KINDS,
     )
@@ -65,7 +66,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
 def waiting_list(page: SignedPage, store: StoreReading, day: Day, what: str = "overdue", all: bool = False, start: int = 0) -> Response:
     """Everything that is overdue, or due, a hundred at a time."""
     on = day or store.at.astimezone(store.zone).date()
-    overdue, due = boards.waiting(store, on, None if all else mine_of(page))
+    overdue, due = pending(store, on, None if all else mine_of(page))
     found = overdue if what == "overdue" else due
     rows = boards.rows(found[max(start, 0) : start + _MANY], on, store, Directory(store))
     return page.show("waiting.html", rows=rows, what=what, on=on, total=len(found), start=start, many=_MANY, everybody=all, kinds=KINDS)

@@ -10,7 +10,7 @@ from healthsvc.dayplan.board.trial import Trial, is_serious
 from healthsvc.dayplan.day import DayPlan, DayStop
 from healthsvc.dayplan.difference import Change
 from healthsvc.store import Store
-from healthsvc.web.lanes import faces
+from healthsvc.web.faces import faces
 
 TIERS: Final = (
     ("visits", "未排入的服务"),

@@ -1,7 +1,7 @@
 """Visits on a real database: requested once, planned, made, suspended; and no door leads round the rules."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -15,8 +15,9 @@ from healthsvc.healthfile.service import register
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.visit import service
 from healthsvc.visit.findings import Findings, Pressure
+from healthsvc.visit.pending import pending
 from healthsvc.visit.resources import to_task, to_visit
-from healthsvc.visit.rules import OPEN, Kind, Status, Visit, Window
+from healthsvc.visit.rules import OPEN, Kind, Priority, Standing, Status, Visit, Window
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 DOCTOR = "Practitioner/d1"
@@ -248,3 +249,38 @@ def _do(store: Store, act: str, visit: Visit) -> None:
         service.suspend(store, visit.person, "away")
     else:
         service.resume(store, visit.person, AT)
+
+
+def test_what_waits_is_counted_from_marks_as_it_stands_when_read_whole(database: Database) -> None:
+    zone = timezone(timedelta(hours=8))
+    dawn = datetime(2026, 11, 22, tzinfo=zone)
+    edges = (
+        timedelta(days=-9),
+        timedelta(seconds=-1),
+        timedelta(),
+        timedelta(seconds=1),
+        timedelta(hours=23),
+        timedelta(days=1),
+        timedelta(days=3),
+    )
+    spans = [(first, last) for first in edges for last in edges if first < last]
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        for number, (first, last) in enumerate(spans):
+            urgent = Priority.URGENT if number % 3 == 0 else Priority.ROUTINE
+            owner = DOCTOR if number % 2 else "Practitioner/d2"
+            window = Window(dawn + first, dawn + last)
+            service.request(store, Visit(f"round-{number:02}", Kind.HOME_BED_ROUND, patient, window, 30, owner=owner, priority=urgent))
+        foreign = to_task(checkup(patient)) | {"id": "foreign", "code": {"text": "别家系统的任务"}}
+        del foreign["meta"]
+        store.put(foreign)
+        for on in (dawn.date() - timedelta(days=1), dawn.date(), dawn.date() + timedelta(days=1)):
+            whole = service.standings(store, on)
+            for owner in (None, DOCTOR):
+                late, due = pending(store, on, owner)
+                theirs = [(visit, stands) for visit, stands in whole if owner in (None, visit.owner)]
+                assert [one.visit() for one in late] == [visit for visit, stands in theirs if stands is Standing.OVERDUE]
+                wanted = [visit for visit, stands in theirs if stands is Standing.DUE]
+                assert [one.visit() for one in due] == sorted(
+                    wanted, key=lambda one: (one.priority is Priority.ROUTINE, one.window.end, one.id)
+                )

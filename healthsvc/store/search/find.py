@@ -5,7 +5,7 @@ for task in page.resources: ...
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
@@ -177,15 +177,19 @@ def select_all(store: "Store", type: str, params: Mapping[str, Any], restrict: a
     Raises:
         Refusal: a parameter or a value is not understood (a mistake of the caller: nothing is left out here).
     """
+    return [reread(one.body) for one in matches_all(store, type, params, restrict)]
+
+
+def matches_all(store: "Store", type: str, params: Mapping[str, Any], restrict: ast.Restrict | None = None) -> Iterator[Stored]:
+    """As :func:`select_all`, unparsed, for whoever needs little of many."""
     query = [(_name(name), _value(value)) for name, value in params.items() if value is not None]
-    found: list[Resource] = []
     page: str | None = None
     while True:
         got = search(store, type, [*query, ("_total", "none")], count=BATCH, page=page, restrict=restrict, strict=True)
-        found += [reread(one.body) for one in got.matches]
+        yield from got.matches
         page = got.next
         if page is None:
-            return found
+            return
 
 
 def _name(name: str) -> str:
