@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.layout import World
-from healthsvc.dayplan.problem import FOREVER, Caregiver, Departure, Matrix, Problem, Visit, WindowMet
+from healthsvc.dayplan.problem import FOREVER, Caregiver, Departure, Matrix, Problem, Visit, WindowMet, pinned_start
 from healthsvc.errors import Invalid
 
 NEAR = 40
@@ -132,7 +132,7 @@ def _service(problem: Problem, visit: Visit, j: int, k: int, first: int, into: t
     kind[v] = (visit.place, partner, (k + 1) if paired else 0, j, len(visit.windows), hard, visit.pinned is not None, visit.must)
     windows = [(window.start, window.end) for window in visit.windows]
     if visit.pinned:
-        windows = [(visit.pinned.start, visit.pinned.start)]
+        windows = [pinned_start(visit, k)]
         kind[v, at.NWIN] = 1
     shift = service.duration if problem.met is WindowMet.AT_END and not visit.pinned else 0.0
     for at_window, (opens, closes) in enumerate(windows):

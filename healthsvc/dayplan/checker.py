@@ -173,10 +173,20 @@ def _stop(problem: Problem, visit: Visit, person: Caregiver, stop: Stop, ledger:
         wrong.append(f"{person.id} lacks the skill for {service.id} at {visit.id}")
     if person.id in visit.barred:
         wrong.append(f"{person.id} must not come to {visit.id}")
-    if person.id in visit.far:
+    if person.id in visit.far and not visit.pinned:
         wrong.append(f"{person.id} comes to {visit.id} from too far")
     if abs(stop.end - stop.start - service.duration) > TOLERANCE:
         wrong.append(f"{service.id} at {visit.id} lasts {stop.end - stop.start:g} minutes instead of {service.duration:g}")
+    if not visit.pinned:
+        _in_window(problem, visit, stop, ledger)
+    if visit.preferred and person.id not in visit.preferred:
+        ledger.preference += 1
+    ledger.affinity += visit.affinity.get(person.id, 0.0)
+
+
+def _in_window(problem: Problem, visit: Visit, stop: Stop, ledger: _Ledger) -> None:
+    """A visit that nobody has confirmed begins (or ends) in its window, or is late at a price."""
+    wrong = ledger.wrong
     if stop.start < visit.windows[0].start - TOLERANCE:
         wrong.append(f"{visit.id} is begun at {stop.start:g}, before {visit.windows[0].start:g}")
     window = next((window for window in reversed(visit.windows) if window.start <= stop.start + TOLERANCE), visit.windows[0])
@@ -187,9 +197,6 @@ def _stop(problem: Problem, visit: Visit, person: Caregiver, stop: Stop, ledger:
     else:
         ledger.late += visit.late_weight * late
         ledger.latest = max(ledger.latest, late)
-    if visit.preferred and person.id not in visit.preferred:
-        ledger.preference += 1
-    ledger.affinity += visit.affinity.get(person.id, 0.0)
 
 
 def _visit(problem: Problem, visit: Visit, ledger: _Ledger) -> float:
@@ -212,10 +219,21 @@ def _visit(problem: Problem, visit: Visit, ledger: _Ledger) -> float:
         between = when[1] - when[0]
         if between < visit.gap.least - TOLERANCE or between > visit.gap.most + TOLERANCE:
             wrong.append(f"the services at {visit.id} start {between:g} minutes apart, not {visit.gap.least:g} to {visit.gap.most:g}")
-    if visit.pinned and (tuple(who) != visit.pinned.caregivers or any(abs(start - visit.pinned.start) > TOLERANCE for start in when)):
+    if visit.pinned and (tuple(who) != visit.pinned.caregivers or not _as_pinned(visit, when)):
         wrong.append(f"{visit.id} is pinned to {', '.join(visit.pinned.caregivers)} at {visit.pinned.start:g}")
     if visit.after:
         earlier = [by[0][1].start for (name, _), by in ledger.done.items() if name == visit.after.visit]
         if earlier and min(when) < max(earlier) + visit.after.least - TOLERANCE:
             wrong.append(f"{visit.id} begins less than {visit.after.least:g} minutes after {visit.after.visit}")
     return 0.0
+
+
+def _as_pinned(visit: Visit, starts: list[float]) -> bool:
+    """Whether the services begin when they were confirmed: the first as pinned (no later than it must), the second after the gap."""
+    assert visit.pinned is not None
+    for number, start in enumerate(starts):
+        apart = visit.gap if visit.gap and number else None
+        least, most = (apart.least, apart.most) if apart else (0.0, 0.0)
+        if not visit.pinned.start + least - TOLERANCE <= start <= visit.pinned.start + most + visit.pinned.late + TOLERANCE:
+            return False
+    return True

@@ -177,7 +177,8 @@ def _duties(gathered: Gathered, places: Places) -> list[Duty]:
 
 
 def _minutes(way: Matrix) -> np.ndarray:
-    minutes = np.asarray(way.seconds, dtype=np.float64) / 60.0
+    # whole seconds, as times are written: a start that was read back must still be within reach
+    minutes = np.ceil(np.asarray(way.seconds, dtype=np.float64)) / 60.0
     minutes = np.where(np.isfinite(minutes), minutes, NO_WAY)
     np.fill_diagonal(minutes, 0.0)
     return minutes

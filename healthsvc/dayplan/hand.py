@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from healthsvc.dayplan.plan import LeftOver, Plan, Rest, Route, Stop
-from healthsvc.dayplan.problem import Caregiver, Minutes, Problem, Visit
+from healthsvc.dayplan.problem import NO_WAY, Caregiver, Minutes, Problem, Visit
 
 CLOSE: Minutes = 0.05
 """Three seconds: times are stored to the second."""
-NO_WAY: Minutes = 1e4
-"""Minutes from which a way is no way at all."""
 
 SERIOUS = frozenset({"skill", "barred", "two-people", "apart", "gap", "pinned", "no-way", "circle"})
 """Conflicts that nobody may overrule; the others (late, overtime, break, ring, before-shift) a coordinator may take on."""
@@ -210,7 +208,7 @@ def _of_stop(visit: Visit, person: Caregiver, stop: Stop) -> Iterator[Conflict]:
     window = next((one for one in reversed(visit.windows) if one.start <= stop.start + CLOSE), visit.windows[0])
     if visit.hard and stop.start > window.end + CLOSE:
         yield Conflict("late", visit.id, person.id, stop.start - window.end)
-    if visit.pinned and abs(stop.start - visit.pinned.start) > CLOSE:
+    if visit.pinned and not -CLOSE <= stop.start - visit.pinned.start <= visit.pinned.late + CLOSE:
         yield Conflict("pinned", visit.id, person.id, stop.start - visit.pinned.start)
 
 

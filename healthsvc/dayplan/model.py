@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
+from healthsvc.dayplan.easing import eased
 from healthsvc.dayplan.problem import After, Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Visit, Weights, Window, WindowMet
 from healthsvc.dayplan.rules import DAY, Call, Day, DayPolicy, Duty, is_soft, windows_of
 from healthsvc.visit.rules import Visit as Task
@@ -98,7 +99,7 @@ def problem_of_days(days: Sequence[Day], policy: DayPolicy) -> Problem:
         steady=policy.steady_price,
     )
     name = f"dayplan-{first.isoformat()}"
-    return Problem(visits, staff, days[0].travel, weights, WindowMet.AT_START, overtime_hard=True, name=name)
+    return eased(Problem(visits, staff, days[0].travel, weights, WindowMet.AT_START, overtime_hard=True, name=name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from healthsvc.dayplan.plan import Plan, Rest, Route, Stop
-from healthsvc.dayplan.problem import Caregiver, Departure, Problem, Visit, Window, WindowMet
+from healthsvc.dayplan.problem import Caregiver, Departure, Problem, Visit, Window, WindowMet, pinned_start
 
 EARLY = 1e-6
 """Price of a minute by which anything starts later: of times that cost the same the earliest are taken."""
@@ -96,7 +96,8 @@ def unsteady(problem: Problem, plan: Plan) -> float:
 def _start(program: _Program, problem: Problem, visit: Visit, stop: Stop, latest: int) -> int:
     """The start of one service, bounded by the window in which (or after which) it starts now; the price of its lateness."""
     if visit.pinned:
-        return program.variable(visit.pinned.start, visit.pinned.start)
+        number = next(k for k, one in enumerate(visit.services) if one.id == stop.service)
+        return program.variable(*pinned_start(visit, number), EARLY)
     length = stop.end - stop.start
     window = next((one for one in reversed(visit.windows) if one.start <= stop.start + 1e-6), visit.windows[0])
     closes = window.end - (length if problem.met is WindowMet.AT_END else 0.0)

@@ -17,6 +17,8 @@ Matrix = npt.NDArray[np.float64]
 
 FOREVER: Minutes = 1e7
 """Stands for "no end": longer than any horizon (about nineteen years in minutes), short enough to add and subtract exactly."""
+NO_WAY: Minutes = 1e4
+"""Minutes from which a way is no way at all."""
 
 
 class WindowMet(StrEnum):
@@ -65,10 +67,16 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A visit already confirmed: these caregivers (one a service), this start. The solver never moves it."""
+    """A visit already confirmed: these caregivers (one a service), this start. The solver never moves it.
+
+    The start is that of the first service; a gap sets the second's.
+    ``late`` is by how many minutes it begins later than confirmed because the pinned visits before it allow no other way (see
+    :func:`healthsvc.dayplan.easing.eased`).
+    """
 
     caregivers: tuple[str, ...]
     start: Minutes
+    late: Minutes = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,13 @@ class Visit:
     after: After | None = None
     told: Minutes | None = None
     relaxed: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
+
+
+def pinned_start(visit: Visit, number: int) -> tuple[Minutes, Minutes]:
+    """Between when and when service ``number`` of a pinned visit begins."""
+    assert visit.pinned is not None
+    least, most = (visit.gap.least, visit.gap.most) if visit.gap and number else (0.0, 0.0)
+    return visit.pinned.start + least, visit.pinned.start + most + visit.pinned.late
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,25 @@ def test_a_pinned_visit_is_not_moved_by_a_new_plan(database: Database, people: l
     assert "urgent" in second
 
 
+def test_every_visit_confirmed_stays_to_the_second_whoever_else_comes(database: Database, people: list[str], times: TravelTimes) -> None:
+    for k in range(6):
+        ask(database, f"visit-{k}", people[k], owner="Practitioner/dr-a")
+    first = {stop.task: (stop.start, stop.staff) for stop in plan(database, times).stops()}
+    for task in first:
+        with database.writing(SYSTEM, at=AT) as store:
+            service.set_pin(store, ON, task)
+        again = {stop.task: (stop.start, stop.staff) for stop in plan(database, times).stops()}
+        assert again[task] == first[task]
+    ask(database, "urgent", people[6], 30, priority=Priority.STAT)
+    last = {stop.task: (stop.start, stop.staff) for stop in plan(database, times).stops()}
+    assert "urgent" in last
+    assert {task: last[task] for task in first} == first
+    # on the day itself: the traveller is under way to the first one, and too far from the station to start there now
+    soon = min(start for start, _ in first.values()) - timedelta(seconds=20)
+    during = {stop.task: (stop.start, stop.staff) for stop in service.plan_day(database, SYSTEM, ON, times, at=soon, seconds=0.3).stops()}
+    assert {task: during[task] for task in first} == first
+
+
 def test_a_plan_made_from_what_has_changed_is_refused(database: Database, people: list[str], times: TravelTimes) -> None:
     ask(database, "visit-0", people[0])
     ask(database, "visit-1", people[1])

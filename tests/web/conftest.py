@@ -38,6 +38,16 @@ jurisdiction = "CN"
 """
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """A failed test of a page tells what stood on the page."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.failed and report.when == "call" and page is not None and not page.is_closed():
+        report.sections.append((f"page {page.url}", page.locator("body").inner_text(timeout=2000)[:3000]))
+    return report
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A served town."""

@@ -199,10 +199,12 @@ def test_the_coordinator_plans_a_day_and_sees_what_was_left_over(page: Any, site
 def test_the_window_is_worked_by_keyboard_alone(page: Any, site: Site) -> None:
     sign_in(page, site.url, "window1")
     page.wait_for_url("**/window")
+    page.locator("input[name=number]:focus").wait_for()
     page.keyboard.type(site.world.citizen_id)
     page.keyboard.press("Enter")
     page.get_by_text("享有绿色通道").wait_for()
     look(page, "window")
+    page.locator("input[name=number]:focus").wait_for()
     page.keyboard.type("H404")
     page.keyboard.press("Enter")
     page.get_by_text("查无此人").wait_for()

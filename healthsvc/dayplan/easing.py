@@ -1,0 +1,131 @@
+"""What pinned visits force: a confirmed visit stays, so the limits that it breaks give way, by as little as they must.
+
+A visit is confirmed by people: they may have placed it before the shift begins, over the break, or so close behind another that the way
+takes a minute longer; and on the day itself time moves on while the traveller is already under way. Such a pin is a fact, not a reason to
+refuse a plan for everybody else.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from healthsvc.dayplan.problem import FOREVER, NO_WAY, Caregiver, Minutes, Pin, Problem, Service, Visit, Window, pinned_start
+
+Begins = dict[tuple[str, int], Minutes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One service of a pinned visit."""
+
+    visit: Visit
+    number: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.visit.id, self.number
+
+    @property
+    def service(self) -> Service:
+        return self.visit.services[self.number]
+
+    @property
+    def window(self) -> tuple[Minutes, Minutes]:
+        return pinned_start(self.visit, self.number)
+
+
+def eased(problem: Problem) -> Problem:
+    """The problem in which all pinned visits can be kept: shifts reach from the first to the last of them, a pinned visit begins as much
+    later as the pinned ones before it force, a break that fits nowhere between them is not asked for, gaps between two of them are theirs.
+    """
+    chains = {person.id: _chain(problem, person) for person in problem.caregivers}
+    if not any(chains.values()):
+        return problem
+    begins = _begins(problem, chains)
+    late = {visit.id: max(0.0, *_later(visit, begins)) for visit in problem.visits if visit.pinned}
+    return replace(
+        problem,
+        visits=tuple(_visit(visit, problem, late) if visit.pinned else visit for visit in problem.visits),
+        caregivers=tuple(_person(problem, person, chains[person.id], begins) for person in problem.caregivers),
+    )
+
+
+def _chain(problem: Problem, person: Caregiver) -> list[_Held]:
+    """The pinned services of somebody in order of time."""
+    held = [
+        _Held(visit, number)
+        for visit in problem.visits
+        if visit.pinned
+        for number, who in enumerate(visit.pinned.caregivers)
+        if who == person.id
+    ]
+    return sorted(held, key=lambda one: one.window)
+
+
+def _begins(problem: Problem, chains: dict[str, list[_Held]]) -> Begins:
+    """When each pinned service can begin at the earliest, the pinned visits alone being made; pairs keep their gap."""
+    begins = {one.key: one.window[0] for chain in chains.values() for one in chain}
+    for _ in range(len(begins)):
+        before = dict(begins)
+        for person in problem.caregivers:
+            for first, second in zip(chains[person.id], chains[person.id][1:], strict=False):
+                way = _way(problem, person, first.visit.place, second.visit.place)
+                reached = begins[first.key] + first.service.duration + way
+                begins[second.key] = max(begins[second.key], reached if way < NO_WAY else 0.0)
+        for visit in problem.visits:
+            if visit.pinned and visit.gap and len(visit.services) == 2:
+                one, two = (visit.id, 0), (visit.id, 1)
+                begins[two] = max(begins[two], begins[one] + visit.gap.least)
+                begins[one] = max(begins[one], begins[two] - visit.gap.most)
+        if begins == before:
+            break
+    return begins
+
+
+def _later(visit: Visit, begins: Begins) -> Iterator[Minutes]:
+    """How much later than confirmed the services of a pinned visit begin."""
+    for number in range(len(visit.services)):
+        yield begins.get((visit.id, number), 0.0) - pinned_start(visit, number)[1]
+
+
+def _visit(visit: Visit, problem: Problem, late: dict[str, Minutes]) -> Visit:
+    assert visit.pinned is not None
+    start, more = visit.pinned.start, late[visit.id]
+    earlier = next((one for one in problem.visits if visit.after and one.id == visit.after.visit and one.pinned), None)
+    after = visit.after
+    if after and earlier and earlier.pinned:
+        last = max(pinned_start(earlier, number)[1] for number in range(len(earlier.services))) + late[earlier.id]
+        after = replace(after, least=min(after.least, start - last))
+    return replace(visit, pinned=Pin(visit.pinned.caregivers, start, more), windows=(Window(start, start + more),), after=after)
+
+
+def _person(problem: Problem, person: Caregiver, chain: list[_Held], begins: Begins) -> Caregiver:
+    if not chain:
+        return person
+    first, last = chain[0], chain[-1]
+    out = _way(problem, person, person.start_place, first.visit.place)
+    home = _way(problem, person, last.visit.place, person.end_place)
+    starts = min(person.shift.start, begins[first.key] - out) if out < NO_WAY else person.shift.start
+    ends = person.shift.end
+    if home < NO_WAY and ends < FOREVER:
+        ends = max(ends, begins[last.key] + last.service.duration + home)
+    rest = person.rest if _rests(problem, person, chain, begins) else None
+    return replace(person, shift=Window(starts, ends), rest=rest)
+
+
+def _rests(problem: Problem, person: Caregiver, chain: list[_Held], begins: Begins) -> bool:
+    """Whether the break fits before, between or after the pinned visits."""
+    if person.rest is None:
+        return False
+    window, length = person.rest.window, person.rest.duration
+    free, here = person.shift.start, person.start_place
+    for one in chain:
+        leave = begins[one.key] - _way(problem, person, here, one.visit.place)
+        if max(free, window.start) + length <= leave and max(free, window.start) <= window.end:
+            return True
+        free, here = begins[one.key] + one.service.duration, one.visit.place
+    home = _way(problem, person, here, person.end_place)
+    return max(free, window.start) <= window.end and max(free, window.start) + length + home <= person.shift.end
+
+
+def _way(problem: Problem, person: Caregiver, here: int, there: int) -> Minutes:
+    return float(problem.travel[person.mode][here, there])
