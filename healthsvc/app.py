@@ -91,6 +91,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
     from healthsvc.rest.bounded import install as install_bounds
     from healthsvc.rest.description import install as describe
     from healthsvc.rest.errors import install as install_errors
+    from healthsvc.rest.progress import endpoints as progress
     from healthsvc.rest.router import router as rest_router
     from healthsvc.visit import endpoints as visit
     from healthsvc.web.router import install as install_pages
@@ -117,6 +118,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
         dayplan,
         board,
         indicators,
+        progress,
     ):
         app.include_router(room.router)
     install_pages(app)

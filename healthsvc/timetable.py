@@ -26,6 +26,7 @@ from healthsvc.mustvisit.service import refresh as put_on_list
 from healthsvc.rest.export.jobs import forget as forget_exports
 from healthsvc.rest.export.run import FOLDER as EXPORTS
 from healthsvc.store import Store
+from healthsvc.store.progress import forget as forget_work
 from healthsvc.subscription.service import forget_events
 
 
@@ -49,6 +50,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("audit-anchor", "*/5 * * * *", anchor),
         Job("audit-forget", "25 3 * * *", forget),
         Job("subscription-events-forget", "35 3 * * *", forget_events),
+        Job("work-forget", "40 3 * * *", forget_work),
         *([Job("exports-forget", "25 * * * *", lambda store: forget_exports(store, data / EXPORTS))] if data else []),
     )
 

@@ -1,5 +1,6 @@
 """The day plan over HTTP: propose, look, accept, confirm a visit, find a place for one more."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 
@@ -8,16 +9,18 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc import clock
-from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
+from healthsvc.access.door import Signed, StoreReading, StoreWriting, Who, needs
 from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan import later, service
 from healthsvc.dayplan.board.trial import find_places
 from healthsvc.dayplan.difference import difference
 from healthsvc.errors import Malformed, NotFound
-from healthsvc.store.work import find as find_work
+from healthsvc.store import Database, Store
+from healthsvc.store.progress import find as find_work
 
 router = APIRouter(prefix="/api/dayplan", tags=["日程安排 Day plan"])
 
+Prefer = Annotated[str | None, Header()]
 Seconds = Annotated[float, Query(gt=0, le=60, description="How long to search, in seconds of a small server")]
 
 
@@ -38,12 +41,23 @@ class WeekAcceptance(BaseModel):
     versions: dict[date, int] = Field(min_length=1)
 
 
-@router.post("/week/{first}/propose", dependencies=[needs("write-clinical")])
+@router.post("/week/{first}/propose", dependencies=[needs("write-clinical")], response_model=None)
 def propose_week(
-    first: date, request: Request, who: Signed, days: Annotated[int, Query(ge=1, le=7)] = 5, seconds: Seconds = 10.0, seed: int = 1
-) -> dict[str, Any]:
-    """Plan several days at once (which day for which visit, then the routes) and keep a proposal for each day."""
+    first: date,
+    request: Request,
+    who: Signed,
+    days: Annotated[int, Query(ge=1, le=7)] = 5,
+    seconds: Seconds = 10.0,
+    seed: int = 1,
+    prefer: Prefer = None,
+) -> dict[str, Any] | JSONResponse:
+    """Plan several days at once (which day for which visit, then the routes) and keep a proposal for each day.
+
+    With ``Prefer: respond-async`` a worker does it, as for one day.
+    """
     database, settings = request.app.state.database, request.app.state.settings
+    if prefer is not None and "respond-async" in prefer:
+        return _left(database, who, lambda store: later.ask_for_week(store, first, days, seconds, seed))
     times = travel_times(settings.data, database.policy, first)
     week = service.propose_week(database, who.actor, first, times, at=clock.now(), days=days, seconds=seconds, seed=seed)
     with database.writing(who.actor, at=clock.now()) as store:
@@ -83,7 +97,7 @@ def proposal(on: date, store: StoreReading) -> dict[str, Any]:
 
 @router.post("/{on}/propose", dependencies=[needs("write-clinical")], response_model=None)
 def propose(
-    on: date, request: Request, who: Signed, seconds: Seconds = 5.0, seed: int = 1, prefer: Annotated[str | None, Header()] = None
+    on: date, request: Request, who: Signed, seconds: Seconds = 5.0, seed: int = 1, prefer: Prefer = None
 ) -> dict[str, Any] | JSONResponse:
     """Work out a plan for a day and keep it as a proposal; ``version`` is what accepting it names in If-Match.
 
@@ -91,25 +105,12 @@ def propose(
     """
     database, settings = request.app.state.database, request.app.state.settings
     if prefer is not None and "respond-async" in prefer:
-        with database.writing(who.actor, at=clock.now()) as store:
-            id = later.ask_for_day(store, on, seconds, seed)
-            told = find_work(store, id)
-        where = {"content-location": f"/api/dayplan/later/{id}"}
-        return JSONResponse(told.as_json() if told is not None else {"id": id}, status_code=202, headers=where)
+        return _left(database, who, lambda store: later.ask_for_day(store, on, seconds, seed))
     times = travel_times(settings.data, database.policy, on)
     plan = service.propose(database, who.actor, on, times, at=clock.now(), seconds=seconds, seed=seed)
     with database.writing(who.actor, at=clock.now()) as store:
         kept = service.keep_proposal(store, plan)
     return plan.as_json() | {"version": int(kept["meta"]["versionId"])}
-
-
-@router.get("/later/{id}")
-def work(id: str, store: StoreReading) -> dict[str, Any]:
-    """How far the planning that one has asked for has come, and what came of it: state, done, total, then result or error."""
-    found = find_work(store, id)
-    if found is None or found.actor.id != store.actor.id:
-        raise NotFound("there is no such work of yours")
-    return found.as_json()
 
 
 @router.post("/{on}/accept", dependencies=[needs("write-clinical")])
@@ -141,6 +142,15 @@ def places(on: date, task: str, request: Request, who: Signed, most: Annotated[i
         }
         for one in found
     ]
+
+
+def _left(database: Database, who: Who, ask: Callable[[Store], str]) -> JSONResponse:
+    """Leave work and say where to see how far it has come."""
+    with database.writing(who.actor, at=clock.now()) as store:
+        id = ask(store)
+        told = find_work(store, id)
+    assert told is not None
+    return JSONResponse(told.as_json(), status_code=202, headers={"content-location": f"/api/progress/{id}"})
 
 
 def version_of(if_match: str | None) -> int | None:

@@ -1,6 +1,7 @@
-"""A day's plan as long work: left by whoever asks, worked out by a worker, kept as the proposal of the day."""
+"""Plans as long work: left by whoever asks, worked out by a worker, kept as the proposals of their days."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -8,29 +9,75 @@ from typing import Any, Final
 from healthsvc import clock
 from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan import service
+from healthsvc.dayplan.watching import watched
 from healthsvc.store import Database, Store
+from healthsvc.store.progress import underway
 from healthsvc.store.work import Finish, Report, Work, defer
 
 DAY: Final = "dayplan-day"
+WEEK: Final = "dayplan-week"
+_WHOLE: Final = 100
+"""Progress is told in percent of the proposals that the budget buys."""
 
 
-def ask_for_day(store: Store, on: date, seconds: float, seed: int) -> str:
-    """Leave the planning of a day to a worker; gives the id of the work."""
-    return defer(store, DAY, {"on": on.isoformat(), "seconds": seconds, "seed": seed})
+def ask_for_day(store: Store, on: date, seconds: float, seed: int = 1, *, begin: bool = False) -> str:
+    """Leave the planning of a day to a worker; gives the id of the work.
+
+    ``begin``: where nobody has planned the day yet the plan is in force at once, since there is nothing that it could change.
+    """
+    return defer(store, DAY, {"on": on.isoformat(), "seconds": seconds, "seed": seed, "begin": begin}, about=on.isoformat())
+
+
+def ask_for_week(store: Store, first: date, days: int, seconds: float, seed: int = 1) -> str:
+    """Leave the planning of consecutive days to a worker; gives the id of the work."""
+    return defer(store, WEEK, {"first": first.isoformat(), "days": days, "seconds": seconds, "seed": seed}, about=first.isoformat())
+
+
+def day_underway(store: Store, on: date) -> Work | None:
+    """The planning of a day that has not ended, whoever asked for it."""
+    return underway(store, DAY, on.isoformat())
+
+
+def week_underway(store: Store, first: date) -> Work | None:
+    """The planning of the days from ``first`` that has not ended, whoever asked for it."""
+    return underway(store, WEEK, first.isoformat())
 
 
 def propose_day(data: Path, database: Database, work: Work, report: Report) -> Finish:
-    """Work out the plan that was asked for; its effect is the proposal of the day."""
-    on = date.fromisoformat(str(work.asked["on"]))
-    report(0, 2)
+    """Work out the plan that was asked for; its effect is the proposal of the day, or the plan (see :func:`ask_for_day`)."""
+    on, seconds = date.fromisoformat(str(work.asked["on"])), float(work.asked["seconds"])
+    report(0, _WHOLE)
     times = travel_times(data, database.policy, on)
-    plan = service.propose(
-        database, work.actor, on, times, at=clock.now(), seconds=float(work.asked["seconds"]), seed=int(work.asked["seed"])
-    )
-    report(1, 2)
+    with _watching(database, on, seconds, report):
+        plan = service.propose(database, work.actor, on, times, at=clock.now(), seconds=seconds, seed=int(work.asked["seed"]))
 
     def keep(store: Store) -> Mapping[str, Any]:
+        told = {"on": on.isoformat(), "left_over": len(plan.left_over)}
+        if work.asked.get("begin") and plan.base == 0 and service.read_plan(store, on) is None:
+            service.accept(store, plan)
+            return told | {"in_force": True}
         kept = service.keep_proposal(store, plan)
-        return {"on": on.isoformat(), "version": int(kept["meta"]["versionId"]), "left_over": len(plan.left_over)}
+        return told | {"in_force": False, "version": int(kept["meta"]["versionId"])}
 
     return keep
+
+
+def propose_week(data: Path, database: Database, work: Work, report: Report) -> Finish:
+    """Work out the plans of consecutive days at once; their effect is a proposal for each."""
+    first, days, seconds = date.fromisoformat(str(work.asked["first"])), int(work.asked["days"]), float(work.asked["seconds"])
+    report(0, _WHOLE)
+    times = travel_times(data, database.policy, first)
+    how: dict[str, Any] = {"days": days, "seconds": seconds, "seed": int(work.asked["seed"])}
+    with _watching(database, first, seconds, report):
+        week = service.propose_week(database, work.actor, first, times, at=clock.now(), **how)
+
+    def keep(store: Store) -> Mapping[str, Any]:
+        kept = {plan.on.isoformat(): int(service.keep_proposal(store, plan)["meta"]["versionId"]) for plan in week.days}
+        return {"first": first.isoformat(), "versions": kept, "left_over": sum(len(plan.left_over) for plan in week.days)}
+
+    return keep
+
+
+def _watching(database: Database, on: date, seconds: float, report: Report) -> AbstractContextManager[None]:
+    budget = max(1, round(seconds * service.policy_of(database.policy, on).proposals_a_second))
+    return watched(lambda made: report(min(_WHOLE - 1, _WHOLE * made // budget), _WHOLE))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from healthsvc.dayplan import jobs, kernel, pricing
+from healthsvc.dayplan import jobs, kernel, pricing, watching
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space
 from healthsvc.dayplan.layout import World
@@ -230,6 +230,7 @@ class Search:
             took = self.clock() - begun
             self.speed = steps / took if took > 1e-4 else self.speed
             self.done += steps
+            watching.made(steps)
             pricing.rebuild(self.world)
 
     def _steps(self, until: float, stages: int) -> int:

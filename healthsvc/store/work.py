@@ -2,94 +2,74 @@
 
 The effect and the word "done" are one transaction, in which nobody else may hold the work: so whatever dies, and whoever took over from
 whom, it has its effect exactly once. Who calls ``run`` is somebody else's business: on PostgreSQL procrastinate brings the ids to the
-workers (``store.work_queue``), on SQLite a thread of the worker's role looks for them.
+workers (``store.work_queue``), on SQLite a thread of the worker's role looks for them. How far it has come: ``store.progress``.
 """
 
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import Connection, insert, or_, select, update
 
 from healthsvc import clock
-from healthsvc.errors import Refusal, Unavailable
-from healthsvc.fhir.json import dumps, loads
+from healthsvc.errors import Conflict, Refusal, Unavailable
+from healthsvc.fhir.json import dumps
 from healthsvc.store import work_queue
 from healthsvc.store.bell import WORK
+from healthsvc.store.progress import ROWS, State, of_row
+from healthsvc.store.progress import Work as Work
+from healthsvc.store.progress import find as find
 from healthsvc.store.room import Actor
 from healthsvc.store.stored import micros
-from healthsvc.store.work_tables import WorkRow
 
 if TYPE_CHECKING:
     from healthsvc.store.engine import Database
     from healthsvc.store.store import Store
 
 log = structlog.get_logger()
-ROWS = WorkRow.__table__  # type: ignore[attr-defined]
 LEASE_LENGTH = timedelta(seconds=30)
 """After a crash another takes over this much later; whoever is at it says so three times as often."""
+TELL_SECONDS = 1.0
+"""How often at most it is written down how far a piece of work has come."""
 AGAIN_SECONDS: Final = 5
 MOST_ATTEMPTS: Final = 5
 
 
-class State(StrEnum):
-    """How it stands with a piece of work."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One piece of long work as anybody may see it who asked for it."""
-
-    id: str
-    kind: str
-    asked: Mapping[str, Any]
-    actor: Actor
-    state: State
-    done: int
-    total: int
-    result: Mapping[str, Any] | None
-    error: str | None
-
-    def as_json(self) -> dict[str, Any]:
-        """For whoever waits for it."""
-        told = {"id": self.id, "kind": self.kind, "state": self.state.value, "done": self.done, "total": self.total}
-        return told | {key: value for key, value in (("result", self.result), ("error", self.error)) if value is not None}
+class TakenAway(Conflict):
+    """The work was cancelled, or another has taken it over: whoever is at it stops."""
 
 
 Report = Callable[[int, int], None]
-"""How much is done, of how much."""
+"""How much is done, of how much; raises :class:`TakenAway` where nobody waits for it any more."""
 Finish = Callable[["Store"], Mapping[str, Any]]
 """Has the effect, in the transaction that says "done"; gives the result, without any person's particulars."""
 Kind = Callable[["Database", Work, Report], Finish]
 """Does the long part, outside of any transaction."""
 
 
-def defer(store: "Store", kind: str, asked: Mapping[str, Any]) -> str:
-    """Leave work to be done in the actor's name once this transaction is committed; gives its id."""
+def defer(store: "Store", kind: str, asked: Mapping[str, Any], *, about: str = "", paper: bytes | None = None) -> str:
+    """Leave work to be done in the actor's name once this transaction is committed; gives its id.
+
+    ``about``: by what others find it (a day); ``paper``: a file that is to be worked on, kept sealed until the work has ended.
+    """
     id, at = str(uuid.uuid4()), micros(store.at)
     row = {"id": id, "kind": kind, "asked": dumps(dict(asked)).decode(), "actor": dumps(store.actor.as_json()).decode()}
     rest = {"state": State.WAITING.value, "done": 0, "total": 0, "attempts": 0, "holder": "", "until": 0, "created": at}
-    store.connection.execute(insert(ROWS), {**row, **rest})
+    sealed = None if paper is None else store.sealer.close(paper, _place(id))
+    store.connection.execute(insert(ROWS), {**row, **rest, "owner": store.actor.id, "about": about, "paper": sealed})
     work_queue.put(store.connection, id)
     store.rings.add(WORK)
     return id
 
 
-def find(store: "Store", id: str) -> Work | None:
-    """How it stands with a piece of work."""
-    row = store.connection.execute(select(ROWS).where(ROWS.c.id == id)).first()
-    return None if row is None else _work(row)
+def paper_of(store: "Store", id: str) -> bytes:
+    """What was handed over with a piece of work; empty where nothing was, or where it has ended."""
+    kept = store.connection.execute(select(ROWS.c.paper).where(ROWS.c.id == id)).scalar_one_or_none()
+    return b"" if kept is None else store.sealer.open(bytes(kept), _place(id))
 
 
 def open_to_take(connection: Connection, at: datetime, since: timedelta = timedelta()) -> list[str]:
@@ -113,6 +93,9 @@ def run(database: "Database", id: str, kinds: Mapping[str, Kind]) -> State | Non
                 return None
             result = finish(store)
             _end(store, id, State.DONE, result=dumps(dict(result)).decode())
+    except TakenAway:
+        log.info("long work stopped: nobody waits for it any more", work=id, kind=work.kind)
+        return None
     except Unavailable as refusal:
         return _again(database, id, holder, refusal)
     except Exception as error:  # noqa: BLE001 - whoever waits must hear that it failed; only a refusal's words are free of persons
@@ -123,36 +106,52 @@ def run(database: "Database", id: str, kinds: Mapping[str, Kind]) -> State | Non
     return State.DONE
 
 
+def _place(id: str) -> str:
+    return f"work/{id}"
+
+
 def _take(database: "Database", id: str, holder: str) -> Work | None:
     now = clock.utc_now()
     with database.plainly() as connection:
         free = or_(ROWS.c.state == State.WAITING.value, (ROWS.c.state == State.RUNNING.value) & (ROWS.c.until <= micros(now)))
         values = {"state": State.RUNNING.value, "holder": holder, "until": micros(now + LEASE_LENGTH), "attempts": ROWS.c.attempts + 1}
+        values["begun"] = micros(now)
         if connection.execute(update(ROWS).where(ROWS.c.id == id, free).values(**values)).rowcount != 1:
             return None
         row = connection.execute(select(ROWS).where(ROWS.c.id == id)).one()
     if row.attempts > MOST_ATTEMPTS:
         _fail(database, id, holder, f"it was begun {MOST_ATTEMPTS} times and never came to an end")
         return None
-    return _work(row)
+    return of_row(row)
 
 
 @contextmanager
 def _pulse(database: "Database", id: str, holder: str) -> Iterator[Report]:
-    """While the work goes on: say that somebody is at it, and how far it has come."""
-    told, ended = [0, 0], threading.Event()
+    """While the work goes on: say that somebody is at it, and how far it has come, in a thread of its own, whatever the work does."""
+    told, ended, gone = [0, 0], threading.Event(), threading.Event()
+
+    def note() -> None:
+        if not _note(database, id, holder, told):
+            gone.set()
 
     def say() -> None:
-        while not ended.wait(LEASE_LENGTH.total_seconds() / 3):
+        noted, silent = list(told), 0.0
+        while not ended.wait(TELL_SECONDS):
+            silent += TELL_SECONDS
+            if told == noted and silent < LEASE_LENGTH.total_seconds() / 3:
+                continue
             try:
-                _note(database, id, holder, told)
+                noted, silent = list(told), 0.0
+                note()
             except Refusal as refusal:
                 log.warning("long work goes on unseen", work=id, reason=refusal.text)
 
     def report(done: int, total: int) -> None:
         begun, told[:] = told[1] == 0, (done, total)
         if begun or done == total:
-            _note(database, id, holder, told)
+            note()
+        if gone.is_set():
+            raise TakenAway("this work was cancelled, or another has taken it over")
 
     thread = threading.Thread(target=say, name="work-pulse", daemon=True)
     thread.start()
@@ -163,11 +162,12 @@ def _pulse(database: "Database", id: str, holder: str) -> Iterator[Report]:
         thread.join()
 
 
-def _note(database: "Database", id: str, holder: str, told: list[int]) -> None:
+def _note(database: "Database", id: str, holder: str, told: list[int]) -> bool:
+    """Write down how far it has come; False: it is no longer ours."""
     until = micros(clock.utc_now() + LEASE_LENGTH)
     with database.plainly() as connection:
-        mine = (ROWS.c.id == id) & (ROWS.c.holder == holder)
-        connection.execute(update(ROWS).where(mine).values(until=until, done=told[0], total=told[1]))
+        mine = (ROWS.c.id == id) & (ROWS.c.holder == holder) & (ROWS.c.state == State.RUNNING.value)
+        return connection.execute(update(ROWS).where(mine).values(until=until, done=told[0], total=told[1])).rowcount == 1
 
 
 def _still_ours(store: "Store", id: str, holder: str) -> bool:
@@ -178,7 +178,8 @@ def _still_ours(store: "Store", id: str, holder: str) -> bool:
 
 def _end(store: "Store", id: str, state: State, **values: Any) -> None:
     done = {"done": ROWS.c.total} if state is State.DONE else {}
-    store.connection.execute(update(ROWS).where(ROWS.c.id == id).values(state=state.value, finished=micros(store.at), **done, **values))
+    ended = {"state": state.value, "finished": micros(store.at), "paper": None}
+    store.connection.execute(update(ROWS).where(ROWS.c.id == id).values(**ended, **done, **values))
     store.rings.add(WORK)
 
 
@@ -198,9 +199,3 @@ def _again(database: "Database", id: str, holder: str, refusal: Unavailable) -> 
         mine = (ROWS.c.id == id) & (ROWS.c.holder == holder)
         connection.execute(update(ROWS).where(mine).values(state=State.WAITING.value, until=later, holder=""))
     return State.WAITING
-
-
-def _work(row: Any) -> Work:
-    result = None if row.result is None else loads(row.result.encode())
-    actor = Actor.of_json(loads(row.actor.encode()))
-    return Work(row.id, row.kind, loads(row.asked.encode()), actor, State(row.state), row.done, row.total, result, row.error)

@@ -1,6 +1,6 @@
-"""Table of long work: what was asked, how far it has come, what came of it. No person's particulars stand here, only ids."""
+"""Table of long work: what was asked, how far it has come, what came of it. Persons stand here only sealed, in what was handed over."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -8,7 +8,11 @@ class WorkRow(SQLModel, table=True):
     """One piece of long work."""
 
     __tablename__ = "work"
-    __table_args__ = (Index("ix_work_state", "state", "until"),)
+    __table_args__ = (
+        Index("ix_work_state", "state", "until"),
+        Index("ix_work_owner", "owner", "created"),
+        Index("ix_work_about", "kind", "about", "created"),
+    )
     id: str = Field(sa_column=Column(String(36), primary_key=True))
     kind: str = Field(sa_column=Column(String, nullable=False))
     asked: str = Field(sa_column=Column(Text, nullable=False))
@@ -16,7 +20,7 @@ class WorkRow(SQLModel, table=True):
     actor: str = Field(sa_column=Column(Text, nullable=False))
     """In whose name it is done, as JSON."""
     state: str = Field(sa_column=Column(String, nullable=False))
-    """waiting, running, done or failed."""
+    """waiting, running, done, failed or cancelled."""
     done: int = Field(sa_column=Column(Integer, nullable=False))
     total: int = Field(sa_column=Column(Integer, nullable=False))
     attempts: int = Field(sa_column=Column(Integer, nullable=False))
@@ -25,7 +29,15 @@ class WorkRow(SQLModel, table=True):
     until: int = Field(sa_column=Column(BigInteger, nullable=False))
     """When another may take it over, or when it may be tried again."""
     created: int = Field(sa_column=Column(BigInteger, nullable=False))
+    begun: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """When somebody last took it up."""
     finished: int | None = Field(default=None, sa_column=Column(BigInteger))
     result: str | None = Field(default=None, sa_column=Column(Text))
     """JSON."""
     error: str | None = Field(default=None, sa_column=Column(Text))
+    owner: str = Field(sa_column=Column(String, nullable=False, server_default=""))
+    """Id of whoever asked."""
+    about: str = Field(sa_column=Column(String, nullable=False, server_default=""))
+    """What it is about, as its kind names it: a day, for one."""
+    paper: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """What was handed over to be worked on (a roster), sealed; gone once the work has ended."""

@@ -45,6 +45,7 @@ _ENTRIES: Final = (
     Entry("/glass/review", "紧急查阅审核", "audit", "review"),
     Entry("/users", "账号与令牌", "users", "admin"),
     Entry("/audit", "审计记录", "audit", "audit"),
+    Entry("/progress", "后台任务", "task"),
     Entry("/policy", "现行规则", "policy"),
     Entry("/help", "使用帮助", "help"),
 )

@@ -48,6 +48,7 @@ from healthsvc.web import (
     pocket,
     pocket_desk,
     policy,
+    progress,
     provider,
     referrals,
     reminders,
@@ -111,6 +112,7 @@ _PAGES = (
     policy,
     help,
     origin,
+    progress,
 )
 _PATHS = frozenset(
     {
@@ -152,6 +154,7 @@ _PATHS = frozenset(
         "audit",
         "policy",
         "help",
+        "progress",
     }
 )
 """First steps of the paths that are pages; a refusal there is answered as a page, elsewhere as the API answers."""

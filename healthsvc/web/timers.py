@@ -30,6 +30,7 @@ TITLES: Final = {
     "sessions-forget": "清理过期登录",
     "subscription-events-forget": "清理已送达通知",
     "exports-forget": "清理过期导出",
+    "work-forget": "清理过期后台任务",
     "hospital-lines": "医院线路静默检查",
     "backup": "备份",
     "audit-anchor": "审计锚点",

@@ -10,4 +10,4 @@ from healthsvc.store.work import Kind
 
 def kinds(data: Path) -> Mapping[str, Kind]:
     """Every kind, for an installation's data directory."""
-    return {later.DAY: partial(later.propose_day, data)}
+    return {later.DAY: partial(later.propose_day, data), later.WEEK: partial(later.propose_week, data)}

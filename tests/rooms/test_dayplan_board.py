@@ -367,11 +367,14 @@ def test_a_worker_plans_where_the_caller_does_not_wait(client: httpx.Client, dat
     assert client.get(f"/api/dayplan/{ON}/proposal").status_code == 404, "nothing is proposed yet"
     assert run(database, left.json()["id"], kinds(tmp_path)) is State.DONE
     told = client.get(where).json()
-    assert (told["state"], told["done"], told["total"]) == ("done", 2, 2)
+    assert (told["state"], told["done"], told["total"]) == ("done", 100, 100)
     proposal = client.get(f"/api/dayplan/{ON}/proposal")
     assert proposal.status_code == 200
     accepted = client.post(f"/api/dayplan/{ON}/accept", headers={"If-Match": f'W/"{told["result"]["version"]}"'})
     assert accepted.status_code == 200, accepted.text
+    week = client.post(f"/api/dayplan/week/{ON}/propose?days=2&seconds=0.1", headers={"Prefer": "respond-async"})
+    assert run(database, week.json()["id"], kinds(tmp_path)) is State.DONE
+    assert set(client.get(week.headers["content-location"]).json()["result"]["versions"]) == {ON.isoformat(), TUESDAY.isoformat()}
     with database.writing(SYSTEM, at=AT) as store:
         other = defer(store, "dayplan-day", {})
-    assert client.get(f"/api/dayplan/later/{other}").status_code == 404, "somebody else's"
+    assert client.get(f"/api/progress/{other}").json()["state"] == "waiting", "somebody else's plan"

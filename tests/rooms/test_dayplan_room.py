@@ -30,6 +30,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import register
+from healthsvc.rest.progress.endpoints import router as work_router
 from healthsvc.store import SYSTEM, Database
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import Priority, Visit, Window
@@ -260,6 +261,7 @@ def client(database: Database, people: list[str], tmp_path: Path) -> Iterator[ht
     app.state.database, app.state.settings, app.state.policy = database, Settings(data=tmp_path), database.policy
     app.include_router(router)
     app.include_router(board_router)
+    app.include_router(work_router)
 
     @app.exception_handler(Refusal)
     def refused(request: Request, refusal: Refusal) -> JSONResponse:

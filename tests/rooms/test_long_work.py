@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from healthsvc import clock
-from healthsvc.errors import Invalid, Unavailable
-from healthsvc.store import SYSTEM, Database, Store, work
+from healthsvc.errors import Invalid, RuleViolation, Unavailable
+from healthsvc.store import SYSTEM, Database, Store, progress, work
 from healthsvc.store.work import State, Work, defer, find, run
 from healthsvc.store.work_queue import prepare
 from integrations.longwork import runner as running
@@ -86,7 +86,11 @@ def test_it_is_done_once_and_told(database: Database) -> None:
     assert run(database, id, {"x": effect}) is State.DONE
     assert run(database, id, {"x": effect}) is None
     told = seen(database, id)
-    assert told.as_json() == {"id": id, "kind": "x", "state": "done", "done": 2, "total": 2, "result": told.result}
+    said = told.as_json()
+    assert {name: said[name] for name in ("id", "kind", "state", "done", "total", "by", "result")} == {
+        "id": id, "kind": "x", "state": "done", "done": 2, "total": 2, "by": SYSTEM.name, "result": told.result,
+    }  # fmt: skip
+    assert said["created"] <= said["begun"] <= said["finished"]
     assert effects(database) == 1
 
 
@@ -113,6 +117,59 @@ def test_what_is_refused_says_why_and_what_does_not_answer_is_tried_again(databa
         assert run(database, id, {"x": away}) is State.WAITING
     assert run(database, id, {"x": away}) is None
     assert seen(database, id).state is State.FAILED
+
+
+def test_what_is_called_off_has_no_effect_and_whoever_is_at_it_stops(database: Database) -> None:
+    waiting, running = leave(database), leave(database)
+    off(database, waiting)
+    assert run(database, waiting, {"x": effect}) is None
+
+    def called_off(database: Database, task: Work, report: Callable[[int, int], None]) -> Any:
+        report(1, 2)
+        off(database, task.id)
+        return effect(database, task, report)
+
+    assert run(database, running, {"x": called_off}) is None
+    assert (seen(database, running).state, effects(database)) == (State.CANCELLED, 0)
+    with pytest.raises(RuleViolation):
+        off(database, running)
+
+
+def test_a_job_longer_than_its_lease_keeps_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "LEASE_LENGTH", timedelta(seconds=0.6))
+    monkeypatch.setattr(work, "TELL_SECONDS", 0.1)
+
+    def silent(database: Database, task: Work, report: Callable[[int, int], None]) -> Any:
+        time.sleep(1.5)
+        assert run(database, task.id, {"x": effect}) is None, "nobody takes it over"
+        with database.reading(SYSTEM, at=clock.now()) as store:
+            assert task.id not in work.open_to_take(store.connection, clock.utc_now())
+        return effect(database, task, report)
+
+    assert run(database, leave(database), {"x": silent}) is State.DONE
+    assert effects(database) == 1
+
+
+def test_what_is_handed_over_is_there_until_the_end_and_old_work_goes(database: Database) -> None:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        id = defer(store, "x", {}, about="2031-03-04", paper="姓名\n测试甲".encode())
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        assert work.paper_of(store, id).decode() == "姓名\n测试甲"
+        found = progress.underway(store, "x", "2031-03-04")
+        assert found is not None
+        assert found.id == id
+    assert run(database, id, {"x": effect}) is State.DONE
+    kept = leave(database)
+    with database.writing(SYSTEM, at=clock.now() + timedelta(days=31)) as store:
+        assert work.paper_of(store, id) == b""
+        assert progress.underway(store, "x", "2031-03-04") is None
+        assert progress.forget(store) == 1, "what waits is not forgotten"
+        assert [one.id for one in progress.mine(store)] == [kept]
+
+
+def off(database: Database, id: str) -> None:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        progress.cancel(store, id)
 
 
 def test_who_was_given_up_and_comes_back_has_no_effect(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

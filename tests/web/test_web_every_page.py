@@ -56,7 +56,7 @@ NO_PAGE = {
     "/roster/template.xlsx", "/figures/ledgers/{name}.{form}", "/help/pictures/{name}", "/api/hl7/origin/{type}/{id}",
     "/people/{id}/story", "/infusions/running", "/emergency/list", "/emergency/{alarm}/course", "/account/code",
     "/infusions/reactions/{event}", "/worker.js", "/api/pocket/hello", "/api/pocket/days", "/pocket", "/pocket/desk/{key}",
-    "/map/siting.json", "/board/week/proposal",
+    "/map/siting.json", "/board/week/proposal", "/progress/{id}",
     "/board/{on}/visits/{task}", "/board/{on}/visits/{task}/why", "/board/{on}/proposal", "/board/{on}/what-if",
 }  # fmt: skip
 """Routes that answer with something else than a whole page (a file, a part of a page, the way to another page), or with one that only

@@ -78,7 +78,7 @@ def test_nothing_answers_to_nobody(served: tuple[str, Path, dict[str, str]]) -> 
 def test_the_hospital_window_reaches_the_window_only(served: tuple[str, Path, dict[str, str]]) -> None:
     base, folder, secrets = served
     allowed = re.compile(
-        r"/(window|account|auth|sign|help|policy|start|language|static)|/api/greenchannel/(answer|used)|/cds-services|.*\$green-channel|/fhir$"
+        r"/(window|account|progress|auth|sign|help|policy|start|language|static)|/api/greenchannel/(answer|used)|/api/progress|/cds-services|.*\$green-channel|/fhir$"
     )
     with httpx.Client(base_url=base, headers={"authorization": f"Bearer {secrets['hospital-window']}"}, timeout=30) as window:
         for method, path in routes(folder):
