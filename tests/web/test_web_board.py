@@ -105,7 +105,7 @@ _COOKIES: list[Any] = []
 def opened(request: pytest.FixtureRequest, chromium: Any, room: Room, **how: Any) -> Iterator[Any]:
     context = chromium.new_context(locale="zh-CN", timezone_id="America/New_York", **how)
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.keeps_pictures = request.config.getoption("--pictures")
     foreign: list[str] = []
     complaints: list[str] = []

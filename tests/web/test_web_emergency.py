@@ -61,7 +61,7 @@ def test_the_list_comes_by_itself_and_masks_the_name(page: Any, site: Site) -> N
     with site.database.writing(SYSTEM, at=clock.now()) as store:
         alarm = service.raise_alarm(store, patient, "help", "81890", store.at)
     row = page.locator(f'#ringing li:has(a[href="/emergency/{alarm.id}"])')
-    row.wait_for(timeout=10_000)
+    row.wait_for(timeout=60_000)
     assert "褚*" in row.inner_text()
     assert "求助1" not in row.inner_text().replace(" ", "")
     look(page, "emergency")

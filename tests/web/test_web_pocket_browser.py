@@ -110,7 +110,7 @@ def handset(playwright: Any, url: str, profile: Path) -> Iterator[Handset]:
     context.on("request", lambda asked: foreign.append(asked.url) if not asked.url.startswith((url, "data:", "blob:", "chrome:")) else None)
     page.on("console", lambda said: complaints.append(said.text) if is_complaint(said) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     try:
         yield Handset(context, page, url)
     finally:
