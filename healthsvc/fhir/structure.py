@@ -25,7 +25,7 @@ def walker(name: str) -> Walk:
     shape = facts.shape(name)
     handlers = {key: handler(one, ref) for key, (one, ref) in shape.keys.items()}
     primitive = frozenset(key for key, (_, ref) in shape.keys.items() if ref.name in primitives.CHECKS)
-    needed = tuple((one, tuple(key for key, _ in one.names())) for one in shape.elements if one.min > 0)
+    needed = tuple((one, tuple(name for key, _ in one.names() for name in (key, f"_{key}"))) for one in shape.elements if one.min > 0)
     choices = {name: one.name for one in shape.elements if one.choice for key, _ in one.names() for name in (key, f"_{key}")}
     is_resource = shape.kind == "resource"
     has_own_id = not is_resource and name != "ElementDefinition"  # snapshot and differential repeat theirs
@@ -50,10 +50,10 @@ def walker(name: str) -> Walk:
             elif not (key == "resourceType" and is_resource):
                 found.append(Finding(f"is not an element of {name} in R4; remove it or check its spelling", path=key))
         for one, names in needed:
-            if not any(key in value or f"_{key}" in value for key in names):
+            if value.keys().isdisjoint(names):
                 label = f"{one.name}[x]" if one.choice else one.name
                 found.append(Finding(f"{label} is missing; {name} must have it", "required", one.name))
-        if choices:
+        if choices and not choices.keys().isdisjoint(value):
             one_of_each(value, choices, found)
         if len(found) == start or all(one.code in HARMLESS for one in found[start:]):
             if not rules:

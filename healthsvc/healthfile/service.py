@@ -73,7 +73,7 @@ def register(store: Store, values: Person, source: str, *, strict: bool = False)
         raise Invalid("a health file needs a name", reason="name-missing", path="Patient.name")
     known = identify(store, told.identifiers)
     if known is not None:
-        return _update(store, known, told, warnings)
+        return _update(store, known, to_person(known), told, warnings)
     person = replace(told, tags=derive_tags(told, policy_of(store), today(store)))
     patient = to_patient(person, "")
     patient["meta"] = {**patient.get("meta", {}), "source": source}
@@ -83,7 +83,14 @@ def register(store: Store, values: Person, source: str, *, strict: bool = False)
 def update_demographics(store: Store, patient: str, values: Person, *, strict: bool = False) -> Filed:
     """Write what is newly told of a person whose file is known; what is not told stays."""
     told, warnings = clean(values, today(store), policy_of(store).oldest_age, strict=strict)
-    return _update(store, follow(store, patient), told, warnings)
+    file = follow(store, patient)
+    return _update(store, file, to_person(file), told, warnings)
+
+
+def update_file(store: Store, file: Resource, known: Person, values: Person) -> Filed:
+    """As :func:`update_demographics`, for a file in force that this transaction has just read, and the person whom it describes."""
+    told, warnings = clean(values, today(store), policy_of(store).oldest_age, strict=False)
+    return _update(store, file, known, told, warnings)
 
 
 def follow(store: Store, patient: str) -> Resource:
@@ -180,8 +187,7 @@ def claims_of(patient: Resource) -> set[str]:
     }
 
 
-def _update(store: Store, patient: Resource, told: Person, warnings: tuple[str, ...]) -> Filed:
-    known = to_person(patient)
+def _update(store: Store, patient: Resource, known: Person, told: Person, warnings: tuple[str, ...]) -> Filed:
     _check_same_citizen(known, told)
     person = joined(known, told)
     if person == known:

@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from healthsvc.store.engine import Database, said_clearly
+from healthsvc.store.engine import Database
 from healthsvc.store.room import Actor
+from healthsvc.store.trouble import said_clearly
 
 
 class Appender:

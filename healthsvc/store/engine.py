@@ -1,6 +1,5 @@
 """The database of one installation: connections, transactions, and who admits writes."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,26 +11,25 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
 
 from healthsvc import clock
-from healthsvc.errors import Conflict, Invalid, Unavailable
+from healthsvc.errors import Invalid, Unavailable
 from healthsvc.fhir.index import Entries
 from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.store import audit
 from healthsvc.store.bell import CHANGES, Bell
+from healthsvc.store.indexed import Indexed
 from healthsvc.store.measure import WRITER_WAIT, measured
-from healthsvc.store.postgres import COLLISION, SILENT, ServerUse, connect
-from healthsvc.store.postgres import said as postgres_said
+from healthsvc.store.postgres import SILENT, ServerUse, connect
 from healthsvc.store.reindex import bring_up_to_date
 from healthsvc.store.room import Actor, Language, Room, Validate
 from healthsvc.store.sealing.prepare import prepare
 from healthsvc.store.sealing.sealer import OPEN
 from healthsvc.store.store import Store
 from healthsvc.store.terms import Terms
+from healthsvc.store.trouble import said_clearly
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for another's write on SQLite before it says Unavailable."""
@@ -62,6 +60,7 @@ class Database:
         self.signing_keys: Path | None = None
         """Folder of the keys that seal documents; it is no part of the database."""
         self.terms = Terms()
+        self.indexed = Indexed(self.extract)
         self.reads = audit.ReadLog(self._append_acts)
         self.bell = Bell(engine)
         self.chains = 1
@@ -271,30 +270,3 @@ def _prepare(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-@contextmanager
-def said_clearly() -> Iterator[None]:
-    """Database trouble becomes one clear refusal; statements and values never leave this module."""
-    try:
-        yield
-    except IntegrityError as error:
-        raise Conflict("somebody else wrote the same in this very moment; read it again and repeat the change", reason=COLLISION) from error
-    except NoConnection as error:
-        raise Unavailable("all connections to the database are busy; try again, or raise HEALTHSVC_DATABASE_POOL") from error
-    except (OperationalError, InterfaceError, InternalError, sqlite3.OperationalError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        words, reason = postgres_said(cause)
-        if isinstance(error, InternalError) and words is None:  # a fault of ours, not of the server
-            raise
-        raise Unavailable(f"the database does not answer: {words or _kind(cause)}; try again", reason=reason) from error
-
-
-def _kind(cause: BaseException | None) -> str:
-    told = str(cause).lower()
-    for known in ("database is locked", "disk is full", "readonly", "unable to open", "connection refused", "disk i/o error"):
-        if known in told:
-            return known
-    if "connection" in told:
-        return "the connection was lost"
-    return type(cause).__name__

@@ -36,7 +36,8 @@ def holding(store: "Store", type: str, identifiers: Iterable[tuple[str, str]]) -
             continue
         code = sealer.code(f"{type}.identifier", system, value[:LONGEST])
         for pk, id, version, updated, body in run(store.connection, sql, (param, term, code)).fetchall():
-            found.setdefault(pk, Stored(pk, type, id, version, updated, False, sealer.open_body(type, id, version, body)))
+            if pk not in found:
+                found[pk] = Stored(pk, type, id, version, updated, False, sealer.open_body(type, id, version, body))
     return [found[pk].resource for pk in sorted(found)]
 
 

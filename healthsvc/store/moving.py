@@ -17,10 +17,10 @@ from sqlalchemy.types import LargeBinary, String
 
 from healthsvc.errors import Conflict, Invalid
 from healthsvc.store import audit
-from healthsvc.store.engine import said_clearly
 from healthsvc.store.migrate import head, upgrade
 from healthsvc.store.postgres import ServerUse, connect
 from healthsvc.store.tables import metadata
+from healthsvc.store.trouble import said_clearly
 
 PORTION: Final = 2000
 """Rows in one transaction."""

@@ -174,7 +174,7 @@ class Store:
         self.database.check(bare)
         self._admit(type, None if old is None or old.deleted else old.resource, bare)
         if current is not None:  # what a room wrote while admitting may have touched this very resource
-            old, _ = self._current(type, id) or current
+            old, old_digest = self._current(type, id) or current
         version = 1 if old is None else old.version + 1
         updated = micros(self.at)
         body = dumps(stamped(bare, version, self.at.astimezone(self.zone)))
@@ -184,8 +184,7 @@ class Store:
         else:
             pk = old.pk
             writes.replace_current(self.connection, old, updated=updated, hash=digest, body=kept)
-        entries = self.database.extract(bare)
-        before = None if old is None or old.deleted else self.database.extract(bare_of(old.resource))
+        entries, before = self.database.indexed.entries(bare, digest, old, old_digest)
         writes.write_index(self.connection, self.terms, type, pk, entries, before)
         self._note("create" if version == 1 else "update", f"{type}/{id}", version, entries.patients)
         stored = Stored(pk, type, id, version, updated, False, body)

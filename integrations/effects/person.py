@@ -9,7 +9,7 @@ from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
 from healthsvc.healthfile import citizen_id, names
 from healthsvc.healthfile.resources import is_deceased, links, to_person
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
-from healthsvc.healthfile.service import Filed, follow, policy_of, register, today, update_demographics
+from healthsvc.healthfile.service import Filed, follow, policy_of, register, today, update_file
 from healthsvc.store import Store
 from healthsvc.store.lookup import holding
 from integrations.hl7v2.maps.take import system_of
@@ -94,7 +94,7 @@ def admit_person(store: Store, known: Resource | None, told: Demographics, profi
     filed_as = to_person(known)
     _check_same(store, filed_as, told)
     values = _news(filed_as, _person(told)) if overwrite else _gaps(filed_as, _person(told))
-    filed = update_demographics(store, known["id"], values)
+    filed = update_file(store, known, filed_as, values)
     filed = _erase(store, filed, told) if overwrite else filed
     filed = _deceased(store, _marital(store, filed, told, profile, overwrite=overwrite), told)
     return Party(filed.patient["id"], filed.patient, False, filed.changed, filed.warnings)

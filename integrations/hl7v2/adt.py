@@ -1,10 +1,11 @@
 """ADT: who comes, moves, goes, or turns out to be somebody else. Text to values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 from healthsvc.errors import Invalid
-from healthsvc.fhir.json import Resource
+from healthsvc.fhir.json import Resource, dumps, reread
+from integrations.hl7v2.again import Again
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.maps.row import View, pour
@@ -141,6 +142,16 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
 
 def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
     """Read PV1, with PV2-3 as the reason."""
+    pv1, pv2, header = message["PV1"], message["PV2"], message["MSH"]
+    also = (message.cut, message["PID"][18].raw, header[4].raw, header[9].raw, zone)
+    stay, more = _STAYS.read(profile, (pv1.raw, pv2.raw), also, lambda: _read_stay(message, profile, zone))
+    return replace(stay, more=reread(more))  # pieces of an Encounter are changed by whoever gets them
+
+
+_STAYS: Again[tuple[Stay, bytes]] = Again()
+
+
+def _read_stay(message: Message, profile: Profile, zone: tzinfo) -> tuple[Stay, bytes]:
     pv1, nothing = message["PV1"], profile.nothing
     sent = clean(pv1[2].component(1).text, nothing)
     place = pv1[3]
@@ -151,7 +162,7 @@ def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
         (text for part in (pv1[19], pv1[50], message["PID"][18]) if (text := clean(part.component(1).text, nothing))),
         "",
     )
-    return Stay(
+    stay = Stay(
         number=number,
         code=profile.visit_class.get(sent.casefold(), "AMB" if message["MSH"][9].component(2).text == "A04" else "IMP"),
         class_sent=sent,
@@ -165,8 +176,8 @@ def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
         discharged=moment(pv1[45].component(1).text, zone),
         disposition=clean(pv1[36].component(1).text, nothing),
         reason=coded(message["PV2"][3], nothing).text or coded(message["PV2"][3], nothing).code,
-        more=_more(message, profile, zone, pv1),
     )
+    return stay, dumps(_more(message, profile, zone, pv1))
 
 
 def _more(message: Message, profile: Profile, zone: tzinfo, pv1: Segment) -> Resource:

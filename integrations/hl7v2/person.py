@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from healthsvc.fhir.systems import CITIZEN_ID
+from integrations.hl7v2.again import Again
 from integrations.hl7v2.er7 import Message, Part, Segment
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, Name, Phone, address, clean, coded, moment, name, phones
@@ -65,6 +66,12 @@ def demographics(message: Message, header: Header, profile: Profile, zone: tzinf
 
 def person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile: Profile, zone: tzinfo) -> Demographics:
     """Read one PID, with the NK1 that belong to it."""
+    texts = (pid.raw, *(segment.raw for segment in next_of_kin))
+    also = (pid.cut, profile.hospital_of(header), zone)
+    return _PEOPLE.read(profile, texts, also, lambda: _person_of(pid, next_of_kin, header, profile, zone))
+
+
+def _person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile: Profile, zone: tzinfo) -> Demographics:
     nothing = profile.nothing
     doubts = []
     sex_sent = clean(pid[8].component(1).text, nothing)
@@ -78,7 +85,7 @@ def person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile:
     home = phones(pid[13], "home", nothing)
     work = [phone for phone in phones(pid[14], "work", nothing) if phone.value not in {p.value for p in home}]
     return Demographics(
-        numbers=tuple(numbers_of(pid, header, profile)),
+        numbers=numbers_of(pid, header, profile),
         name=name(pid[5], nothing),
         sex=sex,
         sex_sent=sex_sent,
@@ -94,10 +101,19 @@ def person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile:
     )
 
 
-def numbers_of(pid: Segment, header: Header, profile: Profile) -> Iterator[Number]:
-    """The numbers of a PID: PID-3 by the link's map, then PID-2 and PID-19 where they say something new."""
+def numbers_of(pid: Segment, header: Header, profile: Profile) -> tuple[Number, ...]:
+    """The numbers of a PID, each once: PID-3 by the link's map, then PID-2 and PID-19 where they say something new."""
+    also = (pid.cut, profile.hospital_of(header))
+    return _NUMBERS.read(profile, (pid.raw,), also, lambda: tuple(_distinct(_candidates(pid, header, profile))))
+
+
+_PEOPLE: Again[Demographics] = Again()
+_NUMBERS: Again[tuple[Number, ...]] = Again()
+
+
+def _distinct(numbers: Iterator[Number]) -> Iterator[Number]:
     seen: set[tuple[str, str]] = set()
-    for number in _candidates(pid, header, profile):
+    for number in numbers:
         if (number.system, number.value) not in seen:
             seen.add((number.system, number.value))
             yield number
