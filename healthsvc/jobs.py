@@ -70,10 +70,10 @@ class Timers:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what runs, let go of the lease."""
+        """Finish what runs under the lease, then let go of it."""
+        self._scheduler.shutdown(wait=True)
         self._stopping.set()
         self._thread.join()
-        self._scheduler.shutdown(wait=True)
         with self._database.writing(TIMERS, at=clock.utc_now()) as store:
             lease.give_back(store.connection, LEASE, self._holder)
 
@@ -108,8 +108,16 @@ class Timers:
         new, self._token = token is not None and token != self._token, token
         if new:
             log.info("timers lead", holder=self._holder, token=token)
-            for job in self._jobs:
+            if self._scheduler.running:  # in a thread of the scheduler: the lease is kept meanwhile, however long it takes
+                self._scheduler.add_job(self._catch_up, max_instances=len(self._jobs) + 1, misfire_grace_time=None)
+
+    def _catch_up(self) -> None:
+        """Whatever was due while nobody led, one after the other; one that fails keeps none of the others back."""
+        for job in self._jobs:
+            try:
                 self._run_due(job)
+            except Exception as error:  # noqa: BLE001 - it is written down with the firing, and runs again with the next
+                log.error("a job failed", job=job.id, error=type(error).__name__)
 
     def _run_due(self, job: Job) -> None:
         if self._token is not None:

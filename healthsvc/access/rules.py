@@ -267,8 +267,8 @@ class SessionLife:
     absolute: timedelta
 
     def alive(self, created: datetime, seen: datetime, at: datetime) -> bool:
-        """Whether a session still holds."""
-        return at - seen < self.idle and at - created < self.absolute
+        """Whether a session still holds; one that a clock has stamped that ran far ahead and was set back since does not."""
+        return abs(at - seen) < self.idle and -self.idle < at - created < self.absolute
 
 
 def same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:

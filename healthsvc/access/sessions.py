@@ -143,5 +143,6 @@ def sign_out(database: Database, token: str, actor: Actor, *, at: datetime) -> N
 
 def forget_sessions(store: Store, life: SessionLife) -> int:
     """Remove sessions that have ended; a timer calls it. Gives how many."""
-    idle, old = micros(store.at - life.idle), micros(store.at - life.absolute)
-    return int(store.connection.execute(delete(_SESSION).where((_SESSION.c.seen < idle) | (_SESSION.c.created < old))).rowcount)
+    idle, old, ahead = micros(store.at - life.idle), micros(store.at - life.absolute), micros(store.at + life.idle)
+    ended = (_SESSION.c.seen < idle) | (_SESSION.c.created < old) | (_SESSION.c.seen > ahead) | (_SESSION.c.created > ahead)
+    return int(store.connection.execute(delete(_SESSION).where(ended)).rowcount)

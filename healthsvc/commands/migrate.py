@@ -16,10 +16,12 @@ def migrate(
 ) -> None:
     """Bring the schema up to date and say which steps still wait. Every start does the same, without --contract."""
     from healthsvc.store.migrate import head, pending, upgrade
+    from healthsvc.store.work_queue import prepare
 
     with installation(data) as here:
         if contract:
             upgrade(here.database.engine, contract=True)
+        prepare(here.database.engine, contract=contract)
         _, waiting = pending(here.database.engine)
     if json:
         show_json({"newest": head(), "waiting": waiting})
