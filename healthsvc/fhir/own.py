@@ -12,6 +12,13 @@ COMPARTMENT: dict[str, tuple[str, ...]] = dict.fromkeys(("Task", "Contract", "De
 SECURED: dict[str, tuple[str, ...]] = {"Binary": ("security-context",)}
 """What is seen with the person all the same, but is no part of ``$everything`` or of an export of theirs (R4 Binary.securityContext)."""
 
+UNIONS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("Observation", f"combo-{what}"): (what, f"component-{what}")
+    for what in ("code", "value-quantity", "value-concept", "data-absent-reason", "code-value-quantity", "code-value-concept")
+}
+"""Parameters of R4 that mean several others together, by type and code: their entries would be those of the others once more (a quarter of
+what an Observation has), so they are searched as the others and have none of their own."""
+
 
 def rows() -> list[list[Any]]:
     """Rows in the shape of the packaged facts: ``[id, code, type, bases, expression, targets, components, description]``.

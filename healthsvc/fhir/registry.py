@@ -1,6 +1,6 @@
 """The registry of R4: types, search parameters, compartments, extraction of index entries. A new type or parameter is data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -46,7 +46,8 @@ class SearchParameter:
 class Registry:
     """All that the server knows about R4. Get it by :meth:`load`; types are compiled when they are first used."""
 
-    def __init__(self) -> None:
+    def __init__(self, unions: Mapping[tuple[str, str], tuple[str, ...]] = own.UNIONS) -> None:
+        self._unions = unions
         self.types = facts.resource_types()
         """Names of all concrete resource types."""
         self._rows: dict[str, list[list[Any]]] = {}
@@ -78,6 +79,10 @@ class Registry:
             rows = [row for base in (*EVERYWHERE, type) for row in self._rows.get(base, ())]
             self._parameters[type] = {row[1]: self._made(row) for row in rows} if type in self.types else {}
         return self._parameters[type]
+
+    def filed_under(self, type: str, code: str) -> tuple[str, ...]:
+        """The names under which the index has the values of a parameter: its own, or those of the parameters that it unites."""
+        return tuple(f"{type}.{one}" for one in self._unions.get((type, code), (code,)))
 
     def _made(self, row: list[Any]) -> SearchParameter:
         name, code, kind, bases, expression, targets, components, text = row
@@ -136,7 +141,7 @@ class Registry:
         root = extract.Branch()
         members = frozenset((*self.patient_compartment(type), *own.SECURED.get(type, ())))
         for one in self.parameters(type).values():
-            if one.code in KEPT_BY_THE_STORE:
+            if one.code in KEPT_BY_THE_STORE or (type, one.code) in self._unions:
                 continue
             if one.expression == DECEASED:
                 root.emits.append(deceased)

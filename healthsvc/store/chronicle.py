@@ -32,12 +32,13 @@ def dates(store: "Store", type: str, files: Sequence[str], param: str) -> Dates:
     return found
 
 
-def coded(store: "Store", type: str, files: Sequence[str], param: str, codes: Iterable[str]) -> dict[int, set[str]]:
-    """Which resources of a type carry one of these codes, and which of them: pk -> codes."""
+def coded(store: "Store", type: str, files: Sequence[str], params: Sequence[str], codes: Iterable[str]) -> dict[int, set[str]]:
+    """Which resources of a type carry one of these codes by one of these parameters, and which of them: pk -> codes."""
     wanted = sorted(set(codes))
     found: dict[int, set[str]] = {}
-    for pk, code in _theirs(store, "x.pk, x.code", "ix_token", type, files, param, f" AND x.code IN ({_marks(wanted)})", wanted):
-        found.setdefault(pk, set()).add(code)
+    for param in params:
+        for pk, code in _theirs(store, "x.pk, x.code", "ix_token", type, files, param, f" AND x.code IN ({_marks(wanted)})", wanted):
+            found.setdefault(pk, set()).add(code)
     return found
 
 

@@ -62,7 +62,7 @@ def measured(store: Store, files: Sequence[str], most: int = MOST) -> list[Resou
     wanted = [code for _, _, codes in _CHARTS for code in codes]
     when = chronicle.dates(store, "Observation", files, "date")
     by_code: dict[str, list[int]] = {code: [] for code in wanted}
-    for pk, codes in chronicle.coded(store, "Observation", files, "combo-code", wanted).items():
+    for pk, codes in chronicle.coded(store, "Observation", files, ("code", "component-code"), wanted).items():
         for code in codes:
             if pk in when:
                 by_code[code].append(pk)

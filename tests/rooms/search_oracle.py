@@ -9,7 +9,8 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry
 from healthsvc.fhir.text import fold
 
-REGISTRY = Registry.load()
+REGISTRY = Registry(unions={})
+"""Every parameter with its own values, also those that the store searches as several others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class World:
             one.entries.quantities,
             one.entries.uris,
         )
-        return any(entry.param in (code, f"{code}:identifier") for kind in kinds for entry in kind)
+        return any(entry.param in (code, f"{code}:identifier") or entry.param.startswith(f"{code}$") for kind in kinds for entry in kind)
 
     def alternative(self, one: Held, code: str, modifier: str, value: str) -> bool:
         """One value of a parameter."""

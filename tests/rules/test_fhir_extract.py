@@ -15,6 +15,7 @@ from healthsvc.fhir import dates
 from healthsvc.fhir.emit import Sink
 from healthsvc.fhir.extract import Branch
 from healthsvc.fhir.json import loads
+from healthsvc.fhir.own import UNIONS
 from healthsvc.fhir.registry import DECEASED, Registry
 from healthsvc.fhir.routes import routes
 from healthsvc.fhir.systems import extension
@@ -146,7 +147,35 @@ def test_a_composite_keeps_its_pair_together() -> None:
     found = {one.param: (one.low, one.high) for one in extract(observation(component=parts)).quantities if "$" in one.param}
     assert found["component-code-value-quantity$http://loinc.org|8480-6"] == (151.5, 152.5)
     assert found["component-code-value-quantity$http://loinc.org|8462-4"] == (87.5, 88.5)
-    assert "combo-code-value-quantity$http://loinc.org|8480-6" in found
+
+
+def test_what_a_united_parameter_means_is_what_the_others_mean_together() -> None:
+    whole = Registry(unions={})
+    raw = observation(
+        valueQuantity={"value": 3, "code": "kg"},
+        dataAbsentReason={"coding": [{"system": "s", "code": "error"}]},
+        component=[
+            {"code": {"coding": [{"code": "a"}], "text": "甲"}, "valueCodeableConcept": {"coding": [{"code": "b"}]}},
+            {"code": {"coding": [{"code": "c"}]}, "valueQuantity": {"value": 5, "code": "m"}},
+            {"code": {"coding": [{"code": "d"}]}, "dataAbsentReason": {"coding": [{"code": "unknown"}]}},
+        ],
+    )
+    there, kept = whole.extract(raw), extract(raw)
+    for (type, united), parts in UNIONS.items():
+        assert REGISTRY.filed_under(type, united) == tuple(f"{type}.{one}" for one in parts)
+        assert _filed(there, united) == set().union(*(_filed(kept, part) for part in parts)) != set()
+        assert not _filed(kept, united)
+    assert REGISTRY.filed_under("Observation", "code") == ("Observation.code",)
+
+
+def _filed(entries: Any, param: str) -> set[Any]:
+    """The entries of a parameter without its name; what stands behind the name (``:text``, the code of a composite) stays."""
+    every = [*entries.tokens, *entries.strings, *entries.quantities]
+    return {
+        one._replace(param=one.param[len(param) :])
+        for one in every
+        if one.param == param or one.param.startswith((f"{param}:", f"{param}$"))
+    }
 
 
 def test_a_composite_of_codes() -> None:

@@ -116,7 +116,8 @@ def _sort(registry: Registry, types: Sequence[str], text: str, options: Options)
         return
     kind = cast(ast.Kind, kinds.pop())
     single = kind == "date" and all(one is not None and has_one_value(one.expression, type) for one, type in zip(found, types, strict=True))
-    options.keys.append(Key(kind, tuple(f"{type}.{code}" for type in types), descending, single))
+    params = tuple(one for type in types for one in registry.filed_under(type, code))
+    options.keys.append(Key(kind, params, descending, single))
 
 
 @lru_cache(maxsize=4096)

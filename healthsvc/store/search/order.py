@@ -17,6 +17,8 @@ KEYS = {
     "uri": ("uri",),
 }
 """Columns by which an index table sorts behind the parameter: the first is the sort key, the second completes the walk."""
+TIES = {"quantity": ("low", "high", "system", "code")}
+"""What else tells two entries apart that are equal to the walk: of several only one is to be met."""
 COLUMN_KEYS = {"_id": "r.id", "_lastUpdated": "r.updated", "_type": "r.type"}
 
 

@@ -119,7 +119,7 @@ class Parser:
 
     def simple(self, found: SearchParameter, types: Sequence[str], code: str, modifier: str, values: Sequence[str]) -> ast.Node:
         """A parameter of the types themselves."""
-        params = tuple(f"{type}.{code}" for type in types)
+        params = self.filed(types, code)
         kind = found.type
         if modifier == "missing":
             return self.missing(params, kind, values)
@@ -136,6 +136,10 @@ class Parser:
         if modifier:
             raise self.no_modifier(code, modifier)
         return read.moments(params, values, self.setting) if kind == "date" else read.PLAIN[kind](params, values)
+
+    def filed(self, types: Sequence[str], code: str) -> tuple[str, ...]:
+        """The names under which the index has a parameter of these types."""
+        return tuple(one for type in types for one in self.registry.filed_under(type, code))
 
     def no_modifier(self, code: str, modifier: str) -> NotUnderstood:
         """The refusal of a modifier."""
@@ -177,8 +181,8 @@ class Parser:
         head = f"{system}|{code}" if bar else f"*|{code}"
         nodes = []
         for place, ((_, kind, _), part) in enumerate(zip(found.components[1:], parts[1:], strict=True), start=1):
-            name = found.code if place == 1 else f"{found.code}${place}"
-            params = tuple(f"{type}.{name}${head}" for type in types)
+            name = "" if place == 1 else f"${place}"
+            params = tuple(f"{one}{name}${head}" for one in self.filed(types, found.code))
             if kind == "date":
                 nodes.append(read.moments(params, [part], self.setting))
             elif kind == "reference":

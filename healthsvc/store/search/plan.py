@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 from healthsvc.store.search import ast
 from healthsvc.store.search.leaf import EVER, Piece, all_of, among, any_of
 from healthsvc.store.search.nodes import TABLE_OF, by_pk_alone, indexed, walkable
-from healthsvc.store.search.order import COLUMN_KEYS, EVER_PIECE, KEYS, Key, after, ordering
+from healthsvc.store.search.order import COLUMN_KEYS, EVER_PIECE, KEYS, TIES, Key, after, ordering
 from healthsvc.store.search.rows import CEILING, COLUMNS, Rows
 from healthsvc.store.search.sql import LIVE, Writer
 from healthsvc.store.stored import Stored
@@ -268,12 +268,15 @@ class Plan:
         param = among("s.param", self.rows.params(key.params))
         if key.single:
             return param
-        columns = KEYS[str(key.kind)]
-        mine, other = ", ".join(f"s.{one}" for one in columns), ", ".join(f"o.{one}" for one in columns)
+        columns = (*KEYS[str(key.kind)], *TIES.get(str(key.kind), ()))
         sign = ">" if key.descending else "<"
+        same = Piece("o.param=s.param")
+        if len(param.args) > len(self.types):  # of a parameter that unites others, an entry of another may come before, or be equal
+            columns, same = (*columns, "param"), among("o.param", param.args)
+        mine, other = ", ".join(f"s.{one}" for one in columns), ", ".join(f"o.{one}" for one in columns)
         return Piece(
-            f"{param.sql} AND NOT EXISTS (SELECT 1 FROM ix_{key.kind} o WHERE o.pk=s.pk AND o.param=s.param AND ({other}) {sign} ({mine}))",
-            param.args,
+            f"{param.sql} AND NOT EXISTS (SELECT 1 FROM ix_{key.kind} o WHERE o.pk=s.pk AND {same.sql} AND ({other}) {sign} ({mine}))",
+            param.args + same.args,
         )
 
     def _scalar(self, key: Key) -> Piece:
