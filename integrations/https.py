@@ -1,5 +1,6 @@
-"""HTTPS of the API and the pages: our certificate, whose client certificates are taken, and what the connection tells of them."""
+"""HTTP of the API and the pages: one piece for each answer; HTTPS: our certificate, whose client certificates are taken, what they tell."""
 
+import asyncio
 import ssl
 from typing import Any
 
@@ -7,6 +8,51 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from healthsvc.config import Settings
 from integrations.mllp.tls import server_context
+
+_JOINED, _PIECES = 65_536, 16
+"""Larger pieces (bytes) are not copied to be joined, nor are more pieces than these held back."""
+
+
+class Joined:
+    """A transport that sends what is written in one turn of the event loop as one piece.
+
+    uvicorn writes the head and the body of an answer apart: two system calls, and a client that is woken twice.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it with what else is written in this turn; a large piece at once, so that a slow client slows down whoever writes."""
+        if len(data) > _JOINED:
+            self._send()
+            self._transport.write(data)
+            return
+        if not self._parts:
+            self._loop.call_soon(self._send)
+        self._parts.append(data)
+        if len(self._parts) > _PIECES:
+            self._send()
+
+    def close(self) -> None:
+        """Close once everything is sent."""
+        self._send()
+        self._transport.close()
+
+    def set_protocol(self, protocol: Any) -> None:
+        """Hand the connection on (an upgrade); what was written goes first."""
+        self._send()
+        self._transport.set_protocol(protocol)
+
+    def _send(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
 
 
 class Protocol(HttpToolsProtocol):
@@ -16,7 +62,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Look once a connection."""
-        super().connection_made(transport)
+        super().connection_made(Joined(transport))  # type: ignore[arg-type]
         connection = transport.get_extra_info("ssl_object")
         if connection is None:
             return

@@ -29,6 +29,10 @@ _ALWAYS = {
     "permissions-policy": "geolocation=(self), camera=(), microphone=(), payment=()",
 }
 _STATIC = "/static/"
+_NO_STORE = {"cache-control": "no-store"}
+_ENCODED = [(name.encode(), value.encode()) for name, value in _ALWAYS.items()]
+_ENCODED_NO_STORE = [*_ENCODED, *((name.encode(), value.encode()) for name, value in _NO_STORE.items())]
+_OURS = frozenset(name for name, _ in _ENCODED_NO_STORE)
 
 
 class SecurityHeaders:
@@ -52,11 +56,13 @@ class SecurityHeaders:
         await self.app(scope, receive, with_headers)
 
     def _add(self, scope: Scope, message: Message) -> None:
+        given = message["headers"]
+        more = _ENCODED if scope["path"].startswith(_STATIC) else _ENCODED_NO_STORE
+        held = {name for name, _ in given if name in _OURS}
+        message["headers"] = [*given, *(one for one in more if one[0] not in held)] if held else [*given, *more]
+        if message["status"] not in (401, 429) and not self.https:
+            return
         headers = MutableHeaders(scope=message)
-        for name, value in _ALWAYS.items():
-            headers.setdefault(name, value)
-        if not scope["path"].startswith(_STATIC):
-            headers.setdefault("cache-control", "no-store")
         if message["status"] == 401:
             headers.setdefault("www-authenticate", 'Bearer realm="healthsvc"')
         if message["status"] == 429:

@@ -1,7 +1,8 @@
 """Answers as FHIR wants them: the stored bytes, a weak ETag, when it was written and where it is."""
 
 from dataclasses import dataclass, field
-from email.utils import format_datetime
+from email.utils import formatdate
+from functools import lru_cache
 
 from fastapi import Response
 from starlette.types import Send
@@ -48,7 +49,13 @@ def etag(version: int) -> str:
 
 def stamps(stored: Stored) -> dict[str, str]:
     """ETag and Last-Modified of a version."""
-    return {"etag": etag(stored.version), "last-modified": format_datetime(stored.at, usegmt=True)}
+    return {"etag": etag(stored.version), "last-modified": _http_date(stored.updated // 1_000_000)}
+
+
+@lru_cache(maxsize=8192)
+def _http_date(second: int) -> str:
+    """A second since 1970 UTC as HTTP writes it (RFC 9110 5.6.7)."""
+    return formatdate(second, usegmt=True)
 
 
 def location(base: str, stored: Stored) -> str:

@@ -1,6 +1,5 @@
 """Batch and transaction. A transaction happens as a whole or not at all; its one OperationOutcome names the entry that stopped it."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -31,6 +30,7 @@ from healthsvc.rest.search import search
 from healthsvc.rest.site import Site
 from healthsvc.rest.update import update, update_where
 from healthsvc.store import Store
+from healthsvc.store.stored import new_id
 
 T = TypeVar("T")
 
@@ -103,14 +103,14 @@ def _identify(store: Store, entry: Entry, call: Call, known: dict[str, str]) -> 
         if entry.if_none_exist:
             found = one_match(store, entry.type, entry.if_none_exist, call)
             entry.existing = found.id if found else None
-        entry.target = entry.existing or str(uuid.uuid4())
+        entry.target = entry.existing or new_id(store.at)
     elif entry.id is not None:
         entry.target = entry.id
     elif not (entry.method == "DELETE" and any(name == "_count" for name, _ in entry.query)):
         found = one_match(store, entry.type, entry.query, call)
         own = entry.resource.get("id") if entry.method == "PUT" else None
         entry.existing = found.id if found else None
-        entry.target = entry.existing or (own if isinstance(own, str) else str(uuid.uuid4()))
+        entry.target = entry.existing or (own if isinstance(own, str) else new_id(store.at))
     if entry.full_url and entry.target:
         here = f"{entry.type}/{entry.target}"
         known[entry.full_url] = here

@@ -1,7 +1,5 @@
 """Create, also conditional (If-None-Exist)."""
 
-import uuid
-
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreWriting
@@ -12,6 +10,7 @@ from healthsvc.rest.conditional import one_match
 from healthsvc.rest.permitted import require_write
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
+from healthsvc.store.stored import new_id
 
 
 def create(store: Store, type: str, resource: Resource, call: Call) -> Answer:
@@ -26,7 +25,7 @@ def create(store: Store, type: str, resource: Resource, call: Call) -> Answer:
         found = one_match(store, type, call.if_none_exist, call)
         if found is not None:
             return written(found, call.base, 200, call.prefers)
-    stored = store.write({**resource, "id": str(uuid.uuid4())})
+    stored = store.write({**resource, "id": new_id(store.at)})
     return written(stored, call.base, 201, call.prefers)
 
 

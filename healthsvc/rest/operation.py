@@ -1,6 +1,5 @@
 """``$validate`` (the same checks as a write, the rooms' rules included, and nothing is stored) and ``$meta``."""
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from healthsvc.rest.permitted import require_read, require_write
 from healthsvc.rest.read import audit_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
+from healthsvc.store.stored import new_id
 
 
 class _Undo(Exception):
@@ -38,7 +38,7 @@ def validate(site: Site, store: Store, type: str, id: str | None, call: Call) ->
     if profile is not None and not _wrong(issues):
         issues += _conforms(resource, profile)
     if mode != "profile" and not _wrong(issues):
-        issues += _tried(store, lambda: store.write({**resource, "id": id or resource.get("id") or str(uuid.uuid4())}))
+        issues += _tried(store, lambda: store.write({**resource, "id": id or resource.get("id") or new_id(store.at)}))
     return Answer(200, outcome(issues))
 
 

@@ -1,7 +1,5 @@
 """Update and conditional update."""
 
-import uuid
-
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreWriting
@@ -14,6 +12,7 @@ from healthsvc.rest.permitted import require_write
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 from healthsvc.store.search.rows import Rows
+from healthsvc.store.stored import new_id
 
 
 def update(store: Store, type: str, id: str, resource: Resource, call: Call) -> Answer:
@@ -55,7 +54,7 @@ def update_where(store: Store, type: str, resource: Resource, call: Call) -> Ans
 
 
 def _created(store: Store, resource: Resource, call: Call) -> Answer:
-    return written(store.write({**resource, "id": str(uuid.uuid4())}), call.base, 201, call.prefers)
+    return written(store.write({**resource, "id": new_id(store.at)}), call.base, 201, call.prefers)
 
 
 def routes(site: Site, router: APIRouter) -> None:

@@ -1,7 +1,6 @@
 """One transaction's view of the store: read, write, search, claim."""
 
 import hashlib
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,7 +17,7 @@ from healthsvc.store.audit import Act
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
 from healthsvc.store.seen import UNSEEN, Seen
-from healthsvc.store.stored import Stored, bare_of, micros, stamped
+from healthsvc.store.stored import Stored, bare_of, micros, new_id, stamped
 from healthsvc.store.terms import OpenTerms
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ class Store:
 
     def create(self, resource: Resource) -> Resource:
         """Write a new resource under a new id (an id in the body is ignored, as FHIR's create asks)."""
-        return self.put({**resource, "id": str(uuid.uuid4())})
+        return self.put({**resource, "id": new_id(self.at)})
 
     def once(self, resource: Resource) -> Resource:
         """Write a resource under its own id unless that id has ever been written; gives what is there, unchanged."""

@@ -1,5 +1,6 @@
 """One version of a resource as the store keeps it."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +32,14 @@ class Stored:
     def at(self) -> datetime:
         """When this version was written, UTC."""
         return moment(self.updated)
+
+
+def new_id(at: datetime) -> str:
+    """An id for a new resource: a UUID of version 7 (RFC 9562 5.7), so that the ids of what is written at one time stand together in every
+    index; all of them random would each dirty a page of their own. 74 bits are chance.
+    """
+    bits = uuid.uuid4().int & ~(((1 << 48) - 1) << 80 | 0xF << 76)
+    return str(uuid.UUID(int=bits | (micros(at) // 1000 & ((1 << 48) - 1)) << 80 | 7 << 76))
 
 
 def moment(microseconds: int) -> datetime:
