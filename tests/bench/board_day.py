@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
+from os import cpu_count, getloadavg
 from pathlib import Path
 from statistics import quantiles
 from time import perf_counter, process_time
@@ -121,6 +122,7 @@ def report(times: int) -> list[str]:
             serving(create_app(here)) as base,
             httpx.Client(base_url=base, timeout=60, headers={"authorization": f"Bearer {token}"}) as client,
         ):
+            sys.stdout.write(f"load of the machine {getloadavg()[0]:.1f} on {cpu_count()} cores\n")
             yardstick = measured(client, lambda client: client.get("/livez"), times)[0]
             for name, ask in asks:
                 middle, slow, busy = measured(client, ask, times)
