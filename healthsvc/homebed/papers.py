@@ -18,6 +18,7 @@ from healthsvc.homebed.resources import to_assessment
 from healthsvc.homebed.rules.application import ORIGIN_NAMES, STAGE_NAMES
 from healthsvc.homebed.rules.bed import BED_KIND_NAMES, Bed, Diagnosis
 from healthsvc.homebed.rules.note import SECTIONS, Note, NoteKind
+from healthsvc.homebed.signing import Side, hands_of
 from healthsvc.homebed.words import CRITERIA, OUTCOME_NAMES, REASON_NAMES, SIGNATURE_NAMES, named, yes_no
 from healthsvc.store import Store
 
@@ -129,10 +130,15 @@ def _signatures(store: Store, bed: Bed, person: Person, signed: SignedConsent | 
     if signed is None:
         return Signature("甲方（患者或家属）"), Signature("乙方 责任医生", named(store, bed.doctor))
     kind, at = SIGNATURE_NAMES.get(signed.signature, signed.signature), f"{signed.signed.astimezone(store.zone):%Y-%m-%d %H:%M}"
+    hands = hands_of(store, signed.id)
+    theirs, ours = hands.get(Side.PERSON), hands.get(Side.DOCTOR)
     by_patient = signed.signer == "patient"
-    first = Signature("甲方" if by_patient else f"甲方家属（{signed.relation}）", person.name if by_patient else "", kind, at)
+    name = theirs.name if theirs else person.name if by_patient else ""
+    role = "甲方" if by_patient else f"甲方代签人（{signed.relation}）"
+    first = Signature(role, name, kind, at, theirs.drawing if theirs else None)
+    doctor = Signature("乙方 责任医生", named(store, bed.doctor), *((kind, at, ours.drawing) if ours else ()))
     witness = (Signature("见证人", named(store, signed.witness)),) if signed.witness and signed.witness != bed.doctor else ()
-    return (first, Signature("乙方 责任医生", named(store, bed.doctor)), *witness)
+    return (first, doctor, *witness)
 
 
 def _document(store: Store, bed: Bed, name: str, sections: tuple[Section, ...]) -> Document:

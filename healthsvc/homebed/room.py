@@ -22,6 +22,7 @@ from healthsvc.homebed.rules.bed import OPEN, Bed, Discharge, Status
 from healthsvc.homebed.rules.eligibility import assess, check_agreement, must_fit, staff_findings
 from healthsvc.homebed.rules.parameters import HomeBedPolicy
 from healthsvc.homebed.rules.refusal import refuse
+from healthsvc.homebed.signing import admit_hands
 from healthsvc.store import Room, Store
 
 
@@ -40,6 +41,8 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
         admit_plan(old, new, store)
     elif kind == "Composition":
         admit_note(old, new, store)
+    elif kind == "Provenance":
+        admit_hands(old, new)
     elif kind == "MedicationRequest":
         _follow_course(old, new, store)
 
@@ -202,5 +205,7 @@ def _follow_course(old: Resource | None, new: Resource | None, store: Store) -> 
 
 
 ROOM: Final = Room(
-    "homebed", frozenset({"EpisodeOfCare", "Encounter", "Patient", "MedicationRequest", "Task", "CarePlan", "Composition"}), admit
+    "homebed",
+    frozenset({"EpisodeOfCare", "Encounter", "Patient", "MedicationRequest", "Task", "CarePlan", "Composition", "Provenance"}),
+    admit,
 )

@@ -7,7 +7,6 @@ from fastapi.responses import RedirectResponse
 
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.errors import Invalid, Refusal
-from healthsvc.fhir.consent import to_consent
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, today
 from healthsvc.homebed import applications, assessments, papers, plans, service
@@ -18,17 +17,20 @@ from healthsvc.homebed.rules.bed import BED_KIND_NAMES, OPEN, BedKind, Status
 from healthsvc.homebed.rules.eligibility import assess as judge
 from healthsvc.homebed.rules.note import NOTE_NAMES, REWRITTEN, SECTIONS, NoteKind
 from healthsvc.homebed.rules.plan import PlanKind
+from healthsvc.homebed.signing import hands_of
 from healthsvc.homebed.visits import coming_round, next_round
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import standing
 from healthsvc.web import beds_form as form
+from healthsvc.web.beds_agreement import kept_agreement
 from healthsvc.web.beds_words import made_round, spoken, told_of, why
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
 from healthsvc.web.handover import handover_of
 from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.render import Page, SignedPage
+from healthsvc.web.sealed import sealed_about
 
 router = APIRouter()
 Given = Annotated[Typed, Depends(typed_form)]
@@ -93,10 +95,9 @@ def assess(id: str, page: SignedPage, store: StoreWriting, typed: Given) -> Resp
 @router.post("/people/{id}/bed")
 def establish(id: str, page: SignedPage, store: StoreWriting, typed: Given) -> Response:
     """Establish the bed with the signed agreement; the agreement is frozen, the rounds are asked for."""
-    policy = service.policy_of(store)
 
     def act(patient: str) -> None:
-        signed = str(store.put(to_consent(form.consent(typed, patient, policy, store)))["id"])
+        signed = kept_agreement(store, patient, typed)
         kind = BedKind(typed["bed_kind"]) if typed["bed_kind"] in set(BedKind) else BedKind.TREATMENT
         people = form.who(typed, "doctor"), form.who(typed, "nurse")
         found = assessments.in_force(store, patient)
@@ -259,7 +260,11 @@ def _bed(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | Non
         section_names={code: title for rows in SECTIONS.values() for code, title in rows},
         rewritten=REWRITTEN,
         papers=papers.names(store, bed),
+        agreement=service.signed_agreement(store, bed),
+        hands=hands_of(store, bed.consent or ""),
+        sealed=sealed_about(store, f"EpisodeOfCare/{bed.id}"),
         titles=papers.TITLES,
+        signature_names=dict(form.SIGNATURES),
         policy=service.policy_of(store),
         code_word=lambda table, code: spoken(page, table, code),
         staff=staff_of(store),

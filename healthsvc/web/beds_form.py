@@ -17,7 +17,7 @@ from healthsvc.visit.resources import derived_id
 from healthsvc.web.findings_form import Typed
 
 SIGNERS: Final = (("patient", "本人"), ("family", "家属"), ("guardian", "监护人"))
-SIGNATURES: Final = (("wet-scan", "纸质签字扫描"), ("drawn", "屏幕手写"), ("certified", "电子认证签名"))
+SIGNATURES: Final = (("drawn", "屏幕手写"), ("wet-scan", "纸质签字扫描"), ("certified", "电子认证签名"))
 ANSWERS: Final = (("stable", "病情稳定"), ("home_suitable", "居家环境适宜"), ("carer", "家中有人照护和呼救"))
 _ANSWER: Final = {"yes": True, "no": False}
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.responses import RedirectResponse
@@ -18,7 +18,7 @@ from healthsvc.contract.fulfilment import Fulfilment, together
 from healthsvc.contract.paper import KIND_WORDS, SCAN, contract_paper, service_name
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement, EndReason, Side, SignatureKind, State
-from healthsvc.documents import frozen_of, pdf_of, verify
+from healthsvc.documents import Drawing, frozen_of, pdf_of
 from healthsvc.documents.render import to_pdf
 from healthsvc.documents.resources import PDF, content_type_of
 from healthsvc.errors import Malformed, NotFound
@@ -28,6 +28,7 @@ from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.web.lookup import Directory, by_role, staff_of
 from healthsvc.web.render import Page, SignedPage
+from healthsvc.web.sealed import sealed_about
 from healthsvc.web.today import mine_of
 
 router = APIRouter()
@@ -112,7 +113,7 @@ def sign(
     """One side signs, with the finger, a pen or the mouse; or what was signed on paper is recorded."""
     if kind is SignatureKind.DRAWN and not drawing:
         raise Malformed("draw the signature first", reason="signature-empty")
-    given = SignatureGiven(side=side, kind=kind, name=name, relation=relation, drawing=_drawn(drawing) if drawing else None)
+    given = SignatureGiven(side=side, kind=kind, name=name, relation=relation, drawing=_strokes(drawing) if drawing else None)
     service.add_signature(store, id, signed_of(given, store.at))
     return RedirectResponse(f"/contracts/{id}", status_code=303)
 
@@ -225,7 +226,7 @@ def _show(page: Page, store: Store, id: str) -> Response:
         kind_words=KIND_WORDS,
         open_for_signature=open_for_signature,
         own_hand=mine_of(page) == agreement.doctor,
-        documents=_documents(store, f"Contract/{id}"),
+        documents=sealed_about(store, f"Contract/{id}"),
         card=held,
         card_stale=in_force and cards.is_stale(store, agreement, held),
         successor=_successor(store, agreement),
@@ -239,15 +240,6 @@ def _show(page: Page, store: Store, id: str) -> Response:
         on_paper=any(one.kind is SignatureKind.WET_SCAN for one in agreement.signatures),
         scanned=bool(frozen_of(store, f"Contract/{id}", SCAN)),
     )
-
-
-def _documents(store: Store, about: str) -> list[dict[str, Any]]:
-    """The frozen documents of a contract, each checked just now."""
-    return [
-        {"id": one["id"], "title": one["content"][0]["attachment"]["title"], "date": one["date"], "status": one["status"],
-         "verdict": verify(store, one["id"])}
-        for one in frozen_of(store, about)
-    ]  # fmt: skip
 
 
 def _successor(store: Store, agreement: Agreement) -> Agreement | None:
@@ -267,7 +259,17 @@ def _pending(store: Store) -> list[Agreement]:
     return [to_agreement(one) for one in found if is_family_doctor(one)]
 
 
-def _drawn(text: str) -> Drawn:
+def drawn(text: str) -> Drawing:
+    """What a pad of ``sign.js`` has sent.
+
+    Raises:
+        Malformed: it is not what a pad sends. Invalid: no hand has drawn that.
+    """
+    strokes = _strokes(text)
+    return Drawing(strokes.width, strokes.height, tuple(tuple(stroke) for stroke in strokes.strokes))
+
+
+def _strokes(text: str) -> Drawn:
     try:
         return Drawn.model_validate(json.loads(text))
     except (ValidationError, ValueError):

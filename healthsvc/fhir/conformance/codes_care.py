@@ -35,8 +35,9 @@ CARE: tuple[CodeTable, ...] = (
         next-on          | 下次日期 | Next date
         observation      | 测量结果 | Observation
     """, closed=False),
-    codes("visit-signature", "上门确认签字", "Signature of a visit", """
+    codes("visit-signature", "上门签字", "Signature given at home", """
         visit-confirmed | 上门确认签字 | The visit is confirmed by signature
+        home-bed-agreed | 建床协议签字 | The agreement of a home bed is signed by both sides
     """),
     codes("visit-reason", "上门服务变更原因", "Why a visit was suspended, cancelled or missed", """
         admitted | 住院 | In hospital

@@ -5,10 +5,12 @@
   const NEAR = 2; // points closer than this say nothing more
   const MOST = 4800; // the server takes 5000
 
-  function prepare(form) {
-    const pad = form.querySelector("canvas");
-    const field = form.elements.namedItem("drawing");
-    const state = form.querySelector("[data-state]");
+  // A place to sign: a form of its own, or one of several places in a form.
+  function prepare(place) {
+    const form = place.closest("form");
+    const pad = place.querySelector("canvas");
+    const field = place.querySelector("[data-drawing], [name='drawing']");
+    const state = place.querySelector("[data-state]");
     const words = state ? state.textContent : "";
     const pen = pad.getContext("2d");
     let strokes = [];
@@ -51,7 +53,7 @@
       if (field.value !== before) field.dispatchEvent(new Event("change", { bubbles: true }));
     }
 
-    function place(event) {
+    function spot(event) {
       const box = pad.getBoundingClientRect();
       return [Math.max(0, Math.min(size.width, Math.round(event.clientX - box.left))), Math.max(0, Math.min(size.height, Math.round(event.clientY - box.top)))];
     }
@@ -62,7 +64,7 @@
       event.preventDefault();
       fit();
       pad.setPointerCapture(event.pointerId);
-      stroke = [place(event)];
+      stroke = [spot(event)];
       strokes.push(stroke);
       points += 1;
       draw();
@@ -71,7 +73,7 @@
       if (!stroke || points > MOST) return;
       const steps = event.getCoalescedEvents && event.getCoalescedEvents().length ? event.getCoalescedEvents() : [event];
       steps.forEach(function (one) {
-        const next = place(one);
+        const next = spot(one);
         const last = stroke[stroke.length - 1];
         if (Math.abs(next[0] - last[0]) + Math.abs(next[1] - last[1]) < NEAR) return;
         stroke.push(next);
@@ -82,18 +84,20 @@
     ["pointerup", "pointercancel"].forEach(function (name) {
       pad.addEventListener(name, function () { if (stroke) { stroke = null; keep(); } });
     });
-    form.querySelector("[data-clear]").addEventListener("click", function () { strokes = []; points = 0; draw(); keep(); });
+    place.querySelector("[data-clear]").addEventListener("click", function () { strokes = []; points = 0; draw(); keep(); });
     window.addEventListener("resize", fit);
 
     // The kind says whether a pad is there; the side, whether a proxy is named.
     const kind = form.querySelector("[data-kind]");
     const side = form.querySelector("[data-side]");
     const button = form.querySelector("button[data-busy]");
-    function ready() { button.disabled = kind.value === "drawn" && !field.value; }
+    const fields = Array.from(form.querySelectorAll("[data-drawing], [name='drawing']"));
+    function ready() { button.disabled = kind.value === "drawn" && fields.some(function (one) { return !one.value; }); }
     function show() {
-      form.querySelector("[data-pad]").hidden = kind.value !== "drawn";
+      (place.matches("[data-pad]") ? place : place.querySelector("[data-pad]")).hidden = kind.value !== "drawn";
+      const self = side ? side.dataset.self : "";
       form.querySelectorAll("[data-proxy]").forEach(function (one) {
-        one.hidden = !side || side.value !== "proxy";
+        one.hidden = !side || (self ? side.value === self : side.value !== "proxy");
         one.querySelector("input").required = !one.hidden;
       });
       fit();
@@ -110,6 +114,6 @@
     show();
   }
 
-  document.querySelectorAll("form[data-sign]").forEach(prepare);
+  document.querySelectorAll("[data-sign]").forEach(prepare);
   window.prepareSigning = prepare; // for pads that come later
 })();

@@ -48,7 +48,7 @@
   // A form is sent once; what takes long says so.
   document.addEventListener("submit", function (event) {
     const button = event.submitter;
-    if (event.defaultPrevented || !button || event.target.hasAttribute("hx-post")) return;
+    if (event.defaultPrevented || !button || button.formTarget === "_blank" || event.target.hasAttribute("hx-post")) return;
     if (button.dataset.busy) button.textContent = button.dataset.busy;
     setTimeout(function () { button.disabled = true; }, 0);
   });
