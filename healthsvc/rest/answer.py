@@ -24,13 +24,17 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     outcome: bytes | None = None
     """What a bundle entry says besides (warnings of a search, a refusal)."""
+    media: str = FHIR_JSON
+
+    def _laid_out(self, pretty: bool) -> bytes:
+        return dumps(loads(self.body), pretty=True) if pretty and self.body and self.media is FHIR_JSON else self.body
 
     async def send(self, send: Send, *, pretty: bool = False) -> None:
         """The HTTP response, straight to the ASGI server."""
-        body = dumps(loads(self.body), pretty=True) if pretty and self.body else self.body
+        body = self._laid_out(pretty)
         headers = [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()]
         if body:
-            headers.append((b"content-type", FHIR_JSON.encode()))
+            headers.append((b"content-type", self.media.encode()))
         if self.status not in (204, 304):
             headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -38,8 +42,8 @@ class Answer:
 
     def response(self, *, pretty: bool = False) -> Response:
         """The HTTP response."""
-        body = dumps(loads(self.body), pretty=True) if pretty and self.body else self.body
-        return Response(body, self.status, self.headers, media_type=FHIR_JSON if body else None)
+        body = self._laid_out(pretty)
+        return Response(body, self.status, self.headers, media_type=self.media if body else None)
 
 
 def etag(version: int) -> str:

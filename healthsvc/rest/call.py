@@ -1,5 +1,6 @@
 """One FHIR interaction as it is asked, by a request of its own or by an entry of a bundle; and what a request may be written in."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -10,12 +11,15 @@ from starlette.types import Receive, Scope
 from healthsvc.errors import Malformed, NotSupported, Refusal, TooLarge
 from healthsvc.fhir.json import Resource, loads
 from healthsvc.fhir.systems import BASE
+from healthsvc.rest.native import may_be_native, wrapped
 from healthsvc.store.search.parse import shown
 
 FHIR_JSON = "application/fhir+json"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 _JSON = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", JSON_PATCH, MERGE_PATCH})
+_OTHER_FHIR = frozenset({"application/fhir+xml", "application/xml+fhir", "application/fhir+turtle", "application/x-turtle"})
+"""FHIR in forms that we do not read: of a Binary, too, they mean the resource and not its bytes."""
 _ACCEPTED = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "application/*", "text/*", "*/*"})
 _FORMATS = frozenset({"json", "application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/fhir json"})
 _OUTSIDE = frozenset({"_format", "_pretty"})
@@ -51,6 +55,11 @@ class Call:
     if_none_exist: str | None = None
     prefer: dict[str, str] = field(default_factory=dict)
     pretty: bool = False
+    native: str = ""
+    """The content type of a body that is the bytes of a Binary, not FHIR."""
+    security_context: str | None = None
+    bytes_wanted: str = ""
+    """What the client takes, where it asks for a Binary and takes no FHIR."""
 
     @property
     def bases(self) -> frozenset[str]:
@@ -84,6 +93,8 @@ class Call:
         Raises:
             Malformed: there is none, or it is of another type than the url says.
         """
+        if self.native:
+            return wrapped(self.body, self.native, self.security_context)
         return as_resource(loads(self.body) if self.body else None, type)
 
 
@@ -117,16 +128,19 @@ async def call_from(scope: Scope, receive: Receive, limit: int) -> Call:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     text = scope["query_string"].decode("latin-1")
     query = tuple(parse_qsl(text, keep_blank_values=True)) if text else ()
-    _check_format(query, headers.get("accept"))
-    body, media = b"", ""
+    place = may_be_native(scope["path"])
+    bytes_wanted = _accepted(query, headers.get("accept"), place and scope["method"] in ("GET", "HEAD"))
+    body, media, native = b"", "", ""
     if scope["method"] in ("POST", "PUT", "PATCH"):
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await read_body(headers, receive, limit)
+        body = inflated(await read_body(headers, receive, limit), headers.get("content-encoding", ""), limit)
         if media == "application/x-www-form-urlencoded":
             query += tuple(parse_qsl(_text(body), keep_blank_values=True))
             _check_format(query, None)
         elif body and scope["path"].endswith("/_search"):
             raise UnsupportedMedia("send a search by POST as application/x-www-form-urlencoded, or its parameters in the url of a GET")
+        elif place and media and media not in _JSON and media not in _OTHER_FHIR and scope["method"] != "PATCH":
+            native = headers["content-type"].strip()
         elif body and media not in _JSON:
             raise UnsupportedMedia("send FHIR resources as application/fhir+json; other formats are not read here")
     get = headers.get
@@ -141,6 +155,9 @@ async def call_from(scope: Scope, receive: Receive, limit: int) -> Call:
         get("if-none-exist"),
         preferences([get("prefer", "")]) if "prefer" in headers else {},
         ("_pretty", "true") in query,
+        native,
+        get("x-security-context"),
+        bytes_wanted,
     )
 
 
@@ -169,6 +186,30 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) ->
     return b"".join(parts)
 
 
+def inflated(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body as it was before it was packed for the way (RFC 9110 8.4), if it is not over the limit then.
+
+    Raises:
+        UnsupportedMedia: it is packed otherwise than by gzip.
+        Malformed: it is not what it says.
+        TooLarge: over the limit (bytes).
+    """
+    if encoding.strip().lower() in ("", "identity"):
+        return body
+    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+        raise UnsupportedMedia("send the body as it is, or with Content-Encoding: gzip")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        plain = unpacker.decompress(body, limit + 1)
+    except zlib.error:
+        raise Malformed("the body is not gzip, though Content-Encoding says so") from None
+    if len(plain) > limit:
+        raise TooLarge(f"the request body is over {limit} bytes once it is unpacked; send less at once")
+    if not unpacker.eof:
+        raise Malformed("the gzip of the body ends too early")
+    return plain
+
+
 def _text(body: bytes) -> str:
     try:
         return body.decode()
@@ -185,6 +226,17 @@ def preferences(headers: Sequence[str]) -> dict[str, str]:
             if name:
                 found.setdefault(name.strip().lower(), value.strip().strip('"'))
     return found
+
+
+def _accepted(query: Sequence[tuple[str, str]], accept: str | None, may_be_bytes: bool) -> str:
+    """What is wanted instead of FHIR JSON, where that may be (the bytes of a Binary); else nothing, or :class:`NotAcceptable`."""
+    try:
+        _check_format(query, accept)
+    except NotAcceptable:
+        if not may_be_bytes or any(name == "_format" for name, _ in query):
+            raise
+        return accept or ""
+    return ""
 
 
 def _check_format(query: Sequence[tuple[str, str]], accept: str | None) -> None:

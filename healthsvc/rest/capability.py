@@ -41,6 +41,8 @@ SUBSCRIPTIONS = "http://hl7.org/fhir/uv/subscriptions-backport"
 DEFINED = {
     ("*", "validate"): f"{STANDARD}Resource-validate",
     ("*", "meta"): f"{STANDARD}Resource-meta",
+    ("*", "meta-add"): f"{STANDARD}Resource-meta-add",
+    ("*", "meta-delete"): f"{STANDARD}Resource-meta-delete",
     ("Patient", "everything"): f"{STANDARD}Patient-everything",
     ("Subscription", "status"): f"{SUBSCRIPTIONS}/OperationDefinition/backport-subscription-status",
     ("Subscription", "events"): f"{SUBSCRIPTIONS}/OperationDefinition/backport-subscription-events",
@@ -147,7 +149,7 @@ def _resource(
         "conditionalCreate": "create" in interactions,
         "conditionalRead": "full-support",
         "conditionalUpdate": ("PUT", TYPE) in present,
-        "conditionalDelete": "multiple" if ("DELETE", TYPE) in present else "not-supported",
+        "conditionalDelete": "single" if ("DELETE", TYPE) in present else "not-supported",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": ["*", *(f"{type}:{code}" for code in references)],
         "searchRevInclude": ["*", *_referring(registry, type)],

@@ -12,18 +12,24 @@ from healthsvc.store.search.options import is_result
 from healthsvc.store.stored import Stored
 
 
-def version_of(header: str | None) -> int | None:
-    """The version in ``If-Match: W/"3"``; None where there is no header.
+def version_of(header: str | None, current: Stored | None) -> int | None:
+    """The version in ``If-Match: W/"3"``; None where there is no header. Of several (RFC 9110 13.1.1) the one that is current, if any is.
 
     Raises:
-        Malformed: it is not a version of ours.
+        Malformed: one is not a version of ours.
+        PreconditionFailed: ``*`` asks for any version, and nothing is there.
     """
-    if header is None or header.strip() == "*":
+    if header is None:
         return None
-    text = header.strip().removeprefix("W/").strip('"')
-    if not text.isascii() or not text.isdigit():
+    if header.strip() == "*":
+        if current is None or current.deleted:
+            raise PreconditionFailed("If-Match: * asks to change what is there, but nothing is")
+        return None
+    tags = [one.strip().removeprefix("W/").strip('"') for one in header.split(",")]
+    if not all(one.isascii() and one.isdigit() and len(one) < 10 for one in tags):
         raise Malformed('If-Match must carry the ETag of a version, for example W/"3"')
-    return int(text)
+    versions = [int(one) for one in tags]
+    return current.version if current is not None and current.version in versions else versions[0]
 
 
 def unchanged(call: Call, stored: Stored) -> bool:

@@ -21,7 +21,7 @@ def delete(store: Store, type: str, id: str, call: Call) -> Answer:
     current = store.get(type, id)
     if current is not None and not current.deleted and not store.sees(current):
         return Answer(204)
-    stored = store.delete(type, id, version_of(call.if_match))
+    stored = store.delete(type, id, version_of(call.if_match, current))
     return Answer(204, b"", {"etag": etag(stored.version)} if stored is not None else {})
 
 
@@ -40,7 +40,7 @@ def delete_where(store: Store, type: str, call: Call) -> Answer:
             f"the condition matches more than {most} resources of type {type}; nothing was deleted", reason="multiple-matches"
         )
     for one in found:
-        store.delete(type, one.id, version_of(call.if_match))
+        store.delete(type, one.id, version_of(call.if_match, one))
     return Answer(204)
 
 

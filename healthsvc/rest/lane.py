@@ -97,7 +97,7 @@ class Lane:
         if type is not None and type not in self._site.registry.types:
             return None
         if id == "_search":
-            return READS[True, False] if method == "POST" else None
+            return READS[True, False] if method in ("GET", "HEAD", "POST") else None
         shape = type is not None, id is not None
         return READS.get(shape) if method in ("GET", "HEAD") else WRITES.get((method, *shape))
 

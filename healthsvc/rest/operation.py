@@ -1,4 +1,4 @@
-"""``$validate`` (the same checks as a write, the rooms' rules included, and nothing is stored) and ``$meta``."""
+"""``$validate`` (what a write would say, the rooms included; nothing is stored), ``$meta``, ``$meta-add`` and ``$meta-delete``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +13,7 @@ from healthsvc.fhir.json import Resource, loads
 from healthsvc.fhir.validation import validate as validate_resource
 from healthsvc.rest.answer import Answer, outcome, resource_answer
 from healthsvc.rest.call import Call, as_resource, call_of
+from healthsvc.rest.conditional import version_of
 from healthsvc.rest.permitted import require_read, require_write
 from healthsvc.rest.read import audit_read
 from healthsvc.rest.site import Site
@@ -98,11 +99,44 @@ def meta(store: Store, type: str, id: str) -> Answer:
     if stored.deleted:
         raise Gone(f"this {type} has been deleted")
     audit_read(store, stored, "read")
-    return resource_answer({"resourceType": "Parameters", "parameter": [{"name": "return", "valueMeta": stored.resource.get("meta", {})}]})
+    return _returned(stored.resource)
+
+
+def change_meta(store: Store, type: str, id: str, call: Call, *, add: bool) -> Answer:
+    """Profiles, tags and security labels put on a resource, or taken off it; what is there already, or not there, is well (R4 3.4).
+
+    Raises:
+        Malformed: the body has no parameter ``meta`` with a Meta.
+        NotFound, Gone, Refusal: as a read and an update say it.
+    """
+    require_write(store, type)
+    given = as_resource(loads(call.body) if call.body else None, "Parameters").get("parameter")
+    found = next((one.get("valueMeta") for one in given or () if isinstance(one, dict) and one.get("name") == "meta"), None)
+    if not isinstance(found, dict):
+        raise Malformed("send Parameters with a parameter 'meta' that has a valueMeta", path="Parameters.parameter")
+    resource = store.read(type, id)
+    meta = resource.get("meta", {})
+    for name in ("profile", "tag", "security"):
+        named = [one for one in found.get(name) or () if isinstance(one, (str, dict))]
+        keys = {_label(one) for one in named}
+        kept = [one for one in meta.get(name, ()) if add or _label(one) not in keys]
+        there = {_label(one) for one in kept}
+        meta[name] = kept + [one for one in named if add and _label(one) not in there]
+    resource["meta"] = {name: value for name, value in meta.items() if value != []}
+    return _returned(store.write(resource, version_of(call.if_match, store.get(type, id))).resource)
+
+
+def _label(one: object) -> tuple[object, ...]:
+    """What makes two labels the same: system and code; of a profile its url."""
+    return (one.get("system"), one.get("code")) if isinstance(one, dict) else (one,)
+
+
+def _returned(resource: Resource) -> Answer:
+    return resource_answer({"resourceType": "Parameters", "parameter": [{"name": "return", "valueMeta": resource.get("meta", {})}]})
 
 
 def routes(site: Site, router: APIRouter) -> None:
-    """$validate and $meta."""
+    """$validate and $meta with its two changes."""
 
     @router.post("/{type:fhirtype}/$validate")
     def validate_one(type: str, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
@@ -116,3 +150,11 @@ def routes(site: Site, router: APIRouter) -> None:
     @router.get("/{type:fhirtype}/{id:fhirid}/$meta")
     def meta_of(type: str, id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return meta(store, type, id).response(pretty=call.pretty)
+
+    @router.post("/{type:fhirtype}/{id:fhirid}/$meta-add")
+    def meta_add(type: str, id: str, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
+        return change_meta(store, type, id, call, add=True).response(pretty=call.pretty)
+
+    @router.post("/{type:fhirtype}/{id:fhirid}/$meta-delete")
+    def meta_delete(type: str, id: str, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
+        return change_meta(store, type, id, call, add=False).response(pretty=call.pretty)

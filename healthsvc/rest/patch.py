@@ -40,7 +40,7 @@ def patch(store: Store, type: str, id: str | None, call: Call) -> Answer:
     changed = patched(stored.resource, call)
     if changed.get("id") != id or changed.get("resourceType") != type:
         raise Invalid("a patch cannot change the id or the type of a resource", path=f"{type}.id")
-    return written(store.write(changed, version_of(call.if_match)), call.base, 200, call.prefers)
+    return written(store.write(changed, version_of(call.if_match, stored)), call.base, 200, call.prefers)
 
 
 def patched(resource: Resource, call: Call) -> Resource:

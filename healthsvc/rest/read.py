@@ -6,8 +6,9 @@ from healthsvc.access.door import StoreReading
 from healthsvc.errors import Gone, NotFound
 from healthsvc.fhir.json import dumps
 from healthsvc.rest.answer import Answer, etag, stamps
-from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.call import Call, NotAcceptable, call_of
 from healthsvc.rest.conditional import unchanged
+from healthsvc.rest.native import unwrapped
 from healthsvc.rest.permitted import require_read
 from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
@@ -50,6 +51,11 @@ def _given(site: Site, store: Store, stored: Stored | None, type: str, call: Cal
     audit_read(store, stored, action)
     if unchanged(call, stored):
         return Answer(304, b"", {"etag": etag(stored.version)})
+    if call.bytes_wanted:
+        given = unwrapped(stored.resource, call.bytes_wanted, stamps(stored))
+        if given is None:
+            raise NotAcceptable("this Binary is of another content type; ask for that, or for application/fhir+json")
+        return given
     shape = asked_shape(call.query)
     return Answer(200, shaped(site.registry, stored.body, *shape) if shape else stored.body, stamps(stored))
 

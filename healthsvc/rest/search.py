@@ -109,6 +109,8 @@ def routes(site: Site, router: APIRouter) -> None:
     def search_type(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
 
+    @router.head("/{type:fhirtype}/_search", include_in_schema=False)
+    @router.get("/{type:fhirtype}/_search", include_in_schema=False)
     @router.post("/{type:fhirtype}/_search")
     def search_by_form(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
@@ -120,6 +122,7 @@ def routes(site: Site, router: APIRouter) -> None:
     def search_system(request: Request, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
 
+    @router.get("/_search", include_in_schema=False)
     @router.post("/_search")
     def search_system_by_form(store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
