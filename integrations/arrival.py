@@ -114,7 +114,8 @@ def _remember(arrival: Arrival, read: Read, shelf: Shelf, key: Key) -> None:
     """Remember a sender whose message was simply taken, so that its next one need not be worked out again."""
     header, family = read.header, family_of(read.header, read.profile.events)
     plain = arrival.state is State.PENDING and arrival.code.positive and arrival.query is None and arrival.answer
-    if not plain or family is None or header.event in read.profile.answers:
+    whole = "^" in read.message.first[9].raw or "_" in read.message.first[9].raw  # the event stands in the header, not in EVN
+    if not plain or not whole or family is None or header.event in read.profile.answers:
         return
     needs = tuple(tuple(f"\r{name}|" for name in either) for either in NEEDS.get(family, ()))
     gaps = header._replace(control_id=GAPS[2])
@@ -145,7 +146,7 @@ def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
     except Malformed as refusal:
         raise _Undecodable(refusal, loose, profile) from None
     message = Message(decoded.text, decoded.codec)
-    same = decoded.text.startswith(line)  # what was read loosely was read rightly
+    same = bool(loose.trigger) and decoded.text.startswith(line)  # what was read loosely was read rightly, and says it all
     return Read(message, loose if same else read_header(message), decoded, profile)
 
 

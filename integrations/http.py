@@ -116,4 +116,4 @@ def _batch(inbox: Inbox, body: BinaryIO, head: bytes, peer: str, limit: int) -> 
         for arrival in inbox.take_all(messages_of(iter(lambda: body.read(_CHUNK), b""), limit), HTTP_LISTEN, peer):
             count += 1
             yield arrival.answer
-    yield batch_tail(head, count)
+    yield batch_tail(head, count, None)

@@ -160,13 +160,16 @@ class Inbox:
 
     def _batch(self, waiting: _Waiting) -> bytes:
         """Take the messages of a batch in; its answer has one result for each."""
-        messages = split(waiting.raw).messages
+        batch = split(waiting.raw)
+        messages = batch.messages
+        if batch.announced not in (None, len(messages)):
+            log.warning("hl7 batch is not what its trailer announced", listen=waiting.listen, announced=batch.announced, came=len(messages))
         if not messages:
             arrival = receive_empty_batch(waiting.raw, waiting.listen, waiting.peer, clock.utc_now())
             self._write([arrival])
             return arrival.answer
         answers = [arrival.answer for arrival in self.take_all(messages, waiting.listen, waiting.peer)]
-        return b"".join((batch_head(waiting.raw), *answers, batch_tail(waiting.raw, len(answers))))
+        return b"".join((batch_head(waiting.raw), *answers, batch_tail(waiting.raw, len(answers), batch.announced)))
 
     def _write(self, arrivals: list[Arrival]) -> None:
         failed: Refusal | None = None

@@ -32,6 +32,7 @@ class HospitalPolicy:
     inpatient_classes: tuple[str, ...]
     appointment_minutes: int
     attempts: int
+    clock_ahead_hours: int
 
 
 @dataclass(slots=True)

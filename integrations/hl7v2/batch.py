@@ -80,9 +80,11 @@ def batch_head(block: bytes) -> bytes:
     return b"".join((b"BHS", separator, encoding, b"\r"))
 
 
-def batch_tail(block: bytes, count: int) -> bytes:
-    """The trailer of an answer to a batch: how many results there are."""
-    return b"".join((b"BTS", _delimiters(block)[0], str(count).encode(), b"\r"))
+def batch_tail(block: bytes, count: int, announced: int | None) -> bytes:
+    """The trailer of an answer to a batch: how many results there are, and in BTS-2 what the sender's trailer announced, if it differs."""
+    separator = _delimiters(block)[0]
+    comment = b"" if announced in (None, count) else separator + f"BTS-1 announced {announced} messages, {count} came".encode()
+    return b"".join((b"BTS", separator, str(count).encode(), comment, b"\r"))
 
 
 def _delimiters(block: bytes) -> tuple[bytes, bytes]:

@@ -14,6 +14,7 @@ from healthsvc.errors import Malformed
 ASCII = "ascii"
 UTF_8 = "utf-8"
 _BOM = codecs.BOM_UTF8
+_THREE_BYTES = 0x800
 _PAIR = re.compile(rb"[\x80-\xff][\x00-\xff]")
 
 _SINGLE_BYTE = re.compile(r"iso8859-\d+|cp1252")
@@ -92,7 +93,7 @@ def decode(raw: bytes, link: str | None = None, unlabelled: str | None = None) -
         wrong = error.start
     declared = _declared(body)
     candidates = [codec_of(link or ""), codec_of(declared)]
-    if candidates[1] is None and _plausible(body):
+    if _plausible(body) and (candidates[1] is None or (candidates[1] in (UTF_8, ASCII) and _was_never_utf_8(body))):
         candidates.append(codec_of(unlabelled or ""))
     for codec in candidates:
         if codec in (None, UTF_8, ASCII) or (codec != candidates[0] and _lies(codec, body)):
@@ -115,6 +116,12 @@ def _plausible(body: bytes) -> bool:
     """Whether unlabelled bytes look like Chinese: most characters in two high bytes, unlike Western text with single ones."""
     pairs = _PAIR.findall(body)
     return 2 * sum(1 for pair in pairs if pair[1] >= 0x80) >= len(pairs)
+
+
+def _was_never_utf_8(body: bytes) -> bool:
+    """Whether a UTF-8 label is refuted altogether: several pairs of high bytes, and of the characters that UTF-8 writes in three bytes or
+    more, Chinese ones among them, not one. A text that was cut or damaged on its way has some; it is refused, never read as another."""
+    return len(_PAIR.findall(body)) > 1 and all(ord(one) < _THREE_BYTES for one in body.decode(UTF_8, "ignore"))
 
 
 def _lies(codec: str, body: bytes) -> bool:

@@ -191,7 +191,7 @@ class Message:
         """All segments in the order sent."""
         if self._segments is None:
             cut, text = self.cut, self.text
-            if "\n" not in text:
+            if "\n" not in text and text[:1] != "\r":
                 lines = text.split("\r")
                 last = lines.pop()
                 found = [Segment(line, "\r", cut) for line in lines]
@@ -208,7 +208,7 @@ class Message:
         if self._segments is not None:
             return self._segments[0]
         line, end, rest = self.text.partition("\r")
-        if "\n" in line or rest[:1] == "\n":
+        if not line or "\n" in line or rest[:1] == "\n":
             return self.segments[0]
         return Segment(line, end, self.cut)
 
@@ -265,7 +265,8 @@ def _lines(text: str, cut: Delimiters) -> Iterator[Segment]:
     """Cut at CR, CRLF and LF; a line that is no segment belongs to the one before it (a line feed inside a value)."""
     raw, end, at = "", "", 0
     begun = False
-    for match in _ENDS.finditer(text):
+    head = len(text) - len(text.lstrip())  # blank lines before the header are part of its segment, so that nothing is lost
+    for match in _ENDS.finditer(text, head):
         line = text[at : match.start()]
         at = match.end()
         if not begun or _begins_segment(line, cut):

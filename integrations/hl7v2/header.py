@@ -61,6 +61,8 @@ def read_header(message: Message) -> Header:
     cut = message.cut
     sent = [*msh.fields, *_NO_FIELDS]  # short headers are common; what is missing is empty
     code, trigger = _kind(sent[9], cut)
+    if code == "ADT" and not trigger:  # before v2.3 the event often stood in EVN-1 alone (HL7 v2.2 3.3.1.1)
+        trigger = _first(message["EVN"][1].raw, cut).upper()
     return Header(
         cut=cut,
         sender=(sent[3], sent[4]),

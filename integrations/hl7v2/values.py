@@ -14,6 +14,8 @@ _MOMENT = re.compile(
     r"(?:[ T]*(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?)?"
     r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
 )
+YEARS = range(1800, 2200)
+"""Years that a hospital can mean."""
 _PACKED = re.compile(r"\d{4,14}(?!\d)")
 
 
@@ -45,7 +47,8 @@ class Moment:
 def moment(text: str, zone: tzinfo) -> Moment | None:
     """Read an HL7 time stamp, or a date with dashes, slashes or 年月日; None where it is empty or no date.
 
-    ``00000000`` and other impossible dates are None. A time without offset is meant in ``zone``.
+    ``00000000`` and other impossible dates are None, and so is a year of two digits (``260105`` would be the year 2601): which century
+    was meant nobody here knows. A time without offset is meant in ``zone``.
     """
     text = text.strip()
     if not text:
@@ -56,6 +59,8 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
     if not found:
         return None
     parts = found.groupdict()
+    if int(parts["year"]) not in YEARS:
+        return None
     precision = next(name for name in ("second", "minute", "hour", "day", "month", "year") if parts[name])
     offset = _offset(parts["zone"])
     try:

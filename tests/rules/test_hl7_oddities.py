@@ -1,0 +1,70 @@
+"""What old and careless senders do: the event in EVN-1 alone, blank lines before the header, years of two digits, untrue labels."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from healthsvc import clock
+from healthsvc.errors import Malformed
+from integrations.arrival import State, receive
+from integrations.hl7v2.batch import batch_tail
+from integrations.hl7v2.charset import decode
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.values import moment
+from integrations.hospitals.shelf import shelf
+
+ZONE = ZoneInfo("Asia/Shanghai")
+AT = datetime(2026, 1, 5, 17, 1, tzinfo=clock.zone())
+BODY = "PID|||1^^^^PatientNO||测试甲||19300101|M\rPV1||I\r"
+
+
+@pytest.mark.parametrize("text", ["260105101010", "300101", "930101", "2601051010", "00010101", "99991231"])
+def test_a_year_that_nobody_means_is_no_moment(text: str) -> None:
+    assert moment(text, ZONE) is None
+
+
+@pytest.mark.parametrize(("text", "fhir"), [("1930", "1930"), ("193001", "1930-01"), ("18991231", "1899-12-31")])
+def test_years_of_four_digits_are_read_as_before(text: str, fhir: str) -> None:
+    read = moment(text, ZONE)
+    assert read is not None
+    assert read.fhir == fhir
+
+
+def test_the_event_of_an_old_sender_stands_in_evn_and_each_message_has_its_own() -> None:
+    known = shelf()
+    for event, number in (("A08", "1"), ("A03", "2"), ("A08", "3")):
+        raw = f"MSH|^~\\&|HIS|H1|||20260105||ADT|{number}|P|2.2\rEVN|{event}|20260105\r{BODY}".encode()
+        arrival = receive(raw, known, listen="127.0.0.1:1", peer="127.0.0.1", at=AT, number="n")
+        assert (arrival.event, arrival.state) == (f"ADT^{event}", State.PENDING)
+        assert f"ACK^{event}|".encode() in arrival.answer
+
+
+@pytest.mark.parametrize("before", ["\r\n", "\n\n", "\r", "  ", "\r \r"])
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_blank_lines_before_the_header_are_no_segment_and_are_not_lost(before: str, end: str) -> None:
+    text = before + ("MSH|^~\\&|HIS|H1|||20260105||ADT^A08|1|P|2.4\rEVN||20260105\r" + BODY).replace("\r", end)
+    message = Message(text)
+    assert [one.name for one in message.segments] == ["MSH", "EVN", "PID", "PV1"]
+    assert Message(text).first.name == "MSH"
+    assert message["PID"][5].text == "测试甲"
+    assert message.encode() == text
+    for raw in (text.encode(), b"\xef\xbb\xbf" + text.encode()):
+        arrival = receive(raw, shelf(), listen="127.0.0.1:1", peer="127.0.0.1", at=AT, number="n")
+        assert (arrival.code.value, arrival.event) == ("AA", "ADT^A08")
+
+
+@pytest.mark.parametrize("label", ["UNICODE UTF-8", "UTF-8", "ASCII"])
+def test_a_label_that_the_bytes_refute_says_as_little_as_none(label: str) -> None:
+    text = f"MSH|^~\\&|HIS|H1|||20260105||ADT^A08|1|P|2.4||||||{label}\r{BODY}"
+    assert decode(text.encode("gb18030"), unlabelled="GB18030").text == text
+    with pytest.raises(Malformed):
+        decode(text.encode("gb18030"))
+    with pytest.raises(Malformed):
+        decode(text.replace("测试甲", "Müller^Jörg").encode("latin-1"), unlabelled="GB18030")
+
+
+def test_a_batch_that_is_not_what_its_trailer_announced_is_told_so() -> None:
+    block = b"BHS|^~\\&|HIS\rBTS|7\r"
+    assert batch_tail(block, 7, 7) == b"BTS|7\r" == batch_tail(block, 7, None)
+    assert batch_tail(block, 1, 7) == b"BTS|1|BTS-1 announced 7 messages, 1 came\r"
