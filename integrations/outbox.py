@@ -16,14 +16,18 @@ from sqlalchemy import func, or_, select, update
 
 from healthsvc import clock
 from healthsvc.store import Actor, Database, Store
+from healthsvc.store.bell import INBOX as INBOX_RINGS
 from healthsvc.store.bell import OUTBOX as OUTBOX_RINGS
 from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.stored import micros
 from integrations import metrics
+from integrations.arrival import MAX_ID, Arrival, State, digest
 from integrations.consent import objection
+from integrations.hl7v2.ack import AckCode
 from integrations.hl7v2.replies import Reply, belongs, read_reply
 from integrations.hospitals.destination import Destination
+from integrations.keep import put as put_arrivals
 from integrations.leading import Lead, Rounds
 from integrations.mllp.client import Client, NoAnswer
 from integrations.mllp.tls import client_context
@@ -37,6 +41,8 @@ LONGEST = timedelta(hours=24)
 LEASE_LENGTH = timedelta(seconds=30)
 """Looked at before every message; one that goes out twice at a change of hands keeps its control id."""
 _ACTOR = Actor("system/outbox", "hospital line", frozenset({"system"}), "hl7")
+SAYS_MORE = "RRI"
+"""Answers that say more than that a message has arrived: whether the hospital takes the person whom we refer."""
 KIND = "hl7:"
 """Kind of an outbox row: this, and the name of the link."""
 
@@ -166,6 +172,8 @@ class Courier:
             policy = store.policy.fill(DeliveryPolicy, "hospital", at.date())
             attempts = row.attempts + 1
             values: dict[str, Any] = {"attempts": attempts, "error": f"{reply.code} {reply.text}".strip() if reply else "no answer"}
+            if reply is not None and reply.event.startswith(SAYS_MORE):
+                self._keep(store, reply)
             if reply is not None and reply.positive:
                 values |= {"state": "done", "error": None}
                 store.audit("tell-hospital", f"outbox/{row.id}", patient=row.key)
@@ -178,7 +186,22 @@ class Courier:
             store.connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(**values))
             self._silences = 0 if reply is not None else self._silences + 1
             self._rests_until = at + pause(self._silences, policy, self._chance()) if reply is None else None
+        if reply is not None and reply.event.startswith(SAYS_MORE):
+            self.database.bell.ring(INBOX_RINGS)
         outcome = str(values.get("state", "again"))
         metrics.DELIVERED.labels(self.destination.name, outcome).inc()
         log.info("hl7 delivery", destination=self.destination.name, message=row.id, outcome=outcome, attempts=attempts)
         return int("state" in values)
+
+    def _keep(self, store: Store, reply: Reply) -> None:
+        """An answer that says what becomes of what we asked for goes into the inbox, in the transaction that ends the message it answers:
+        from there it has its effect like any other message, once, and hangs on what it changed."""
+        answer = Arrival(reply.raw, f"reply:{self.destination.name}", self.destination.host, micros(store.at))
+        answer.link, answer.sender, answer.control_id, answer.event = (
+            self.destination.name,
+            "reply",
+            reply.number[:MAX_ID],
+            reply.event[:32],
+        )
+        answer.code, answer.state, answer.hash = AckCode.AA, State.PENDING, digest(reply.raw)
+        put_arrivals(store.connection, store.sealer, [answer])

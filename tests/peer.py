@@ -15,7 +15,8 @@ Answer = Callable[[str, int], str | None]
 class Peer:
     """A hospital's listener: notes what it gets, answers as told."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, kind: str = "ACK", more: str = "") -> None:
+        self._kind, self._more = kind, more
         self.got: list[str] = []
         self.raw: list[bytes] = []
         self.lines = 0
@@ -50,4 +51,4 @@ class Peer:
                 if told is None:
                     return
                 code, _, other = told.partition(" ")
-                line.sendall(wrap(f"MSH|^~\\&|||||||ACK|9|P|2.4\rMSA|{code}|{other or control_id}\r".encode()))
+                line.sendall(wrap(f"MSH|^~\\&|||||||{self._kind}|9|P|2.4\rMSA|{code}|{other or control_id}\r{self._more}".encode()))

@@ -30,7 +30,7 @@ from integrations.effects.merge import merges
 from integrations.effects.money import money
 from integrations.effects.orders import orders
 from integrations.effects.person import Party, SetAside, admit_person, find
-from integrations.effects.problem import problems, referral
+from integrations.effects.problem import problems, referral, referral_answer
 from integrations.effects.scene import Scene, begun, scene_of
 from integrations.effects.stay import MOVES, Late, Move, Moved, encounter_id, move
 from integrations.hl7v2.adt import AdtEvent, read_adt
@@ -46,6 +46,7 @@ _CHAPTERS: dict[Family, Callable[[Scene], Outcome]] = {
     Family.DOCUMENT: document,
     Family.PROBLEM: problems,
     Family.REFERRAL: referral,
+    Family.REFERRAL_ANSWER: referral_answer,
     Family.MONEY: money,
     Family.ALARM: alarm,
     Family.MASTER: master,

@@ -9,7 +9,7 @@ from integrations.effects.care import Outcome
 from integrations.effects.master import hospital_organization
 from integrations.effects.person import SetAside
 from integrations.effects.scene import Scene, joined
-from integrations.hl7v2.problem import Referred, read_problems, read_referral
+from integrations.hl7v2.problem import read_problems, read_referral, read_referral_answer
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 
@@ -43,7 +43,7 @@ def referral(scene: Scene) -> Outcome:
     event = read_referral(scene.message, scene.header, scene.profile, store.zone)
     party, outcome = scene.meet(event.person, event.sent)
     if event.ours and store.find("ServiceRequest", event.ours) is not None:
-        _answered(scene, event, outcome)
+        _decided(scene, event.ours, event.status, event.reason.text or event.summary, outcome)
         return outcome
     number = event.number or scene.header.control_id
     id = scene.id("referral", number)
@@ -74,14 +74,35 @@ def referral(scene: Scene) -> Outcome:
     return outcome
 
 
-def _answered(scene: Scene, event: Referred, outcome: Outcome) -> None:
+def referral_answer(scene: Scene) -> Outcome:
+    """RRI: the hospital accepts or refuses a referral of ours; it never makes a new one.
+
+    Raises:
+        SetAside: it names no referral of ours, or says what no referral can become.
+    """
+    answer = read_referral_answer(scene.message, scene.profile)
+    outcome = Outcome(happened=scene.store.at)
+    if not answer.numbers:
+        outcome.remarks.append("the answer has no RF1 with a number: it says that a referral has arrived, not what becomes of it")
+        return outcome
+    ours = next((number for number in answer.numbers if scene.store.find("ServiceRequest", number) is not None), None)
+    if ours is None:
+        raise SetAside("neither RF1-6 nor RF1-11 is a referral of ours", path="RF1-6", reason="unknown-referral")
+    outcome.patient = referrals.read(scene.store, ours).person
+    _decided(scene, ours, answer.status, answer.reason, outcome)
+    return outcome
+
+
+def _decided(scene: Scene, ours: str, status: str, reason: str, outcome: Outcome) -> None:
     """The hospital accepts or refuses a referral of ours (RF1-1: A, R)."""
-    stage = referrals.read(scene.store, event.ours).stage
-    if stage is not Stage.REQUESTED:
+    known = referrals.read(scene.store, ours)
+    if status in ("", "P"):
+        return
+    if known.stage is not Stage.REQUESTED:
         outcome.remarks.append("the hospital's word on our referral comes when it has gone on already; nothing was changed")
-    elif event.status == "A":
-        outcome.made.append(f"ServiceRequest/{referrals.accept(scene.store, event.ours).id}")
-    elif event.status == "R":
-        outcome.made.append(f"ServiceRequest/{referrals.refuse(scene.store, event.ours, event.reason.text or event.summary).id}")
-    elif event.status not in ("", "P"):
+    elif status == "A":
+        outcome.made += [f"ServiceRequest/{referrals.accept(scene.store, ours).id}", f"Task/{task_id(ours)}"]
+    elif status == "R":
+        outcome.made += [f"ServiceRequest/{referrals.refuse(scene.store, ours, reason).id}", f"Task/{task_id(ours)}"]
+    else:
         raise SetAside("RF1-1 says neither A (accepted) nor R (refused) of our referral", path="RF1-1", reason="referral-answer")

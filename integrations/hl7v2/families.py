@@ -20,6 +20,8 @@ class Family(StrEnum):
     DOCUMENT = "document"
     PROBLEM = "problem"
     REFERRAL = "referral"
+    REFERRAL_ANSWER = "referral-answer"
+    """RRI: a hospital's word on a referral of ours, as the answer to it or later by itself."""
     MONEY = "money"
     ALARM = "alarm"
     MASTER = "master"
@@ -57,6 +59,7 @@ _BY_CODE: dict[str, tuple[tuple[frozenset[str], Family], ...]] = {
     "MDM": ((document.DOCUMENT_EVENTS, Family.DOCUMENT),),
     "PPR": ((problem.PROBLEM_EVENTS, Family.PROBLEM),),
     "REF": ((frozenset(problem.REFERRAL_EVENTS), Family.REFERRAL),),
+    "RRI": ((frozenset(problem.REFERRAL_EVENTS), Family.REFERRAL_ANSWER),),
     "DFT": ((money.CHARGE_EVENTS, Family.MONEY),),
     "BAR": ((frozenset(money.ACCOUNT_EVENTS), Family.MONEY),),
     "MFN": ((master.MASTER_EVENTS, Family.MASTER),),

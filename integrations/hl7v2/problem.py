@@ -112,6 +112,29 @@ def _clinical(prb: Segment, made: Resource, view: View) -> str:
     return next((code for code in ("inactive", "resolved", "recurrence", "remission") if code in words), "active")
 
 
+@dataclass(frozen=True, slots=True)
+class ReferralAnswer:
+    """What a hospital says of a referral of ours (RRI)."""
+
+    numbers: tuple[str, ...]
+    """RF1-6 and RF1-11: one of them is ours, whichever side the hospital takes for the originating one."""
+    status: str
+    """RF1-1, table 0283: A accepted, R rejected, P pending, E expired; empty where there is no RF1."""
+    reason: str
+
+
+def read_referral_answer(message: Message, profile: Profile) -> ReferralAnswer:
+    """Read RRI^I12 to I14; without RF1 it only says that the referral has arrived."""
+    rf1, nothing = message["RF1"], profile.nothing
+    numbers = (clean(rf1[n].component(1).text, nothing) for n in (6, 11))
+    words = [coded(rf1[10], nothing).text, *(clean(one[3].text, nothing) for one in message.all("NTE"))]
+    return ReferralAnswer(
+        tuple(number for number in numbers if number),
+        clean(rf1[1].component(1).text).upper(),
+        "\n".join(dict.fromkeys(word for word in words if word)),
+    )
+
+
 def read_referral(message: Message, header: Header, profile: Profile, zone: tzinfo) -> Referred:
     """Read REF^I12 to I14.
 

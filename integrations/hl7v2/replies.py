@@ -18,6 +18,11 @@ class Reply:
     """MSA-2, raw: the number of the message that it answers."""
     text: str
     """MSA-3, and the words of ERR-8 where there are some."""
+    event: str = ""
+    """MSH-9 as people write it: ``ACK^I12``, or ``RRI^I12`` where the answer says more than that the message has arrived."""
+    number: str = ""
+    """MSH-10, raw: the answer's own."""
+    raw: bytes = b""
 
     @property
     def positive(self) -> bool:
@@ -37,8 +42,11 @@ def read_reply(raw: bytes) -> Reply:
     except Refusal:
         return Reply("", "", "the answer is no HL7 message")
     msa = message["MSA"]
+    msh = message["MSH"]
+    event = "^".join(part.text.strip().upper() for part in (msh[9].component(1), msh[9].component(2)) if part)
     words = [msa[3].text, *(err[8].text or err[3].component(2).text for err in message.all("ERR"))]
-    return Reply(msa[1].text.strip().upper(), msa[2].raw, "; ".join(dict.fromkeys(word for word in words if word)))
+    told = "; ".join(dict.fromkeys(word for word in words if word))
+    return Reply(msa[1].text.strip().upper(), msa[2].raw, told, event, msh[10].raw, raw)
 
 
 def control_id_of(raw: bytes) -> str:
