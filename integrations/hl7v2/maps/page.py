@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from integrations.hl7v2.maps.catalogue import VERSION, Entry, Fate, entries
 from integrations.hl7v2.maps.differences import CODES, ELSEWHERE, NOT_TAKEN
+from integrations.hl7v2.maps.types import MESSAGES, TYPES
 
 SEGMENTS = {
     "MSH": "消息头 Message header",
@@ -65,7 +66,7 @@ From a value in the file to the message and field it came from: `healthsvc hl7 o
 
 def markdown() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_tables(entries()), *_differences(), ""])
+    return "\n".join([_HEAD, *_tables(entries()), *_types(), *_differences(), ""])
 
 
 def _tables(listed: Iterable[Entry]) -> Iterator[str]:
@@ -79,6 +80,15 @@ def _tables(listed: Iterable[Entry]) -> Iterator[str]:
         yield f"| {one.place} | {one.name.replace('_', ' ').lower()} | {target} | {one.note} |"
 
 
+def _types() -> Iterator[str]:
+    yield "\n## 数据类型 · What becomes of the components of a data type\n"
+    yield "一个字段成为哪个元素见上表；字段内各组成部分如下。Above: which element a field becomes; here: its components.\n"
+    yield "| 类型 type | FHIR | 组成 components | 说明 note |\n|---|---|---|---|"
+    for one in TYPES:
+        taken = ", ".join(f"{one.type}.{at} → `{element}`" for at, element in one.takes.items())
+        yield f"| {one.type} | {one.becomes} | {taken} | {one.note} |"
+
+
 def _differences() -> Iterator[str]:
     yield "\n## 与 HL7 官方对照表的差异 · Where we differ from HL7's v2-to-FHIR tables\n"
     yield "| 字段 field | 资源 resource | 差异与原因 difference and reason |\n|---|---|---|"
@@ -86,6 +96,13 @@ def _differences() -> Iterator[str]:
         for (segment, resource), fields in table.items():
             for field, reason in fields.items():
                 yield f"| {segment}-{field} | {resource} | {reason} |"
+    yield "\n| 组成 component | FHIR | 差异与原因 difference and reason |\n|---|---|---|"
+    for one in TYPES:
+        for at, reason in one.left.items():
+            yield f"| {one.type}.{at} | {one.becomes} | {reason} |"
+    yield "\n| 消息中的段 segment in a message | 官方资源 HL7's resource | 差异与原因 difference and reason |\n|---|---|---|"
+    for (segment, resource), reason in MESSAGES.items():
+        yield f"| {segment} | {resource} | {reason} |"
     yield "\n| 代码表 code table | 代码 code | 我们的取值与原因 ours, and why |\n|---|---|---|"
     for table_name, codes in CODES.items():
         for code, reason in codes.items():
