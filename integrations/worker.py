@@ -162,7 +162,7 @@ class Worker:
     def _is_enough(self, begun: float) -> bool:
         """Whether a transaction that has begun then should end: it is long, or somebody waits for it."""
         took = time.monotonic() - begun
-        return took > TOGETHER_SECONDS or (took > YIELD_SECONDS and bool(self.database.wanting))
+        return took > TOGETHER_SECONDS or (took > YIELD_SECONDS and self.database.turns.wanted)
 
     def _one(self, store: Store, row: Any) -> None:
         profile = profile_of(row, self.shelf)

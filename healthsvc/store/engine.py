@@ -30,6 +30,7 @@ from healthsvc.store.sealing.sealer import OPEN
 from healthsvc.store.store import Store
 from healthsvc.store.terms import Terms
 from healthsvc.store.trouble import said_clearly
+from healthsvc.store.turns import Turns
 
 BUSY_MILLISECONDS = 30_000
 """How long one process waits for another's write on SQLite before it says Unavailable."""
@@ -44,7 +45,7 @@ _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 class Database:
     """Open once a process. Transactions of SQLite begin immediate (a plain BEGIN that turns into a write fails under load:
-    196 of 300 in a measurement), and the writers of one process queue on a lock instead of polling the file."""
+    196 of 300 in a measurement), and writers queue instead of polling the file (``store.turns``)."""
 
     def __init__(
         self, engine: Engine, *, language: Language, rooms: Iterable[Room], policy: Policy, zone: str, validate: Validate | None
@@ -66,8 +67,9 @@ class Database:
         self.chains = 1
         """Chains of the audit that may grow side by side."""
         self._validate = validate
-        self._writer, self._writing_thread = threading.Lock(), 0
-        self.wanting: list[None] = []  # one for each thread that waits to write: a hint for whoever could go on for long
+        embedded = engine.dialect.name == "sqlite"
+        self.turns = Turns(Path(engine.url.database or "") if embedded else None)
+        """Of the writers of an embedded database one at a time, in their order, those of other processes too."""
         self._rooms: dict[str, list[Room]] = {}
         for room in rooms:
             for type in room.types:
@@ -137,7 +139,7 @@ class Database:
         """Bring the schema to the newest revision (Alembic); nothing happens where it is already there."""
         from healthsvc.store.migrate import upgrade
 
-        with self._writer:
+        with self.one_writer():
             upgrade(self.engine)
 
     def extract(self, resource: Resource) -> Entries:
@@ -172,7 +174,7 @@ class Database:
                     acts = store.acts
                     yield store
         finally:  # the connection is given back: whoever writes the trace may need it
-            self.reads.note(acts, wait=self._writing_thread != threading.get_ident())
+            self.reads.note(acts, wait=self.turns.thread != threading.get_ident())
 
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
@@ -199,6 +201,7 @@ class Database:
         """Write what the audit still holds and let go of the connections."""
         self.reads.close()
         self.bell.close()
+        self.turns.close()
         self.engine.dispose()
 
     @contextmanager
@@ -215,23 +218,16 @@ class Database:
 
     @contextmanager
     def one_writer(self) -> Iterator[None]:
-        """Of the writers of one process one at a time, where the database has one writer anyway."""
+        """Of the writers one at a time, where the database has one writer anyway."""
         if self.engine.dialect.name != "sqlite":
             yield
             return
         begun = time.perf_counter()
-        self.wanting.append(None)
-        taken = self._writer.acquire(timeout=BUSY_MILLISECONDS / 1000)
-        self.wanting.pop()
-        WRITER_WAIT.observe(time.perf_counter() - begun)
-        if not taken:
-            raise Unavailable("another write has held the database for too long; try again")
-        self._writing_thread = threading.get_ident()
-        try:
+        with self.turns.one(BUSY_MILLISECONDS / 1000) as taken:
+            WRITER_WAIT.observe(time.perf_counter() - begun)
+            if not taken:
+                raise Unavailable("another write has held the database for too long; try again")
             yield
-        finally:
-            self._writing_thread = 0
-            self._writer.release()
 
 
 def _sqlite(url: str) -> Engine:
