@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from healthsvc.dayplan import layout as at
+from healthsvc.dayplan.grid import grain_of
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.problem import FOREVER, Caregiver, Departure, Matrix, Problem, Visit, WindowMet, pinned_start
 from healthsvc.errors import Invalid
@@ -51,7 +52,7 @@ def pack(problem: Problem, seed: int, hard_price: float, must_price: float) -> S
     size = n + 2 * c_all
     link = np.full((size, 4), -1, dtype=np.int64)
     time = np.zeros((size, 4))
-    spec = np.zeros((size, 4))
+    spec = np.zeros((size, at.SPEC_COLUMNS))
     kind = np.zeros((size, 8), dtype=np.int64)
     win = np.zeros((n, 2 * max((len(visit.windows) for visit in problem.visits), default=1)))
     allow = np.zeros((n, c_all), dtype=np.uint8)
@@ -80,7 +81,7 @@ def pack(problem: Problem, seed: int, hard_price: float, must_price: float) -> S
         weights.balance,
     )
     price[at.W_OVER] = hard_price if problem.overtime_hard else weights.overtime
-    price[at.W_HARD], price[at.W_MUST] = hard_price, must_price
+    price[at.W_HARD], price[at.W_MUST], price[at.STEP] = hard_price, must_price, problem.grain
     flag = np.zeros(at.FLAGS, dtype=np.int64)
     flag[[at.N, at.C, at.J, at.N_OUT]] = (n, c_all, j_all, j_all)
     flag[at.OVER_HARD], flag[at.SHIFT_START] = problem.overtime_hard, problem.departure is Departure.SHIFT_START
@@ -127,7 +128,13 @@ def _service(problem: Problem, visit: Visit, j: int, k: int, first: int, into: t
     paired = visit.gap is not None and len(visit.services) == 2
     partner = (first + 1 - k) if paired else -1
     least, most = (visit.gap.least, visit.gap.most) if visit.gap else (0.0, 0.0)
-    spec[v] = (service.duration, 0.0 if visit.hard else problem.weights.late * visit.late_weight, least, min(most, FOREVER))
+    spec[v] = (
+        service.duration,
+        0.0 if visit.hard else problem.weights.late * visit.late_weight,
+        least,
+        min(most, FOREVER),
+        grain_of(problem, visit),
+    )
     hard = visit.hard or visit.pinned is not None
     kind[v] = (visit.place, partner, (k + 1) if paired else 0, j, len(visit.windows), hard, visit.pinned is not None, visit.must)
     windows = [(window.start, window.end) for window in visit.windows]

@@ -169,6 +169,8 @@ def _stop(problem: Problem, visit: Visit, person: Caregiver, stop: Stop, ledger:
         wrong.append(f"visit {visit.id} asks for no service {stop.service}")
         return
     ledger.done[visit.id, service.id].append((person.id, stop))
+    if _odd(problem, visit, stop):
+        wrong.append(f"{visit.id} begins at {stop.start:g}, which is no whole step of {problem.grain:g} minutes")
     if not service.skills <= person.skills:
         wrong.append(f"{person.id} lacks the skill for {service.id} at {visit.id}")
     if person.id in visit.barred:
@@ -197,6 +199,19 @@ def _in_window(problem: Problem, visit: Visit, stop: Stop, ledger: _Ledger) -> N
     else:
         ledger.late += visit.late_weight * late
         ledger.latest = max(ledger.latest, late)
+
+
+def _odd(problem: Problem, visit: Visit, stop: Stop) -> bool:
+    """Whether a service begins between two whole steps of the clock without need."""
+    step = problem.grain
+    if not step or visit.pinned or (visit.told is not None and abs(stop.start - visit.told) <= TOLERANCE):
+        return False
+    after = -stop.start % step
+    if after <= TOLERANCE or step - after <= TOLERANCE:
+        return False
+    if visit.gap and all(step * k < visit.gap.least or step * k > visit.gap.most for k in range(int(visit.gap.most // step) + 1)):
+        return False
+    return not visit.hard or any(window.start <= stop.start and stop.start + after <= window.end for window in visit.windows)
 
 
 def _visit(problem: Problem, visit: Visit, ledger: _Ledger) -> float:

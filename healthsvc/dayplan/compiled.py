@@ -12,7 +12,7 @@ from numba import njit
 
 F = TypeVar("F", bound=Callable[..., object])
 
-SOURCES = ("compiled", "layout", "dice", "timing", "pricing", "links", "moves", "jobs", "kernel", "spots")
+SOURCES = ("compiled", "layout", "dice", "grid", "timing", "pricing", "links", "moves", "jobs", "kernel", "spots")
 """Modules with compiled code: what is kept on disk holds for exactly this text of all of them together.
 
 numba by itself looks only at the file of the function that is called; a change in a file below it would go unnoticed.

@@ -6,8 +6,9 @@ Whoever was told a time keeps it as long as the way allows: nothing is pulled fo
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from healthsvc.dayplan.grid import grain_of, up
 from healthsvc.dayplan.plan import LeftOver, Plan, Rest, Route, Stop
-from healthsvc.dayplan.problem import NO_WAY, Caregiver, Minutes, Problem, Visit
+from healthsvc.dayplan.problem import FOREVER, NO_WAY, Caregiver, Minutes, Problem, Visit
 
 CLOSE: Minutes = 0.05
 """Three seconds: times are stored to the second."""
@@ -61,7 +62,8 @@ def edited(problem: Problem, plan: Plan, edits: Sequence[Edit]) -> Plan:
 
 
 def settled(problem: Problem, plan: Plan) -> Plan:
-    """The same routes; every start as planned, or later where the way, a partner or an earlier visit needs it."""
+    """The same routes; every start as planned, or later where the way, a partner or an earlier visit needs it: then on a whole step of
+    the clock, where there are steps."""
     visits = {visit.id: visit for visit in problem.visits}
     people = {person.id: person for person in problem.caregivers}
     starts = {_key(route, stop): _opening(visits, stop) for route in plan.routes for stop in route.stops}
@@ -71,7 +73,7 @@ def settled(problem: Problem, plan: Plan) -> Plan:
         for route in plan.routes:
             _forward(problem, visits, people[route.caregiver], route, starts)
         for visit in problem.visits:
-            _bind(visit, visits, where, starts)
+            _bind(problem, visit, visits, where, starts)
         if all(abs(starts[key] - before[key]) < 1e-9 for key in starts):
             break
     return replace(plan, routes=tuple(_timed(problem, visits, people[route.caregiver], route, starts) for route in plan.routes))
@@ -124,22 +126,35 @@ def _forward(problem: Problem, visits: dict[str, Visit], person: Caregiver, rout
     for stop in route.stops:
         there = _place(visits, person, stop)
         key = _key(route, stop)
-        starts[key] = max(starts[key], free + float(way[here, there]))
+        visit = None if stop.visit is None or isinstance(stop, Rest) else visits[stop.visit]
+        starts[key] = _later(problem, visit, starts[key], free + float(way[here, there]))
         here, free = there, starts[key] + (stop.end - stop.start)
 
 
-def _bind(visit: Visit, visits: dict[str, Visit], where: dict[tuple[str, str], _Key], starts: dict[_Key, Minutes]) -> None:
+def _later(problem: Problem, visit: Visit | None, start: Minutes, free: Minutes) -> Minutes:
+    """``start``, or where it cannot be kept the next one from ``free`` on that people can read; ``visit``: None for a break."""
+    if free <= start + CLOSE:
+        return max(start, free)
+    if visit is None:
+        return up(free, problem.grain, FOREVER)
+    closes = (window.end for window in visit.windows if visit.hard and window.start <= free <= window.end)
+    return up(free, grain_of(problem, visit), max(closes, default=FOREVER))
+
+
+def _bind(
+    problem: Problem, visit: Visit, visits: dict[str, Visit], where: dict[tuple[str, str], _Key], starts: dict[_Key, Minutes]
+) -> None:
     """Partners and the least gap after an earlier visit."""
     mine = [where[visit.id, service.id] for service in visit.services if (visit.id, service.id) in where]
     if visit.gap and len(mine) == 2:
         first, second = mine
-        starts[second] = max(starts[second], starts[first] + visit.gap.least)
-        starts[first] = max(starts[first], starts[second] - visit.gap.most)
+        starts[second] = _later(problem, visit, starts[second], starts[first] + visit.gap.least)
+        starts[first] = _later(problem, visit, starts[first], starts[second] - visit.gap.most)
     if visit.after and visit.after.visit in visits:
-        earlier = [where[visit.after.visit, service.id] for service in visits[visit.after.visit].services]
-        earlier = [key for key in earlier if key in starts]
+        named = [(visit.after.visit, service.id) for service in visits[visit.after.visit].services]
+        earlier = [where[name] for name in named if name in where]
         for key in mine if earlier else ():
-            starts[key] = max(starts[key], max(starts[one] for one in earlier) + visit.after.least)
+            starts[key] = _later(problem, visit, starts[key], max(starts[one] for one in earlier) + visit.after.least)
 
 
 def _timed(problem: Problem, visits: dict[str, Visit], person: Caregiver, route: Route, starts: dict[_Key, Minutes]) -> Route:

@@ -5,7 +5,7 @@ from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.dice import below
 from healthsvc.dayplan.layout import World
-from healthsvc.dayplan.links import begin, insert, insert_at, undo, unlink
+from healthsvc.dayplan.links import begin, insert, insert_at, move_anchor, undo, unlink
 from healthsvc.dayplan.moves import finish, may_join, near_node, spot
 from healthsvc.dayplan.pricing import accept, evaluate, fixed_price
 from healthsvc.dayplan.timing import INFINITE
@@ -129,6 +129,44 @@ def leave_out(w: World, j: int, limit: float) -> bool:
     travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
     begin(w)
     dropped = _lift(w, j)
+    w.total[at.SUM_SKIP] += w.skip[j]
+    if not finish(w, limit, dropped, j, travel, affinity, skip):
+        return False
+    take_out(w, j)
+    return True
+
+
+@compiled
+def rest_instead(w: World, c: int, limit: float) -> bool:
+    """Caregiver ``c``, who misses the break, takes it in place of a visit, which goes elsewhere or is left out.
+
+    A full day has no room for a break that was once given up, and leaving a visit out alone does not pay: only both together do.
+    """
+    n = w.flag[at.N]
+    v = w.link[n + c, at.NXT]
+    steps = below(w.dice, 16)
+    while steps > 0 and v < n and w.link[v, at.NXT] < n:
+        v = w.link[v, at.NXT]
+        steps -= 1
+    if v >= n:
+        return False
+    j = w.kind[v, at.JOB]
+    for x in range(w.job[j, at.FIRST], w.job[j, at.FIRST] + w.job[j, at.COUNT]):
+        if w.kind[x, at.FIXED]:
+            return False
+    p = w.link[v, at.PRV]
+    while p < n and w.kind[p, at.JOB] == j:
+        p = w.link[p, at.PRV]
+    elsewhere = w.job[j, at.MUST] or below(w.dice, 2) == 0
+    travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
+    begin(w)
+    dropped = _lift(w, j)
+    move_anchor(w, c, p)
+    if elsewhere:
+        if not _place(w, j, -1):
+            undo(w, travel, affinity, skip)
+            return False
+        return finish(w, limit, 0.0, -1, travel, affinity, skip)
     w.total[at.SUM_SKIP] += w.skip[j]
     if not finish(w, limit, dropped, j, travel, affinity, skip):
         return False

@@ -5,7 +5,7 @@ import math
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.dice import below, unit
-from healthsvc.dayplan.jobs import bring_in, leave_out, move_visit, replace
+from healthsvc.dayplan.jobs import bring_in, leave_out, move_visit, replace, rest_instead
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.moves import exchange, move_chain, relocate, shift_rest, swap_rest
 
@@ -18,7 +18,7 @@ def propose(w: World, mix: object, limit: float) -> bool:
     """Draw one move and try it. ``mix`` holds the summed shares: relocate, exchange, rest of day, chain, visit, in or out, break."""
     share = unit(w.dice)
     if share >= mix[5]:  # type: ignore[index]
-        return shift_rest(w, limit)
+        return _break(w, limit)
     if share >= mix[4]:  # type: ignore[index]
         return _in_or_out(w, limit)
     v = below(w.dice, w.flag[at.N])
@@ -33,6 +33,17 @@ def propose(w: World, mix: object, limit: float) -> bool:
     if share < mix[3]:  # type: ignore[index]
         return move_chain(w, v, limit)
     return move_visit(w, w.kind[v, at.JOB], limit)
+
+
+@compiled
+def _break(w: World, limit: float) -> bool:
+    """A break moves, or makes a visit give way."""
+    c = below(w.dice, w.flag[at.C])
+    if not w.person[c, at.HAS_REST]:
+        return False
+    if w.route[c, at.MISS] >= w.route[c, at.REST_W] and below(w.dice, 2) == 0:
+        return rest_instead(w, c, limit)
+    return shift_rest(w, c, limit)
 
 
 @compiled

@@ -11,7 +11,8 @@ PRV, NXT, RT, STAMP = 0, 1, 2, 3
 # World.time[node]: start and lateness, as they are and as tried
 S, TS, LATE, TLATE = 0, 1, 2, 3
 # World.spec[node]: constants of a service (floats)
-DUR, LATEW, GAPMIN, GAPMAX = 0, 1, 2, 3
+DUR, LATEW, GAPMIN, GAPMAX, GRAIN = 0, 1, 2, 3, 4
+SPEC_COLUMNS = 5
 # World.kind[node]: constants of a service (integers)
 PLACE, PARTNER, ROLE, JOB, NWIN, HARD, FIXED, MANDATORY = 0, 1, 2, 3, 4, 5, 6, 7
 # World.route[caregiver]: figures of a route (floats), then what they were before the move, then constants
@@ -41,9 +42,9 @@ FIRST, COUNT, POS, MUST = 0, 1, 2, 3
     TRUE_COST,
 ) = range(14)
 TOTALS = 14
-# World.price: weights
-W_TRAVEL, W_LATEST, W_WAIT, W_OVER, W_IDLE, W_BALANCE, W_HARD, W_MUST, SOFT_IDLE = range(9)
-PRICES = 9
+# World.price: weights, and the step of the clock on which breaks begin
+W_TRAVEL, W_LATEST, W_WAIT, W_OVER, W_IDLE, W_BALANCE, W_HARD, W_MUST, SOFT_IDLE, STEP = range(10)
+PRICES = 10
 # World.flag: switches and counters
 OVER_HARD, SHIFT_START, N, C, J, MOVE, N_DIRTY, N_TOUCHED, N_ROUTES, N_UNDO, N_OUT, WORST, N_NEAR, IDLEST, ACCEPTED = range(15)
 FLAGS = 15

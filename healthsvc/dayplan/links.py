@@ -162,12 +162,14 @@ def swap_tails(w: World, u: int, v: int) -> None:
         w.total[at.SUM_AFFINITY] += w.pref[x, b] - w.pref[x, a]
         if w.person[a, at.ANCHOR] == x:
             w.person[a, at.ANCHOR] = u
+            _dirty(w, w.link[x, at.NXT])  # no break before it any more
         x = w.link[x, at.NXT]
     y = w.link[v, at.NXT]
     while y < tail:
         w.total[at.SUM_AFFINITY] += w.pref[y, a] - w.pref[y, b]
         if w.person[b, at.ANCHOR] == y:
             w.person[b, at.ANCHOR] = v
+            _dirty(w, w.link[y, at.NXT])  # no break before it any more
         y = w.link[y, at.NXT]
     _swap_chains(w, u, v)
     _measure(w, a)

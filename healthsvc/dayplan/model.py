@@ -11,6 +11,7 @@ from itertools import permutations
 from healthsvc.dayplan.easing import eased
 from healthsvc.dayplan.problem import After, Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Visit, Weights, Window, WindowMet
 from healthsvc.dayplan.rules import DAY, Call, Day, DayPolicy, Duty, is_soft, windows_of
+from healthsvc.errors import Invalid
 from healthsvc.visit.rules import Visit as Task
 
 
@@ -99,7 +100,16 @@ def problem_of_days(days: Sequence[Day], policy: DayPolicy) -> Problem:
         steady=policy.steady_price,
     )
     name = f"dayplan-{first.isoformat()}"
-    return eased(Problem(visits, staff, days[0].travel, weights, WindowMet.AT_START, overtime_hard=True, name=name))
+    grain = _grain(policy)
+    whole = Problem(visits, staff, days[0].travel, weights, WindowMet.AT_START, overtime_hard=True, name=name, grain=grain)
+    return eased(whole)
+
+
+def _grain(policy: DayPolicy) -> float:
+    grain = policy.start_grain
+    if grain < 0 or (grain and 60 % grain):
+        raise Invalid(f"dayplan.start_grain has to divide an hour, or be 0; {grain:g} does not", path="dayplan.start_grain")
+    return grain
 
 
 @dataclass(frozen=True, slots=True)

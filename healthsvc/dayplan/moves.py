@@ -215,11 +215,8 @@ def move_chain(w: World, v: int, limit: float) -> bool:
 
 
 @compiled
-def shift_rest(w: World, limit: float) -> bool:
-    """Somebody takes the break at another point of the day."""
-    c = below(w.dice, w.flag[at.C])
-    if not w.person[c, at.HAS_REST]:
-        return False
+def shift_rest(w: World, c: int, limit: float) -> bool:
+    """Caregiver ``c`` takes the break at another point of the day."""
     n = w.flag[at.N]
     u = w.person[c, at.ANCHOR]
     steps = 1 + below(w.dice, 3)

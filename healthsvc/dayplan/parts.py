@@ -32,15 +32,16 @@ def part_of_plan(problem: Problem, plan: Plan, people: frozenset[str], more: Ite
     planned = {name for name, _ in inside}
     wanted = planned | (set(more) - tied)
     followed = {visit.after.visit for visit in problem.visits if visit.after and visit.id not in wanted}
-    chosen = {visit.id: _held(visit, inside, wanted, followed) for visit in problem.visits if visit.id in wanted}
+    torn = {visit.id for visit in problem.visits if 0 < sum((visit.id, one.id) in inside for one in visit.services) < len(visit.services)}
+    chosen = {visit.id: _held(visit, inside, wanted - torn, followed) for visit in problem.visits if visit.id in wanted}
     left = tuple(LeftOver(name) for name in chosen if name not in planned)
     return Part(_cut(problem, people, chosen), Plan(routes, left, plan.cost, plan.seed))
 
 
-def _held(visit: Visit, inside: Mapping[tuple[str, str], tuple[str, float]], wanted: set[str], followed: set[str]) -> Visit:
-    """The visit as the part sees it: free, or held where it is by what is outside."""
+def _held(visit: Visit, inside: Mapping[tuple[str, str], tuple[str, float]], whole: set[str], followed: set[str]) -> Visit:
+    """The visit as the part sees it: free, or held where it is by what is outside. ``whole``: visits that lie wholly inside."""
     mine = [(service, *inside[visit.id, service.id]) for service in visit.services if (visit.id, service.id) in inside]
-    bound = len(mine) < len(visit.services) or visit.id in followed or (visit.after is not None and visit.after.visit not in wanted)
+    bound = len(mine) < len(visit.services) or visit.id in followed or (visit.after is not None and visit.after.visit not in whole)
     if not mine or not bound:
         return visit
     start = mine[0][2]
@@ -50,7 +51,7 @@ def _held(visit: Visit, inside: Mapping[tuple[str, str], tuple[str, float]], wan
         gap=visit.gap if len(mine) == len(visit.services) else None,
         windows=(Window(start, start),),
         pinned=Pin(tuple(who for _, who, _ in mine), start),
-        after=None,
+        after=visit.after if visit.after and visit.after.visit in whole else None,
     )
 
 

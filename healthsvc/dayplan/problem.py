@@ -175,7 +175,11 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One day (or one published instance) to be solved. ``travel`` maps a mode to minutes between places, from row to column."""
+    """One day (or one published instance) to be solved. ``travel`` maps a mode to minutes between places, from row to column.
+
+    ``grain``: visits and breaks begin on whole steps of so many minutes from the start of the horizon (0: at any moment). A window that is
+    narrower than a step, a pinned visit and a pair whose gap holds no whole step keep their own minute.
+    """
 
     visits: tuple[Visit, ...]
     caregivers: tuple[Caregiver, ...]
@@ -185,3 +189,4 @@ class Problem:
     departure: Departure = Departure.JUST_IN_TIME
     overtime_hard: bool = False
     name: str = ""
+    grain: Minutes = 0.0

@@ -56,6 +56,7 @@ class DayPolicy:
     appointment_margin: float
     ring_kinds: tuple[str, ...]
     delay_price: dict[str, float]
+    start_grain: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,14 @@ more; the walk ends early as soon as the price passes a limit. Tried times live 
 the node's stamp is the number of the move, so that a rejected move costs nothing to forget.
 """
 
+from healthsvc.dayplan import grid
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.compiled import compiled
 from healthsvc.dayplan.layout import World
 
 INFINITE = 1e300
+
+_up = compiled(grid.up)
 
 
 @compiled
@@ -33,10 +36,10 @@ def ready(w: World, v: int) -> float:
     free = start_of(w, u) + w.spec[u, at.DUR]
     minutes = way(w, c, u, v)
     if w.person[c, at.ANCHOR] == u and w.person[c, at.HAS_REST]:
-        begin = max(free + minutes, w.route[c, at.REST_S])
+        begin = _up(max(free + minutes, w.route[c, at.REST_S]), w.price[at.STEP], w.route[c, at.REST_E])
         if begin <= w.route[c, at.REST_E] and (v < w.flag[at.N] or w.kind[v, at.PLACE] == w.kind[w.flag[at.N] + c, at.PLACE]):
             return begin + w.route[c, at.REST_D]
-        begin = max(free, w.route[c, at.REST_S])
+        begin = _up(max(free, w.route[c, at.REST_S]), w.price[at.STEP], w.route[c, at.REST_E])
         if begin <= w.route[c, at.REST_E]:
             return begin + w.route[c, at.REST_D] + minutes
     return free + minutes
@@ -65,18 +68,23 @@ def earliest(w: World, v: int) -> float:
 
 @compiled
 def into_window(w: World, v: int, time: float) -> float:
-    """``time``, or the start of the window that is worth waiting for."""
-    if time <= w.win[v, 0]:
-        return w.win[v, 0]
+    """``time``, or the start of the window that is worth waiting for; on a whole step of the clock where there are steps."""
     k = 0
     last = w.kind[v, at.NWIN] - 1
-    while k < last and w.win[v, 2 * (k + 1)] <= time:
-        k += 1
-    late = time - w.win[v, 2 * k + 1]
-    if late > 0.0 and k < last:
-        wait = w.win[v, 2 * (k + 1)] - time
-        if w.kind[v, at.HARD] or wait * w.price[at.W_WAIT] < late * (w.spec[v, at.LATEW] + w.price[at.W_LATEST]):
-            return w.win[v, 2 * (k + 1)]
+    if time <= w.win[v, 0]:
+        time = w.win[v, 0]
+    else:
+        while k < last and w.win[v, 2 * (k + 1)] <= time:
+            k += 1
+        late = time - w.win[v, 2 * k + 1]
+        if late > 0.0 and k < last:
+            wait = w.win[v, 2 * (k + 1)] - time
+            if w.kind[v, at.HARD] or wait * w.price[at.W_WAIT] < late * (w.spec[v, at.LATEW] + w.price[at.W_LATEST]):
+                k += 1
+                time = w.win[v, 2 * k]
+    if w.spec[v, at.GRAIN] > 0.0:
+        closes = w.win[v, 2 * k + 1]
+        return _up(time, w.spec[v, at.GRAIN], closes if w.kind[v, at.HARD] and time <= closes else INFINITE)
     return time
 
 
@@ -125,8 +133,9 @@ def _set(w: World, v: int, time: float) -> float:
         w.flag[at.N_TOUCHED] += 1
     w.time[v, at.TS] = time
     w.time[v, at.TLATE] = late
-    if w.link[w.link[v, at.PRV], at.PRV] < 0:
-        mark_route(w, w.link[v, at.RT])
+    c = w.link[v, at.RT]
+    if w.person[c, at.ANCHOR] == v or w.link[w.link[v, at.PRV], at.PRV] < 0:
+        mark_route(w, c)  # whether the break is missed depends on it, though nothing behind it may move: the next window opens later
     for k in range(w.later_at[v], w.later_at[v + 1]):
         if w.link[w.later[k], at.RT] >= 0:
             _push(w, w.later[k])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space
+from healthsvc.dayplan.grid import up
 from healthsvc.dayplan.plan import LeftOver, Plan, Rest, Route, Stop
 from healthsvc.dayplan.problem import Departure
 
@@ -46,10 +47,11 @@ def _route(space: Space, c: int) -> Route:
 def _rest(space: Space, c: int, u: int, v: int, free: float, minutes: float) -> tuple[float, bool] | None:
     """Start of the break between two stops, and whether it is taken at the second; None where it is missed."""
     figures, person = space.world.route[c], space.problem.caregivers[c]
-    begin = max(free + minutes, figures[at.REST_S])
+    grain = space.problem.grain
+    begin = up(max(free + minutes, figures[at.REST_S]), grain, figures[at.REST_E])
     if begin <= figures[at.REST_E] and (v < len(space.nodes) or person.start_place == person.end_place):
         return float(begin), True
-    begin = max(free, figures[at.REST_S])
+    begin = up(max(free, figures[at.REST_S]), grain, figures[at.REST_E])
     return (float(begin), False) if begin <= figures[at.REST_E] else None
 
 

@@ -22,7 +22,7 @@ def empty(problem: Problem) -> Plan:
 @settings(max_examples=120)
 @given(problems(), st.data())
 def test_conflicts_are_what_the_checker_finds(problem: Problem, data: st.DataObject) -> None:
-    problem = replace(problem, met=WindowMet.AT_START)
+    problem = replace(problem, met=WindowMet.AT_START, grain=0.0)
     edits = []
     for one in problem.visits:
         if data.draw(st.booleans()):

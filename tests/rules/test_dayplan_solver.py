@@ -240,7 +240,9 @@ def problems(draw: st.DrawFn) -> Problem:
     weights = Weights(
         travel=1.0, late=draw(st.sampled_from((0.5, 2.0))), latest=draw(st.sampled_from((0.0, 1.0))), idle=draw(st.sampled_from((0.0, 0.5)))
     )
-    return Problem(tuple(visits), tuple(staff), {"": LINE}, weights, draw(st.sampled_from(tuple(WindowMet))), overtime_hard=True)
+    grain = draw(st.sampled_from((0.0, 0.0, 15.0)))
+    met = draw(st.sampled_from(tuple(WindowMet))) if not grain else WindowMet.AT_START
+    return Problem(tuple(visits), tuple(staff), {"": LINE}, weights, met, overtime_hard=True, grain=grain)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -275,6 +277,15 @@ def orders(services: list[Item], people: tuple[Caregiver, ...], problem: Problem
     return [dict(zip((c.id for c in problem.caregivers), found, strict=True)) for found in product(*per)]
 
 
+def readable(problem: Problem, one: Visit, time: float) -> float:
+    """The next whole step of the clock, where the window does not close before it."""
+    step = problem.grain
+    if not step:
+        return time
+    rounded = -(-time // step) * step
+    return time if one.hard and time <= one.windows[0].end < rounded else rounded
+
+
 def schedule(problem: Problem, routes: dict[str, tuple[Item, ...]], chosen: tuple[bool, ...]) -> Plan | None:
     """Earliest starts by repeating all conditions until nothing moves; None where they never settle."""
     starts = {(one.id, service.id): one.windows[0].start for route in routes.values() for one, service in route}
@@ -284,13 +295,13 @@ def schedule(problem: Problem, routes: dict[str, tuple[Item, ...]], chosen: tupl
             here, free = c.start_place, c.shift.start
             for one, service in routes[c.id]:
                 key = one.id, service.id
-                starts[key] = max(starts[key], free + LINE[here, one.place])
+                starts[key] = readable(problem, one, max(starts[key], free + LINE[here, one.place]))
                 here, free = one.place, starts[key] + service.duration
         for one in problem.visits:
             if one.gap and (one.id, one.services[0].id) in starts:
                 i, j = ((one.id, service.id) for service in one.services)
-                starts[j] = max(starts[j], starts[i] + one.gap.least)
-                starts[i] = max(starts[i], starts[j] - one.gap.most)
+                starts[j] = readable(problem, one, max(starts[j], starts[i] + one.gap.least))
+                starts[i] = readable(problem, one, max(starts[i], starts[j] - one.gap.most))
         if starts == before:
             break
     else:
