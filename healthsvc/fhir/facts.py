@@ -70,6 +70,8 @@ class Shape:
     keys: dict[str, tuple[Element, TypeRef]]
 
 
+RELEASE = "4.0.1"
+"""The release of R4 whose facts these are."""
 KINDS = {"r": "resource", "c": "complex", "p": "primitive", "b": "backbone"}
 ABSTRACT = frozenset({"Resource", "DomainResource"})
 
@@ -119,6 +121,12 @@ def codes(index: int) -> Codes:
     raw = read("elements")["codes"][index]
     by_system = {system: frozenset(text.split(" ")) for system, text in (raw["codes"] or {}).items()}
     return Codes(raw["url"], by_system, frozenset().union(*by_system.values()))
+
+
+@cache
+def required_codes() -> dict[str, dict[str, frozenset[str]]]:
+    """Url of a required value set -> system -> codes; those whose codes R4 does not list have none."""
+    return {one.url: one.by_system for one in map(codes, range(len(read("elements")["codes"])))}
 
 
 @cache

@@ -1,11 +1,13 @@
 """Conditions: which version a client has, and which resource it means by a search instead of an id."""
 
 from email.utils import parsedate_to_datetime
+from functools import partial
 from urllib.parse import parse_qsl
 
 from healthsvc.errors import Malformed, PreconditionFailed
 from healthsvc.rest.call import Call
 from healthsvc.rest.permitted import restriction
+from healthsvc.rest.terminology import members
 from healthsvc.store import Store
 from healthsvc.store.search import search
 from healthsvc.store.search.options import is_result
@@ -60,7 +62,8 @@ def matches(store: Store, type: str, criteria: str | tuple[tuple[str, str], ...]
     if not any(value for _, value in kept):
         raise PreconditionFailed("the condition has no search criterion; it would match everything")
     lock(store, type, kept)
-    page = search(store, type, [*kept, ("_total", "none")], count=most, restrict=restriction(store), strict=True, bases=call.bases)
+    codes, asked = partial(members, store), [*kept, ("_total", "none")]
+    page = search(store, type, asked, count=most, restrict=restriction(store), strict=True, bases=call.bases, codes=codes)
     return page.matches
 
 

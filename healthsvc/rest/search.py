@@ -1,6 +1,7 @@
 """Search by GET and by POST, of one type, in a compartment, or over all types. Further pages by sealed links."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.permitted import require_read, restriction
 from healthsvc.rest.shape import shaped
 from healthsvc.rest.site import Site
+from healthsvc.rest.terminology import members
 from healthsvc.rest.trail import TYPE, trail
 from healthsvc.store import Store
 from healthsvc.store.search import Page, ast
@@ -50,6 +52,7 @@ def search(site: Site, store: Store, type: str | None, call: Call, within: tuple
         bases=call.bases,
         within=_compartment(site, within, type) if within else None,
         count_max=site.page_size_max,
+        codes=partial(members, store),
     )
     _audit(store, type, query, within)
     return Answer(200, _searchset(site, store, type, call, page, query, within))

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreReading
 from healthsvc.errors import NotFound, NotSupported, Refusal
+from healthsvc.fhir import facts
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.text import fold
 from healthsvc.rest.answer import resource_answer
@@ -19,6 +20,7 @@ from healthsvc.rest.parameters import named, pairs, parameters
 from healthsvc.rest.permitted import require_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
+from healthsvc.store.search.values import BadValue
 
 DEEPEST = 10
 """Value sets that include each other, and concepts below concepts."""
@@ -49,9 +51,33 @@ def stored(store: Store, type: str, url: str | None, id: str | None) -> Resource
     require_read(store, type)
     bare, _, version = (url or "").partition("|")
     found = store.find(type, id) if id else store.first(type, url=bare, **({"version": version} if version else {})) if bare else None
+    if found is None and type == "ValueSet" and version in ("", facts.RELEASE):
+        found = _of_the_standard(bare)
     if found is None:
         raise NotFound(f"there is no such {type} here" if bare or id else f"name the {type}: url, or its id in the address")
     return found
+
+
+def _of_the_standard(url: str) -> Resource | None:
+    """A value set whose codes R4 requires, if its codes are listed: codes without words."""
+    by_system = facts.required_codes().get(url)
+    if not by_system:
+        return None
+    include = [{"system": system, "concept": [{"code": code} for code in sorted(codes)]} for system, codes in by_system.items()]
+    return {"resourceType": "ValueSet", "url": url, "version": facts.RELEASE, "status": "active", "compose": {"include": include}}
+
+
+def members(store: Store, named: str) -> list[tuple[str, str]]:
+    """System and code of all that is in a value set, named by its url or as ``ValueSet/id``: for ``:in`` and ``:not-in`` of a search.
+
+    Raises:
+        BadValue: it is not here, or needs what is not here.
+    """
+    id = named.removeprefix("ValueSet/") if named.startswith("ValueSet/") else None
+    try:
+        return [(one.system, one.code) for one in expanded(store, stored(store, "ValueSet", None if id else named, id))]
+    except (NotFound, NotSupported) as refusal:
+        raise BadValue(f"the value set of the search: {refusal.text}") from None
 
 
 def expanded(store: Store, value_set: Resource, depth: int = 0) -> list[Concept]:

@@ -122,3 +122,37 @@ def test_the_statement_says_what_a_conditional_delete_does(client: httpx.Client)
         _made(client, {"resourceType": "Basic", "code": {"text": "x"}, "identifier": [{"value": "twice"}]})
     assert client.delete("/Basic?identifier=twice").status_code == 412
     assert client.delete("/Basic?identifier=twice&_count=5").status_code == 204
+
+
+def test_a_search_may_name_a_value_set(client: httpx.Client) -> None:
+    value_set = {
+        "resourceType": "ValueSet",
+        "id": "pressures",
+        "url": "http://x.example/ValueSet/pressures",
+        "status": "active",
+        "compose": {"include": [{"system": "http://loinc.org", "concept": [{"code": "8480-6"}, {"code": "8462-4"}]}]},
+    }
+    assert client.put("/ValueSet/pressures", json=value_set).status_code == 201
+    ids = {}
+    for code, status in (("8480-6", "final"), ("8462-4", "amended"), ("8867-4", "final")):
+        coding = {"system": "http://loinc.org", "code": code}
+        made = {"resourceType": "Observation", "status": status, "code": {"coding": [coding]}, "subject": {"reference": "Patient/in"}}
+        ids[_made(client, made)["id"]] = code
+    client.put("/Patient/in", json={**PATIENT, "id": "in", "gender": "male"})
+
+    def found(query: str) -> set[str]:
+        answer = client.get(f"/Observation?subject=Patient/in&{query}")
+        assert answer.status_code == 200, answer.text
+        assert query.partition("=")[0].replace(":", "%3A") in answer.json()["link"][0]["url"], "what was applied is told"
+        return {ids[one["resource"]["id"]] for one in answer.json().get("entry", ())}
+
+    for name in ("http://x.example/ValueSet/pressures", "ValueSet/pressures"):
+        assert found(f"code:in={name}") == {"8480-6", "8462-4"}
+        assert found(f"code:not-in={name}") == {"8867-4"}
+    standard = "http://hl7.org/fhir/ValueSet/observation-status"
+    assert len(found(f"status:in={standard}")) == 3
+    assert found(f"status:not-in={standard}") == set()
+    assert len(found("subject:Patient.gender:in=http://hl7.org/fhir/ValueSet/administrative-gender")) == 3
+    assert client.get(f"/ValueSet/$expand?url={standard}").json()["expansion"]["total"] == 8
+    unknown = client.get("/Observation?code:in=http://x.example/ValueSet/none")
+    assert (unknown.status_code, unknown.json()["issue"][0]["code"]) == (400, "value")

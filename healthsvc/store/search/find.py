@@ -22,7 +22,7 @@ from healthsvc.store.search.plan import Plan, Slice
 from healthsvc.store.search.rows import Rows
 from healthsvc.store.search.sql import Writer
 from healthsvc.store.search.text import escaped
-from healthsvc.store.search.values import BadValue, Setting
+from healthsvc.store.search.values import BadValue, Codes, Setting
 from healthsvc.store.stored import Stored
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def search(
     bases: frozenset[str] = frozenset(),
     within: ast.Node | None = None,
     count_max: int = BATCH,
+    codes: Codes | None = None,
 ) -> Page:
     """Search one resource type, or all (None; ``_type`` narrows).
 
@@ -84,6 +85,7 @@ def search(
             answer into that of another question (a modifier, ``_filter``, ``_text``).
         bases: urls of this server, under which absolute references are ours.
         within: a further condition (a compartment).
+        codes: what is in a value set, for ``:in`` and ``:not-in``.
 
     Raises:
         Refusal: a value cannot be read, or a parameter is not understood and ``strict`` does not let it pass.
@@ -94,7 +96,9 @@ def search(
         raise NotSupported("this is not an R4 resource type")
     types = [type] if type is not None else _types(registry, store, pairs)
     kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
-    parsed = Parser(registry, Setting(store.zone.key, store.at, bases)).parse(types, [pair for pair in kept if not is_result(pair[0])])
+    parsed = Parser(registry, Setting(store.zone.key, store.at, bases, codes)).parse(
+        types, [pair for pair in kept if not is_result(pair[0])]
+    )
     options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])
     issues = tuple(_judged([*parsed.issues, *options.issues], strict))
     rows = Rows(store)

@@ -9,7 +9,7 @@ from healthsvc.fhir.registry import Registry, SearchParameter
 from healthsvc.store.search import ast
 from healthsvc.store.search import values as read
 from healthsvc.store.search.text import plain, split
-from healthsvc.store.search.values import BadValue, Setting
+from healthsvc.store.search.values import BadValue, Codes, Setting
 
 NOT_OFFERED = ("_text", "_content", "_filter", "_query")
 LEAF_KINDS = {"number": "quantity", "special": "quantity"}
@@ -127,6 +127,9 @@ class Parser:
             if modifier:
                 raise self.no_modifier(code, modifier)
             return read.either([self.composite(found, types, one) for one in values])
+        if modifier in ("in", "not-in") and kind == "token" and self.setting.codes is not None:
+            member = ast.Tokens(params, self.member(self.setting.codes, values, f"{code}:{modifier}"))
+            return ast.Not(member) if modifier == "not-in" else member
         if modifier == "not" and kind in ("token", "reference", "uri", "string"):
             return ast.Not(self.simple(found, types, code, "", values))
         if kind == "reference":
@@ -140,6 +143,14 @@ class Parser:
     def filed(self, types: Sequence[str], code: str) -> tuple[str, ...]:
         """The names under which the index has a parameter of these types."""
         return tuple(one for type in types for one in self.registry.filed_under(type, code))
+
+    @staticmethod
+    def member(codes: Codes, values: Sequence[str], path: str) -> tuple[tuple[str | None, str | None], ...]:
+        """System and code of whatever is in one of these value sets."""
+        found = tuple(dict.fromkeys(pair for one in values for pair in codes(plain(one))))
+        if len(found) > MOST_VALUES:
+            raise BadValue(f"the value set has {len(found)} codes; at most {MOST_VALUES} fit one search", path=path)
+        return found
 
     def no_modifier(self, code: str, modifier: str) -> NotUnderstood:
         """The refusal of a modifier."""

@@ -31,6 +31,9 @@ class BadValue(Refusal):
     issue_code = "value"
 
 
+Codes: TypeAlias = Callable[[str], Sequence[tuple[str, str]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What the meaning of a value depends on."""
@@ -39,6 +42,8 @@ class Setting:
     at: datetime
     bases: frozenset[str] = frozenset()
     """Urls of this server: absolute references under them are ours."""
+    codes: Codes | None = None
+    """System and code of all that is in a value set, by its url or ``ValueSet/id``; None where no value sets are at hand."""
 
 
 Params: TypeAlias = tuple[str, ...]
