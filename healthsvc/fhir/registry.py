@@ -7,7 +7,7 @@ from typing import Any
 
 from healthsvc.clock import DEFAULT_ZONE
 from healthsvc.errors import Invalid
-from healthsvc.fhir import extract, facts, own, pinyin
+from healthsvc.fhir import derived, extract, facts, own, pinyin
 from healthsvc.fhir.emit import Emit, Sink, emitter, name_parts
 from healthsvc.fhir.index import Entries, StringEntry, TokenEntry
 from healthsvc.fhir.json import Resource
@@ -46,8 +46,9 @@ class SearchParameter:
 class Registry:
     """All that the server knows about R4. Get it by :meth:`load`; types are compiled when they are first used."""
 
-    def __init__(self, unions: Mapping[tuple[str, str], tuple[str, ...]] = own.UNIONS) -> None:
+    def __init__(self, unions: Mapping[tuple[str, str], tuple[str, ...]] = own.UNIONS, *, derives: bool = True) -> None:
         self._unions = unions
+        self._derives = derives
         self.types = facts.resource_types()
         """Names of all concrete resource types."""
         self._rows: dict[str, list[list[Any]]] = {}
@@ -134,6 +135,8 @@ class Registry:
             ) from error
         if kind == "Patient" and "id" in resource:
             sink.out.patients.insert(0, resource["id"])
+        if self._derives:
+            derived.add(kind, sink.out)
         return extract.distinct(sink.out)
 
     def compile(self, type: str) -> Emit:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from healthsvc.fhir import derived
 from healthsvc.fhir.json import reread
 from healthsvc.store import writes
 from healthsvc.store.changes import move, place
@@ -18,8 +19,12 @@ from healthsvc.store.terms import TERM, OpenTerms
 if TYPE_CHECKING:
     from healthsvc.store.engine import Database
 
-EDITIONS: Final[dict[int, tuple[str, ...]]] = {1: ("Binary", "Device", "GuidanceResponse")}
-"""Edition -> the types whose entries changed with it. 1: they are seen with the person whose they are."""
+EDITIONS: Final[dict[int, tuple[str, ...]]] = {
+    1: ("Binary", "Device", "GuidanceResponse"),
+    2: tuple(sorted({*derived.ABSENCE, *(type for type, _ in derived.INSIDE)})),
+}
+"""Edition -> the types whose entries changed with it. 1: they are seen with the person whose they are. 2: what they lack is kept, and what
+stands inside of names."""
 PORTION: Final = 500
 _EDITION: Final = "index edition"
 _AT: Final = "index edition at"

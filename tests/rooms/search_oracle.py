@@ -9,8 +9,8 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry
 from healthsvc.fhir.text import fold
 
-REGISTRY = Registry(unions={})
-"""Every parameter with its own values, also those that the store searches as several others."""
+REGISTRY = Registry(unions={}, derives=False)
+"""Every parameter with its own values and nothing else, also those that the store searches as several others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,27 @@ def test_the_command_indexes_anew_and_says_how_many(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     done = command.invoke(cli, ["fhir", "reindex", "--data", str(tmp_path), "--type", "Patient", "--anew", "--json"])
     assert json.loads(done.stdout) == {"indexed": 0, "types": ["Patient"]}
+
+
+def test_an_older_database_learns_what_its_resources_lack_and_what_stands_inside_of_names(engine_url: str) -> None:
+    old = Database.open(engine_url)
+    with old.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Patient", "id": "named", "name": [{"text": "欧阳国强"}], "gender": "male"})
+        store.put({"resourceType": "Patient", "id": "bare"})
+    with old.plainly() as connection:  # as release 1 of the index left it
+        for table, name in (("ix_token", "%:missing"), ("ix_string", "%:inside")):
+            gone = text(f"DELETE FROM {table} WHERE param IN (SELECT id FROM term WHERE text LIKE :name)")
+            connection.execute(gone, {"name": name})
+        connection.execute(text("UPDATE reader_place SET seq=1 WHERE reader='index edition'"))
+
+    def found(database: Database, query: str) -> list[str]:
+        with database.reading(SYSTEM, at=AT) as store:
+            return [one.id for one in store.search("Patient", query).matches]
+
+    assert found(old, "gender:missing=true") == []
+    old.close()
+    opened = Database.open(engine_url)
+    assert found(opened, "gender:missing=true") == found(opened, "name:missing=true") == ["bare"]
+    assert found(opened, "name:contains=国强") == ["named"]
+    assert found(opened, "gender:missing=false") == ["named"]
+    opened.close()

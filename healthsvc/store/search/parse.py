@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from healthsvc.errors import Issue
+from healthsvc.fhir import derived
 from healthsvc.fhir.registry import Registry, SearchParameter
 from healthsvc.store.search import ast
 from healthsvc.store.search import values as read
@@ -122,7 +123,11 @@ class Parser:
         params = self.filed(types, code)
         kind = found.type
         if modifier == "missing":
+            if list(values) == ["true"] and all(code in derived.ABSENCE.get(type, ()) for type in types):
+                return ast.Tokens(tuple(map(derived.absence, params)), (("", derived.MISSING),))
             return self.missing(params, kind, values)
+        if modifier == "contains" and all((type, code) in derived.INSIDE for type in types):
+            return read.strings((*params, *map(derived.inside, params)), values)
         if kind == "composite":
             if modifier:
                 raise self.no_modifier(code, modifier)
