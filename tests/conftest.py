@@ -1,7 +1,7 @@
 """What all tests share: the test input that nobody here wrote, and real databases."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -45,6 +45,7 @@ ON_BOTH_ENGINES = frozenset(
         "test_rest_interactions",
         "test_rest_bundles",
         "test_rest_search",
+        "test_rest_strangers",
         "test_rest_subscriptions",
         "test_hl7_telling",
         "test_hl7_outbox",
@@ -118,6 +119,17 @@ def migrated_template(postgres_server: str) -> str:
 def migrated_url(postgres_server: str, migrated_template: str) -> str:
     """URL of a database of its own with all tables on the real server: a copy, which is cheaper than migrating each."""
     return _made(postgres_server, migrated_template)
+
+
+@pytest.fixture(scope="module")
+def new_database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, engine_of_the_database: str
+) -> Callable[[], str]:
+    """Gives URLs of empty databases on the engine of the suite, for suites that open theirs themselves."""
+    if engine_of_the_database == "sqlite":
+        return lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/healthsvc.sqlite"
+    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("migrated_template")
+    return lambda: _made(server, template)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -1,7 +1,7 @@
 """Batches and transactions over a real socket, our own and those that Microsoft tests its server with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ SYSTEM = "urn:example:ids"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
+def database(new_database_url: Callable[[], str]) -> Iterator[Database]:
+    opened = Database.open(new_database_url())
     yield opened
     opened.close()
 

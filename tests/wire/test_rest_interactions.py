@@ -1,7 +1,7 @@
 """Each FHIR interaction over a real socket, as the standard words it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ SYSTEM = "urn:example:ids"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(new_database_url: Callable[[], str]) -> Iterator[Database]:
     """The language alone: no room's rules."""
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
+    opened = Database.open(new_database_url())
     yield opened
     opened.close()
 

@@ -1,5 +1,7 @@
 """The FHIR API on PostgreSQL: several writers at once, and still one resource for one condition."""
 
+import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,3 +55,24 @@ def test_a_transaction_that_fails_leaves_nothing(client: httpx.Client) -> None:
     answer = client.post("/", json={"resourceType": "Bundle", "type": "transaction", "entry": entries})
     assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (404, ["Bundle.entry[1]"])
     assert client.get("/Patient", params={"name": "解", "_sort": "-birthdate"}).json()["total"] == 0
+
+
+def test_bulk_export(client: httpx.Client) -> None:
+    """Kicked off, polled, fetched and removed, as a bulk client does it."""
+    for number in range(3):
+        client.put(f"/Patient/p{number}", json={**KNOWN, "id": f"p{number}"}).raise_for_status()
+        seen = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": f"Patient/p{number}"}}
+        client.post("/Observation", json=seen).raise_for_status()
+    begun = client.get("/Patient/$export", params={"_type": "Patient,Observation"}, headers={"prefer": "respond-async"})
+    assert begun.status_code == 202, begun.text
+    address = begun.headers["content-location"]
+    for _ in range(600):
+        if (state := client.get(address)).status_code != 202:
+            break
+        time.sleep(0.02)
+    assert state.status_code == 200, state.text
+    files = {file["type"]: client.get(file["url"]).text.splitlines() for file in state.json()["output"]}
+    assert {type: len(lines) for type, lines in files.items()} == {"Patient": 3, "Observation": 3}
+    assert {json.loads(line)["id"] for line in files["Patient"]} == {"p0", "p1", "p2"}
+    assert client.delete(address).status_code == 202
+    assert client.get(address).status_code == 404

@@ -1,6 +1,6 @@
 """Search over a real socket: what the bundle says, how pages go on, and what never stands in a url."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,8 +15,8 @@ NAMES = ("仇英", "解晓东", "单田芳", "曾国安", "王小二", "王大�
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
+def database(new_database_url: Callable[[], str]) -> Iterator[Database]:
+    opened = Database.open(new_database_url())
     yield opened
     opened.close()
 

@@ -1,7 +1,7 @@
 """What clients do that nobody here wrote: each of these was met with the HAPI client, fhir-kit-client or curl."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ LIMIT = 1 << 16
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def client(tmp_path_factory: pytest.TempPathFactory, new_database_url: Callable[[], str]) -> Iterator[httpx.Client]:
     folder: Path = tmp_path_factory.mktemp("strangers")
-    database = Database.open(f"sqlite:///{folder}/healthsvc.sqlite")
+    database = Database.open(new_database_url())
     with fhir_client(database, folder, request_limit=LIMIT) as opened:
         yield opened
     database.close()
