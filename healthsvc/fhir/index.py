@@ -58,6 +58,8 @@ class QuantityEntry(NamedTuple):
     system: str | None
     code: str | None
     """The unit code, or the unit's text where there is no code; None for bare numbers."""
+    unit: str | None = None
+    """What the unit is called where that is not its code: ``mmHg`` for ``mm[Hg]``."""
 
 
 class UriEntry(NamedTuple):

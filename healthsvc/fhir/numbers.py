@@ -8,8 +8,10 @@ NO_LIMIT = math.inf
 ATOM = 1e-9
 """Width of the range of a number that is meant exactly."""
 
-Found: TypeAlias = tuple[float, float, str | None, str | None]
-"""Low, high (half-open), system and code of the unit."""
+Found: TypeAlias = tuple[float, float, str | None, str | None, str | None]
+"""Low, high (half-open), system and code of the unit, and its text where that is not its code."""
+LONGEST_UNIT = 64
+"""Characters of a unit's text by which it can be searched."""
 
 
 def precise(value: int | float | Decimal) -> tuple[float, float]:
@@ -30,9 +32,10 @@ def beside(middle: float, half: float) -> tuple[float, float]:
     return (low, high) if low < high else (middle, math.nextafter(middle, NO_LIMIT))
 
 
-def unit_of(value: dict[str, Any]) -> tuple[str | None, str | None]:
-    """System and code of a quantity's unit; the unit's text where there is no code."""
-    return value.get("system"), value.get("code") or value.get("unit")
+def unit_of(value: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """System and code of a quantity's unit (its text where there is no code), and what it is called where that is not its code."""
+    code, unit = value.get("code"), value.get("unit")
+    return value.get("system"), code or unit, unit if code and unit and unit != code and len(unit) <= LONGEST_UNIT else None
 
 
 def quantity_range(value: dict[str, Any]) -> Found | None:

@@ -123,6 +123,9 @@ def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[s
         (param(r.param), (r.url or "") if r.id is None else r.id, term(r.type) if r.id is not None else NO_TERM, pk)
         for r in entries.references
     }
+    for quantity in entries.quantities:
+        if quantity.unit is not None:
+            terms.intern(spoken(quantity.unit, quantity.code or ""))
     references |= {(param(COMPARTMENT), patient, terms.intern("Patient"), pk) for patient in entries.patients}
     return {
         "token": {(param(t.param), term(t.system), t.code[:LONGEST], pk) for t in entries.tokens},
@@ -132,6 +135,12 @@ def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[s
         "quantity": {(param(q.param), q.low, q.high, term(q.system), q.code or "", pk, middle(q.low, q.high)) for q in entries.quantities},
         "uri": {(param(u.param), u.uri[:LONGEST], pk) for u in entries.uris},
     }
+
+
+def spoken(unit: str, code: str) -> str:
+    """The term by which it is known that a unit code is called so: ``4.5||mmHg`` finds what has the code ``mm[Hg]`` (R4 3.1.1.4.15).
+    Kept once for all quantities and not with each."""
+    return f"#unit|{unit}|{code}"
 
 
 def middle(low: float, high: float) -> float | None:

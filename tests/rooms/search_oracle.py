@@ -221,7 +221,8 @@ def _date(low: int, high: int, value: str) -> bool:
 
 def _quantity(entry: Any, value: str) -> bool:
     number, *unit = value.split("|")
-    if unit and not (entry.code == unit[1] and (not unit[0] or entry.system == unit[0])):
+    called = entry.code == unit[1] or entry.unit == unit[1] if unit and not unit[0] else not unit or entry.code == unit[1]
+    if unit and not (called and (not unit[0] or entry.system == unit[0])):
         return False
     op, text = _prefix(number)
     wanted, have = float(text), round((entry.low + entry.high) / 2, 9)

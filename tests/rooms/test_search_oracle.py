@@ -35,7 +35,8 @@ def _coding(pick: random.Random) -> dict[str, Any]:
 
 def _quantity(pick: random.Random) -> dict[str, Any]:
     system, code = pick.choice(UNITS)
-    return {"value": loads(pick.choice(NUMBERS)), "system": system, "code": code}
+    called = {"unit": "mmHg"} if code == "mm[Hg]" else {}
+    return {"value": loads(pick.choice(NUMBERS)), "system": system, "code": code, **called}
 
 
 def _some(pick: random.Random, share: float, **elements: Any) -> dict[str, Any]:
@@ -129,7 +130,7 @@ _code = st.sampled_from(
 _prefix = st.sampled_from(("", "eq", "ne", "gt", "lt", "ge", "le"))
 _date_prefix = st.sampled_from(("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"))
 _day = st.builds(str.__add__, _date_prefix, st.sampled_from(DAYS))
-_unit = st.sampled_from(("", "|http://unitsofmeasure.org|mm[Hg]", "||kg"))
+_unit = st.sampled_from(("", "|http://unitsofmeasure.org|mm[Hg]", "||kg", "||mmHg", "|http://unitsofmeasure.org|mmHg"))
 _number = st.builds(lambda prefix, number, unit: prefix + number + unit, _prefix, st.sampled_from(NUMBERS), _unit)
 _yes_no = st.sampled_from(("true", "false"))
 

@@ -156,3 +156,19 @@ def test_a_search_may_name_a_value_set(client: httpx.Client) -> None:
     assert client.get(f"/ValueSet/$expand?url={standard}").json()["expansion"]["total"] == 8
     unknown = client.get("/Observation?code:in=http://x.example/ValueSet/none")
     assert (unknown.status_code, unknown.json()["issue"][0]["code"]) == (400, "value")
+
+
+def test_a_quantity_is_found_by_what_its_unit_is_called(client: httpx.Client) -> None:
+    quantity = {"value": 140, "unit": "毫米汞柱", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}
+    bare = {"value": 140, "unit": "滴"}
+    made = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "identifier": [{"value": "unit"}]}
+    first, second = _made(client, {**made, "valueQuantity": quantity})["id"], _made(client, {**made, "valueQuantity": bare})["id"]
+
+    def found(value: str) -> list[str]:
+        answer = client.get("/Observation", params={"identifier": "unit", "value-quantity": value})
+        return [one["resource"]["id"] for one in answer.json().get("entry", ())]
+
+    assert found("140") == [first, second]
+    assert found("140||毫米汞柱") == found("gt139||mm[Hg]") == found("140|http://unitsofmeasure.org|mm[Hg]") == [first]
+    assert found("140||滴") == [second]
+    assert found("140|http://unitsofmeasure.org|毫米汞柱") == found("140||kg") == found("150||毫米汞柱") == []

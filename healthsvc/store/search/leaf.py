@@ -59,12 +59,16 @@ Term = Callable[[str], int | None]
 Codes = Callable[[str, str | None, str], list[str]]
 """Parameter, system and code of a searched token -> the forms under which the index may keep it."""
 
+Units = Callable[[str], list[str]]
+"""What a unit is called -> the codes of units that are called so."""
+
 
 class Leaves:
     """Writes the conditions of leaves for one database: its interned terms and its dialect."""
 
-    def __init__(self, term: Term, codes: Codes, postgres: bool) -> None:
+    def __init__(self, term: Term, codes: Codes, units: Units, postgres: bool) -> None:
         self.term = term
+        self.units = units
         self.codes = codes
         self.collate = ' COLLATE "C"' if postgres else ""
         self.contains = "strpos" if postgres else "instr"
@@ -143,7 +147,12 @@ class Leaves:
 
     def quantities(self, x: str, leaf: ast.Quantities) -> list[Piece]:
         """Numbers by the middle of their range (an open range by its open end), which is the number as it was written."""
-        unit = [] if leaf.code is None else [Piece(f"{x}.code=?", (leaf.code,))]
+        if leaf.code is None:
+            unit = []
+        elif leaf.system is None:  # the code of the unit, or what it is called
+            unit = [among(f"{x}.code", [leaf.code, *self.units(leaf.code)])]
+        else:
+            unit = [Piece(f"{x}.code=?", (leaf.code,))]
         if leaf.system is not None:
             unit.append(self.system(x, leaf.system))
         return [all_of((one, *unit)) for one in numbers(x, leaf.op, leaf.value, leaf.low, leaf.high)]

@@ -9,6 +9,7 @@ from healthsvc.store.driver import for_driver, run
 from healthsvc.store.search import ast
 from healthsvc.store.search.leaf import TABLES, Piece, all_of, among
 from healthsvc.store.stored import Stored
+from healthsvc.store.writes import spoken
 
 if TYPE_CHECKING:
     from healthsvc.store.engine import Database
@@ -37,6 +38,7 @@ class Rows:
         self._sealer = store.database.sealer
         self.codes = self._sealer.codes
         self.postgres = store.connection.dialect.name == "postgresql"
+        self._collate = ' COLLATE "C"' if self.postgres else ""
         self._estimates = _ESTIMATES.setdefault(store.database, OrderedDict())
 
     def run(self, sql: str, args: Sequence[Any]) -> Sequence[Any]:
@@ -59,6 +61,12 @@ class Rows:
             elif (term := self.term(one)) is not None:
                 found.append(term)
         return found
+
+    def units(self, called: str) -> list[str]:
+        """The codes of units that are called so."""
+        head = spoken(called, "")
+        sql = f"SELECT text FROM term WHERE text>=?{self._collate} AND text<?{self._collate}"
+        return [str(row[0])[len(head) :] for row in self.run(sql, (head, head[:-1] + chr(ord("|") + 1)))]
 
     def current(self, type: str, id: str) -> Stored | None:
         """The current version of a resource, a deletion too."""

@@ -28,7 +28,7 @@ class Writer:
     def __init__(self, rows: Rows, restrict: ast.Restrict | None) -> None:
         self.rows = rows
         self.restrict = restrict
-        self.leaves = Leaves(rows.term, rows.codes, rows.postgres)
+        self.leaves = Leaves(rows.term, rows.codes, rows.units, rows.postgres)
         self._names = count()
 
     def alias(self, letter: str) -> str:
