@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup demo test lint bench lock wheelhouse sbom audit clean
+.PHONY: setup demo test lint bench clients lock wheelhouse sbom audit clean
 
 setup: .venv/.ready healthsvc/web/static/vendor/.ready
 
@@ -37,6 +37,10 @@ lint: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# FHIR clients that nobody here wrote (java and mvn, node and npm) against a server; they are fetched when it runs.
+clients: setup
+	@$(BIN)/python -m tests.clients
 
 # Pins and hashes anew from pyproject.toml; needs `uv`. No download host goes into the file.
 lock:
