@@ -5,16 +5,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, File, Header, Request, Response, UploadFile
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from healthsvc.access.door import StoreReading, StoreWriting
 from healthsvc.errors import TooLarge
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile import merging, service
+from healthsvc.healthfile import later, merging, service
 from healthsvc.healthfile.duplicates import duplicates
 from healthsvc.healthfile.freshness import freshness_of
-from healthsvc.healthfile.roster import import_roster
+from healthsvc.healthfile.roster import import_roster, length
 from healthsvc.healthfile.roster_files import write_template
 from healthsvc.healthfile.timeline import timeline
 
@@ -52,15 +53,24 @@ def template(_store: StoreReading) -> Response:
         return Response(path.read_bytes(), media_type=_XLSX)
 
 
-@router.post("/roster")
-def roster(file: Annotated[UploadFile, File()], request: Request, store: StoreWriting) -> dict[str, Any]:
-    """Import a roster: what became of it, by line and column."""
+@router.post("/roster", response_model=None)
+def roster(
+    file: Annotated[UploadFile, File()], request: Request, store: StoreWriting, prefer: Annotated[str | None, Header()] = None
+) -> dict[str, Any] | JSONResponse:
+    """Import a roster: what became of it, by line and column.
+
+    With ``Prefer: respond-async`` a worker does it: 202, and Content-Location says where to see how far it has come.
+    """
     most = request.app.state.settings.request_limit
     if (file.size or 0) > most:
         raise TooLarge(f"the roster is larger than {most} bytes; split it, or raise HEALTHSVC_REQUEST_LIMIT")
     with TemporaryDirectory() as folder:
         path = Path(folder) / ("roster" + Path(file.filename or "").suffix.lower())
         path.write_bytes(file.file.read())
+        if prefer is not None and "respond-async" in prefer:
+            length(path)  # a file that cannot be read is refused now
+            id = later.ask_for_import(store, path)
+            return JSONResponse({"id": id}, status_code=202, headers={"content-location": f"/api/progress/{id}"})
         return import_roster(store, path).as_json()
 
 

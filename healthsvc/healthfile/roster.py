@@ -1,11 +1,11 @@
 """花名册导入: a list of people becomes health files; good rows are kept, bad rows are reported, the same list twice changes nothing."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from healthsvc.errors import Invalid, Malformed, Refusal
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, LIXIU_CERTIFICATE
@@ -56,6 +56,13 @@ class Report:
     def refused(self) -> int:
         """Rows that were not taken."""
         return len({one.line for one in self.problems if one.severity == "error"})
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Self:
+        """Back from what :meth:`as_json` gave."""
+        problems = [Problem(one["line"], one["column"], one["reason"], one["text"], one["severity"]) for one in told["problems"]]
+        counts = {name: int(told[name]) for name in ("rows", "created", "changed", "unchanged")}
+        return cls(**counts, problems=problems, unknown_columns=tuple(told["unknownColumns"]))
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values (no personal data: lines, columns and reasons only)."""
@@ -116,6 +123,18 @@ def import_roster(
             progress(done, len(people))
     report.problems.sort(key=lambda one: (one.line, one.column))
     return report
+
+
+def length(path: Path) -> int:
+    """How many rows of people a roster has.
+
+    Raises:
+        Refusal: the file as a whole cannot be read, or lacks the columns without which nobody is recognised.
+    """
+    found = rows(path)
+    top = header(found)
+    _columns(found[top])
+    return len(found) - top - 1
 
 
 def read_person(cells: Sequence[Any], columns: dict[int, Column]) -> tuple[Person | None, list[tuple[str, BadCell]]]:

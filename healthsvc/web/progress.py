@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.access.rules import allows
 from healthsvc.dayplan import later
+from healthsvc.healthfile.later import ROSTER
 from healthsvc.rest.progress.seen import all_seen, require_own, seen
 from healthsvc.store import Store
 from healthsvc.store.progress import State, Work
@@ -40,6 +41,7 @@ def _day_planned(work: Work) -> str:
 
 
 TITLES: Final[Mapping[str, Title]] = {
+    ROSTER: Title("名册导入", "条", lambda work: f"/roster?work={work.id}"),
     later.DAY: Title("排一天的班", where=_day_planned),
     later.WEEK: Title("排一周的班", where=lambda work: f"/board/week/proposal?on={work.asked['first']}"),
 }

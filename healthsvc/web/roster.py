@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
-from healthsvc.access.door import needs
+from healthsvc.access.door import StoreReading, needs
 from healthsvc.errors import Malformed, Refusal, TooLarge
-from healthsvc.healthfile.roster import import_roster
+from healthsvc.healthfile import later
+from healthsvc.healthfile.roster import Report, import_roster
 from healthsvc.healthfile.roster_files import write_template
+from healthsvc.rest.progress.seen import seen
 from healthsvc.web.render import SignedPage
 
 router = APIRouter(dependencies=[needs("write-clinical")])
@@ -20,9 +23,12 @@ _KINDS = (".csv", ".xlsx")
 
 
 @router.get("/roster")
-def roster(page: SignedPage) -> Response:
-    """The form, and an empty roster to start from."""
-    return page.show("roster.html", report=None, wrong="")
+def roster(page: SignedPage, store: StoreReading, work: str = "") -> Response:
+    """The form, and an empty roster to start from; with ``work`` what became of a roster that a worker has imported."""
+    found = seen(store, work) if work else None
+    if found is None or found.result is None:
+        return page.show("roster.html", report=None, wrong="", more=0)
+    return page.show("roster.html", report=Report.of_json(found.result), wrong="", more=int(found.result["moreProblems"]))
 
 
 @router.get("/roster/template.xlsx")
@@ -36,16 +42,20 @@ def template() -> Response:
 
 @router.post("/roster")
 def take(page: SignedPage, request: Request, file: Annotated[UploadFile, File()]) -> Response:
-    """Import the file in the name of whoever sent it; sending it twice changes nothing."""
+    """Import the file in the name of whoever sent it; sending it twice changes nothing. A long one is left to a worker."""
     assert page.who is not None
     state = request.app.state
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = _kept(file, Path(folder), state.settings.request_limit)
+            if later.is_long(state.policy, clock.today(clock.zone(state.database.zone)), path):
+                with state.database.writing(page.who.actor, at=clock.now()) as store:
+                    id = later.ask_for_import(store, path)
+                return RedirectResponse(f"/progress/{id}?go=true", status_code=303)
             report = import_roster(state.database, path, actor=page.who.actor, at=clock.now())
     except Refusal as refusal:
-        return page.show("roster.html", status=refusal.status, report=None, wrong=refusal.text)
-    return page.show("roster.html", report=report, wrong="")
+        return page.show("roster.html", status=refusal.status, report=None, wrong=refusal.text, more=0)
+    return page.show("roster.html", report=report, wrong="", more=0)
 
 
 def _kept(file: UploadFile, folder: Path, limit: int) -> Path:

@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from healthsvc.dayplan import later
+from healthsvc.healthfile.later import ROSTER, take_in
 from healthsvc.store.work import Kind
 
 
 def kinds(data: Path) -> Mapping[str, Kind]:
     """Every kind, for an installation's data directory."""
-    return {later.DAY: partial(later.propose_day, data), later.WEEK: partial(later.propose_week, data)}
+    return {later.DAY: partial(later.propose_day, data), later.WEEK: partial(later.propose_week, data), ROSTER: take_in}

@@ -11,6 +11,9 @@ from world import NAMES, PASSWORD, citizen_id
 from healthsvc import clock
 from healthsvc.access import accounts
 from healthsvc.store import SYSTEM
+from healthsvc.store.progress import State
+from healthsvc.store.work import run
+from integrations.longwork.kinds import kinds
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 PAGES = (
@@ -193,6 +196,27 @@ def test_a_roster_is_taken_with_a_report_of_its_rows(client: httpx.Client, tmp_p
     assert client.post("/roster", data={"csrf": token}, files={"file": ("x.exe", b"MZ")}).status_code == 400
     assert client.post("/roster", files=sent).status_code == 403
     assert client.get("/roster/template.xlsx").content.startswith(b"PK")
+
+
+def test_a_long_roster_is_left_to_a_worker_and_its_report_can_be_come_back_to(client: httpx.Client, site: Site, tmp_path: Path) -> None:
+    sign_in(client, "coordinator1")
+    token = csrf(client)
+    people = "".join(f"测试{number},{citizen_id(number)},男\n" for number in range(500, 510))
+    doubled = people * 31  # the file is long, the people are few
+    sent = {"file": ("名册.csv", ("姓名,身份证号,性别\n" + doubled).encode(), "text/csv")}
+    left = client.post("/roster", data={"csrf": token}, files=sent)
+    assert left.status_code == 303, left.text
+    waiting = client.get(left.headers["location"])
+    assert "排队中" in waiting.text
+    id = re.findall(r"/progress/([0-9a-f-]{36})", left.headers["location"])[0]
+    assert run(site.database, id, kinds(tmp_path)) is State.DONE
+    bar = client.get(left.headers["location"], headers={"hx-request": "true"})
+    assert bar.headers["hx-redirect"] == f"/roster?work={id}"
+    assert "310 / 310 条" in bar.text
+    report = client.get(bar.headers["hx-redirect"]).text
+    assert "<b>10</b><span>新建档案" in report
+    assert "<b>300</b><span>未导入" in report
+    assert client.post("/roster", data={"csrf": token}, files={"file": ("x.csv", b"a,b\n" * 400)}).status_code == 400
 
 
 def test_an_administrator_makes_an_account_whose_owner_must_choose_a_password(client: httpx.Client, site: Site) -> None:
