@@ -1,5 +1,6 @@
 """Serve: the API and pages, the hospital lines, the workers and the timers, in one process or one each."""
 
+import gc
 import os
 import random
 import socket
@@ -24,6 +25,7 @@ from healthsvc.backup.collector import BackupCollector
 from healthsvc.backup.keeper import Keeper
 from healthsvc.circle.providers import use as use_roads
 from healthsvc.errors import Invalid
+from healthsvc.fhir.validation import warm_up
 from healthsvc.indicators.warming import warm
 from healthsvc.installation import Installation, publish_conformance
 from healthsvc.jobs import Job, Timers
@@ -33,6 +35,7 @@ from healthsvc.monitoring.collector import StoreCollector
 from healthsvc.monitoring.probes import router as probes
 from healthsvc.occupancy import shared
 from healthsvc.rest.errors import install as install_errors
+from healthsvc.store.checkpoints import Checkpoints
 from healthsvc.store.sealing.reseal import step
 from healthsvc.store.work_queue import prepare
 from healthsvc.timetable import jobs
@@ -100,6 +103,11 @@ class Serving:
             held = ExitStack()
             held.enter_context(shared(here.settings.data))
             self._stops.append(("data directory", held.close))
+            checkpoints = Checkpoints(here.database)
+            checkpoints.start()
+            self._stops.append(("checkpoints", checkpoints.stop))
+        if self.roles & {Role.API, Role.WORKER}:
+            warm_up()  # before the first line is open: what is compiled at its first use holds up everybody's answers
         wiring: dict[str, Any] = {}
         if here.settings.valhalla:
             use_roads(partial(Valhalla, here.settings.valhalla))
@@ -168,6 +176,8 @@ class Serving:
             ahead = threading.Thread(target=warm, args=[here.database], name="figures-ahead", daemon=True)
             ahead.start()
             self._stops.append(("figures ahead", ahead.join))
+        gc.collect()
+        gc.freeze()  # what stands ready now stays: to look through all of it for garbage would stop every thread for a fifth of a second
 
     def _watch(self, shelf: Shelf) -> None:
         """What monitoring may ask of this process."""
@@ -237,6 +247,7 @@ class Serving:
             stop()
             log.info("stopped", role=name)
         self._stops.clear()
+        gc.unfreeze()
 
     def where(self) -> str:
         """Where to reach it."""

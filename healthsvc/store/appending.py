@@ -35,7 +35,7 @@ class Appender:
             with self._database.writing(self._actor, at=at) as store:
                 yield store.connection
             return
-        with said_clearly(), self._database.one_writer():
+        with said_clearly(), self._database.one_writer(first=True):
             connection = self._kept = self._kept or self._database.engine.connect()
             driver: Any = connection.connection.driver_connection
             try:

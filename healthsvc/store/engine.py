@@ -36,7 +36,10 @@ BUSY_MILLISECONDS = 30_000
 """How long one process waits for another's write on SQLite before it says Unavailable."""
 LOG_PAGES = 8000
 """Pages of 4 KiB that the write-ahead log gathers before they go into the file (SQLite's own measure is 1,000): what is written again and
-again meanwhile, the ends of every index, goes once. A create then writes 126 kB instead of 179."""
+again meanwhile, the ends of every index, goes once. A create then writes 126 kB instead of 179. A serving process empties the log beside
+its writers (:mod:`healthsvc.store.checkpoints`)."""
+MOST_LOG_PAGES = 4 * LOG_PAGES
+"""Where nobody does so, or readers that never end keep it from being begun anew: the writer who fills the log so far empties it."""
 PREPARED = 512
 """Statements that a connection to SQLite keeps prepared; a message or a page runs some two hundred different ones."""
 _READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -217,13 +220,13 @@ class Database:
             audit.append(connection, acts, self.chains)
 
     @contextmanager
-    def one_writer(self) -> Iterator[None]:
-        """Of the writers one at a time, where the database has one writer anyway."""
+    def one_writer(self, *, first: bool = False) -> Iterator[None]:
+        """Of the writers one at a time, where the database has one writer anyway; ``first``: before the others of this process."""
         if self.engine.dialect.name != "sqlite":
             yield
             return
         begun = time.perf_counter()
-        with self.turns.one(BUSY_MILLISECONDS / 1000) as taken:
+        with self.turns.one(BUSY_MILLISECONDS / 1000, first=first) as taken:
             WRITER_WAIT.observe(time.perf_counter() - begun)
             if not taken:
                 raise Unavailable("another write has held the database for too long; try again")
@@ -258,7 +261,7 @@ def _prepare(connection: Any, _record: Any) -> None:
         "temp_store=MEMORY",
         "cache_size=-32768",  # KiB a connection
         "mmap_size=268435456",
-        f"wal_autocheckpoint={LOG_PAGES}",
+        f"wal_autocheckpoint={MOST_LOG_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 

@@ -17,6 +17,8 @@ from typing import Final
 
 import structlog
 
+from healthsvc.store.handed_on import HandedOn
+
 log = structlog.get_logger()
 FIRST_LOOK_SECONDS: Final = 0.0002
 LAST_LOOK_SECONDS: Final = 0.003
@@ -29,7 +31,7 @@ class Turns:
     def __init__(self, database: Path | None) -> None:
         """``database``: the embedded file; None: a server that minds its writers itself."""
         self._database = database
-        self._own = threading.Lock()
+        self._own = HandedOn()
         self._waiting: list[None] = []  # one for each thread of ours that waits
         self._files: tuple[int, int] | None = None
         self.thread = 0
@@ -46,15 +48,15 @@ class Turns:
         return False
 
     @contextmanager
-    def one(self, seconds: float) -> Iterator[bool]:
-        """Wait for the turn, at most so long; inside it is ours, unless it gives False."""
+    def one(self, seconds: float, *, first: bool = False) -> Iterator[bool]:
+        """Wait for the turn, at most so long; inside it is ours, unless it gives False. ``first``: before other threads of ours."""
         if self._database is None:
             yield True
             return
         until = time.monotonic() + seconds
         self._waiting.append(None)
         try:
-            taken = self._own.acquire(timeout=seconds)
+            taken = self._own.acquire(seconds, first=first)
             among_all = taken and self._take(until)
         finally:
             self._waiting.pop()

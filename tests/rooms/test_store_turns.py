@@ -1,0 +1,105 @@
+"""Who writes next, and how the write-ahead log is emptied: nobody waits longer than for those before them."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hospital import AT
+
+from healthsvc.store import SYSTEM, Database
+from healthsvc.store.checkpoints import Checkpoints
+from healthsvc.store.handed_on import HandedOn
+
+
+def in_line(turns: HandedOn, name: str, done: list[str], *, first: bool = False) -> threading.Thread:
+    def write() -> None:
+        assert turns.acquire(10, first=first)
+        done.append(name)
+        turns.release()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    while len(turns._waiting) + len(turns._first) == in_line.waiting:  # type: ignore[attr-defined]
+        time.sleep(0.001)
+    in_line.waiting += 1  # type: ignore[attr-defined]
+    return thread
+
+
+def test_the_one_who_waited_longest_is_next_and_the_line_goes_before_all() -> None:
+    turns, done = HandedOn(), list[str]()
+    in_line.waiting = 0  # type: ignore[attr-defined]
+    assert turns.acquire()
+    waiting = [in_line(turns, name, done, first=name.startswith("line")) for name in ("a", "b", "line 1", "c", "line 2")]
+    turns.release()
+    for thread in waiting:
+        thread.join(10)
+    assert done == ["line 1", "line 2", "a", "b", "c"]
+    assert turns.acquire(0.01)
+
+
+def test_who_gives_up_is_passed_over() -> None:
+    turns, done = HandedOn(), list[str]()
+    in_line.waiting = 0  # type: ignore[attr-defined]
+    assert turns.acquire()
+    assert not turns.acquire(0.01)
+    assert not turns.acquire(0.01, first=True)
+    patient = in_line(turns, "patient", done)
+    turns.release()
+    patient.join(10)
+    assert done == ["patient"]
+    with turns:
+        assert not turns.acquire(0)
+
+
+def test_many_threads_never_write_at_the_same_time() -> None:
+    turns, inside, most = HandedOn(), [0], [0]
+
+    def work(number: int) -> None:
+        for _ in range(200):
+            if turns.acquire(0.0005 if number % 2 else -1, first=number % 3 == 0):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                inside[0] -= 1
+                turns.release()
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert most == [1]
+    assert turns.acquire(1)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Database:
+    return Database.open(f"sqlite:///{tmp_path}/log.sqlite")
+
+
+def test_a_full_log_goes_into_the_file_and_is_begun_anew(embedded: Database) -> None:
+    checkpoints = Checkpoints(embedded, pages=60)
+
+    def write(number: int) -> None:
+        with embedded.writing(SYSTEM, at=AT) as store:
+            store.put({"resourceType": "Basic", "id": f"b{number}", "code": {"text": "x" * 3000}})
+
+    checkpoints.turn()
+    for number in range(20):
+        write(number)
+    full = checkpoints.pages()
+    assert full >= 60
+    assert checkpoints.turn()
+    write(20)
+    assert 0 < checkpoints.pages() < full
+    assert not checkpoints.turn()
+    checkpoints.start()
+    for number in range(21, 60):
+        write(number)
+    until = time.monotonic() + 10
+    while checkpoints.pages() >= 60 and time.monotonic() < until:
+        time.sleep(0.05)
+        write(60 + int(time.monotonic() * 1000) % 1000)
+    checkpoints.stop()
+    assert checkpoints.pages() < 60
+    embedded.close()
