@@ -1,6 +1,7 @@
 """What old and careless senders do: the event in EVN-1 alone, blank lines before the header, years of two digits, untrue labels."""
 
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -68,3 +69,33 @@ def test_a_batch_that_is_not_what_its_trailer_announced_is_told_so() -> None:
     block = b"BHS|^~\\&|HIS\rBTS|7\r"
     assert batch_tail(block, 7, 7) == b"BTS|7\r" == batch_tail(block, 7, None)
     assert batch_tail(block, 1, 7) == b"BTS|1|BTS-1 announced 7 messages, 1 came\r"
+
+
+@pytest.mark.parametrize(
+    ("policy", "ack", "code", "state"),
+    [
+        ("accept", "original", "AA", State.IGNORED),
+        ("AE", "original", "AE", State.DEAD),
+        ("AR", "original", "AR", State.DEAD),
+        ("accept", "enhanced", "CA", State.IGNORED),
+        ("AE", "enhanced", "CE", State.DEAD),
+        ("AR", "enhanced", "CR", State.DEAD),
+    ],
+)
+@pytest.mark.parametrize("event", ["ADT^A55", "ADT^ZP7", "ZZZ^Z01", "VXU^V04"])
+def test_an_event_that_is_mapped_to_nothing_is_kept_and_answered_as_its_link_says(
+    tmp_path: Path, policy: str, ack: str, code: str, state: State, event: str
+) -> None:
+    (tmp_path / "line.toml").write_text(
+        f'extends = "default"\nprofile = "line"\nversion = 1\ntitle = "x"\nhospital = "h"\nunknown_event = "{policy}"\nack = "{ack}"\n'
+        '[match]\nsending_application = "HIS"\n',
+        encoding="utf-8",
+    )
+    known = shelf(tmp_path)
+    for number in ("1", "2"):  # the second time the sender is known
+        raw = f"MSH|^~\\&|HIS|H1|||20260105||{event}|{number}|P|2.5|||AL|AL\r{BODY}".encode()
+        arrival = receive(raw, known, listen="127.0.0.1:1", peer="127.0.0.1", at=AT, number="n")
+        assert (arrival.link, arrival.code.value, arrival.state, arrival.reason) == ("line", code, state, "unknown-event")
+        assert f"MSA|{code}|{number}".encode() in arrival.answer
+        assert (b"\rERR|" in arrival.answer) == (policy != "accept")
+        assert policy == "accept" or b"MSH^1^9|201^" in arrival.answer
