@@ -13,12 +13,14 @@ from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan.board.days import Passage, keep_passage, try_passage
 from healthsvc.dayplan.board.trial import Move, Trial, keep, try_moves
 from healthsvc.dayplan.board.undo import can_undo, undo
+from healthsvc.dayplan.later import day_underway
 from healthsvc.dayplan.service import read_proposal, set_pin
 from healthsvc.errors import Malformed, Refusal
 from healthsvc.store import Store
 from healthsvc.web.faces import faces
 from healthsvc.web.lanes import DayBoard, day_board
 from healthsvc.web.lookup import staff_of
+from healthsvc.web.progress import bar_of
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.today import KINDS, Day
 from healthsvc.web.trials import outcome_of
@@ -183,6 +185,7 @@ def shown(page: Page, store: Store, on: date, view: str, *, refused: str = "", d
     seen = day_board(store, on)
     monday = on - timedelta(days=on.weekday())
     left = seen.plan.left_over if seen.plan else ()
+    going = day_underway(store, on)
     values: dict[str, Any] = {
         "board": seen,
         "on": on,
@@ -193,6 +196,7 @@ def shown(page: Page, store: Store, on: date, view: str, *, refused: str = "", d
         "left_total": len(left),
         "people": faces(store, (one.person for one in left[:_LEFT_OVER])),
         "proposal": read_proposal(store, on) is not None,
+        "work": bar_of(page, going, go=True) if going else None,
         "undoable": can_undo(store, on),
         "kinds": KINDS,
         "refused": refused,

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from pathlib import Path
+from datetime import date
+from typing import Final
 
-from healthsvc.circle.providers import travel_times
-from healthsvc.dayplan.service import plan_day, read_plan
-from healthsvc.store import Actor, Database, Store
+from healthsvc.dayplan import later
+from healthsvc.dayplan.service import read_plan
+from healthsvc.store import Store
 from healthsvc.web.faces import NOBODY, Face, faces
+
+SECONDS: Final = 5.0
+"""How long a plan is searched for, in seconds of a small server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ def planning_of(store: Store, on: date, most: int) -> Planning | None:
     return Planning(len(plan.left_over), shown, ways, round(plan.figures.get("travel-minutes", 0)), plan.later)
 
 
-def planned(database: Database, actor: Actor, data: Path, on: date, at: datetime) -> None:
-    """Plan a day with the site's travel times; the search runs outside any transaction."""
-    plan_day(database, actor, on, travel_times(data, database.policy, on), at=at)
+def ask_for_plan(store: Store, on: date) -> None:
+    """Leave the planning of a day to a worker, once: whoever presses again, or at the same time, waits for the same."""
+    if later.day_underway(store, on) is None:
+        later.ask_for_day(store, on, SECONDS, begin=True)

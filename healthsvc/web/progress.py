@@ -6,7 +6,7 @@ work has ended, also when somebody comes back to the page later. With ``go`` the
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -18,12 +18,15 @@ from healthsvc.dayplan import later
 from healthsvc.healthfile.later import ROSTER
 from healthsvc.rest.progress.seen import all_seen, require_own, seen
 from healthsvc.store import Store
-from healthsvc.store.progress import State, Work
+from healthsvc.store.progress import State, Work, mine
 from healthsvc.store.progress import cancel as cancel_work
 from healthsvc.web import words
 from healthsvc.web.render import Page, SignedPage, local
 
 router = APIRouter(dependencies=[needs("self")])
+_RECENT: Final = timedelta(minutes=10)
+"""So long the head of the pages still shows what has ended."""
+_IN_HEAD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def bar_of(page: Page, work: Work, *, go: bool = False) -> Bar:
     """The bar of a piece of work for one reader."""
     known = TITLES.get(work.kind, Title(work.kind))
     actor = page.who.actor if page.who else None
-    mine = actor is not None and (work.actor.id == actor.id or allows(actor.roles, "operate"))
+    own = actor is not None and (work.actor.id == actor.id or allows(actor.roles, "operate"))
     share = min(100, 100 * work.done // work.total) if work.total else None
     where = known.where(work) if work.state is State.DONE else ""
     created, begun, finished = (None if one is None else local(one, page) for one in (work.created, work.begun, work.finished))
@@ -84,13 +87,22 @@ def bar_of(page: Page, work: Work, *, go: bool = False) -> Bar:
     about = words.short_day(day, page.language, created.year) if day else work.about
     counted = (work.state, work.is_open, work.done, work.total, share)
     who_when = (work.by, created, begun, finished)
-    return Bar(work.id, known.title, about, known.unit, *counted, *who_when, where, work.error or "", mine and work.is_open, go)
+    return Bar(work.id, known.title, about, known.unit, *counted, *who_when, where, work.error or "", own and work.is_open, go)
 
 
 @router.get("/progress")
 def listed(page: SignedPage, store: StoreReading) -> Response:
     """What one has asked for; an operator sees what anybody has."""
     return page.show("progress.html", works=[bar_of(page, one) for one in all_seen(store)])
+
+
+@router.get("/progress/open")
+def at_work(page: SignedPage, store: StoreReading) -> Response:
+    """For the head of every page: what one has asked for that goes on, or ended a while ago; nothing where there is nothing."""
+    since = store.at - _RECENT
+    found = [one for one in mine(store, _IN_HEAD) if one.is_open or (one.finished is not None and one.finished > since)]
+    bars = [bar_of(page, one) for one in found if one.state is not State.CANCELLED]
+    return page.show("progress_head.html", works=bars, going=sum(one.is_open for one in bars))
 
 
 @router.get("/progress/{id}")

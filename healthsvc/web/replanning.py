@@ -19,32 +19,24 @@ from healthsvc.store import Store
 from healthsvc.web.dayboard import shown
 from healthsvc.web.lanes import day_board
 from healthsvc.web.lookup import staff_of
+from healthsvc.web.planning import ask_for_plan
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.trials import outcome_between
 
 router = APIRouter(dependencies=[needs("plan")])
-SECONDS: Final = 5.0
-"""How long a plan is searched for, in seconds of a small server."""
 QUICK: Final = 2.0
-"""The same for a what-if."""
+"""How long a what-if is searched for, in seconds of a small server."""
 _CLOCK: Final = r"([01]?\d|2[0-3]):[0-5]\d|"
 
 
 @router.post("/board/replan")
-def replan(who: Signed, request: Request, on: Annotated[date, Form()]) -> Response:
-    """Work out a new plan around confirmed visits and show what it would change; nothing is in force until it is accepted.
+def replan(store: StoreWriting, on: Annotated[date, Form()]) -> Response:
+    """Leave a new plan around confirmed visits to a worker; the board shows how far it has come, and then what it would change.
 
-    A day that nobody has planned yet is planned at once: there is nothing that it could change.
+    Nothing is in force until it is accepted, but on a day that nobody has planned yet: there is nothing that a plan could change.
     """
-    state = request.app.state
-    times = travel_times(state.settings.data, state.database.policy, on)
-    plan = service.propose(state.database, who.actor, on, times, at=clock.now(), seconds=SECONDS)
-    with state.database.writing(who.actor, at=clock.now()) as store:
-        if plan.base == 0 and service.read_plan(store, on) is None:
-            service.accept(store, plan)
-            return RedirectResponse(f"/board?on={on}&done=planned", status_code=303)
-        service.keep_proposal(store, plan)
-    return RedirectResponse(f"/board/{on}/proposal", status_code=303)
+    ask_for_plan(store, on)
+    return RedirectResponse(f"/board?on={on}", status_code=303)
 
 
 @router.get("/board/{on}/proposal")

@@ -3,17 +3,18 @@
 from datetime import date, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Response
 from fastapi.responses import RedirectResponse
 
-from healthsvc import clock
-from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
+from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc.dayplan.later import day_underway
 from healthsvc.dayplan.service import next_planned, set_pin
 from healthsvc.errors import Malformed
 from healthsvc.visit.pending import pending
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory
-from healthsvc.web.planning import planned, planning_of
+from healthsvc.web.planning import ask_for_plan, planning_of
+from healthsvc.web.progress import bar_of
 from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter()
@@ -44,6 +45,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
     mine = None if all else mine_of(page)
     names = Directory(store)
     seen = boards.board(store, on, names, mine)
+    going = day_underway(store, on) if page.who and page.who.may("plan") else None
     return page.show(
         "today.html",
         board=seen,
@@ -57,6 +59,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
         before=on - timedelta(days=1),
         after=on + timedelta(days=1),
         planning=planning_of(store, on, _LEFT_OVER),
+        work=bar_of(page, going, go=True) if going else None,
         coming=None if seen.lanes else next_planned(store, on, _AHEAD),
         kinds=KINDS,
     )
@@ -73,10 +76,9 @@ def waiting_list(page: SignedPage, store: StoreReading, day: Day, what: str = "o
 
 
 @router.post("/day/plan", dependencies=[needs("plan")])
-def plan(who: Signed, request: Request, on: Annotated[date, Form()]) -> Response:
-    """Plan the day and come back to it."""
-    state = request.app.state
-    planned(state.database, who.actor, state.settings.data, on, clock.now())
+def plan(store: StoreWriting, on: Annotated[date, Form()]) -> Response:
+    """Leave the planning of the day to a worker and come back to the day, which shows how far it has come."""
+    ask_for_plan(store, on)
     return RedirectResponse(f"/?on={on.isoformat()}&all=true", status_code=303)
 
 

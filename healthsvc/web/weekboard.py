@@ -4,19 +4,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
-from healthsvc import clock
-from healthsvc.access.door import Signed, StoreReading, StoreWriting, needs
-from healthsvc.circle.providers import travel_times
-from healthsvc.dayplan import service
+from healthsvc.access.door import StoreReading, StoreWriting, needs
+from healthsvc.dayplan import later, service
 from healthsvc.dayplan.difference import difference
 from healthsvc.errors import Malformed, NotFound, Refusal
 from healthsvc.store import Store
 from healthsvc.web.dayboard import today
 from healthsvc.web.lanes import DayBoard, Lane, day_board
 from healthsvc.web.lookup import staff_of
+from healthsvc.web.progress import bar_of
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.today import KINDS, Day
 from healthsvc.web.trials import outcome_between
@@ -50,20 +49,14 @@ def week(page: SignedPage, store: StoreReading, day: Day, done: str = "") -> Res
 
 
 @router.post("/board/week/plan")
-def plan(who: Signed, request: Request, on: Annotated[date, Form()]) -> Response:
-    """Plan the workdays of the week that are still to come at once; proposals are kept, nothing is in force until they are accepted."""
-    state = request.app.state
-    monday = on - timedelta(days=on.weekday())
-    first = max(monday, clock.today(clock.zone(state.database.zone)))
-    days = _WORKED - (first - monday).days
+def plan(store: StoreWriting, on: Annotated[date, Form()]) -> Response:
+    """Leave the workdays of the week that are still to come to a worker, once; proposals follow, nothing is in force until accepted."""
+    first, days = _to_plan(store, on)
     if days < 1:
         raise Malformed("the workdays of that week are over; choose a later week", path="on", reason="board-week-over")
-    times = travel_times(state.settings.data, state.database.policy, first)
-    found = service.propose_week(state.database, who.actor, first, times, at=clock.now(), days=days, seconds=_SECONDS)
-    with state.database.writing(who.actor, at=clock.now()) as store:
-        for one in found.days:
-            service.keep_proposal(store, one)
-    return RedirectResponse(f"/board/week/proposal?on={first}", status_code=303)
+    if later.week_underway(store, first) is None:
+        later.ask_for_week(store, first, days, _SECONDS)
+    return RedirectResponse(f"/board/week?on={on}", status_code=303)
 
 
 @router.get("/board/week/proposal")
@@ -110,6 +103,13 @@ def decide(
     return RedirectResponse(f"/board/week?on={on}&done={'planned' if accept else 'dropped'}", status_code=303)
 
 
+def _to_plan(store: Store, on: date) -> tuple[date, int]:
+    """The first workday of a week that is still to come, and how many there are from it on."""
+    monday = on - timedelta(days=on.weekday())
+    first = max(monday, today(store))
+    return first, _WORKED - (first - monday).days
+
+
 def _week_of(on: date) -> list[date]:
     monday = on - timedelta(days=on.weekday())
     return [monday + timedelta(days=number) for number in range(_DAYS)]
@@ -118,6 +118,7 @@ def _week_of(on: date) -> list[date]:
 def _shown(page: Page, store: Store, on: date, *, refused: str = "", done: str = "", status: int = 200) -> Response:
     days = _week_of(on)
     boards = [day_board(store, one) for one in days]
+    going = later.week_underway(store, _to_plan(store, on)[0])
     values: dict[str, Any] = {
         "on": on,
         "days": days,
@@ -125,6 +126,7 @@ def _shown(page: Page, store: Store, on: date, *, refused: str = "", done: str =
         "rows": _rows(boards),
         "week": timedelta(days=_DAYS),
         "proposals": any(service.read_proposal(store, one) is not None for one in days),
+        "work": bar_of(page, going, go=True) if going else None,
         "kinds": KINDS,
         "refused": refused,
         "done": done,

@@ -1,6 +1,7 @@
 """The pages of a small town, served on a real socket, and a real Chromium to look at them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from healthsvc.store import Database
 from healthsvc.timetable import jobs
 from healthsvc.web import assets
 from integrations.hospitals.shelf import shelf
+from integrations.longwork.kinds import kinds
+from integrations.longwork.runner import Looking
 from integrations.operating.desk import Desk
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -55,6 +58,17 @@ class Site:
     url: str
     world: World
     database: Database
+
+
+@contextmanager
+def worker(site: Site) -> Iterator[None]:
+    """Whoever does long work in a serving process, while a test waits for it."""
+    looking = Looking(site.database, kinds(Path(str(site.database.engine.url.database)).parent))
+    looking.start()
+    try:
+        yield
+    finally:
+        looking.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from conftest import NO_FACTOR, Site
+from conftest import NO_FACTOR, Site, worker
 from serving import serving
 from test_web_browser import DESK, PHONE, look
 from world import PASSWORD, build
@@ -321,7 +321,15 @@ def test_planning_again_leaves_what_is_confirmed(page: Any, room: Room) -> None:
     page.get_by_role("button", name="确认这一次").click()
     page.locator(f'.block.pinned[data-task="{task}"]').wait_for()
     page.get_by_role("button", name="围绕已确认的重排").click()
-    page.get_by_role("heading", name="待确认的安排").wait_for(timeout=60_000)
+    page.get_by_text("排队中").first.wait_for()
+    assert page.get_by_role("button", name="围绕已确认的重排").is_disabled(), "nobody asks for it twice"
+    page.goto(f"{room.site.url}/people")
+    page.locator("#at-work summary").click()
+    page.locator("#at-work a").first.click()
+    page.wait_for_url("**/progress/*")
+    show(page, room, on)
+    with worker(room.site):
+        page.get_by_role("heading", name="待确认的安排").wait_for(timeout=60_000)
     look(page, "board-proposal")
     assert room.stop(on, task) == ((other,), "15:10")
     page.get_by_role("button", name="应用", exact=True).click()
@@ -427,7 +435,8 @@ def test_the_week_is_planned_at_once_and_a_visit_goes_to_another_cell(page: Any,
             visits.request(store, Visit(f"week-{k}", "home-bed-round", room.people[k], window, 30, frozenset({"doctor"})))
     page.goto(f"{room.site.url}/board/week?on={on}")
     page.get_by_role("button", name="安排这一周").click(timeout=90_000)
-    page.get_by_role("button", name="全部应用").wait_for(timeout=60_000)
+    with worker(room.site):
+        page.get_by_role("button", name="全部应用").wait_for(timeout=60_000)
     look(page, "week-proposal")
     page.get_by_role("button", name="全部应用").click()
     page.wait_for_url("**done=planned")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHOTS, Site, sign_in
+from conftest import SHOTS, Site, sign_in, worker
 from PIL import Image
 
 from healthsvc.web import assets
@@ -184,8 +184,13 @@ def test_an_overdue_visit_asks_for_its_reason(page: Any, site: Site) -> None:
 def test_the_coordinator_plans_a_day_and_sees_what_was_left_over(page: Any, site: Site) -> None:
     sign_in(page, site.url)
     page.get_by_role("link", name="后一天").click()
+    day = page.url
     page.get_by_role("button", name="安排当天").click()
-    page.get_by_role("button", name="重新安排当天").wait_for(timeout=60_000)
+    page.get_by_text("排队中").first.wait_for()
+    with worker(site):
+        page.wait_for_url("**/board?on=*done=planned", timeout=60_000)
+    page.goto(day)
+    page.get_by_role("button", name="重新安排当天").wait_for()
     page.wait_for_selector("#map[data-drawn=true]")
     assert page.locator(".stop").count() > 0
     assert page.get_by_role("heading", name="当天未能排入").is_visible()

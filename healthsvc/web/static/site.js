@@ -18,10 +18,10 @@
       const field = document.querySelector("[data-shortcut='/']");
       if (field) { event.preventDefault(); field.focus(); }
     }
-    if (event.key === "Escape") document.querySelectorAll("details.account[open], details.more[open]").forEach(function (one) { one.open = false; });
+    if (event.key === "Escape") document.querySelectorAll("details.account[open], details.works[open], details.more[open]").forEach(function (one) { one.open = false; });
   });
   document.addEventListener("click", function (event) {
-    document.querySelectorAll("details.account[open], details.more[open]").forEach(function (one) {
+    document.querySelectorAll("details.account[open], details.works[open], details.more[open]").forEach(function (one) {
       if (!one.contains(event.target)) one.open = false;
     });
   });
@@ -44,6 +44,24 @@
       location.href = "/pocket#/leaving";
     });
   });
+
+  // Work that goes on in the background is in the head of every page; while there is some, the head looks again.
+  const atWork = document.getElementById("at-work");
+  const again = 3000, later = 30000; // milliseconds: while work goes on, and where the network is away
+  function look() {
+    fetch("/progress/open", { credentials: "same-origin", headers: { "hx-request": "true", accept: "text/html" } })
+      .then(function (answer) { return answer.ok ? answer.text() : ""; })
+      .then(function (text) {
+        const open = atWork.querySelector("details[open]") !== null;
+        const made = new DOMParser().parseFromString(text, "text/html");
+        atWork.replaceChildren.apply(atWork, Array.from(made.body.childNodes).map(function (one) { return document.importNode(one, true); }));
+        const works = atWork.querySelector("details");
+        if (works) works.open = open;
+        if (works && works.matches("[data-going]")) setTimeout(look, again);
+      })
+      .catch(function () { setTimeout(look, later); });
+  }
+  if (atWork) look();
 
   // A form is sent once; what takes long says so.
   document.addEventListener("submit", function (event) {
