@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Final
 
+from healthsvc.fhir.conformance.publish import CODE_TABLES
 from healthsvc.fhir.elements import derived_id, first_moment, is_active
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.systems import BASE, LOINC
@@ -75,7 +76,8 @@ def document(store: Store, referral: Referral) -> Resource:
     months = int(store.policy.value("referral.summary_months", today(store)))
     parts = dict(_parts(store, files, store.at - timedelta(days=round(months * 30.44))))
     when = store.at.isoformat()
-    why = f"{referral.reason} {referral.summary}".strip()
+    reason = next((one.zh for one in CODE_TABLES["referral-reason"].codes if one.code == referral.reason), str(referral.reason))
+    why = f"{reason} {referral.summary}".strip()
     sections = [_section("reason", [], why)]
     sections += [_section(name, found, "") for name, found in parts.items()]
     composition: Resource = {

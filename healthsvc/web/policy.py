@@ -13,6 +13,11 @@ from healthsvc.web.render import SignedPage
 router = APIRouter()
 ROOMS: Final = {
     "access": "登录与账号",
+    "backup": "备份",
+    "consent": "知情同意",
+    "pocket": "随身",
+    "rest": "接口与后台任务",
+    "subscription": "订阅",
     "checkup": "上门体检",
     "circle": "十分钟圈",
     "contract": "家庭医生签约",

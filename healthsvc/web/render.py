@@ -30,7 +30,6 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.globals["version"] = __version__
-    made.filters["evidence_word"] = evidence_word
     return made
 
 
@@ -92,6 +91,7 @@ class Page:
             "weekday": partial(words.weekday, language=language),
             "short_day": lambda on: words.short_day(on, language, today.year),
             "day_of": lambda value: self._day(value, zone, today),
+            "evidence_word": partial(evidence_word, zone=zone, language=language),
             "clock_time": lambda at: words.clock_time(at, zone),
         }
 

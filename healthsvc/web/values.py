@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from healthsvc.fhir.conformance.publish import CODE_TABLES
 from healthsvc.fhir.json import Resource
 
 NAMES: Final = {
@@ -77,12 +78,24 @@ def _text(element: Resource) -> str:
         return f"{quantity.get('comparator', '')}{quantity.get('value', '–')} {quantity.get('unit') or quantity.get('code') or ''}".strip()
     if "valueCodeableConcept" in element:
         concept = element["valueCodeableConcept"]
-        return concept.get("text") or next((c.get("display") or c.get("code", "") for c in concept.get("coding", [])), "")
+        return concept.get("text") or next((c.get("display") or _word(c) for c in concept.get("coding", [])), "")
     for key in ("valueString", "valueInteger", "valueBoolean", "valueDateTime", "valueTime"):
         if key in element:
             return str(element[key])
     absent = element.get("dataAbsentReason", {})
     return absent.get("text") or "未得出"
+
+
+def _word(coding: Resource) -> str:
+    """A code of one of our own code systems in words; any other as it is."""
+    code = str(coding.get("code", ""))
+    table = CODE_TABLES.get(str(coding.get("system", "")).rpartition("/")[2])
+    return next((one.zh for one in table.codes if one.code == code), code) if table else code
+
+
+def is_measured(observation: Resource) -> bool:
+    """Whether it is a number that somebody has measured, not a judgement."""
+    return any("valueQuantity" in one for one in (observation, *observation.get("component", ())))
 
 
 def _mark(observation: Resource) -> str:

@@ -21,7 +21,7 @@ from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
 from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.render import Page, SignedPage
-from healthsvc.web.values import value_of
+from healthsvc.web.values import is_measured, value_of
 
 router = APIRouter()
 _LAST = 12
@@ -90,7 +90,7 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
         points=POINTS,
         task=store.read("Task", id),
         made=[value_of(o) for o in before if o.get("encounter", {}).get("reference") == current.encounter and current.encounter],
-        before=[(o.get("effectiveDateTime", ""), value_of(o)) for o in before[:_LAST]],
+        before=[(o.get("effectiveDateTime", ""), value_of(o)) for o in before if is_measured(o)][:_LAST],
         allergies=allergies_of(store, patient["id"]),
         conditions=store.select("Condition", patient=[patient["id"], *replaced(store, patient["id"])]),
         encounter=encounter,
