@@ -30,6 +30,7 @@ from healthsvc.web.form_fields import fields
 from healthsvc.web.form_words import last_time
 from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.pocket_drip import drip_of
+from healthsvc.web.pocket_note import note_form
 from healthsvc.web.render import Page
 from healthsvc.web.values import value_of
 from healthsvc.web.visit import filled
@@ -95,6 +96,7 @@ def _stop(store: Store, page: Page, names: Directory, staff: list[tuple[str, str
         "last": _last(store, patient["id"], page),
         "then": reading.to_json(facts),
         "findings": _findings(store, page, visit, encounter, staff) if open_now and drip is None else "",
+        "note": note_form(page, visit) if open_now else "",
         "forms": [_form(store, page, visit, patient, staff, name, main) for name, main in asked],
         "limits": _limits(store, [name for name, _ in asked]),
         "drip": drip,

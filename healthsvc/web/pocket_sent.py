@@ -108,6 +108,8 @@ class Sent(BaseModel):
     """Name of the form that completes the visit; empty: the findings do."""
     fields: list[tuple[Name, Text]] = Field(default_factory=list, max_length=400)
     forms: list[Answers] = Field(default_factory=list, max_length=10)
+    note: list[tuple[Name, Text]] = Field(default_factory=list, max_length=20)
+    """The sections of a round's note, as its form names them."""
     signature: Hand | None = None
     reason: str = Field("", max_length=64)
     steps: list[StepMade] = Field(default_factory=list, max_length=100)

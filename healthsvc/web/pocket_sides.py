@@ -15,6 +15,7 @@ from healthsvc.web import findings_form as form
 from healthsvc.web.form_fields import answers as read_answers
 from healthsvc.web.form_words import lines
 from healthsvc.web.lookup import Directory
+from healthsvc.web.pocket_note import written
 from healthsvc.web.pocket_sent import Answers, Sent, staff_named
 from healthsvc.web.render import Page
 from healthsvc.web.values import value_of
@@ -46,6 +47,7 @@ def mine_of(store: Store, page: Page, sent: Sent) -> Side:
     told |= _measured(page, sent)
     for one in sent.forms:
         told |= _answered(store, page, one)
+    told |= {say(title): text for title, text in written(sent)}
     for number, entry in enumerate(sent.entries("", store.zone), 1):
         told[f"{say('步骤')} {number}"] = f"{entry.at:%H:%M} {say(bedside_form.ACTS[entry.act])} {entry.text}".strip()
     if sent.signature:

@@ -30,6 +30,7 @@ from healthsvc.visit.rules import Act, Kind, Visit, Window, apply
 from healthsvc.web import findings_form as form
 from healthsvc.web.form import times_of
 from healthsvc.web.form_fields import answers as read_answers
+from healthsvc.web.pocket_note import write_note
 from healthsvc.web.pocket_sent import Answers, Sent, staff_named
 from healthsvc.web.pocket_sides import sides
 from healthsvc.web.pocket_wrong import wrong
@@ -176,6 +177,7 @@ def _store(store: Store, sent: Sent, verdict: Verdict, now: Facts) -> None:
             raise RuleViolation("a drip is recorded step by step at the bedside", reason="infusion-no-record")
         task = _made_possible(store, sent, visit, verdict.way)
         _complete(store, sent, task)
+        write_note(store, sent, visit, task, _times(store, sent), _by(store, sent))
     _mark(store, sent, task)
 
 

@@ -11,8 +11,13 @@ from pocket_world import NURSE, OTHER, PASSWORD, Phone, Street, record, street
 
 from healthsvc import clock
 from healthsvc.access import accounts, session_list
+from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.systems import V3_ACT_CODE
-from healthsvc.store import SYSTEM
+from healthsvc.homebed.notes import notes_of
+from healthsvc.homebed.rules.bed import Diagnosis
+from healthsvc.homebed.rules.eligibility import Assessment
+from healthsvc.homebed.service import establish
+from healthsvc.store import SYSTEM, Actor
 from healthsvc.visit import service as visits
 from healthsvc.visit.findings import Findings, Pressure
 
@@ -257,3 +262,34 @@ def test_the_application_is_the_same_for_everybody(here: Street) -> None:
             assert nobody.get(address).status_code == 200, address
         assert nobody.get("/api/pocket/days").status_code == 401
         assert nobody.post("/api/pocket/standing", json={"grant": "x", "token": "y"}).json() == {"holds": False}
+
+
+def round_of_a_bed(here: Street, number: int) -> tuple[str, str, str]:
+    """A bed with its first round planned for the nurse today: Task, bed, person."""
+    person, illness = here.people[number], Diagnosis("I69.300", "脑梗死后遗症")
+    with here.database.writing(Actor("Practitioner/dr-1", "程致和", frozenset({"doctor"}), "page"), at=clock.now()) as store:
+        on = store.at.astimezone(store.zone).date()
+        found = Assessment(person, "dr-1", on, illness, frozenset({"hemiplegia"}), frozenset(), True, 20, True, True, "同意建床")
+        signed = SignedConsent("agreement-round", person, "home-bed", store.at, risks_told=True, fees_told=True, copies=3)
+        bed = str(establish(store, person, found, signed, "dr-1", "nu-1", on)["id"])
+        task = visits.open_visits(store, person, "home-bed-round")[0].id
+        visits.plan(store, task, store.at, store.at + timedelta(minutes=30), [NURSE])
+    return task, bed, person
+
+
+def test_the_note_of_a_round_is_written_at_the_bed_without_network(here: Street, phone: Phone) -> None:
+    task, bed, person = round_of_a_bed(here, 8)
+    plain = here.visit(9)
+    assert phone.carried(plain)["note"] == ""
+    visit = phone.carried(task)
+    assert 'name="section_complaint"' in visit["note"]
+    note = [["section_complaint", "夜间咳嗽减轻"], ["section_orders", "继续雾化"], ["section_talk", " "]]
+    sent = record(visit, note=note)
+    assert [one["outcome"] for one in phone.send(sent, sent)] == ["store", "store"]
+    with here.database.reading(SYSTEM, at=clock.now()) as store:
+        (kept,) = notes_of(store, bed, person)
+    assert kept.sections == (("complaint", "夜间咳嗽减轻"), ("orders", "继续雾化"))
+    assert (kept.author, kept.visit) == ("nu-1", task)
+    refused = phone.send(record(phone.carried(plain), note=note))[0]
+    assert (refused["outcome"], refused["reason"]) == ("refused", "homebed-note-bed")
+    assert here.read("Task", plain)["status"] != "completed", "nothing is half done"

@@ -16,9 +16,13 @@ from playwright.sync_api import Error, expect
 from pocket_world import NAMES, OTHER, PASSWORD, Street, street
 from sqlalchemy import select
 from test_web_browser import DESK, PHONE, look
-from test_web_pocket import finish
+from test_web_pocket import finish, observed, round_of_a_bed
 
+from healthsvc import clock
 from healthsvc.access import accounts
+from healthsvc.fhir.elements import derived_id
+from healthsvc.homebed.notes import notes_of
+from healthsvc.store import SYSTEM
 from healthsvc.store.pocket_tables import PocketRecordRow
 from healthsvc.visit import service as visits
 from healthsvc.web import pocket_app
@@ -128,7 +132,7 @@ def phone(here: Street, chromium: Any, tmp_path: Path) -> Iterator[Handset]:
 
 def test_a_visit_without_network_survives_a_killed_browser_and_is_stored_once(here: Street, chromium: Any, tmp_path: Path) -> None:
     name = "丁香圃"
-    task = here.visit(NAMES.index(name))
+    task, bed, person = round_of_a_bed(here, NAMES.index(name))
     profile = tmp_path / "profile"
     with handset(chromium.browser_type, here.url, profile) as phone:
         phone.sign_in()
@@ -154,6 +158,11 @@ def test_a_visit_without_network_survives_a_killed_browser_and_is_stored_once(he
         phone.page.get_by_role("link", name="上门结果").click()
         assert phone.page.get_by_label("收缩压").first.input_value() == "143"
         phone.page.get_by_role("button", name="填好了").click()
+        phone.page.get_by_role("link", name="查床记录").click()
+        phone.page.get_by_label("主诉").fill("夜间咳嗽减轻")
+        phone.page.get_by_text("已保存在手机上").wait_for()
+        look(phone.page, "pocket-note")
+        phone.page.get_by_role("button", name="填好了").click()
         phone.page.get_by_role("link", name="本人或家属签字").click()
         box = phone.page.locator("canvas").bounding_box()
         phone.page.mouse.move(box["x"] + 20, box["y"] + 30)
@@ -171,13 +180,15 @@ def test_a_visit_without_network_survives_a_killed_browser_and_is_stored_once(he
         phone.context.set_offline(False)
         phone.sign_in()  # a browser that was killed has forgotten its session
         _wait(phone, lambda: here.read("Task", task)["status"] == "completed")
+        with here.database.reading(SYSTEM, at=clock.now()) as store:
+            assert [one.text("complaint") for one in notes_of(store, bed, person)] == ["夜间咳嗽减轻"]
         phone.page.unroute_all()
         phone.page.get_by_role("button", name="同步").first.click()
         phone.page.get_by_role("img", name="等待同步").wait_for(state="detached")
         look(phone.page, "pocket-sent")
     assert len([one for one in _records(here) if one == task]) == 1
-    assert here.read("Observation", f"bp-left-{task}")["meta"]["versionId"] == "1"
-    assert here.read("Provenance", f"confirmed-{task}") is not None
+    assert {one["meta"]["versionId"] for one in observed(here, task)} == {"1"}
+    assert here.read("Provenance", derived_id("confirmed", task)) is not None
 
 
 def kill(profile: Path) -> None:

@@ -48,12 +48,12 @@ export function basics(record) {
 export function seal(record, decision) {
   record.device = new Date().toISOString();
   record.offset = offsetNow();
-  const forms = Object.entries(record.parts).filter(function (one) { return one[0] !== "findings"; }).map(function (one) { return { name: one[0], fields: one[1].fields }; });
+  const forms = Object.entries(record.parts).filter(function (one) { return one[0] !== "findings" && one[0] !== "note"; }).map(function (one) { return { name: one[0], fields: one[1].fields }; });
   const kept = record.main ? forms : forms.filter(function (one) { return !record.skipped || record.skipped.indexOf(one.name) < 0; });
   record.wire = {
     key: crypto.randomUUID(), task: record.task, kind: record.kind, then: record.then, main: record.kind === "visit" ? record.main : "",
     fields: record.kind === "visit" && !record.main && record.parts.findings ? record.parts.findings.fields : [],
-    forms: record.kind === "visit" ? kept : [], signature: record.kind === "visit" ? record.hand : null,
+    forms: record.kind === "visit" ? kept : [], note: record.kind === "visit" && record.parts.note ? record.parts.note.fields : [], signature: record.kind === "visit" ? record.hand : null,
     reason: record.kind === "miss" ? record.reason : "", steps: record.kind === "drip" ? record.steps : [],
     device: record.device, offset_then: record.offset, decision: decision || null,
   };

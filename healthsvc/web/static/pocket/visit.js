@@ -87,6 +87,7 @@ function todo(app, visit, record) {
   const byForm = main && (!record || record.main);
   const rows = [byForm ? part(visit, record, main.name, main.title) : part(visit, record, "findings", say("上门结果"))];
   visit.forms.filter(function (one) { return !one.main; }).forEach(function (one) { rows.push(part(visit, record, one.name, one.title)); });
+  if (visit.note) rows.push(part(visit, record, "note", say("查床记录")));
   const ready = record && record.parts[byForm ? main.name : "findings"];
   rows.push(h("li", {}, h("div", { class: "grow" }, h("a", { class: "who", href: "#/visit/" + visit.task + "/sign" }, say("本人或家属签字")), h("span", { class: "sub" }, record && record.hand ? record.hand.name + " " + record.hand.relation : say("未签"))), record && record.hand ? h("span", { class: "chip green" }, icon("check")) : icon("next")));
   const place = h("div", {});
@@ -150,7 +151,7 @@ function nobody(app, visit, record) {
 
 function writing(app, visit, record, name) {
   const known = visit.forms.find(function (one) { return one.name === name; });
-  const html = name === "findings" ? visit.findings : known ? known.html : "";
+  const html = name === "findings" ? visit.findings : name === "note" ? visit.note : known ? known.html : "";
   const holder = document.createElement("template");
   holder.innerHTML = html; // the server's own form, escaped there; scripts in it would not run under the policy
   const form = holder.content.querySelector("form");
@@ -184,7 +185,7 @@ function writing(app, visit, record, name) {
   });
   form.append(h("div", { class: "foot" }, note, saved, h("button", { class: "big" }, icon("check"), say("填好了"))));
   return {
-    node: h("div", { class: "stacked" }, head(visit), h("h2", { class: "part-title" }, name === "findings" ? say("上门结果") : known.title), form),
+    node: h("div", { class: "stacked" }, head(visit), h("h2", { class: "part-title" }, name === "findings" ? say("上门结果") : name === "note" ? say("查床记录") : known.title), form),
     ready: function () { if (form.hasAttribute("data-form")) window.watchForm(form); form.querySelectorAll(".row-of").forEach(function (row) { if (Array.from(row.querySelectorAll("input, select")).some(function (one) { return one.value; })) row.hidden = false; }); },
   };
 }
