@@ -113,6 +113,7 @@ def test_the_last_letters_win_over_a_slow_answer(page: Any, site: Site) -> None:
 def test_rows_are_walked_with_the_arrows_and_nothing_found_is_said(page: Any, site: Site) -> None:  # noqa: F811
     sign_in(page, site.url)
     page.goto(f"{site.url}/people")
+    page.locator("#q:focus").wait_for()
     page.keyboard.type("龘龘", delay=10)
     page.get_by_text("没有查到").wait_for()
     look(page, "people-none")
