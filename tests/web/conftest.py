@@ -88,7 +88,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def client(site: Site) -> Iterator[httpx.Client]:
     """A browser without scripts, not signed in."""
-    with httpx.Client(base_url=site.url, follow_redirects=False, headers={"accept": "text/html"}) as opened:
+    with httpx.Client(base_url=site.url, follow_redirects=False, headers={"accept": "text/html"}, timeout=60) as opened:
         yield opened
 
 
