@@ -182,7 +182,7 @@ def test_a_visit_without_network_survives_a_killed_browser_and_is_stored_once(he
         _wait(phone, lambda: here.read("Task", task)["status"] == "completed")
         with here.database.reading(SYSTEM, at=clock.now()) as store:
             assert [one.text("complaint") for one in notes_of(store, bed, person)] == ["夜间咳嗽减轻"]
-        phone.page.unroute_all()
+        phone.page.unroute_all(behavior="wait")
         phone.page.get_by_role("button", name="同步").first.click()
         phone.page.get_by_role("img", name="等待同步").wait_for(state="detached")
         look(phone.page, "pocket-sent")
@@ -364,7 +364,7 @@ def test_signing_out_asks_about_what_waits_and_then_erases_everything(here: Stre
     phone.page.get_by_role("heading", name="还有 1 条记录没有同步").wait_for()
     look(phone.page, "pocket-leaving")
     assert here.read("Task", task)["status"] == "accepted"
-    phone.page.unroute_all()
+    phone.page.unroute_all(behavior="wait")
     phone.page.get_by_role("button", name="现在同步").click()
     phone.page.get_by_role("button", name="清除并退出").click()
     phone.page.get_by_label("密码").wait_for()
