@@ -14,6 +14,7 @@ from healthsvc.errors import Issue, NotSupported, Refusal
 from healthsvc.fhir.json import Resource, reread
 from healthsvc.fhir.registry import Registry
 from healthsvc.store.search import ast
+from healthsvc.store.search.counting import count, count_freely
 from healthsvc.store.search.include import Includer
 from healthsvc.store.search.leaf import all_of, among
 from healthsvc.store.search.options import Options, is_result, parse_options
@@ -157,12 +158,12 @@ def _position(page: str | None) -> list[Any] | None:
 
 def _total(plan: Plan, options: Options, cut: Slice, counting: bool, *, first: bool) -> int | None:
     if counting or options.total == "accurate":
-        return plan.count(ACCURATE_TOTAL)
+        return count(plan, ACCURATE_TOTAL)
     if options.total == "none":
         return None
     if first and cut.position is None:
         return len(cut.rows)
-    return plan.count(ESTIMATED_TOTAL) if options.total == "estimate" else plan.count_freely(FREE_TOTAL)
+    return count(plan, ESTIMATED_TOTAL) if options.total == "estimate" else count_freely(plan, FREE_TOTAL)
 
 
 def may_see(store: "Store", stored: Stored, restrict: ast.Restrict) -> bool:

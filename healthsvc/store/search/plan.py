@@ -24,9 +24,6 @@ from healthsvc.store.tables import LONG_MICROSECONDS
 
 SORTED = 1500
 """So many candidates are sorted rather than looked for along the order (both take about three milliseconds among 50,000)."""
-SMALL = 1000
-"""Resources of a type that may all be tested to give a total that nobody asked for."""
-
 
 LONG_RANGES = Piece(f"s.high - s.low > {LONG_MICROSECONDS} AND s.high>? AND s.low<?")
 """Ranges longer than two days that reach over a moment: few, and in an index of their own."""
@@ -56,7 +53,10 @@ class Plan:
         self.nodes = nodes
         first = rows.rarest(writer, nodes, types) if nodes else None
         few = first is not None and rows.size(writer, first, types) < (min(SORTED, CEILING) if keys and len(nodes) == 1 else CEILING)
-        self.source = writer.source(first, types) if first is not None and few and not self._late_node(first) else None
+        source = writer.source(first, types) if first is not None and few and not self._late_node(first) else None
+        self.ranged = source if first is not None and self._in_order(first) else None
+        """What one range of the sort key selects: it is walked in its order and not gathered, and gathered only to be counted."""
+        self.source = None if self.ranged is not None else source
         self.walked = next(filter(walkable, nodes), None) if self.source is None and not keys else None
         taken = self.walked if self.source is None else first
         self.tested = [one for one in nodes if one is not taken]
@@ -71,12 +71,17 @@ class Plan:
         looked up at all. An entry of a sort key already tells the type, and that the resource lives; and what is asked of that very
         date, of which there is only one."""
         tested = [
-            any_of(self.writer.leaves.alternatives(one, entry))
+            self._own_date(one, entry)
             if key is not None and key.single and isinstance(one, ast.Dates) and one.params == key.params
             else self.writer.bracketed(one, entry if by_pk_alone(one) else "r")
             for one in self.tested
         ]
         return all_of(tested if key is not None else [*self.kind, *tested])
+
+    def _own_date(self, node: ast.Dates, entry: str) -> Piece:
+        """The test of the very date that is the sort key; what is said twice lets the walk begin where it may."""
+        known = any_of(self.writer.leaves.alternatives(node, entry))
+        return all_of((known, Piece(f"{entry}.low<?", (node.high,)))) if node.op == "le" else known
 
     def page(self, count: int, position: Sequence[Any] | None, most: int = 0) -> Slice:
         """``count`` rows after a position (None: from the start). ``most``: so many will then be counted, which may come with it."""
@@ -133,40 +138,31 @@ class Plan:
             return False
         return isinstance(node, ast.Dates) and node.params == self.keys[0].params and node.op in ("ge", "gt", "sa")
 
+    def _in_order(self, node: ast.Node) -> bool:
+        """Whether a condition is one range of the very date by which is sorted."""
+        if len(self.keys) != 1 or not self.keys[0].single:
+            return False
+        return isinstance(node, ast.Dates) and node.params == self.keys[0].params and node.op == "eq"
+
     def _all_have_key(self) -> bool:
         """Whether a condition already demands a value of the first key."""
         leaves = (ast.Tokens, ast.Strings, ast.Dates, ast.Quantities, ast.References, ast.Uris, ast.Present)
         return any(isinstance(node, leaves) and node.params == self.keys[0].params for node in self.nodes)
 
-    def count(self, most: int) -> int:
-        """How many rows there are, counting no further than ``most``."""
-        made = self._from("r.pk", None, bare=self.tests.sql == EVER)
-        limited = f"SELECT count(*) FROM (SELECT 1 FROM ({made.sql}) AS s LIMIT {int(most)}) AS c"
-        return int(self.rows.run(limited, made.args)[0][0])
-
-    def count_freely(self, most: int) -> int | None:
-        """How many rows there are, where that costs little: few candidates, one range of an index, or a small type. Else None."""
-        if self.source is None and self.tests.sql != EVER and self.nodes:
-            known = all_of((among("type", self.rows.terms(self.types)), Piece(LIVE)))
-            size = f"SELECT count(*) FROM (SELECT 1 FROM resource WHERE {known.sql} LIMIT {SMALL + 1}) AS c"
-            if int(self.rows.run(size, known.args)[0][0]) > SMALL:
-                return None
-        found = self.count(most + 1) if self.pks is None else len(self.pks)
-        return found if found <= most else None
-
     # -- inside -----------------------------------------------------------------------------------------------------------------
 
-    def _from(self, columns: str, position: Sequence[Any] | None, *, bare: bool = False) -> Piece:
+    def selected(self, columns: str, position: Sequence[Any] | None, *, bare: bool = False, source: Piece | None = None) -> Piece:
         """Rows by the source, along one index range, or along the types; ``bare``: the index alone tells, no row is needed."""
         if self.walked is not None:
             return self._along(self.walked, columns, position, bare)
-        if bare and self.source is not None:
-            return Piece(f"SELECT DISTINCT d.pk FROM ({self.source.sql}) AS d", self.source.args)
+        source = source or self.source
+        if bare and source is not None:
+            return Piece(f"SELECT DISTINCT d.pk FROM ({source.sql}) AS d", source.args)
         after = EVER_PIECE if position is None else Piece("r.pk>?", (position[0],))
         known = all_of((self.tests, after))
-        if self.source is None:
+        if source is None:
             return Piece(f"SELECT {columns} FROM resource r WHERE {known.sql}", known.args)
-        return Piece(f"SELECT {columns} FROM resource r WHERE r.pk IN ({self.source.sql}) AND {known.sql}", self.source.args + known.args)
+        return Piece(f"SELECT {columns} FROM resource r WHERE r.pk IN ({source.sql}) AND {known.sql}", source.args + known.args)
 
     def _along(self, leaf: ast.Tokens | ast.References, columns: str, position: Sequence[Any] | None, bare: bool) -> Piece:
         """Along the entries ``c`` of one code or one reference, which stand in the order of pk, each once."""
@@ -180,7 +176,7 @@ class Plan:
 
     def _listed(self, count: int, most: int) -> Slice:
         """The first page where a source selects few: all their pks at once, which also tells how many there are."""
-        made = self._from("r.pk", None, bare=self.tests.sql == EVER)
+        made = self.selected("r.pk", None, bare=self.tests.sql == EVER)
         found = [int(row[0]) for row in self.rows.run(f"{made.sql} ORDER BY 1 LIMIT {max(count, most) + 1}", made.args)]
         self.pks = found if most else None
         shown = among("r.pk", found[:count])
@@ -188,7 +184,7 @@ class Plan:
         return Slice([self.rows.stored(row) for row in rows], [found[count - 1]] if len(found) > count and rows else None)
 
     def _by_pk(self, count: int, position: Sequence[Any] | None) -> Slice:
-        made = self._from(COLUMNS, position)
+        made = self.selected(COLUMNS, position)
         found = self.rows.run(f"{made.sql} ORDER BY {'c' if self.walked else 'r'}.pk LIMIT {count + 1}", made.args)
         rows = [self.rows.stored(row) for row in found[:count]]
         return Slice(rows, [rows[-1].pk] if len(found) > count and rows else None)
