@@ -238,6 +238,12 @@ class Bench:
             "chained": (lambda: f"Observation?patient.identifier=B{pick.randrange(1000) * 30 % 990:08}&_count=20", None),
             "_has": (lambda: f"Patient?_has:Observation:patient:code-value-quantity={code()}$gt198&_count=20", None),
             "with include": (lambda: f"Observation?patient={pick.choice(self.patients)}&_include=Observation:patient&_count=20", None),
+            "code and month, newest first": (
+                lambda: f"Observation?code={code()}&date={pick.randint(2020, 2026)}-{pick.randint(1, 12):02}&_sort=-date&_count=20",
+                None,
+            ),
+            "name:contains": (lambda: f"Patient?name:contains={pick.choice(GIVEN)}{pick.choice(GIVEN)}&_count=20", None),
+            "gender:missing": (lambda: "Patient?gender:missing=true&_count=20", None),
             "status and code": (lambda: f"Observation?status=amended&code={code()}&_count=20", None),
         }
         for name, (make, target) in kinds.items():
