@@ -125,8 +125,8 @@ def _service(problem: Problem, visit: Visit, j: int, k: int, first: int, into: t
     service, v = visit.services[k], first + k
     if service.duration <= 0 or not visit.windows:
         raise Invalid(f"visit {visit.id}: a service needs a duration above zero, and the visit a window")
-    paired = visit.gap is not None and len(visit.services) == 2
-    partner = (first + 1 - k) if paired else -1
+    paired = visit.gap is not None and len(visit.services) > 1
+    partner = first + (k + 1) % len(visit.services) if paired else -1
     least, most = (visit.gap.least, visit.gap.most) if visit.gap else (0.0, 0.0)
     spec[v] = (
         service.duration,
@@ -134,6 +134,7 @@ def _service(problem: Problem, visit: Visit, j: int, k: int, first: int, into: t
         least,
         min(most, FOREVER),
         grain_of(problem, visit),
+        0.0,
     )
     hard = visit.hard or visit.pinned is not None
     kind[v] = (visit.place, partner, (k + 1) if paired else 0, j, len(visit.windows), hard, visit.pinned is not None, visit.must)
@@ -240,8 +241,7 @@ def _near(way: Matrix, spec: Matrix, kind: npt.NDArray[np.int64], win: Matrix, a
     shared = (allow.astype(np.float64) @ allow.T.astype(np.float64)) > 0
     beside[~shared] = np.inf
     np.fill_diagonal(beside, np.inf)
-    paired = np.flatnonzero(kind[:n, at.PARTNER] >= 0)
-    beside[paired, kind[paired, at.PARTNER]] = np.inf
+    beside[(kind[:n, at.JOB][:, None] == kind[:n, at.JOB]) & (kind[:n, at.PARTNER] >= 0)] = np.inf
     length = max(1, min(NEAR, n - 1))
     order = np.argsort(beside, axis=1, kind="stable")[:, :length].astype(np.int64)
     order[~np.isfinite(np.take_along_axis(beside, order, axis=1))] = -1

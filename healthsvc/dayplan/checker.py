@@ -7,6 +7,7 @@ the price of every part of the objective are worked out anew.
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from healthsvc.dayplan.plan import Plan, Rest, Route, Stop
 from healthsvc.dayplan.problem import FOREVER, Caregiver, Departure, Minutes, Problem, Visit, WindowMet
@@ -230,25 +231,25 @@ def _visit(problem: Problem, visit: Visit, ledger: _Ledger) -> float:
     who, when = [by[0][0] for by in made], [by[0][1].start for by in made]
     if visit.gap:
         if len(set(who)) != len(who):
-            wrong.append(f"{visit.id} needs two different people")
-        between = when[1] - when[0]
-        if between < visit.gap.least - TOLERANCE or between > visit.gap.most + TOLERANCE:
-            wrong.append(f"the services at {visit.id} start {between:g} minutes apart, not {visit.gap.least:g} to {visit.gap.most:g}")
+            wrong.append(f"{visit.id} needs {len(who)} different people")
+        for earlier, later in pairwise(when):
+            between = later - earlier
+            if between < visit.gap.least - TOLERANCE or between > visit.gap.most + TOLERANCE:
+                wrong.append(f"the services at {visit.id} start {between:g} minutes apart, not {visit.gap.least:g} to {visit.gap.most:g}")
     if visit.pinned and (tuple(who) != visit.pinned.caregivers or not _as_pinned(visit, when)):
         wrong.append(f"{visit.id} is pinned to {', '.join(visit.pinned.caregivers)} at {visit.pinned.start:g}")
     if visit.after:
-        earlier = [by[0][1].start for (name, _), by in ledger.done.items() if name == visit.after.visit]
-        if earlier and min(when) < max(earlier) + visit.after.least - TOLERANCE:
+        before = [by[0][1].start for (name, _), by in ledger.done.items() if name == visit.after.visit]
+        if before and min(when) < max(before) + visit.after.least - TOLERANCE:
             wrong.append(f"{visit.id} begins less than {visit.after.least:g} minutes after {visit.after.visit}")
     return 0.0
 
 
 def _as_pinned(visit: Visit, starts: list[float]) -> bool:
-    """Whether the services begin when they were confirmed: the first as pinned (no later than it must), the second after the gap."""
+    """Whether the services begin when they were confirmed: the first as pinned (no later than it must), the others after their gaps."""
     assert visit.pinned is not None
     for number, start in enumerate(starts):
-        apart = visit.gap if visit.gap and number else None
-        least, most = (apart.least, apart.most) if apart else (0.0, 0.0)
+        least, most = (number * visit.gap.least, number * visit.gap.most) if visit.gap else (0.0, 0.0)
         if not visit.pinned.start + least - TOLERANCE <= start <= visit.pinned.start + most + visit.pinned.late + TOLERANCE:
             return False
     return True

@@ -72,8 +72,9 @@ def _begins(problem: Problem, chains: dict[str, list[_Held]]) -> Begins:
                 reached = begins[first.key] + first.service.duration + way
                 begins[second.key] = max(begins[second.key], reached if way < NO_WAY else 0.0)
         for visit in problem.visits:
-            if visit.pinned and visit.gap and len(visit.services) == 2:
-                one, two = (visit.id, 0), (visit.id, 1)
+            for number in range(1, len(visit.services)) if visit.pinned and visit.gap else ():
+                assert visit.gap is not None
+                one, two = (visit.id, number - 1), (visit.id, number)
                 begins[two] = max(begins[two], begins[one] + visit.gap.least)
                 begins[one] = max(begins[one], begins[two] - visit.gap.most)
         if begins == before:

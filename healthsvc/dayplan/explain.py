@@ -120,7 +120,7 @@ def _staff(space: Space, known: int, j: int) -> None:
 
 
 def _together(space: Space, known: int, j: int) -> None:
-    """The two services need not go together."""
+    """The services need not go together."""
     for v in _nodes(space, j):
         space.world.kind[v, at.PARTNER] = -1
 
@@ -183,10 +183,11 @@ def applies(code: str, problem: Problem, visit: Visit) -> bool:
 
 
 def more_staff(problem: Problem) -> list[Caregiver]:
-    """Two more people for every set of skills on duty, each like the one with the longest shift (two, for double visits)."""
+    """More people for every set of skills on duty, each like the one with the longest shift: as many as the largest visit asks for."""
+    copies = max((len(visit.services) for visit in problem.visits), default=1)
     longest: dict[frozenset[str], Caregiver] = {}
     for person in problem.caregivers:
         known = longest.get(person.skills)
         if known is None or person.shift.end - person.shift.start > known.shift.end - known.shift.start:
             longest[person.skills] = person
-    return [replace(person, id=f"{ANOTHER}{person.id} {copy}") for person in longest.values() for copy in range(2)]
+    return [replace(person, id=f"{ANOTHER}{person.id} {copy}") for person in longest.values() for copy in range(copies)]

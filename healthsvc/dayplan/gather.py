@@ -12,7 +12,7 @@ from healthsvc.circle.travel import BASES, Matrix, TravelTimes
 from healthsvc.dayplan import sources
 from healthsvc.dayplan.day import DayPlan, plan_id
 from healthsvc.dayplan.resources import not_by, pinned_tasks, to_plan
-from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty, minutes_of
+from healthsvc.dayplan.rules import TOGETHER, Call, Day, DayPolicy, Duty, minutes_of
 from healthsvc.dayplan.staffing import OnDuty, on_duty
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
@@ -108,7 +108,7 @@ def gather(
             preferred=preferred,
             apart=apart,
         )
-        out = "in-hospital" if task.person in away else "no-position" if home is None else "too-many-staff" if task.staff > 2 else ""
+        out = "in-hospital" if task.person in away else "no-position" if home is None else "too-many-staff" if task.staff > TOGETHER else ""
         asked.append(Asked(call, (home.lon, home.lat) if home else None, str(raw.get("meta", {}).get("versionId", "")), out))
     places = {f"Location/{one.id}": (one.lon, one.lat) for one in stations(store)}
     names = {f"Location/{one.id}": one.name for one in stations(store)}

@@ -5,6 +5,7 @@ Whoever was told a time keeps it as long as the way allows: nothing is pulled fo
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from healthsvc.dayplan.grid import grain_of, up
 from healthsvc.dayplan.plan import LeftOver, Plan, Rest, Route, Stop
@@ -146,8 +147,8 @@ def _bind(
 ) -> None:
     """Partners and the least gap after an earlier visit."""
     mine = [where[visit.id, service.id] for service in visit.services if (visit.id, service.id) in where]
-    if visit.gap and len(mine) == 2:
-        first, second = mine
+    for first, second in pairwise(mine) if visit.gap and len(mine) == len(visit.services) else ():
+        assert visit.gap is not None
         starts[second] = _later(problem, visit, starts[second], starts[first] + visit.gap.least)
         starts[first] = _later(problem, visit, starts[first], starts[second] - visit.gap.most)
     if visit.after and visit.after.visit in visits:
@@ -231,10 +232,11 @@ def _of_visit(visit: Visit, stops: list[tuple[str, Stop]], made: dict[str, list[
     who = [caregiver for caregiver, _ in stops]
     if visit.gap and len(set(who)) < len(visit.services):
         yield Conflict("two-people", visit.id, who[0])
-    if visit.gap and len(stops) == 2:
-        between = stops[1][1].start - stops[0][1].start
+    for (_, first), (later, second) in pairwise(stops) if visit.gap and len(stops) == len(visit.services) else ():
+        assert visit.gap is not None
+        between = second.start - first.start
         if not visit.gap.least - CLOSE <= between <= visit.gap.most + CLOSE:
-            yield Conflict("apart", visit.id, who[1], between)
+            yield Conflict("apart", visit.id, later, between)
     if visit.pinned and set(who) != set(visit.pinned.caregivers):
         yield Conflict("pinned", visit.id, who[0])
     earlier = made.get(visit.after.visit, []) if visit.after else []

@@ -13,6 +13,8 @@ from healthsvc.errors import NotFound
 
 FIRST_HALVES = 12
 """How many places of the first half of a double visit are tried with every place of the second."""
+MIDDLES = 24
+"""How many places of the first services of a visit for three and more are tried with every place of the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,27 @@ def _candidates(space: Space, j: int) -> list[tuple[float, tuple[int, ...]]]:
     prices = np.zeros(2 * len(w.link))
     spots.price_spots(w, first, prices)
     places = [int(p) for p in np.argsort(prices, kind="stable") if prices[p] < 1e290]
-    if count == 1:
-        return [(float(prices[p]), (p,)) for p in places]
+    found: list[tuple[float, tuple[int, ...]]] = [(float(prices[p]), (p,)) for p in places]
+    tried = _spread(space, places) if count > 1 else []
+    for number in range(1, count):
+        heads = [(p,) for p in tried] if number == 1 else [place for _, place in found[:MIDDLES]]
+        found = sorted(one for head in heads for one in _next(space, first, head))
+    return found
+
+
+def _next(space: Space, first: int, head: tuple[int, ...]) -> list[tuple[float, tuple[int, ...]]]:
+    """The three cheapest places of the next service, the ones before it being at ``head``."""
+    from healthsvc.dayplan import spots
+
+    w = space.world
+    kept = _keep(space)
     found: list[tuple[float, tuple[int, ...]]] = []
-    for p in _spread(space, places):
-        kept = _keep(space)
-        if spots.put(w, first, p) < 1e290:
-            seconds = np.zeros(2 * len(w.link))
-            spots.price_spots(w, first + 1, seconds)
-            found += [(float(seconds[q]), (p, int(q))) for q in np.argsort(seconds, kind="stable")[:3] if seconds[q] < 1e290]
-        _put_back(space, kept)
-    return sorted(found)
+    if all(spots.put(w, first + number, p) < 1e290 for number, p in enumerate(head)):
+        prices = np.zeros(2 * len(w.link))
+        spots.price_spots(w, first + len(head), prices)
+        found = [(float(prices[q]), (*head, int(q))) for q in np.argsort(prices, kind="stable")[:3] if prices[q] < 1e290]
+    _put_back(space, kept)
+    return found
 
 
 def _spread(space: Space, places: list[int]) -> list[int]:

@@ -43,13 +43,13 @@ def _spot_at(w: World, v: int, time: float) -> int:
 
 @compiled
 def _place(w: World, j: int, first: int) -> bool:
-    """Link every service of visit ``j``: one after ``first`` (-1: a drawn spot), its partner where it would start at the right time."""
+    """Link every service of visit ``j``: one after ``first`` (-1: a drawn spot), its partners where they would start at the right time."""
     v = w.job[j, at.FIRST]
     count = w.job[j, at.COUNT]
     lead = below(w.dice, count) if first < 0 else 0
     for k in range(count):
         x = v + (lead + k) % count
-        p = w.kind[x, at.PARTNER]
+        p = v + (x - v + count - 1) % count if w.kind[x, at.PARTNER] >= 0 else -1
         if k == 0 or p < 0 or w.link[p, at.RT] < 0:
             q = first if k == 0 and first >= 0 else spot(w, x)
             if q >= 0 and not may_join(w, x, w.link[q, at.RT]):
@@ -59,7 +59,7 @@ def _place(w: World, j: int, first: int) -> bool:
             time = w.time[neighbour, at.S] + w.spec[neighbour, at.DUR] if neighbour < w.flag[at.N] else w.win[p, 0]
             time = max(time, w.win[p, 0])
             least = w.spec[x, at.GAPMIN]
-            time = time + least if w.kind[x, at.ROLE] == 2 else time - least
+            time += least * (x - p)
             q = _spot_at(w, x, time)
         if q < 0:
             return False

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 PRV, NXT, RT, STAMP = 0, 1, 2, 3
 # World.time[node]: start and lateness, as they are and as tried
 S, TS, LATE, TLATE = 0, 1, 2, 3
-# World.spec[node]: constants of a service (floats)
-DUR, LATEW, GAPMIN, GAPMAX, GRAIN = 0, 1, 2, 3, 4
-SPEC_COLUMNS = 5
-# World.kind[node]: constants of a service (integers)
+# World.spec[node]: constants of a service (floats); HOLD is room for a start while those of three or more people are worked out
+DUR, LATEW, GAPMIN, GAPMAX, GRAIN, HOLD = 0, 1, 2, 3, 4, 5
+SPEC_COLUMNS = 6
+# World.kind[node]: constants of a service (integers); PARTNER: the next of those who come together, after the last the first (-1: alone)
 PLACE, PARTNER, ROLE, JOB, NWIN, HARD, FIXED, MANDATORY = 0, 1, 2, 3, 4, 5, 6, 7
 # World.route[caregiver]: figures of a route (floats), then what they were before the move, then constants
 TRAVEL, WORK, WAIT, OVER, MISS, IDLE = 0, 1, 2, 3, 4, 5

@@ -18,16 +18,16 @@ from healthsvc.visit.rules import Visit as Task
 def services_of(task: Task) -> tuple[Service, ...]:
     """What each of the people who come has to be able to do.
 
-    One person needs all the skills. Of two, the doctor brings what a doctor needs and the nurse the rest; where only one of the two
-    is asked
-    for, the first needs all and the second may be anybody.
+    One person needs all the skills. Of several, the doctor brings what a doctor needs and the nurse the rest; where only one of the two is
+    asked for, the first needs all. Whoever comes beyond that helps, and may be anybody.
     """
     length = float(task.minutes)
     if task.staff < 2:
         return (Service("1", task.skills, length),)
-    if {"doctor", "nurse"} <= task.skills:
-        return (Service("1", frozenset({"doctor"}), length), Service("2", task.skills - {"doctor"}, length))
-    return (Service("1", task.skills, length), Service("2", frozenset(), length))
+    both = {"doctor", "nurse"} <= task.skills
+    needed = [frozenset({"doctor"}), task.skills - {"doctor"}] if both else [task.skills]
+    needed += [frozenset()] * (task.staff - len(needed))
+    return tuple(Service(str(number), skills, length) for number, skills in enumerate(needed, 1))
 
 
 def skip_price(call: Call, policy: DayPolicy) -> float:
@@ -140,7 +140,7 @@ def _visit(chances: list[_Chance], days: Sequence[Day], policy: DayPolicy, plann
         place=call.place,
         services=services,
         windows=(Window(pin.start, pin.start),) if pin else windows,
-        gap=Gap(*call.apart) if len(services) == 2 else None,
+        gap=Gap(*call.apart) if len(services) > 1 else None,
         must=False,
         skip_cost=max(skip_price(chance.call, policy) for chance in chances),
         hard=not soft,

@@ -43,11 +43,19 @@ def bound(w: World, change: float, a: int, b: int) -> float:
 
 @compiled
 def may_join(w: World, v: int, c: int) -> bool:
-    """Whether caregiver ``c`` may make ``v``: allowed, and not already at its other half."""
-    if not w.allow[v, c]:
-        return False
+    """Whether caregiver ``c`` may make ``v``: allowed, and not already there for somebody else's part."""
+    return w.allow[v, c] > 0 and not comes_too(w, v, c, -1)
+
+
+@compiled
+def comes_too(w: World, v: int, c: int, but: int) -> bool:
+    """Whether caregiver ``c`` makes another service that goes together with ``v`` (``but`` does not count)."""
     p = w.kind[v, at.PARTNER]
-    return p < 0 or w.link[p, at.RT] != c
+    while p >= 0 and p != v:
+        if p != but and w.link[p, at.RT] == c:
+            return True
+        p = w.kind[p, at.PARTNER]
+    return False
 
 
 @compiled
@@ -109,8 +117,7 @@ def exchange(w: World, v: int, limit: float) -> bool:
         return False
     if not (w.allow[v, b] and w.allow[u, a]):
         return False
-    x, y = w.kind[v, at.PARTNER], w.kind[u, at.PARTNER]
-    if a != b and ((x >= 0 and x != u and w.link[x, at.RT] == b) or (y >= 0 and y != v and w.link[y, at.RT] == a)):
+    if a != b and (comes_too(w, v, b, u) or comes_too(w, u, a, v)):
         return False
     nv, nu = w.link[v, at.NXT], w.link[u, at.NXT]
     change = way(w, a, pv, u) + way(w, a, u, nv) - way(w, a, pv, v) - way(w, a, v, nv)
@@ -139,8 +146,10 @@ def tails_may_swap(w: World, u: int, q: int) -> bool:
             if not w.allow[x, other]:
                 return False
             p = w.kind[x, at.PARTNER]
-            if p >= 0 and w.link[p, at.RT] == other and (first >= n or w.time[p, at.S] < w.time[first, at.S]):
-                return False
+            while p >= 0 and p != x:
+                if w.link[p, at.RT] == other and (first >= n or w.time[p, at.S] < w.time[first, at.S]):
+                    return False
+                p = w.kind[p, at.PARTNER]
             x = w.link[x, at.NXT]
         u, q = q, u
     return True

@@ -1,5 +1,7 @@
 """Which routes of a large day lie together, and which of them an unplanned visit is best placed for. Pure."""
 
+from itertools import combinations
+
 import numpy as np
 import numpy.typing as npt
 
@@ -63,7 +65,7 @@ def _partners(plan: Plan) -> set[tuple[str, str]]:
     met: dict[str, list[str]] = {}
     for who, stop in plan.stops():
         met.setdefault(stop.visit, []).append(who)
-    return {(min(pair), max(pair)) for pair in met.values() if len(pair) == 2 and pair[0] != pair[1]}
+    return {pair for people in met.values() for pair in combinations(sorted(set(people)), 2)}
 
 
 def within_reach(problem: Problem, plan: Plan, groups: list[frozenset[str]]) -> list[list[str]]:

@@ -10,6 +10,7 @@ every bound is rounded to one. All rows are differences of two starts, so the be
 import math
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
@@ -225,9 +226,9 @@ def _across(program: _Program, problem: Problem, starts: dict[tuple[str, str], i
         by_visit.setdefault(name, []).append(at)
     for visit in problem.visits:
         if visit.gap and visit.id in by_visit:
-            first, second = (starts[visit.id, service.id] for service in visit.services)
-            program.apart(first, second, visit.gap.least)
-            program.apart(second, first, -visit.gap.most)
+            for first, second in pairwise(starts[visit.id, service.id] for service in visit.services):
+                program.apart(first, second, visit.gap.least)
+                program.apart(second, first, -visit.gap.most)
         for earlier in by_visit.get(visit.after.visit, ()) if visit.after else ():
             for later in by_visit.get(visit.id, ()):
                 program.apart(earlier, later, visit.after.least if visit.after else 0.0)

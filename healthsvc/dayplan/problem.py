@@ -45,14 +45,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The second service starts at least ``least`` and at most ``most`` minutes after the first one starts; (0, 0) is together."""
+    """Each service starts at least ``least`` and at most ``most`` minutes after the one before it starts; (0, 0) is together."""
 
     least: Minutes
     most: Minutes
 
     @property
     def together(self) -> bool:
-        """Both services start at the same moment."""
+        """All services start at the same moment."""
         return self.least == 0 and self.most == 0
 
 
@@ -91,7 +91,7 @@ class After:
 class Visit:
     """One visit to one person: made whole or not at all.
 
-    ``gap`` binds the two services of a double visit in time, by two different people; without it services are independent.
+    ``gap`` binds the services of a visit for two or more in time, by as many different people; without it services are independent.
     ``hard`` windows must be kept; soft ones may be overrun at a cost per minute. ``must``: leaving it out breaks a promise;
     otherwise leaving it out costs ``skip_cost``. ``preferred`` (if any) costs ``Weights.preference`` a service when somebody else
     comes; ``affinity`` adds a cost for one caregiver; ``barred`` must not come; ``far`` would come from too far. ``told`` is
@@ -122,7 +122,7 @@ def pinned_start(visit: Visit, number: int) -> tuple[Minutes, Minutes]:
     """Between when and when service ``number`` of a pinned visit begins."""
     assert visit.pinned is not None
     least, most = (visit.gap.least, visit.gap.most) if visit.gap and number else (0.0, 0.0)
-    return visit.pinned.start + least, visit.pinned.start + most + visit.pinned.late
+    return visit.pinned.start + number * least, visit.pinned.start + number * most + visit.pinned.late
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,51 @@ def _pair(w: World, v: int, p: int) -> tuple[float, float]:
 
 
 @compiled
+def _together(w: World, v: int) -> None:
+    """Starts (in HOLD) of all planned services of the visit of ``v``, three or more, each as early as the gaps between them allow."""
+    first = w.job[w.kind[v, at.JOB], at.FIRST]
+    count = w.job[w.kind[v, at.JOB], at.COUNT]
+    for x in range(first, first + count):
+        if w.link[x, at.RT] >= 0:
+            w.spec[x, at.HOLD] = into_window(w, x, earliest(w, x))
+    least, most = w.spec[v, at.GAPMIN], w.spec[v, at.GAPMAX]
+    for _ in range(2 * count + 4):
+        settled = True
+        u = -1
+        for x in range(first, first + count):
+            if w.link[x, at.RT] < 0:
+                continue
+            if u >= 0 and w.spec[x, at.HOLD] < w.spec[u, at.HOLD] + least * (x - u) - 1e-9:
+                w.spec[x, at.HOLD] = into_window(w, x, w.spec[u, at.HOLD] + least * (x - u))
+                settled = False
+            u = x
+        u = -1
+        for x in range(first + count - 1, first - 1, -1):
+            if w.link[x, at.RT] < 0:
+                continue
+            if u >= 0 and w.spec[u, at.HOLD] - w.spec[x, at.HOLD] > most * (u - x) + 1e-9:
+                w.spec[x, at.HOLD] = into_window(w, x, w.spec[u, at.HOLD] - most * (u - x))
+                settled = False
+            u = x
+        if settled:
+            break
+
+
+@compiled
+def _try_together(w: World, v: int) -> float:
+    """Try the starts that :func:`_together` found for the others of the visit of ``v``; what that adds to the price of lateness."""
+    _together(w, v)
+    price = 0.0
+    x = w.kind[v, at.PARTNER]
+    while x != v:
+        if w.link[x, at.RT] >= 0 and w.spec[x, at.HOLD] != start_of(w, x):
+            price += _set(w, x, w.spec[x, at.HOLD])
+            _push(w, w.link[x, at.NXT])
+        x = w.kind[x, at.PARTNER]
+    return price
+
+
+@compiled
 def settle(w: World, room: float) -> float:
     """Move start times until nothing changes; return the price of lateness of the tried nodes, INFINITE once it passes ``room``.
 
@@ -187,7 +232,10 @@ def settle(w: World, room: float) -> float:
                 mark_route(w, w.link[v, at.RT])
                 break
             p = w.kind[v, at.PARTNER]
-            if p >= 0 and w.link[p, at.RT] >= 0:
+            if p >= 0 and w.kind[p, at.PARTNER] != v:
+                price += _try_together(w, v)
+                start = w.spec[v, at.HOLD]
+            elif p >= 0 and w.link[p, at.RT] >= 0:
                 start, other = _pair(w, v, p)
                 if other != start_of(w, p):
                     price += _set(w, p, other)

@@ -15,7 +15,7 @@ LEFT_OVER: dict[str, tuple[str, str]] = {
     "no-staff": ("当天没有人员值班", "nobody is on duty on that day"),
     "no-time": ("当天剩余时间不在可上门时段内", "nothing is left of the time of day in which the visit may begin"),
     "capacity": ("当天更紧要的服务已占满全部人力", "more pressing visits already take all the time of those who could come"),
-    "too-many-staff": ("需要三人以上同时上门，只能人工安排", "more than two people are needed at the same time; arrange it by hand"),
+    "too-many-staff": ("需要五人以上同时上门，只能人工安排", "more than four people are needed at the same time; arrange it by hand"),
     "window": ("规定时段内没有空档；放宽时段即可安排", "nobody is free within its window; a wider window would let it in"),
     "after": ("与前一次服务的最短间隔不够", "the least gap to the visit before cannot be kept"),
     "shift": ("班次时间不够；延长班次即可安排", "the shifts are too short; two hours more would let it in"),

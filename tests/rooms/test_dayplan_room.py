@@ -146,14 +146,17 @@ def test_the_same_day_planned_again_changes_nothing(database: Database, people: 
     assert len(changed) <= 6
 
 
-def test_infusions_go_to_the_licensed_and_double_visits_get_two(database: Database, people: list[str], times: TravelTimes) -> None:
+def test_infusions_go_to_the_licensed_and_visits_for_several_get_as_many(database: Database, people: list[str], times: TravelTimes) -> None:
     ask(database, "drip", people[0], 90, ("nurse", "infusion"), kind="home-nursing", priority=Priority.URGENT)
     ask(database, "both", people[1], 30, ("doctor", "nurse"), staff=2)
+    ask(database, "three", people[2], 30, ("doctor", "nurse"), staff=3)
     made = plan(database, times)
     stops = {stop.task: stop for stop in made.stops()}
     assert stops["drip"].staff == ("Practitioner/nurse-c",)
     assert set(stops["both"].staff) & {"Practitioner/nurse-c"}
     assert len(stops["both"].staff) == 2
+    assert set(stops["three"].staff) == {"Practitioner/dr-a", "Practitioner/dr-b", "Practitioner/nurse-c"}, "a helper may be anybody"
+    assert len({stop.start for route in made.routes for stop in route.stops if stop.task == "three"}) == 1
 
 
 def test_leave_and_expired_qualifications_count(database: Database, people: list[str], times: TravelTimes) -> None:

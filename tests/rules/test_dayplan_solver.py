@@ -1,7 +1,7 @@
 """The solver against brute force, and one small problem for every constraint in which it decides."""
 
 from dataclasses import replace
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from healthsvc.dayplan.checker import check
+from healthsvc.dayplan.insertion import rank_insertions
 from healthsvc.dayplan.plan import LeftOver, Plan, Rest, Route, Stop
 from healthsvc.dayplan.problem import After, Break, Caregiver, Departure, Gap, Pin, Problem, Service, Visit, Weights, Window, WindowMet
 from healthsvc.dayplan.solve import StopRule, solve
@@ -253,6 +254,57 @@ def test_the_solver_finds_what_brute_force_finds(problem: Problem) -> None:
     assert plan.cost <= brute_force(problem) + 1e-6
 
 
+@st.composite
+def crowds(draw: st.DrawFn) -> Problem:
+    """A visit for three people, together or one after the other, and others beside it."""
+    opens = draw(minutes)
+    services = tuple(Service(str(k), draw(st.sampled_from((A, B, frozenset()))), draw(st.sampled_from((10.0, 25.0)))) for k in range(3))
+    crowd = replace(visit("crowd", draw(st.integers(0, 5)), opens, opens + draw(minutes)), services=services, skip_cost=600.0)
+    crowd = replace(crowd, gap=draw(st.sampled_from((Gap(0.0, 0.0), Gap(10.0, 30.0)))), hard=draw(st.booleans()))
+    others = [
+        visit(f"v{k}", draw(st.integers(0, 5)), begins := draw(minutes), begins + draw(minutes), draw(st.sampled_from((A, B))), 15.0)
+        for k in range(draw(st.integers(0, 2)))
+    ]
+    staff = (
+        person("x", A, 200.0),
+        person("y", B, 200.0),
+        person("z", draw(st.sampled_from((A | B, A))), draw(st.sampled_from((120.0, 200.0)))),
+    )
+    weights = Weights(travel=1.0, late=draw(st.sampled_from((0.5, 2.0))))
+    grain = draw(st.sampled_from((0.0, 15.0)))
+    return Problem((crowd, *others), staff, {"": LINE}, weights, overtime_hard=True, grain=grain)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(crowds())
+def test_three_people_come_as_brute_force_lets_them(problem: Problem) -> None:
+    plan = solve(problem, StopRule(iterations=100_000), 1)
+    assert check(problem, plan).violations == ()
+    assert plan.cost <= brute_force(problem) + 1e-6
+
+
+def test_three_people_start_together_two_skills_and_a_helper() -> None:
+    three = (Service("1", A, 20.0), Service("2", B, 20.0), Service("3", frozenset(), 20.0))
+    crowd = replace(visit("c", 2), services=three, gap=Gap(0.0, 0.0))
+    early = visit("early", 5, opens=60.0, skills=frozenset({"c"}))
+    helper = person("z", frozenset({"c"}))
+    plan = answer(street([crowd, early], [person("x", A), person("y", B), helper]))
+    assert who(plan)["c"] == ["x", "y", "z"]
+    assert len({stop.start for _, stop in plan.stops() if stop.visit == "c"}) == 1
+    assert left(answer(street([crowd, early], [person("x", A), person("y", B)]))) == {"c", "early"}
+    alone = rank_insertions(street([crowd, early], [person("x", A), person("y", B), helper]), without(plan, "c"), "c")
+    assert set(alone[0].caregivers) == {"x", "y", "z"}
+    assert len(set(alone[0].starts)) == 1
+    kept = replace(crowd, pinned=Pin(("x", "y", "z"), 105.0), windows=(Window(105.0, 105.0),))
+    again = answer(street([kept, early], [person("x", A), person("y", B), helper]))
+    assert {stop.start for _, stop in again.stops() if stop.visit == "c"} == {105.0}
+
+
+def without(plan: Plan, name: str) -> Plan:
+    routes = tuple(replace(one, stops=tuple(stop for stop in one.stops if stop.visit != name)) for one in plan.routes)
+    return replace(plan, routes=routes, left_over=(*plan.left_over, LeftOver(name)))
+
+
 def brute_force(problem: Problem) -> float:
     """The best plan over all choices of visits, people and orders, each started as early as it can."""
     best = sum(one.skip_cost for one in problem.visits) + 1e9
@@ -299,9 +351,9 @@ def schedule(problem: Problem, routes: dict[str, tuple[Item, ...]], chosen: tupl
                 here, free = one.place, starts[key] + service.duration
         for one in problem.visits:
             if one.gap and (one.id, one.services[0].id) in starts:
-                i, j = ((one.id, service.id) for service in one.services)
-                starts[j] = readable(problem, one, max(starts[j], starts[i] + one.gap.least))
-                starts[i] = readable(problem, one, max(starts[i], starts[j] - one.gap.most))
+                for i, j in pairwise((one.id, service.id) for service in one.services):
+                    starts[j] = readable(problem, one, max(starts[j], starts[i] + one.gap.least))
+                    starts[i] = readable(problem, one, max(starts[i], starts[j] - one.gap.most))
         if starts == before:
             break
     else:

@@ -6,6 +6,7 @@ Nothing is stored by trying. Keeping a trial is refused where the plan, or a vis
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from healthsvc.circle.travel import TravelTimes
@@ -153,8 +154,10 @@ def _edit(now: Standing, plan: Plan, move: Move, broken: list[Conflict]) -> Edit
             broken.append(Conflict("off-duty", move.task, who))
             return None
         duties.append(duty)
-    if len(services) == 2 and not (services[0].skills <= duties[0].skills and services[1].skills <= duties[1].skills):
-        duties.reverse()
+    for order in permutations(duties):
+        if all(service.skills <= duty.skills for service, duty in zip(services, order, strict=True)):
+            duties = list(order)
+            break
     keys = tuple(duty.key for duty in duties)
     if start is None:
         start = _soonest(now, plan, move.task, keys)
