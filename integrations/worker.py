@@ -28,15 +28,14 @@ from healthsvc.store.writes import run
 from integrations import claims, metrics
 from integrations.arrival import State
 from integrations.effects.care import HospitalPolicy, Outcome
-from integrations.effects.event import apply
 from integrations.effects.person import NotOurs, SetAside
-from integrations.effects.trace import trace
 from integrations.hl7v2.person import Number, numbers_in, numbers_of
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.lanes import Waiting, keys, runnable
 from integrations.leading import Lead, Rounds
+from integrations.processing import process
 from integrations.reading import read
 
 log = structlog.get_logger()
@@ -205,26 +204,6 @@ class Worker:
 def _due(due: int, now: int) -> int:
     """When a message is due; one that lies further ahead than any pause was put there by a clock that has been set back since."""
     return due if due <= now + LONGEST_PAUSE_MICROS else 0
-
-
-def process(store: Store, row: Any, profile: Profile) -> Outcome:
-    """Let one stored message have its effect and leave its trace."""
-    raw = raw_of(store.connection, store.sealer, row.id)
-    message, header = read(raw, profile)
-    outcome = apply(store, message, header, profile)
-    if outcome.made:
-        trace(
-            store,
-            inbox_id=row.id,
-            raw=raw,
-            link=profile.name,
-            control_id=row.control_id,
-            event=header.event,
-            happened=outcome.happened or store.at,
-            patient=outcome.patient,
-            made=outcome.made,
-        )
-    return outcome
 
 
 def profile_of(row: Any, shelf: Shelf) -> Profile:

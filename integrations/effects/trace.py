@@ -15,7 +15,7 @@ MEDIA_TYPE = "x-application/hl7-v2+er7"
 def trace(
     store: Store,
     *,
-    inbox_id: int,
+    inbox_id: str,
     raw: bytes,
     link: str,
     control_id: str,

@@ -1,0 +1,48 @@
+"""What one stored message brings about: its effect, and its trace, inside the transaction that the worker has opened."""
+
+from contextlib import nullcontext
+from typing import Any
+
+from healthsvc.store import Store
+from healthsvc.store.inbox_rows import raw_of
+from integrations.effects.care import Outcome
+from integrations.effects.event import apply
+from integrations.effects.person import NotOurs
+from integrations.effects.trace import trace
+from integrations.hl7v2.persons import apart
+from integrations.hospitals.profile import Profile
+from integrations.reading import read
+
+
+def process(store: Store, row: Any, profile: Profile) -> Outcome:
+    """Let one stored message have its effect and leave its trace: on each person's record that person's part of it."""
+    raw = raw_of(store.connection, store.sealer, row.id)
+    whole, header = read(raw, profile)
+    parts = apart(whole, header, profile)
+    came_of_it, not_ours = Outcome(), 0
+    for number, message in enumerate(parts, start=1):
+        try:
+            with store.savepoint() if len(parts) > 1 else nullcontext():
+                outcome = apply(store, message, header, profile)
+        except NotOurs:
+            not_ours += 1
+            continue
+        if outcome.made:
+            trace(
+                store,
+                inbox_id=str(row.id) if message is whole else f"{row.id}-{number}",
+                raw=raw if message is whole else message.text.encode(message.cut.codec),
+                link=profile.name,
+                control_id=row.control_id,
+                event=header.event,
+                happened=outcome.happened or store.at,
+                patient=outcome.patient,
+                made=outcome.made,
+            )
+        came_of_it.made += outcome.made
+        came_of_it.remarks += outcome.remarks
+    if not_ours == len(parts):
+        raise NotOurs
+    if not_ours:
+        came_of_it.remarks.append(f"{not_ours} of the {len(parts)} persons are none of ours and were left aside")
+    return came_of_it

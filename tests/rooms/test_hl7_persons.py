@@ -1,0 +1,80 @@
+"""One message of several persons: each one's results come into their own file, with that person's part of the message and no other's."""
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+from hospital import AT, Hospital, cadre
+
+from healthsvc.fhir.systems import hospital_number
+from healthsvc.store import SYSTEM, Database
+
+HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|{id}|P|2.5\r"
+PERSON = "PID|{n}||{number}^^^^IDCard||测试甲||19300101|M\r"
+RESULT = "OBR|1|P{n}|F{n}|BIO^生化|||20260302080000|||||||||||||||20260302090000|||F\rOBX|1|NM|K^钾||{value}|mmol/L|||||F\r"
+
+
+@pytest.fixture
+def hospital(database: Database) -> Iterator[Hospital]:
+    there = Hospital(database)
+    yield there
+    there.inbox.stop()
+
+
+def take(hospital: Hospital, text: str) -> str:
+    answer = hospital.inbox.take_now(text.encode("gb18030"), "127.0.0.1:2575", "127.0.0.1").decode()
+    hospital.worker.drain()
+    return answer.split("\r")[1].split("|")[1]
+
+
+def both(event: str, id: str, *parts: str) -> str:
+    persons = "".join(PERSON.format(n=n, number=f"C{n}") + part for n, part in enumerate(parts, start=1))
+    return HEAD.format(event=event, id=id) + persons
+
+
+def test_each_ones_results_come_into_their_own_file_with_their_own_part_of_the_message(hospital: Hospital) -> None:
+    one, other = cadre(hospital.database)[0], cadre(hospital.database, "C2", 902)[0]
+    text = both("ORU^R01", "M1", RESULT.format(n=1, value="4.1"), RESULT.format(n=2, value="6.9"))
+    for _ in range(2):
+        assert take(hospital, text) == "AA"
+    assert hospital.last().state == "done", hospital.last().remark
+    for patient, value, mine, theirs in ((one, "4.1", "C1^", "C2^"), (other, "6.9", "C2^", "C1^")):
+        [result] = hospital.select("Observation", patient=patient, category="laboratory")
+        assert str(result["valueQuantity"]["value"]) == value
+        [provenance] = hospital.select("Provenance", target=f"Observation/{result['id']}")
+        with hospital.database.reading(SYSTEM, at=AT) as store:
+            binary = store.read("Binary", provenance["entity"][0]["what"]["reference"].partition("/")[2])
+        part = base64.b64decode(binary["data"]).decode("gb18030")
+        assert binary["securityContext"]["reference"] == f"Patient/{patient}"
+        assert part.startswith("MSH|")
+        assert mine in part
+        assert theirs not in part
+
+
+def test_orders_likewise(hospital: Hospital) -> None:
+    one, other = cadre(hospital.database)[0], cadre(hospital.database, "C2", 902)[0]
+    assert take(hospital, both("OML^O21", "M1", "ORC|NW|Q1\rOBR|1|Q1||T^项目\r", "ORC|NW|Q2\rOBR|1|Q2||T^项目\r")) == "AA"
+    for patient, number in ((one, "Q1"), (other, "Q2")):
+        [order] = hospital.select("ServiceRequest", patient=patient)
+        assert {"system": f"{hospital_number('h1')}/order", "value": number}.items() <= order["identifier"][0].items()
+
+
+def test_where_one_of_them_cannot_be_taken_nothing_is_half_done(hospital: Hospital) -> None:
+    one = cadre(hospital.database)[0]
+    text = both("ORU^R01", "M1", RESULT.format(n=1, value="4.1"), "").replace("C2^^^^IDCard", "")
+    take(hospital, text)
+    assert hospital.last().state in ("dead", "review")
+    assert hospital.select("Observation", patient=one, category="laboratory") == []
+
+
+def test_a_message_that_is_about_one_person_and_names_two_is_not_guessed_at(hospital: Hospital) -> None:
+    cadre(hospital.database), cadre(hospital.database, "C2", 902)
+    take(hospital, both("ADT^A31", "M1", "", ""))
+    assert (hospital.last().state, hospital.last().reason, hospital.last().place) == ("dead", "several-persons", "PID")
+
+
+def test_the_same_person_named_again_before_each_report_is_one(hospital: Hospital) -> None:
+    one = cadre(hospital.database)[0]
+    text = both("ORU^R01", "M1", RESULT.format(n=1, value="4.1"), RESULT.format(n=2, value="6.9")).replace("C2^", "C1^")
+    assert take(hospital, text) == "AA"
+    assert len(hospital.select("Observation", patient=one, category="laboratory")) == 2
