@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, delete, func, select
 
+from healthsvc.access.looks import LIST
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.store import Database, Store
@@ -177,7 +178,7 @@ def _kind(action: str) -> Resource:
     return {
         "type": {"system": _DICOM, "code": "110100", "display": "Application Activity"},
         "subtype": [{"system": code_system("act"), "code": action}],
-        "action": "E",
+        "action": "R" if action == LIST else "E",
     }
 
 

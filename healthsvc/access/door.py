@@ -18,7 +18,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from healthsvc import clock
-from healthsvc.access import rules, throttle
+from healthsvc.access import looks, rules, throttle
 from healthsvc.access.certificate import Certificate, presented
 from healthsvc.access.glass import open_glass
 from healthsvc.access.rules import Action, SessionLife
@@ -28,6 +28,7 @@ from healthsvc.access.tokens import KNOWN, principal_of
 from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn
 from healthsvc.store import Actor, Database, Store
+from healthsvc.store.looked import Looked
 
 COOKIE = "healthsvc"
 """Name of the session cookie."""
@@ -79,14 +80,15 @@ async def who_is_there(request: Request) -> Who:
     session = await run_in_threadpool(find_session, database, cookie, session_life(settings), at=clock.now())
     if session is None:
         raise NotSignedIn("the session has ended; sign in again")
+    door = "rest" if request.url.path.startswith("/fhir") else "page"
+    actor = request.state.actor = Actor(session.practitioner or f"user/{session.login}", session.name, session.roles, door, session.areas)
     if request.method not in _SAFE:
         await _check_csrf(request, session)
     if not request.url.path.startswith(_ALWAYS):
         _must_be_complete(session)
     elif not session.confirmed and request.url.path.startswith("/account/") and request.url.path != GIVE_CODE:
         raise Forbidden("give the code of the second factor first", reason="factor-wanted")
-    door = "rest" if request.url.path.startswith("/fhir") else "page"
-    return Who(Actor(session.practitioner or f"user/{session.login}", session.name, session.roles, door, session.areas), session)
+    return Who(actor, session)
 
 
 def _must_be_complete(session: Session) -> None:
@@ -107,6 +109,7 @@ async def _by_token(request: Request, scheme: str, secret: str) -> Who:
     actor = KNOWN.get(database, secret, shown) or await run_in_threadpool(principal_of, database, secret, at=clock.now(), shown=shown)
     if actor is None:
         raise NotSignedIn("the bearer token is not known, has ended or wants a certificate; ask for another", reason="invalid_token")
+    request.state.actor = actor
     throttle.count(request, "api", actor.id)
     if actor.scopes is not None and not request.url.path.startswith("/fhir"):
         raise Forbidden("a token with SMART scopes opens the FHIR API and nothing else", reason="insufficient_scope")
@@ -167,7 +170,9 @@ async def open_reading(request: Request, who: Signed) -> AsyncIterator[Store]:
     database: Database = request.app.state.database
     whole = _whole(request)
     async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(reading_as(database, who.actor, whole)) as store:
+        store.looked = Looked()
         yield store
+        looks.note(store, request)
 
 
 async def open_writing(request: Request, who: Signed) -> AsyncIterator[Store]:
@@ -181,7 +186,9 @@ async def open_writing(request: Request, who: Signed) -> AsyncIterator[Store]:
     writers = 1 if database.engine.dialect.name == "sqlite" else _WRITERS
     whole = _whole(request)
     async with _gate(request, "writing_gate", writers), contextmanager_in_threadpool(writing_as(database, who.actor, whole)) as store:
+        store.looked = Looked()
         yield store
+        looks.note(store, request)
 
 
 def known_bearer(database: Database, authorization: str, shown: Certificate | None) -> Actor | None:

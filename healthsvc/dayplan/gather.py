@@ -52,6 +52,11 @@ class Gathered:
     version: int = 0
 
 
+def people_of(gathered: Gathered) -> list[str]:
+    """Ids of the Patients whose visits are in it."""
+    return [one.call.task.person for one in gathered.asked]
+
+
 @dataclass(slots=True)
 class Places:
     """The places of one plan: each position once, with its row in the travel matrices."""

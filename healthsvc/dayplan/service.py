@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from healthsvc.access import looks
 from healthsvc.circle.travel import TravelTimes
 from healthsvc.dayplan.day import DayPlan, plan_id
-from healthsvc.dayplan.gather import Gathered, day_of, gather
+from healthsvc.dayplan.gather import Gathered, day_of, gather, people_of
 from healthsvc.dayplan.model import problem_of
 from healthsvc.dayplan.pacing import share
 from healthsvc.dayplan.resources import PINNED, to_list, to_plan, with_versions
@@ -55,6 +56,7 @@ def propose(
     with database.reading(actor, at=at) as store:
         policy = policy_of(store.policy, on)
         gathered = gather(store, on, policy, absent)
+        looks.listed(store, people_of(gathered), f"plan {on.isoformat()}", most=0)
         zone = store.zone
     return _search(gathered, travel, policy, at.astimezone(zone), seconds, seed)
 
@@ -96,6 +98,9 @@ def propose_week(
     with database.reading(actor, at=at) as store:
         policy = policy_of(store.policy, first)
         gathered = [gather(store, on, policy) for on in dates(first, days)]
+        looks.listed(
+            store, (one for day in gathered for one in people_of(day)), f"plan {first.isoformat()} and {days - 1} more days", most=0
+        )
         zone = store.zone
     return plan_week(gathered, travel, policy, at.astimezone(zone), seconds, seed)
 

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from healthsvc.access import looks
 from healthsvc.circle.travel import Matrix, TravelTimes
 from healthsvc.dayplan.day import DayPlan
-from healthsvc.dayplan.gather import Gathered, day_of, gather
+from healthsvc.dayplan.gather import Gathered, day_of, gather, people_of
 from healthsvc.dayplan.hand import with_rest
 from healthsvc.dayplan.model import by_service, problem_of, services_of
 from healthsvc.dayplan.plan import LeftOver, Plan, Route, Stop
@@ -54,6 +55,7 @@ def standing(
     with database.reading(actor, at=at) as store:
         policy = store.policy.fill(DayPolicy, "dayplan", on)
         gathered = gather(store, on, policy, absent, moving)
+        looks.listed(store, people_of(gathered), f"plan {on.isoformat()}", most=0)
         zone = store.zone
     day, out, ways = day_of(gathered, travel, policy)
     wanted = set(extra) | {left.visit for left in (gathered.stored.left_over if gathered.stored else ())}

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from healthsvc import clock
+from healthsvc.access import looks
 from healthsvc.access.door import Signed, StoreReading, needs, require
 from healthsvc.emergency import service
 from healthsvc.emergency.desk import Desk
@@ -95,13 +96,17 @@ def raise_alarm(call: Called, desk: DeskInUse, response: Response) -> dict[str, 
 @router.get("/alarms")
 def alarms(desk: DeskInUse) -> list[dict[str, Any]]:
     """All alarms that are not closed, latest first."""
-    return [told(alarm) for alarm in desk.all_open()]
+    found = desk.all_open()
+    looks.noted(desk.database, desk.actor, (one.patient for one in found), "GET /api/emergency/alarms")
+    return [told(alarm) for alarm in found]
 
 
 @router.get("/alarms/{alarm}")
 def read(alarm: str, desk: DeskInUse) -> dict[str, Any]:
     """One alarm with its log."""
-    return told(desk.read(alarm))
+    found = desk.read(alarm)
+    looks.noted(desk.database, desk.actor, [found.patient], "GET /api/emergency/alarms/{alarm}")
+    return told(found)
 
 
 @router.post("/alarms/{alarm}/take")
@@ -138,6 +143,7 @@ def close(alarm: str, closing: Closing, desk: DeskInUse) -> dict[str, Any]:
 def puzzling(desk: DeskInUse) -> list[dict[str, Any]]:
     """Calls that were kept while the database was away and whose device turned out to be nobody's: somebody must look at them."""
     found = desk.journal.puzzling()
+    looks.noted(desk.database, desk.actor, (), "GET /api/emergency/puzzling")
     return [{"alarm": one.alarm, "device": one.call.device, "at": _second(one.call.at)} for one in found if one.call]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
+from healthsvc.access import looks
 from healthsvc.fhir import pinyin
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.text import fold, has_han, is_han
@@ -53,10 +54,10 @@ def kind_of(typed: str) -> tuple[Kind, str]:
 def find_people(store: Store, typed: str, most: int) -> list[Resource]:
     """Up to ``most`` Patients that fit, the best fit first: one's own people, names that begin with it, names that hold it.
 
-    What the actor may not see is not found; a merged file stands under the surviving one only. Nothing of what was typed is noted.
+    What the actor may not see is not found; a merged file stands under the surviving one only. Whom it shows is
+    noted, nothing of what was typed.
     """
     kind, wanted = kind_of(typed)
-    store.audit("search", "Patient?name,identifier,phone", purpose="search")
     ways = {Kind.NUMBER: _by_number, Kind.NAME: _by_name, Kind.LETTERS: _by_letters, Kind.MIXED: _by_mixed}
     found: dict[str, Resource] = {}
     for patient in ways[kind](store, wanted, most) if kind in ways else ():
@@ -64,6 +65,8 @@ def find_people(store: Store, typed: str, most: int) -> list[Resource]:
             found.setdefault(patient["id"], patient)
         if len(found) == most:
             break
+    many = looks.named(store, found, "search")
+    store.audit("search", "Patient?name,identifier,phone", purpose=f"search: {many} files")
     return list(found.values())
 
 

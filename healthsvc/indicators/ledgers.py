@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from healthsvc.access import looks
 from healthsvc.access.rules import Action, allows
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.emergency.resources import EMERGENCY, to_alarm
@@ -118,12 +119,15 @@ def ledger(store: Store, name: str, first: date, last: date, part: Part = ALL, *
     clinical = allows(store.actor.roles, Action.READ_CLINICAL, "Patient")
     hidden = frozenset() if clinical else frozenset(place for place, column in enumerate(one.columns) if column in CLINICAL)
     shown = "full names" if named and clinical else "masked names"
-    store.audit("ledger", None, purpose=f"{name} {first.isoformat()}..{last.isoformat()} {part.by or 'all'} {shown}")
     rows: list[tuple[Cell, ...]] = []
+    people: list[str] = []
     for row in one.rows(pages, first, last):
         who = next(cell.patient for cell in row if isinstance(cell, Who))
         if pages.belongs(who, part):
+            people.append(who)
             rows.append(tuple(None if place in hidden else _cell(pages, cell, named and clinical) for place, cell in enumerate(row)))
+    many = looks.named(store, people, f"ledger {name}")
+    store.audit("ledger", None, purpose=f"{name} {first.isoformat()}..{last.isoformat()} {part.by or 'all'} {shown} {many} files")
     return Table(one.title, one.columns, tuple(sorted(rows, key=lambda row: str(row[0]))))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from healthsvc.access import looks
 from healthsvc.access.rules import Action, allows
 from healthsvc.healthfile.names import masked
 from healthsvc.healthfile.resources import to_person
@@ -53,17 +54,15 @@ class Row:
 
 def behind(store: Store, figure: Figure, only: Standing | None = None, most: int | None = None) -> list[Row]:
     """The people behind a figure, missing first, then by unit; that they were shown is noted."""
-    store.audit("figure-people", None, purpose=f"{figure.code} {figure.on.isoformat()}")
     by_person: dict[str, list[Item]] = {}
     for item in figure.items:
         by_person.setdefault(item.person, []).append(item)
     groups = ((Standing.MISSING, figure.missing), (Standing.MET, figure.people), (Standing.EXCLUDED, figure.aside))
     named = allows(store.actor.roles, Action.READ_CLINICAL, "Patient")
-    rows = []
-    for standing, people in groups:
-        if only is None or only is standing:
-            rows += [_row(store, id, standing, by_person[id], named) for id in people[:most]]
-    return rows
+    shown = [(standing, id) for standing, people in groups if only is None or only is standing for id in people[:most]]
+    many = looks.named(store, (id for _, id in shown), f"figure-people {figure.code}")
+    store.audit("figure-people", None, purpose=f"{figure.code} {figure.on.isoformat()} {many} files")
+    return [_row(store, id, standing, by_person[id], named) for standing, id in shown]
 
 
 def _row(store: Store, id: str, standing: Standing, items: list[Item], named: bool) -> Row:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from healthsvc.access import looks
 from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.json import Resource
 from healthsvc.indicators import rules
@@ -103,7 +104,8 @@ def report(store: Store, code: str, asked: Asked, *, subject: str | None = None,
     if subject is not None:
         whole = replace(whole, items=tuple(item for item in whole.items if item.person == subject))
     if subject is not None or people:
-        store.audit("figure-people", None, patient=subject, purpose=code)
+        many = looks.named(store, [item.person for item in whole.items] if subject is None else (), f"figure-people {code}")
+        store.audit("figure-people", None, patient=subject, purpose=code if subject else f"{code} {many} files")
     parts = () if subject is not None else [part for by in By for part in whole.parts(known.members, by)]
     return to_report(whole, parts, store.zone, store.at, subject=subject, people=people)
 

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from healthsvc.access import looks
 from healthsvc.errors import Issue, Refusal
 from healthsvc.fhir.json import dumps
 from healthsvc.fhir.outcome import of_refusal, operation_outcome
@@ -60,6 +61,7 @@ def respond(path: str, status: int, issues: list[Issue], reason: str | None = No
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
+    looks.refused(request, error)
     if request.url.path.startswith("/fhir"):
         return Response(dumps(of_refusal(error)), error.status, media_type=FHIR_JSON)
     return respond(request.url.path, error.status, list(error.issues), error.reason)

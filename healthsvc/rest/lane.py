@@ -14,9 +14,10 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from healthsvc import clock
+from healthsvc.access import looks
 from healthsvc.access.certificate import presented
 from healthsvc.access.door import known_bearer, narrowed, reading_as
-from healthsvc.errors import Refusal
+from healthsvc.errors import Forbidden, Refusal
 from healthsvc.rest.answer import Answer, refused
 from healthsvc.rest.bundle import process
 from healthsvc.rest.call import Call, call_from
@@ -109,6 +110,8 @@ class Lane:
             answer = await self._answer(scope, actor, act, call, type, id)
         except Refusal as refusal:
             answer = refused(refusal)
+            if isinstance(refusal, Forbidden):
+                looks.note_refusal(scope["app"].state.database, actor, f"{scope['method']} /fhir/{type}", refusal)
         await answer.send(send, pretty=pretty)
 
     async def _answer(self, scope: Scope, actor: Actor, act: Act, call: Call, type: str, id: str) -> Answer:

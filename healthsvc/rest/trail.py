@@ -22,7 +22,7 @@ from healthsvc.store.stored import moment
 
 BEFORE: Final = "_before"
 """Our own paging parameter: rows before this number."""
-_ACTIONS: Final = {"C": ("create",), "R": ("read", "vread", "search"), "U": ("update",), "D": ("delete",)}
+_ACTIONS: Final = {"C": ("create",), "R": ("read", "vread", "history", "search", "list"), "U": ("update",), "D": ("delete",)}
 _KNOWN: Final = frozenset({"patient", "agent", "action", "date", "_count", BEFORE, "_sort", "_total"})
 TYPE: Final = "AuditEvent"
 

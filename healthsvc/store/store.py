@@ -14,6 +14,7 @@ from healthsvc.fhir.json import Resource, dumps
 from healthsvc.policy import Policy
 from healthsvc.store import claims, writes
 from healthsvc.store.audit import Act
+from healthsvc.store.looked import NOBODY_LOOKS, Looked
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
 from healthsvc.store.seen import UNSEEN, Seen
@@ -42,11 +43,11 @@ class Store:
         self.acts: list[Act] = []
         self.rings: set[str] = set()  # for what the bell is rung once this transaction is committed
         self._seen = Seen(alone=writable and connection.dialect.name == "sqlite")
+        self.looked: Looked = NOBODY_LOOKS  # the door sets one that notes whose records are read
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
         this store passes it; only the rooms' rules look past it (:meth:`wholly`)."""
-        self.is_undoing = False
-        """A step that was taken by mistake is being put back: a life may run backwards now; what only one may hold still holds."""
+        self.is_undoing = False  # a step taken by mistake is put back: a life may run backwards; what only one may hold still holds
 
     # -- reading --------------------------------------------------------------------------------------------------------------
 
@@ -70,11 +71,12 @@ class Store:
     @contextmanager
     def wholly(self) -> Iterator[None]:
         """Inside, the store is whole: for rules that must not miss what the actor may not see (who holds a bed, how many have signed)."""
-        held, self.restrict = self.restrict, None
+        held = self.restrict, self.looked
+        self.restrict, self.looked = None, NOBODY_LOOKS
         try:
             yield
         finally:
-            self.restrict = held
+            self.restrict, self.looked = held
 
     def read(self, type: str, id: str) -> Resource:
         """The current version.
@@ -87,12 +89,12 @@ class Store:
             raise NotFound(f"there is no such {type}")
         if stored.deleted:
             raise Gone(f"this {type} has been deleted")
-        return stored.resource
+        return self.looked.saw(stored.resource)
 
     def find(self, type: str, id: str) -> Resource | None:
         """The current version, or None where there is none (any more)."""
         stored = self.get(type, id)
-        return None if stored is None or stored.deleted else stored.resource
+        return None if stored is None or stored.deleted else self.looked.saw(stored.resource)
 
     def version(self, type: str, id: str, version: int) -> Stored | None:
         """One version, current or former."""
@@ -127,7 +129,7 @@ class Store:
         """All matches, for the rooms: ``select("Task", patient=id, status=["requested", "accepted"])``; ``a_b`` means ``a-b``."""
         from healthsvc.store.search import select_all
 
-        return select_all(self, type, params, self.restrict)
+        return self.looked.all(select_all(self, type, params, self.restrict))
 
     def first(self, type: str, /, **params: Any) -> Resource | None:
         """The first match, or None."""
@@ -174,8 +176,7 @@ class Store:
         self._admit(type, None if old is None or old.deleted else old.resource, bare)
         if current is not None:  # what a room wrote while admitting may have touched this very resource
             old, old_digest = self._current(type, id) or current
-        version = 1 if old is None else old.version + 1
-        updated = micros(self.at)
+        version, updated = (1 if old is None else old.version + 1), micros(self.at)
         body = dumps(stamped(bare, version, self.at.astimezone(self.zone)))
         kept = self.sealer.close_body(type, id, version, body)
         if old is None:
@@ -201,11 +202,10 @@ class Store:
             return old
         patients = self.patients_of(old)
         self._admit(type, old.resource, None)
-        updated = micros(self.at)
-        writes.replace_current(self.connection, old, updated=updated, hash=b"", body=b"", deleted=True)
+        writes.replace_current(self.connection, old, updated=micros(self.at), hash=b"", body=b"", deleted=True)
         writes.clear_index(self.connection, old.pk)
         self._note("delete", f"{type}/{id}", old.version + 1, patients)
-        self._seen.keep(gone := Stored(old.pk, type, id, old.version + 1, updated, True, b""), b"")
+        self._seen.keep(gone := Stored(old.pk, type, id, old.version + 1, micros(self.at), True, b""), b"")
         return gone
 
     def claim(self, key: str, holder: str) -> None:

@@ -24,7 +24,14 @@ _NUMBER: Final = 15
 """Digits of the shortest number that names a person."""
 ACTS: Final = {
     "read": "查看",
+    "list": "查看名单",
     "search": "查找",
+    "refused": "无权被拒",
+    "break-glass": "紧急查阅",
+    "glass-review": "审核紧急查阅",
+    "second-factor": "第二因素",
+    "export": "导出",
+    "export-file": "下载导出文件",
     "create": "新建",
     "update": "修改",
     "delete": "删除",

@@ -147,6 +147,7 @@ def _rows(store: Store, desk: DeskInUse) -> list[Ringing]:
             person = to_person(store.find("Patient", one.patient) or {})
             seconds = max(0, int((store.at - one.raised).total_seconds()))
             rows.append(Ringing(one, masked(person.name) if person.name else "", person.residence_area, seconds))
+    store.looked.add(one.alarm.patient for one in rows)
     return rows
 
 
@@ -173,6 +174,7 @@ def _course(store: Store, one: Alarm) -> dict[str, Any]:
     with store.wholly():
         callees = [_callee(whom, one) for whom in service.reachable(store, one)]
         name = service.name_of(store, one.patient)
+    store.looked.add([one.patient])
     return {
         "alarm": one,
         "name": name,

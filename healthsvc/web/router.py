@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from healthsvc.access import looks
 from healthsvc.access.door import CHANGE_PASSWORD, GIVE_CODE, SET_UP_FACTOR, who_is_there
 from healthsvc.errors import Malformed, NotFound, NotSignedIn, Refusal
 from healthsvc.web import (
@@ -181,7 +182,9 @@ def _answer_as_page(app: FastAPI, kind: type[Exception], translate: Callable[[An
 
     async def handler(request: Request, error: Exception) -> Response:
         if before is None or _is_page(request):
-            return await refusal_page(request, translate(error))
+            refusal = translate(error)
+            looks.refused(request, refusal)
+            return await refusal_page(request, refusal)
         answer = before(request, error)
         return cast(Response, await answer if isawaitable(answer) else answer)
 
