@@ -18,7 +18,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from healthsvc import clock
-from healthsvc.access import looks, rules, throttle
+from healthsvc.access import handing_on, looks, rules, throttle
 from healthsvc.access.certificate import Certificate, presented
 from healthsvc.access.glass import open_glass
 from healthsvc.access.rules import Action, SessionLife
@@ -198,11 +198,13 @@ def known_bearer(database: Database, authorization: str, shown: Certificate | No
 
 
 def narrowed(store: Store) -> Store:
-    """The store under what its actor may see: every way to open or hand on a store in somebody's name passes here."""
+    """The store under what its actor may see and what the persons let be handed on: every way to open or hand on a store in somebody's
+    name passes here."""
     actor = store.actor
     store.restrict = None if actor.areas is None else restriction_of(actor, store.at, open_glass(store))
     if actor.scopes is not None:
         store.restrict = under_scopes(store, store.restrict)
+    store.restrict = handing_on.narrowed_by(store.restrict, handing_on.outside(store))
     return store
 
 

@@ -39,7 +39,12 @@ def restriction_of(actor: Actor, at: datetime, glass: Sequence[str] = ()) -> ast
     """
     if actor.areas is None:
         return None
-    people = ast.Whole(people_of(actor, at, glass))
+    return seen_with(people_of(actor, at, glass))
+
+
+def seen_with(who: ast.Node) -> ast.Restrict:
+    """What is seen of each resource type where one may see the Patients who fulfil a condition."""
+    people = ast.Whole(who)
 
     def restrict(type: str) -> ast.Node | None:
         if type in DIRECTORY_TYPES:
@@ -58,6 +63,16 @@ def restriction_of(actor: Actor, at: datetime, glass: Sequence[str] = ()) -> ast
     def of(type: str) -> tuple[ast.Node, ...]:
         limit = restrict(type)
         return () if limit is None else (limit,)
+
+    return restrict
+
+
+def both(one: ast.Restrict, other: ast.Restrict) -> ast.Restrict:
+    """What two conditions leave together."""
+
+    def restrict(type: str) -> ast.Node | None:
+        nodes = tuple(node for node in (one(type), other(type)) if node is not None)
+        return None if not nodes else nodes[0] if len(nodes) == 1 else ast.All(nodes)
 
     return restrict
 

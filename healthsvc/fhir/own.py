@@ -91,6 +91,7 @@ def rows() -> list[list[Any]]:
             "Binary.securityContext",
             "与谁的权限相同 | Whose access rules apply to the bytes",
         ),
+        row("Consent-effect", "effect", "token", "Consent.provision.type", "同意或拒绝 | Whether it permits or denies"),
         row("Task-window", "window", "date", "Task.restriction.period", "服务窗口 | From when until when it may be done"),
     ]
 

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 EDITIONS: Final[dict[int, tuple[str, ...]]] = {
     1: ("Binary", "Device", "GuidanceResponse"),
     2: tuple(sorted({*derived.ABSENCE, *(type for type, _ in derived.INSIDE)})),
+    3: ("Consent",),
 }
 """Edition -> the types whose entries changed with it. 1: they are seen with the person whose they are. 2: what they lack is kept, and what
-stands inside of names."""
+stands inside of names. 3: whether it permits or denies."""
 PORTION: Final = 500
 _EDITION: Final = "index edition"
 _AT: Final = "index edition at"

@@ -28,20 +28,23 @@ class Actor:
     """SMART scopes of the token that it came with; None: whatever its roles allow."""
     patient: str | None = None
     """Id of the Patient whom its ``patient/`` scopes are about."""
+    client: str | None = None
+    """Id of the registered program through which it came; None: through none."""
 
     def as_json(self) -> dict[str, Any]:
         """For work that goes on in its name after its transaction."""
         areas = None if self.areas is None else sorted(self.areas)
         scopes = None if self.scopes is None else sorted(self.scopes)
         told = {"id": self.id, "name": self.name, "roles": sorted(self.roles), "door": self.door, "areas": areas}
-        return {**told, "scopes": scopes, "patient": self.patient}
+        return {**told, "scopes": scopes, "patient": self.patient, "client": self.client}
 
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Self:
         """Back again."""
         areas = None if value["areas"] is None else frozenset(value["areas"])
         scopes = None if value.get("scopes") is None else frozenset(value["scopes"])
-        return cls(value["id"], value["name"], frozenset(value["roles"]), value["door"], areas, scopes, value.get("patient"))
+        through = value.get("patient"), value.get("client")
+        return cls(value["id"], value["name"], frozenset(value["roles"]), value["door"], areas, scopes, *through)
 
 
 SYSTEM = Actor("system", "healthsvc", frozenset({"system"}))

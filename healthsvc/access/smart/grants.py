@@ -186,16 +186,16 @@ def known(store: Store, secret: str) -> Known | None:
         return None
     scopes = frozenset(row.scopes.split())
     if row.login is None:
-        actor = Actor(f"client/{row.client}", row.name, frozenset({row.role or ""}), "rest", rules.held_areas(row.areas), scopes, None)
+        held = rules.held_areas(row.areas)
+        actor = Actor(f"client/{row.client}", row.name, frozenset({row.role or ""}), "rest", held, scopes, None, row.client)
         return Known(actor, row.client, scopes, moment(row.expires), None, row.bound)
     person = store.connection.execute(select(_USER).where(_USER.c.login == row.login, _USER.c.active)).first()
     if person is None:
         return None
     who = person.practitioner or f"user/{person.login}"
     roles, areas = frozenset(person.roles.split()), rules.held_areas(person.areas)
-    return Known(
-        Actor(who, person.name, roles, "rest", areas, scopes, row.patient), row.client, scopes, moment(row.expires), row.login, row.bound
-    )
+    actor = Actor(who, person.name, roles, "rest", areas, scopes, row.patient, row.client)
+    return Known(actor, row.client, scopes, moment(row.expires), row.login, row.bound)
 
 
 def forget_tokens(store: Store) -> int:

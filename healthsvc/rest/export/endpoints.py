@@ -8,9 +8,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
+from healthsvc.access import handing_on
 from healthsvc.access.door import StoreReading, StoreWriting, needs
-from healthsvc.errors import Issue, NotFound, NotSupported, RuleViolation
+from healthsvc.errors import Gone, Issue, NotFound, NotSupported, RuleViolation
 from healthsvc.fhir.json import dumps
+from healthsvc.fhir.systems import extension as extension_address
 from healthsvc.rest.answer import FHIR_JSON, outcome
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.export import jobs
@@ -20,10 +22,13 @@ from healthsvc.rest.export.terms import terms_of
 from healthsvc.rest.permitted import require_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
+from healthsvc.store.search import search
 from healthsvc.store.stored import moment
 
 NDJSON = "application/fhir+ndjson"
 STATUS, FILE = "$export-status", "$export-file"
+WITHHELD = extension_address("export-withheld")
+"""Key in the manifest: how many patients are left out because they have not let their records be handed on."""
 AGAIN_SECONDS = 2
 """How long a client that asks for the status should wait before it asks again."""
 
@@ -70,6 +75,7 @@ def status(store: Store, job: Job, call: Call) -> Response:
         "output": [_listed_file(call, job, one) for one in files if one.kind == "output"],
         "deleted": [_listed_file(call, job, one) for one in files if one.kind == "deleted"],
         "error": [],
+        "extension": {WITHHELD: {"purpose": handing_on.PURPOSE, "patients": job.progress.withheld}},
     }
     kept = moment(job.finished or job.at) + timedelta(hours=ExportPolicy.of(store).export_keep_hours)
     return Response(dumps(manifest), 200, {"expires": format_datetime(kept, usegmt=True)}, "application/json")
@@ -85,6 +91,18 @@ def _own(store: Store, id: str) -> Job:
     if found is None or found.actor.id != store.actor.id or found.state == "cancelled":
         raise NotFound("there is no such export, or it has been cancelled or has expired")
     return found
+
+
+def _must_still_be_agreed(store: Store, job: Job) -> None:
+    """A file may be fetched long after it was written: whoever has withdrawn meanwhile would still be in it.
+
+    Raises:
+        Gone: somebody has.
+    """
+    with store.wholly():
+        refused = search(store, "Consent", [("_summary", "count")], within=handing_on.refusals_since(job.created)).total
+    if refused:
+        raise Gone("since this export began somebody has refused or withdrawn that their records are handed on; begin it anew")
 
 
 def routes(site: Site, router: APIRouter) -> None:
@@ -125,5 +143,6 @@ def routes(site: Site, router: APIRouter) -> None:
         path = exporter_of(request.app, site).folder / found.id / name
         if file is None or found.state != "done" or not path.is_file():
             raise NotFound("the export has no such file (any more)")
+        _must_still_be_agreed(store, found)
         store.audit("export-file", f"export/{found.id}/{name}")
         return FileResponse(path, media_type=NDJSON)

@@ -64,6 +64,8 @@ class Progress:
     """Index of the type at hand."""
     after: str | None = None
     files: list[File] = field(default_factory=list)
+    withheld: int = 0
+    """Patients who are left out because they have refused or withdrawn that their records are handed on."""
 
     @property
     def resources(self) -> int:

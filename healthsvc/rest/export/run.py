@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,17 @@ import orjson
 import structlog
 
 from healthsvc import clock
+from healthsvc.access import handing_on
 from healthsvc.access.door import reading_as
 from healthsvc.errors import Refusal
 from healthsvc.rest.export import jobs
 from healthsvc.rest.export.jobs import ExportPolicy, File, Job, Progress
-from healthsvc.rest.export.terms import selects
+from healthsvc.rest.export.terms import members, of_patients, selects
 from healthsvc.rest.permitted import restriction
 from healthsvc.rest.shape import shaped
 from healthsvc.rest.site import Site
 from healthsvc.store import Actor, Database, Store
-from healthsvc.store.search import search
+from healthsvc.store.search import ast, search
 from healthsvc.store.search.versions import as_of, deleted
 
 log = structlog.get_logger()
@@ -91,14 +93,17 @@ class Exporter:
         """One page more on disk, and the position after it."""
         with reading_as(self.database, job.actor) as store:
             policy = ExportPolicy.of(store)
+            whole = store.restrict  # whoever asks: an export is handed on, and each page asks anew what the persons let be
+            store.restrict = handing_on.narrowed_by(whole, handing_on.limit(store, job.actor.areas or ()))
             if progress.phase == "output":
-                return self._page(store, job, progress, policy)
+                after = self._page(store, job, progress, policy, sees_all=whole is None)
+                return after if after.phase == "output" else replace(after, withheld=_withheld(self.site, store, job, whole))
             return self._deleted(store, job, progress, policy)
 
-    def _page(self, store: Store, job: Job, progress: Progress, policy: ExportPolicy) -> Progress:
+    def _page(self, store: Store, job: Job, progress: Progress, policy: ExportPolicy, *, sees_all: bool) -> Progress:
         if progress.place >= len(job.terms.types):
             # a deleted record is in nobody's compartment: only whoever may see everything is told of it
-            told = job.terms.since is not None and job.terms.scope == "system" and store.restrict is None
+            told = job.terms.since is not None and job.terms.scope == "system" and sees_all
             return Progress("deleted" if told else "done", 0, None, progress.files)
         type = job.terms.types[progress.place]
         found = search(
@@ -120,15 +125,15 @@ class Exporter:
 
     def _deleted(self, store: Store, job: Job, progress: Progress, policy: ExportPolicy) -> Progress:
         if progress.place >= len(job.terms.types):
-            return Progress("done", 0, None, progress.files)
+            return Progress("done", 0, None, progress.files, progress.withheld)
         type, after = job.terms.types[progress.place], int(progress.after or 0)
         gone = deleted(store, type, job.terms.since or 0, job.at, after, policy.export_page_resources)
         entries = [{"request": {"method": "DELETE", "url": f"{type}/{id}"}} for _, id in gone]
         lines = [orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})] if entries else []
         files = self._write(job, progress.files, "deleted", "Bundle", lines, policy)
         if len(gone) == policy.export_page_resources:
-            return Progress("deleted", progress.place, str(gone[-1][0]), files)
-        return Progress("deleted", progress.place + 1, None, files)
+            return Progress("deleted", progress.place, str(gone[-1][0]), files, progress.withheld)
+        return Progress("deleted", progress.place + 1, None, files, progress.withheld)
 
     def _write(self, job: Job, files: Sequence[File], kind: str, type: str, lines: Sequence[bytes], policy: ExportPolicy) -> list[File]:
         """Append lines to the last file, or to a new one where that is full or of another type."""
@@ -157,6 +162,16 @@ class Exporter:
         with self.database.writing(EXPORTER, at=self._now()) as store:
             jobs.end(store, job.id, "failed", text)
         jobs.remove(self.folder, job.id)
+
+
+def _withheld(site: Site, store: Store, job: Job, whole: ast.Restrict | None) -> int:
+    """How many of the patients of an export have not let their records be handed on."""
+    agreeing = handing_on.agreeing(store, job.actor.areas or ())
+    if agreeing is None or not any(of_patients(site, one) for one in job.terms.types):
+        return 0
+    meant, actors_own = members(store, job.terms), whole("Patient") if whole is not None else None
+    nodes = tuple(one for one in (ast.Not(ast.Whole(agreeing)), meant, actors_own) if one is not None)
+    return search(store, "Patient", [("_summary", "count")], within=ast.All(nodes)).total or 0
 
 
 def exporter_of(app: Any, site: Site | None = None) -> Exporter:

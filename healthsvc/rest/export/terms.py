@@ -126,6 +126,11 @@ def selects(site: Site, store: Store, terms: Terms, type: str) -> ast.Node | Non
     return ast.All(tuple(nodes)) if nodes else None
 
 
+def members(store: Store, terms: Terms) -> ast.Node | None:
+    """The condition on the Patients whose records are meant; None: everybody's."""
+    return None if terms.scope == "system" or not (terms.patients or terms.group) else _belongs(store, terms, "Patient")
+
+
 def _belongs(store: Store, terms: Terms, type: str) -> ast.Node:
     """Belongs to some patient, to one of those that are named, to an active member of the group."""
     whose: list[ast.Node] = [ast.Ids(terms.patients)] if terms.patients else []
