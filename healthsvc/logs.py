@@ -10,6 +10,7 @@ from asgi_correlation_id import correlation_id
 
 from healthsvc import config
 from healthsvc.config import Settings
+from healthsvc.masking import scrubbed
 
 
 class _StandardError:
@@ -34,12 +35,18 @@ def _with_request(_logger: Any, _method: str, event: structlog.typing.EventDict)
     return event
 
 
+def _scrubbed(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Nobody logs a number of a person; should one have come into a text all the same, its shape is logged."""
+    return scrubbed(event)
+
+
 def configure(settings: Settings) -> None:
     """Set up logging for this process: standard error, readable or JSON, one line an event."""
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _with_request,
+        _scrubbed,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=False),
     ]

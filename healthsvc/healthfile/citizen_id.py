@@ -74,11 +74,6 @@ def read(text: str, on: date, oldest: int = 125) -> CitizenId:
     return CitizenId(number, birth, "male" if int(number[16]) % 2 else "female", converted, warnings)
 
 
-def masked(number: str) -> str:
-    """A number as pages and lists may show it: the first three and the last four characters."""
-    return number[:3] + "*" * max(len(number) - 7, 0) + number[-4:]
-
-
 def _birth(digits: str) -> date:
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))

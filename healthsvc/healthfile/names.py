@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from healthsvc.fhir.pinyin import DOUBLE_SURNAMES
+from healthsvc.surnames import DOUBLE_SURNAMES
 
 _HAN: Final = re.compile(r"[㐀-鿿豈-﫿\U00020000-\U000323af]+")
 _DOTS: Final = str.maketrans(dict.fromkeys("•・‧∙.．。", "·"))
@@ -28,9 +28,3 @@ def split(name: str) -> tuple[str, str] | None:
     if len(name) > 2 and name[:2] in DOUBLE_SURNAMES:
         return name[:2], name[2:]
     return (name[0], name[1:]) if len(name) <= 3 else None
-
-
-def masked(name: str) -> str:
-    """A name as lists may show it: the surname and one star for each further character."""
-    family = (split(name) or (name[:1], ""))[0]
-    return family + "*" * max(len(name) - len(family), 1)

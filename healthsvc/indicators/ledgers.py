@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from healthsvc.access import looks
+from healthsvc.access.masks import masks
 from healthsvc.access.rules import Action, allows
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.emergency.resources import EMERGENCY, to_alarm
@@ -16,7 +17,6 @@ from healthsvc.greenchannel.resources import is_channel, to_channel
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES
 from healthsvc.greenchannel.rules import Right as Priority
 from healthsvc.greenchannel.waits import judge
-from healthsvc.healthfile.names import masked
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.homebed.resources import is_bed
@@ -28,6 +28,7 @@ from healthsvc.indicators.tables import Cell, Table
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.infusion.resources import to_order
 from healthsvc.infusion.rules.bedside import Act
+from healthsvc.masking import Form, Kind, Masks
 from healthsvc.mustvisit.resources import OCCASION, to_must_visit
 from healthsvc.mustvisit.rules import OCCASION_NAMES, Occasion
 from healthsvc.referral.resources import is_referral, to_referral
@@ -118,24 +119,24 @@ def ledger(store: Store, name: str, first: date, last: date, part: Part = ALL, *
     one, pages = LEDGERS[name], Pages(store)
     clinical = allows(store.actor.roles, Action.READ_CLINICAL, "Patient")
     hidden = frozenset() if clinical else frozenset(place for place, column in enumerate(one.columns) if column in CLINICAL)
-    shown = "full names" if named and clinical else "masked names"
+    shown_as = masks(store, "ledger" if named else "ledger-masked")
+    shown = "full names" if shown_as.form(Kind.NAME) is Form.FULL else "masked names"
     rows: list[tuple[Cell, ...]] = []
     people: list[str] = []
     for row in one.rows(pages, first, last):
         who = next(cell.patient for cell in row if isinstance(cell, Who))
         if pages.belongs(who, part):
             people.append(who)
-            rows.append(tuple(None if place in hidden else _cell(pages, cell, named and clinical) for place, cell in enumerate(row)))
+            rows.append(tuple(None if place in hidden else _cell(pages, cell, shown_as) for place, cell in enumerate(row)))
     many = looks.named(store, people, f"ledger {name}")
     store.audit("ledger", None, purpose=f"{name} {first.isoformat()}..{last.isoformat()} {part.by or 'all'} {shown} {many} files")
     return Table(one.title, one.columns, tuple(sorted(rows, key=lambda row: str(row[0]))))
 
 
-def _cell(pages: Pages, cell: Cell | Who, named: bool) -> Cell:
+def _cell(pages: Pages, cell: Cell | Who, shown_as: Masks) -> Cell:
     if isinstance(cell, Who):
         person = pages.person(cell.patient)
-        name = person.name if person else ""
-        return name if named else masked(name) if name else ""
+        return shown_as.name(person.name) if person else ""
     return pages.staff(cell) if isinstance(cell, str) and cell.startswith("Practitioner/") else cell
 
 

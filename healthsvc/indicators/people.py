@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Any
 
 from healthsvc.access import looks
+from healthsvc.access.masks import masks
 from healthsvc.access.rules import Action, allows
-from healthsvc.healthfile.names import masked
 from healthsvc.healthfile.resources import to_person
 from healthsvc.indicators.figure import Figure, Item
 from healthsvc.store import Store
@@ -75,7 +75,7 @@ def _row(store: Store, id: str, standing: Standing, items: list[Item], named: bo
     name = person.name if person else ""
     return Row(
         id=id if named else "",
-        name=name if named else masked(name) if name else "",
+        name=masks(store, "figures" if named else "figures-others").name(name),
         unit=person.managing_unit if person else "",
         area=person.residence_area if person else "",
         standing=standing,

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.access.masks import masks
 from healthsvc.errors import Invalid, Refusal
 from healthsvc.healthfile import closing, duplicates, merging
-from healthsvc.healthfile.names import masked
 from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.service import follow, today
 from healthsvc.store import Store
@@ -135,6 +135,6 @@ def _show(page: Page, store: Store, refusal: Refusal | None) -> Response:
         told=page.told(refusal) if refusal else "",
         rows=rows,
         merged=[(one["id"], to_person(one), links(one, "replaced-by")[0], one["meta"]["lastUpdated"]) for one in merged],
-        masked=masked,
+        shown_as=masks(store, "duplicates"),
         can_write=page.who is not None and page.who.may("write-clinical"),
     )

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from healthsvc import clock
 from healthsvc.access.door import StoreReading, needs
+from healthsvc.access.masks import masks
 from healthsvc.emergency import service
 from healthsvc.emergency.endpoints import DeskInUse
 from healthsvc.emergency.journal import Call
@@ -19,7 +20,6 @@ from healthsvc.emergency.sheet import Sheet, sheet
 from healthsvc.errors import NotFound, Refusal
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.healthfile import citizen_id
-from healthsvc.healthfile.names import masked
 from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
@@ -141,12 +141,12 @@ def _desk(page: Page, store: Store, desk: DeskInUse, *, refusal: Refusal | None 
 
 
 def _rows(store: Store, desk: DeskInUse) -> list[Ringing]:
-    rows = []
+    rows, shown = [], masks(store, "alarms")
     with store.wholly():
         for one in desk.all_open():
             person = to_person(store.find("Patient", one.patient) or {})
             seconds = max(0, int((store.at - one.raised).total_seconds()))
-            rows.append(Ringing(one, masked(person.name) if person.name else "", person.residence_area, seconds))
+            rows.append(Ringing(one, shown.name(person.name), person.residence_area, seconds))
     store.looked.add(one.alarm.patient for one in rows)
     return rows
 

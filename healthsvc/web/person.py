@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
 
 from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.access.masks import masks
 from healthsvc.circle import service as circles
 from healthsvc.circle.words import VERDICT_NAMES
 from healthsvc.contract import delivery
@@ -22,6 +23,7 @@ from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import completeness_of, follow, policy_of, replaced, today
 from healthsvc.homebed import service as homebeds
+from healthsvc.masking import Masks
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import Status, standing
@@ -137,7 +139,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "fresh_names": FRESH,
         "to_form": FORM_OF,
         "missing_names": MISSING,
-        "numbers": _numbers(known),
+        "numbers": _numbers(known, masks(store, "file")),
         "conditions": store.select("Condition", patient=list(files)),
         "allergies": allergies_of(store, id),
         "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
@@ -170,12 +172,12 @@ def _circle(store: Store, id: str) -> dict[str, Any] | None:
     }
 
 
-def _numbers(person: Person) -> list[tuple[str, str]]:
+def _numbers(person: Person, shown_as: Masks) -> list[tuple[str, str]]:
     """Identifiers with their names; the citizen id shows its ends only."""
     shown = []
     for one in person.identifiers:
         if one.system == CITIZEN_ID:
-            shown.append(("身份证号", f"{one.value[:3]}···········{one.value[-4:]}"))
+            shown.append(("身份证号", shown_as.number(one.value)))
         elif one.system == HEALTH_FILE_NUMBER:
             shown.append(("档案编号", one.value))
         else:

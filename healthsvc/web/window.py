@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Response
 from sqlalchemy import select
 
 from healthsvc.access.door import StoreReading, needs
+from healthsvc.access.masks import masks
 from healthsvc.errors import Invalid
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER
 from healthsvc.greenchannel import service
@@ -38,7 +39,7 @@ def ask(page: SignedPage, store: StoreReading, number: Annotated[str, Form(max_l
         return page.show(
             "window.html", status=422, told=None, wrong=page.say("这不是有效的证件号码，请核对后重新输入。"), name="", words=None
         )
-    name = masked(to_person(store.read("Patient", told.patient)).name) if told.patient else ""
+    name = masks(store, "window").name(to_person(store.read("Patient", told.patient)).name) if told.patient else ""
     words = {
         "standing": STANDING_NAMES[told.standing],
         "rights": [RIGHT_NAMES[right] for right in sorted(told.rights)],
@@ -67,10 +68,3 @@ def hospital_systems(store: Store) -> list[str]:
     """Identifier systems of hospitals that this database has met."""
     known = store.connection.execute(select(_TERM.c.text).where(_TERM.c.text.contains(_HOSPITAL_NUMBERS)))
     return sorted(known.scalars())
-
-
-def masked(name: str) -> str:
-    """The name as a window may show it aloud: 王*强."""
-    if len(name) < 2:
-        return name
-    return name[0] + "*" * max(len(name) - 2, 1) + (name[-1] if len(name) > 2 else "")

@@ -1,8 +1,8 @@
 """A message as an operator may see it: its build, its codes and kinds; every value of a person by its shape only (某, x, 9)."""
 
 import re
-import unicodedata
 
+from healthsvc.masking import shape as plain_shape
 from integrations.hl7v2.er7 import Message, Segment
 
 _CLEAR = {
@@ -35,17 +35,10 @@ def masked(message: Message) -> list[tuple[str, list[tuple[int, str]]]]:
 
 
 def shape(value: str) -> str:
-    """A value by its shape: every Han character 某, every other letter x, every digit 9; the rest as it is."""
+    """A value by its shape (``healthsvc.masking``); escapes as they are, long ones cut."""
     if len(value) > LONGEST:
         return f"{shape(value[:LONGEST])}…（{len(value)}）"
-    return "".join(
-        _CUT.sub(lambda escape: escape[0], piece) if _CUT.fullmatch(piece) else "".join(map(_sign, piece)) for piece in _CUT.split(value)
-    )
-
-
-def _sign(character: str) -> str:
-    kind = unicodedata.category(character)
-    return "9" if kind[0] == "N" else "某" if kind == "Lo" else "x" if kind[0] in "LM" else character
+    return "".join(piece if _CUT.fullmatch(piece) else plain_shape(piece) for piece in _CUT.split(value))
 
 
 def _is_sound(message: Message) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthsvc.errors import Invalid
-from healthsvc.healthfile.citizen_id import check_digit, masked, read
+from healthsvc.healthfile.citizen_id import check_digit, read
 
 ON = date(2026, 11, 22)
 
@@ -92,7 +92,3 @@ def test_an_unknown_area_is_only_a_warning() -> None:
     found = read(number("990101", date(1930, 1, 1), "901"), ON)
     assert len(found.warnings) == 1
     assert found.birth == date(1930, 1, 1)
-
-
-def test_a_masked_number_shows_three_and_four() -> None:
-    assert masked("330299193001019014") == "330***********9014"
