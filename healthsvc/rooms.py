@@ -9,6 +9,7 @@ from healthsvc.emergency.room import ROOM as EMERGENCY
 from healthsvc.forms.room import ROOM as FORMS
 from healthsvc.greenchannel.room import ROOM as GREENCHANNEL
 from healthsvc.healthfile.room import ROOM as HEALTHFILE
+from healthsvc.healthfile.room import WHEREABOUTS
 from healthsvc.homebed.room import ROOM as HOMEBED
 from healthsvc.infusion.room import ROOM as INFUSION
 from healthsvc.mustvisit.room import ROOM as MUSTVISIT
@@ -18,6 +19,7 @@ from healthsvc.subscription.room import ROOM as SUBSCRIPTION
 from healthsvc.visit.room import ROOM as VISIT
 
 ROOMS = (
+    WHEREABOUTS,
     DOCUMENTS, HEALTHFILE, CONSENT, FORMS, GREENCHANNEL, CIRCLE, VISIT, CHECKUP, REFERRAL, INFUSION, HOMEBED, CONTRACT, EMERGENCY,
     MUSTVISIT,
     SUBSCRIPTION, POCKET,

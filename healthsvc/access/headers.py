@@ -26,7 +26,7 @@ _ALWAYS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "geolocation=(self), camera=(), microphone=(), payment=()",
+    "permissions-policy": "geolocation=(), camera=(), microphone=(), payment=()",
 }
 _STATIC = "/static/"
 _NO_STORE = {"cache-control": "no-store"}

@@ -9,7 +9,10 @@ from healthsvc.healthfile import citizen_id
 from healthsvc.healthfile.merging import check_citizen_ids
 from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.service import claims_of, follow, merge_key, policy_of, today
+from healthsvc.healthfile.whereabouts import ROOM as WHEREABOUTS
 from healthsvc.store import Room, Store
+
+__all__ = ["ROOM", "WHEREABOUTS"]
 
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
