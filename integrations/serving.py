@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from healthsvc import __version__, clock
 from healthsvc.access.audit import bear_witness
+from healthsvc.access.configured import note_policy
 from healthsvc.access.door import session_life
 from healthsvc.app import create_app
 from healthsvc.backup.collector import BackupCollector
@@ -163,6 +164,7 @@ class Serving:
                 self._stops.append((one.name, one.stop))
         if Role.API in self.roles:
             publish_conformance(here.database)
+            note_policy(here.database, clock.now())
             prepare(here.database.engine)
             wiring["origin"] = partial(origin, shelf=shelf)
             wiring["desk"] = Desk(shelf)

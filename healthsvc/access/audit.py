@@ -117,6 +117,8 @@ def audit_events(
     since: datetime | None = None,
     until: datetime | None = None,
     before: int | None = None,
+    outcome: str | None = None,
+    entity: str | None = None,
     limit: int = 50,
 ) -> list[Resource]:
     """Acts as AuditEvents, newest first.
@@ -127,6 +129,8 @@ def audit_events(
         action: as written in the row: read, search, create, update, delete, sign-in, ...
         since, until: half-open range of time.
         before: rows before this number (the id of the last AuditEvent of the page before).
+        outcome: ``0`` what succeeded, ``4`` what did not.
+        entity: a reference or a name as an AuditEvent shows it: ``Patient/x``, ``user/x``, ``GET /people/{id}``.
         limit: how many at most.
     """
     query = select(_AUDIT).order_by(_AUDIT.c.seq.desc()).limit(limit)
@@ -139,7 +143,17 @@ def audit_events(
         query = query.where(_AUDIT.c.at < micros(until))
     if before is not None:
         query = query.where(_AUDIT.c.seq < before)
+    if outcome is not None:
+        query = query.where(_AUDIT.c.outcome == "success" if outcome == "0" else _AUDIT.c.outcome != "success")
+    if entity is not None:
+        query = query.where((_AUDIT.c.subject == entity) | (_AUDIT.c.patient == entity.removeprefix("Patient/")))
     return [_event(row, store) for row in store.connection.execute(query)]
+
+
+def act_of(subtype: str) -> str:
+    """The action of the audit that a subtype of AuditEvent means: ``sign-in`` or DICOM's 110122, with or without its system."""
+    code = subtype.rpartition("|")[2]
+    return next((act for act, (known, _) in _SIGN_IN.items() if known == code), code)
 
 
 def _event(row: Row[Any], store: Store) -> Resource:

@@ -1,6 +1,7 @@
-"""The audit trail as FHIR: ``GET /AuditEvent?patient=...`` shows who has read, written, searched or signed in, newest first.
+"""The audit trail as FHIR: ``GET /AuditEvent`` shows who has read, written, searched, signed in or been refused, newest first.
 
-The rows of the hash chain are shown as AuditEvents; AuditEvents that other systems have stored here follow after the last of them.
+It is narrowed by ``patient``, ``agent``, ``action``, ``subtype``, ``outcome``, ``entity`` and ``date``. The rows of the hash chain
+are shown as AuditEvents; AuditEvents that other systems have stored here follow after the last of them.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from healthsvc.access.audit import audit_events
+from healthsvc.access.audit import act_of, audit_events
 from healthsvc.errors import NotSupported
 from healthsvc.fhir.dates import span
 from healthsvc.fhir.json import Resource, dumps
@@ -23,8 +24,10 @@ from healthsvc.store.stored import moment
 BEFORE: Final = "_before"
 """Our own paging parameter: rows before this number."""
 _ACTIONS: Final = {"C": ("create",), "R": ("read", "vread", "history", "search", "list"), "U": ("update",), "D": ("delete",)}
-_KNOWN: Final = frozenset({"patient", "agent", "action", "date", "_count", BEFORE, "_sort", "_total"})
+_NARROWS: Final = ("patient", "agent", "action", "date", "subtype", "outcome", "entity")
+_KNOWN: Final = frozenset({*_NARROWS, "_count", BEFORE, "_sort", "_total"})
 TYPE: Final = "AuditEvent"
+_OUTCOMES: Final = frozenset({"0", "4"})
 
 
 def trail(site: Site, store: Store, call: Call) -> Answer | None:
@@ -44,7 +47,7 @@ def trail(site: Site, store: Store, call: Call) -> Answer | None:
         further = [(name, value) for name, value in call.query if name != BEFORE] + [(BEFORE, events[count - 1]["id"])]
         links.append(("next", f"{call.base}/{TYPE}?{urlencode(further)}"))
     else:
-        asked = [(name, value) for name, value in call.query if name in ("patient", "agent", "action", "date")]
+        asked = [(name, value) for name, value in call.query if name in _NARROWS]
         stored = search_store(store, TYPE, asked, count=site.page_size_max, bases=call.bases)
         entries += [envelope.found(call.base, one, "match") for one in stored.matches]
     store.audit("search", f"{TYPE}?{'&'.join(sorted(query))}")
@@ -65,8 +68,13 @@ def _events(site: Site, store: Store, query: Sequence[tuple[str, str]], limit: i
     wanted = asked.get("action")
     if wanted is not None and wanted not in _ACTIONS:
         raise NotSupported("the trail knows the actions C, R, U and D", path="action")
+    if asked.get("outcome", "0") not in _OUTCOMES:
+        raise NotSupported("the trail knows the outcomes 0 (success) and 4 (failure)", path="outcome")
+    actions: Sequence[str | None] = _ACTIONS[wanted] if wanted else (None,)
+    if "subtype" in asked:
+        actions = [act for one in asked["subtype"].split(",") if (act := act_of(one)) in actions or actions == (None,)]
     found: list[Resource] = []
-    for action in _ACTIONS[wanted] if wanted else (None,):
+    for action in actions:
         found += audit_events(
             store,
             patient=asked["patient"].removeprefix("Patient/") if "patient" in asked else None,
@@ -75,6 +83,8 @@ def _events(site: Site, store: Store, query: Sequence[tuple[str, str]], limit: i
             since=since,
             until=until,
             before=before,
+            outcome=asked.get("outcome"),
+            entity=asked.get("entity"),
             limit=limit,
         )
     return sorted(found, key=lambda event: -int(event["id"]))[:limit]

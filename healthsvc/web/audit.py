@@ -30,6 +30,8 @@ ACTS: Final = {
     "break-glass": "紧急查阅",
     "glass-review": "审核紧急查阅",
     "second-factor": "第二因素",
+    "policy-change": "规则变更",
+    "key-new": "更换密钥",
     "export": "导出",
     "export-file": "下载导出文件",
     "create": "新建",
