@@ -17,13 +17,16 @@ from sqlalchemy import update
 
 from healthsvc import clock
 from healthsvc.config import Settings
+from healthsvc.errors import Unavailable
 from healthsvc.installation import open_installation
 from healthsvc.policy import load as load_policy
-from healthsvc.rest.export import jobs
+from healthsvc.rest.export import files, jobs
 from healthsvc.rest.export.run import Exporter
 from healthsvc.rest.export.terms import Terms
 from healthsvc.rest.site import Site
 from healthsvc.store import SYSTEM, Actor, Database
+from healthsvc.store.sealing.keys import Seal
+from healthsvc.store.sealing.sealer import Sealer
 from healthsvc.store.search import ast
 
 ASYNC = {"prefer": "respond-async"}
@@ -267,7 +270,9 @@ def test_it_goes_on_after_a_crash_where_the_last_page_ended(database: Database, 
         done = jobs.job(store, id)
     assert done is not None
     assert done.state == "done"
-    read = [json.loads(line) for file in done.progress.files for line in (tmp_path / "exports" / id / file.name).read_text().splitlines()]
+    folder = tmp_path / "exports" / id
+    kept = {file.name: b"".join(files.read(folder / file.name, file.size, database.sealer)) for file in done.progress.files}
+    read = [json.loads(line) for content in kept.values() for line in content.splitlines()]
     assert len(read) == 54
     assert len({(one["resourceType"], one["id"]) for one in read}) == 54
     assert {one["name"][0]["text"] for one in read if one["resourceType"] == "Patient"} == {f"王{number}" for number in range(5)}
@@ -329,3 +334,28 @@ def real_server(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             yield process, "http://" + line.split("http://")[1].split()[0]
         finally:
             process.terminate()
+
+
+def test_the_files_are_sealed_on_the_disk_and_cannot_be_changed_or_moved(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    Seal.of(keys)
+    sealer, folder = Sealer(keys, b"look-up"), tmp_path / "exports" / "e1"
+    folder.mkdir(parents=True)
+    path, lines = folder / "Patient.1.ndjson", [f'{{"name":"某甲{number}"}}\n'.encode() for number in range(3)]
+    size = 0
+    for line in lines:
+        files.append(path, size, b"what a crash has left behind\n", sealer)
+        size = files.append(path, size, line, sealer)
+    assert b"".join(files.read(path, size, sealer)) == b"".join(lines)
+    assert "某甲".encode() not in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+    moved = folder / "Patient.2.ndjson"
+    moved.write_bytes(path.read_bytes())
+    cut = folder / "Patient.3.ndjson"
+    cut.write_bytes(path.read_bytes()[:-5])
+    for wrong in (moved, cut):
+        with pytest.raises(Unavailable):
+            list(files.read(wrong, size, sealer))
+    plain = folder / "Patient.4.ndjson"
+    plain.write_bytes(b"".join(lines))
+    assert b"".join(files.read(plain, 1, sealer)) == b"".join(lines), "of a release that did not seal them yet"

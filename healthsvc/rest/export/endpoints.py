@@ -5,7 +5,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 from healthsvc.access import handing_on
@@ -15,7 +15,7 @@ from healthsvc.fhir.json import dumps
 from healthsvc.fhir.systems import extension as extension_address
 from healthsvc.rest.answer import FHIR_JSON, outcome
 from healthsvc.rest.call import Call, call_of
-from healthsvc.rest.export import jobs
+from healthsvc.rest.export import files, jobs
 from healthsvc.rest.export.jobs import ExportPolicy, File, Job
 from healthsvc.rest.export.run import exporter_of
 from healthsvc.rest.export.terms import terms_of
@@ -67,13 +67,13 @@ def status(store: Store, job: Job, call: Call) -> Response:
         return Response(b"", 202, {"x-progress": said, "retry-after": str(AGAIN_SECONDS)})
     if job.state == "failed":
         return Response(outcome([Issue(job.error or "the export failed", "exception")]), 500, media_type=FHIR_JSON)
-    files = job.progress.files
+    listed = job.progress.files
     manifest: dict[str, Any] = {
         "transactionTime": moment(job.at).astimezone(store.zone).isoformat(timespec="milliseconds"),
         "request": job.terms.request,
         "requiresAccessToken": True,
-        "output": [_listed_file(call, job, one) for one in files if one.kind == "output"],
-        "deleted": [_listed_file(call, job, one) for one in files if one.kind == "deleted"],
+        "output": [_listed_file(call, job, one) for one in listed if one.kind == "output"],
+        "deleted": [_listed_file(call, job, one) for one in listed if one.kind == "deleted"],
         "error": [],
         "extension": {WITHHELD: {"purpose": handing_on.PURPOSE, "patients": job.progress.withheld}},
     }
@@ -145,4 +145,4 @@ def routes(site: Site, router: APIRouter) -> None:
             raise NotFound("the export has no such file (any more)")
         _must_still_be_agreed(store, found)
         store.audit("export-file", f"export/{found.id}/{name}")
-        return FileResponse(path, media_type=NDJSON)
+        return StreamingResponse(files.read(path, file.size, store.sealer), media_type=NDJSON)

@@ -45,7 +45,7 @@ class ExportPolicy:
 
 @dataclass(slots=True)
 class File:
-    """One file: ``kind`` is output or deleted; ``size`` bytes are on disk for certain."""
+    """One file: ``kind`` is output or deleted; ``size`` bytes are on disk for certain, sealed (``files.py``)."""
 
     kind: str
     type: str

@@ -21,7 +21,7 @@ from healthsvc import clock
 from healthsvc.access import handing_on
 from healthsvc.access.door import reading_as
 from healthsvc.errors import Refusal
-from healthsvc.rest.export import jobs
+from healthsvc.rest.export import files, jobs
 from healthsvc.rest.export.jobs import ExportPolicy, File, Job, Progress
 from healthsvc.rest.export.terms import members, of_patients, selects
 from healthsvc.rest.permitted import restriction
@@ -119,9 +119,9 @@ class Exporter:
         versions = [version for one in found.matches if (version := as_of(store, one, job.at)) is not None]
         elements = job.terms.elements
         lines = [shaped(self.site.registry, one.body, "false", elements) if elements else one.body for one in versions]
-        files = self._write(job, progress.files, "output", type, lines, policy)
+        now = self._write(job, progress.files, "output", type, lines, policy)
         place = progress.place if found.next is not None else progress.place + 1
-        return Progress("output", place, found.next, files)
+        return Progress("output", place, found.next, now)
 
     def _deleted(self, store: Store, job: Job, progress: Progress, policy: ExportPolicy) -> Progress:
         if progress.place >= len(job.terms.types):
@@ -130,33 +130,27 @@ class Exporter:
         gone = deleted(store, type, job.terms.since or 0, job.at, after, policy.export_page_resources)
         entries = [{"request": {"method": "DELETE", "url": f"{type}/{id}"}} for _, id in gone]
         lines = [orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})] if entries else []
-        files = self._write(job, progress.files, "deleted", "Bundle", lines, policy)
+        now = self._write(job, progress.files, "deleted", "Bundle", lines, policy)
         if len(gone) == policy.export_page_resources:
-            return Progress("deleted", progress.place, str(gone[-1][0]), files, progress.withheld)
-        return Progress("deleted", progress.place + 1, None, files, progress.withheld)
+            return Progress("deleted", progress.place, str(gone[-1][0]), now, progress.withheld)
+        return Progress("deleted", progress.place + 1, None, now, progress.withheld)
 
-    def _write(self, job: Job, files: Sequence[File], kind: str, type: str, lines: Sequence[bytes], policy: ExportPolicy) -> list[File]:
+    def _write(self, job: Job, known: Sequence[File], kind: str, type: str, lines: Sequence[bytes], policy: ExportPolicy) -> list[File]:
         """Append lines to the last file, or to a new one where that is full or of another type."""
-        written = list(files)
+        written = list(known)
         if not lines:
             return written
         last = written[-1] if written else None
-        if last is None or (last.kind, last.type) != (kind, type) or last.count >= policy.export_file_resources:
+        full = last is None or (last.kind, last.type) != (kind, type) or last.count >= policy.export_file_resources
+        if last is None or full or files.is_plain(self.folder / job.id / last.name):
             number = 1 + sum((one.kind, one.type) == (kind, type) for one in written)
             last = File(kind, type, f"{type}.{number}.ndjson" if kind == "output" else f"deleted.{number}.ndjson")
         else:
             written.pop()
         folder = self.folder / job.id
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = b"".join(line + b"\n" for line in lines)
-        descriptor = os.open(folder / last.name, os.O_WRONLY | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.truncate(last.size)  # what a crash left behind the last page that the row knows
-            file.seek(last.size)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return [*written, File(kind, type, last.name, last.count + len(lines), last.size + len(content))]
+        size = files.append(folder / last.name, last.size, b"".join(line + b"\n" for line in lines), self.database.sealer)
+        return [*written, File(kind, type, last.name, last.count + len(lines), size)]
 
     def _failed(self, job: Job, text: str) -> None:
         with self.database.writing(EXPORTER, at=self._now()) as store:
