@@ -184,6 +184,7 @@ def test_an_overdue_visit_asks_for_its_reason(page: Any, site: Site) -> None:
 def test_the_coordinator_plans_a_day_and_sees_what_was_left_over(page: Any, site: Site) -> None:
     sign_in(page, site.url)
     page.get_by_role("link", name="后一天").click()
+    page.wait_for_url("**/?on=*")
     day = page.url
     page.get_by_role("button", name="安排当天").click()
     page.get_by_text("排队中").first.wait_for()
