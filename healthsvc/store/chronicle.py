@@ -32,7 +32,7 @@ def dates(store: "Store", type: str, files: Sequence[str], param: str) -> Dates:
     return found
 
 
-def coded(store: "Store", type: str, files: Sequence[str], params: Sequence[str], codes: Iterable[str]) -> dict[int, set[str]]:
+def coded(store: "Store", type: str, files: Sequence[str], params: tuple[str, ...], codes: Iterable[str]) -> dict[int, set[str]]:
     """Which resources of a type carry one of these codes by one of these parameters, and which of them: pk -> codes."""
     wanted = sorted(set(codes))
     found: dict[int, set[str]] = {}

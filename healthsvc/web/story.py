@@ -92,7 +92,7 @@ def _few(store: Store, files: Sequence[str]) -> Mapping[str, list[Resource]]:
 
 def _spots(store: Store, files: Sequence[str]) -> list[Spot]:
     """All places of the line, without reading a resource."""
-    stays = chronicle.coded(store, "Encounter", files, "class", INPATIENT)
+    stays = chronicle.coded(store, "Encounter", files, ("class",), INPATIENT)
     visits = [pk for pk in chronicle.ids(store, "Encounter", files).values() if pk not in stays]
     spots: list[Spot] = []
     for type, params in _MANY.items():
@@ -116,7 +116,7 @@ def _loose(store: Store, files: Sequence[str], when: chronicle.Dates, visits: se
     results = {target for _, target in chronicle.targets(store, "DiagnosticReport", files, "result")}
     told = set(chronicle.ids(store, "Observation", files, results).values())
     told |= {pk for pk, target in chronicle.targets(store, "Observation", files, "encounter") if encounters.get(target) in visits}
-    void = chronicle.coded(store, "Observation", files, "status", ("cancelled", "entered-in-error"))
+    void = chronicle.coded(store, "Observation", files, ("status",), ("cancelled", "entered-in-error"))
     moments: dict[int, list[int]] = {}
     for pk, (low, _) in when.items():
         if pk not in told and pk not in void:
