@@ -4,6 +4,7 @@ Only what nobody else can change before the transaction ends is kept: on SQLite 
 PostgreSQL what it has read to change is locked. A savepoint that is rolled back gives up its locks, so everything is forgotten then.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from healthsvc.store.stored import Stored
@@ -12,6 +13,23 @@ MOST = 1000
 """Resources that are kept; a bundle or a list of thousands goes on without."""
 UNSEEN: Final = (Stored(0, "", "", 0, 0, True, b""), b"")
 """Nothing is known of it (None: it is known that it was never written)."""
+
+
+class Sight:
+    """Whom the actor could see when the transaction came to them: so they can end what lets them see (the visit of the day) and still
+    write all that belongs to its end. A scope is no matter of persons, so who comes with scopes is asked anew each time."""
+
+    def __init__(self) -> None:
+        self._people: set[str] = set()
+
+    def covers(self, people: Sequence[str], ask: Callable[[], bool]) -> bool:
+        """Whether they are all known to be seen, or are seen now, and from then on until the end."""
+        if people and self._people.issuperset(people):
+            return True
+        seen = ask()
+        if seen:
+            self._people.update(people)
+        return seen
 
 
 class Seen:

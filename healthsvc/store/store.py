@@ -17,7 +17,7 @@ from healthsvc.store.audit import Act
 from healthsvc.store.looked import NOBODY_LOOKS, Looked
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
-from healthsvc.store.seen import UNSEEN, Seen
+from healthsvc.store.seen import UNSEEN, Seen, Sight
 from healthsvc.store.stored import Stored, bare_of, micros, new_id, stamped
 from healthsvc.store.terms import OpenTerms
 
@@ -42,7 +42,7 @@ class Store:
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
         self.rings: set[str] = set()  # for what the bell is rung once this transaction is committed
-        self._seen = Seen(alone=writable and connection.dialect.name == "sqlite")
+        self._sight, self._seen = Sight(), Seen(alone=writable and connection.dialect.name == "sqlite")
         self.looked: Looked = NOBODY_LOOKS  # the door sets one that notes whose records are read
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
@@ -62,11 +62,13 @@ class Store:
 
     def sees(self, stored: Stored) -> bool:
         """Whether the actor may see what is stored."""
-        if self.restrict is None:
-            return True
+        asks_anew = self.restrict is None or not self.writable or self.actor.scopes is not None
+        return self._sees_now(stored) if asks_anew else self._sight.covers(self.patients_of(stored), lambda: self._sees_now(stored))
+
+    def _sees_now(self, stored: Stored) -> bool:
         from healthsvc.store.search import may_see
 
-        return may_see(self, stored, self.restrict)
+        return self.restrict is None or may_see(self, stored, self.restrict)
 
     @contextmanager
     def wholly(self) -> Iterator[None]:
@@ -165,7 +167,6 @@ class Store:
             raise Invalid("the resource has no id to be stored under", path=f"{type}.id")
         bare = bare_of(resource)
         digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
-        term = self.terms.intern(type)
         current = self._current(type, id, to_change=True)
         old, old_digest = current or (None, None)
         self._must_be_seen(old)
@@ -180,16 +181,17 @@ class Store:
         body = dumps(stamped(bare, version, self.at.astimezone(self.zone)))
         kept = self.sealer.close_body(type, id, version, body)
         if old is None:
-            pk = writes.insert_current(self.connection, type=term, id=id, version=version, updated=updated, hash=digest, body=kept)
+            pk = writes.insert_current(
+                self.connection, type=self.terms.intern(type), id=id, version=version, updated=updated, hash=digest, body=kept
+            )
         else:
             pk = old.pk
             writes.replace_current(self.connection, old, updated=updated, hash=digest, body=kept)
         entries, before = self.database.indexed.entries(bare, digest, old, old_digest)
         writes.write_index(self.connection, self.terms, type, pk, entries, before)
         self._note("create" if version == 1 else "update", f"{type}/{id}", version, entries.patients)
-        stored = Stored(pk, type, id, version, updated, False, body)
-        self._seen.keep(stored, digest)
-        self._must_be_seen(stored)
+        self._seen.keep(stored := Stored(pk, type, id, version, updated, False, body), digest)
+        self._must_be_seen(stored, moved=type == "Patient")
         return stored
 
     def delete(self, type: str, id: str, if_match: int | None = None) -> Stored | None:
@@ -283,9 +285,9 @@ class Store:
             there = "nothing is there" if old is None else f"the current version is {old.version}"
             raise PreconditionFailed(f"If-Match asks for version {if_match}, but {there}; read it again and repeat the change")
 
-    def _must_be_seen(self, stored: Stored | None) -> None:
-        """Nobody changes what they may not see, or moves a record out of or into it."""
-        if stored is not None and not stored.deleted and not self.sees(stored):
+    def _must_be_seen(self, stored: Stored | None, *, moved: bool = False) -> None:
+        """Nobody changes what they may not see, or moves a record out of or into it (``moved``: a file may have gone to another area)."""
+        if stored is not None and not stored.deleted and not (self._sees_now if moved else self.sees)(stored):
             raise Forbidden("this record belongs to somebody whom you do not look after", reason="compartment")
 
     def _admit(self, type: str, old: Resource | None, new: Resource | None) -> None:
