@@ -1,6 +1,5 @@
 """The ASGI application: the FHIR API, the rooms' operations, the pages, and the three addresses that operations ask."""
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -35,13 +34,9 @@ def create_app(
         draining: set when the process is about to stop; it is not ready any more then.
     """
 
-    from healthsvc.rest.export.run import exporter_of
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        exporter_of(app).wake()
         yield
-        await asyncio.to_thread(exporter_of(app).stop)
         for stop in on_stop:
             stop()
 

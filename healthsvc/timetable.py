@@ -24,6 +24,7 @@ from healthsvc.infusion.watch import remind
 from healthsvc.jobs import Job
 from healthsvc.mustvisit.service import refresh as put_on_list
 from healthsvc.rest.export.jobs import forget as forget_exports
+from healthsvc.rest.export.later import leave_again
 from healthsvc.rest.export.run import FOLDER as EXPORTS
 from healthsvc.store import Store
 from healthsvc.store.progress import forget as forget_work
@@ -51,7 +52,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("audit-forget", "25 3 * * *", forget),
         Job("subscription-events-forget", "35 3 * * *", forget_events),
         Job("work-forget", "40 3 * * *", forget_work),
-        *([Job("exports-forget", "25 * * * *", lambda store: forget_exports(store, data / EXPORTS))] if data else []),
+        *([Job("exports-forget", "25 * * * *", lambda store: (leave_again(store), forget_exports(store, data / EXPORTS)))] if data else []),
     )
 
 

@@ -15,6 +15,8 @@ from healthsvc.config import Settings
 from healthsvc.rest.errors import install
 from healthsvc.rest.router import router
 from healthsvc.store import SYSTEM, Database
+from integrations.longwork.kinds import kinds
+from integrations.longwork.runner import runner
 
 
 def fhir_app(database: Database, settings: Settings) -> FastAPI:
@@ -31,6 +33,15 @@ def token(database: Database, role: str = "system") -> str:
     """A bearer token."""
     with database.writing(SYSTEM, at=clock.now()) as store:
         return issue_token(store, role, "test", 1)
+
+
+@contextmanager
+def working(database: Database, data: Path) -> Iterator[None]:
+    """A worker that does what long work is left."""
+    worker = runner(database, kinds(data))
+    worker.start()
+    yield
+    worker.stop()
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.access.rules import allows
 from healthsvc.dayplan import later
 from healthsvc.healthfile.later import ROSTER
-from healthsvc.rest.progress.seen import all_seen, require_own, seen
+from healthsvc.rest.export.jobs import KIND as EXPORT
+from healthsvc.rest.progress.seen import all_seen, call_off, seen
 from healthsvc.store import Store
 from healthsvc.store.progress import State, Work, mine
-from healthsvc.store.progress import cancel as cancel_work
 from healthsvc.web import words
 from healthsvc.web.render import Page, SignedPage, local
 
@@ -44,6 +44,7 @@ def _day_planned(work: Work) -> str:
 
 
 TITLES: Final[Mapping[str, Title]] = {
+    EXPORT: Title("批量导出", "类资源"),
     ROSTER: Title("名册导入", "条", lambda work: f"/roster?work={work.id}"),
     later.DAY: Title("排一天的班", where=_day_planned),
     later.WEEK: Title("排一周的班", where=lambda work: f"/board/week/proposal?on={work.asked['first']}"),
@@ -114,8 +115,7 @@ def work(page: SignedPage, store: StoreReading, id: str, go: bool = False) -> Re
 @router.post("/progress/{id}/cancel")
 def cancel(page: SignedPage, store: StoreWriting, id: str) -> Response:
     """Call it off before it has had its effect."""
-    require_own(store, seen(store, id))
-    cancel_work(store, id)
+    call_off(store, seen(store, id))
     return RedirectResponse(f"/progress/{id}", status_code=303)
 
 

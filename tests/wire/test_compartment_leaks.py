@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fhirserver import working
 from serving import serving
 
 from healthsvc import clock
@@ -50,7 +51,7 @@ def place(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
     data = tmp_path_factory.mktemp("leaks")
     kept = {whose: load(data, shared, whose) for whose in (OURS, THEIRS)}
     here = open_installation(settings=Settings(data=data))
-    with serving(create_app(here)) as url:
+    with serving(create_app(here)) as url, working(here.database, data):
         with here.database.writing(SYSTEM, at=clock.now()) as store:
             narrow = tokens.issue_token(store, "centre-head", "area", 1, [AREA])
             accounts.create_user(store, "quyu", "centre-head", areas=[AREA], password=PASSWORD, must_change=False)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fhirserver import fhir_client, token
+from fhirserver import fhir_client, token, working
 from sqlalchemy import update
 
 from healthsvc import clock
@@ -21,10 +21,13 @@ from healthsvc.errors import Unavailable
 from healthsvc.installation import open_installation
 from healthsvc.policy import load as load_policy
 from healthsvc.rest.export import files, jobs
+from healthsvc.rest.export.later import leave_again
 from healthsvc.rest.export.run import Exporter
 from healthsvc.rest.export.terms import Terms
+from healthsvc.rest.progress.seen import call_off
 from healthsvc.rest.site import Site
-from healthsvc.store import SYSTEM, Actor, Database
+from healthsvc.store import SYSTEM, Actor, Database, progress
+from healthsvc.store.progress import ROWS
 from healthsvc.store.sealing.keys import Seal
 from healthsvc.store.sealing.sealer import Sealer
 from healthsvc.store.search import ast
@@ -87,7 +90,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def client(database: Database, tmp_path: Path) -> Iterator[httpx.Client]:
-    with fhir_client(database, tmp_path) as opened:
+    with working(database, tmp_path), fhir_client(database, tmp_path) as opened:
         yield opened
 
 
@@ -241,20 +244,35 @@ def test_one_caller_has_few_at_once(database: Database, tmp_path: Path) -> None:
             jobs.begin(store, Terms("system", None, ("Patient",)))
 
 
+def test_called_off_as_work_and_left_again_where_nobody_knows_of_it(database: Database) -> None:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        one, other = (jobs.begin(store, Terms("system", None, ("Patient",))) for _ in range(2))
+        waiting = progress.underway(store, jobs.KIND, one)
+        assert waiting is not None
+        call_off(store, waiting)
+        ended = jobs.job(store, one)
+        assert ended is not None
+        assert ended.state == "cancelled"
+        assert leave_again(store) == 0
+        store.connection.execute(ROWS.delete())  # an older release has begun it
+        assert leave_again(store) == 1
+        assert progress.underway(store, jobs.KIND, other) is not None
+
+
 def test_it_goes_on_after_a_crash_where_the_last_page_ended(database: Database, tmp_path: Path) -> None:
     site = Site.of(Settings(data=tmp_path))
     with database.writing(SYSTEM, at=clock.now()) as store:
         id = jobs.begin(store, Terms("system", None, ("Observation", "Patient")))
     dead = Exporter(database, site, tmp_path)
     with database.writing(SYSTEM, at=clock.now()) as store:
-        job = jobs.take(store, dead.holder)
+        job = jobs.take(store, dead.holder, id)
     assert job is not None
-    progress = job.progress
+    place = job.progress
     for _ in range(4):
-        progress = dead.step(job, progress)
+        place = dead.step(job, place)
         with database.writing(SYSTEM, at=clock.now()) as store:
-            assert jobs.keep(store, job, dead.holder, progress)
-    dead.step(job, progress)  # a page that is on disk, but nobody has written down that it is
+            assert jobs.keep(store, job, dead.holder, place)
+    dead.step(job, place)  # a page that is on disk, but nobody has written down that it is
     # what happens meanwhile is not of the moment that is exported
     with database.writing(SYSTEM, at=clock.now()) as store:
         store.put({"resourceType": "Patient", "id": "late", "name": [{"text": "后来"}]})
@@ -262,10 +280,11 @@ def test_it_goes_on_after_a_crash_where_the_last_page_ended(database: Database, 
         store.delete("Observation", "o4-9")
     early = Exporter(database, site, tmp_path)
     with database.writing(SYSTEM, at=clock.now()) as store:
-        assert jobs.take(store, early.holder) is None, "the other may still be alive"
+        assert jobs.take(store, early.holder, id) is None, "the other may still be alive"
     later = Exporter(database, site, tmp_path, now=lambda: clock.now() + timedelta(seconds=30))
-    later.wake()
-    later._thread.join(30)  # type: ignore[union-attr]
+    told: list[tuple[int, int]] = []
+    assert later.see_through(id, lambda *done: told.append(done)) is not None
+    assert told[-1] == (2, 2)
     with database.reading(SYSTEM, at=clock.now()) as store:
         done = jobs.job(store, id)
     assert done is not None
@@ -289,8 +308,7 @@ def test_what_the_caller_may_not_see_is_not_exported(database: Database, tmp_pat
         id = jobs.begin(store, Terms("system", None, ("Observation", "Patient", "Practitioner"), since=0))
         store.delete("Observation", "o1-0")
     exporter = Exporter(database, Site.of(Settings(data=tmp_path)), tmp_path)
-    exporter.wake()
-    exporter._thread.join(30)  # type: ignore[union-attr]
+    assert exporter.see_through(id, lambda *_: None) is not None
     with database.reading(SYSTEM, at=clock.now()) as store:
         done = jobs.job(store, id)
     assert done is not None
@@ -316,6 +334,7 @@ def test_a_killed_server_ends_the_export_when_it_is_back(tmp_path: Path) -> None
     database = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
     with database.writing(SYSTEM, at=clock.now()) as store:  # the twenty seconds that others wait for the dead
         store.connection.execute(update(jobs.EXPORT).values(until=0))
+        store.connection.execute(update(ROWS).values(until=0))
     database.close()
     with real_server(tmp_path) as (_, other), httpx.Client(headers=headers, timeout=30) as client:
         found = lines(client, manifest(client, address.replace(host, other)))
@@ -326,7 +345,7 @@ def test_a_killed_server_ends_the_export_when_it_is_back(tmp_path: Path) -> None
 @contextmanager
 def real_server(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command itself in a process of its own; its address."""
-    command = [sys.executable, "-m", "healthsvc.main", "serve", "--data", str(data), "--http", "127.0.0.1:0", "--only", "api"]
+    command = [sys.executable, "-m", "healthsvc.main", "serve", "--data", str(data), "--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:

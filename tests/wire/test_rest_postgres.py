@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fhirserver import fhir_client
+from fhirserver import fhir_client, working
 
 from healthsvc.store import Database
 
@@ -19,7 +19,7 @@ KNOWN = {"resourceType": "Patient", "identifier": [{"system": "urn:x", "value": 
 @pytest.fixture
 def client(postgres_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
     database = Database.open(postgres_url)
-    with fhir_client(database, tmp_path) as opened:
+    with working(database, tmp_path), fhir_client(database, tmp_path) as opened:
         yield opened
     database.close()
 

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.background import BackgroundTask
 
 from healthsvc.access import handing_on
 from healthsvc.access.door import StoreReading, StoreWriting, needs
@@ -17,7 +17,8 @@ from healthsvc.rest.answer import FHIR_JSON, outcome
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.export import files, jobs
 from healthsvc.rest.export.jobs import ExportPolicy, File, Job
-from healthsvc.rest.export.run import exporter_of
+from healthsvc.rest.export.later import call_off
+from healthsvc.rest.export.run import FOLDER
 from healthsvc.rest.export.terms import terms_of
 from healthsvc.rest.permitted import require_read
 from healthsvc.rest.site import Site
@@ -47,7 +48,7 @@ def kick_off(site: Site, request: Request, store: Store, call: Call, scope: str,
     id = jobs.begin(store, terms_of(site, store, call, scope, group, str(request.url)))
     headers = {"content-location": f"{call.base}/{STATUS}/{id}"}
     said = outcome([Issue("the export has begun", "informational", severity="information")])
-    return Response(said, 202, headers, FHIR_JSON, BackgroundTask(exporter_of(request.app, site).wake))
+    return Response(said, 202, headers, FHIR_JSON)
 
 
 def _listed(store: Store, group: str) -> None:
@@ -83,6 +84,11 @@ def status(store: Store, job: Job, call: Call) -> Response:
 
 def _listed_file(call: Call, job: Job, file: File) -> dict[str, Any]:
     return {"type": file.type, "url": f"{call.base}/{FILE}/{job.id}/{file.name}", "count": file.count}
+
+
+def _folder(request: Request) -> Path:
+    folder: Path = request.app.state.settings.data / FOLDER
+    return folder
 
 
 def _own(store: Store, id: str) -> Job:
@@ -123,16 +129,13 @@ def routes(site: Site, router: APIRouter) -> None:
 
     @router.get(f"/{STATUS}/{{job:fhirid}}", dependencies=asks)
     def export_status(job: str, request: Request, store: StoreReading, call: Call = Depends(call_of)) -> Response:
-        found = _own(store, job)
-        if found.state == "running":
-            exporter_of(request.app, site).wake()
-        return status(store, found, call)
+        return status(store, _own(store, job), call)
 
     @router.delete(f"/{STATUS}/{{job:fhirid}}", dependencies=asks)
     def cancel_export(job: str, request: Request, store: StoreWriting) -> Response:
         found = _own(store, job)
-        jobs.end(store, found.id, "cancelled")
-        jobs.remove(exporter_of(request.app, site).folder, found.id)
+        call_off(store, found.id)
+        jobs.remove(_folder(request), found.id)
         store.audit("export-cancel", f"export/{found.id}")
         return Response(outcome([Issue("the export is cancelled", "informational", severity="information")]), 202, media_type=FHIR_JSON)
 
@@ -140,7 +143,7 @@ def routes(site: Site, router: APIRouter) -> None:
     def export_file(job: str, name: str, request: Request, store: StoreReading) -> Response:
         found = _own(store, job)
         file = next((one for one in found.progress.files if one.name == name), None)
-        path = exporter_of(request.app, site).folder / found.id / name
+        path = _folder(request) / found.id / name
         if file is None or found.state != "done" or not path.is_file():
             raise NotFound("the export has no such file (any more)")
         _must_still_be_agreed(store, found)

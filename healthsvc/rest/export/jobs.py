@@ -6,7 +6,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -15,8 +15,11 @@ from healthsvc.rest.export.terms import Terms
 from healthsvc.store import Actor, Store
 from healthsvc.store.export_tables import ExportRow
 from healthsvc.store.stored import micros
+from healthsvc.store.work import defer
 
 EXPORT = ExportRow.__table__  # type: ignore[attr-defined]
+KIND: Final = "bulk-export"
+"""The kind of long work that an export is."""
 LEASE = timedelta(seconds=20)
 """How long a process that says nothing is waited for before another goes on with its export."""
 
@@ -103,8 +106,19 @@ def begin(store: Store, terms: Terms) -> str:
         "state": "running", "progress": json.dumps(asdict(Progress())), "holder": "", "until": 0, "created": micros(store.at),
     }  # fmt: skip
     store.connection.execute(insert(EXPORT), row)
+    leave(store, str(row["id"]))
     store.audit("export", f"{terms.scope}/{terms.group or ''}?{'&'.join(terms.types)}")
     return str(row["id"])
+
+
+def leave(store: Store, id: str) -> None:
+    """Leave an export to the workers."""
+    defer(store, KIND, {"export": id}, about=id)
+
+
+def running(store: Store) -> list[Job]:
+    """The exports that have not ended."""
+    return [_job(row) for row in store.connection.execute(select(EXPORT).where(EXPORT.c.state == "running")).all()]
 
 
 def job(store: Store, id: str) -> Job | None:
@@ -121,15 +135,12 @@ def _job(row: Any) -> Job:
     return Job(row.id, actor, terms, row.at, row.state, Progress(**progress, files=files), row.created, row.finished, row.error)
 
 
-def take(store: Store, holder: str) -> Job | None:
-    """The oldest export that nobody works at (any more), now held by ``holder``; None where there is none."""
+def take(store: Store, holder: str, id: str) -> Job | None:
+    """An export, now held by ``holder``; None where another may still be at it, or where it has ended."""
     now = micros(store.at)
     free = (EXPORT.c.state == "running") & ((EXPORT.c.until < now) | (EXPORT.c.holder.in_((holder, ""))))
-    for row in store.connection.execute(select(EXPORT).where(free).order_by(EXPORT.c.created).limit(5)).all():
-        held = update(EXPORT).where(EXPORT.c.id == row.id, free).values(holder=holder, until=now + micros_of(LEASE))
-        if store.connection.execute(held).rowcount == 1:
-            return _job(row)
-    return None
+    held = update(EXPORT).where(EXPORT.c.id == id, free).values(holder=holder, until=now + micros_of(LEASE))
+    return job(store, id) if store.connection.execute(held).rowcount == 1 else None
 
 
 def keep(store: Store, job: Job, holder: str, progress: Progress) -> bool:

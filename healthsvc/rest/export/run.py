@@ -1,4 +1,4 @@
-"""Carries exports out, page by page, in a thread of the API's process.
+"""Carries exports out, page by page, in a worker.
 
 Each page is on disk before its row says so; after a crash the file is cut back to what the row knows, and the export goes on from there,
 in this process or in another. What is written is the state of the moment of the kick-off: of a resource that has changed since, the
@@ -7,12 +7,10 @@ version that was in force then. What has been deleted since is left out.
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 import structlog
@@ -20,7 +18,7 @@ import structlog
 from healthsvc import clock
 from healthsvc.access import handing_on
 from healthsvc.access.door import reading_as
-from healthsvc.errors import Refusal
+from healthsvc.errors import Refusal, Unavailable
 from healthsvc.rest.export import files, jobs
 from healthsvc.rest.export.jobs import ExportPolicy, File, Job, Progress
 from healthsvc.rest.export.terms import members, of_patients, selects
@@ -30,6 +28,7 @@ from healthsvc.rest.site import Site
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.search import ast, search
 from healthsvc.store.search.versions import as_of, deleted
+from healthsvc.store.work import Report, TakenAway
 
 log = structlog.get_logger()
 EXPORTER = Actor("system/export", "bulk export", frozenset({"system"}), "system")
@@ -37,7 +36,7 @@ FOLDER = "exports"
 
 
 class Exporter:
-    """The exports of one process; its thread lives while there is work."""
+    """One process's way to write exports."""
 
     def __init__(self, database: Database, site: Site, data: Path, now: Callable[[], datetime] = clock.now) -> None:
         self.database = database
@@ -45,44 +44,36 @@ class Exporter:
         self.folder = data / FOLDER
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
         self._now = now
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
 
-    def wake(self) -> None:
-        """See to it that somebody works at what is to be done; returns at once."""
-        with self._lock:
-            if not self._stopping.is_set() and (self._thread is None or not self._thread.is_alive()):
-                self._thread = threading.Thread(target=self._run, name="export", daemon=True)
-                self._thread.start()
+    def see_through(self, id: str, report: Report) -> Job | None:
+        """Work at an export until it has ended, and tell how many of its types are written; None where another is at it."""
+        with self.database.writing(EXPORTER, at=self._now()) as store:
+            job = jobs.take(store, self.holder, id)
+        if job is not None:
+            self._carry_out(job, report)
+        with self.database.reading(EXPORTER, at=self._now()) as store:
+            found = jobs.job(store, id)
+        return None if found is None or (job is None and found.state == "running") else found
 
-    def stop(self) -> None:
-        """Finish the page at hand; the rest goes on at the next start."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+    def let_go(self, id: str) -> None:
+        """Nobody waits for it here any more: its files go, unless another process has taken it over."""
+        with self.database.reading(EXPORTER, at=self._now()) as store:
+            found = jobs.job(store, id)
+        if found is None or found.state == "cancelled":
+            jobs.remove(self.folder, id)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            with self.database.writing(EXPORTER, at=self._now()) as store:
-                job = jobs.take(store, self.holder)
-            if job is None:
-                return
-            self.carry_out(job)
-
-    def carry_out(self, job: Job) -> None:
-        """Work at one export until it is done, cancelled, failed or the process stops."""
+    def _carry_out(self, job: Job, report: Report) -> None:
         try:
-            progress = job.progress
-            while progress.phase != "done" and not self._stopping.is_set():
+            progress, types = job.progress, len(job.terms.types)
+            while progress.phase != "done":
+                report(min(progress.place, types), max(1, types))
                 progress = self.step(job, progress)
                 with self.database.writing(EXPORTER, at=self._now()) as store:
                     if not jobs.keep(store, job, self.holder, progress):
-                        found = jobs.job(store, job.id)
-                        if found is None or found.state == "cancelled":
-                            jobs.remove(self.folder, job.id)
-                        return
+                        raise TakenAway("this export was cancelled, or another process has taken it over")
             log.info("export", export=job.id, phase=progress.phase, resources=progress.resources)
+        except (TakenAway, Unavailable):
+            raise
         except Refusal as refusal:
             self._failed(job, refusal.text)
         except Exception as error:  # noqa: BLE001 - whoever waits for it is told; the cause is named without a value
@@ -166,12 +157,3 @@ def _withheld(site: Site, store: Store, job: Job, whole: ast.Restrict | None) ->
     meant, actors_own = members(store, job.terms), whole("Patient") if whole is not None else None
     nodes = tuple(one for one in (ast.Not(ast.Whole(agreeing)), meant, actors_own) if one is not None)
     return search(store, "Patient", [("_summary", "count")], within=ast.All(nodes)).total or 0
-
-
-def exporter_of(app: Any, site: Site | None = None) -> Exporter:
-    """The exporter of an application, made on first use."""
-    found: Exporter | None = getattr(app.state, "exporter", None)
-    if found is None:
-        settings = app.state.settings
-        found = app.state.exporter = Exporter(app.state.database, site or Site.of(settings), settings.data)
-    return found

@@ -5,8 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from healthsvc.access.door import StoreReading, StoreWriting, needs
-from healthsvc.rest.progress.seen import all_seen, require_own, seen
-from healthsvc.store.progress import cancel as cancel_work
+from healthsvc.rest.progress.seen import all_seen, call_off, seen
 
 router = APIRouter(prefix="/api/progress", tags=["长任务 Long work"])
 
@@ -26,6 +25,5 @@ def work(id: str, store: StoreReading) -> dict[str, Any]:
 @router.post("/{id}/cancel", dependencies=[needs("self")])
 def cancel(id: str, store: StoreWriting) -> dict[str, Any]:
     """Call it off before it has had its effect."""
-    require_own(store, seen(store, id))
-    cancel_work(store, id)
+    call_off(store, seen(store, id))
     return seen(store, id).as_json()

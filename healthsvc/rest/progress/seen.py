@@ -6,8 +6,9 @@ from typing import Final
 from healthsvc.access import rules
 from healthsvc.dayplan import later
 from healthsvc.errors import Forbidden, NotFound
+from healthsvc.rest.export import jobs
 from healthsvc.store import Actor, Store
-from healthsvc.store.progress import Work, find, mine, of_everybody
+from healthsvc.store.progress import Work, cancel, find, mine, of_everybody
 
 SHARED: Final[Mapping[str, str]] = {later.DAY: "plan", later.WEEK: "plan"}
 """Kind -> the right with which others' work of this kind is seen, too: two coordinators plan the same day."""
@@ -38,6 +39,18 @@ def require_own(store: Store, work: Work) -> None:
     """
     if work.actor.id != store.actor.id and not rules.allows(store.actor.roles, "operate"):
         raise Forbidden("only whoever asked for it, or an operator, may cancel this work", reason="work-other")
+
+
+def call_off(store: Store, work: Work) -> None:
+    """End work of one's own before it has had its effect; an export with it.
+
+    Raises:
+        Forbidden: it is another's. RuleViolation: it has ended already.
+    """
+    require_own(store, work)
+    cancel(store, work.id)
+    if work.kind == jobs.KIND:
+        jobs.end(store, str(work.asked["export"]), "cancelled")
 
 
 def _may_see(actor: Actor, work: Work) -> bool:
