@@ -1,7 +1,7 @@
 """Writing rows: the current version, the former one, the index entries."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -50,6 +50,25 @@ _INDEX_COLUMNS = {
     "quantity": ("param", "low", "high", "system", "code", "pk", "middle"),
     "uri": ("param", "uri", "pk"),
 }
+
+
+_INDEX_TYPES = {"pk": "bigint", "low": "bigint", "high": "bigint", "code": "text", "folded": "text", "exact": "text", "target": "text"}
+_INDEX_TYPES |= {"uri": "text", "middle": "float8"}
+_INDEX_RANGES = {"low": "float8", "high": "float8"}
+
+
+def _all_at_once() -> str:
+    """One statement that writes the rows of all six tables, a list for each column: on a server every statement is a way there and back."""
+
+    def part(kind: str, columns: Sequence[str]) -> str:
+        types = _INDEX_TYPES | (_INDEX_RANGES if kind == "quantity" else {})
+        lists = ", ".join(f"%s::{types.get(column, 'int')}[]" for column in columns)
+        return f"{kind}_rows AS (INSERT INTO ix_{kind} ({', '.join(columns)}) SELECT * FROM unnest({lists}))"  # noqa: S608 - our own names
+
+    return f"WITH {', '.join(part(kind, columns) for kind, columns in _INDEX_COLUMNS.items())} SELECT 1"
+
+
+_ALL_AT_ONCE = _all_at_once()
 
 
 class Statements:
@@ -101,13 +120,26 @@ def write_index(connection: Connection, terms: OpenTerms, type: str, pk: int, en
     """Insert the index entries of a resource; those of a kind that are as they were (``before``) stay where they are."""
     known = statements(connection)
     there = {} if before is None else index_rows(terms, type, pk, before)
+    new: dict[str, set[tuple[Any, ...]]] = {}
     for kind, rows in index_rows(terms, type, pk, entries).items():
         if kind in there:
             if there[kind] == rows:
                 continue
             run(connection, known.clear[kind], (pk,))
         if rows:
+            new[kind] = rows
+    if connection.dialect.name == "sqlite":
+        for kind, rows in new.items():
             run_many(connection, known.index[kind], list(rows))
+    elif new:
+        run(connection, _ALL_AT_ONCE, tuple(_columns(new)))
+
+
+def _columns(new: Mapping[str, set[tuple[Any, ...]]]) -> Iterator[list[Any]]:
+    """The rows of all tables as a list for each column."""
+    for kind, columns in _INDEX_COLUMNS.items():
+        rows = new.get(kind)
+        yield from ([list(column) for column in zip(*rows, strict=True)] if rows else ([] for _ in columns))
 
 
 def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[str, set[tuple[Any, ...]]]:
