@@ -71,6 +71,8 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
             server=use,
             sealing_keys=settings.sealing_folder,
             seal_everything=settings.seal_everything,
+            replica=settings.database_replica,
+            replica_patience=settings.database_replica_seconds,
         )
     except DBAPIError as error:
         words = said(error.orig)[0] or " ".join(str(error.orig).split())[:200]

@@ -57,6 +57,24 @@ class Cluster:
     def _run(self, program: str, *words: str) -> None:
         subprocess.run([*self._prefix, str(self._bin / program), *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
+    def standby(self) -> "Cluster":
+        """A copy of this server, made while it runs, which follows it; not started yet."""
+        other = object.__new__(Cluster)
+        other._bin, other._prefix = self._bin, self._prefix
+        other._folder = Path(mkdtemp(prefix="healthsvc-pg-standby-", dir=self._folder.parent))
+        if self._prefix:
+            os.chown(other._folder, pwd.getpwnam("postgres").pw_uid, -1)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        other.url = f"postgresql+psycopg://healthsvc@127.0.0.1:{port}/postgres"
+        other._options = [f"-p {port} -k {other._folder} -h 127.0.0.1 -c max_connections=100 -c fsync=off"]
+        here = self.url.rpartition("127.0.0.1:")[2].partition("/")[0]
+        self._run(
+            "pg_basebackup", "-D", other._data, "-R", "-X", "stream", "-c", "fast", "-d", f"host=127.0.0.1 port={here} user=healthsvc"
+        )
+        return other
+
     @property
     def pid(self) -> int:
         """Number of the server's first process."""

@@ -169,7 +169,9 @@ async def open_reading(request: Request, who: Signed) -> AsyncIterator[Store]:
     _granted(request, who, Action.READ_CLINICAL)
     database: Database = request.app.state.database
     whole = _whole(request)
-    async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(reading_as(database, who.actor, whole)) as store:
+    long = getattr(request.state, "granted", None) is Action.FIGURES
+    opened = reading_as(database, who.actor, whole, long=long)
+    async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(opened) as store:
         store.looked = Looked()
         yield store
         looks.note(store, request)
@@ -209,9 +211,9 @@ def narrowed(store: Store) -> Store:
 
 
 @contextmanager
-def reading_as(database: Database, actor: Actor, whole: bool = False) -> Iterator[Store]:
-    """A snapshot in somebody's name; ``whole``: not narrowed to whom they look after."""
-    with database.reading(actor, at=clock.now()) as store:
+def reading_as(database: Database, actor: Actor, whole: bool = False, *, long: bool = False) -> Iterator[Store]:
+    """A snapshot in somebody's name; ``whole``: not narrowed to whom they look after; ``long``: a standby may answer."""
+    with database.reading(actor, at=clock.now(), long=long) as store:
         yield store if whole else narrowed(store)
 
 

@@ -24,6 +24,7 @@ from healthsvc.store.indexed import Indexed
 from healthsvc.store.measure import WRITER_WAIT, measured
 from healthsvc.store.postgres import SILENT, ServerUse, connect
 from healthsvc.store.reindex import bring_up_to_date
+from healthsvc.store.replica import Replica
 from healthsvc.store.room import Actor, Language, Room, Validate
 from healthsvc.store.sealing.prepare import prepare
 from healthsvc.store.sealing.sealer import OPEN
@@ -69,6 +70,8 @@ class Database:
         self.bell = Bell(engine)
         self.chains = 1
         """Chains of the audit that may grow side by side."""
+        self.replica: Replica | None = None
+        """The standby that answers long reads."""
         self._validate = validate
         embedded = engine.dialect.name == "sqlite"
         self.turns = Turns(Path(engine.url.database or "") if embedded else None)
@@ -92,6 +95,8 @@ class Database:
         server: ServerUse | None = None,
         sealing_keys: Path | None = None,
         seal_everything: bool = False,
+        replica: str | None = None,
+        replica_patience: float = 0.2,
     ) -> Self:
         """Connect and bring the tables up to date.
 
@@ -103,6 +108,7 @@ class Database:
             server: how a PostgreSQL server is used.
             sealing_keys: folder of the keys that seal what names persons; likewise beside the file, and without one nothing is sealed.
             seal_everything: seal every resource, not only those that name persons.
+            replica: URL of a standby that answers long reads; one that lags is waited for ``replica_patience`` seconds.
 
         Raises:
             Unavailable: the database does not answer, or its keys are not in the folder.
@@ -127,6 +133,8 @@ class Database:
         database.signing_keys = signing_keys or (beside and beside / "signing-keys")
         if engine.dialect.name == "postgresql":
             database.chains = (server or ServerUse()).audit_chains
+            if replica:
+                database.replica = Replica(replica, server or ServerUse(), replica_patience)
         try:
             database.migrate()
             with engine.connect() as connection:
@@ -166,11 +174,11 @@ class Database:
             raise Invalid(f"the {resource.get('resourceType')} is not valid: {wrong[0].text}", issues=wrong)
 
     @contextmanager
-    def reading(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
-        """A snapshot that cannot write."""
+    def reading(self, actor: Actor, *, at: datetime, long: bool = False) -> Iterator[Store]:
+        """A snapshot that cannot write; a ``long`` one is taken of the standby, where there is one that knows as much as the primary."""
         acts: list[audit.Act] = []
         try:
-            with said_clearly(), measured(writing=False), self.engine.connect() as plain:
+            with said_clearly(), measured(writing=False), self._reader(long).connect() as plain:
                 connection = plain if self.engine.dialect.name == "sqlite" else plain.execution_options(**_READING)
                 with connection.begin():
                     store = Store(self, connection, actor, at, writable=False)
@@ -178,6 +186,9 @@ class Database:
                     yield store
         finally:  # the connection is given back: whoever writes the trace may need it
             self.reads.note(acts, wait=self.turns.thread != threading.get_ident())
+
+    def _reader(self, long: bool) -> Engine:
+        return self.replica.engine if long and self.replica is not None and self.replica.has_all(self.engine) else self.engine
 
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
@@ -206,6 +217,8 @@ class Database:
         self.bell.close()
         self.turns.close()
         self.engine.dispose()
+        if self.replica is not None:
+            self.replica.engine.dispose()
 
     @contextmanager
     def plainly(self) -> Iterator[Connection]:

@@ -82,7 +82,7 @@ class Exporter:
 
     def step(self, job: Job, progress: Progress) -> Progress:
         """One page more on disk, and the position after it."""
-        with reading_as(self.database, job.actor) as store:
+        with reading_as(self.database, job.actor, long=True) as store:
             policy = ExportPolicy.of(store)
             whole = store.restrict  # whoever asks: an export is handed on, and each page asks anew what the persons let be
             store.restrict = handing_on.narrowed_by(whole, handing_on.limit(store, job.actor.areas or ()))
