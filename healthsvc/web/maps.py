@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Callable, Hashable
 from datetime import date
 from functools import lru_cache, partial
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -11,10 +12,13 @@ from fastapi import APIRouter, Request, Response
 
 from healthsvc.access.door import Signed, StoreReading, needs
 from healthsvc.circle import geojson, service, town
+from healthsvc.circle.courses import courses
 from healthsvc.circle.policy import policy_values
 from healthsvc.circle.providers import site_roads, travel_times
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.travel import TravelTimes
+from healthsvc.dayplan.service import policy_of
+from healthsvc.dayplan.staffing import on_duty
 from healthsvc.store import Store
 from healthsvc.web import board as boards
 from healthsvc.web.faces import NOBODY, Face, faces
@@ -56,11 +60,12 @@ def circles(request: Request, store: StoreReading) -> Response:
 
 
 @router.get("/map/day.json")
-def day(store: StoreReading, day: Day, who: Signed, all: bool = False, board: bool = False) -> dict[str, Any]:
+def day(request: Request, store: StoreReading, day: Day, who: Signed, all: bool = False, board: bool = False) -> dict[str, Any]:
     """Stations, lanes and waiting visits of a day with their places; ``board``: with the colours of the coordinator's board."""
     on = day or store.at.astimezone(store.zone).date()
+    ways = _Ways(request, store, on)
     if board:
-        return _of_board(store, on)
+        return _of_board(store, on, ways)
     names = Directory(store)
     seen = boards.board(store, on, names, None if all or who.session is None else who.session.practitioner)
     planned = {stop.visit.id for lane in seen.lanes for stop in lane.stops}
@@ -78,6 +83,7 @@ def day(store: StoreReading, day: Day, who: Signed, all: bool = False, board: bo
                 "number": lane.number,
                 "name": lane.name,
                 "stops": [_spot(s.visit.id, s.face, f"{s.start:%H:%M}", s.state) for s in lane.stops],
+                "legs": ways.legs(lane.practitioner, None, [s.face for s in lane.stops]),
             }
             for lane in seen.lanes
         ],
@@ -85,7 +91,7 @@ def day(store: StoreReading, day: Day, who: Signed, all: bool = False, board: bo
     }
 
 
-def _of_board(store: Store, on: date) -> dict[str, Any]:
+def _of_board(store: Store, on: date, ways: "_Ways") -> dict[str, Any]:
     """The day as the board has it: everybody's way from the station and back, and what found no place."""
     seen = day_board(store, on)
     places = {f"Location/{one.id}": one for one in service.stations(store)}
@@ -101,7 +107,7 @@ def _of_board(store: Store, on: date) -> dict[str, Any]:
                 "id": lane.practitioner,
                 "number": lane.number,
                 "name": lane.name,
-                "station": [station.lat, station.lon] if station else None,
+                "legs": ways.legs(lane.practitioner, (station.lon, station.lat) if station else None, [one.face for one in lane.blocks]),
                 "stops": stops,
             }
         )
@@ -115,6 +121,26 @@ def _of_board(store: Store, on: date) -> dict[str, Any]:
 def _spot(visit: str, face: Face, label: str, state: str) -> dict[str, Any]:
     where = {"lon": face.lon, "lat": face.lat} if face.lon is not None else {}
     return {"visit": visit, "name": face.name, "address": face.address, "label": label, "state": state, **where}
+
+
+class _Ways:
+    """How the people of a day go: along the site's roads where they know a way, straight where only an estimate counts."""
+
+    def __init__(self, request: Request, store: Store, on: date) -> None:
+        self._roads = site_roads(request.app.state.settings.data, request.app.state.database.policy, on).roads
+        policy = policy_of(store.policy, on)
+        self._mode = policy.mode
+        self._modes = {one.practitioner: one.mode for one in on_duty(store, on, policy)}
+
+    def legs(self, practitioner: str, station: tuple[float, float] | None, stops: list[Face]) -> list[dict[str, Any]]:
+        """The lines of somebody's day in order, each as latitudes and longitudes; ``road``: it follows the roads."""
+        places = [(face.lon, face.lat) for face in stops if face.lon is not None and face.lat is not None]
+        if station and places:
+            places = [station, *places, station]
+        mode = self._modes.get(practitioner, self._mode)
+        lines = courses(self._roads, places, mode) if isinstance(self._roads, Roads) else [None] * (len(places) - 1)
+        pairs = zip(lines, pairwise(places), strict=True)
+        return [{"road": line is not None, "line": [(lat, lon) for lon, lat in line or straight]} for line, straight in pairs]
 
 
 def _times(request: Request) -> TravelTimes:

@@ -1,6 +1,7 @@
 """Pages on a real socket, without a browser: who gets what, and that nothing personal reaches an address or an error."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -336,3 +337,14 @@ def test_a_doctor_of_another_area_finds_nobody_until_they_break_the_glass(site: 
         answer = auditor.post(f"/glass/review/{number[1]}", data={"justified": "true", "csrf": csrf(auditor)})
         assert answer.headers["location"] == "/glass/review"
         assert "家属来电称昏倒在家" not in auditor.get("/glass/review").text
+
+
+def test_the_map_draws_ways_along_the_roads(client: httpx.Client) -> None:
+    sign_in(client, "coordinator1")
+    lanes = [lane for lane in client.get("/map/day.json", params={"all": "true"}).json()["lanes"] if len(lane["stops"]) > 1]
+    assert lanes
+    for lane in lanes:
+        at = [[stop["lat"], stop["lon"]] for stop in lane["stops"] if "lat" in stop]
+        assert [(leg["line"][0], leg["line"][-1]) for leg in lane["legs"]] == list(pairwise(at))
+        assert all(leg["road"] for leg in lane["legs"])
+    assert any(len(leg["line"]) > 3 for lane in lanes for leg in lane["legs"]), "a street has bends"

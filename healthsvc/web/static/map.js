@@ -92,9 +92,11 @@
     day.lanes.forEach(function (lane) {
       const colour = colours[(lane.number - 1) % colours.length];
       const at = lane.stops.filter(function (stop) { return stop.lat !== undefined; });
-      const line = at.map(function (stop) { return [stop.lat, stop.lon]; });
-      if (lane.station && line.length) { line.unshift(lane.station); line.push(lane.station); }
-      const drawn = [L.polyline(line, { color: colour, weight: 2.5, opacity: 0.75, dashArray: "1 6", lineCap: "round", interactive: false }).addTo(way)];
+      // along the roads a full line; where only an estimate counts, a straight dotted one
+      const drawn = lane.legs.map(function (leg) {
+        const style = { color: colour, weight: leg.road ? 3 : 2.5, opacity: 0.75, dashArray: leg.road ? null : "1 6", lineCap: "round", interactive: false };
+        return L.polyline(leg.line, style).addTo(way);
+      });
       at.forEach(function (stop) {
         const pin = mark(stop, colour, lane.stops.indexOf(stop) + 1).bindPopup(bubble(stop, lane)).addTo(way);
         drawn.push(pin);
