@@ -121,7 +121,7 @@ def test_both_halves_by_one_person_are_refused(double: tuple[Problem, Plan]) -> 
     routes = [replace(route, stops=tuple(stop for stop in route.stops if stop.visit != one.id)) for route in plan.routes]
     alone_again = (Route("new", 0.0, tuple(sorted(halves, key=lambda stop: stop.start)), 0.0),)
     staff = (*everybody, replace(everybody[0], id="new"))
-    assert "two different people" in words(replace(problem, caregivers=staff), replace(plan, routes=(*routes, *alone_again)))
+    assert "needs 2 different people" in words(replace(problem, caregivers=staff), replace(plan, routes=(*routes, *alone_again)))
 
 
 def test_breaks(unified: tuple[Problem, Plan]) -> None:

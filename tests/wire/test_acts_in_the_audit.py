@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fhirserver import working
 from serving import serving
 from typer.testing import CliRunner
 
@@ -51,7 +52,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         for login, role in (("doctor1", "doctor"), ("lock1", "doctor"), ("factor1", "doctor"), ("old1", "nurse")):
             accounts.create_user(store, login, role, name=login, password=PASSWORD)
         secrets = {role: issue_token(store, role, "test", 2) for role in ("auditor", "nurse", "centre-head", "hospital-window")}
-    with serving(create_app(here)) as url, httpx.Client(base_url=url, timeout=60, verify=False) as client:
+    with (
+        working(here.database, here.settings.data),
+        serving(create_app(here)) as url,
+        httpx.Client(base_url=url, timeout=60, verify=False) as client,
+    ):
         made = House(url, here, client, secrets)
         client.post("/sign-in", data={"login": "doctor1", "password": PASSWORD})
         made.cookie = {"cookie": f"{COOKIE}={client.cookies[COOKIE]}"}

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fhirserver import working
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from serving import serving
@@ -78,7 +79,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         clients.register(store, "his", name="某医院平台", scopes=["system/*.rs"], role="system", jwks=keys)
     feeds = Feeds(opened.database, shelf(), "127.0.0.1", 0)
     feeds.start()
-    with serving(create_app(opened)) as url, httpx.Client(base_url=url, headers=JSON, timeout=60, verify=False) as client:
+    with (
+        working(opened.database, opened.settings.data),
+        serving(create_app(opened)) as url,
+        httpx.Client(base_url=url, headers=JSON, timeout=60, verify=False) as client,
+    ):
         yield House(url, opened, feeds.port, people[0], people[1], secrets_, client)
     feeds.stop()
     opened.close()
