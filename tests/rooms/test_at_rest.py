@@ -83,7 +83,7 @@ def story(database: Database) -> list[str]:
         store.outbox("hl7:h1", patient, {"message": f"PID|||{citizen(901)}"})
         store.put({**family, "telecom": [phone("13900000073")]})
         store.delete("RelatedPerson", "r")
-    phones = ("13900000031", "13900000047", "13900000053", "00000061", "13900000067", "13900000073", "13900000029", *PHONES)
+    phones = ("13900000031", "13900000047", "13900000053", "574-00000061", "13900000067", "13900000073", "13900000029", *PHONES)
     return [*map(citizen, (17, 901, 902, 903)), *phones, FILE_NUMBER]
 
 

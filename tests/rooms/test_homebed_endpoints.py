@@ -72,7 +72,7 @@ def test_a_bed_from_assessment_to_documents(database: Database, tmp_path: Path) 
         assert lines["转归"] == "好转"
         assert by_name["agreement"]["copies"] == ["患者或家属", "社区卫生服务站", "医院社区科"]
         signed_by = by_name["agreement"]["sections"][-1]["blocks"][0]["of"]
-        assert signed_by[0]["role"] == "甲方家属（女儿）"
+        assert signed_by[0]["role"] == "甲方代签人（女儿）"
         printed = client.get(f"/api/homebed/{bed}/documents/agreement.pdf")
         assert printed.content.startswith(b"%PDF-")
         assert client.get(f"/api/homebed/{bed}/documents/agreement.pdf").content == printed.content, "frozen: the same bytes each time"

@@ -32,7 +32,7 @@ title = "上限"
 title_en = "limit"
 source = "a test"
 trust = "site"
-effective_from = 2020-01-02
+effective_from = 2026-11-28
 jurisdiction = "CN"
 """
 

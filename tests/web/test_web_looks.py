@@ -42,6 +42,7 @@ SHOWS_NOBODY = {
     "/roster/template.xlsx": "an empty table",
     "/api/ledgers": "which ledgers there are",
     "/progress": "one's own work in the background, by kind and count",
+    "/progress/open": "one's own work in the background, by kind and count",
     "/api/progress": "one's own work in the background, by kind and count",
 }
 """Reading routes that leave no row, and what they show."""
@@ -81,7 +82,7 @@ def test_every_look_leaves_its_trace(town: Town) -> None:
         if answer.status_code >= 400 and not (path == "/cards" and answer.status_code == 422):
             wrong.append(place)
         elif bool(rows) == nobody:
-            silent.append(place)
+            silent.append(f"{place} {[tuple(row) for row in rows]}")
         words += [place for row in rows for name in names if name in f"{row.subject} {row.purpose}"]
         shown = [name for name in names if name in answer.text]
         if rows and shown and not any(row.patient for row in rows):
