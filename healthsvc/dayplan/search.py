@@ -63,7 +63,7 @@ class Schedule:
     scouts: int = 8
     scouting: float = 0.6
     scout_length: int = 20_000
-    large: float = 150.0
+    large: float = 300.0
     calm: float = 0.5
     stages: int = 60
     soft_until: float = 0.7
