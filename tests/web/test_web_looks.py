@@ -78,6 +78,11 @@ def test_every_look_leaves_its_trace(town: Town) -> None:
         nobody = reads and route.path in SHOWS_NOBODY
         login, posted = login_for(route.path, route.dependant), None if reads else BODIES.get(route.path, {})
         answer, rows = watched.look(path, login, posted=posted, wait=not nobody)
+        for _ in range(3 if nobody and rows else 0):
+            # what another browser of the town did may have been written meanwhile; a row of this route comes every time
+            answer, rows = watched.look(path, login, posted=posted, wait=False)
+            if not rows:
+                break
         place = f"{'GET' if reads else 'POST'} {route.path} -> {answer.status_code}"
         if answer.status_code >= 400 and not (path == "/cards" and answer.status_code == 422):
             wrong.append(place)
