@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from healthsvc.circle.layer import Hooks, Layer, both_ways
+from healthsvc.circle.layer import Hooks, Layer, both_ways, quickest
 from healthsvc.circle.network import SCALE, Network
+from healthsvc.circle.paths import stretch
 from healthsvc.circle.roads import Roads
 from healthsvc.circle.travel import Floats, points
 
@@ -29,7 +30,7 @@ class _Steps:
     """Which edge leads quickest from one junction to another: keys (from, to) in order, the edge, and whether it is run as drawn."""
 
     keys: NDArray[np.int64]
-    edge: NDArray[np.intp]
+    edge: NDArray[Any]
     as_drawn: NDArray[np.bool_]
 
 
@@ -61,24 +62,21 @@ def _course(roads: Roads, mode: str, here: Point, there: Point) -> Line | None:
 @lru_cache(maxsize=8)
 def _steps(roads: Roads, mode: str) -> _Steps:
     here, network = roads.layer(mode), roads.network
-    start, end, seconds, number = both_ways(network.ends, here.forward, here.back, np.arange(len(network.ends), dtype=np.float64))
-    edge = number.astype(np.intp)
-    keys = start.astype(np.int64) * len(network.junctions) + end
-    order = np.lexsort((seconds, keys))
-    first = np.ones(len(order), bool)
-    first[1:] = np.diff(keys[order]) != 0
-    chosen = order[first]
-    return _Steps(keys[chosen], edge[chosen], network.ends[edge[chosen], 0] == start[chosen])
+    start, end, seconds, edge = both_ways(network.ends, here.forward, here.back, np.arange(len(network.ends)))
+    some = quickest(start, end, seconds)
+    keys = start[some].astype(np.int64) * len(network.junctions) + end[some]
+    return _Steps(keys, edge[some], network.ends[edge[some], 0] == start[some])
 
 
 def _along_roads(network: Network, here: Layer, steps: _Steps, hooks: Hooks) -> Floats | None:
     """The shape between the feet of two hooks, (n, 2) degrees; None where no way is found."""
     (first, last), (from_share, to_share) = hooks.edge, hooks.along
-    out = np.array([_part(from_share, here.back[first]), _part(1.0 - from_share, here.forward[first])])
-    into = np.array([_part(to_share, here.forward[last]), _part(1.0 - to_share, here.back[last])])
+    out = stretch(np.array([from_share, 1.0 - from_share]), np.array([here.back[first], here.forward[first]]))
+    into = stretch(np.array([to_share, 1.0 - to_share]), np.array([here.forward[last], here.back[last]]))
     beside = np.inf
     if first == last:
-        beside = _part(abs(to_share - from_share), (here.forward if to_share >= from_share else here.back)[first])
+        step = to_share - from_share
+        beside = float(stretch(abs(step), (here.forward if step >= 0 else here.back)[first]))
     bound = _NEAR
     while True:
         between, before = _from_ends(here, network.ends[first], bound)
@@ -136,8 +134,3 @@ def _cut(network: Network, edge: Any, begin: float, end: float) -> Floats:
     ends = [[np.interp(share, at, shape[:, k]) for k in (0, 1)] for share in (low, high)]
     line = np.array([ends[0], *shape[inner], ends[1]])
     return line if begin <= end else line[::-1]
-
-
-def _part(share: float, seconds: float) -> float:
-    """Part of an edge's seconds; no part costs nothing, even where the edge is closed in that direction."""
-    return float(share * seconds) if share > 0 else 0.0

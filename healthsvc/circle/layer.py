@@ -140,26 +140,34 @@ def layer(network: Network, mode: Mode, policy: CirclePolicy, projection: Projec
     )
 
 
-def both_ways(ends: NDArray[np.int32], forward: Floats, back: Floats, metres: Floats) -> tuple[NDArray[Any], NDArray[Any], Floats, Floats]:
-    """Edges in both directions as from, to, seconds, metres; closed directions left out."""
+def both_ways(
+    ends: NDArray[np.int32], forward: Floats, back: Floats, values: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], Floats, NDArray[Any]]:
+    """Edges in both directions as from, to, seconds, and each edge's own value (its metres, its number); closed directions left out."""
     start = np.concatenate([ends[:, 0], ends[:, 1]])
     end = np.concatenate([ends[:, 1], ends[:, 0]])
     cost = np.concatenate([forward, back])
     open_ = np.isfinite(cost)
-    return start[open_], end[open_], cost[open_], np.concatenate([metres, metres])[open_]
+    return start[open_], end[open_], cost[open_], np.concatenate([values, values])[open_]
+
+
+def quickest(start: NDArray[Any], end: NDArray[Any], seconds: Floats) -> Indexes:
+    """Which entries count: the quickest from each junction to each next one, in order of both."""
+    order = np.lexsort((seconds, end, start))
+    start, end = start[order], end[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (start[1:] != start[:-1]) | (end[1:] != end[:-1])
+    return order[first]
 
 
 def join(size: int, start: NDArray[Any], end: NDArray[Any], seconds: Floats, metres: Floats) -> tuple[Any, Any]:
     """CSR matrices of seconds and metres in which the quickest of parallel edges counts (scipy on its own would add them up)."""
     from scipy.sparse import csr_matrix
 
-    order = np.lexsort((seconds, end, start))
-    start, end, seconds, metres = start[order], end[order], seconds[order], metres[order]
-    first = np.ones(len(start), bool)
-    first[1:] = (start[1:] != start[:-1]) | (end[1:] != end[:-1])
-    columns, pointers = end[first], np.searchsorted(start[first], np.arange(size + 1))
-    quick = csr_matrix((np.maximum(seconds[first], _LEAST_SECONDS), columns, pointers), shape=(size, size))
-    return quick, csr_matrix((metres[first], columns, pointers), shape=(size, size))
+    some = quickest(start, end, seconds)
+    columns, pointers = end[some], np.searchsorted(start[some], np.arange(size + 1))
+    quick = csr_matrix((np.maximum(seconds[some], _LEAST_SECONDS), columns, pointers), shape=(size, size))
+    return quick, csr_matrix((metres[some], columns, pointers), shape=(size, size))
 
 
 def _passable(graph: Any, part: NDArray[np.int32], large: NDArray[np.bool_]) -> NDArray[np.bool_]:

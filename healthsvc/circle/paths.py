@@ -66,7 +66,7 @@ def _search(side: Side, origins: Hooks, limit: float) -> tuple[Floats, Floats]:
     size, count = side.graph.shape[0], len(origins.edge)
     to = side.ends[origins.edge]
     share = np.stack([origins.along, 1.0 - origins.along], axis=1)
-    cost = _stretch(share, np.stack([side.back[origins.edge], side.forward[origins.edge]], axis=1))
+    cost = stretch(share, np.stack([side.back[origins.edge], side.forward[origins.edge]], axis=1))
     length = share * side.metres[origins.edge][:, None]
     swapped = to[:, 0] > to[:, 1]
     for pair in (to, cost, length):
@@ -97,15 +97,15 @@ def _chunk(side: Side, origins: Hooks, destinations: Hooks, limit: float) -> tup
     seconds, metres = _search(side, origins, limit)
     tail, head = side.ends[destinations.edge].T
     along, edge = destinations.along, destinations.edge
-    by_tail = seconds[:, tail] + _stretch(along, side.forward[edge])
-    by_head = seconds[:, head] + _stretch(1.0 - along, side.back[edge])
+    by_tail = seconds[:, tail] + stretch(along, side.forward[edge])
+    by_head = seconds[:, head] + stretch(1.0 - along, side.back[edge])
     tail_first = by_tail <= by_head
     best = np.where(tail_first, by_tail, by_head)
     length = np.where(tail_first, metres[:, tail] + along * side.metres[edge], metres[:, head] + (1.0 - along) * side.metres[edge])
     row, column = np.nonzero(origins.edge[:, None] == edge[None, :])
     step = along[column] - origins.along[row]
     pace = np.where(step >= 0, side.forward[edge[column]], side.back[edge[column]])
-    direct = _stretch(np.abs(step), pace)
+    direct = stretch(np.abs(step), pace)
     quicker = direct < best[row, column]
     row, column, direct, step = row[quicker], column[quicker], direct[quicker], step[quicker]
     best[row, column] = direct
@@ -113,7 +113,7 @@ def _chunk(side: Side, origins: Hooks, destinations: Hooks, limit: float) -> tup
     return best, length
 
 
-def _stretch(share: Floats, pace: Floats) -> Floats:
+def stretch(share: Floats, pace: Floats) -> Floats:
     """Part of an edge's seconds; no part costs nothing, even on a street closed in that direction (the place is its junction)."""
     return np.asarray(share * np.where(share == 0, 0.0, pace))
 
