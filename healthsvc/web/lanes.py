@@ -66,6 +66,8 @@ class Lane:
     """Colour and mark on the map, 1 to 12."""
     skills: tuple[str, ...]
     station: str
+    mode: str
+    """How they travel; empty where somebody has visits without being on duty."""
     duty: tuple[Span, ...]
     """When on duty; empty where somebody has visits without being on duty."""
     rests: tuple[Span, ...]
@@ -164,6 +166,7 @@ def _lane(
         number=number % COLOURS + 1,
         skills=tuple(skills),
         station="、".join(dict.fromkeys(places.get(one.station, "") for one in duties)),
+        mode=next((one.mode for one in duties), ""),
         duty=tuple((int(one.starts), int(one.ends)) for one in duties),
         rests=tuple(rests),
         away=tuple(away),

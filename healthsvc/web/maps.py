@@ -66,6 +66,7 @@ def day(request: Request, store: StoreReading, day: Day, who: Signed, all: bool 
     ways = _Ways(request, store, on)
     if board:
         return _of_board(store, on, ways)
+    modes = {one.practitioner: one.mode for one in on_duty(store, on, policy_of(store.policy, on))}
     names = Directory(store)
     seen = boards.board(store, on, names, None if all or who.session is None else who.session.practitioner)
     planned = {stop.visit.id for lane in seen.lanes for stop in lane.stops}
@@ -83,7 +84,7 @@ def day(request: Request, store: StoreReading, day: Day, who: Signed, all: bool 
                 "number": lane.number,
                 "name": lane.name,
                 "stops": [_spot(s.visit.id, s.face, f"{s.start:%H:%M}", s.state) for s in lane.stops],
-                "legs": ways.legs(lane.practitioner, None, [s.face for s in lane.stops]),
+                "legs": ways.legs(modes.get(lane.practitioner, ""), None, [s.face for s in lane.stops]),
             }
             for lane in seen.lanes
         ],
@@ -107,7 +108,7 @@ def _of_board(store: Store, on: date, ways: "_Ways") -> dict[str, Any]:
                 "id": lane.practitioner,
                 "number": lane.number,
                 "name": lane.name,
-                "legs": ways.legs(lane.practitioner, (station.lon, station.lat) if station else None, [one.face for one in lane.blocks]),
+                "legs": ways.legs(lane.mode, (station.lon, station.lat) if station else None, [one.face for one in lane.blocks]),
                 "stops": stops,
             }
         )
@@ -128,17 +129,14 @@ class _Ways:
 
     def __init__(self, request: Request, store: Store, on: date) -> None:
         self._roads = site_roads(request.app.state.settings.data, request.app.state.database.policy, on).roads
-        policy = policy_of(store.policy, on)
-        self._mode = policy.mode
-        self._modes = {one.practitioner: one.mode for one in on_duty(store, on, policy)}
+        self._usual = policy_of(store.policy, on).mode
 
-    def legs(self, practitioner: str, station: tuple[float, float] | None, stops: list[Face]) -> list[dict[str, Any]]:
-        """The lines of somebody's day in order, each as latitudes and longitudes; ``road``: it follows the roads."""
+    def legs(self, mode: str, station: tuple[float, float] | None, stops: list[Face]) -> list[dict[str, Any]]:
+        """The lines of somebody's day in order (latitude, longitude); ``road``: along the roads. Without ``mode``: by the usual one."""
         places = [(face.lon, face.lat) for face in stops if face.lon is not None and face.lat is not None]
         if station and places:
             places = [station, *places, station]
-        mode = self._modes.get(practitioner, self._mode)
-        lines = courses(self._roads, places, mode) if isinstance(self._roads, Roads) else [None] * (len(places) - 1)
+        lines = courses(self._roads, places, mode or self._usual) if isinstance(self._roads, Roads) else [None] * (len(places) - 1)
         pairs = zip(lines, pairwise(places), strict=True)
         return [{"road": line is not None, "line": [(lat, lon) for lon, lat in line or straight]} for line, straight in pairs]
 
