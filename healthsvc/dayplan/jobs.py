@@ -137,6 +137,22 @@ def leave_out(w: World, j: int, limit: float) -> bool:
 
 
 @compiled
+def _pinned(w: World, j: int) -> bool:
+    """Whether a service of visit ``j`` stays where it is."""
+    first = w.job[j, at.FIRST]
+    return w.kind[first : first + w.job[j, at.COUNT], at.FIXED].any()
+
+
+@compiled
+def _before(w: World, v: int) -> int:
+    """The node before ``v`` on its route that belongs to another visit, or the head of the route."""
+    p = w.link[v, at.PRV]
+    while p < w.flag[at.N] and w.kind[p, at.JOB] == w.kind[v, at.JOB]:
+        p = w.link[p, at.PRV]
+    return p
+
+
+@compiled
 def rest_instead(w: World, c: int, limit: float) -> bool:
     """Caregiver ``c``, who misses the break, takes it in place of a visit, which goes elsewhere or is left out.
 
@@ -151,12 +167,9 @@ def rest_instead(w: World, c: int, limit: float) -> bool:
     if v >= n:
         return False
     j = w.kind[v, at.JOB]
-    for x in range(w.job[j, at.FIRST], w.job[j, at.FIRST] + w.job[j, at.COUNT]):
-        if w.kind[x, at.FIXED]:
-            return False
-    p = w.link[v, at.PRV]
-    while p < n and w.kind[p, at.JOB] == j:
-        p = w.link[p, at.PRV]
+    if _pinned(w, j):
+        return False
+    p = _before(w, v)
     elsewhere = w.job[j, at.MUST] or below(w.dice, 2) == 0
     travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
     begin(w)
@@ -179,16 +192,12 @@ def replace(w: World, j: int, limit: float) -> bool:
     """Plan visit ``j``, which is left out, in the place of a near one, which is left out instead."""
     v = w.job[j, at.FIRST]
     u = near_node(w, v)
-    if u < 0 or w.kind[u, at.FIXED]:
+    if u < 0:
         return False
     i = w.kind[u, at.JOB]
-    for x in range(w.job[i, at.FIRST], w.job[i, at.FIRST] + w.job[i, at.COUNT]):
-        if w.kind[x, at.FIXED]:
-            return False
-    p = w.link[u, at.PRV]
-    c = w.link[u, at.RT]
-    while p < w.flag[at.N] and w.kind[p, at.JOB] == i:
-        p = w.link[p, at.PRV]
+    if _pinned(w, i):
+        return False
+    p, c = _before(w, u), w.link[u, at.RT]
     if not w.allow[v, c]:
         return False
     travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
