@@ -5,8 +5,9 @@ takes a minute longer; and on the day itself time moves on while the traveller i
 refuse a plan for everybody else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from healthsvc.dayplan.problem import FOREVER, NO_WAY, Caregiver, Minutes, Pin, Problem, Service, Visit, Window, pinned_start
 
@@ -37,42 +38,41 @@ def eased(problem: Problem) -> Problem:
     """The problem in which all pinned visits can be kept: shifts reach from the first to the last of them, a pinned visit begins as much
     later as the pinned ones before it force, a break that fits nowhere between them is not asked for, gaps between two of them are theirs.
     """
-    chains = {person.id: _chain(problem, person) for person in problem.caregivers}
+    pinned = {visit.id: visit for visit in problem.visits if visit.pinned}
+    chains = _chains(problem, pinned.values())
     if not any(chains.values()):
         return problem
-    begins = _begins(problem, chains)
-    late = {visit.id: max(0.0, *_later(visit, begins)) for visit in problem.visits if visit.pinned}
+    begins = _begins(problem, pinned.values(), chains)
+    late = {name: max(0.0, *_later(visit, begins)) for name, visit in pinned.items()}
     return replace(
         problem,
-        visits=tuple(_visit(visit, problem, late) if visit.pinned else visit for visit in problem.visits),
+        visits=tuple(_visit(visit, pinned, late) if visit.pinned else visit for visit in problem.visits),
         caregivers=tuple(_person(problem, person, chains[person.id], begins) for person in problem.caregivers),
     )
 
 
-def _chain(problem: Problem, person: Caregiver) -> list[_Held]:
-    """The pinned services of somebody in order of time."""
-    held = [
-        _Held(visit, number)
-        for visit in problem.visits
-        if visit.pinned
-        for number, who in enumerate(visit.pinned.caregivers)
-        if who == person.id
-    ]
-    return sorted(held, key=lambda one: one.window)
+def _chains(problem: Problem, pinned: Collection[Visit]) -> dict[str, list[_Held]]:
+    """Everybody's pinned services in order of time."""
+    chains: dict[str, list[_Held]] = {person.id: [] for person in problem.caregivers}
+    for visit in pinned:
+        for number, who in enumerate(visit.pinned.caregivers if visit.pinned else ()):
+            if who in chains:
+                chains[who].append(_Held(visit, number))
+    return {who: sorted(chain, key=lambda one: one.window) for who, chain in chains.items()}
 
 
-def _begins(problem: Problem, chains: dict[str, list[_Held]]) -> Begins:
+def _begins(problem: Problem, pinned: Collection[Visit], chains: dict[str, list[_Held]]) -> Begins:
     """When each pinned service can begin at the earliest, the pinned visits alone being made; pairs keep their gap."""
     begins = {one.key: one.window[0] for chain in chains.values() for one in chain}
     for _ in range(len(begins)):
         before = dict(begins)
         for person in problem.caregivers:
-            for first, second in zip(chains[person.id], chains[person.id][1:], strict=False):
+            for first, second in pairwise(chains[person.id]):
                 way = _way(problem, person, first.visit.place, second.visit.place)
                 reached = begins[first.key] + first.service.duration + way
                 begins[second.key] = max(begins[second.key], reached if way < NO_WAY else 0.0)
-        for visit in problem.visits:
-            for number in range(1, len(visit.services)) if visit.pinned and visit.gap else ():
+        for visit in pinned:
+            for number in range(1, len(visit.services)) if visit.gap else ():
                 assert visit.gap is not None
                 one, two = (visit.id, number - 1), (visit.id, number)
                 begins[two] = max(begins[two], begins[one] + visit.gap.least)
@@ -88,12 +88,12 @@ def _later(visit: Visit, begins: Begins) -> Iterator[Minutes]:
         yield begins.get((visit.id, number), 0.0) - pinned_start(visit, number)[1]
 
 
-def _visit(visit: Visit, problem: Problem, late: dict[str, Minutes]) -> Visit:
+def _visit(visit: Visit, pinned: Mapping[str, Visit], late: Mapping[str, Minutes]) -> Visit:
     assert visit.pinned is not None
     start, more = visit.pinned.start, late[visit.id]
-    earlier = next((one for one in problem.visits if visit.after and one.id == visit.after.visit and one.pinned), None)
     after = visit.after
-    if after and earlier and earlier.pinned:
+    earlier = pinned.get(after.visit) if after else None
+    if after and earlier:
         last = max(pinned_start(earlier, number)[1] for number in range(len(earlier.services))) + late[earlier.id]
         after = replace(after, least=min(after.least, start - last))
     return replace(visit, pinned=Pin(visit.pinned.caregivers, start, more), windows=(Window(start, start + more),), after=after)
