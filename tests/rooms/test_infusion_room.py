@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from eligible import eligible
 
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.consent import SignedConsent
@@ -14,8 +15,6 @@ from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import register
 from healthsvc.homebed import service as homebeds
-from healthsvc.homebed.rules.bed import Diagnosis
-from healthsvc.homebed.rules.eligibility import Assessment
 from healthsvc.infusion import bedside, service
 from healthsvc.infusion.overrides import overridden
 from healthsvc.infusion.records import OfTheDay, given_id
@@ -66,19 +65,7 @@ def person(store: Store, *, allergy: str | None = "无") -> str:
     ):
         store.once(one)
     patient = str(register(store, Person("测试甲", category=Category.LIXIU, birth=date(1930, 1, 1)), "urn:test").patient["id"])
-    found = Assessment(
-        patient,
-        "dr-1",
-        ON,
-        Diagnosis("J15.900", "肺炎恢复期"),
-        frozenset({"recurrent-infection"}),
-        frozenset(),
-        True,
-        20,
-        True,
-        True,
-        "建床",
-    )
+    found = eligible(patient, "dr-1", ON)
     agreed = SignedConsent(f"ag-{patient}"[:60], patient, "home-bed", AT - timedelta(hours=2), risks_told=True, fees_told=True, copies=3)
     homebeds.establish(store, patient, found, agreed, "dr-1", "nu-1", ON)
     if allergy is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import NO_FACTOR
+from eligible import eligible
 from serving import serving
 from test_web_bedside import _staff
 from world import PASSWORD, build
@@ -26,8 +27,6 @@ from healthsvc.config import Settings
 from healthsvc.fhir.consent import SignedConsent
 from healthsvc.healthfile.service import today
 from healthsvc.homebed import service as homebeds
-from healthsvc.homebed.rules.bed import Diagnosis
-from healthsvc.homebed.rules.eligibility import Assessment
 from healthsvc.infusion import service as infusions
 from healthsvc.infusion.rules.order import Approval, FirstDose, Order
 from healthsvc.installation import Installation, open_installation
@@ -102,19 +101,7 @@ def _records(store: Store, person: str, now: datetime) -> None:
     on = today(store)
     for one in (_staff("dr-1", "doctor"), _staff("dr-2", "doctor"), _staff("nu-1", "nurse", "infusion", title="主管护师")):
         store.once(one)
-    found = Assessment(
-        person,
-        "dr-1",
-        on,
-        Diagnosis("J15.900", "肺炎恢复期"),
-        frozenset({"recurrent-infection"}),
-        frozenset(),
-        True,
-        20,
-        True,
-        True,
-        "建床",
-    )
+    found = eligible(person, "dr-1", on)
     agreed = SignedConsent("agreed", person, "home-bed", now - timedelta(hours=2), risks_told=True, fees_told=True, copies=3)
     homebeds.establish(store, person, found, agreed, "dr-1", "nu-1", on)
     infusions.order_course(

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import jsonpatch
 import pytest
+from eligible import eligible
 from fhirserver import fhir_client
 
 from healthsvc import clock
@@ -27,8 +28,6 @@ from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.rules import Category, Identifier, Person
 from healthsvc.healthfile.service import register
 from healthsvc.homebed import service as beds
-from healthsvc.homebed.rules.bed import Diagnosis
-from healthsvc.homebed.rules.eligibility import Assessment
 from healthsvc.infusion import service as infusions
 from healthsvc.infusion.rules.order import Approval, FirstDose, Order, SkinTest
 from healthsvc.referral import service as referrals
@@ -83,19 +82,7 @@ def staff(store: Store) -> None:
 
 
 def a_bed(store: Store, patient: str) -> Resource:
-    found = Assessment(
-        patient,
-        "d1",
-        TODAY,
-        Diagnosis("J15.900", "肺炎恢复期"),
-        frozenset({"recurrent-infection"}),
-        frozenset(),
-        True,
-        20,
-        True,
-        True,
-        "建床",
-    )
+    found = eligible(patient, "d1", TODAY)
     signed = SignedConsent("agreed", patient, "home-bed", NOW - HOUR, risks_told=True, fees_told=True, copies=3)
     return beds.establish(store, patient, found, signed, "d1", "n1", TODAY)
 
