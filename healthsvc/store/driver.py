@@ -21,7 +21,7 @@ def _for_psycopg(sql: str) -> str:
     return sql.replace("?", "%s")
 
 
-def run(connection: Connection, sql: str, args: tuple[Any, ...]) -> Any:
+def run(connection: Connection, sql: str, args: tuple[Any, ...] | dict[str, Any]) -> Any:
     """Run a statement inside the open transaction; the result has ``fetchone``."""
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection.driver_connection

@@ -106,6 +106,6 @@ def _index(database: "Database", connection: Connection, terms: OpenTerms, types
     rows = connection.execute(wanted.order_by(_CURRENT.c.pk).limit(PORTION).with_for_update()).all()
     for row in rows:
         resource = reread(database.sealer.open_body(ids[row.type], row.id, row.version, row.body))
-        writes.clear_index(connection, row.pk)
-        writes.write_index(connection, terms, ids[row.type], row.pk, database.extract(bare_of(resource)))
+        writes.clear_index(connection, row.pk, row.part)
+        writes.write_index(connection, terms, ids[row.type], row.pk, database.extract(bare_of(resource)), part=row.part)
     return len(rows), 0 if len(rows) < PORTION else rows[-1].pk

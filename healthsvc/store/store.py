@@ -14,11 +14,12 @@ from healthsvc.fhir.json import Resource, dumps
 from healthsvc.policy import Policy
 from healthsvc.store import claims, writes
 from healthsvc.store.audit import Act
+from healthsvc.store.keeping import keep
 from healthsvc.store.looked import NOBODY_LOOKS, Looked
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
 from healthsvc.store.seen import UNSEEN, Seen, Sight
-from healthsvc.store.stored import Stored, bare_of, micros, new_id, stamped
+from healthsvc.store.stored import Stored, bare_of, micros, new_id
 from healthsvc.store.terms import OpenTerms
 
 if TYPE_CHECKING:
@@ -177,20 +178,9 @@ class Store:
         self._admit(type, None if old is None or old.deleted else old.resource, bare)
         if current is not None:  # what a room wrote while admitting may have touched this very resource
             old, old_digest = self._current(type, id) or current
-        version, updated = (1 if old is None else old.version + 1), micros(self.at)
-        body = dumps(stamped(bare, version, self.at.astimezone(self.zone)))
-        kept = self.sealer.close_body(type, id, version, body)
-        if old is None:
-            pk = writes.insert_current(
-                self.connection, type=self.terms.intern(type), id=id, version=version, updated=updated, hash=digest, body=kept
-            )
-        else:
-            pk = old.pk
-            writes.replace_current(self.connection, old, updated=updated, hash=digest, body=kept)
-        entries, before = self.database.indexed.entries(bare, digest, old, old_digest)
-        writes.write_index(self.connection, self.terms, type, pk, entries, before)
-        self._note("create" if version == 1 else "update", f"{type}/{id}", version, entries.patients)
-        self._seen.keep(stored := Stored(pk, type, id, version, updated, False, body), digest)
+        stored, patients = keep(self, type, id, bare, digest, old, old_digest)
+        self._note("create" if stored.version == 1 else "update", f"{type}/{id}", stored.version, patients)
+        self._seen.keep(stored, digest)
         self._must_be_seen(stored, moved=type == "Patient")
         return stored
 
@@ -205,9 +195,9 @@ class Store:
         patients = self.patients_of(old)
         self._admit(type, old.resource, None)
         writes.replace_current(self.connection, old, updated=micros(self.at), hash=b"", body=b"", deleted=True)
-        writes.clear_index(self.connection, old.pk)
+        writes.clear_index(self.connection, old.pk, old.part or 0)
         self._note("delete", f"{type}/{id}", old.version + 1, patients)
-        self._seen.keep(gone := Stored(old.pk, type, id, old.version + 1, micros(self.at), True, b""), b"")
+        self._seen.keep(gone := Stored(old.pk, type, id, old.version + 1, micros(self.at), True, b"", old.part), b"")
         return gone
 
     def claim(self, key: str, holder: str) -> None:
@@ -254,6 +244,10 @@ class Store:
             self._seen.clear()
             del self.acts[acts:]
             raise
+
+    def forget(self) -> None:
+        """What this transaction has read is read anew: rows have moved."""
+        self._seen.clear()
 
     @contextmanager
     def undoing(self) -> Iterator[None]:

@@ -21,6 +21,8 @@ class Stored:
     """Microseconds since 1970 UTC."""
     deleted: bool
     body: bytes
+    part: int | None = None
+    """Of which county the row is (:mod:`healthsvc.store.tenancy`); None: not looked at."""
 
     @property
     def resource(self) -> Resource:

@@ -5,7 +5,7 @@ as ``Type.parameter`` (``Task.patient``); the patient compartment as ``Type.#pat
 (parameter, value, pk), so that a search is one range of a B-tree; a second index on pk lets an update replace a resource's entries.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, SmallInteger, String, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 metadata = SQLModel.metadata
@@ -19,6 +19,14 @@ ranges that begin shortly before it."""
 LONG = f"high - low > {LONG_MICROSECONDS}"
 NO_TERM = 0
 """Interned id of "there is none" (a code without a system)."""
+HOT = ("resource", "history", "ix_token", "ix_string", "ix_date", "ix_reference", "ix_quantity", "ix_uri")
+"""The tables of what is written about persons: each row carries the number of the county whose person it is about (``part``), so that a
+PostgreSQL database can be laid out in partitions (:mod:`healthsvc.store.tenancy`). 0: nobody's, or of persons of several counties; on a
+database that is not laid out, all."""
+
+
+def _part() -> Column[int]:
+    return Column(SmallInteger, nullable=False, server_default="0")
 
 
 class Term(SQLModel, table=True):
@@ -48,6 +56,7 @@ class ResourceRow(SQLModel, table=True):
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """BLAKE2b-128 of the body without meta.versionId and meta.lastUpdated: an unchanged PUT makes no version."""
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    part: int = Field(default=0, sa_column=_part())
 
 
 class HistoryRow(SQLModel, table=True):
@@ -60,6 +69,7 @@ class HistoryRow(SQLModel, table=True):
     deleted: bool = Field(sa_column=Column(Boolean, nullable=False))
     updated: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    part: int = Field(default=0, sa_column=_part())
 
 
 def _clustered(name: str) -> tuple[Index, dict[str, object]]:
@@ -75,6 +85,7 @@ class TokenIndex(SQLModel, table=True):
     code: str = Field(sa_column=Column(_TEXT, primary_key=True))
     system: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
+    part: int = Field(default=0, sa_column=_part())
 
 
 class StringIndex(SQLModel, table=True):
@@ -86,6 +97,7 @@ class StringIndex(SQLModel, table=True):
     folded: str = Field(sa_column=Column(_TEXT, primary_key=True))
     exact: str = Field(sa_column=Column(_TEXT, primary_key=True))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
+    part: int = Field(default=0, sa_column=_part())
 
 
 class DateIndex(SQLModel, table=True):
@@ -101,6 +113,7 @@ class DateIndex(SQLModel, table=True):
     low: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     high: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
+    part: int = Field(default=0, sa_column=_part())
 
 
 class ReferenceIndex(SQLModel, table=True):
@@ -112,6 +125,7 @@ class ReferenceIndex(SQLModel, table=True):
     target: str = Field(sa_column=Column(_TEXT, primary_key=True))
     target_type: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
+    part: int = Field(default=0, sa_column=_part())
 
 
 class QuantityIndex(SQLModel, table=True):
@@ -128,6 +142,7 @@ class QuantityIndex(SQLModel, table=True):
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
     middle: float | None = Field(default=None, sa_column=Column(Float))
     """Half of low and high together, by which numbers are compared and sorted; null where both ends are open."""
+    part: int = Field(default=0, sa_column=_part())
 
 
 class UriIndex(SQLModel, table=True):
@@ -138,6 +153,7 @@ class UriIndex(SQLModel, table=True):
     param: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     uri: str = Field(sa_column=Column(_TEXT, primary_key=True))
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
+    part: int = Field(default=0, sa_column=_part())
 
 
 class ClaimRow(SQLModel, table=True):

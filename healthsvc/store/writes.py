@@ -60,12 +60,13 @@ _INDEX_RANGES = {"low": "float8", "high": "float8"}
 def _all_at_once() -> str:
     """One statement that writes the rows of all six tables, a list for each column: on a server every statement is a way there and back."""
 
-    def part(kind: str, columns: Sequence[str]) -> str:
+    def rows(kind: str, columns: Sequence[str]) -> str:
         types = _INDEX_TYPES | (_INDEX_RANGES if kind == "quantity" else {})
-        lists = ", ".join(f"%s::{types.get(column, 'int')}[]" for column in columns)
-        return f"{kind}_rows AS (INSERT INTO ix_{kind} ({', '.join(columns)}) SELECT * FROM unnest({lists}))"  # noqa: S608 - our own names
+        lists, into = ", ".join(f"%s::{types.get(column, 'int')}[]" for column in columns), ", ".join((*columns, "part"))
+        return f"{kind}_rows AS (INSERT INTO ix_{kind} ({into}) SELECT u.*, home.part FROM unnest({lists}) AS u, home)"  # noqa: S608 - our own names
 
-    return f"WITH {', '.join(part(kind, columns) for kind, columns in _INDEX_COLUMNS.items())} SELECT 1"
+    parts = ["home AS (SELECT %s::smallint AS part)", *(rows(kind, columns) for kind, columns in _INDEX_COLUMNS.items())]
+    return f"WITH {', '.join(parts)} SELECT 1"
 
 
 _ALL_AT_ONCE = _all_at_once()
@@ -73,23 +74,36 @@ _ALL_AT_ONCE = _all_at_once()
 
 class Statements:
     """The statements of a write as text for one driver. Handed to the driver as they are: a write runs eight of them, and composing
-    them each time through an expression language took longer than running them."""
+    them each time through an expression language took longer than running them. On a server each row also has its part
+    (:mod:`healthsvc.store.tenancy`), and by it only its partition is asked."""
 
     def __init__(self, mark: str) -> None:
+        embedded = mark == "?"  # which has one writer and no partitions
+
         def into(table: str, columns: Sequence[str]) -> str:
             return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 - our own names
 
-        self.insert = into("resource", _CURRENT_COLUMNS) + " RETURNING pk"
-        columns = ", ".join(_HISTORY_COLUMNS)
-        self.keep = f"INSERT INTO history ({columns}) SELECT {columns} FROM resource WHERE pk={mark}"  # noqa: S608 - sealed bodies stay sealed
-        self.replace = f"UPDATE resource SET version={mark}, deleted={mark}, updated={mark}, hash={mark}, body={mark} WHERE pk={mark}"  # noqa: S608
-        self.current = f"SELECT pk, version, updated, deleted, body, hash FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
-        self.held = self.current + ("" if mark == "?" else " FOR UPDATE")  # SQLite has one writer anyway
+        part = () if embedded else ("part",)
+        there = "" if embedded else " AND part=%s"
+        self.insert = into("resource", (*_CURRENT_COLUMNS, *part)) + " RETURNING pk"
+        columns = ", ".join((*_HISTORY_COLUMNS, *part))
+        self.keep = f"INSERT INTO history ({columns}) SELECT {columns} FROM resource WHERE pk={mark}{there}"  # noqa: S608 - sealed bodies stay sealed
+        self.replace = (
+            f"UPDATE resource SET version={mark}, deleted={mark}, updated={mark}, hash={mark}, body={mark} WHERE pk={mark}{there}"  # noqa: S608
+        )
+        self.current = f"SELECT pk, version, updated, deleted, body, hash, part FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
+        self.held = self.current + ("" if embedded else " FOR UPDATE")
         self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
-        self.clear = {kind: f"DELETE FROM ix_{kind} WHERE pk={mark}" for kind in _INDEX_COLUMNS}  # noqa: S608
+        self.clear = {kind: f"DELETE FROM ix_{kind} WHERE pk={mark}{there}" for kind in _INDEX_COLUMNS}  # noqa: S608
 
 
 _STATEMENTS = {"sqlite": Statements("?"), "postgresql": Statements("%s")}
+_INSERT_WITH_PEOPLE = (
+    "WITH home AS (SELECT part FROM directory WHERE type=%s AND id=ANY(%s) FOR SHARE) "  # noqa: S608 - our own names only
+    f"INSERT INTO resource ({', '.join(_CURRENT_COLUMNS)}, part) SELECT {', '.join(['%s'] * len(_CURRENT_COLUMNS))}, "
+    "(SELECT CASE WHEN min(part)=max(part) THEN min(part) ELSE 0 END FROM home) RETURNING pk, part"
+)
+"""As :func:`healthsvc.store.tenancy.home.part_of`, on the way: where the persons are whom it is about, and they stay there until we end."""
 
 
 def statements(connection: Connection) -> Statements:
@@ -97,26 +111,44 @@ def statements(connection: Connection) -> Statements:
     return _STATEMENTS[connection.dialect.name]
 
 
-def insert_current(connection: Connection, *, type: int, id: str, version: int, updated: int, hash: bytes, body: bytes) -> int:
-    """Insert the first version, its body as the sealer gave it; returns its pk."""
-    row = (type, id, version, False, updated, hash, body)
-    return int(run(connection, statements(connection).insert, row).fetchone()[0])
+def _at(connection: Connection, pk: int, part: int) -> tuple[int, ...]:
+    """What finds the rows of a resource."""
+    return (pk,) if connection.dialect.name == "sqlite" else (pk, part)
+
+
+def insert_current(
+    connection: Connection, row: tuple[Any, ...], people: tuple[int, Sequence[str]] | None, part: int = 0
+) -> tuple[int, int]:
+    """Insert a first version; returns its pk and its part.
+
+    Args:
+        row: type, id, version, deleted, updated, hash and the body as the sealer gave it.
+        people: the term of Patient, and ids of those whom it is about, whose part it then has; None: it has the one given.
+    """
+    if connection.dialect.name == "sqlite":
+        return int(run(connection, statements(connection).insert, row).fetchone()[0]), 0
+    if people is None or not people[1]:
+        return int(run(connection, statements(connection).insert, (*row, part)).fetchone()[0]), part
+    pk, part = run(connection, _INSERT_WITH_PEOPLE, (people[0], list(people[1]), *row)).fetchone()
+    return int(pk), int(part)
 
 
 def replace_current(connection: Connection, old: Stored, *, updated: int, hash: bytes, body: bytes, deleted: bool = False) -> None:
     """Move the current version to the history and put the next one in its place."""
-    known = statements(connection)
-    run(connection, known.keep, (old.pk,))
-    run(connection, known.replace, (old.version + 1, deleted, updated, hash, body, old.pk))
+    known, at = statements(connection), _at(connection, old.pk, old.part or 0)
+    run(connection, known.keep, at)
+    run(connection, known.replace, (old.version + 1, deleted, updated, hash, body, *at))
 
 
-def clear_index(connection: Connection, pk: int) -> None:
+def clear_index(connection: Connection, pk: int, part: int) -> None:
     """Remove all index entries of a resource."""
     for statement in statements(connection).clear.values():
-        run(connection, statement, (pk,))
+        run(connection, statement, _at(connection, pk, part))
 
 
-def write_index(connection: Connection, terms: OpenTerms, type: str, pk: int, entries: Entries, before: Entries | None = None) -> None:
+def write_index(
+    connection: Connection, terms: OpenTerms, type: str, pk: int, entries: Entries, before: Entries | None = None, *, part: int
+) -> None:
     """Insert the index entries of a resource; those of a kind that are as they were (``before``) stay where they are."""
     known = statements(connection)
     there = {} if before is None else index_rows(terms, type, pk, before)
@@ -125,14 +157,14 @@ def write_index(connection: Connection, terms: OpenTerms, type: str, pk: int, en
         if kind in there:
             if there[kind] == rows:
                 continue
-            run(connection, known.clear[kind], (pk,))
+            run(connection, known.clear[kind], _at(connection, pk, part))
         if rows:
             new[kind] = rows
     if connection.dialect.name == "sqlite":
         for kind, rows in new.items():
             run_many(connection, known.index[kind], list(rows))
     elif new:
-        run(connection, _ALL_AT_ONCE, tuple(_columns(new)))
+        run(connection, _ALL_AT_ONCE, (part, *_columns(new)))
 
 
 def _columns(new: Mapping[str, set[tuple[Any, ...]]]) -> Iterator[list[Any]]:
@@ -189,4 +221,4 @@ def read_current(
     row = run(connection, known.held if to_change else known.current, (type, id)).fetchone()
     if row is None:
         return None
-    return Stored(row[0], type_name, id, row[1], row[2], bool(row[3]), sealer.open_body(type_name, id, row[1], row[4])), row[5]
+    return Stored(row[0], type_name, id, row[1], row[2], bool(row[3]), sealer.open_body(type_name, id, row[1], row[4]), row[6]), row[5]

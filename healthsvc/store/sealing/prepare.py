@@ -29,7 +29,9 @@ _DONE: Final = "done"
 _RESOURCE = ResourceRow.__table__  # type: ignore[attr-defined]
 _TOKEN = TokenIndex.__table__  # type: ignore[attr-defined]
 _CLAIM = ClaimRow.__table__  # type: ignore[attr-defined]
-_INSERT_TOKEN = text("INSERT INTO ix_token (param, system, code, pk) VALUES (:param, :system, :code, :pk) ON CONFLICT DO NOTHING")
+_INSERT_TOKEN = text(
+    "INSERT INTO ix_token (param, system, code, pk, part) VALUES (:param, :system, :code, :pk, :part) ON CONFLICT DO NOTHING"
+)
 
 
 def prepare(database: "Database", folder: Path | None, *, everything: bool = False) -> None:
@@ -109,13 +111,13 @@ def _hash(connection: Connection, sealer: Sealer, first: int, last: int) -> None
     for row in connection.execute(select(_TOKEN).where(_TOKEN.c.pk.between(first, last))).all():
         if row.param in numbered and not is_hidden(row.code):
             term = _tail_term(connection, ids)
-            made += [{"param": term, "system": NO_TERM, "code": tail, "pk": row.pk} for tail in sealer.tails(row.code)]
+            made += [{"param": term, "system": NO_TERM, "code": tail, "pk": row.pk, "part": row.part} for tail in sealer.tails(row.code)]
         code = sealer.code(names[row.param], names.get(row.system), row.code)
         if code == row.code:
             continue
         known = (_TOKEN.c.param == row.param, _TOKEN.c.code == row.code, _TOKEN.c.system == row.system, _TOKEN.c.pk == row.pk)
         connection.execute(delete(_TOKEN).where(*known))
-        made.append({"param": row.param, "system": row.system, "code": code, "pk": row.pk})
+        made.append({"param": row.param, "system": row.system, "code": code, "pk": row.pk, "part": row.part})
     if made:
         connection.execute(_INSERT_TOKEN, made)
 

@@ -49,8 +49,9 @@ def held(store: "Store", version: Stored, node: ast.Node) -> bool:
         return holds(store, version.pk, node)
     try:
         with store.savepoint():
-            writes.clear_index(store.connection, version.pk)
-            writes.write_index(store.connection, store.terms, version.type, version.pk, store.database.extract(bare_of(version.resource)))
+            part, entries = (current.part if current else None) or 0, store.database.extract(bare_of(version.resource))
+            writes.clear_index(store.connection, version.pk, part)
+            writes.write_index(store.connection, store.terms, version.type, version.pk, entries, part=part)
             raise _Answered(_tested(store, version.pk, node, None, living=False))
     except _Answered as answered:
         return answered.holds

@@ -73,11 +73,11 @@ class Rows:
         term = self.term(type)
         if term is None:
             return None
-        found = self.run("SELECT pk, version, updated, deleted, body FROM resource WHERE type=? AND id=?", (term, id))
+        found = self.run("SELECT pk, version, updated, deleted, body, part FROM resource WHERE type=? AND id=?", (term, id))
         if not found:
             return None
-        pk, version, updated, deleted, body = found[0]
-        return Stored(pk, type, id, version, updated, bool(deleted), self._sealer.open_body(type, id, version, body))
+        pk, version, updated, deleted, body, part = found[0]
+        return Stored(pk, type, id, version, updated, bool(deleted), self._sealer.open_body(type, id, version, body), part)
 
     def patient(self, stored: Stored) -> str | None:
         """The id of the Patient in whose compartment a resource is (the first, if there are several)."""
