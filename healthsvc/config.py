@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     database: str | None = Field(None, repr=False, description="SQLAlchemy URL; unset: SQLite in the data directory")
     database_replica: str | None = Field(None, repr=False, description="PostgreSQL: URL of a standby that answers figures and bulk exports")
     database_replica_seconds: float = Field(0.2, ge=0, description="PostgreSQL: how long a standby that lags is waited for")
+    database_partition_level: str = Field(
+        "county", description="PostgreSQL: Organization.type of those that `healthsvc partition` parts by"
+    )
     database_pool: int = Field(10, ge=1, le=500, description="PostgreSQL: connections that one process keeps open")
     database_overflow: int = Field(10, ge=0, le=500, description="PostgreSQL: further connections under load")
     database_pool_wait_seconds: float = Field(10, gt=0, description="PostgreSQL: longest wait for a free connection")

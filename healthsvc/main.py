@@ -17,6 +17,7 @@ from healthsvc.commands import (
     keys,
     migrate,
     move,
+    partition,
     plan,
     policy,
     roads,
@@ -39,6 +40,7 @@ cli.command("serve")(hospital.serve)
 cli.command("demo")(demo)
 cli.command("token")(access.token)
 cli.command("move")(move.move)
+cli.command("partition")(partition.partition)
 cli.command("doctor")(doctor.doctor)
 cli.command("settings")(settings.settings)
 cli.command("migrate")(migrate.migrate)

@@ -11,6 +11,7 @@ from healthsvc import clock
 from healthsvc.backup.make import BackupPolicy, backups
 from healthsvc.store.migrate import head, pending
 from healthsvc.store.stored import moment
+from healthsvc.store.tenancy import shadow, tend
 
 if TYPE_CHECKING:
     from healthsvc.installation import Installation
@@ -35,6 +36,27 @@ def migrations(here: "Installation") -> str:
     if ready or waiting:
         raise Amiss(f"{', '.join(ready + waiting)} wait: stop processes of the release before, then run `healthsvc migrate --contract`")
     return f"schema {head()}"
+
+
+def partitions(here: "Installation") -> str:
+    """Whether the tables are laid out by county, and everybody is where they belong."""
+    if here.database.engine.dialect.name == "sqlite":
+        return "an embedded database has one part"
+    with here.database.engine.connect() as connection:
+        if shadow.exists(connection, "laying"):
+            raise Amiss("`healthsvc partition` was not ended, and every write is noted for it: call it again, or with --give-up")
+        found = tend.tenants(connection)
+        if not found:
+            return "the tables are not laid out by county"
+        new = tend.without_partition(connection, here.settings.database_partition_level)
+        left = tend.unsettled(here.database, connection)
+        before = shadow.exists(connection, "resource_before")
+    if new:
+        raise Amiss(f"{len(new)} organizations have no partition yet, their people are in the common one: run `healthsvc partition`")
+    if left:
+        raise Amiss(f"people of {len(left)} organizations are not (all) in the partition of their county: run `healthsvc partition`")
+    kept = "; the tables of before the switch take room: `healthsvc partition --drop-before`" if before else ""
+    return f"{len(found) - 1} counties and the common part{kept}"
 
 
 def log_size(here: "Installation") -> str:

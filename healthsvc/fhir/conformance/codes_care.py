@@ -251,6 +251,10 @@ CARE: tuple[CodeTable, ...] = (
         station  | 社区卫生服务站 | Community health station
         hospital | 医院 | Hospital
         unit     | 管理单位 | Managing unit
+        city     | 市 | City
+        county   | 区县 | County or district
+        street   | 街道、乡镇 | Street or township
+        community | 社区、村 | Community or village
     """, closed=False),
     codes("location-type", "地点类型", "Type of location", """
         centre   | 服务中心 | Centre

@@ -15,9 +15,9 @@ DEEPEST: Final = 20
 _KNOWN: Final = "SELECT EXISTS (SELECT 1 FROM tenant), (SELECT part FROM tenant_home WHERE organization = %s AND is_current)"
 UP: Final = """
 WITH RECURSIVE up(id, depth) AS (
-  SELECT CAST(%(id)s AS varchar), 0
+  SELECT CAST(%(id)s AS varchar) COLLATE "C", 0
   UNION
-  SELECT CAST(x.target AS varchar), up.depth + 1 FROM up
+  SELECT CAST(x.target AS varchar) COLLATE "C", up.depth + 1 FROM up
   JOIN resource r ON r.part = 0 AND r.type = %(type)s AND r.id = up.id AND NOT r.deleted
   JOIN ix_reference x ON x.part = 0 AND x.pk = r.pk AND x.param = %(param)s
   WHERE up.depth < %(deepest)s
@@ -27,8 +27,10 @@ SELECT t.number FROM up JOIN tenant t ON t.organization = up.id AND t.number > 0
 """The nearest county above an organization, itself included."""
 _SETTLE: Final = "INSERT INTO tenant_home (organization, part, is_current) VALUES (%s, %s, TRUE) ON CONFLICT DO NOTHING"
 _MEMBERS: Final = (
-    "SELECT DISTINCT pk FROM ix_reference WHERE param IN (SELECT id FROM term WHERE text LIKE '%%.#patient') AND target = %s AND pk <> %s"
+    "SELECT DISTINCT pk FROM ix_reference WHERE param IN "
+    "(SELECT id FROM term WHERE text LIKE '%%.#patient' AND text <> 'Patient.#patient') AND target = %s AND pk <> %s"
 )
+"""What is about a person; another person who is linked with them is where their own organization is."""
 _WHERE: Final = """
 SELECT x.pk, CASE WHEN min(d.part) = max(d.part) THEN min(d.part) ELSE 0 END FROM ix_reference x
 JOIN directory d ON d.type = %s AND d.id = x.target

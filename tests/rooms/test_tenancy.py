@@ -1,0 +1,312 @@
+"""Hot tables laid out by county on a real PostgreSQL: beside writers, row by row, each person's file in one part, and moved with them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from healthsvc import clock
+from healthsvc.commands import checks
+from healthsvc.errors import Conflict, Invalid
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import code_system
+from healthsvc.installation import open_installation
+from healthsvc.main import cli
+from healthsvc.store import SYSTEM, Database, Store
+from healthsvc.store.tables import HOT
+from healthsvc.store.tenancy import home, lay, tend
+
+pytestmark = pytest.mark.postgres
+AT = datetime(2026, 11, 28, 3, tzinfo=UTC)
+
+
+def organization(id: str, kind: str, above: str | None = None) -> Resource:
+    part = {} if above is None else {"partOf": {"reference": f"Organization/{above}"}}
+    kinds = [{"coding": [{"system": code_system("organization-type"), "code": kind}]}]
+    return {"resourceType": "Organization", "id": id, "name": id, "type": kinds, **part}
+
+
+def person(id: str, organization: str | None) -> Resource:
+    managed = {} if organization is None else {"managingOrganization": {"reference": f"Organization/{organization}"}}
+    return {"resourceType": "Patient", "id": id, "name": [{"text": f"测试{id}"}], "birthDate": "1930-01-01", **managed}
+
+
+def note(id: str, of: str) -> Resource:
+    return {"resourceType": "Basic", "id": id, "code": {"text": "x"}, "subject": {"reference": f"Patient/{of}"}}
+
+
+def tree(store: Store) -> None:
+    """A city of two counties with a community each; one person everywhere, two in the first county, each with a note."""
+    store.put(organization("city", "city"))
+    for county in ("east", "west"):
+        store.put(organization(county, "county", "city"))
+        store.put(organization(f"{county}-1", "centre", county))
+    for id, where in (("p-city", "city"), ("p-east", "east-1"), ("p-east2", "east"), ("p-west", "west-1"), ("p-none", None)):
+        store.put(person(id, where))
+        store.put(note(f"n-{id}", id))
+        store.put({**note(f"n-{id}", id), "code": {"text": "y"}})
+    store.put({"resourceType": "Group", "id": "of-two", "type": "person", "actual": True, "member": [_member("p-east"), _member("p-west")]})
+
+
+def _member(id: str) -> dict[str, Any]:
+    return {"entity": {"reference": f"Patient/{id}"}}
+
+
+@pytest.fixture
+def database(migrated_url: str) -> Iterator[Database]:
+    opened = Database.open(migrated_url, validate=lambda _: [])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def laid(database: Database) -> Database:
+    with database.writing(SYSTEM, at=AT) as store:
+        tree(store)
+    lay_out(database)
+    return database
+
+
+def lay_out(database: Database) -> None:
+    with lay.alone(database.engine.url.render_as_string(hide_password=False)) as engine:
+        lay.lay_out(engine, "county")
+
+
+def rows(database: Database, sql: str) -> list[Any]:
+    with database.engine.connect() as connection:
+        return list(connection.execute(text(sql)).all())
+
+
+def parts(database: Database) -> dict[str, int]:
+    """Type/id of every resource -> its part, by the directory; the rows of all tables must be there."""
+    with database.engine.connect() as connection:
+        assert tend.faults(connection) == {}
+    told = rows(database, "SELECT t.text, d.id, d.part FROM directory d JOIN term t ON t.id = d.type")
+    return {f"{type}/{id}": part for type, id, part in told}
+
+
+def put(database: Database, *resources: Resource) -> None:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        for one in resources:
+            store.put(one)
+
+
+def test_tables_are_laid_out_and_every_file_is_in_the_part_of_its_county(laid: Database) -> None:
+    found = parts(laid)
+    assert {id: found[f"Patient/{id}"] for id in ("p-city", "p-east", "p-east2", "p-west", "p-none")} == {
+        "p-city": 0, "p-east": 1, "p-east2": 1, "p-west": 2, "p-none": 0,
+    }  # fmt: skip
+    assert all(found[f"Basic/n-{id}"] == found[f"Patient/{id}"] for id in ("p-city", "p-east", "p-east2", "p-west", "p-none"))
+    assert found["Organization/east"] == 0
+    assert found["Group/of-two"] == 0, "what is about people of two counties is in the common part"
+    kinds = {relkind for (relkind,) in rows(laid, f"SELECT relkind FROM pg_class WHERE relname IN {HOT}")}
+    assert kinds == {"p"}
+    with laid.reading(SYSTEM, at=AT) as store:
+        assert [one.version for one in store.history("Basic", "n-p-east")] == [2, 1]
+        assert len(store.select("Basic")) == 5
+
+
+def test_what_is_written_afterwards_goes_to_its_part_and_ids_stay_unique_over_all(laid: Database) -> None:
+    put(laid, person("p-new", "west-1"), note("n-new", "p-new"), note("early", "p-late"))
+    assert parts(laid)["Basic/early"] == 0
+    put(laid, person("p-late", "east"))
+    found = parts(laid)
+    assert (found["Patient/p-new"], found["Basic/n-new"]) == (2, 2)
+    assert found["Basic/early"] == 1, "what was there before the person goes to the person"
+    put(laid, note("n-new", "p-late"))
+    assert parts(laid)["Basic/n-new"] == 1, "a record that is another person's now has moved"
+    with laid.writing(SYSTEM, at=clock.now()) as store:
+        store.delete("Basic", "n-new")
+    put(laid, note("n-new", "p-new"))
+    assert parts(laid)["Basic/n-new"] == 2
+    with pytest.raises(Conflict), laid.writing(SYSTEM, at=clock.now()) as store:
+        store.connection.execute(
+            text(
+                "INSERT INTO resource (type, id, version, deleted, updated, hash, body, part) "
+                "SELECT type, id, 1, false, 0, '', '', 0 FROM directory LIMIT 1"
+            )
+        )
+
+
+def test_a_transfer_moves_the_whole_file_in_its_transaction(laid: Database) -> None:
+    with pytest.raises(ZeroDivisionError), laid.writing(SYSTEM, at=clock.now()) as store:  # noqa: PT012
+        store.put(person("p-east", "west"))
+        raise ZeroDivisionError
+    assert parts(laid)["Basic/n-p-east"] == 1
+    with laid.writing(SYSTEM, at=clock.now()) as store:
+        store.put(note("n-2", "p-east"))
+        store.put(person("p-east", "west"))
+        store.put({**note("n-2", "p-east"), "code": {"text": "afterwards"}})
+    found = parts(laid)
+    assert (found["Patient/p-east"], found["Basic/n-p-east"], found["Basic/n-2"]) == (2, 2, 2)
+    assert found["Group/of-two"] == 2, "both of its people are of one county now"
+    assert rows(laid, "SELECT DISTINCT h.part FROM history h JOIN directory d ON d.pk = h.pk WHERE d.id = 'n-p-east'") == [(2,)]
+
+
+def test_whoever_writes_about_a_person_and_whoever_moves_them_wait_for_each_other(laid: Database) -> None:
+    begun, errors = threading.Event(), []
+
+    def transfer() -> None:
+        try:
+            begun.set()
+            put(laid, person("p-east", "west"))
+        except BaseException as error:  # noqa: BLE001 - told below
+            errors.append(error)
+
+    mover = threading.Thread(target=transfer)
+    with laid.writing(SYSTEM, at=clock.now()) as store:
+        store.put(note("n-2", "p-east"))
+        mover.start()
+        begun.wait()
+        mover.join(0.3)
+        assert mover.is_alive(), "the transfer waits for the record"
+    mover.join()
+    assert errors == []
+    assert parts(laid)["Basic/n-2"] == 2
+
+
+def test_a_new_county_gets_its_partition_and_its_people(laid: Database) -> None:
+    put(laid, organization("north", "county", "city"), organization("east-1", "centre", "north"))
+    with laid.engine.connect() as connection:
+        assert tend.without_partition(connection, "county") == ["north"]
+    with laid.plainly() as connection:
+        assert tend.add(connection, "north") == 3
+    with laid.engine.connect() as connection:
+        assert tend.unsettled(laid, connection) == [("east-1", 3)]
+    assert list(tend.settle(laid, "east-1", 3)) == [1]
+    found = parts(laid)
+    assert (found["Patient/p-east"], found["Basic/n-p-east"], found["Patient/p-east2"]) == (3, 3, 1)
+    with laid.engine.connect() as connection:
+        assert tend.unsettled(laid, connection) == []
+        connection.execute(text("ANALYZE"))
+        told = {one.part: one for one in tend.places(connection)}
+    assert told[3].organization == "north"
+    assert told[3].resources == 2
+    assert told[3].bytes > 0
+    assert told[0].organization is None
+
+
+def test_tables_are_laid_out_beside_writers_who_notice_nothing(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        tree(store)
+    stop, errors, written = threading.Event(), [], []
+
+    def work(number: int) -> None:
+        at = 0
+        while not stop.is_set():
+            at += 1
+            try:
+                id = f"w{number}-{at}"
+                put(database, person(id, ("east-1", "west-1")[at % 2]), note(f"n-{id}", id))
+                put(database, {**note(f"n-{id}", id), "code": {"text": "again"}})
+                if at % 3 == 0:
+                    put(database, person(id, ("west", "east")[at % 2]))
+                written.append(id)
+            except BaseException as error:  # noqa: BLE001 - told below
+                errors.append(error)
+                return
+
+    writers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(2)]
+    for one in writers:
+        one.start()
+    while len(written) < 10 and not errors:
+        stop.wait(0.01)
+    try:
+        lay_out(database)
+        before = len(written)
+        while len(written) < before + 10 and not errors:
+            stop.wait(0.01)
+    finally:
+        stop.set()
+        for one in writers:
+            one.join()
+    assert errors == []
+    found = parts(database)
+    for id in written:
+        wanted = (2, 1)[int(id.rpartition("-")[2]) % 2] if int(id.rpartition("-")[2]) % 3 == 0 else (1, 2)[int(id.rpartition("-")[2]) % 2]
+        assert found[f"Patient/{id}"] == found[f"Basic/n-{id}"] == wanted
+    with database.reading(SYSTEM, at=AT) as store:
+        assert all(len(store.history("Basic", f"n-{id}")) == 2 for id in written)
+
+
+def test_a_run_that_was_ended_goes_on_and_one_that_finds_a_difference_switches_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        tree(store)
+    monkeypatch.setattr(lay, "PORTION", 5)
+    url = database.engine.url.render_as_string(hide_password=False)
+
+    def stop_at(step: str, at: int) -> lay.Progress:
+        def told(name: str, done: int, _total: int) -> None:
+            if name == step and done >= at:
+                raise KeyboardInterrupt
+
+        return told
+
+    for step, at in (("copy", 5), ("index", 3), ("compare", 1)):
+        with pytest.raises(KeyboardInterrupt), lay.alone(url) as engine:
+            lay.lay_out(engine, "county", stop_at(step, at))
+        put(database, person("p-east", "west"), note(f"n-{step}", "p-east"))
+    with lay.alone(url) as engine, engine.begin() as connection:
+        connection.execute(text("UPDATE history_laid SET body = 'x' WHERE pk = (SELECT min(pk) FROM history_laid)"))
+        connection.execute(text("DELETE FROM laying WHERE name = 'compared'"))
+    with pytest.raises(Conflict, match="history"), lay.alone(url) as engine:
+        lay.lay_out(engine, "county")
+    assert rows(database, "SELECT relkind FROM pg_class WHERE relname = 'resource'") == [("r",)]
+    with lay.alone(url) as engine:
+        with pytest.raises(Conflict, match="under way"), lay.alone(url):
+            pass
+        lay.give_up(engine)
+        lay.lay_out(engine, "county")
+        assert lay.drop_before(engine)
+        assert not lay.drop_before(engine)
+    found = parts(database)
+    assert (found["Patient/p-east"], found["Basic/n-index"]) == (2, 2)
+    with pytest.raises(Invalid, match="organizations have the type"), lay.alone(url) as engine:
+        lay.lay_out(engine, "planet")
+
+
+def test_nothing_is_laid_out_where_nobody_asked(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        tree(store)
+    assert rows(database, "SELECT count(*) FROM resource WHERE part <> 0") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM directory") == [(0,)]
+    with database.engine.connect() as connection:
+        assert not home.is_laid_out(connection)
+        assert tend.places(connection) == []
+
+
+def test_the_command_lays_out_adds_and_says_what_is_where(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        tree(store)
+    monkeypatch.setenv("HEALTHSVC_DATABASE", database.engine.url.render_as_string(hide_password=False))
+
+    def said(*words: str, code: int = 0) -> str:
+        got = CliRunner().invoke(cli, ["partition", "--data", str(tmp_path), *words])
+        assert got.exit_code == code, got.output
+        return got.stdout
+
+    assert "not laid out" in said("--show")
+    said()
+    told = json.loads(said("--check", "--json"))
+    assert (told["laid_out"], told["faults"]) == (True, {})
+    assert [one["organization"] for one in told["parts"]] == [None, "east", "west"]
+    put(database, organization("north", "county", "city"), organization("east-1", "centre", "north"))
+    with closing(open_installation(tmp_path)) as here, pytest.raises(checks.Amiss, match="no partition yet"):
+        checks.partitions(here)
+    assert "north" in said()
+    assert parts(database)["Patient/p-east"] == 3
+    said("--drop-before")
+    with closing(open_installation(tmp_path)) as here:
+        assert checks.partitions(here) == "3 counties and the common part"
+    with database.plainly() as connection:
+        connection.execute(text("UPDATE history SET part = 2 WHERE part = 3"))
+    assert "in two parts" in CliRunner().invoke(cli, ["partition", "--data", str(tmp_path), "--show", "--check"]).stderr
