@@ -96,6 +96,13 @@ class Settings(BaseSettings):
             raise ValueError("https_client_ca and https_client_required need https_certificate")
         return self
 
+    @model_validator(mode="after")
+    def time_to_end(self) -> "Settings":
+        """Doors close before the stop must be over."""
+        if self.drain_seconds >= self.stop_seconds:
+            raise ValueError(f"drain_seconds must be less than stop_seconds ({self.stop_seconds}): after it open requests are answered")
+        return self
+
     @field_validator("zone")
     @classmethod
     def known_zone(cls, zone: str) -> str:

@@ -1,13 +1,8 @@
 """Commands of the hospital side: serve; send messages and see the answers; try messages without storing anything."""
 
-import os
-import signal
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
-import structlog
 import typer
 
 from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
@@ -15,8 +10,6 @@ from integrations import mapping
 from integrations.address import Address
 from integrations.operating import commands as operating
 from integrations.roles import Role
-
-log = structlog.get_logger()
 
 hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages, see how the lines stand, put right what failed.")
 
@@ -100,36 +93,23 @@ def serve(
 ) -> None:
     """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C."""
     from healthsvc.installation import open_installation
+    from healthsvc.logs import settings_for
+    from integrations.ending import Ending
     from integrations.serving import Serving
 
     addresses = Address.of(http, "--http"), Address.of(mllp, "--mllp")
-    stopping = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    installation = open_installation(data)
+    settings = settings_for(data)
+    ending = Ending(settings.stop_seconds)
+    installation = open_installation(settings=settings)
     alone = Address.of(probes, "--probes") if probes else None
     serving = Serving(installation, *addresses, (only,) if only else tuple(Role), alone)
     try:
         serving.start()
         out.print(f"ready {serving.where()}", markup=False)
-        stopping.wait()
+        ending.wait()
     finally:
-        bounded(installation.settings.stop_seconds)
+        ending.begin()
         serving.stop()
         installation.close()
-
-
-def bounded(seconds: float) -> None:
-    """End the process in so many seconds at the latest: what was acknowledged is on disk, the rest is taken up at the next start."""
-
-    def end() -> None:
-        log.error("the stop took too long; ends as it is", seconds=seconds)
-        os._exit(1)
-
-    watchdog = threading.Timer(seconds, end)
-    watchdog.daemon = True
-    watchdog.start()
+        ending.over()
+    ending.leave()

@@ -30,6 +30,7 @@ _ANSWERED = {
     FaultKind.TOO_LONG: Problem("the message is longer than this line takes; nothing was stored", "MSH", "207"),
 }
 READY_SECONDS = 10.0
+STOP_SECONDS = 10.0
 
 
 class Feeds:
@@ -64,6 +65,7 @@ class Feeds:
         self._ready = threading.Event()
         self._failed: OSError | None = None
         self._stop = asyncio.Event()
+        self._stop_seconds = STOP_SECONDS
         self._thread = threading.Thread(target=self._run, name="hospital-lines", daemon=True)
 
     def start(self) -> int:
@@ -83,8 +85,9 @@ class Feeds:
         log.info("hospital line open", listen=f"{self.host}:{self.port}")
         return self.port
 
-    def stop(self) -> None:
-        """Close the door, answer what has arrived, commit what waits."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Close the door, answer what has arrived (lines get so many seconds to take their answers), commit what waits."""
+        self._stop_seconds = seconds
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
@@ -112,7 +115,7 @@ class Feeds:
             return
         self._ready.set()
         await self._stop.wait()
-        await self.server.stop()
+        await self.server.stop(self._stop_seconds)
 
 
 def on_fault(fault: Fault, listen: str, peer: str) -> bytes:

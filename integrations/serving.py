@@ -4,7 +4,6 @@ import gc
 import os
 import random
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -12,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
@@ -25,7 +23,6 @@ from healthsvc.app import create_app
 from healthsvc.backup.collector import BackupCollector
 from healthsvc.backup.keeper import Keeper
 from healthsvc.circle.providers import use as use_roads
-from healthsvc.errors import Invalid
 from healthsvc.fhir.validation import warm_up
 from healthsvc.indicators.warming import warm
 from healthsvc.installation import Installation, publish_conformance
@@ -43,13 +40,14 @@ from healthsvc.timetable import jobs
 from integrations.address import Address, allowed_peers
 from integrations.alarms.scout import Scout
 from integrations.alarms.watch import Watch
+from integrations.api import Api
 from integrations.feeds import Feeds
 from integrations.folder import Folders
 from integrations.herald.herald import Herald, listeners
 from integrations.hospitals.shelf import Shelf
 from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.http import router
-from integrations.https import Protocol, context_of
+from integrations.https import context_of
 from integrations.inbox import Inbox
 from integrations.longwork.kinds import kinds
 from integrations.longwork.runner import runner
@@ -71,6 +69,10 @@ from integrations.worker import Worker
 log = structlog.get_logger()
 SEALING_BREATH, SEALING_REST = 0.2, 60.0
 """Seconds between two portions, so that others write in between; and until it is looked at again whether there is a new key."""
+API_SHARE, LINES_SHARE = 0.5, 0.25
+"""Of the time that a stop may take once doors close: how much open requests get, and how much the lines for what they have taken."""
+AHEAD_SECONDS = 2.0
+"""Figures that nobody waits for are not worth a longer stop."""
 WITNESS_REST = 60.0
 """So much of the audit's end may be cut off unseen, in seconds."""
 
@@ -96,6 +98,8 @@ class Serving:
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self._stops: list[tuple[str, Callable[[], None]]] = []
         self._scheme = "http"
+        self._grace = installation.settings.stop_seconds - installation.settings.drain_seconds
+        self._leaving: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Start what was chosen: lines first, so that the pages can show them; the API last."""
@@ -144,6 +148,7 @@ class Serving:
             self._stops.append(("subscriptions", teller.stop))
             long = runner(here.database, kinds(here.settings.data))
             long.start()
+            self._leaving.append(long.leave)
             self._stops.append(("long work", long.stop))
             watch = Watch(here.database, notifier_for(here.settings), here.settings.data)
             watch.start()
@@ -172,12 +177,14 @@ class Serving:
             post = router(inbox, here.settings.request_limit, here.settings.message_limit)
             context = context_of(here.settings)
             self._scheme = "http" if context is None else "https"
-            api = _Api(create_app(here, wiring=wiring, routers=[post], draining=self.draining), self.http, context)
+            app = create_app(here, wiring=wiring, routers=[post], draining=self.draining)
+            api = Api(app, self.http, context, grace=self._grace * API_SHARE)
             self.http = Address(self.http.host, api.start())
-            self._stops.append(("api", api.stop))
+            self._leaving.append(api.leave)
             ahead = threading.Thread(target=warm, args=[here.database], name="figures-ahead", daemon=True)
             ahead.start()
-            self._stops.append(("figures ahead", ahead.join))
+            self._stops.append(("figures ahead", partial(ahead.join, AHEAD_SECONDS)))
+            self._stops.append(("api", api.stop))
         gc.collect()
         gc.freeze()  # what stands ready now stays: to look through all of it for garbage would stop every thread for a fifth of a second
 
@@ -196,7 +203,7 @@ class Serving:
             alone = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
             alone.include_router(probes(here.database, self.draining))
             install_errors(alone)
-            api = _Api(alone, self.probes)
+            api = Api(alone, self.probes)
             self.probes = Address(self.probes.host, api.start())
             self._stops.append(("probes", api.stop))
 
@@ -234,7 +241,7 @@ class Serving:
             names=names,
         )
         self.mllp = Address(self.mllp.host, feeds.start())
-        self._stops.append(("feeds", feeds.stop))
+        self._stops.append(("feeds", partial(feeds.stop, self._grace * LINES_SHARE)))
         lines = OpenLines(here.database, self.holder, str(self.mllp), feeds.lines)
         lines.start()
         self._stops.append(("open lines", lines.stop))
@@ -243,12 +250,15 @@ class Serving:
     def stop(self) -> None:
         """Say that this process is stopping; then take nothing new, finish what was begun, write what waits."""
         self.draining.set()
+        for leave in self._leaving:
+            leave()
         if self._stops and (Role.API in self.roles or self.probes is not None):
             threading.Event().wait(self.installation.settings.drain_seconds)
         for name, stop in reversed(self._stops):
             stop()
             log.info("stopped", role=name)
         self._stops.clear()
+        self._leaving.clear()
         gc.unfreeze()
 
     def where(self) -> str:
@@ -257,44 +267,3 @@ class Serving:
         found += [f"mllp://{self.mllp}"] if Role.FEEDS in self.roles else []
         found += [f"probes=http://{self.probes}"] if self.probes else []
         return " ".join(found) or ", ".join(sorted(self.roles))
-
-
-class _Api:
-    """uvicorn in a thread: the main thread keeps the signals."""
-
-    def __init__(self, app: Any, address: Address, context: ssl.SSLContext | None = None) -> None:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((address.host, address.port))
-        except OSError as error:
-            raise Invalid(f"cannot listen on {address}: {error.strerror}; choose another --http HOST:PORT") from None
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=20,
-            proxy_headers=False,
-            server_header=False,
-            lifespan="on",
-            http=Protocol,
-            ssl_context_factory=None if context is None else (lambda *_: context),
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="api")
-
-    def start(self) -> int:
-        """Serve; gives the port once it answers."""
-        self._thread.start()
-        waiting = threading.Event()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise Invalid("the API did not start; the log says why")
-            waiting.wait(0.01)
-        return int(self._socket.getsockname()[1])
-
-    def stop(self) -> None:
-        """Answer what is under way, then end."""
-        self._server.should_exit = True
-        self._thread.join()

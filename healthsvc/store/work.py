@@ -43,8 +43,13 @@ class TakenAway(Conflict):
     """The work was cancelled, or another has taken it over: whoever is at it stops."""
 
 
+class Leaving(Exception):
+    """Whoever is at it is about to stop: the work goes back to where another takes it up."""
+
+
 Report = Callable[[int, int], None]
-"""How much is done, of how much; raises :class:`TakenAway` where nobody waits for it any more."""
+"""How much is done, of how much; raises :class:`TakenAway` where nobody waits for it any more, and
+:class:`Leaving` where this process is to end."""
 Finish = Callable[["Store"], Mapping[str, Any]]
 """Has the effect, in the transaction that says "done"; gives the result, without any person's particulars."""
 Kind = Callable[["Database", Work, Report], Finish]
@@ -79,14 +84,17 @@ def open_to_take(connection: Connection, at: datetime, since: timedelta = timede
     return list(connection.execute(select(ROWS.c.id).where(or_(waits, left)).order_by(ROWS.c.created)).scalars())
 
 
-def run(database: "Database", id: str, kinds: Mapping[str, Kind]) -> State | None:
-    """Do a piece of work, unless it is done or somebody is at it (then None)."""
+def run(database: "Database", id: str, kinds: Mapping[str, Kind], leaving: threading.Event | None = None) -> State | None:
+    """Do a piece of work, unless it is done or somebody is at it (then None).
+
+    ``leaving``: once it is set, the work is left to another at its next step.
+    """
     holder = str(uuid.uuid4())
     work = _take(database, id, holder)
     if work is None:
         return None
     try:
-        with _pulse(database, id, holder) as report:
+        with _pulse(database, id, holder, leaving or threading.Event()) as report:
             finish = kinds[work.kind](database, work, report)
         with database.writing(work.actor, at=clock.now(clock.zone(database.zone))) as store:
             if not _still_ours(store, id, holder):
@@ -96,6 +104,8 @@ def run(database: "Database", id: str, kinds: Mapping[str, Kind]) -> State | Non
     except TakenAway:
         log.info("long work stopped: nobody waits for it any more", work=id, kind=work.kind)
         return None
+    except Leaving:
+        return _hand_back(database, id, holder)
     except Unavailable as refusal:
         return _again(database, id, holder, refusal)
     except Exception as error:  # noqa: BLE001 - whoever waits must hear that it failed; only a refusal's words are free of persons
@@ -126,7 +136,7 @@ def _take(database: "Database", id: str, holder: str) -> Work | None:
 
 
 @contextmanager
-def _pulse(database: "Database", id: str, holder: str) -> Iterator[Report]:
+def _pulse(database: "Database", id: str, holder: str, leaving: threading.Event) -> Iterator[Report]:
     """While the work goes on: say that somebody is at it, and how far it has come, in a thread of its own, whatever the work does."""
     told, ended, gone = [0, 0], threading.Event(), threading.Event()
 
@@ -152,6 +162,8 @@ def _pulse(database: "Database", id: str, holder: str) -> Iterator[Report]:
             note()
         if gone.is_set():
             raise TakenAway("this work was cancelled, or another has taken it over")
+        if leaving.is_set() and done < total:
+            raise Leaving
 
     thread = threading.Thread(target=say, name="work-pulse", daemon=True)
     thread.start()
@@ -198,4 +210,16 @@ def _again(database: "Database", id: str, holder: str, refusal: Unavailable) -> 
     with database.plainly() as connection:
         mine = (ROWS.c.id == id) & (ROWS.c.holder == holder)
         connection.execute(update(ROWS).where(mine).values(state=State.WAITING.value, until=later, holder=""))
+    return State.WAITING
+
+
+def _hand_back(database: "Database", id: str, holder: str) -> State:
+    """Free at once, and not counted as an attempt: nothing went wrong."""
+    log.info("long work is left to another process", work=id)
+    with database.plainly() as connection:
+        mine = (ROWS.c.id == id) & (ROWS.c.holder == holder) & (ROWS.c.state == State.RUNNING.value)
+        free = {"state": State.WAITING.value, "until": 0, "holder": "", "attempts": ROWS.c.attempts - 1}
+        if connection.execute(update(ROWS).where(mine).values(**free)).rowcount:
+            work_queue.put(connection, id)
+    database.bell.ring(WORK)
     return State.WAITING

@@ -43,15 +43,19 @@ class Looking:
         """Begin; returns at once."""
         self._rounds.start()
 
+    def leave(self) -> None:
+        """Leave the piece at hand to another at its next step, and take no other; returns at once."""
+        self._rounds.stopping.set()
+
     def stop(self) -> None:
-        """Finish the piece at hand, then end."""
+        """Leave the piece at hand, then end."""
         self._rounds.stop()
 
     def look(self) -> bool:
         """Do the oldest piece that nobody is at; whether there was one."""
         with self._database.reading(SYSTEM, at=clock.utc_now()) as store:
             ids = open_to_take(store.connection, store.at)
-        return bool(ids) and run(self._database, ids[0], self._kinds) is not None
+        return bool(ids) and run(self._database, ids[0], self._kinds, self._rounds.stopping) is not None
 
 
 class Queued:
@@ -69,12 +73,16 @@ class Queued:
         prepare(self._database.engine)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish what is at hand, then end."""
+    def leave(self) -> None:
+        """Leave what is at hand to others at its next step, and take nothing else; returns at once."""
         self._stopping.set()
         if self._loop is not None and self._ended is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
                 self._loop.call_soon_threadsafe(self._ended.set)
+
+    def stop(self) -> None:
+        """Leave what is at hand, then end."""
+        self.leave()
         self._thread.join()
 
     def _run(self) -> None:
@@ -96,7 +104,7 @@ class Queued:
         app: Any = procrastinate.App(connector=connector)
 
         def work(id: str) -> None:
-            run(self._database, id, self._kinds)
+            run(self._database, id, self._kinds, self._stopping)
 
         task = app.task(name=TASK, queue=QUEUE)(work)
         async with app.open_async():

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from healthsvc import clock
 from healthsvc.errors import Invalid, RuleViolation, Unavailable
@@ -197,6 +199,32 @@ def test_a_runner_does_what_is_left_and_nothing_that_was_taken_back(database: Da
     for one in working:
         one.stop()
     assert effects(database) == 6
+
+
+def test_a_runner_that_stops_leaves_its_work_at_the_next_step_and_another_does_it(database: Database) -> None:
+    begun, steps = threading.Event(), []
+
+    def slowly(database: Database, work: Work, report: Callable[[int, int], None]) -> Callable[[Store], Mapping[str, Any]]:
+        for step in range(2000):
+            report(step, 2000)
+            steps.append(step)
+            begun.set()
+            time.sleep(0.01)
+        return effect(database, work, report)
+
+    first, second = runner(database, {"x": slowly}), runner(database, {"x": effect})
+    first.start()
+    id = leave(database)
+    assert begun.wait(20)
+    first.stop()
+    assert len(steps) < 2000
+    assert seen(database, id).state is State.WAITING
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        assert store.connection.execute(text("SELECT attempts, holder FROM work")).one() == (0, "")
+    second.start()
+    wait(lambda: seen(database, id).state is State.DONE)
+    second.stop()
+    assert effects(database) == 1
 
 
 def test_work_of_a_killed_worker_is_taken_over(engine_url: str, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
