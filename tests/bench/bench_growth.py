@@ -194,6 +194,22 @@ def fill(here: Installation, count: int, at: datetime) -> tuple[Stages, list[str
     return stages, ids
 
 
+def filled(here: Installation, note: Path, count: int, at: datetime) -> tuple[Stages, list[str]]:
+    """The city, filled now or, where the note says so, in an earlier run."""
+    if note.exists():
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["people"] != count:
+            raise SystemExit(f"{note} tells of {known['people']} people, not of {count}; take another --data")
+        stages = Stages(here)
+        stages.told = known["each"]
+        return stages, [f"p{number:08d}" for number in range(count)]
+    begun = perf_counter()
+    stages, ids = fill(here, count, at)
+    sys.stdout.write(f"filled in {perf_counter() - begun:.0f} s\n")
+    note.write_text(json.dumps({"people": count, "each": stages.told}), encoding="utf-8")
+    return stages, ids
+
+
 def messages(numbers: Iterable[str], at: datetime) -> list[bytes]:
     """Admissions of people who are on file, by their citizen id."""
     found_ = []
@@ -282,15 +298,19 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--database", help="url of an empty PostgreSQL database; default: SQLite in a temporary folder")
     parser.add_argument("--into", type=Path)
+    parser.add_argument("--data", type=Path, help="keep the city here; one that is filled already is only asked")
+    parser.add_argument("--fill-only", action="store_true", help="with --data: fill it and ask another time, when the machine is idle")
     asked = parser.parse_args()
     at = clock.now()
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data=Path(folder), database=asked.database or None, log_level="ERROR")
+    with tempfile.TemporaryDirectory() as passing:
+        folder = asked.data or Path(passing)
+        settings = Settings(data=folder, database=asked.database or None, log_level="ERROR")
         logs.configure(settings)
         here = open_installation(settings=settings)
-        begun = perf_counter()
-        stages, ids = fill(here, asked.people, at)
-        sys.stdout.write(f"filled in {perf_counter() - begun:.0f} s\n")
+        stages, ids = filled(here, folder / "filled.json", asked.people, at)
+        if asked.fill_only:
+            here.close()
+            return 0
         with here.database.reading(BENCH, at=at) as store:
             files = [store.read("Patient", id) for id in Random(3).sample(ids, min(len(ids), asked.messages))]
         numbers = [next(str(one["value"]) for one in each["identifier"] if one["system"] == CITIZEN_ID) for each in files]
