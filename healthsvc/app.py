@@ -12,6 +12,7 @@ from healthsvc import __version__
 from healthsvc.access.door import Signed
 from healthsvc.access.provider.speaking import provider_of
 from healthsvc.access.throttle import Throttle
+from healthsvc.express import Express, request_number
 from healthsvc.installation import Installation
 from healthsvc.monitoring.probes import router as probes
 from healthsvc.monitoring.requests import Observed
@@ -48,6 +49,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours says less: never the text of an error (monitoring/)
     )
     app.state.database = installation.database
     app.state.settings = installation.settings
@@ -60,7 +62,8 @@ def create_app(
     for router in routers:
         app.include_router(router)
     app.add_middleware(Observed)
-    app.add_middleware(CorrelationIdMiddleware)
+    app.add_middleware(CorrelationIdMiddleware, generator=request_number)
+    app.add_middleware(Express, https=installation.settings.secure_cookies)
     return app
 
 

@@ -46,18 +46,18 @@ def is_outside(actor: Actor, policy: HandingOnPolicy) -> bool:
 def outside(store: Store) -> ast.Restrict | None:
     """What an actor outside may be shown of each type; None: the actor stands inside, or nobody has said anything that matters."""
     policy = policy_of(store)
-    return limit(store, store.actor.areas or frozenset()) if is_outside(store.actor, policy) else None
+    return limit(store, store.actor.areas or frozenset(), policy) if is_outside(store.actor, policy) else None
 
 
-def limit(store: Store, recipients: Collection[str] = ()) -> ast.Restrict | None:
+def limit(store: Store, recipients: Collection[str] = (), policy: HandingOnPolicy | None = None) -> ast.Restrict | None:
     """What may be handed on to these recipients (``Organization/x``); None: everything."""
-    node = agreeing(store, recipients)
+    node = agreeing(store, recipients, policy)
     return None if node is None else seen_with(node)
 
 
-def agreeing(store: Store, recipients: Collection[str] = ()) -> ast.Node | None:
+def agreeing(store: Store, recipients: Collection[str] = (), policy: HandingOnPolicy | None = None) -> ast.Node | None:
     """The condition on Patients that lets them be handed on; None: nobody has ever said a word, and none is needed."""
-    needed = PURPOSE in policy_of(store).needs_permit
+    needed = PURPOSE in (policy or policy_of(store)).needs_permit
     if not needed and not _anybody(store, "deny"):
         return None
     agree: ast.Node = ast.Not(_said(store, "deny", recipients))

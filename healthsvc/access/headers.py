@@ -50,25 +50,27 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(scope, message)
+                stamp(message, scope["path"], https=self.https)
             await send(message)
 
         await self.app(scope, receive, with_headers)
 
-    def _add(self, scope: Scope, message: Message) -> None:
-        given = message["headers"]
-        more = _ENCODED if scope["path"].startswith(_STATIC) else _ENCODED_NO_STORE
-        held = {name for name, _ in given if name in _OURS}
-        message["headers"] = [*given, *(one for one in more if one[0] not in held)] if held else [*given, *more]
-        if message["status"] not in (401, 429) and not self.https:
-            return
-        headers = MutableHeaders(scope=message)
-        if message["status"] == 401:
-            headers.setdefault("www-authenticate", 'Bearer realm="healthsvc"')
-        if message["status"] == 429:
-            headers.setdefault("retry-after", "60")
-        if self.https:
-            headers.setdefault("strict-transport-security", "max-age=31536000")
+
+def stamp(message: Message, path: str, *, https: bool) -> None:
+    """Put the headers on the start of an answer, beside those that it has."""
+    given = message["headers"]
+    more = _ENCODED if path.startswith(_STATIC) else _ENCODED_NO_STORE
+    held = {name for name, _ in given if name in _OURS}
+    message["headers"] = [*given, *(one for one in more if one[0] not in held)] if held else [*given, *more]
+    if message["status"] not in (401, 429) and not https:
+        return
+    headers = MutableHeaders(scope=message)
+    if message["status"] == 401:
+        headers.setdefault("www-authenticate", 'Bearer realm="healthsvc"')
+    if message["status"] == 429:
+        headers.setdefault("retry-after", "60")
+    if https:
+        headers.setdefault("strict-transport-security", "max-age=31536000")
 
 
 def install(app: FastAPI) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from healthsvc.errors import Invalid, RuleViolation
 
@@ -105,6 +106,7 @@ ROLE_TITLES: dict[Role, str] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def allows(roles: frozenset[str], action: str, resource_type: str | None = None) -> bool:
     """Whether somebody with these roles may do this; a FHIR type narrows or widens the right to read."""
     wanted = Action(action)

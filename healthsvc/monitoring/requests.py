@@ -13,6 +13,8 @@ SECONDS = Histogram(
     "healthsvc_http_request_seconds", "How long requests take, by method, route and status", ["method", "route", "status"], buckets=_BUCKETS
 )
 OPEN = Gauge("healthsvc_http_requests_open", "Requests that are being answered now")
+_series: dict[tuple[str, str, int], Histogram] = {}
+"""Looked up once: methods, patterns and statuses are few."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -44,8 +46,16 @@ class Observed:
             finally:
                 OPEN.dec()
                 route = pattern(scope)
-                SECONDS.labels(method, route, str(status)).observe(time.perf_counter() - begun)
+                observed(method, route, status, time.perf_counter() - begun)
                 span.answered(route, status)
+
+
+def observed(method: str, route: str, status: int, seconds: float) -> None:
+    """Note how long a request took."""
+    series = _series.get((method, route, status))
+    if series is None:
+        series = _series[method, route, status] = SECONDS.labels(method, route, str(status))
+    series.observe(seconds)
 
 
 def pattern(scope: Scope) -> str:

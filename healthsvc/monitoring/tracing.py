@@ -80,6 +80,11 @@ def stop() -> None:
         _tracer = None
 
 
+def is_on() -> bool:
+    """Whether requests have spans."""
+    return _tracer is not None
+
+
 @contextmanager
 def request(scope: Scope, method: str) -> Iterator[Span]:
     """The span of one request; a caller's ``traceparent`` is gone on with."""

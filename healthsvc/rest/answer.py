@@ -5,7 +5,7 @@ from email.utils import formatdate
 from functools import lru_cache
 
 from fastapi import Response
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from healthsvc.errors import Issue, Refusal
 from healthsvc.fhir.json import Resource, dumps, loads
@@ -31,14 +31,20 @@ class Answer:
 
     async def send(self, send: Send, *, pretty: bool = False) -> None:
         """The HTTP response, straight to the ASGI server."""
+        start, body = self.messages(pretty=pretty)
+        await send(start)
+        await send(body)
+
+    def messages(self, *, pretty: bool = False) -> tuple[Message, Message]:
+        """The two ASGI messages of the HTTP response."""
         body = self._laid_out(pretty)
         headers = [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()]
         if body:
             headers.append((b"content-type", self.media.encode()))
         if self.status not in (204, 304):
             headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        start = {"type": "http.response.start", "status": self.status, "headers": headers}
+        return start, {"type": "http.response.body", "body": body}
 
     def response(self, *, pretty: bool = False) -> Response:
         """The HTTP response."""

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from fastapi import Request
@@ -22,6 +23,13 @@ _OTHER_FHIR = frozenset({"application/fhir+xml", "application/xml+fhir", "applic
 """FHIR in forms that we do not read: of a Binary, too, they mean the resource and not its bytes."""
 _ACCEPTED = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "application/*", "text/*", "*/*"})
 _FORMATS = frozenset({"json", "application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/fhir json"})
+_HEADERS = frozenset(
+    {
+        b"host", b"accept", b"prefer", b"content-type", b"content-length", b"content-encoding", b"if-match", b"if-none-match",
+        b"if-modified-since", b"if-none-exist", b"x-security-context",
+    }
+)  # fmt: skip
+"""Headers that say something of an interaction; the others are not even decoded."""
 _OUTSIDE = frozenset({"_format", "_pretty"})
 """Parameters about the form of the answer: no part of a search."""
 
@@ -124,6 +132,8 @@ async def call_from(scope: Scope, receive: Receive, limit: int) -> Call:
     """As :func:`call_of`, from the bare ASGI request; ``limit`` bytes is the largest body."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
+        if raw_name not in _HEADERS:
+            continue
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     text = scope["query_string"].decode("latin-1")
@@ -246,10 +256,15 @@ def _check_format(query: Sequence[tuple[str, str]], accept: str | None) -> None:
             if value.partition(";")[0].strip().lower() not in _FORMATS:
                 raise NotAcceptable("answers are written as application/fhir+json only; ask for _format=json")
             return
-    if not accept:
-        return
+    if accept and not _takes_json(accept):
+        raise NotAcceptable("answers are written as application/fhir+json (R4) only; send Accept: application/fhir+json")
+
+
+@lru_cache(maxsize=256)
+def _takes_json(accept: str) -> bool:
+    """Whether what a client accepts can be FHIR R4 in JSON."""
     for one in accept.split(","):
         media, *parameters = [part.strip().lower() for part in one.split(";")]
         if media in _ACCEPTED and all(not part.startswith("fhirversion=") or part[12:].startswith("4.0") for part in parameters):
-            return
-    raise NotAcceptable("answers are written as application/fhir+json (R4) only; send Accept: application/fhir+json")
+            return True
+    return False

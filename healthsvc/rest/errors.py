@@ -16,7 +16,7 @@ from healthsvc.fhir.json import dumps
 from healthsvc.fhir.outcome import of_refusal, operation_outcome
 from healthsvc.rest.answer import FHIR_JSON
 from healthsvc.rest.inputs import said
-from healthsvc.rest.lane import Lane
+from healthsvc.rest.lane import ShortWay
 from healthsvc.rest.paths import misaddressed
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _not_valid)
-    app.add_middleware(Lane)
+    app.add_middleware(ShortWay)
     app.add_middleware(Unexpected)
 
 
@@ -83,8 +83,18 @@ def _not_valid(request: Request, error: Exception) -> Response:
     return respond(request.url.path, 422, issues)
 
 
+def unexpected(error: Exception, path: str) -> Response:
+    """The answer to a failure of ours: logged by its place, never by its text (which may hold values), and told by a number only."""
+    number = correlation_id.get() or "unknown"
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    log.error("unexpected failure", kind=type(error).__name__, at=places, request=number)
+    issue = Issue(f"something went wrong here; tell the operator the number {number}", "exception", severity="fatal")
+    return respond(path, 500, [issue])
+
+
 class Unexpected:
-    """ASGI middleware: a failure of ours is logged by its place, never by its text (which may hold values), and told by a number only."""
+    """ASGI middleware: a failure of ours is logged and told (:func:`unexpected`)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -104,11 +114,7 @@ class Unexpected:
         try:
             await self.app(scope, receive, noticing)
         except Exception as error:
-            number = correlation_id.get() or "unknown"
-            frames = traceback.extract_tb(error.__traceback__)[-6:]
-            places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
-            log.error("unexpected failure", kind=type(error).__name__, at=places, request=number)
+            answer = unexpected(error, scope["path"])
             if started:
                 raise
-            issue = Issue(f"something went wrong here; tell the operator the number {number}", "exception", severity="fatal")
-            await respond(scope["path"], 500, [issue])(scope, receive, send)
+            await answer(scope, receive, send)

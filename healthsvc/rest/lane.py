@@ -9,6 +9,7 @@ interrupted and begun anew in a thread. Everything else goes on to the routes.
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,42 +60,62 @@ WRITES: dict[tuple[str, bool, bool], Act] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An interaction that is answered here, and in whose name."""
+
+    lane: "Lane"
+    actor: Actor
+    act: Act
+    type: str
+    id: str
+
+
 class Lane:
-    """ASGI middleware of one application."""
+    """The short way of one application."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self._site: Site | None = None
-        self._writers: Writers | None = None
-        self._glance: Glance | None = None
+    def __init__(self, app: Any) -> None:
+        self._state = app.state
+        self._database: Database = app.state.database
+        self._embedded = self._database.engine.dialect.name == "sqlite"
+        """Where several write at once, the routes give each its own transaction."""
+        self._site = Site.of(app.state.settings)
+        self._writers, self._glance = Writers(self._database), Glance(self._database)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request here, or hand it on."""
-        if scope["type"] == "http" and scope["path"].startswith("/fhir"):
-            found = PATH.fullmatch(scope["path"])
-            actor = self._known(scope) if found is not None else None
-            if found is not None and actor is not None:
-                act = self._act(scope["method"], found[1], found[2])
-                if act is not None:
-                    await self._serve(scope, receive, send, actor, act, found[1] or "", found[2] or "")
-                    return
-        await self.app(scope, receive, send)
+    @classmethod
+    def of(cls, app: Any) -> "Lane":
+        """The one of an application."""
+        lane: Lane | None = getattr(app.state, "lane", None)
+        if lane is None:
+            lane = app.state.lane = cls(app)
+        return lane
+
+    def job(self, scope: Scope, type: str | None, id: str | None) -> Job | None:
+        """What a request asks, if it is answered here."""
+        act = self._act(scope["method"], type, id) if self._embedded else None
+        actor = None if act is None else self._known(scope)
+        return None if act is None or actor is None else Job(self, actor, act, type or "", id or "")
+
+    async def answer(self, scope: Scope, receive: Receive, job: Job) -> tuple[Answer, bool]:
+        """The answer, and whether it is to be laid out for eyes."""
+        pretty = False
+        try:
+            call = await call_from(scope, receive, self._state.settings.request_limit)
+            pretty = call.pretty
+            return await self._answer(scope, job.actor, job.act, call, job.type, job.id), pretty
+        except Refusal as refusal:
+            if isinstance(refusal, Forbidden):
+                looks.note_refusal(self._database, job.actor, f"{scope['method']} /fhir/{job.type}", refusal)
+            return refused(refusal), pretty
 
     def _known(self, scope: Scope) -> Actor | None:
-        state = scope["app"].state
-        database: Database = state.database
-        if database.engine.dialect.name != "sqlite":
-            return None  # several writers at once: the routes give each its own transaction
-        if self._site is None:
-            self._site, self._writers, self._glance = Site.of(state.settings), Writers(database), Glance(database)
         for name, value in scope["headers"]:
             if name == b"authorization":
-                actor = known_bearer(database, value.decode("latin-1"), presented(scope))
-                return actor if actor is None or state.throttle.allows("api", actor.id) else None
+                actor = known_bearer(self._database, value.decode("latin-1"), presented(scope))
+                return actor if actor is None or self._state.throttle.allows("api", actor.id) else None
         return None
 
     def _act(self, method: str, type: str | None, id: str | None) -> Act | None:
-        assert self._site is not None
         if type is not None and type not in self._site.registry.types:
             return None
         if id == "_search":
@@ -102,23 +123,8 @@ class Lane:
         shape = type is not None, id is not None
         return READS.get(shape) if method in ("GET", "HEAD") else WRITES.get((method, *shape))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, actor: Actor, act: Act, type: str, id: str) -> None:
-        pretty = False
-        try:
-            call = await call_from(scope, receive, scope["app"].state.settings.request_limit)
-            pretty = call.pretty
-            answer = await self._answer(scope, actor, act, call, type, id)
-        except Refusal as refusal:
-            answer = refused(refusal)
-            if isinstance(refusal, Forbidden):
-                looks.note_refusal(scope["app"].state.database, actor, f"{scope['method']} /fhir/{type}", refusal)
-        await answer.send(send, pretty=pretty)
-
     async def _answer(self, scope: Scope, actor: Actor, act: Act, call: Call, type: str, id: str) -> Answer:
-        assert self._site is not None
-        assert self._writers is not None
-        assert self._glance is not None
-        site, database = self._site, scope["app"].state.database
+        site, database = self._site, self._database
         if scope["method"] not in ("GET", "HEAD") and id != "_search":
             return await self._writers.write(actor, lambda store: act(site, store, call, type, id))
         if _heavy(call) or database.reads.before_answer:
@@ -128,6 +134,28 @@ class Lane:
                 return act(site, narrowed(store), call, type, id)
         except Exceeded:
             return await asyncio.to_thread(_read, database, actor, act, site, call, type, id)
+
+
+def job_of(scope: Scope) -> Job | None:
+    """What an HTTP request asks, if it can go the short way."""
+    found = PATH.fullmatch(scope["path"])
+    return None if found is None else Lane.of(scope["app"]).job(scope, found[1], found[2])
+
+
+class ShortWay:
+    """ASGI middleware that sends requests the short way where there is one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request here, or hand it on."""
+        job = job_of(scope) if scope["type"] == "http" else None
+        if job is None:
+            await self.app(scope, receive, send)
+            return
+        answer, pretty = await job.lane.answer(scope, receive, job)
+        await answer.send(send, pretty=pretty)
 
 
 def _heavy(call: Call) -> bool:

@@ -29,7 +29,7 @@ def read(site: Site, store: Store, type: str, id: str, call: Call) -> Answer:
     act = one_act(store, id) if type == TYPE else None
     if act is not None:
         return Answer(200, dumps(act))
-    return _given(site, store, Rows(store).current(type, id), type, call, "read")
+    return _given(site, store, Rows(store).with_patient(type, id), type, call, "read")
 
 
 def vread(site: Site, store: Store, type: str, id: str, version: str, call: Call) -> Answer:
@@ -40,15 +40,16 @@ def vread(site: Site, store: Store, type: str, id: str, version: str, call: Call
     """
     require_read(store, type)
     stored = store.version(type, id, int(version)) if version.isascii() and version.isdigit() and len(version) < 10 else None
-    return _given(site, store, stored, type, call, "vread")
+    return _given(site, store, None if stored is None else (stored, Rows(store).patient(stored)), type, call, "vread")
 
 
-def _given(site: Site, store: Store, stored: Stored | None, type: str, call: Call, action: str) -> Answer:
-    if stored is None or not store.sees(stored):
+def _given(site: Site, store: Store, found: tuple[Stored, str | None] | None, type: str, call: Call, action: str) -> Answer:
+    if found is None or not store.sees(found[0]):
         raise NotFound(f"there is no such {type}" + (" version" if action == "vread" else ""))
+    stored, patient = found
     if stored.deleted:
         raise Gone(f"this {type} has been deleted")
-    audit_read(store, stored, action)
+    store.audit(action, f"{type}/{stored.id}", patient=patient)
     if unchanged(call, stored):
         return Answer(304, b"", {"etag": etag(stored.version)})
     if call.bytes_wanted:

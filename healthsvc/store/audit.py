@@ -217,7 +217,8 @@ class ReadLog:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
                 self._thread.start()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
         if self.before_answer and wait:
             batch.must_be_written()
 

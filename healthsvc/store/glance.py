@@ -26,8 +26,9 @@ class Plain:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.connection = engine.raw_connection()
-        self.raw: Any = self.connection.driver_connection
+        self._held = engine.raw_connection()
+        self.raw: Any = self._held.driver_connection
+        self.connection = SimpleNamespace(driver_connection=self.raw)
         self._whole: Connection | None = None
 
     def exec_driver_sql(self, sql: str, args: Sequence[Any] = ()) -> Any:
@@ -49,7 +50,7 @@ class Plain:
 
     def close(self) -> None:
         """Give the connection back."""
-        self.connection.close()
+        self._held.close()
 
 
 class Glance:

@@ -20,6 +20,9 @@ _HEADERS = (
 )  # fmt: skip
 _SHOWN = ("etag", "last-modified", "location", "content-location", "retry-after", "x-progress", "x-request-id")
 
+VARIES = (b"vary", b"Origin")
+"""The header of every answer at these addresses that goes to no other origin: it would be another answer for one."""
+
 
 class ClientOrigins(CORSMiddleware):
     """Cross-origin calls by bearer token; cookies are never allowed along."""

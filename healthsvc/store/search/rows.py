@@ -23,6 +23,10 @@ FEW = 1500
 USES = 64
 """An estimate is made anew after so many uses: it only chooses between ways to the same answer."""
 REMEMBERED = 4096
+_CURRENT = (
+    "SELECT pk, version, updated, deleted, body, part, (SELECT x.target FROM ix_reference x WHERE x.pk=resource.pk AND x.param=? LIMIT 1) "
+    "FROM resource WHERE type=? AND id=?"
+)
 COLUMNS = "r.pk, r.type, r.id, r.version, r.updated, r.body"
 
 _ESTIMATES: "weakref.WeakKeyDictionary[Database, OrderedDict[Any, list[int]]]" = weakref.WeakKeyDictionary()
@@ -70,14 +74,20 @@ class Rows:
 
     def current(self, type: str, id: str) -> Stored | None:
         """The current version of a resource, a deletion too."""
-        term = self.term(type)
+        found = self.with_patient(type, id)
+        return found and found[0]
+
+    def with_patient(self, type: str, id: str) -> tuple[Stored, str | None] | None:
+        """The same and, in one probe, the id of the Patient in whose compartment it is (:meth:`patient`)."""
+        term, param = self.term(type), self.term(f"{type}.{ast.COMPARTMENT}")
         if term is None:
             return None
-        found = self.run("SELECT pk, version, updated, deleted, body, part FROM resource WHERE type=? AND id=?", (term, id))
+        found = self.run(_CURRENT, (-1 if param is None else param, term, id))
         if not found:
             return None
-        pk, version, updated, deleted, body, part = found[0]
-        return Stored(pk, type, id, version, updated, bool(deleted), self._sealer.open_body(type, id, version, body), part)
+        pk, version, updated, deleted, body, part, patient = found[0]
+        stored = Stored(pk, type, id, version, updated, bool(deleted), self._sealer.open_body(type, id, version, body), part)
+        return stored, id if type == "Patient" else patient
 
     def patient(self, stored: Stored) -> str | None:
         """The id of the Patient in whose compartment a resource is (the first, if there are several)."""
