@@ -34,10 +34,6 @@ class Codes:
     by_system: dict[str, frozenset[str]]
     every: frozenset[str]
 
-    def implied_system(self, code: str) -> str | None:
-        """The system that a bare code means here, None if it is not in the set."""
-        return next((system for system, codes in self.by_system.items() if code in codes), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Element:
