@@ -109,6 +109,11 @@ def opaque(*parts: str) -> str:
     return blake2b("\x1f".join(parts).encode(), digest_size=15).hexdigest()
 
 
+def organization_id(hospital: str) -> str:
+    """The id under which a hospital that is only known by its code becomes an Organization."""
+    return f"hospital-{opaque(hospital)}"
+
+
 def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime) -> str:
     """The id of the stay that an event speaks of: by its visit number, else the person's open stay there, else by the day it began."""
     if stay.number:
@@ -141,7 +146,7 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
     after.setdefault("subject", {"reference": f"Patient/{patient}"})
     _period(after, event, stay, happened, stale=late.state)
     _identifiers(after, stay, hospital)
-    _places(after, stay, hospital, stale=stale)
+    _places(store, after, stay, hospital, stale=stale)
     return Moved(before, store.put(_ordered(after)))
 
 
@@ -218,10 +223,16 @@ def _identifiers(encounter: Resource, stay: Stay, hospital: str) -> None:
             encounter["identifier"] = [*encounter.get("identifier", []), number]
 
 
-def _places(encounter: Resource, stay: Stay, hospital: str, *, stale: bool) -> None:
+def _called(store: Store, hospital: str) -> str:
+    """The hospital's name, where its Organization is on file; readers should not meet its code."""
+    known = (store.find("Organization", id) for id in (hospital, organization_id(hospital)))
+    return next((str(one["name"]) for one in known if one and one.get("name")), "")
+
+
+def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, stale: bool) -> None:
     encounter.setdefault("serviceProvider", {"identifier": {"system": f"{BASE}/NamingSystem/hospital", "value": hospital}})
-    if stay.facility:
-        encounter["serviceProvider"].setdefault("display", stay.facility)
+    if "display" not in encounter["serviceProvider"] and (name := _called(store, hospital) or stay.facility):
+        encounter["serviceProvider"]["display"] = name
     if stay.department and (not stale or "location" not in encounter):
         words = stay.department.text or stay.department.code
         place: Resource = {"location": {"display": f"{words} {stay.bed}床" if stay.bed else words}}

@@ -37,6 +37,20 @@ def test_an_admission_holds_the_visits_and_a_discharge_takes_them_up(hospital: H
     assert followup["status"] == "requested"
 
 
+def test_a_stay_names_the_hospital_by_its_name_where_that_is_known(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    admitted = segment("PV1", _1="1", _2="I", _3="W1^^12^H1", _19="V1", _39="H1", _44="20260302083000")
+    assert hospital.says("ADT^A01", "C1", admitted) == "AA"
+    [stay] = hospital.select("Encounter", patient=patient)
+    assert stay["serviceProvider"]["display"] == "H1"
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Organization", "id": "h1", "active": True, "name": "某医院"})
+    assert hospital.says("ADT^A01", "C1", admitted.replace("|V1|", "|V2|"), at=AT + timedelta(hours=1)) == "AA"
+    named = {one["identifier"][0]["value"]: one["serviceProvider"] for one in hospital.select("Encounter", patient=patient)}
+    assert named["V2"] == {"identifier": stay["serviceProvider"]["identifier"], "display": "某医院"}
+    assert named["V1"]["display"] == "H1"
+
+
 def test_the_message_hangs_on_the_provenance_of_what_it_made(hospital: Hospital) -> None:
     patient, _ = cadre(hospital.database)
     hospital.says("ADT^A01", "C1", PV1, id="X1")
