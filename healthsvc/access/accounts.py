@@ -98,7 +98,7 @@ def create_user(
     """
     login = rules.check_login(login)
     policy = access_policy(store)
-    codes = rules.roles_of(role, apart=bool(policy.administrators_apart))
+    codes = rules.roles_of(role, apart=policy.administrators_apart)
     if must_change is None:
         must_change = password is None
     password = password or random_password()

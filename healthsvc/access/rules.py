@@ -193,7 +193,7 @@ class AccessPolicy:
     source_minutes: int
     token_days: int
     token_days_longest: int
-    administrators_apart: int
+    administrators_apart: bool
 
 
 @dataclass(frozen=True, slots=True)

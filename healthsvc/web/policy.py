@@ -1,6 +1,7 @@
 """现行规则 the policy parameters in force: value, unit, source, since when, by whose word."""
 
 from datetime import date
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from healthsvc import clock
 from healthsvc.policy import Policy
 from healthsvc.web.render import SignedPage
+from healthsvc.web.words import say, unit
 
 router = APIRouter()
 ROOMS: Final = {
@@ -53,7 +55,8 @@ def policy(page: SignedPage, request: Request, on: str = "", since: str = "") ->
         groups=rooms,
         titles=ROOMS,
         trust=TRUST,
-        written=written,
+        written=partial(written, page.language),
+        unit=partial(unit, language=page.language),
         day=day,
         before=before,
         wrong=wrong,
@@ -64,14 +67,14 @@ def policy(page: SignedPage, request: Request, on: str = "", since: str = "") ->
     )
 
 
-def written(value: Any) -> str:
+def written(language: str, value: Any) -> str:
     """A value as one reads it."""
     if isinstance(value, bool):
-        return "是" if value else "否"
+        return say("是" if value else "否", language)
     if isinstance(value, dict):
-        return "；".join(f"{key} {written(one)}" for key, one in value.items())
+        return "；".join(f"{key} {written(language, one)}" for key, one in value.items())
     if isinstance(value, list | tuple):
-        return "、".join(written(one) for one in value)
+        return ("、" if language == "zh" else ", ").join(written(language, one) for one in value)
     return str(value)
 
 

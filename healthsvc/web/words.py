@@ -29,6 +29,17 @@ def codes() -> Mapping[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=1)
+def units() -> Mapping[str, tuple[str, str]]:
+    """Unit of a policy parameter -> how it reads behind its value, in Chinese and English; empty where the value says it all."""
+    return {key: (str(value[0]), str(value[1])) for key, value in _read("codes.toml")["units"].items()}
+
+
+def unit(code: str, language: str = "zh") -> str:
+    """How a unit reads; what the table lacks is written alike in both languages."""
+    return units().get(code, (code, code))[language != "zh"]
+
+
+@lru_cache(maxsize=1)
 def reasons() -> Mapping[str, str]:
     """Reason code of a refusal -> what to tell the reader in Chinese."""
     return {key: str(value) for key, value in _read("reasons.toml")["reason"].items()}

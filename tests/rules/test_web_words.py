@@ -1,12 +1,13 @@
 """Chinese first, English second: every text has its translation, dates read the way each language writes them."""
 
 import re
+import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from healthsvc import web
+from healthsvc import policy, web
 from healthsvc.clock import zone
 from healthsvc.web import words
 
@@ -50,3 +51,16 @@ def test_what_the_catalogue_lacks_stays_as_it_is() -> None:
     assert words.say("没有这句话", "en") == "没有这句话"
     assert words.say("剩 {n} 天", "en", n=3) == "3 d left"
     assert words.say("alone") == "独居"
+
+
+def test_every_unit_of_a_parameter_reads_in_both_languages() -> None:
+    shipped = {
+        one["unit"]
+        for path in sorted(Path(policy.__file__).parent.glob("*.toml"))
+        for one in tomllib.loads(path.read_text("utf-8"))["parameter"]
+    }
+    alike = {"%", "10*9/L", "MiB", "U/L", "g/L", "km/h", "mL", "mL/h", "mg/L", "mmol/L", "umol/L"}
+    assert shipped == set(words.units()) | alike
+    assert words.unit("d") == "天"
+    assert words.unit("d", "en") == "days"
+    assert words.unit("mmol/L") == "mmol/L"

@@ -139,7 +139,7 @@ def _expected(store: Store, who: Identity) -> Row[Any] | None:
 
 def _made_account(store: Store, told: ProviderSettings, who: Identity) -> Row[Any]:
     """An account at the first sign-in; its password is known to nobody, so that it opens by the provider alone."""
-    rights = rights_of(who.groups, told, apart=bool(access_policy(store).administrators_apart))
+    rights = rights_of(who.groups, told, apart=access_policy(store).administrators_apart)
     login = _login_of(who)
     if _row(store, USER.c.login == login) is not None:
         login = f"{login[:26]}-{hashlib.sha256(who.subject.encode()).hexdigest()[:5]}"
@@ -152,7 +152,7 @@ def _made_account(store: Store, told: ProviderSettings, who: Identity) -> Row[An
 
 def _with_rights(store: Store, told: ProviderSettings, who: Identity, row: Row[Any]) -> Row[Any]:
     """Roles and areas as the groups say today."""
-    rights = rights_of(who.groups, told, apart=bool(access_policy(store).administrators_apart))
+    rights = rights_of(who.groups, told, apart=access_policy(store).administrators_apart)
     practitioner = _practitioner(store, who.practitioner) if told.practitioner else row.practitioner
     now = {"roles": " ".join(rights.roles), "areas": rules.joined_areas(rights.areas), "practitioner": practitioner}
     if any(getattr(row, name) != value for name, value in now.items()):
