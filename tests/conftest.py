@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import postgres
 import pytest
@@ -22,7 +23,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--pictures`` writes the README's pictures anew (healthsvc/docs/pictures)."""
+    """``--pictures`` writes the README's pictures anew (healthsvc/docs/pictures); ``--engine`` tries a suite on another."""
+    parser.addoption("--engine", default="sqlite", help="sqlite, postgresql or partitions: of suites that run on one engine alone")
     parser.addoption("--pictures", action="store_true", help="write the README's pictures anew from the pages")
 
 
@@ -52,19 +54,45 @@ ON_BOTH_ENGINES = frozenset(
     }
 )
 """Suites whose ``database`` is an embedded one and then a PostgreSQL one."""
+LAID_OUT_TOO = frozenset({"test_healthfile_room", "test_inbox_families", "test_rest_bundles", "test_rest_search", "test_rest_strangers"})
+"""Those that run once more on one whose tables are laid out in partitions, the persons scattered over them; the others do with ``long``."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The suites that run on both engines."""
     if "engine_of_the_database" in metafunc.fixturenames and metafunc.module.__name__ in ON_BOTH_ENGINES:
         engines = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+        is_long = () if metafunc.module.__name__ in LAID_OUT_TOO else (pytest.mark.long,)
+        engines.append(pytest.param("partitions", marks=(pytest.mark.postgres, *is_long)))
         metafunc.parametrize("engine_of_the_database", engines, scope="module", indirect=True)
 
 
 @pytest.fixture(scope="module")
 def engine_of_the_database(request: pytest.FixtureRequest) -> str:
     """On which engine ``database`` is."""
-    return str(getattr(request, "param", "sqlite"))
+    engine = str(getattr(request, "param", request.config.getoption("--engine")))
+    if engine == "partitions":
+        request.getfixturevalue("scattered")
+    return engine
+
+
+@pytest.fixture(scope="module")
+def scattered() -> Iterator[None]:
+    """Persons go to one of three parts by their ids, whatever their organization; of every organization it is known that they do."""
+    from zlib import crc32
+
+    from healthsvc.store.tenancy import home
+
+    def part_of_person(connection: Any, _terms: Any, person: Any) -> int:
+        part = crc32(str(person["id"]).encode()) % 3 + 1
+        if id := str((person.get("managingOrganization") or {}).get("reference", "")).removeprefix("Organization/"):
+            known = "INSERT INTO tenant_home VALUES (%s, %s, FALSE) ON CONFLICT DO NOTHING"
+            connection.exec_driver_sql(known, (id, part))
+        return part
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(home, "part_of_person", part_of_person)
+        yield
 
 
 @pytest.fixture
@@ -73,7 +101,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, engine_of_the_datab
     from healthsvc.rooms import ROOMS
 
     embedded = engine_of_the_database == "sqlite"
-    url = f"sqlite:///{tmp_path}/healthsvc.sqlite" if embedded else request.getfixturevalue("migrated_url")
+    server = {"postgresql": "migrated_url", "partitions": "laid_out_url"}
+    url = f"sqlite:///{tmp_path}/healthsvc.sqlite" if embedded else request.getfixturevalue(server[engine_of_the_database])
     opened = Database.open(url, rooms=ROOMS, signing_keys=None if embedded else tmp_path / "signing-keys")
     yield opened
     opened.close()
@@ -91,7 +120,7 @@ def postgres_server() -> Iterator[str]:
 _databases = count(1)
 
 
-def _made(server: str, template: str = "template1") -> str:
+def made(server: str, template: str = "template1") -> str:
     """A new database on the server; gives its URL."""
     name = f"t{next(_databases)}"
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
@@ -104,13 +133,13 @@ def _made(server: str, template: str = "template1") -> str:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
     """URL of an empty database of its own on the real server."""
-    return _made(postgres_server)
+    return made(postgres_server)
 
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: str) -> str:
     """Name of a database with all tables and no row, to be copied."""
-    url = _made(postgres_server)
+    url = made(postgres_server)
     Database.open(url, validate=lambda _: []).close()
     return url.rpartition("/")[2]
 
@@ -118,7 +147,26 @@ def migrated_template(postgres_server: str) -> str:
 @pytest.fixture
 def migrated_url(postgres_server: str, migrated_template: str) -> str:
     """URL of a database of its own with all tables on the real server: a copy, which is cheaper than migrating each."""
-    return _made(postgres_server, migrated_template)
+    return made(postgres_server, migrated_template)
+
+
+@pytest.fixture(scope="session")
+def laid_out_template(postgres_server: str, migrated_template: str) -> str:
+    """Name of a database whose tables are laid out for three counties and have no row, to be copied."""
+    from healthsvc.store.tenancy import lay
+
+    url = made(postgres_server, migrated_template)
+    with pytest.MonkeyPatch.context() as patch, lay.alone(url) as engine:
+        patch.setattr(lay, "counties", lambda *_: ["t1", "t2", "t3"])
+        lay.lay_out(engine, "county")
+        lay.drop_before(engine)
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def laid_out_url(postgres_server: str, laid_out_template: str) -> str:
+    """URL of a database of its own whose tables are laid out."""
+    return made(postgres_server, laid_out_template)
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +176,9 @@ def new_database_url(
     """Gives URLs of empty databases on the engine of the suite, for suites that open theirs themselves."""
     if engine_of_the_database == "sqlite":
         return lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/healthsvc.sqlite"
-    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("migrated_template")
-    return lambda: _made(server, template)
+    names = {"postgresql": "migrated_template", "partitions": "laid_out_template"}
+    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue(names[engine_of_the_database])
+    return lambda: made(server, template)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

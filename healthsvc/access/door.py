@@ -23,7 +23,7 @@ from healthsvc.access.certificate import Certificate, presented
 from healthsvc.access.glass import open_glass
 from healthsvc.access.rules import Action, SessionLife
 from healthsvc.access.sessions import Session, find_session
-from healthsvc.access.sight import restriction_of, under_scopes
+from healthsvc.access.sight import reach_of, restriction_of, under_scopes
 from healthsvc.access.tokens import KNOWN, principal_of
 from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn
@@ -203,10 +203,14 @@ def narrowed(store: Store) -> Store:
     """The store under what its actor may see and what the persons let be handed on: every way to open or hand on a store in somebody's
     name passes here."""
     actor = store.actor
-    store.restrict = None if actor.areas is None else restriction_of(actor, store.at, open_glass(store))
+    glass = () if actor.areas is None else open_glass(store)
+    store.restrict = restriction_of(actor, store.at, glass)
     if actor.scopes is not None:
         store.restrict = under_scopes(store, store.restrict)
-    store.restrict = handing_on.narrowed_by(store.restrict, handing_on.outside(store))
+    refused = handing_on.outside(store)
+    store.restrict = handing_on.narrowed_by(store.restrict, refused)
+    if actor.areas is not None and actor.scopes is None and refused is None:  # those look at others' records, too, to say who is not seen
+        store.reach = reach_of(actor, glass)
     return store
 
 

@@ -17,6 +17,7 @@ from healthsvc.store.search import ast
 from healthsvc.store.search.parse import Parser
 from healthsvc.store.search.values import Setting
 from healthsvc.store.stored import micros
+from healthsvc.store.tenancy.within import Reach
 
 NOBODYS = frozenset(
     {"ActivityDefinition", "Device", "List", "Measure", "MeasureReport", "Medication", "PlanDefinition", "Schedule", "Slot", "Subscription"}
@@ -26,6 +27,7 @@ CONTEXTS = ("Composition", "DiagnosticReport", "DocumentReference", "Encounter",
 """What the bytes of a Binary may belong to, besides a Patient: they are seen by whoever may see that."""
 _AHEAD = timedelta(days=1)
 _WRITE_UP = timedelta(hours=12)
+_NAMED_BY = ("Patient.general-practitioner", "Contract.signed-doctor", "Contract.paired-nurse", "Task.owner", "Encounter.participant")
 _Names: TypeAlias = tuple[tuple[str | None, str], ...]
 
 
@@ -126,6 +128,13 @@ def people_of(actor: Actor, at: datetime, glass: Sequence[str]) -> ast.Node:
         kinds.append(ast.Referred("Task", "Task.patient", _mine_by_task(me, at)))
         kinds.append(ast.Referred("Encounter", "Encounter.patient", _mine_by_visit(me, at)))
     return ast.Any(tuple(kinds))
+
+
+def reach_of(actor: Actor, glass: Sequence[str]) -> Reach:
+    """By what :func:`people_of` leads to people: every record that refers to the actor counts, so it never reaches less far."""
+    kind, _, id = actor.id.partition("/")
+    areas = tuple(sorted(reference.rpartition("/")[2] for reference in actor.areas or ()))
+    return Reach(areas, tuple(sorted(glass)), (kind, id) if kind == "Practitioner" else None, _NAMED_BY)
 
 
 def _mine_by_contract(me: _Names) -> ast.Node:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from healthsvc.fhir.json import Resource
 from healthsvc.store.driver import for_driver, run
 from healthsvc.store.stored import Stored
+from healthsvc.store.tenancy.within import of_people, within
 from healthsvc.store.writes import COMPARTMENT
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def ids(store: "Store", type: str, files: Sequence[str], only: Collection[str] |
         return {}
     sql = f"SELECT r.id, r.pk FROM ix_reference c JOIN resource r ON r.pk = c.pk WHERE c.param = ? AND c.target IN ({_marks(files)})"  # noqa: S608
     if only is None or len(only) > _CHUNK:
-        return {id: pk for id, pk in _run(store, sql, (param, *files)) if only is None or id in only}
-    return dict(_run(store, f"{sql} AND r.id IN ({_marks(list(only))})", (param, *files, *only)))
+        return {id: pk for id, pk in _run(store, sql, (param, *files), files) if only is None or id in only}
+    return dict(_run(store, f"{sql} AND r.id IN ({_marks(list(only))})", (param, *files, *only), files))
 
 
 def bodies(store: "Store", pks: Iterable[int]) -> Iterator[tuple[int, Resource]]:
@@ -78,10 +79,13 @@ def _theirs(
     if compartment is None or wanted is None:
         return []
     sql = f"SELECT {columns} {_THEIRS.format(table=table, files=_marks(files))}{more}"
-    return _run(store, sql, (compartment, *files, wanted, *args))
+    return _run(store, sql, (compartment, *files, wanted, *args), files)
 
 
-def _run(store: "Store", sql: str, args: Sequence[object]) -> list[Any]:
+def _run(store: "Store", sql: str, args: Sequence[object], files: Sequence[str] = ()) -> list[Any]:
+    """Rows of a statement; about these files, where it is about some."""
+    if files and (parts := of_people(store, files)) is not None:
+        sql = within(sql, parts)
     return list(run(store.connection, for_driver(store.connection, sql), tuple(args)).fetchall())
 
 

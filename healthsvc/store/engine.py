@@ -29,6 +29,7 @@ from healthsvc.store.room import Actor, Language, Room, Validate
 from healthsvc.store.sealing.prepare import prepare
 from healthsvc.store.sealing.sealer import OPEN
 from healthsvc.store.store import Store
+from healthsvc.store.tenancy.within import Laid
 from healthsvc.store.terms import Terms
 from healthsvc.store.trouble import said_clearly
 from healthsvc.store.turns import Turns
@@ -70,6 +71,7 @@ class Database:
         self.bell = Bell(engine)
         self.chains = 1
         """Chains of the audit that may grow side by side."""
+        self.laid = Laid()
         self.replica: Replica | None = None
         """The standby that answers long reads."""
         self._validate = validate

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from healthsvc.store.engine import Database
     from healthsvc.store.search import Page
     from healthsvc.store.search.ast import Restrict
+    from healthsvc.store.tenancy.within import Parts, Reach
 
 
 class Store:
@@ -48,6 +49,8 @@ class Store:
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
         this store passes it; only the rooms' rules look past it (:meth:`wholly`)."""
+        self.reach: Reach | None = None  # the door says by what they see it, where that narrows the partitions that are asked
+        self.parts: Parts | None = None
         self.is_undoing = False  # a step taken by mistake is put back: a life may run backwards; what only one may hold still holds
 
     # -- reading --------------------------------------------------------------------------------------------------------------
@@ -111,16 +114,17 @@ class Store:
         current = self.get(type, id)
         if current is None:
             return []
-        rows = self.connection.execute(
-            select(writes.HISTORY).where(writes.HISTORY.c.pk == current.pk).order_by(writes.HISTORY.c.version.desc())
-        )
+        table = writes.HISTORY
+        known = table.c.pk == current.pk, table.c.part == current.part
+        rows = self.connection.execute(select(table).where(*known).order_by(table.c.version.desc()))
         return [current, *(Stored(r.pk, type, id, r.version, r.updated, r.deleted, self.opened(type, id, r.version, r.body)) for r in rows)]
 
     def patients_of(self, stored: Stored) -> list[str]:
         """Ids of the Patients in whose compartment a stored resource is (a Patient is in its own)."""
         param = self.terms.find(f"{stored.type}.{writes.COMPARTMENT}")
         table = writes.INDEXES["reference"]
-        return list(self.connection.execute(select(table.c.target).where(table.c.pk == stored.pk, table.c.param == param)).scalars())
+        known = [table.c.pk == stored.pk, table.c.param == param, *([] if stored.part is None else [table.c.part == stored.part])]
+        return list(self.connection.execute(select(table.c.target).where(*known)).scalars())
 
     def search(self, type: str, query: str | Sequence[tuple[str, str]]) -> "Page":
         """Search as a FHIR client does; ``query`` is a query string or its pairs."""
@@ -266,7 +270,7 @@ class Store:
         if known is not UNSEEN:
             return known
         term = self.terms.find(type)
-        found = None if term is None else writes.read_current(self.connection, self.sealer, term, type, id, to_change=to_change)
+        found = None if term is None else writes.read_current(self, term, type, id, to_change=to_change)
         return self._seen.learn(type, id, found, held=to_change)
 
     def _must_be_writable(self) -> None:

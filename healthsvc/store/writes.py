@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
@@ -10,7 +10,6 @@ from healthsvc.fhir.index import Entries
 from healthsvc.store.driver import run as run
 from healthsvc.store.driver import run_many as run_many
 from healthsvc.store.driver import savepoint as savepoint
-from healthsvc.store.sealing import Sealer
 from healthsvc.store.stored import Stored
 from healthsvc.store.tables import (
     NO_TERM,
@@ -24,6 +23,9 @@ from healthsvc.store.tables import (
     UriIndex,
 )
 from healthsvc.store.terms import OpenTerms
+
+if TYPE_CHECKING:
+    from healthsvc.store.store import Store
 
 RESOURCE = ResourceRow.__table__  # type: ignore[attr-defined]
 HISTORY = HistoryRow.__table__  # type: ignore[attr-defined]
@@ -93,6 +95,12 @@ class Statements:
         )
         self.current = f"SELECT pk, version, updated, deleted, body, hash, part FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
         self.held = self.current + ("" if embedded else " FOR UPDATE")
+        self.led = (
+            "SELECT r.pk, r.version, r.updated, r.deleted, r.body, r.hash, r.part FROM directory d JOIN resource r ON r.part=d.part "  # noqa: S608
+            f"AND r.pk=d.pk WHERE d.type={mark} AND d.id={mark}"
+        )
+        """As ``current``, where the tables are laid out: the directory leads to the one partition."""
+        self.led_held = f"{self.led} FOR UPDATE OF r"
         self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
         self.clear = {kind: f"DELETE FROM ix_{kind} WHERE pk={mark}{there}" for kind in _INDEX_COLUMNS}  # noqa: S608
 
@@ -213,12 +221,11 @@ def middle(low: float, high: float) -> float | None:
     return None if math.isnan(found) else found
 
 
-def read_current(
-    connection: Connection, sealer: Sealer, type: int, type_name: str, id: str, *, to_change: bool = False
-) -> tuple[Stored, bytes] | None:
+def read_current(store: "Store", term: int, type: str, id: str, *, to_change: bool = False) -> tuple[Stored, bytes] | None:
     """The current version (a deleted one too) and its content hash; ``to_change``: nobody else may change it before we end."""
-    known = statements(connection)
-    row = run(connection, known.held if to_change else known.current, (type, id)).fetchone()
+    known, laid = statements(store.connection), store.database.laid.out(store.connection)
+    sql = (known.led_held if to_change else known.led) if laid else (known.held if to_change else known.current)
+    row = run(store.connection, sql, (term, id)).fetchone()
     if row is None:
         return None
-    return Stored(row[0], type_name, id, row[1], row[2], bool(row[3]), sealer.open_body(type_name, id, row[1], row[4]), row[6]), row[5]
+    return Stored(row[0], type, id, row[1], row[2], bool(row[3]), store.sealer.open_body(type, id, row[1], row[4]), row[6]), row[5]

@@ -19,6 +19,7 @@ from healthsvc.store.search.include import Includer
 from healthsvc.store.search.leaf import all_of, among
 from healthsvc.store.search.options import Options, is_result, parse_options
 from healthsvc.store.search.parse import Parser
+from healthsvc.store.search.parts import about
 from healthsvc.store.search.plan import Plan, Slice
 from healthsvc.store.search.rows import Rows
 from healthsvc.store.search.sql import Writer
@@ -102,17 +103,17 @@ def search(
     )
     options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])
     issues = tuple(_judged([*parsed.issues, *options.issues], strict))
-    rows = Rows(store)
-    writer = Writer(rows, restrict)
+    rows = Rows(store, restrict)
     nodes = [*parsed.nodes, *([within] if within is not None else [])]
     if restrict is not None:
         limited = [(one, restrict(one)) for one in types]
         nodes += _limits(limited)
-    plan = Plan(rows, writer, types, nodes[0] if len(nodes) == 1 else ast.All(tuple(nodes)), options.keys)
+    theirs = rows.about(about(store, registry, types, nodes))
+    plan = Plan(theirs, Writer(theirs, restrict), types, nodes[0] if len(nodes) == 1 else ast.All(tuple(nodes)), options.keys)
     size = min(options.count if options.count is not None else count or DEFAULT_COUNT, count_max)
     counting = options.summary == "count" or size == 0
     cut = Slice([], None) if counting else plan.page(size, _position(page), FREE_TOTAL if page is None and options.total is None else 0)
-    included, more = Includer(registry, rows, writer).follow(cut.rows, options.includes) if options.includes else ([], [])
+    included, more = Includer(registry, rows, Writer(rows, restrict)).follow(cut.rows, options.includes) if options.includes else ([], [])
     applied = tuple(pair for pair in pairs if pair in parsed.applied or pair in options.applied or pair[0] == "_type")
     next_page = json.dumps(cut.position, ensure_ascii=False) if cut.position is not None else None
     total = _total(plan, options, cut, counting, first=page is None)
@@ -171,7 +172,7 @@ def may_see(store: "Store", stored: Stored, restrict: ast.Restrict) -> bool:
     limit = restrict(stored.type)
     if limit is None:
         return True
-    rows = Rows(store)
+    rows = Rows(store, restrict)
     known = all_of((among("r.pk", [stored.pk]), Writer(rows, restrict).bracketed(limit, "r")))
     return bool(rows.run(f"SELECT 1 FROM resource r WHERE {known.sql}", known.args))
 

@@ -3,12 +3,14 @@
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self
 
 from healthsvc.store.driver import for_driver, run
 from healthsvc.store.search import ast
 from healthsvc.store.search.leaf import TABLES, Piece, all_of, among
 from healthsvc.store.stored import Stored
+from healthsvc.store.tenancy.within import Parts, visible, within
 from healthsvc.store.writes import spoken
 
 if TYPE_CHECKING:
@@ -35,7 +37,11 @@ _ESTIMATES: "weakref.WeakKeyDictionary[Database, OrderedDict[Any, list[int]]]" =
 class Rows:
     """Reads rows through one transaction."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: "Store", restrict: ast.Restrict | None = None) -> None:
+        """``restrict``: what is read is narrowed by it; where it is what the actor of the store may see, other partitions are not asked."""
+        self.laid = store.database.laid.out(store.connection)
+        self.parts = visible(store) if self.laid and restrict is not None and restrict is store.restrict else None
+        """The partitions that are asked; None: all of them."""
         self.term = store.terms.find
         self._text = store.terms.text
         self._connection = store.connection
@@ -47,8 +53,17 @@ class Rows:
 
     def run(self, sql: str, args: Sequence[Any]) -> Sequence[Any]:
         """All rows of a statement with ``?`` marks."""
-        found: Sequence[Any] = run(self._connection, for_driver(self._connection, sql), tuple(args)).fetchall()
+        known = within(sql, self.parts) if self.laid else sql
+        found: Sequence[Any] = run(self._connection, for_driver(self._connection, known), tuple(args)).fetchall()
         return found
+
+    def about(self, parts: Parts | None) -> Self:
+        """The same, asking these partitions alone, unless fewer are asked already (None: it stays as it is)."""
+        if parts is None or self.parts is not None:
+            return self
+        other = copy(self)
+        other.parts = parts
+        return other
 
     def terms(self, texts: Sequence[str]) -> list[int]:
         """The interned ids of those texts that have one."""
@@ -131,7 +146,7 @@ class Rows:
                 return len(ids)
             case ast.Exactly(pks=pks):
                 return len(pks)
-        key = (node, tuple(types), writer.restrict is None)
+        key = (node, tuple(types), writer.restrict is None, self.parts)
         kept = self._estimates.get(key)
         if kept is not None and kept[1] > 0:
             kept[1] -= 1

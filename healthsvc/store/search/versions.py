@@ -37,7 +37,7 @@ def history(
     restrict: ast.Restrict | None = None,
 ) -> tuple[list[Stored], Position | None]:
     """Up to ``count`` versions of resources of these types (or of the one resource ``pk``), newest first, and where to go on."""
-    rows = Rows(store)
+    rows = Rows(store, restrict)
     parts = [
         _part(table, rows, store, type, window, count, after, pk, restrict)
         for type in types
