@@ -23,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
+from multiply import Multiplied
 from serving import serving
 from sqlalchemy import text
 
@@ -194,6 +195,20 @@ def fill(here: Installation, count: int, at: datetime) -> tuple[Stages, list[str
     return stages, ids
 
 
+def grown(here: Installation, note: Path, count: int, first: int, at: datetime) -> tuple[Stages, list[str]]:
+    """The city, of which so many people were filled in one write at a time and the others by copies of them."""
+    if note.exists() and json.loads(note.read_text(encoding="utf-8"))["people"] == count:
+        return filled(here, note, count, at)
+    stages, _ = filled(here, note, first, at)
+    begun = perf_counter()
+    with here.database.writing(BENCH, at=at) as store:
+        found(store, count)
+    Multiplied(here, BENCH, first, A_COMMUNITY, at).to(count // first)
+    sys.stdout.write(f"copied in {perf_counter() - begun:.0f} s\n")
+    note.write_text(json.dumps({"people": count, "each": stages.told}), encoding="utf-8")
+    return filled(here, note, count, at)
+
+
 def filled(here: Installation, note: Path, count: int, at: datetime) -> tuple[Stages, list[str]]:
     """The city, filled now or, where the note says so, in an earlier run."""
     if note.exists():
@@ -299,6 +314,7 @@ def main() -> int:
     parser.add_argument("--database", help="url of an empty PostgreSQL database; default: SQLite in a temporary folder")
     parser.add_argument("--into", type=Path)
     parser.add_argument("--data", type=Path, help="keep the city here; one that is filled already is only asked")
+    parser.add_argument("--copies-of", type=int, help="fill so many people one write at a time and copy them until there are --people")
     parser.add_argument("--fill-only", action="store_true", help="with --data: fill it and ask another time, when the machine is idle")
     asked = parser.parse_args()
     at = clock.now()
@@ -307,7 +323,10 @@ def main() -> int:
         settings = Settings(data=folder, database=asked.database or None, log_level="ERROR")
         logs.configure(settings)
         here = open_installation(settings=settings)
-        stages, ids = filled(here, folder / "filled.json", asked.people, at)
+        first = asked.copies_of or asked.people
+        if asked.people % first or (first != asked.people and (asked.database or first % A_COMMUNITY)):
+            raise SystemExit("--copies-of needs SQLite, and a number of whole communities of which --people is a multiple")
+        stages, ids = grown(here, folder / "filled.json", asked.people, first, at)
         if asked.fill_only:
             here.close()
             return 0

@@ -210,6 +210,7 @@ def fresh(server: Cluster) -> str:
 def measure(folder: Path, server: Cluster, seconds: float, chains: list[int]) -> Iterator[Row]:
     """All rows."""
     yield row("cores", os.cpu_count() or 0, "")
+    yield row("load of the machine before it began, all programs together", os.getloadavg()[0], "")
     yield row("disk: bare SQLite commits", commits(str(folder)), "1/s")
     yield row("disk: bare PostgreSQL commits, one connection", server_commits(fresh(server)), "1/s")
     for engine in ("SQLite", "PostgreSQL"):
@@ -238,6 +239,7 @@ def measure(folder: Path, server: Cluster, seconds: float, chains: list[int]) ->
                     yield row(f"  against one process, {what}", rate / first.setdefault(name, rate), "times")
                     yield row(f"  machine busy, {what}", _share(busy_before, _machine()), "%")
     yield from chained(folder, server, seconds, chains)
+    yield row("load of the machine at the end", os.getloadavg()[0], "")
 
 
 def chained(folder: Path, server: Cluster, seconds: float, chains: list[int]) -> Iterator[Row]:
