@@ -1,5 +1,8 @@
 """Who writes next, and how the write-ahead log is emptied: nobody waits longer than for those before them."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -75,6 +78,33 @@ def test_many_threads_never_write_at_the_same_time() -> None:
 @pytest.fixture
 def embedded(tmp_path: Path) -> Database:
     return Database.open(f"sqlite:///{tmp_path}/log.sqlite")
+
+
+def locks_on(path: Path) -> set[str]:
+    """What this process holds locked of a file: kinds and ranges of bytes."""
+    inode = path.stat().st_ino
+    held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return {" ".join(one[-5:-3] + one[-2:]) for one in held if one[-3].endswith(f":{inode}") and one[-4] == str(os.getpid())}
+
+
+def test_to_look_at_the_log_gives_up_no_lock_that_keeps_other_programs_off(embedded: Database) -> None:
+    """Without its lock on the index the next program that opens the database cuts the index off, and this one dies of it."""
+    index = Path(f"{embedded.engine.url.database}-shm")
+    with embedded.writing(SYSTEM, at=AT) as store:
+        store.put({"resourceType": "Basic", "id": "b", "code": {"text": "x"}})
+        before = locks_on(index)
+        assert Checkpoints(embedded).pages() >= 0
+        assert locks_on(index) == before
+    assert before
+    assert Checkpoints(embedded).pages() > 0
+    with embedded.engine.connect() as connection:
+        here = connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
+        assert Checkpoints(embedded).pages() == here[1]
+    assert locks_on(index)
+    other = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM resource').fetchone()[0])"
+    seen = subprocess.run([sys.executable, "-c", other, str(embedded.engine.url.database)], capture_output=True, text=True, check=True)
+    assert seen.stdout == "1\n"
+    embedded.close()
 
 
 def test_a_full_log_goes_into_the_file_and_is_begun_anew(embedded: Database) -> None:
