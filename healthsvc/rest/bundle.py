@@ -10,11 +10,11 @@ from urllib.parse import unquote, urlencode
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from healthsvc.access.door import StoreWriting
+from healthsvc.access.door import StoreWriting, needs
 from healthsvc.errors import Issue, Malformed, NotSupported, PreconditionFailed, Refusal, TooLarge
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.reference import parse as parse_reference
-from healthsvc.rest import envelope
+from healthsvc.rest import entry_acts, envelope
 from healthsvc.rest.answer import Answer, refused, written
 from healthsvc.rest.call import Call, as_resource, call_of
 from healthsvc.rest.conditional import one_match
@@ -163,11 +163,13 @@ def _perform(site: Site, store: Store, entry: Entry, call: Call) -> Answer:
         prefer={"return": call.prefers or "minimal", **({"handling": call.prefer["handling"]} if "handling" in call.prefer else {})},
         media="",
     )
+    if entry.rest and entry.rest[0].startswith("$"):
+        return entry_acts.perform(site, store, entry, inner)
     if entry.method in ("GET", "HEAD"):
         return _fetch(site, store, entry, inner)
     assert entry.type is not None
     if entry.rest:
-        raise NotSupported("operations are not carried out inside a bundle; call them by themselves", path=f"{entry.path}.request.url")
+        raise NotSupported("this url takes no such method inside a bundle", path=f"{entry.path}.request.url")
     if entry.method == "POST":
         return _post(store, entry, inner)
     if entry.method == "PUT":
@@ -260,7 +262,9 @@ def _path(path: str | None, place: int) -> str:
 def routes(site: Site, router: APIRouter) -> None:
     """POST to the base."""
 
-    @router.post("")
-    @router.post("/", include_in_schema=False)
+    each = [needs("self")]  # every entry asks for what it does, and a batch of reads writes nothing
+
+    @router.post("", dependencies=each)
+    @router.post("/", include_in_schema=False, dependencies=each)
     def carry_out(request: Request, store: StoreWriting, call: Call = Depends(call_of)) -> Response:
         return process(site, store, call.resource("Bundle"), call).response(pretty=call.pretty)
