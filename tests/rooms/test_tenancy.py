@@ -5,14 +5,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, String, text
 from typer.testing import CliRunner
 
 from healthsvc import clock
+from healthsvc.backup import postgresql
+from healthsvc.backup.contents import differences
 from healthsvc.commands import checks
 from healthsvc.errors import Conflict, Invalid
 from healthsvc.fhir.json import Resource
@@ -20,7 +26,7 @@ from healthsvc.fhir.systems import code_system
 from healthsvc.installation import open_installation
 from healthsvc.main import cli
 from healthsvc.store import SYSTEM, Database, Store
-from healthsvc.store.tables import HOT
+from healthsvc.store.tables import HOT, metadata
 from healthsvc.store.tenancy import home, lay, tend
 
 pytestmark = pytest.mark.postgres
@@ -310,3 +316,34 @@ def test_the_command_lays_out_adds_and_says_what_is_where(database: Database, tm
     with database.plainly() as connection:
         connection.execute(text("UPDATE history SET part = 2 WHERE part = 3"))
     assert "in two parts" in CliRunner().invoke(cli, ["partition", "--data", str(tmp_path), "--show", "--check"]).stderr
+
+
+def test_a_backup_of_laid_out_tables_comes_back_as_it_was(laid: Database, postgres_url: str) -> None:
+    url = laid.engine.url.render_as_string(hide_password=False)
+    with postgresql.reading(url) as connection:
+        name, told, _ = postgresql.snapshot(connection)
+        saved = b"".join(postgresql.dump(url, name))
+    postgresql.restore(postgres_url, BytesIO(saved))
+    assert differences(told, postgresql.contents_of(postgres_url)) == []
+    again = Database.open(postgres_url, validate=lambda _: [])
+    put(again, person("p-east", "west"), note("n-new", "p-east"))
+    found = parts(again)
+    again.close()
+    assert (found["Basic/n-p-east"], found["Basic/n-new"]) == (2, 2)
+
+
+def test_the_schema_is_the_declared_one_and_later_steps_run_on_it(laid: Database) -> None:
+    with lay.alone(laid.engine.url.render_as_string(hide_password=False)) as engine:
+        lay.drop_before(engine)
+    with laid.engine.begin() as connection:
+        opts = {"compare_type": True, "include_object": lambda _one, name, kind, *_: kind != "table" or name in HOT}
+        context = MigrationContext.configure(connection, opts=opts)
+        changed = [one[0] for one in compare_metadata(context, metadata)]
+        step = Operations(context)
+        for table in HOT:
+            step.add_column(table, Column("of_later", String(), nullable=True))
+        step.create_index("ix_of_later", "resource", ["of_later"])
+        step.drop_index("ix_resource_updated", "resource")
+    assert sorted(changed) == ["add_constraint", "remove_constraint"], "type and id are unique together with the part"
+    put(laid, person("p-new", "west"))
+    assert parts(laid)["Patient/p-new"] == 2
