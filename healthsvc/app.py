@@ -71,6 +71,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
     from healthsvc.access.headers import install as install_headers
     from healthsvc.access.smart.endpoints import router as smart_router
     from healthsvc.access.smart.origins import install as install_origins
+    from healthsvc.access.wrote import install as install_wrote
     from healthsvc.checkup import endpoints as checkup
     from healthsvc.circle import endpoints as circle
     from healthsvc.contract import endpoints as contract
@@ -121,6 +122,7 @@ def _mount(app: FastAPI, installation: Installation, draining: threading.Event) 
         app.include_router(room.router)
     install_pages(app)
     install_headers(app)
+    install_wrote(app)
     install_origins(app)
     install_bounds(app, installation.settings.request_limit)
     describe(app)

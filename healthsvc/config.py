@@ -24,8 +24,11 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
     database: str | None = Field(None, repr=False, description="SQLAlchemy URL; unset: SQLite in the data directory")
-    database_replica: str | None = Field(None, repr=False, description="PostgreSQL: URL of a standby that answers figures and bulk exports")
+    database_replica: str | None = Field(
+        None, repr=False, description="PostgreSQL: URL of a standby that answers figures, exports, searches"
+    )
     database_replica_seconds: float = Field(0.2, ge=0, description="PostgreSQL: how long a standby that lags is waited for")
+    database_replica_behind_seconds: float = Field(0, ge=0, description="PostgreSQL: how far searches of a standby may lag; 0: none are")
     database_partition_level: str = Field(
         "county", description="PostgreSQL: Organization.type of those that `healthsvc partition` parts by"
     )

@@ -73,6 +73,7 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
             seal_everything=settings.seal_everything,
             replica=settings.database_replica,
             replica_patience=settings.database_replica_seconds,
+            replica_bound=settings.database_replica_behind_seconds,
         )
     except DBAPIError as error:
         words = said(error.orig)[0] or " ".join(str(error.orig).split())[:200]

@@ -8,7 +8,7 @@ that needs another right says so with ``dependencies=[needs("plan")]``; the stor
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -25,10 +25,12 @@ from healthsvc.access.rules import Action, SessionLife
 from healthsvc.access.sessions import Session, find_session
 from healthsvc.access.sight import reach_of, restriction_of, under_scopes
 from healthsvc.access.tokens import KNOWN, principal_of
+from healthsvc.access.wrote import ONLY_READ, wrote_just_now
 from healthsvc.config import Settings
 from healthsvc.errors import Forbidden, NotSignedIn
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.looked import Looked
+from healthsvc.store.replica import LONG, USUAL, Read
 
 COOKIE = "healthsvc"
 """Name of the session cookie."""
@@ -167,10 +169,25 @@ def _granted(request: Request, who: Who, otherwise: Action) -> None:
 async def open_reading(request: Request, who: Signed) -> AsyncIterator[Store]:
     """A snapshot in the name of whoever asks; needs ``read-clinical`` unless the route says :func:`needs`."""
     _granted(request, who, Action.READ_CLINICAL)
-    database: Database = request.app.state.database
-    whole = _whole(request)
     long = getattr(request.state, "granted", None) is Action.FIGURES
-    opened = reading_as(database, who.actor, whole, long=long)
+    async with _opened(request, who, LONG if long else USUAL) as store:
+        yield store
+
+
+async def open_nearby(request: Request, who: Signed) -> AsyncIterator[Store]:
+    """As :func:`open_reading`, for searches and lists: a standby may answer that is behind by no more than the site allows, and never lacks
+    what whoever asks has written. Those to whom persons may have let nothing be handed on are answered as they stand now."""
+    _granted(request, who, Action.READ_CLINICAL)
+    database: Database = request.app.state.database
+    setattr(request.state, ONLY_READ, True)
+    inside = who.actor.scopes is None and not handing_on.stands_outside(database, who.actor, clock.now())
+    async with _opened(request, who, Read("near", just_wrote=wrote_just_now(request)) if inside else USUAL) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _opened(request: Request, who: Who, read: Read) -> AsyncIterator[Store]:
+    opened = reading_as(request.app.state.database, who.actor, _whole(request), read=read)
     async with _gate(request, "reading_gate", _READERS), contextmanager_in_threadpool(opened) as store:
         store.looked = Looked()
         yield store
@@ -215,9 +232,9 @@ def narrowed(store: Store) -> Store:
 
 
 @contextmanager
-def reading_as(database: Database, actor: Actor, whole: bool = False, *, long: bool = False) -> Iterator[Store]:
-    """A snapshot in somebody's name; ``whole``: not narrowed to whom they look after; ``long``: a standby may answer."""
-    with database.reading(actor, at=clock.now(), long=long) as store:
+def reading_as(database: Database, actor: Actor, whole: bool = False, *, read: Read = USUAL) -> Iterator[Store]:
+    """A snapshot in somebody's name; ``whole``: not narrowed to whom they look after; ``read``: whether a standby may answer."""
+    with database.reading(actor, at=clock.now(), read=read) as store:
         yield store if whole else narrowed(store)
 
 
@@ -249,4 +266,5 @@ def _named(check: Callable[..., None], name: str) -> Callable[..., None]:
 
 
 StoreReading = Annotated[Store, Depends(open_reading, scope="function")]
+StoreNearby = Annotated[Store, Depends(open_nearby, scope="function")]
 StoreWriting = Annotated[Store, Depends(open_writing, scope="function")]

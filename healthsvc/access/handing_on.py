@@ -13,7 +13,7 @@ from typing import Final
 
 from healthsvc.access.sight import both, seen_with
 from healthsvc.fhir.systems import code_system
-from healthsvc.store import Actor, Store
+from healthsvc.store import Actor, Database, Store
 from healthsvc.store.search import ast
 from healthsvc.store.stored import micros
 
@@ -41,6 +41,11 @@ def is_outside(actor: Actor, policy: HandingOnPolicy) -> bool:
     if actor.client is not None:
         return actor.client not in policy.own_clients
     return bool(actor.roles) and actor.roles <= frozenset(policy.outside_roles)
+
+
+def stands_outside(database: Database, actor: Actor, at: datetime) -> bool:
+    """As :func:`is_outside`, before a store is open."""
+    return is_outside(actor, database.policy.fill(HandingOnPolicy, "consent", at.date()))
 
 
 def outside(store: Store) -> ast.Restrict | None:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from healthsvc.access.door import StoreReading
+from healthsvc.access.door import StoreNearby
 from healthsvc.errors import NotFound
 from healthsvc.rest import envelope
 from healthsvc.rest.answer import Answer
@@ -109,38 +109,38 @@ def routes(site: Site, router: APIRouter) -> None:
 
     @router.head("/{type:fhirtype}", include_in_schema=False)
     @router.get("/{type:fhirtype}")
-    def search_type(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+    def search_type(type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
 
     @router.head("/{type:fhirtype}/_search", include_in_schema=False)
     @router.get("/{type:fhirtype}/_search", include_in_schema=False)
     @router.post("/{type:fhirtype}/_search")
-    def search_by_form(type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+    def search_by_form(type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
 
     @router.head("", include_in_schema=False)
     @router.get("")
     @router.head("/", include_in_schema=False)
     @router.get("/", include_in_schema=False)
-    def search_system(request: Request, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+    def search_system(request: Request, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
 
     @router.get("/_search", include_in_schema=False)
     @router.post("/_search")
-    def search_system_by_form(store: StoreReading, call: Call = Depends(call_of)) -> Response:
+    def search_system_by_form(store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
 
     @router.head("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}", include_in_schema=False)
     @router.get("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}")
-    def search_compartment(of: str, id: str, type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+    def search_compartment(of: str, id: str, type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
 
     @router.get("/{of:fhirtype}/{id:fhirid}/*")
-    def search_whole_compartment(of: str, id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+    def search_whole_compartment(of: str, id: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call, _known(of, id)).response(pretty=call.pretty)
 
     @router.post("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}/_search")
-    def search_compartment_by_form(of: str, id: str, type: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+    def search_compartment_by_form(of: str, id: str, type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
 
 

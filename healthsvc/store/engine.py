@@ -24,7 +24,7 @@ from healthsvc.store.indexed import Indexed
 from healthsvc.store.measure import WRITER_WAIT, measured
 from healthsvc.store.postgres import SILENT, ServerUse, connect
 from healthsvc.store.reindex import bring_up_to_date
-from healthsvc.store.replica import Replica
+from healthsvc.store.replica import USUAL, Read, Replica, connected
 from healthsvc.store.room import Actor, Language, Room, Validate
 from healthsvc.store.sealing.prepare import prepare
 from healthsvc.store.sealing.sealer import OPEN
@@ -99,6 +99,7 @@ class Database:
         seal_everything: bool = False,
         replica: str | None = None,
         replica_patience: float = 0.2,
+        replica_bound: float = 0.0,
     ) -> Self:
         """Connect and bring the tables up to date.
 
@@ -111,6 +112,7 @@ class Database:
             sealing_keys: folder of the keys that seal what names persons; likewise beside the file, and without one nothing is sealed.
             seal_everything: seal every resource, not only those that name persons.
             replica: URL of a standby that answers long reads; one that lags is waited for ``replica_patience`` seconds.
+            replica_bound: by how many seconds searches and lists that it answers may be behind (0: it answers none).
 
         Raises:
             Unavailable: the database does not answer, or its keys are not in the folder.
@@ -136,7 +138,7 @@ class Database:
         if engine.dialect.name == "postgresql":
             database.chains = (server or ServerUse()).audit_chains
             if replica:
-                database.replica = Replica(replica, server or ServerUse(), replica_patience)
+                database.replica = Replica(replica, server or ServerUse(), replica_patience, replica_bound)
         try:
             database.migrate()
             with engine.connect() as connection:
@@ -176,11 +178,11 @@ class Database:
             raise Invalid(f"the {resource.get('resourceType')} is not valid: {wrong[0].text}", issues=wrong)
 
     @contextmanager
-    def reading(self, actor: Actor, *, at: datetime, long: bool = False) -> Iterator[Store]:
-        """A snapshot that cannot write; a ``long`` one is taken of the standby, where there is one that knows as much as the primary."""
+    def reading(self, actor: Actor, *, at: datetime, read: Read = USUAL) -> Iterator[Store]:
+        """A snapshot that cannot write; of the standby, where the kind of read allows it."""
         acts: list[audit.Act] = []
         try:
-            with said_clearly(), measured(writing=False), self._reader(long).connect() as plain:
+            with said_clearly(), measured(writing=False), connected(self, actor.id, read) as plain:
                 connection = plain if self.engine.dialect.name == "sqlite" else plain.execution_options(**_READING)
                 with connection.begin():
                     store = Store(self, connection, actor, at, writable=False)
@@ -188,9 +190,6 @@ class Database:
                     yield store
         finally:  # the connection is given back: whoever writes the trace may need it
             self.reads.note(acts, wait=self.turns.thread != threading.get_ident())
-
-    def _reader(self, long: bool) -> Engine:
-        return self.replica.engine if long and self.replica is not None and self.replica.has_all(self.engine) else self.engine
 
     @contextmanager
     def writing(self, actor: Actor, *, at: datetime) -> Iterator[Store]:
@@ -203,6 +202,8 @@ class Database:
                 yield store
                 audit.append(connection, store.acts, self.chains)
             store.terms.commit()
+        if self.replica is not None:
+            self.replica.wrote(actor.id)
         if any(act.version is not None for act in store.acts):
             self.bell.ring(CHANGES)
         for topic in store.rings:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.access.door import StoreNearby, StoreReading, StoreWriting
 from healthsvc.contract import cards, delivery, renewal, service
 from healthsvc.contract.endpoints import Drawn, SignatureGiven, signed_of
 from healthsvc.contract.found import running
@@ -57,7 +57,7 @@ class Row:
 
 
 @router.get("/contracts")
-def contracts(page: SignedPage, store: StoreReading, all: bool = False, show: str = "", start: int = 0) -> Response:
+def contracts(page: SignedPage, store: StoreNearby, all: bool = False, show: str = "", start: int = 0) -> Response:
     """Those whom one looks after under contract; who is owed most comes first."""
     mine = None if all else mine_of(page)
     on = today(store)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
-from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.access.door import StoreNearby, StoreReading, StoreWriting
 from healthsvc.access.masks import masks
 from healthsvc.errors import Invalid, Refusal
 from healthsvc.healthfile import closing, duplicates, merging
@@ -36,7 +36,7 @@ CLOSED: Final = {"moved-away": "迁出", "lost": "失访", "refused": "拒绝服
 
 
 @router.get("/duplicates")
-def review(page: SignedPage, store: StoreReading) -> Response:
+def review(page: SignedPage, store: StoreNearby) -> Response:
     """The pairs that wait for a decision, and the files that were merged lately."""
     return _show(page, store, None)
 

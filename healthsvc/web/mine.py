@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
-from healthsvc.access.door import StoreReading
+from healthsvc.access.door import StoreNearby, StoreReading
 from healthsvc.contract.delivery import fulfilments
 from healthsvc.contract.fulfilment import Fulfilment
 from healthsvc.contract.resources import is_family_doctor, to_agreement
@@ -92,7 +92,7 @@ def overdue(page: SignedPage, store: StoreReading) -> Response:
 
 
 @router.get("/mine/people")
-def people(page: SignedPage, store: StoreReading, only: str = "") -> Response:
+def people(page: SignedPage, store: StoreNearby, only: str = "") -> Response:
     """Whom I have signed, or nurse: who is overdue first, then by priority and due day, one household together."""
     found = _signed(store, _me(page))
     counts = {"": len(found), **{name: sum(map(test, found)) for name, test in _ONLY.items()}}

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
-from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.access.door import StoreNearby, StoreWriting
 from healthsvc.errors import Refusal
 from healthsvc.healthfile.service import today
 from healthsvc.mustvisit import service
@@ -20,7 +20,7 @@ _MOST: Final = 200
 
 
 @router.get("/mustvisits")
-def mustvisits(page: SignedPage, store: StoreReading, day: Day, occasion: Occasion | None = None) -> Response:
+def mustvisits(page: SignedPage, store: StoreNearby, day: Day, occasion: Occasion | None = None) -> Response:
     """What is on the list, the most pressing first."""
     return _list(page, store, day, occasion)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Response
 
-from healthsvc.access.door import StoreReading
+from healthsvc.access.door import StoreNearby, StoreReading
 from healthsvc.healthfile.finding import SHORTEST_TAIL, Kind, find_people, kind_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
@@ -38,7 +38,7 @@ def people(page: SignedPage, store: StoreReading) -> Response:
 
 
 @router.post("/people")
-def search(page: SignedPage, store: StoreReading, q: Typed = "") -> Response:
+def search(page: SignedPage, store: StoreNearby, q: Typed = "") -> Response:
     """Those whom the words may mean, as a page or, while typing, as its list."""
     found = find(store, q, _MOST) if q.strip() else None
     block = "found" if page.wants_part else None
@@ -46,7 +46,7 @@ def search(page: SignedPage, store: StoreReading, q: Typed = "") -> Response:
 
 
 @router.post("/people/suggest")
-def suggest(page: SignedPage, store: StoreReading, q: Typed = "") -> Response:
+def suggest(page: SignedPage, store: StoreNearby, q: Typed = "") -> Response:
     """The first few, for the list under the search field of every page."""
     found = find(store, q, _SUGGESTED) if q.strip() else None
     return page.show("suggest.html", found=found, too_short=_too_short(q), tail=SHORTEST_TAIL, more=len(found or ()) == _SUGGESTED)

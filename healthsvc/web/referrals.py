@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
-from healthsvc.access.door import StoreReading, StoreWriting
+from healthsvc.access.door import StoreNearby, StoreReading, StoreWriting
 from healthsvc.checkup import deciding
 from healthsvc.checkup.followup import Next
 from healthsvc.errors import Refusal, RuleViolation
@@ -43,7 +43,7 @@ def words(page: Page, table: str) -> dict[str, str]:
 
 
 @router.get("/referrals")
-def referrals(page: SignedPage, store: StoreReading) -> Response:
+def referrals(page: SignedPage, store: StoreNearby) -> Response:
     """All referrals under way, the late ones first."""
     found = service.standings(store)
     names = Directory(store)

@@ -14,7 +14,7 @@ from serving import serving
 
 from healthsvc import clock
 from healthsvc.access import rules, tokens
-from healthsvc.access.door import open_reading, open_writing, who_is_there
+from healthsvc.access.door import open_nearby, open_reading, open_writing, who_is_there
 from healthsvc.access.rules import Action, Role
 from healthsvc.app import create_app
 from healthsvc.config import Settings
@@ -75,7 +75,7 @@ def asked(dependant: Dependant) -> set[str]:
         name = getattr(one.call, "__name__", "")
         if name.startswith(_NEEDS):
             found.add(name.removeprefix(_NEEDS).replace("_", "-"))
-        elif one.call is open_reading:
+        elif one.call in (open_reading, open_nearby):
             found.add("reading")
         elif one.call is open_writing:
             found.add("writing")
@@ -99,7 +99,7 @@ def required(route: Route) -> Action | None:
 def test_every_route_declares_what_it_needs(app: FastAPI) -> None:
     assert len(routes(app)) > 250
     bare = sorted({route.path for route in routes(app) if not asked(route.dependant)} - OPEN)
-    assert bare == [], "say needs(...), StoreReading, StoreWriting or Signed; or list the path as open, and why"
+    assert bare == [], "say needs(...), StoreReading, StoreNearby, StoreWriting or Signed; or list the path as open, and why"
 
 
 def test_who_lacks_the_right_is_refused_everywhere(app: FastAPI, here: Installation) -> None:

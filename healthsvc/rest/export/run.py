@@ -26,6 +26,7 @@ from healthsvc.rest.permitted import restriction
 from healthsvc.rest.shape import shaped
 from healthsvc.rest.site import Site
 from healthsvc.store import Actor, Database, Store
+from healthsvc.store.replica import LONG
 from healthsvc.store.search import ast, search
 from healthsvc.store.search.versions import as_of, deleted
 from healthsvc.store.work import Report, TakenAway
@@ -82,7 +83,7 @@ class Exporter:
 
     def step(self, job: Job, progress: Progress) -> Progress:
         """One page more on disk, and the position after it."""
-        with reading_as(self.database, job.actor, long=True) as store:
+        with reading_as(self.database, job.actor, read=LONG) as store:
             policy = ExportPolicy.of(store)
             whole = store.restrict  # whoever asks: an export is handed on, and each page asks anew what the persons let be
             store.restrict = handing_on.narrowed_by(whole, handing_on.limit(store, job.actor.areas or ()))

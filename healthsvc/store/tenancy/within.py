@@ -54,13 +54,19 @@ class Laid:
     def __init__(self) -> None:
         self._is = False
         self._look = 0.0
+        self._since = 0.0
 
     def out(self, connection: Connection) -> bool:
         """Whether they are."""
         if not self._is and connection.dialect.name == "postgresql" and time.monotonic() >= self._look:
             self._look = time.monotonic() + LOOK_SECONDS
             self._is = home.is_laid_out(connection)
+            self._since = time.monotonic()
         return self._is
+
+    def just_now(self, seconds: float) -> bool:
+        """Whether that is known for so short a time only that another server may not have heard of it."""
+        return self._is and time.monotonic() - self._since < seconds
 
 
 class Reach(NamedTuple):
