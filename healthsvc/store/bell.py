@@ -1,13 +1,17 @@
 """A bell between the processes of one database: whoever waits for something new is woken, instead of looking again and again.
 
 On PostgreSQL it is LISTEN and NOTIFY. The word is sent after the commit, by a connection of its own and many rings at once: NOTIFY inside
-a writing transaction would make all commits of the server queue behind one lock. So a ring may get lost with its process or its
-connection; whoever waits therefore looks by itself now and then, rarely where the bell is heard, often where it is not (SQLite between
-processes). What a ring means is always read from the tables; it carries no data.
+a writing transaction would make all commits of the server queue behind one lock. Beside an embedded database it is a file for each topic,
+whose time of change is set to a number drawn at random: whoever waits looks at that, twenty times a second, which costs no descriptor and
+no read. So a ring may get lost with its process or its connection; whoever waits therefore looks by itself now and then, rarely where the
+bell is heard, often where it is not. What a ring means is always read from the tables; it carries no data.
 """
 
 import contextlib
+import os
+import secrets
 import threading
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -31,6 +35,9 @@ SELDOM_SECONDS: Final = 2.0
 _CHANNEL: Final = "healthsvc"
 _TOGETHER_SECONDS: Final = 0.01
 _LOOK_SECONDS: Final = 0.25
+_FILE_SECONDS: Final = 0.05
+_MARK_BITS: Final = 60
+"""Of a time in nanoseconds: some 36 years, which every file system keeps, so that marks differ also where it keeps seconds only."""
 _AGAIN_SECONDS: Final = 1.0
 
 
@@ -40,6 +47,9 @@ class Bell:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._between = engine.dialect.name == "postgresql"
+        self._file = None if self._between else Path(engine.url.database or "")
+        self._marks: dict[str, int] = {}
+        """By topic: what we have set on its file."""
         self._waiting: dict[str, list[threading.Event]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -55,15 +65,19 @@ class Bell:
         event = threading.Event()
         with self._lock:
             self._waiting.setdefault(topic, []).append(event)
-            if self._between and self._listener is None:
-                self._listener = threading.Thread(target=self._listen, name="bell-listens", daemon=True)
+            if self._listener is None:
+                listen = self._listen if self._between else self._look
+                self._listener = threading.Thread(target=listen, name="bell-listens", daemon=True)
                 self._listener.start()
         return event
 
     def ring(self, topic: str) -> None:
         """Wake whoever waits; call it after the commit. Returns at once."""
         self._wake(topic)
-        if not self._between or topic in self._rung:
+        if not self._between:
+            self._mark(topic)
+            return
+        if topic in self._rung:
             return
         with self._lock:
             self._rung.add(topic)
@@ -91,6 +105,42 @@ class Bell:
     def _connect(self) -> "psycopg.Connection[Any]":
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(url, autocommit=True, **connect_arguments(ServerUse()))
+
+    def _path(self, topic: str) -> Path:
+        assert self._file is not None
+        return self._file.with_name(f".{self._file.name}.bell-{topic}")
+
+    def _mark(self, topic: str) -> None:
+        """Ring for the other processes beside an embedded database."""
+        path, mark = self._path(topic), secrets.randbits(_MARK_BITS)
+        # set down before it stands there: our own looks need not wake those whom we have just woken. Should it cover another's mark that we
+        # have not seen yet, whoever waits here has been woken after that other's commit all the same
+        self._marks[topic] = mark
+        try:
+            try:
+                os.utime(path, ns=(mark, mark))
+            except FileNotFoundError:
+                path.touch(mode=0o600)
+                os.utime(path, ns=(mark, mark))
+        except OSError as error:
+            log.warning("the bell could not be rung; the others look by themselves", error=type(error).__name__)
+
+    def _look(self) -> None:
+        """Listen beside an embedded database."""
+        seen = {topic: self._marked(topic) for topic in list(self._waiting)}
+        self._heard = True
+        while not self._closing.wait(_FILE_SECONDS):
+            for topic in list(self._waiting):
+                mark = self._marked(topic)
+                if mark not in (seen.get(topic, mark), self._marks.get(topic)):
+                    self._wake(topic)
+                seen[topic] = mark
+
+    def _marked(self, topic: str) -> int:
+        try:
+            return os.stat(self._path(topic)).st_mtime_ns
+        except OSError:
+            return 0
 
     def _listen(self) -> None:
         while not self._closing.is_set():

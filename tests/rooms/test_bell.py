@@ -1,0 +1,71 @@
+"""The bell beside an embedded database: what one process has written wakes those who wait for it in another, and nobody else."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from healthsvc import clock
+from healthsvc.store import SYSTEM, Database
+from healthsvc.store import bell as bells
+from healthsvc.store.bell import CHANGES, INBOX, OUTBOX
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Database, Database]]:
+    """As two processes have it: each with a bell of its own."""
+    url = f"sqlite:///{tmp_path}/x.sqlite"
+    first, second = (Database.open(url, validate=lambda _: []) for _ in range(2))
+    yield first, second
+    for one in (first, second):
+        one.close()
+
+
+def heard(event: threading.Event, seconds: float = 10) -> float:
+    begun = time.monotonic()
+    assert event.wait(seconds)
+    event.clear()
+    return time.monotonic() - begun
+
+
+def test_a_ring_is_heard_by_others_for_its_topic_alone(two: tuple[Database, Database]) -> None:
+    first, second = (one.bell for one in two)
+    inbox, outbox = first.subscribe(INBOX), first.subscribe(OUTBOX)
+    while not first.patience(0.5) > 0.5:
+        time.sleep(0.01)
+    second.ring(INBOX)
+    assert heard(inbox) < 5
+    assert not outbox.wait(4 * bells._FILE_SECONDS)
+    for _ in range(3):  # each of them, also where one came right after the other
+        second.ring(OUTBOX)
+        heard(outbox)
+
+
+def test_a_ring_of_one_s_own_wakes_once(two: tuple[Database, Database]) -> None:
+    bell = two[0].bell
+    event = bell.subscribe(INBOX)
+    bell.ring(INBOX)
+    assert event.is_set()
+    event.clear()
+    assert not event.wait(4 * bells._FILE_SECONDS)
+
+
+def test_a_write_rings_and_readings_do_not(two: tuple[Database, Database]) -> None:
+    first, second = two
+    event = first.bell.subscribe(CHANGES)
+    with second.writing(SYSTEM, at=clock.now()) as store:
+        store.create({"resourceType": "Basic", "code": {"text": "x"}})
+    heard(event)
+    with second.reading(SYSTEM, at=clock.now()) as store:
+        assert store.select("Basic")
+    assert not event.wait(4 * bells._FILE_SECONDS)
+
+
+def test_where_nothing_can_be_written_beside_it_nobody_fails(two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch) -> None:
+    bell = two[0].bell
+    event = bell.subscribe(INBOX)
+    monkeypatch.setattr(bell, "_file", Path("/nowhere/x.sqlite"))
+    bell.ring(INBOX)
+    assert event.is_set()
