@@ -1,8 +1,11 @@
 """What is written out for a deployment is whole: units that systemd takes, commands that we have, an installation without a network."""
 
+import json
+import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,10 +14,12 @@ from typer import TyperException
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from healthsvc.config import Settings
 from healthsvc.deploy.units import UNITS, units
 from healthsvc.deploy.wheelhouse import LOCK, locked, make, plan
 from healthsvc.errors import Conflict, Invalid
 from healthsvc.main import cli
+from healthsvc.monitoring.probes import router as probes
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPOSED = 2.5
@@ -112,3 +117,37 @@ def test_a_wheelhouse_that_was_changed_on_its_way_is_not_installed(tmp_path: Pat
     assert done.returncode == 1
     assert "changed on its way" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_what_containers_and_units_name_exists(tmp_path: Path) -> None:
+    """Settings by their names, ports on which that very service listens, paths that are answered and mounted, a stop that is waited for."""
+    folder = written(tmp_path / "compose", "compose")
+    said = {path.name: path.read_text() for path in folder.iterdir()}
+    told = dict(line.split("=", 1) for line in said["healthsvc.env"].splitlines())
+    said |= dict(units(Path("/opt/healthsvc/venv"), Path("/var/lib/healthsvc")))
+    known = {f"HEALTHSVC_{name.upper()}" for name in Settings.model_fields}
+    for name, text in said.items():
+        assert set(re.findall(r"HEALTHSVC_[A-Z_]+", text)) <= known, name
+        for seconds in re.findall(r"(?:stop_grace_period: |TimeoutStopSec=)(\d+)", text):
+            assert int(seconds) > Settings().stop_seconds, name
+    compose = yaml.safe_load(said["compose.yaml"])
+    lines = said["Containerfile"].splitlines()
+    image = {word: rest for word, _, rest in (line.partition(" ") for line in lines if line and line[0].isupper())}
+    container = Path(ROOT / "healthsvc" / "deploy" / "files" / "Containerfile").read_text()
+    alone = {"command": json.loads(image["CMD"]), "healthcheck": {"test": container.split("HEALTHCHECK")[1].split("\n")[1]}}
+    for name, service in {**compose["services"], "alone": alone}.items():
+        if name == "postgres":
+            continue
+        words = service["command"]
+        listens = {words[at + 1].rpartition(":")[2] for at, word in enumerate(words) if word in ("--http", "--mllp", "--probes")}
+        asked = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", str(service["healthcheck"]["test"]))
+        assert asked, name
+        assert asked[1] in listens - {"2575"}, name
+        assert asked[2] in {route.path for route in probes(None, threading.Event()).routes}, name  # type: ignore[arg-type, attr-defined]
+        assert {port.rpartition(":")[2] for port in service.get("ports", ())} <= listens, name
+        assert listens <= set(image["EXPOSE"].split()), name
+    mounted = {one.partition(":")[2] for one in compose["x-role"]["volumes"]}
+    assert {one.partition(":")[0] for service in compose["services"].values() for one in service["volumes"]} == set(compose["volumes"])
+    assert set(re.findall(r"/[a-z]+", container.split("install -d", 1)[1].split("\n", 1)[0])) == mounted
+    assert re.search(r"HEALTHSVC_DATA=(\S+)", container)[1] in mounted  # type: ignore[index]
+    assert {value for name, value in told.items() if name.endswith("_TO")} <= mounted
