@@ -38,6 +38,8 @@ from integrations.mllp.client import Client
 pytestmark = pytest.mark.postgres
 FIRING = FiringRow.__table__  # type: ignore[attr-defined]
 PEOPLE = 400
+START_SECONDS = 180
+"""Seven processes begin at once, on however many cores."""
 D1 = "Practitioner/d1"
 
 
@@ -75,11 +77,11 @@ class Busy:
         return httpx.Client(base_url=f"http://127.0.0.1:{self.http}", headers={"authorization": f"Bearer {self.token}"}, timeout=10)
 
     def ask(self, client: httpx.Client, method: str, path: str, body: object = None) -> Any:
-        """Ask until somebody answers; None where the end came first."""
+        """Ask until somebody answers; None where the end came first. An earlier try that nobody waited for may still be under way."""
         while not self.over.is_set():
             with suppress(httpx.HTTPError):
                 answer = client.request(method, path, json=body)
-                if answer.status_code < 500:
+                if answer.status_code < 500 and "reason:collision" not in answer.text:
                     return answer
             time.sleep(0.1)
         return None
@@ -151,7 +153,7 @@ def server() -> Iterator[postgres.Cluster]:
         yield one
 
 
-@pytest.mark.parametrize("seconds", [8, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [8, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_whatever_is_killed_cut_or_restarted_each_thing_is_there_exactly_once(
     tmp_path: Path, server: postgres.Cluster, seconds: int
 ) -> None:
@@ -166,15 +168,15 @@ def test_whatever_is_killed_cut_or_restarted_each_thing_is_there_exactly_once(
         token = issue_token(store, "system", "test", 1)
     home = Household(data)
     lines, http = [free_port(), free_port()], free_port()
+    busy = Busy(http, lines, token, people)
     try:
         home.start("api", "api", http=http)
         for n in range(2):
             home.start(f"feeds{n}", "feeds", mllp=lines[n])
             home.start(f"worker{n}", "worker")
             home.start(f"timers{n}", "timers")
-        busy = Busy(http, lines, token, people)
         busy.start()
-        wait(lambda: len(busy.acknowledged) > 5 and busy.signed and ticks(here.database), 60, "everything is under way")
+        wait(lambda: len(busy.acknowledged) > 5 and busy.signed and ticks(here.database), START_SECONDS, "everything is under way")
         began = time.monotonic()
         crash_at = began + seconds * 0.5
         asleep: str | None = None
@@ -208,6 +210,7 @@ def test_whatever_is_killed_cut_or_restarted_each_thing_is_there_exactly_once(
         last = clock.utc_now()
         wait(lambda: ticks(here.database)[-1] > last, 20, "the timers go on", home.tend)
     finally:
+        busy.over.set()
         home.stop()
     check(here.database, busy)
     here.close()
