@@ -3,17 +3,19 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fhirserver import fhir_client, token, working
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from healthsvc import clock
 from healthsvc.config import Settings
@@ -21,7 +23,7 @@ from healthsvc.errors import Unavailable
 from healthsvc.installation import open_installation
 from healthsvc.policy import load as load_policy
 from healthsvc.rest.export import files, jobs
-from healthsvc.rest.export.later import leave_again
+from healthsvc.rest.export.later import carry_out, leave_again
 from healthsvc.rest.export.run import Exporter
 from healthsvc.rest.export.terms import Terms
 from healthsvc.rest.progress.seen import call_off
@@ -31,6 +33,7 @@ from healthsvc.store.progress import ROWS
 from healthsvc.store.sealing.keys import Seal
 from healthsvc.store.sealing.sealer import Sealer
 from healthsvc.store.search import ast
+from healthsvc.store.work import Finish, Report, State, Work, open_to_take, run
 
 ASYNC = {"prefer": "respond-async"}
 SMALL_STEPS = """
@@ -295,6 +298,32 @@ def test_it_goes_on_after_a_crash_where_the_last_page_ended(database: Database, 
     assert len(read) == 54
     assert len({(one["resourceType"], one["id"]) for one in read}) == 54
     assert {one["name"][0]["text"] for one in read if one["resourceType"] == "Patient"} == {f"王{number}" for number in range(5)}
+
+
+def test_a_process_that_stops_leaves_it_where_the_last_page_ended_and_another_goes_on_at_once(database: Database, tmp_path: Path) -> None:
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        jobs.begin(store, Terms("system", None, ("Observation", "Patient")))
+        (id,) = open_to_take(store.connection, store.at)
+    leaving = threading.Event()
+
+    def until_told(database: Database, work: Work, report: Report) -> Finish:
+        def count(done: int, total: int) -> None:
+            if done:
+                leaving.set()
+            report(done, total)
+
+        return carry_out(tmp_path, database, work, count)
+
+    assert run(database, id, {jobs.KIND: until_told}, leaving) is State.WAITING
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        (export,) = jobs.running(store)
+        assert store.connection.execute(text("SELECT holder FROM export")).scalar_one() == ""
+    assert export.progress.place == 1
+    assert run(database, id, {jobs.KIND: partial(carry_out, tmp_path)}) is State.DONE
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        ended = jobs.job(store, export.id)
+    assert ended is not None
+    assert (ended.state, ended.error) == ("done", None)
 
 
 def test_what_the_caller_may_not_see_is_not_exported(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

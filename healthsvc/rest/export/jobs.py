@@ -154,6 +154,12 @@ def keep(store: Store, job: Job, holder: str, progress: Progress) -> bool:
     return store.connection.execute(update(EXPORT).where(mine).values(**values)).rowcount == 1
 
 
+def let_go(store: Store, job: Job, holder: str) -> None:
+    """Another may go on with it at once."""
+    mine = (EXPORT.c.id == job.id) & (EXPORT.c.holder == holder) & (EXPORT.c.state == "running")
+    store.connection.execute(update(EXPORT).where(mine).values(holder="", until=0))
+
+
 def end(store: Store, id: str, state: str, error: str | None = None) -> None:
     """Cancel an export, or write down that it failed."""
     values = {"state": state, "error": error, "finished": micros(store.at), "holder": ""}

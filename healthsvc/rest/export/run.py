@@ -29,7 +29,7 @@ from healthsvc.store import Actor, Database, Store
 from healthsvc.store.replica import LONG
 from healthsvc.store.search import ast, search
 from healthsvc.store.search.versions import as_of, deleted
-from healthsvc.store.work import Report, TakenAway
+from healthsvc.store.work import Leaving, Report, TakenAway
 
 log = structlog.get_logger()
 EXPORTER = Actor("system/export", "bulk export", frozenset({"system"}), "system")
@@ -73,6 +73,10 @@ class Exporter:
                     if not jobs.keep(store, job, self.holder, progress):
                         raise TakenAway("this export was cancelled, or another process has taken it over")
             log.info("export", export=job.id, phase=progress.phase, resources=progress.resources)
+        except Leaving:
+            with self.database.writing(EXPORTER, at=self._now()) as store:
+                jobs.let_go(store, job, self.holder)
+            raise
         except (TakenAway, Unavailable):
             raise
         except Refusal as refusal:
