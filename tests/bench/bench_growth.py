@@ -3,13 +3,15 @@
 A city of counties, streets and communities with N people is founded through the functions that everybody's writes go through (validated,
 admitted by the rooms, indexed, sealed, audited), some hundred people in one transaction. Measured: rows and bytes for a person, a signed
 contract with its checkups, a visit with its findings, a hospital message; then searches, a doctor's list, one person's whole file, what a
-county's officer sees, the window, and a feed end to end. Beside each time stands ``livez``, the same socket with nothing behind.
+county's officer sees, the window, and a feed end to end. Beside each time stands ``livez``, the same socket with nothing behind, and the
+processor time of one question (the client's part of it included, which is that of ``livez``): that also holds on a machine that is busy.
 
 ``--into FILE`` keeps a row for each size in a JSON file, from which ``tests/bench/draw_growth.py`` draws the curves.
 """
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -266,17 +268,20 @@ def ask(here: Installation, ids: list[str], at: datetime, times: int) -> dict[st
 
         def measure(name: str, call: Callable[[dict[str, Any]], httpx.Response], token: str = clerk) -> None:
             client.headers["authorization"] = f"Bearer {token}"
-            took = []
+            took, spent = [], process_time()
             for number in range(times):
                 one = some[number % len(some)]
                 begun = perf_counter()
                 answer = call(one)
                 took.append(1000 * (perf_counter() - begun))
                 assert answer.status_code == 200, (name, answer.status_code, answer.text[:300])
+            cpu = 1000 * (process_time() - spent) / times
             took.sort()
-            found_ = told[name] = {"median": round(median(took), 2), "p99": round(took[int(len(took) * 0.99)], 2)}
+            found_ = told[name] = {"median": round(median(took), 2), "p99": round(took[int(len(took) * 0.99)], 2), "cpu": round(cpu, 2)}
             times_livez = found_["median"] / told["livez"]["median"]
-            sys.stdout.write(f"{name:44} {found_['median']:8.2f} ms median {found_['p99']:9.2f} ms p99 {times_livez:7.1f} x livez\n")
+            sys.stdout.write(
+                f"{name:44} {found_['median']:8.2f} ms median {found_['p99']:9.2f} ms p99 {times_livez:7.1f} x livez {cpu:8.2f} ms cpu\n"
+            )
             sys.stdout.flush()
 
         def get(url: str) -> httpx.Response:
@@ -342,6 +347,7 @@ def main() -> int:
             "rows": rows(here),
             "each": stages.told,
             "asked": told,
+            "load": round(os.getloadavg()[0], 1),
         }
         here.close()
     sys.stdout.write(f"{row['bytes'] / asked.people:,.0f} bytes and {row['rows'] / asked.people:.0f} rows a person\n{json.dumps(row)}\n")

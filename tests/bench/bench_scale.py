@@ -33,6 +33,7 @@ from postgres import Cluster, cluster
 from sqlalchemy import create_engine, text
 
 COMMAND = [sys.executable, "-m", "healthsvc.main"]
+ENGINES = ("SQLite", "PostgreSQL")
 LINES = 8
 CALLERS = 8
 FEEDS: dict[int, tuple[str, ...]] = {1: ("",), 2: ("feeds", "worker"), 4: ("feeds", "worker", "feeds", "worker")}
@@ -207,13 +208,13 @@ def fresh(server: Cluster) -> str:
     return server.url.rsplit("/", 1)[0] + "/" + name
 
 
-def measure(folder: Path, server: Cluster, seconds: float, chains: list[int]) -> Iterator[Row]:
+def measure(folder: Path, server: Cluster, seconds: float, chains: list[int], engines: list[str]) -> Iterator[Row]:
     """All rows."""
     yield row("cores", os.cpu_count() or 0, "")
     yield row("load of the machine before it began, all programs together", os.getloadavg()[0], "")
     yield row("disk: bare SQLite commits", commits(str(folder)), "1/s")
     yield row("disk: bare PostgreSQL commits, one connection", server_commits(fresh(server)), "1/s")
-    for engine in ("SQLite", "PostgreSQL"):
+    for engine in engines:
         first: dict[str, float] = {}
         for processes, roles in FEEDS.items():
             if engine == "SQLite" and processes > 2:
@@ -231,12 +232,17 @@ def measure(folder: Path, server: Cluster, seconds: float, chains: list[int]) ->
         for processes in FEEDS:
             roles = ("",) if processes == 1 else ("api",) * processes
             with serving(folder, fresh(server) if engine == "PostgreSQL" else None, roles) as (here, token):
+                ours, theirs = partial(cpu_of, here.pids), partial(cpu_of_server, server.pid)
                 for name, make in interactions().items():
-                    busy_before = _machine()
+                    busy_before, before = _machine(), (ours(), theirs())
                     rate = asyncio.run(ask(here.http, token, seconds, make))
                     what = f"{name}, {engine}, {processes} processes"
                     yield row(f"API {what}", rate, "1/s")
                     yield row(f"  against one process, {what}", rate / first.setdefault(name, rate), "times")
+                    asked = rate * seconds / 1000
+                    yield row(f"  processor time of ours, {what}", (ours() - before[0]) / asked, "ms/request")
+                    if engine == "PostgreSQL":
+                        yield row(f"  processor time of the server, {what}", (theirs() - before[1]) / asked, "ms/request")
                     yield row(f"  machine busy, {what}", _share(busy_before, _machine()), "%")
     yield from chained(folder, server, seconds, chains)
     yield row("load of the machine at the end", os.getloadavg()[0], "")
@@ -256,13 +262,15 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each load lasts")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help="only this one; repeat it (default: both)")
+    parser.add_argument("--chains", type=int, nargs="*", default=[1, 8], help="how many chains of the audit to compare")
     parser.add_argument("--folder", type=Path, help="where the embedded databases go")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
     rows: list[Any] = []
     made = tempfile.TemporaryDirectory(prefix="healthsvc-bench-", dir=options.folder)
     with made as folder, cluster("-c fsync=on", on_disk=True) as server:
-        for one in measure(Path(folder), server, options.seconds, [1, 8]):
+        for one in measure(Path(folder), server, options.seconds, options.chains, options.engine or list(ENGINES)):
             rows.append(one)
             sys.stderr.write(f"{one['what']}: {one['value']} {one['unit']}\n")
     return show(rows, options.json)
