@@ -234,12 +234,13 @@ def searches(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]], list[str], li
     return type, filters, sort, includes, draw(st.sampled_from((3, 11, 100)))
 
 
-@pytest.mark.parametrize("ceiling", [4000, 6])
+@pytest.mark.parametrize(("ceiling", "probed"), [(4000, 300), (4000, 0), (6, 300)])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=searches())
 def test_the_search_finds_what_the_oracle_finds(
     world: tuple[World, Database],
     ceiling: int,
+    probed: int,
     asked: tuple[str, list[tuple[str, str]], list[str], list[tuple[str, str]], int],
 ) -> None:
     oracle, database = world
@@ -249,6 +250,7 @@ def test_the_search_finds_what_the_oracle_finds(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search_rows, "CEILING", ceiling)
         patch.setattr(search_plan, "CEILING", ceiling)
+        patch.setattr(search_plan, "PROBED", probed)
         patch.setattr(search_rows, "_ESTIMATES", {})
         found, included, page = [], set(), None
         with database.reading(SYSTEM, at=AT) as store:

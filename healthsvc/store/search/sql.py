@@ -198,6 +198,11 @@ class Writer:
             return EMPTY
         return Piece(" UNION ".join(one.sql for one in parts), tuple(arg for one in parts for arg in one.args))
 
+    def intersection(self, parts: Sequence[Piece]) -> Piece:
+        """What all of them give, each once: SQLite merges the ranges of two indexes in the order of pk."""
+        whole = [Piece(f"SELECT pk FROM ({one.sql}) AS i{place}", one.args) for place, one in enumerate(parts)]
+        return Piece(" INTERSECT ".join(one.sql for one in whole), tuple(arg for one in whole for arg in one.args))
+
     def joint(self, nodes: Sequence[ast.Node], types: Sequence[str]) -> Piece | None:
         """The rarest part as the source, the others as tests."""
         first = self.rows.rarest(self, nodes, types)
