@@ -250,7 +250,7 @@ def test_the_search_finds_what_the_oracle_finds(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search_rows, "CEILING", ceiling)
         patch.setattr(search_plan, "CEILING", ceiling)
-        patch.setattr(search_plan, "PROBED", probed)
+        patch.setattr(search_rows, "PROBED", probed)
         patch.setattr(search_rows, "_ESTIMATES", {})
         found, included, page = [], set(), None
         with database.reading(SYSTEM, at=AT) as store:

@@ -26,9 +26,6 @@ from healthsvc.store.tables import LONG_MICROSECONDS
 SORTED = 1500
 """So many candidates are sorted rather than looked for along the order (both take about three milliseconds among 50,000)."""
 
-PROBED = 300
-"""So many candidates are tested one by one: as quick as reading thousands of entries beside them."""
-
 LONG_RANGES = Piece(f"s.high - s.low > {LONG_MICROSECONDS} AND s.high>? AND s.low<?")
 """Ranges longer than two days that reach over a moment: few, and in an index of their own."""
 
@@ -58,7 +55,7 @@ class Plan:
         first = rows.rarest(writer, nodes, types) if nodes else None
         few = first is not None and rows.size(writer, first, types) < (min(SORTED, CEILING) if keys and len(nodes) == 1 else CEILING)
         source = writer.source(first, types) if first is not None and few and not self._late_node(first) else None
-        beside = self._beside(first, nodes) if first is not None and source is not None and not keys else []
+        beside = rows.beside(writer, first, nodes, types) if first is not None and source is not None and not keys else []
         if source is not None and beside:
             source = writer.intersection([source, *(one for one in (writer.source(node, types) for node in beside) if one is not None)])
         self.ranged = source if first is not None and self._in_order(first) else None
@@ -74,12 +71,6 @@ class Plan:
             kind = among("r.type", rows.terms(types)) if taken is None else writer.only("r", types)
             self.kind = [kind, Piece(f"r.{LIVE}")]
         self.tests = self._tests("r")
-
-    def _beside(self, first: ast.Node, nodes: Sequence[ast.Node]) -> list[ast.Node]:
-        """The conditions whose entries are read beside those of the first, where these are too many to be tested one by one."""
-        if self.rows.size(self.writer, first, self.types) < PROBED:
-            return []
-        return [one for one in nodes if one is not first and self.rows.streams(self.writer, one, self.types)]
 
     def _tests(self, entry: str, key: Key | None = None) -> Piece:
         """What is tested of each row. ``entry`` is an index entry of the resource: what can be asked by its pk is asked before the row is

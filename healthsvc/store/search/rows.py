@@ -22,6 +22,8 @@ CEILING = 4000
 """Rows that an estimate counts at most (about 0.2 ms); more is "many"."""
 FEW = 1500
 """A chain whose inner end has at most so many resources is worth counting."""
+PROBED = 300
+"""So many candidates are tested one by one: as quick as reading thousands of entries beside them."""
 STREAMED = 32_000
 """Index entries that are read beside others in the order of pk, rather than looked up one by one (about 0.1 µs each, a probe 1.3)."""
 USES = 64
@@ -158,6 +160,12 @@ class Rows:
         if len(self._estimates) > REMEMBERED:
             self._estimates.popitem(last=False)
         return found
+
+    def beside(self, writer: "Writer", first: ast.Node, nodes: Sequence[ast.Node], types: Sequence[str]) -> list[ast.Node]:
+        """The conditions whose entries are read beside those of the first, where these are too many to be tested one by one."""
+        if self.size(writer, first, types) < PROBED:
+            return []
+        return [one for one in nodes if one is not first and self.streams(writer, one, types)]
 
     def streams(self, writer: "Writer", node: ast.Node, types: Sequence[str]) -> bool:
         """Whether a leaf has so few entries that reading all of them is cheaper than probing for thousands."""
