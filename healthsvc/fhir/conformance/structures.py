@@ -74,8 +74,20 @@ def profile_definition(one: Profile) -> Resource:
         element = {"id": slice, "path": f"{one.type}.extension", "sliceName": name, "min": int(least), "max": most}
         elements.append(element | {"type": [{"code": "Extension", "profile": [systems.extension(name)]}]})
     elements += [rule_element(one.type, rule) for rule in one.rules]
+    elements.sort(key=lambda element: place(one.type, element["path"]))  # R4 wants the order of the base definition; a parent comes first
     base = systems.profile(one.base) if one.base else f"{HL7}{one.type}"
     return definition(one.name, one.type, one.zh, one.en, base, elements)
+
+
+def place(type: str, path: str) -> tuple[int, ...]:
+    """Where an element stands in the definition of its type, level by level."""
+    found, here = [], type
+    for name in path.split(".")[1:]:
+        elements = facts.shape(here).elements
+        at = next(number for number, one in enumerate(elements) if one.name == name.removesuffix("[x]"))
+        found.append(at)
+        here = elements[at].types[0].name
+    return tuple(found)
 
 
 def rule_element(type: str, rule: Rule) -> Resource:

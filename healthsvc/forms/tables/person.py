@@ -45,7 +45,7 @@ social | group | 社会情况 | Social
   rh | choice | Rh血型 | Rh | code=10331-7 opt=rh obs cat=lab carry
 allowance | group | 护理费 | Nursing allowance
   allowance-approved | boolean | 已批准 | Approved | fill=allowance_approved
-  allowance-amount | decimal | 每月金额 | A month | unit=元:CNY range=allowance fill=allowance_amount when=allowance-approved=true
+  allowance-amount | decimal | 每月金额 | A month | unit=元:{CNY} range=allowance fill=allowance_amount when=allowance-approved=true
   allowance-from | date | 起始日期 | From | fill=allowance_from when=allowance-approved=true future
   allowance-to | date | 截止日期 | To | fill=allowance_to when=allowance-approved=true future
 device | string | 一键通设备编号 | One-key device | fill=device
