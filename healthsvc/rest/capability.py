@@ -53,6 +53,7 @@ DEFINED = {
             ("ValueSet", "validate-code"),
             ("CodeSystem", "validate-code"),
             ("CodeSystem", "lookup"),
+            ("CodeSystem", "subsumes"),
             ("Patient", "match"),
             ("Observation", "lastn"),
         )

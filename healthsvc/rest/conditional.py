@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 
 from healthsvc.errors import Malformed, PreconditionFailed
 from healthsvc.rest.call import Call
+from healthsvc.rest.meant import meant
 from healthsvc.rest.permitted import restriction
-from healthsvc.rest.terminology import members
 from healthsvc.store import Store
 from healthsvc.store.search import search
 from healthsvc.store.search.options import is_result
@@ -62,7 +62,7 @@ def matches(store: Store, type: str, criteria: str | tuple[tuple[str, str], ...]
     if not any(value for _, value in kept):
         raise PreconditionFailed("the condition has no search criterion; it would match everything")
     lock(store, type, kept)
-    codes, asked = partial(members, store), [*kept, ("_total", "none")]
+    codes, asked = partial(meant, store), [*kept, ("_total", "none")]
     page = search(store, type, asked, count=most, restrict=restriction(store), strict=True, bases=call.bases, codes=codes)
     return page.matches
 

@@ -64,6 +64,7 @@ CARRIED: Final[dict[tuple[str, str], Carried]] = {
         lambda site, store, type, id, call: resource_answer(terminology.validated(store, call, "CodeSystem", None)), "t"
     ),
     ("CodeSystem", "lookup"): Carried(lambda site, store, type, id, call: resource_answer(terminology.looked_up(store, call)), "t"),
+    ("CodeSystem", "subsumes"): Carried(lambda site, store, type, id, call: resource_answer(terminology.subsumed(store, call, id or None))),
     ("*", "validate"): Carried(
         lambda site, store, type, id, call: operation.validate(site, store, type, id or None, call), "ti", ("GET", "POST"), True
     ),

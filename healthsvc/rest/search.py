@@ -12,10 +12,10 @@ from healthsvc.errors import NotFound
 from healthsvc.rest import envelope
 from healthsvc.rest.answer import Answer
 from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.meant import meant
 from healthsvc.rest.permitted import require_read, restriction
 from healthsvc.rest.shape import shaped
 from healthsvc.rest.site import Site
-from healthsvc.rest.terminology import members
 from healthsvc.rest.trail import TYPE, trail
 from healthsvc.store import Store
 from healthsvc.store.search import Page, ast
@@ -52,7 +52,7 @@ def search(site: Site, store: Store, type: str | None, call: Call, within: tuple
         bases=call.bases,
         within=_compartment(site, within, type) if within else None,
         count_max=site.page_size_max,
-        codes=partial(members, store),
+        codes=partial(meant, store),
     )
     _audit(store, type, query, within)
     return Answer(200, _searchset(site, store, type, call, page, query, within))

@@ -1,4 +1,4 @@
-"""``$expand``, ``$validate-code`` and ``$lookup`` over the value sets and code systems that are stored here: ours and the site's.
+"""``$expand``, ``$validate-code``, ``$lookup``, ``$subsumes`` over the value sets and code systems that are stored: ours, the site's.
 
 What others publish (LOINC, SNOMED CT, ICD) is not carried; a value set that needs it says so instead of coming out short.
 """
@@ -16,11 +16,11 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.text import fold
 from healthsvc.rest.answer import resource_answer
 from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.hierarchy import hierarchy, let_through
 from healthsvc.rest.parameters import named, pairs, parameters
 from healthsvc.rest.permitted import require_read
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
-from healthsvc.store.search.values import BadValue
 
 DEEPEST = 10
 """Value sets that include each other, and concepts below concepts."""
@@ -67,19 +67,6 @@ def _of_the_standard(url: str) -> Resource | None:
     return {"resourceType": "ValueSet", "url": url, "version": facts.RELEASE, "status": "active", "compose": {"include": include}}
 
 
-def members(store: Store, named: str) -> list[tuple[str, str]]:
-    """System and code of all that is in a value set, named by its url or as ``ValueSet/id``: for ``:in`` and ``:not-in`` of a search.
-
-    Raises:
-        BadValue: it is not here, or needs what is not here.
-    """
-    id = named.removeprefix("ValueSet/") if named.startswith("ValueSet/") else None
-    try:
-        return [(one.system, one.code) for one in expanded(store, stored(store, "ValueSet", None if id else named, id))]
-    except (NotFound, NotSupported) as refusal:
-        raise BadValue(f"the value set of the search: {refusal.text}") from None
-
-
 def expanded(store: Store, value_set: Resource, depth: int = 0) -> list[Concept]:
     """All codes of a value set, each once, in its order.
 
@@ -103,8 +90,7 @@ def expanded(store: Store, value_set: Resource, depth: int = 0) -> list[Concept]
 
 def _included(store: Store, part: Resource, depth: int) -> Iterator[Concept]:
     """One include: the codes of a system or those listed, that are in all value sets that it names."""
-    if part.get("filter"):
-        raise NotSupported("value sets with filters are not expanded here", path="ValueSet.compose.include.filter")
+    within = [let_through(store, part.get("system", ""), one) for one in part.get("filter", ())]
     sets = [
         {(one.system, one.code): one for one in expanded(store, stored(store, "ValueSet", url, None), depth + 1)}
         for url in part.get("valueSet", ())
@@ -114,7 +100,7 @@ def _included(store: Store, part: Resource, depth: int) -> Iterator[Concept]:
         known = {one.code: one for one in _of_system(store, part["system"], listed=bool(part.get("concept")))}
         own = [_listed(part["system"], one, known) for one in part["concept"]] if part.get("concept") else list(known.values())
     for one in own if own is not None else list(sets[0].values()) if sets else ():
-        if all((one.system, one.code) in others for others in sets):
+        if all((one.system, one.code) in others for others in sets) and all(one.code in codes for codes in within):
             yield one
 
 
@@ -225,6 +211,26 @@ def looked_up(store: Store, call: Call) -> Resource:
     return parameters(named("name", valueString=name), named("display", valueString=display), *words)
 
 
+def subsumed(store: Store, call: Call, id: str | None) -> Resource:
+    """What one code of a code system is to another (``codeA``, ``codeB`` with ``system``, or ``codingA``, ``codingB``).
+
+    Raises:
+        NotFound, NotSupported: the system or a code is not here, or its order means something else.
+        Refusal: two codes of one system are not named.
+    """
+    require_read(store, "CodeSystem")
+    asked = dict(pairs(call))
+    url = stored(store, "CodeSystem", None, id)["url"] if id else asked.get("system", "").partition("|")[0]
+    both = []
+    for side in ("A", "B"):
+        of, _, code = asked.get(f"coding{side}", "").rpartition("|")
+        both.append((of or url, asked.get(f"code{side}") or code))
+    (first, one), (second, other) = both
+    if not first or first != second or not one or not other:
+        raise Refusal("name two codes of one system: codeA and codeB with system, or codingA and codingB", path="codeA")
+    return parameters(named("outcome", valueCode=hierarchy(store, first).subsumes(one, other)))
+
+
 def _designation(one: Resource) -> list[Resource]:
     language = [named("language", valueCode=one["language"])] if "language" in one else []
     return [*language, named("value", valueString=one["value"])]
@@ -253,6 +259,14 @@ def routes(site: Site, router: APIRouter) -> None:
     @router.api_route("/CodeSystem/$validate-code", methods=both)
     def validate_in_system(store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return resource_answer(validated(store, call, "CodeSystem", None)).response(pretty=call.pretty)
+
+    @router.api_route("/CodeSystem/$subsumes", methods=both)
+    def subsumed_in_system(store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return resource_answer(subsumed(store, call, None)).response(pretty=call.pretty)
+
+    @router.api_route("/CodeSystem/{id:fhirid}/$subsumes", methods=both)
+    def subsumed_in_this(id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
+        return resource_answer(subsumed(store, call, id)).response(pretty=call.pretty)
 
     @router.api_route("/CodeSystem/$lookup", methods=both)
     def look_up(store: StoreReading, call: Call = Depends(call_of)) -> Response:

@@ -56,7 +56,7 @@ def test_value_sets_that_are_put_together(client: httpx.Client) -> None:
     stored("rest", include=[{"valueSet": [f"{BASE}/ValueSet/living-arrangement"]}], exclude=[{"valueSet": ["http://x.example/some"]}])
     stored("loop", include=[{"valueSet": ["http://x.example/loop"]}])
     stored("loinc", include=[{"system": "http://loinc.org"}])
-    stored("filtered", include=[{"system": LIVING, "filter": [{"property": "concept", "op": "is-a", "value": "alone"}]}])
+    stored("filtered", include=[{"system": LIVING, "filter": [{"property": "concept", "op": "regex", "value": "alone"}]}])
 
     def codes(id: str) -> list[tuple[str, str]]:
         found = client.get(f"/ValueSet/{id}/$expand").json()["expansion"]["contains"]
@@ -132,3 +132,90 @@ def test_the_newest_of_each_code(client: httpx.Client) -> None:
     assert days(code="http://loinc.org|8480-6") == ["05"]
     assert client.get("/Observation/$lastn").status_code == 400
     assert client.get("/Observation/$lastn", params={"patient": patient, "nonsense": "1"}).status_code == 400
+
+
+DEVICES = "urn:example:devices"
+ORDERED = {
+    "resourceType": "CodeSystem",
+    "id": "devices",
+    "url": DEVICES,
+    "status": "active",
+    "content": "complete",
+    "hierarchyMeaning": "is-a",
+    "concept": [
+        {"code": "monitor", "concept": [{"code": "cuff", "concept": [{"code": "wrist-cuff"}]}, {"code": "oximeter"}]},
+        {"code": "watch", "property": [{"code": "parent", "valueCode": "oximeter"}, {"code": "child", "valueCode": "ring"}]},
+        {"code": "ring"},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def ordered(client: httpx.Client) -> httpx.Client:
+    client.put("/CodeSystem/devices", json=ORDERED).raise_for_status()
+    client.put(
+        "/CodeSystem/parts", json={**ORDERED, "id": "parts", "url": "urn:example:parts", "hierarchyMeaning": "part-of"}
+    ).raise_for_status()
+    for code in ("monitor", "cuff", "wrist-cuff", "oximeter", "watch", "ring"):
+        said = {"coding": [{"system": DEVICES, "code": code}]}
+        client.put(f"/Basic/{code}", json={"resourceType": "Basic", "id": code, "code": said}).raise_for_status()
+    return client
+
+
+@pytest.mark.parametrize(
+    ("modifier", "code", "wanted"),
+    [
+        ("below", "monitor", {"monitor", "cuff", "wrist-cuff", "oximeter", "watch", "ring"}),
+        ("below", "cuff", {"cuff", "wrist-cuff"}),
+        ("below", "oximeter", {"oximeter", "watch", "ring"}),
+        ("above", "ring", {"ring", "watch", "oximeter", "monitor"}),
+        ("above", "monitor", {"monitor"}),
+    ],
+)
+def test_a_code_is_searched_with_what_stands_above_or_below_it(ordered: httpx.Client, modifier: str, code: str, wanted: set[str]) -> None:
+    found = ordered.get("/Basic", params={f"code:{modifier}": f"{DEVICES}|{code}"}).raise_for_status().json()
+    assert {one["resource"]["id"] for one in found["entry"]} == wanted
+
+
+@pytest.mark.parametrize("value", ["monitor", "urn:nobody|x", "urn:example:parts|monitor", "|monitor", f"{DEVICES}|"])
+def test_what_is_not_known_of_a_hierarchy_is_said_and_not_searched(ordered: httpx.Client, value: str) -> None:
+    answer = ordered.get("/Basic", params={"code:below": value})
+    assert answer.status_code == 400
+    assert "the code of the search" in answer.json()["issue"][0]["diagnostics"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ("monitor", "ring", "subsumes"),
+        ("ring", "monitor", "subsumed-by"),
+        ("cuff", "cuff", "equivalent"),
+        ("cuff", "ring", "not-subsumed"),
+    ],
+)
+def test_one_code_subsumes_another(ordered: httpx.Client, first: str, second: str, outcome: str) -> None:
+    asked = {"system": DEVICES, "codeA": first, "codeB": second}
+    assert values(ordered.get("/CodeSystem/$subsumes", params=asked).json())["outcome"] == outcome
+    codings = [{"name": f"coding{side}", "valueCoding": {"system": DEVICES, "code": code}} for side, code in (("A", first), ("B", second))]
+    body = {"resourceType": "Parameters", "parameter": codings}
+    assert values(ordered.post("/CodeSystem/$subsumes", json=body).json())["outcome"] == outcome
+    by_id = ordered.get("/CodeSystem/devices/$subsumes", params={"codeA": first, "codeB": second}).json()
+    assert values(by_id)["outcome"] == outcome
+    assert ordered.get("/CodeSystem/$subsumes", params={**asked, "codeB": "nothing"}).status_code == 404
+
+
+def test_a_value_set_chooses_by_the_hierarchy(ordered: httpx.Client) -> None:
+    def chosen(op: str) -> list[str]:
+        part = {"system": DEVICES, "filter": [{"property": "concept", "op": op, "value": "oximeter"}]}
+        made = {"resourceType": "ValueSet", "id": "some", "url": "urn:example:some", "status": "active", "compose": {"include": [part]}}
+        ordered.put("/ValueSet/some", json=made).raise_for_status()
+        answer = ordered.get("/ValueSet/some/$expand")
+        return (
+            sorted(one["code"] for one in answer.json()["expansion"]["contains"])
+            if answer.status_code == 200
+            else [str(answer.status_code)]
+        )
+
+    assert chosen("is-a") == ["oximeter", "ring", "watch"]
+    assert chosen("descendent-of") == ["ring", "watch"]
+    assert chosen("regex") == ["400"]

@@ -87,7 +87,7 @@ def search(
             answer into that of another question (a modifier, ``_filter``, ``_text``).
         bases: urls of this server, under which absolute references are ours.
         within: a further condition (a compartment).
-        codes: what is in a value set, for ``:in`` and ``:not-in``.
+        codes: what is in a value set (``:in``, ``:not-in``), above or below a code (``:above``, ``:below``).
 
     Raises:
         Refusal: a value cannot be read, or a parameter is not understood and ``strict`` does not let it pass.

@@ -132,8 +132,8 @@ class Parser:
             if modifier:
                 raise self.no_modifier(code, modifier)
             return read.either([self.composite(found, types, one) for one in values])
-        if modifier in ("in", "not-in") and kind == "token" and self.setting.codes is not None:
-            member = ast.Tokens(params, self.member(self.setting.codes, values, f"{code}:{modifier}"))
+        if modifier in read.CHOSEN and kind == "token" and self.setting.codes is not None:
+            member = ast.Tokens(params, self.member(self.setting.codes, values, code, modifier))
             return ast.Not(member) if modifier == "not-in" else member
         if modifier == "not" and kind in ("token", "reference", "uri", "string"):
             return ast.Not(self.simple(found, types, code, "", values))
@@ -150,11 +150,11 @@ class Parser:
         return tuple(one for type in types for one in self.registry.filed_under(type, code))
 
     @staticmethod
-    def member(codes: Codes, values: Sequence[str], path: str) -> tuple[tuple[str | None, str | None], ...]:
-        """System and code of whatever is in one of these value sets."""
-        found = tuple(dict.fromkeys(pair for one in values for pair in codes(plain(one))))
+    def member(codes: Codes, values: Sequence[str], code: str, modifier: str) -> tuple[tuple[str | None, str | None], ...]:
+        """System and code of whatever is in one of these value sets, or above or below one of these codes."""
+        found = tuple(dict.fromkeys(pair for one in values for pair in codes(modifier, one)))
         if len(found) > MOST_VALUES:
-            raise BadValue(f"the value set has {len(found)} codes; at most {MOST_VALUES} fit one search", path=path)
+            raise BadValue(f"these are {len(found)} codes; at most {MOST_VALUES} fit one search", path=f"{code}:{modifier}")
         return found
 
     def no_modifier(self, code: str, modifier: str) -> NotUnderstood:

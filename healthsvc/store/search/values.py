@@ -31,7 +31,10 @@ class BadValue(Refusal):
     issue_code = "value"
 
 
-Codes: TypeAlias = Callable[[str], Sequence[tuple[str, str]]]
+Codes: TypeAlias = Callable[[str, str], Sequence[tuple[str, str]]]
+"""A modifier of :data:`CHOSEN` and a value of it -> system and code of all that is meant."""
+CHOSEN = frozenset({"in", "not-in", "above", "below"})
+"""Modifiers of a token that name a value set (its url or ``ValueSet/id``), or a code and all that stands above or below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Setting:
     bases: frozenset[str] = frozenset()
     """Urls of this server: absolute references under them are ours."""
     codes: Codes | None = None
-    """System and code of all that is in a value set, by its url or ``ValueSet/id``; None where no value sets are at hand."""
+    """None where no value sets and code systems are at hand."""
 
 
 Params: TypeAlias = tuple[str, ...]
