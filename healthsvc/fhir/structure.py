@@ -13,17 +13,17 @@ from healthsvc.fhir.facts import Codes, Element, TypeRef
 from healthsvc.fhir.findings import Finding, Scope, Walk, prefix
 from healthsvc.fhir.invariants import Rule, rules_for
 from healthsvc.fhir.reference import canonical, parse
+from healthsvc.fhir.remembered import remembering
 
 HL7 = "http://hl7.org/fhir/"
-HARMLESS = frozenset({"invariant", "code-invalid", "not-found", "required", "duplicate"})
-"""Findings after which the shape is still sound enough to ask the invariants."""
+HARMLESS = frozenset({"invariant", "code-invalid", "not-found", "required", "duplicate"})  # findings after which the shape is still sound
 
 
 @cache
 def walker(name: str) -> Walk:
     """The function that checks a value of that type (resource, complex or backbone)."""
     shape = facts.shape(name)
-    handlers = {key: handler(one, ref) for key, (one, ref) in shape.keys.items()}
+    handlers = remembering(shape, {key: handler(one, ref) for key, (one, ref) in shape.keys.items()})
     primitive = frozenset(key for key, (_, ref) in shape.keys.items() if ref.name in primitives.CHECKS)
     needed = tuple((one, tuple(name for key, _ in one.names() for name in (key, f"_{key}"))) for one in shape.elements if one.min > 0)
     choices = {name: one.name for one in shape.elements if one.choice for key, _ in one.names() for name in (key, f"_{key}")}
