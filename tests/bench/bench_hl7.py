@@ -22,7 +22,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from statistics import quantiles
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from beside_api import measure
@@ -30,6 +30,7 @@ from beside_api import measure
 Row = dict[str, Any]
 Ready = Any
 LINES = (1, 8, 64)
+LOOK_SECONDS = 0.02
 SPAWN = multiprocessing.get_context("spawn")
 BODY = (
     "EVN||20260105170124\rPID|1|{n}|C{n}^^^^IDCard~I{n}^^^^PatientNO||测试患者{n}||19300101000000|M|||某省某市某区^^^^000000^^H||"
@@ -119,6 +120,7 @@ def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
     if work:
         left = 1
         while left:
+            sleep(LOOK_SECONDS)  # who looks without a pause takes the interpreter from the worker whose work is measured
             with database.engine.connect() as connection:
                 left = waiting(connection)
         worker.stop()
