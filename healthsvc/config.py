@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     mllp_peers: str = Field("", description="Addresses that may connect, with commas: 10.1.9.0/24, 10.2.0.7; empty: any")
     mllp_connections: int = Field(512, ge=1, description="Most hospital lines that are open at the same time")
     mllp_connections_per_peer: int = Field(128, ge=1, description="Most of them from one address")
+    worker_process_from: int = Field(
+        300, ge=0, description="Embedded database: with so many hospital messages waiting they get a process of their own; 0: never"
+    )
     valhalla: str | None = Field(None, description="http:// address of a Valhalla service on this machine; unset: the loaded roads")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="One JSON object a line instead of readable text")

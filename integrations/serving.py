@@ -41,6 +41,7 @@ from integrations.address import Address, allowed_peers
 from integrations.alarms.scout import Scout
 from integrations.alarms.watch import Watch
 from integrations.api import Api
+from integrations.beside import Beside
 from integrations.feeds import Feeds
 from integrations.folder import Folders
 from integrations.herald.herald import Herald, listeners
@@ -132,7 +133,7 @@ class Serving:
             self._stops.append(("inbox", inbox.stop))
         if Role.WORKER in self.roles:
             holder = self.holder
-            worker = Worker(here.database, shelf, holder)
+            worker = self._worker(shelf)
             worker.start()
             self._stops.append(("worker", worker.stop))
             herald = Herald(here.database, shelf, holder)
@@ -206,6 +207,11 @@ class Serving:
             api = Api(alone, self.probes)
             self.probes = Address(self.probes.host, api.start())
             self._stops.append(("probes", api.stop))
+
+    def _worker(self, shelf: Shelf) -> Worker | Beside:
+        here = self.installation
+        alone = here.database.engine.dialect.name != "sqlite" or (os.cpu_count() or 1) == 1
+        return Worker(here.database, shelf, self.holder) if alone else Beside(here, shelf, self.holder, here.settings.worker_process_from)
 
     def _backups(self) -> tuple[Job, ...]:
         """The nightly backup, where the site has said where it goes."""

@@ -8,7 +8,7 @@ and is tried again; only the messages of the same person wait with it.
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -70,8 +70,10 @@ _SYSTEM = Actor("system/worker", "hospital line", frozenset({"system"}), "hl7")
 class Worker:
     """Processes the inbox of one database: on SQLite the holder of the lease alone, on PostgreSQL as many as there are, side by side."""
 
-    def __init__(self, database: Database, shelf: Shelf, holder: str) -> None:
+    def __init__(self, database: Database, shelf: Shelf, holder: str, waits: Callable[[int], None] = lambda _: None) -> None:
+        """Not begun yet; ``waits`` is told in each round how many messages wait (up to :data:`LOOK_AHEAD`)."""
         self.database = database
+        self._waits = waits
         self.shelf = shelf
         self._alone = database.engine.dialect.name == "sqlite"
         lead = Lead(database, LEASE, holder, _SYSTEM, LEASE_LENGTH) if self._alone else None
@@ -101,6 +103,7 @@ class Worker:
         with self.database.reading(_SYSTEM, at=now) as store:
             rows = store.connection.execute(_PENDING).all()
             metrics.QUEUED.set(len(rows))
+            self._waits(len(rows))
             queue = [Waiting(row.id, self._keys_of(store.connection, row), _due(row.due, micros(now))) for row in rows]
         ready = {waiting.id for waiting in runnable(queue, micros(now))}
         chosen = [row for row in rows if row.id in ready]

@@ -71,6 +71,11 @@ class Bell:
                 self._listener.start()
         return event
 
+    def leave(self, topic: str, event: threading.Event) -> None:
+        """Whoever subscribed does not wait any more."""
+        with self._lock:
+            self._waiting[topic] = [one for one in self._waiting.get(topic, ()) if one is not event]
+
     def ring(self, topic: str) -> None:
         """Wake whoever waits; call it after the commit. Returns at once."""
         self._wake(topic)

@@ -1,4 +1,4 @@
-"""What is remembered of a part of a resource says the same as looking at it anew, and nothing is remembered that depends on its surroundings."""
+"""What is remembered of a part says the same as looking anew, and nothing is remembered that depends on what stands around it."""
 
 from copy import deepcopy
 from typing import Any
