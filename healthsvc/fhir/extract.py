@@ -5,7 +5,7 @@ carries the token of the first, ``code-value-quantity$SYSTEM|CODE`` (see :func:`
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from healthsvc.fhir.emit import Emit, Sink, emitter
 from healthsvc.fhir.index import Entries
@@ -107,22 +107,29 @@ def composite_name(param: str, system: str | None, code: str) -> str:
     return f"{param}${system or ''}|{code}"
 
 
-def composite(param: str, first: Emit, others: Iterable[Emit]) -> Emit:
+Part: TypeAlias = tuple[Emit, frozenset[str]]
+"""A component of a composite, and the keys one of which an element must have for it (none: it may stand anywhere)."""
+
+
+def composite(param: str, first: Part, others: Iterable[Part]) -> Emit:
     """File what the later parts give under the tokens that the first part gives.
 
     With three parts (chromosome, start, end) the third goes under ``param$2$SYSTEM|CODE``.
     """
-    later = [(param if place == 1 else f"{param}${place}", emit) for place, emit in enumerate(others, start=1)]
+    head_of = first[0]
+    later = [(param if place == 1 else f"{param}${place}", *one) for place, one in enumerate(others, start=1)]
 
     def run(value: Any, sink: Sink) -> None:
-        for name, emit in later:
+        for name, emit, needed in later:
+            if needed and needed.isdisjoint(value):
+                return
             part = Sink(Entries(), sink.zone, sink.bases, sink.root)
             emit(value, part)
             found = part.out
             if not (found.tokens or found.quantities or found.strings or found.dates or found.references):
                 return
             head = Sink(Entries(), sink.zone, sink.bases, sink.root)
-            first(value, head)
+            head_of(value, head)
             for token in head.out.tokens:
                 if token.param == PART:
                     file(composite_name(name, token.system, token.code), found, sink.out)
@@ -139,14 +146,17 @@ def file(name: str, found: Entries, out: Entries) -> None:
     out.quantities.extend(one._replace(param=name) for one in found.quantities)
 
 
-def part(kind: str, expression: str, route: Route, resource: str) -> Emit | None:
+def part(kind: str, expression: str, route: Route, resource: str) -> Part | None:
     """One component of a composite, seen from the element that holds the pair."""
     branch = Branch()
     for found in routes(expression, route.type.name, resource):
         emit = emitter(PART, kind, found)
         if emit:
             branch.add(found, emit)
-    return branch.compiled() if branch.emits or branch.keys or branch.tests else None
+    if not (branch.emits or branch.keys or branch.tests):
+        return None
+    anywhere = branch.emits or branch.tests or branch.places or "%resource" in branch.keys
+    return branch.compiled(), frozenset() if anywhere else frozenset(branch.keys)
 
 
 def distinct(entries: Entries) -> Entries:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from hashlib import blake2b
+from typing import Final
 
 from healthsvc.errors import Invalid, Refusal
-from healthsvc.fhir.json import Resource
+from healthsvc.fhir.json import Resource, dumps
+from healthsvc.fhir.remembered import Remembered
 from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID
 from healthsvc.healthfile import citizen_id, names
 from healthsvc.healthfile.resources import is_deceased, links, to_person
@@ -16,6 +19,10 @@ from integrations.hl7v2.maps.take import system_of
 from integrations.hl7v2.person import Demographics, Number
 from integrations.hl7v2.values import has_han
 from integrations.hospitals.profile import Profile, Unknown
+
+_NOTHING_NEW: Final[Remembered[tuple[Demographics, Profile, tuple[str, ...]]]] = Remembered(2048)
+"""What a file was told and what that came to, where it was nothing new: it depends on the file's content, what was told, and the day alone.
+Both are known by being the very same objects (a reading that comes again is one, see ``hl7v2/again.py``), and are held here."""
 
 
 class SetAside(Refusal):
@@ -91,6 +98,17 @@ def admit_person(store: Store, known: Resource | None, told: Demographics, profi
     """
     if known is None:
         return _unknown(store, told, profile)
+    key = (blake2b(dumps(known), digest_size=16).digest(), id(told), id(profile), overwrite, today(store), policy_of(store).oldest_age)
+    before = _NOTHING_NEW.get(key)
+    if before is not None and before[0] is told and before[1] is profile:
+        return Party(known["id"], known, False, False, before[2])
+    party = _told(store, known, told, profile, overwrite=overwrite)
+    if not party.changed:
+        _NOTHING_NEW.put(key, (told, profile, party.warnings))
+    return party
+
+
+def _told(store: Store, known: Resource, told: Demographics, profile: Profile, *, overwrite: bool) -> Party:
     filed_as = to_person(known)
     _check_same(store, filed_as, told)
     values = _news(filed_as, _person(told)) if overwrite else _gaps(filed_as, _person(told))
