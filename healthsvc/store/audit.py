@@ -58,9 +58,10 @@ class Act(NamedTuple):
 
 _COLUMNS = (*Act._fields, "previous", "hash", "chain")
 _INSERT = {
-    dialect: f"INSERT INTO audit ({', '.join(_COLUMNS)}) VALUES ({', '.join([mark] * len(_COLUMNS))})"  # noqa: S608 - our own names
-    for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
+    dialect: f"INSERT INTO audit ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 - our own names
+    for dialect, mark, columns in (("sqlite", "?", _COLUMNS), ("postgresql", "%s", (*_COLUMNS, "part")))
 }
+_WHERE = "SELECT d.id, d.part FROM directory d JOIN term t ON t.id = d.type AND t.text = 'Patient' WHERE d.id = ANY(%s)"
 
 
 def genesis(chain: int) -> bytes:
@@ -77,20 +78,33 @@ def link(previous: bytes, act: Sequence[object]) -> bytes:
     return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
-def append(connection: Connection, acts: Sequence[Act], chains: int = 1) -> None:
-    """Append acts to a chain inside the open writing transaction; ``chains``: among how many it may choose."""
+def append(connection: Connection, acts: Sequence[Act], chains: int = 1, *, laid: bool = False) -> None:
+    """Append acts to a chain inside the open writing transaction.
+
+    Args:
+        chains: among how many it may choose.
+        laid: the tables are laid out by county, so each act goes to the part of its person.
+    """
     if not acts:
         return
-    chain = _take_chain(connection, chains) if connection.dialect.name == "postgresql" else 0
+    on_server = connection.dialect.name == "postgresql"
+    parts = _parts(connection, acts) if laid else {}
+    chain = _take_chain(connection, chains) if on_server else 0
     # chain 0 is found from the end of the table, the others by their own index
     last = run(connection, _LAST.format(chain=chain, part="chain > 0" if chain else "seq > 0"), ()).fetchone()
     previous = bytes(last[0]) if last is not None else genesis(chain)
     rows: list[tuple[Any, ...]] = []
     for act in acts:
         following = link(previous, act)
-        rows.append((*act, previous, following, chain))
+        rows.append((*act, previous, following, chain, *((parts.get(act.patient, 0),) if on_server else ())))
         previous = following
     run_many(connection, _INSERT[connection.dialect.name], rows)
+
+
+def _parts(connection: Connection, acts: Sequence[Act]) -> dict[str | None, int]:
+    """Where the persons are whom acts are about."""
+    people = {act.patient for act in acts} - {None}
+    return {row[0]: row[1] for row in run(connection, _WHERE, (list(people),)).fetchall()} if people else {}
 
 
 def _take_chain(connection: Connection, chains: int) -> int:

@@ -200,7 +200,7 @@ class Database:
             with connection.begin():
                 store = Store(self, connection, actor, at, writable=True)
                 yield store
-                audit.append(connection, store.acts, self.chains)
+                audit.append(connection, store.acts, self.chains, laid=self.laid.out(connection))
             store.terms.commit()
         if self.replica is not None:
             self.replica.wrote(actor.id)
@@ -233,7 +233,7 @@ class Database:
 
     def _append_acts(self, acts: Sequence[audit.Act]) -> None:
         with self.plainly() as connection:
-            audit.append(connection, acts, self.chains)
+            audit.append(connection, acts, self.chains, laid=self.laid.out(connection))
 
     @contextmanager
     def one_writer(self, *, first: bool = False) -> Iterator[None]:

@@ -23,6 +23,8 @@ HOT = ("resource", "history", "ix_token", "ix_string", "ix_date", "ix_reference"
 """The tables of what is written about persons: each row carries the number of the county whose person it is about (``part``), so that a
 PostgreSQL database can be laid out in partitions (:mod:`healthsvc.store.tenancy`). 0: nobody's, or of persons of several counties; on a
 database that is not laid out, all."""
+LAID_OUT = {**dict.fromkeys(HOT, "pk"), "audit": "seq"}
+"""All tables that are laid out, each with the key by which its rows are copied: an act stays where its person was when it was done."""
 
 
 def _part() -> Column[int]:
@@ -206,3 +208,4 @@ class AuditRow(SQLModel, table=True):
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     chain: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     """Of the chains that grow side by side, the one that it belongs to."""
+    part: int = Field(default=0, sa_column=_part())

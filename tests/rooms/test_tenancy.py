@@ -26,8 +26,10 @@ from healthsvc.fhir.systems import code_system
 from healthsvc.installation import open_installation
 from healthsvc.main import cli
 from healthsvc.store import SYSTEM, Database, Store
-from healthsvc.store.tables import HOT, metadata
+from healthsvc.store.audit import verify
+from healthsvc.store.tables import HOT, LAID_OUT, metadata
 from healthsvc.store.tenancy import home, lay, tend
+from healthsvc.store.tenancy.within import Laid
 
 pytestmark = pytest.mark.postgres
 AT = datetime(2026, 11, 28, 3, tzinfo=UTC)
@@ -112,7 +114,7 @@ def test_tables_are_laid_out_and_every_file_is_in_the_part_of_its_county(laid: D
     assert all(found[f"Basic/n-{id}"] == found[f"Patient/{id}"] for id in ("p-city", "p-east", "p-east2", "p-west", "p-none"))
     assert found["Organization/east"] == 0
     assert found["Group/of-two"] == 0, "what is about people of two counties is in the common part"
-    kinds = {relkind for (relkind,) in rows(laid, f"SELECT relkind FROM pg_class WHERE relname IN {HOT}")}
+    kinds = {relkind for (relkind,) in rows(laid, f"SELECT relkind FROM pg_class WHERE relname IN {tuple(LAID_OUT)}")}
     assert kinds == {"p"}
     with laid.reading(SYSTEM, at=AT) as store:
         assert [one.version for one in store.history("Basic", "n-p-east")] == [2, 1]
@@ -257,13 +259,13 @@ def test_a_run_that_was_ended_goes_on_and_one_that_finds_a_difference_switches_n
 
         return told
 
-    for step, at in (("copy", 5), ("index", 3), ("compare", 1)):
+    for step, at in (("copy resource", 5), ("copy audit", 5), ("index", 3), ("compare resource", 1), ("compare audit", 1)):
         with pytest.raises(KeyboardInterrupt), lay.alone(url) as engine:
             lay.lay_out(engine, "county", stop_at(step, at))
-        put(database, person("p-east", "west"), note(f"n-{step}", "p-east"))
+        put(database, person("p-east", "west"), note(f"n-{step.replace(' ', '-')}", "p-east"))
     with lay.alone(url) as engine, engine.begin() as connection:
         connection.execute(text("UPDATE history_laid SET body = 'x' WHERE pk = (SELECT min(pk) FROM history_laid)"))
-        connection.execute(text("DELETE FROM laying WHERE name = 'compared'"))
+        connection.execute(text("DELETE FROM laying WHERE name LIKE 'compared%'"))
     with pytest.raises(Conflict, match="history"), lay.alone(url) as engine:
         lay.lay_out(engine, "county")
     assert rows(database, "SELECT relkind FROM pg_class WHERE relname = 'resource'") == [("r",)]
@@ -278,6 +280,26 @@ def test_a_run_that_was_ended_goes_on_and_one_that_finds_a_difference_switches_n
     assert (found["Patient/p-east"], found["Basic/n-index"]) == (2, 2)
     with pytest.raises(Invalid, match="organizations have the type"), lay.alone(url) as engine:
         lay.lay_out(engine, "planet")
+
+
+def test_an_act_is_where_its_person_was_and_the_chains_hold(laid: Database) -> None:
+    with laid.engine.begin() as connection:
+        assert list(verify(connection)) == []
+        connection.execute(text("DELETE FROM audit WHERE seq = (SELECT min(seq) FROM audit WHERE part = 2)"))
+        assert list(verify(connection)) != [], "a row that is gone is missed in whatever part it was"
+        connection.rollback()
+    laid.laid = Laid()
+    put(laid, note("n-2", "p-east"), person("p-east", "west"))
+    with laid.writing(SYSTEM, at=clock.now()) as store:
+        store.audit("read", "Patient/p-east", patient="p-east")
+        store.audit("search", "Patient?name")
+    told = rows(laid, "SELECT DISTINCT action, subject, part FROM audit WHERE subject IN ('Basic/n-2', 'Patient/p-east', 'Patient?name')")
+    assert set(told) == {
+        ("create", "Patient/p-east", 1), ("create", "Basic/n-2", 2), ("update", "Patient/p-east", 2), ("read", "Patient/p-east", 2),
+        ("search", "Patient?name", 0),
+    }, "an act goes to where its person is when it is committed, and stays"  # fmt: skip
+    with laid.engine.connect() as connection:
+        assert list(verify(connection)) == []
 
 
 def test_nothing_is_laid_out_where_nobody_asked(database: Database) -> None:

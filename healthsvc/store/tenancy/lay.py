@@ -8,7 +8,7 @@ ended goes on there. The rows are compared one by one before the switch; the tab
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from healthsvc.errors import Conflict, Invalid
 from healthsvc.fhir.systems import code_system
 from healthsvc.store.postgres import ServerUse, connect
-from healthsvc.store.tables import HOT
+from healthsvc.store.tables import LAID_OUT
 from healthsvc.store.tenancy import shadow
 from healthsvc.store.trouble import said_clearly
 
@@ -31,6 +31,8 @@ PAUSE_SECONDS: Final = 0.3
 TRIES: Final = 200
 MOST_COUNTIES: Final = 400
 """A plan looks at every partition that it cannot rule out; a province of China has some hundred counties."""
+KEYS: Final = {"pk": "resource", "seq": "audit"}
+"""Each key by which rows are copied, and the table that has it."""
 _KEY: Final = 0x70617274
 _HELD: Final = ("55P03", "40P01")
 """SQLSTATE lock_not_available and deadlock_detected."""
@@ -42,7 +44,7 @@ AND t.system = (SELECT id FROM term WHERE text = :system) ORDER BY r.pk
 """
 _DIGEST: Final = (
     "SELECT count(*), coalesce(sum(hashtextextended(CAST(t AS text), 0)::numeric), 0) FROM (SELECT {columns} FROM {table} "
-    "WHERE pk > :after AND pk <= :up_to AND NOT EXISTS (SELECT 1 FROM unnest(CAST(:dirty AS bigint[])) d WHERE d = pk)) AS t"
+    "WHERE {key} > :after AND {key} <= :up_to AND NOT EXISTS (SELECT 1 FROM unnest(CAST(:dirty AS bigint[])) d WHERE d = {key})) AS t"
 )
 Progress = Callable[[str, int, int], None]
 """Called with the name of a step, how far it has come, and how far it goes."""
@@ -91,12 +93,14 @@ def lay_out(engine: Engine, level: str, progress: Progress = lambda *_: None) ->
                     reason="partition-level",
                 )
             shadow.make(connection, found)
-    for table in HOT:
+    for table in LAID_OUT:
         in_turn(engine, lambda connection, table=table: shadow.watch(connection, table))  # type: ignore[misc]
-    _copy(engine, progress)
+    for key in KEYS:
+        _copy(engine, key, progress)
     _index(engine, progress)
     _catch_up(engine, progress)
-    _compare(engine, progress)
+    for key in KEYS:
+        _compare(engine, key, progress)
     _catch_up(engine, progress)
     in_turn(engine, _switch)
 
@@ -110,7 +114,7 @@ def drop_before(engine: Engine) -> bool:
     """Drop the tables of before the switch; whether there were any."""
     with engine.begin() as connection:
         there = shadow.exists(connection, "resource_before")
-        for table in HOT:
+        for table in LAID_OUT:
             shadow.run(connection, f"DROP TABLE IF EXISTS {table}_before")
     return there
 
@@ -138,31 +142,34 @@ def _note(connection: Connection, step: str, value: int) -> None:
     shadow.run(connection, sql, step=step, value=value)
 
 
-def _next(connection: Connection, after: int, most: int) -> int | None:
+def _next(connection: Connection, key: str, after: int, most: int) -> int | None:
     """The key up to which the next portion goes."""
-    sql = "SELECT max(pk) FROM (SELECT pk FROM resource WHERE pk > :after ORDER BY pk LIMIT :most) AS p"
+    sql = f"SELECT max({key}) FROM (SELECT {key} FROM {KEYS[key]} WHERE {key} > :after ORDER BY {key} LIMIT :most) AS p"  # noqa: S608
     found = shadow.run(connection, sql, after=after, most=most).scalar()
     return None if found is None else int(found)
 
 
-def _top(engine: Engine) -> int:
+def _top(engine: Engine, key: str) -> int:
     with engine.begin() as connection:
-        return int(shadow.run(connection, "SELECT coalesce(max(pk), 0) FROM resource").scalar_one())
+        return int(shadow.run(connection, f"SELECT coalesce(max({key}), 0) FROM {KEYS[key]}").scalar_one())  # noqa: S608
 
 
-def _copy(engine: Engine, progress: Progress) -> None:
+def _copy(engine: Engine, key: str, progress: Progress) -> None:
     """In the order of the keys, each row to its part; what comes after the end is noted by the triggers, like every other change."""
-    top = _top(engine)
+    top = _top(engine, key)
     while True:
         with engine.begin() as connection:
-            after = _place(connection, "copied")
-            up_to = _next(connection, after, PORTION) if after < top else None
+            after = _place(connection, f"copied {key}")
+            up_to = _next(connection, key, after, PORTION) if after < top else None
             if up_to is None:
                 return
-            shadow.settle_organizations(connection)
-            shadow.copy(connection, shadow.CHUNK_OF_RANGE, after=after, up_to=up_to)
-            _note(connection, "copied", up_to)
-        progress("copy", min(up_to, top), top)
+            if key == "pk":
+                shadow.settle_organizations(connection)
+                shadow.copy(connection, shadow.CHUNK_OF_RANGE, after=after, up_to=up_to)
+            else:
+                shadow.copy_acts(connection, "a.seq > :after AND a.seq <= :up_to", after=after, up_to=up_to)
+            _note(connection, f"copied {key}", up_to)
+        progress(f"copy {KEYS[key]}", min(up_to, top), top)
 
 
 def _index(engine: Engine, progress: Progress) -> None:
@@ -173,7 +180,7 @@ def _index(engine: Engine, progress: Progress) -> None:
         with engine.begin() as connection:
             shadow.run(connection, statement)
     with engine.begin() as connection:
-        for table in (*(f"{table}_laid" for table in HOT), "directory_laid"):
+        for table in (*(f"{table}_laid" for table in LAID_OUT), "directory_laid"):
             shadow.run(connection, f"ANALYZE {table}")
     progress("index", len(left), len(left))
 
@@ -183,45 +190,50 @@ def _catch_up(engine: Engine, progress: Progress) -> None:
     done = 0
     while True:
         with engine.begin() as connection:
-            done += shadow.replay(connection, PORTION)
-            left = int(shadow.run(connection, "SELECT count(*) FROM laid_dirty").scalar_one())
+            done += shadow.replay(connection, PORTION) + shadow.replay_acts(connection, PORTION)
+            counts = [shadow.run(connection, f"SELECT count(*) FROM {table}").scalar_one() for table in shadow.DIRTY.values()]  # noqa: S608
+            left = sum(map(int, counts))
         progress("catch up", done, done + left)
         if left <= FEW:
             return
 
 
-def _compare(engine: Engine, progress: Progress) -> None:
+def _compare(engine: Engine, key: str, progress: Progress) -> None:
     """Every row on both sides as one moment shows them, but for those that wait to be copied anew."""
-    top = _top(engine)
+    top = _top(engine, key)
     while True:
         with engine.connect() as plain:
             connection = plain.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
-                after = _place(connection, "compared")
-                up_to = _next(connection, after, COMPARED) if after < top else None
+                after = _place(connection, f"compared {key}")
+                up_to = _next(connection, key, after, COMPARED) if after < top else None
                 if up_to is None:
                     return
-                dirty = list(shadow.run(connection, "SELECT DISTINCT pk FROM laid_dirty").scalars())
-                for table in HOT:
-                    names = ", ".join(shadow.columns(connection, table))
-                    here, there = (
-                        shadow.run(connection, _DIGEST.format(columns=names, table=one), after=after, up_to=up_to, dirty=dirty).one()
-                        for one in (table, f"{table}_laid")
-                    )
-                    if tuple(here) != tuple(there):
-                        raise Conflict(
-                            f"{table}: {there[0]} of {here[0]} rows behind key {after} are laid out as they were; nothing was switched, "
-                            "begin anew with --give-up",
-                            reason="partition-differs",
-                        )
-                _note(connection, "compared", up_to)
-        progress("compare", min(up_to, top), top)
+                dirty = list(shadow.run(connection, f"SELECT DISTINCT {key} FROM {shadow.DIRTY[key]}").scalars())  # noqa: S608
+                for table in (one for one, of in LAID_OUT.items() if of == key):
+                    _compare_portion(connection, table, key, {"after": after, "up_to": up_to, "dirty": dirty})
+                _note(connection, f"compared {key}", up_to)
+        progress(f"compare {KEYS[key]}", min(up_to, top), top)
+
+
+def _compare_portion(connection: Connection, table: str, key: str, values: dict[str, Any]) -> None:
+    names = ", ".join(shadow.columns(connection, table))
+    here, there = (
+        shadow.run(connection, _DIGEST.format(columns=names, table=one, key=key), **values).one() for one in (table, f"{table}_laid")
+    )
+    if tuple(here) != tuple(there):
+        raise Conflict(
+            f"{table}: {there[0]} of {here[0]} rows behind key {values['after']} are laid out, and not all as they were; nothing was "
+            "switched, begin anew with --give-up",
+            reason="partition-differs",
+        )
 
 
 def _switch(connection: Connection) -> None:
     """Hold the tables, copy the last changes, change the names."""
-    shadow.run(connection, f"LOCK TABLE {', '.join(HOT)} IN ACCESS EXCLUSIVE MODE")
+    shadow.run(connection, f"LOCK TABLE {', '.join(LAID_OUT)} IN ACCESS EXCLUSIVE MODE")
     shadow.replay(connection, None)
+    shadow.replay_acts(connection, None)
     shadow.put_in_place(connection)
 
 

@@ -8,20 +8,25 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from healthsvc.store.tables import HOT
+from healthsvc.store.tables import HOT, LAID_OUT
 
 DEEPEST: Final = 20
 MEMBERS: Final = "SELECT id FROM term WHERE text LIKE '%.#patient'"
 _MAKE: Final = (
     "CREATE TABLE laying (name varchar PRIMARY KEY, value bigint NOT NULL)",
     "CREATE TABLE laid_dirty (pk bigint NOT NULL)",
+    "CREATE TABLE laid_dirty_audit (seq bigint NOT NULL)",
     "CREATE TABLE tenant_laid (LIKE tenant INCLUDING ALL)",
     "CREATE TABLE tenant_home_laid (LIKE tenant_home INCLUDING ALL)",
     "CREATE TABLE directory_laid (LIKE directory INCLUDING ALL)",
     "INSERT INTO tenant_laid VALUES (0, '')",
     "CREATE FUNCTION laid_new() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
     "INSERT INTO laid_dirty SELECT DISTINCT pk FROM changed; RETURN NULL; END $$",
+    "CREATE FUNCTION laid_new_act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "INSERT INTO laid_dirty_audit SELECT seq FROM changed; RETURN NULL; END $$",
 )
+_LOGS: Final = {"pk": "laid_new", "seq": "laid_new_act"}
+DIRTY: Final = {"pk": "laid_dirty", "seq": "laid_dirty_audit"}
 _WRITES: Final = (("insert", "NEW"), ("update", "NEW"), ("delete", "OLD"))
 _HOMES: Final = f"""
 WITH RECURSIVE down(id, number, depth) AS (
@@ -114,7 +119,7 @@ def make(connection: Connection, counties: list[str]) -> None:
         run(connection, statement)
     for number, organization in enumerate(counties, 1):
         run(connection, "INSERT INTO tenant_laid VALUES (:number, :organization)", number=number, organization=organization)
-    for table in HOT:
+    for table in LAID_OUT:
         run(connection, f"CREATE TABLE {table}_laid (LIKE {table} INCLUDING DEFAULTS) PARTITION BY LIST (part)")
         run(
             connection,
@@ -130,7 +135,7 @@ def watch(connection: Connection, table: str) -> None:
         run(
             connection,
             f"CREATE OR REPLACE TRIGGER laid_{name} AFTER {name} ON {table} REFERENCING {rows} TABLE AS changed "
-            "FOR EACH STATEMENT EXECUTE FUNCTION laid_new()",
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {_LOGS[LAID_OUT[table]]}()",
         )
 
 
@@ -153,11 +158,36 @@ def copy(connection: Connection, chosen: str, **values: Any) -> int:
     return int(run(connection, "INSERT INTO directory_laid (type, id, pk, part) SELECT type, id, pk, part FROM laid_chunk").rowcount)
 
 
+def copy_acts(connection: Connection, chosen: str, **values: Any) -> int:
+    """Copy some rows of the audit to where their persons are now; how many."""
+    names = columns(connection, "audit")
+    sql = (
+        f"INSERT INTO audit_laid ({', '.join(names)}, part) SELECT {', '.join(f'a.{name}' for name in names)}, coalesce(d.part, 0) "  # noqa: S608
+        "FROM audit a LEFT JOIN directory_laid d ON d.type = (SELECT id FROM term WHERE text = 'Patient') AND d.id = a.patient "
+        f"WHERE {chosen}"
+    )
+    return int(run(connection, sql, **values).rowcount)
+
+
+def replay_acts(connection: Connection, most: int | None) -> int:
+    """Copy anew what has been written to the audit, or taken out of it, since it was copied; how many."""
+    wanted = _taken(connection, "seq", most)
+    if wanted:
+        run(connection, "DELETE FROM audit_laid WHERE seq = ANY(:keys)", keys=wanted)
+        copy_acts(connection, "a.seq = ANY(:keys)", keys=wanted)
+    return len(wanted)
+
+
+def _taken(connection: Connection, key: str, most: int | None) -> list[int]:
+    """Some of what was noted, and it is no longer noted."""
+    limit, table = "" if most is None else f"LIMIT {most}", DIRTY[key]
+    taken = f"DELETE FROM {table} WHERE ctid IN (SELECT ctid FROM {table} {limit}) RETURNING {key}"  # noqa: S608 - our own names
+    return sorted(set(run(connection, taken).scalars()))
+
+
 def replay(connection: Connection, most: int | None) -> int:
     """Copy anew what has been written since it was copied, with what is about the persons among it; how many."""
-    limit = "" if most is None else f"LIMIT {most}"
-    taken = f"DELETE FROM laid_dirty WHERE ctid IN (SELECT ctid FROM laid_dirty {limit}) RETURNING pk"  # noqa: S608 - a number
-    wanted = set(run(connection, taken).scalars())
+    wanted = set(_taken(connection, "pk", most))
     if not wanted:
         return 0
     settle_organizations(connection)
@@ -177,7 +207,7 @@ def indexes(connection: Connection) -> list[tuple[str, str]]:
         "JOIN pg_class t ON t.oid = i.indrelid WHERE t.oid = CAST(:name AS regclass) AND NOT i.indisprimary ORDER BY c.relname"
     )
     found = []
-    for table in HOT:
+    for table in LAID_OUT:
         for name, of, made, unique in run(connection, sql, name=table):
             if exists(connection, f"laid_{name}"):
                 continue
@@ -192,7 +222,7 @@ def indexes(connection: Connection) -> list[tuple[str, str]]:
 
 def put_in_place(connection: Connection) -> None:
     """The names change: what was there before stays beside, what was laid out is what everybody reads and writes."""
-    for table in HOT:
+    for table in LAID_OUT:
         names = run(
             connection,
             "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = CAST(:name AS regclass)",
@@ -207,8 +237,9 @@ def put_in_place(connection: Connection) -> None:
             run(connection, f"ALTER INDEX {name} RENAME TO {name}_before")
             laid = f"{table}_laid_pkey" if name == f"{table}_pkey" else f"laid_{name}"
             run(connection, f"ALTER INDEX {laid} RENAME TO {name}")
-    run(connection, "ALTER SEQUENCE resource_pk_seq OWNED BY resource.pk")
-    run(connection, "ALTER TABLE resource_before ALTER COLUMN pk DROP DEFAULT")
+    for table, key in (("resource", "pk"), ("audit", "seq")):
+        run(connection, f"ALTER SEQUENCE {table}_{key}_seq OWNED BY {table}.{key}")
+        run(connection, f"ALTER TABLE {table}_before ALTER COLUMN {key} DROP DEFAULT")
     run(connection, "DROP TABLE directory")
     run(connection, "ALTER TABLE directory_laid RENAME TO directory")
     run(connection, "ALTER INDEX directory_laid_pkey RENAME TO directory_pkey")
@@ -216,17 +247,19 @@ def put_in_place(connection: Connection) -> None:
         run(connection, statement)
     for table in ("tenant", "tenant_home"):
         run(connection, f"INSERT INTO {table} SELECT * FROM {table}_laid")  # noqa: S608
-    for table in ("tenant_laid", "tenant_home_laid", "laid_dirty", "laying"):
+    for table in ("tenant_laid", "tenant_home_laid", *DIRTY.values(), "laying"):
         run(connection, f"DROP TABLE {table}")
-    run(connection, "DROP FUNCTION laid_new()")
+    for name in _LOGS.values():
+        run(connection, f"DROP FUNCTION {name}()")
 
 
 def undo(connection: Connection) -> None:
     """Take away what a run that was not ended has left; nothing else is touched."""
-    for table in HOT:
+    for table in LAID_OUT:
         for name, _ in _WRITES:
             run(connection, f"DROP TRIGGER IF EXISTS laid_{name} ON {table}")
         run(connection, f"DROP TABLE IF EXISTS {table}_laid")
-    for table in ("tenant_laid", "tenant_home_laid", "directory_laid", "laid_dirty", "laying"):
+    for table in ("tenant_laid", "tenant_home_laid", "directory_laid", *DIRTY.values(), "laying"):
         run(connection, f"DROP TABLE IF EXISTS {table}")
-    run(connection, "DROP FUNCTION IF EXISTS laid_new()")
+    for name in _LOGS.values():
+        run(connection, f"DROP FUNCTION IF EXISTS {name}()")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from healthsvc.store.tables import HOT
+from healthsvc.store.tables import HOT, LAID_OUT
 from healthsvc.store.tenancy import home, lay, shadow
 from healthsvc.store.terms import OpenTerms
 
@@ -52,7 +52,7 @@ def places(connection: Connection) -> list[Place]:
     """What is where; rows as PostgreSQL last estimated them."""
     numbers = tenants(connection)
     rows, size, resources = (dict.fromkeys(numbers, 0) for _ in range(3))
-    for table in HOT if numbers else ():
+    for table in LAID_OUT if numbers else ():
         for name, estimated, total in shadow.run(connection, _PLACES, name=table):
             part = int(str(name).rpartition("_p")[2])
             rows[part] += max(int(estimated), 0)
@@ -70,7 +70,7 @@ def without_partition(connection: Connection, level: str) -> list[str]:
 def add(connection: Connection, organization: str) -> int:
     """Give a county its partition, while everybody goes on; gives its number."""
     number = int(shadow.run(connection, "SELECT max(number) + 1 FROM tenant").scalar_one())
-    for table in HOT:
+    for table in LAID_OUT:
         part = f"{table}_p{number}"
         shadow.run(connection, f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS)")
         shadow.run(connection, f"ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ({number})")
