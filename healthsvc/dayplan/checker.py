@@ -49,13 +49,14 @@ class _Ledger:
     affinity: float = 0.0
     missed: float = 0.0
     begun_late: float = 0.0
+    fine: frozenset[str] = frozenset()
     work: dict[str, float] = field(default_factory=dict)
     done: dict[tuple[str, str], list[tuple[str, Stop]]] = field(default_factory=lambda: defaultdict(list))
 
 
 def check(problem: Problem, plan: Plan) -> Verdict:
     """Every broken rule and the price of the plan."""
-    ledger = _Ledger()
+    ledger = _Ledger(fine=plan.fine)
     visits = {visit.id: visit for visit in problem.visits}
     routes: dict[str, Route] = {}
     for route in plan.routes:
@@ -170,8 +171,9 @@ def _stop(problem: Problem, visit: Visit, person: Caregiver, stop: Stop, ledger:
         wrong.append(f"visit {visit.id} asks for no service {stop.service}")
         return
     ledger.done[visit.id, service.id].append((person.id, stop))
-    if _odd(problem, visit, stop):
-        wrong.append(f"{visit.id} begins at {stop.start:g}, which is no whole step of {problem.grain:g} minutes")
+    step = problem.finest if problem.finest and visit.id in ledger.fine else problem.grain
+    if _odd(step, visit, stop):
+        wrong.append(f"{visit.id} begins at {stop.start:g}, which is no whole step of {step:g} minutes")
     if not service.skills <= person.skills:
         wrong.append(f"{person.id} lacks the skill for {service.id} at {visit.id}")
     if person.id in visit.barred:
@@ -202,9 +204,8 @@ def _in_window(problem: Problem, visit: Visit, stop: Stop, ledger: _Ledger) -> N
         ledger.latest = max(ledger.latest, late)
 
 
-def _odd(problem: Problem, visit: Visit, stop: Stop) -> bool:
+def _odd(step: Minutes, visit: Visit, stop: Stop) -> bool:
     """Whether a service begins between two whole steps of the clock without need."""
-    step = problem.grain
     if not step or visit.pinned or (visit.told is not None and abs(stop.start - visit.told) <= TOLERANCE):
         return False
     after = -stop.start % step

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space, pack
+from healthsvc.dayplan.grid import is_round
 from healthsvc.dayplan.plan import Plan, Rest
 from healthsvc.dayplan.problem import Minutes, Problem
 from healthsvc.errors import NotFound
@@ -40,7 +41,8 @@ def load(problem: Problem, plan: Plan, hard_price: float = 1e4) -> Space:
 def rank_insertions(problem: Problem, plan: Plan, visit: str, most: int = 5) -> tuple[Insertion, ...]:
     """The cheapest places for a visit that is in the problem but not in the plan, best first; only places that keep every hard limit.
 
-    The rest of the plan keeps its order and its people; only start times may move.
+    The rest of the plan keeps its order and its people; only start times may move. Where no place begins on a whole step of the clock, or
+    the visit has none now, places on the finest steps count.
 
     :raises NotFound: the problem has no such visit.
     """
@@ -50,7 +52,15 @@ def rank_insertions(problem: Problem, plan: Plan, visit: str, most: int = 5) -> 
     others = tuple(
         replace(route, stops=tuple(stop for stop in route.stops if isinstance(stop, Rest) or stop.visit != visit)) for route in plan.routes
     )
-    return _ranked(load(problem, replace(plan, routes=others)), j, most)
+    space = load(problem, replace(plan, routes=others))
+    whole = all(is_round(stop.start, problem.grain) for _, stop in plan.stops() if stop.visit == visit)
+    found = _ranked(space, j, most) if whole or not problem.finest else ()
+    if not found and problem.finest:
+        from healthsvc.dayplan.finer import finest_steps
+
+        finest_steps(space.world, problem.finest)
+        found = _ranked(space, j, most)
+    return found
 
 
 def best_place(space: Space, j: int) -> Insertion | None:

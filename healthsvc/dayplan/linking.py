@@ -3,6 +3,7 @@
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan import pricing
 from healthsvc.dayplan.arrays import Space
+from healthsvc.dayplan.grid import is_round
 from healthsvc.dayplan.plan import Plan, Rest
 from healthsvc.dayplan.search import clear, list_out
 from healthsvc.dayplan.timing import INFINITE
@@ -11,8 +12,9 @@ from healthsvc.dayplan.timing import INFINITE
 def link(space: Space, plan: Plan) -> float:
     """Link the routes of a plan as far as they can be kept; the price, or INFINITE where its pairs wait for each other in a circle.
 
-    What stays out: visits and people that the problem does not hold, visits that only some services of are planned, or that somebody makes
-    who may not any more; then, until every hard limit is kept, what is late for good and the last visit of whoever comes back too late.
+    A visit that the plan begins between two whole steps may do so again, on the finest step. What stays out: visits and people that the
+    problem does not hold, visits that only some services of are planned, or that somebody makes who may not any more; then, until every
+    hard limit is kept, what is late for good and the last visit of whoever comes back too late.
     """
     problem, w = space.problem, space.world
     rows = {(problem.visits[node.visit].id, problem.visits[node.visit].services[node.service].id): v for v, node in enumerate(space.nodes)}
@@ -45,6 +47,8 @@ def _link(space: Space, plan: Plan, rows: dict[tuple[str, str], int], people: di
                 w.person[c, at.ANCHOR] = last
             elif rows.get((stop.visit, stop.service), -1) in whole:
                 last = _append(space, c, last, rows[stop.visit, stop.service])
+                if space.problem.finest and not is_round(stop.start, space.problem.grain):
+                    w.spec[last, at.GRAIN] = min(w.spec[last, at.GRAIN], space.problem.finest)
     list_out(w)
     return float(pricing.rebuild(w))
 

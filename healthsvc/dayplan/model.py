@@ -100,16 +100,20 @@ def problem_of_days(days: Sequence[Day], policy: DayPolicy) -> Problem:
         steady=policy.steady_price,
     )
     name = f"dayplan-{first.isoformat()}"
-    grain = _grain(policy)
-    whole = Problem(visits, staff, days[0].travel, weights, WindowMet.AT_START, overtime_hard=True, name=name, grain=grain)
+    grain, finest = _steps(policy)
+    at_start = WindowMet.AT_START
+    whole = Problem(visits, staff, days[0].travel, weights, at_start, overtime_hard=True, name=name, grain=grain, finest=finest)
     return eased(whole)
 
 
-def _grain(policy: DayPolicy) -> float:
-    grain = policy.start_grain
+def _steps(policy: DayPolicy) -> tuple[float, float]:
+    """The steps of the clock, and the smaller ones that are taken where those would leave somebody out (0: none)."""
+    grain, finest = policy.start_grain, policy.start_finest
     if grain < 0 or (grain and 60 % grain):
         raise Invalid(f"dayplan.start_grain has to divide an hour, or be 0; {grain:g} does not", path="dayplan.start_grain")
-    return grain
+    if finest < 0 or (grain and finest and grain % finest):
+        raise Invalid(f"dayplan.start_finest has to divide dayplan.start_grain, or be 0; {finest:g} does not", path="dayplan.start_finest")
+    return grain, finest if finest < grain else 0.0
 
 
 @dataclass(frozen=True, slots=True)

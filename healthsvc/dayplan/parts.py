@@ -61,7 +61,8 @@ def put_back(problem: Problem, whole: Plan, found: Plan) -> Plan:
     ordered = tuple(routes[person.id] for person in problem.caregivers if person.id in routes)
     made = {stop.visit for route in ordered for stop in route.visits}
     left = tuple(LeftOver(visit.id) for visit in problem.visits if visit.id not in made)
-    return Plan(ordered, left, 0.0, whole.seed, whole.evaluations + found.evaluations)
+    fine = (whole.fine | found.fine) & made
+    return Plan(ordered, left, 0.0, whole.seed, whole.evaluations + found.evaluations, fine)
 
 
 def _cut(problem: Problem, people: frozenset[str], visits: Mapping[str, Visit]) -> Problem:

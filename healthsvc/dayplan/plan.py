@@ -51,13 +51,17 @@ class LeftOver:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Routes, what was left over, and how the plan was found (``evaluations`` and ``seed`` give the same plan again)."""
+    """Routes, what was left over, and how the plan was found (``evaluations`` and ``seed`` give the same plan again).
+
+    ``fine``: visits that begin on a step of ``Problem.finest`` only, since whole steps would have left somebody out.
+    """
 
     routes: tuple[Route, ...]
     left_over: tuple[LeftOver, ...]
     cost: float = 0.0
     seed: int = 0
     evaluations: int = 0
+    fine: frozenset[str] = frozenset()
 
     def stops(self) -> Iterator[tuple[str, Stop]]:
         """Every service with the caregiver who makes it."""

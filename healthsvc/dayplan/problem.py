@@ -178,7 +178,8 @@ class Problem:
     """One day (or one published instance) to be solved. ``travel`` maps a mode to minutes between places, from row to column.
 
     ``grain``: visits and breaks begin on whole steps of so many minutes from the start of the horizon (0: at any moment). A window that is
-    narrower than a step, a pinned visit and a pair whose gap holds no whole step keep their own minute.
+    narrower than a step, a pinned visit and a pair whose gap holds no whole step keep their own minute. ``finest``: the smaller step that
+    is taken where whole steps of ``grain`` would leave a visit out or cost somebody the break (0: none; it has to divide ``grain``).
     """
 
     visits: tuple[Visit, ...]
@@ -190,3 +191,4 @@ class Problem:
     overtime_hard: bool = False
     name: str = ""
     grain: Minutes = 0.0
+    finest: Minutes = 0.0

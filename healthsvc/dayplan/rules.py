@@ -60,6 +60,7 @@ class DayPolicy:
     ring_kinds: tuple[str, ...]
     delay_price: dict[str, float]
     start_grain: float
+    start_finest: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from healthsvc.dayplan import jobs, kernel, pricing, watching
+from healthsvc.dayplan import finer, jobs, kernel, pricing, watching
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space
 from healthsvc.dayplan.layout import World
@@ -96,6 +96,10 @@ class Best:
         """Nothing seen yet."""
         return cls(INFINITE, np.zeros((len(w.link), 3), dtype=np.int64), np.zeros(len(w.person), dtype=np.int64))
 
+    def copy(self) -> "Best":
+        """What the search does from now on does not change it."""
+        return Best(self.price, self.link.copy(), self.anchor.copy())
+
 
 class Search:
     """The state of one search over one world."""
@@ -111,6 +115,8 @@ class Search:
         self.done = 0
         self.speed = 0.0
         self.best = Best.none(self.world)
+        self.steps, self.step = self.world.spec[:, at.GRAIN].copy(), float(self.world.price[at.STEP])
+        self.share = finer.reserved(self)
 
     def _mix(self) -> npt.NDArray[np.float64]:
         """The summed shares of the moves: the more visits may be left out, the more often they change between in and out."""
@@ -129,16 +135,16 @@ class Search:
         if scouts <= 1:
             self.first_plan(0)
             hot = schedule.hot * (1.0 if self.world.price[at.W_IDLE] > 0 else schedule.calm)
-            self.run(self.heat(hot), self.heat(schedule.cold), 1.0)
+            self.run(self.heat(hot), self.heat(schedule.cold), self.share)
         else:
             for k in range(scouts):
                 self.first_plan(k)
-                self.run(self.heat(schedule.hot), self.heat(schedule.cold), schedule.scouting * (k + 1) / scouts)
+                self.run(self.heat(schedule.hot), self.heat(schedule.cold), self.share * schedule.scouting * (k + 1) / scouts)
             if self.best.price < INFINITE:
                 restore(self.world, self.best)
                 pricing.rebuild(self.world)
-            self.run(self.heat(schedule.warm), self.heat(schedule.cold), 1.0, schedule.warm_pressure)
-        return self._finish()
+            self.run(self.heat(schedule.warm), self.heat(schedule.cold), self.share, schedule.warm_pressure)
+        return self._finish(schedule.warm)
 
     def improve(self, plan: Plan) -> float:
         """Spend the budget on a plan that is there already: what it lacks is planned where it is cheapest, then a mild search."""
@@ -153,21 +159,31 @@ class Search:
             pricing.rebuild(w)
         self.unit = self._unit()
         self._note()
-        self.run(self.heat(self.schedule.mild), self.heat(self.schedule.cold), 1.0, 1.0)
-        return self._finish()
+        self.run(self.heat(self.schedule.mild), self.heat(self.schedule.cold), self.share, 1.0)
+        return self._finish(self.schedule.mild)
 
-    def _finish(self) -> float:
-        """Link the best plan again and plan whatever was left out and still pays."""
-        w = self.world
+    def _finish(self, heat: float) -> float:
+        """Link the best plan again, plan whatever was left out and still pays, on finer steps of the clock if need be."""
         if self.best.price >= INFINITE:
             return INFINITE
-        restore(w, self.best)
+        restore(self.world, self.best)
+        self.fill_up()
+        finer.make_more(self, heat)
+        return float(pricing.rebuild(self.world))
+
+    def fill_up(self) -> None:
+        """Plan whatever the best plan leaves out and still pays."""
+        w = self.world
         self.press(soft=False, pressure=1.0)
         while jobs.construct(w, np.argsort(-w.skip, kind="stable").astype(np.int64)):
             pricing.rebuild(w)
             self._note()
-        restore(w, self.best)
-        return float(pricing.rebuild(w))
+        self.relink()
+
+    def relink(self) -> None:
+        """Link the best plan again."""
+        restore(self.world, self.best)
+        pricing.rebuild(self.world)
 
     def first_plan(self, k: int) -> None:
         """Build a plan greedily: by the start of the windows, after the first one with growing disorder."""

@@ -1,10 +1,11 @@
 """From the arrays to a plan: routes with arrival, start, end and breaks, latest departure that does not wait."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space
-from healthsvc.dayplan.grid import up
+from healthsvc.dayplan.grid import grain_of, is_round, up
 from healthsvc.dayplan.plan import LeftOver, Plan, Rest, Route, Stop
 from healthsvc.dayplan.problem import Departure
 
@@ -14,7 +15,16 @@ def unpack(space: Space, cost: float, seed: int, evaluations: int) -> Plan:
     problem, w = space.problem, space.world
     routes = tuple(_route(space, c) for c in range(len(problem.caregivers)))
     left = tuple(LeftOver(visit.id) for j, visit in enumerate(problem.visits) if w.link[w.job[j, at.FIRST], at.RT] < 0)
-    return Plan(routes, left, cost, seed, evaluations)
+    return Plan(routes, left, cost, seed, evaluations, frozenset(_fine(space)))
+
+
+def _fine(space: Space) -> Iterator[str]:
+    """Planned visits whose starts lie on the finest steps only."""
+    problem, w = space.problem, space.world
+    for v, node in enumerate(space.nodes):
+        visit = problem.visits[node.visit]
+        if w.link[v, at.RT] >= 0 and 0.0 < w.spec[v, at.GRAIN] < grain_of(problem, visit) and not is_round(w.time[v, at.S], problem.grain):
+            yield visit.id
 
 
 def _route(space: Space, c: int) -> Route:
@@ -47,7 +57,7 @@ def _route(space: Space, c: int) -> Route:
 def _rest(space: Space, c: int, u: int, v: int, free: float, minutes: float) -> tuple[float, bool] | None:
     """Start of the break between two stops, and whether it is taken at the second; None where it is missed."""
     figures, person = space.world.route[c], space.problem.caregivers[c]
-    grain = space.problem.grain
+    grain = float(space.world.price[at.STEP])
     begin = up(max(free + minutes, figures[at.REST_S]), grain, figures[at.REST_E])
     if begin <= figures[at.REST_E] and (v < len(space.nodes) or person.start_place == person.end_place):
         return float(begin), True

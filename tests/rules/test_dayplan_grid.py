@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,9 +11,10 @@ from test_dayplan_large import town
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.grid import grain_of, is_round, up
 from healthsvc.dayplan.hand import Edit, edited, settled
+from healthsvc.dayplan.insertion import rank_insertions
 from healthsvc.dayplan.plan import Plan, Rest
 from healthsvc.dayplan.polish import polish
-from healthsvc.dayplan.problem import Break, Gap, Pin, Problem, Window
+from healthsvc.dayplan.problem import Break, Caregiver, Gap, Pin, Problem, Service, Visit, Weights, Window
 from healthsvc.dayplan.solve import StopRule, solve
 
 FIVE = 5.0
@@ -119,3 +121,54 @@ def test_what_is_pushed_back_by_hand_begins_on_a_step() -> None:
             assert time == moved.start + 3.0, "a minute that somebody chose is kept"
         else:
             assert is_round(time, FIVE)
+
+
+def tight(ends: float) -> Problem:
+    """Four calls along a street and somebody who has until ``ends``; to the minute they take 128, on whole fives more than 135."""
+    street = np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0))) * 11.0
+    ten = (Service("s", frozenset(), 10.0),)
+    calls = tuple(Visit(f"v{k}", k, ten, (Window(0.0, 400.0),), must=False, skip_cost=600.0, hard=True) for k in range(1, 5))
+    staff = (Caregiver("x", frozenset(), 0, 0, Window(0.0, ends)),)
+    return Problem(calls, staff, {"": street}, Weights(travel=1.0), overtime_hard=True, grain=FIVE, finest=1.0)
+
+
+def test_whole_steps_leave_nobody_over() -> None:
+    problem = tight(130.0)
+    strict = solve(replace(problem, finest=0.0), StopRule(iterations=4_000), 1)
+    assert len(strict.left_over) == 1, "on whole fives there is no time for the last of them"
+    plan = solve(problem, StopRule(iterations=4_000), 1)
+    assert (plan.left_over, check(problem, plan).violations) == ((), ())
+    assert plan.fine == {name for (name, _), time in starts(plan).items() if not is_round(time, FIVE)} != set()
+    assert all(is_round(time, 1.0) for time in starts(plan).values())
+    assert check(problem, replace(plan, fine=frozenset())).violations, "only what has to begins between two steps"
+    assert check(replace(problem, finest=0.0), plan).violations
+
+
+def test_where_there_is_time_every_start_is_a_whole_step() -> None:
+    plan = solve(tight(200.0), StopRule(iterations=4_000), 1)
+    assert (plan.left_over, plan.fine) == ((), frozenset())
+    assert all(is_round(time, FIVE) for time in starts(plan).values())
+    beyond = solve(tight(120.0), StopRule(iterations=4_000), 1)
+    assert len(beyond.left_over) == 1, "one is over in any case: nothing is gained by odd minutes"
+    assert beyond.fine == frozenset()
+
+
+def test_a_full_day_is_planned_again_and_asked_for_places_without_anybody_dropping_out() -> None:
+    problem = tight(130.0)
+    plan = solve(problem, StopRule(iterations=4_000), 1)
+    again = solve(problem, StopRule(iterations=1), 1, start=plan)
+    assert (again.left_over, check(problem, again).violations) == ((), ())
+    last = plan.routes[0].visits[-1].visit
+    (one,) = rank_insertions(problem, plan, last, most=1)
+    assert one.later == (), "its own place is the best, and nobody waits for it"
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000))
+def test_on_finer_steps_every_rule_is_kept_and_no_less_is_made(seed: int) -> None:
+    problem = replace(day(seed, visits=12, staff=2), finest=1.0)
+    plan = solve(problem, StopRule(iterations=6_000), 1)
+    assert check(problem, plan).violations == ()
+    assert {name for (name, _), time in starts(plan).items() if not is_round(time, FIVE)} >= plan.fine
+    again = solve(problem, StopRule(iterations=1), 1, start=plan)
+    assert {one.visit for one in again.left_over} <= {one.visit for one in plan.left_over}
