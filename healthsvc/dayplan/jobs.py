@@ -42,11 +42,13 @@ def _spot_at(w: World, v: int, time: float) -> int:
 
 
 @compiled
-def _place(w: World, j: int, first: int) -> bool:
-    """Link every service of visit ``j``: one after ``first`` (-1: a drawn spot), its partners where they would start at the right time."""
+def _place(w: World, j: int, lead: int, first: int) -> bool:
+    """Link every service of visit ``j``: the one numbered ``lead`` (-1: a drawn one) after ``first`` (-1: at a drawn spot), its partners
+    where they would start at the right time."""
     v = w.job[j, at.FIRST]
     count = w.job[j, at.COUNT]
-    lead = below(w.dice, count) if first < 0 else 0
+    if lead < 0:
+        lead = below(w.dice, count)
     for k in range(count):
         x = v + (lead + k) % count
         p = v + (x - v + count - 1) % count if w.kind[x, at.PARTNER] >= 0 else -1
@@ -102,7 +104,7 @@ def move_visit(w: World, j: int, limit: float) -> bool:
     travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
     begin(w)
     _lift(w, j)
-    if not _place(w, j, -1):
+    if not _place(w, j, -1, -1):
         undo(w, travel, affinity, skip)
         return False
     return finish(w, limit, 0.0, -1, travel, affinity, skip)
@@ -113,7 +115,7 @@ def bring_in(w: World, j: int, limit: float) -> bool:
     """Plan a visit that is left out."""
     travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
     begin(w)
-    if not _place(w, j, -1):
+    if not _place(w, j, -1, -1):
         undo(w, travel, affinity, skip)
         return False
     w.total[at.SUM_SKIP] -= w.skip[j]
@@ -176,7 +178,7 @@ def rest_instead(w: World, c: int, limit: float) -> bool:
     dropped = _lift(w, j)
     move_anchor(w, c, p)
     if elsewhere:
-        if not _place(w, j, -1):
+        if not _place(w, j, -1, -1):
             undo(w, travel, affinity, skip)
             return False
         return finish(w, limit, 0.0, -1, travel, affinity, skip)
@@ -189,8 +191,12 @@ def rest_instead(w: World, c: int, limit: float) -> bool:
 
 @compiled
 def replace(w: World, j: int, limit: float) -> bool:
-    """Plan visit ``j``, which is left out, in the place of a near one, which is left out instead."""
-    v = w.job[j, at.FIRST]
+    """Plan visit ``j``, which is left out, in the place of a near one, which is left out instead.
+
+    Any of its services may take the place: the others ask for other skills, and near them stand other people's visits.
+    """
+    lead = below(w.dice, w.job[j, at.COUNT]) if w.job[j, at.COUNT] > 1 else 0
+    v = w.job[j, at.FIRST] + lead
     u = near_node(w, v)
     if u < 0:
         return False
@@ -204,7 +210,7 @@ def replace(w: World, j: int, limit: float) -> bool:
     begin(w)
     dropped = _lift(w, i)
     w.total[at.SUM_SKIP] += w.skip[i] - w.skip[j]
-    if not _place(w, j, p):
+    if not _place(w, j, lead, p):
         undo(w, travel, affinity, skip)
         return False
     if not finish(w, limit, dropped, i, travel, affinity, skip):

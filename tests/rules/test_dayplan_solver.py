@@ -283,6 +283,16 @@ def test_three_people_come_as_brute_force_lets_them(problem: Problem) -> None:
     assert plan.cost <= brute_force(problem) + 1e-6
 
 
+def test_any_of_three_takes_the_place_of_another_visit() -> None:
+    # y is the only one for the second of three and for w: the three come only if theirs takes the place of w
+    three = (Service("1", A, 25.0), Service("2", B, 25.0), Service("3", A, 25.0))
+    crowd = replace(visit("c", 0, 90.0, 170.0), services=three, gap=Gap(10.0, 30.0), skip_cost=600.0, hard=False)
+    w = visit("w", 3, 120.0, 190.0, B, 15.0)
+    staff = [person("x", A, 200.0), person("y", B, 200.0), person("z", A, 120.0)]
+    plan = answer(street([crowd, w], staff, Weights(travel=1.0, late=0.5), grain=15.0), iterations=100_000)
+    assert (left(plan), plan.cost) == ({"w"}, 500.0)
+
+
 def test_three_people_start_together_two_skills_and_a_helper() -> None:
     three = (Service("1", A, 20.0), Service("2", B, 20.0), Service("3", frozenset(), 20.0))
     crowd = replace(visit("c", 2), services=three, gap=Gap(0.0, 0.0))
