@@ -9,6 +9,7 @@ from healthsvc import __version__
 from healthsvc.commands import (
     access,
     backup,
+    circle,
     client,
     deploy,
     doctor,
@@ -51,6 +52,7 @@ cli.add_typer(hospital.hl7, name="hl7")
 cli.add_typer(fhir.fhir, name="fhir")
 cli.add_typer(plan.plan, name="plan")
 cli.add_typer(roads.roads, name="roads")
+cli.add_typer(circle.circle, name="circle")
 cli.add_typer(staff.staff, name="staff")
 cli.add_typer(access.users, name="user")
 cli.add_typer(client.clients, name="client")

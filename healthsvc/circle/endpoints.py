@@ -157,26 +157,7 @@ def reach(
     times: Times, store: StoreReading, station: str, mode: Mode | None = None, minutes: Annotated[float | None, Query(gt=0, le=120)] = None
 ) -> dict[str, Any]:
     """The ground reached from a station, as a GeoJSON Feature: a drawing; whoever lives inside is decided by travel time alone."""
-    policy = service.policy_of(store)
-    known = {one.id: one for one in service.stations(store)}
-    if station not in known:
-        raise NotFound("there is no such station with a position", path="station")
-    here = known[station]
-    found = times.reach((here.lon, here.lat), mode or policy.mode, minutes or policy.limit_minutes)
-    return {
-        "type": "Feature",
-        "id": here.id,
-        "geometry": found.geometry,
-        "properties": {
-            "station": here.name,
-            "minutes": minutes or policy.limit_minutes,
-            "square_km": found.square_km,
-            "basis": str(found.basis),
-            "snap_metres": geojson.finite(found.snap_metres),
-            "doubts": [str(doubt) for doubt in found.doubts],
-            "provenance": found.provenance,
-        },
-    }
+    return service.drawn_reach(store, times, station, mode, minutes)
 
 
 @router.get("/roads.geojson", dependencies=[needs("directory")])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from healthsvc.circle import coverage, siting, studies
+from healthsvc.circle import coverage, geojson, siting, studies
 from healthsvc.circle import resources as fhir
 from healthsvc.circle.coverage import Answer, Coverage, Home, Station
 from healthsvc.circle.policy import policy_values
@@ -13,6 +13,7 @@ from healthsvc.circle.rules import CirclePolicy, Mode
 from healthsvc.circle.rules import mode as read_mode
 from healthsvc.circle.siting import Siting
 from healthsvc.circle.travel import TravelTimes
+from healthsvc.errors import NotFound
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.datum import Coordinate, place
 from healthsvc.healthfile.positions import geolocation, position
@@ -170,6 +171,33 @@ def study(
             outside = [one.home for one in measured.answers if one.membership.verdict != "inside"]
         places = siting.candidates(outside or living, policy.siting_candidates)
     return siting.study(times, living, here, places, how, policy, count)
+
+
+def drawn_reach(store: Store, times: TravelTimes, station: str, mode: str | None = None, minutes: float | None = None) -> dict[str, Any]:
+    """The ground reached from a station as a GeoJSON Feature, with how it was found.
+
+    Raises:
+        NotFound: there is no such station, or it has no position.
+    """
+    policy = policy_of(store)
+    here = next((one for one in stations(store) if one.id == station), None)
+    if here is None:
+        raise NotFound("there is no such station with a position", path="station")
+    found = times.reach((here.lon, here.lat), mode or policy.mode, minutes or policy.limit_minutes)
+    return {
+        "type": "Feature",
+        "id": here.id,
+        "geometry": found.geometry,
+        "properties": {
+            "station": here.name,
+            "minutes": minutes or policy.limit_minutes,
+            "square_km": found.square_km,
+            "basis": str(found.basis),
+            "snap_metres": geojson.finite(found.snap_metres),
+            "doubts": [str(doubt) for doubt in found.doubts],
+            "provenance": found.provenance,
+        },
+    }
 
 
 def keep_study(store: Store, found: Siting, times: TravelTimes) -> Resource:

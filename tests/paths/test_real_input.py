@@ -73,6 +73,10 @@ def test_a_day_is_planned_on_the_roads_of_shanghai(shared: Path, tmp_path: Path)
     assert {stop["basis"] for stop in stops} <= {"road", "estimate"}
     assert sum(stop["basis"] == "road" for stop in stops) >= 0.8 * len(stops)
     assert all(left["reason"] for left in plan["left_over"])
+    circle = json.loads(run("circle", "coverage", "--data", str(data), "--mode", "walk", "--json"))
+    assert circle["total"]["people"] + circle["unlocated"] == 40
+    assert circle["provenance"]["data_date"] == "2025-08-09"
+    assert json.loads(run("circle", "siting", "--data", str(data), "--mode", "walk", "--json"))["proven"]
 
 
 def _ask(doctor, patient: str, on: date) -> None:  # type: ignore[no-untyped-def]
