@@ -43,8 +43,10 @@ def _spot_at(w: World, v: int, time: float) -> int:
 
 @compiled
 def _place(w: World, j: int, lead: int, first: int) -> bool:
-    """Link every service of visit ``j``: the one numbered ``lead`` (-1: a drawn one) after ``first`` (-1: at a drawn spot), its partners
-    where they would start at the right time."""
+    """Link all services of visit ``j``: number ``lead`` (-1: any) after ``first`` (-1: anywhere), its partners where they start in time.
+
+    Of three or more, now and then one goes anywhere: all may have to wait until somebody has made another visit first.
+    """
     v = w.job[j, at.FIRST]
     count = w.job[j, at.COUNT]
     if lead < 0:
@@ -62,7 +64,7 @@ def _place(w: World, j: int, lead: int, first: int) -> bool:
             time = max(time, w.win[p, 0])
             least = w.spec[x, at.GAPMIN]
             time += least * (x - p)
-            q = _spot_at(w, x, time)
+            q = spot(w, x) if count > 2 and below(w.dice, 4) == 0 else _spot_at(w, x, time)
         if q < 0:
             return False
         insert(w, x, q)
@@ -191,10 +193,7 @@ def rest_instead(w: World, c: int, limit: float) -> bool:
 
 @compiled
 def replace(w: World, j: int, limit: float) -> bool:
-    """Plan visit ``j``, which is left out, in the place of a near one, which is left out instead.
-
-    Any of its services may take the place: the others ask for other skills, and near them stand other people's visits.
-    """
+    """Plan visit ``j``, which is left out, in the place of a visit near any of its services, which is left out instead."""
     lead = below(w.dice, w.job[j, at.COUNT]) if w.job[j, at.COUNT] > 1 else 0
     v = w.job[j, at.FIRST] + lead
     u = near_node(w, v)
@@ -246,10 +245,7 @@ def best_spot(w: World, v: int) -> tuple[int, bool]:
 
 @compiled
 def plan_visit(w: World, j: int) -> bool:
-    """Put every service of visit ``j`` where it is cheapest, one after the other.
-
-    False (and nothing changed) where there is no place, or where leaving out a visit that may be left out is cheaper.
-    """
+    """Put the services of visit ``j`` where they are cheapest; False, and nothing changed, where there is no place or none that pays."""
     first = w.job[j, at.FIRST]
     count = w.job[j, at.COUNT]
     out = w.total[at.COST]
