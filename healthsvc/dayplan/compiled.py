@@ -61,6 +61,16 @@ def compiled(function: F) -> F:
     return made
 
 
+def inlined(function: F) -> F:
+    """Compile a function into its callers.
+
+    Compiled functions hand the arrays of the world over by value, some two hundred words a call: as much time as a rejected move takes.
+    """
+    jit: Any = njit
+    made: F = jit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
+    return made
+
+
 def entry(function: F) -> F:
     """Compile a function that Python calls, and keep the result with everything below it on disk."""
     config: Any = numba.config

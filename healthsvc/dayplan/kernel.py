@@ -3,7 +3,7 @@
 import math
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled, entry
+from healthsvc.dayplan.compiled import compiled, entry, inlined
 from healthsvc.dayplan.dice import below, unit
 from healthsvc.dayplan.jobs import bring_in, leave_out, move_visit, replace, rest_instead
 from healthsvc.dayplan.layout import World
@@ -13,7 +13,7 @@ STEP = 128
 """Proposals between two changes of temperature."""
 
 
-@compiled
+@inlined
 def propose(w: World, mix: object, limit: float) -> bool:
     """Draw one move and try it. ``mix`` holds the summed shares: relocate, exchange, rest of day, chain, visit, in or out, break."""
     share = unit(w.dice)

@@ -8,7 +8,7 @@ the node's stamp is the number of the move, so that a rejected move costs nothin
 
 from healthsvc.dayplan import grid
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled
+from healthsvc.dayplan.compiled import compiled, inlined
 from healthsvc.dayplan.layout import World
 
 INFINITE = 1e300
@@ -142,7 +142,7 @@ def _set(w: World, v: int, time: float) -> float:
     return added
 
 
-@compiled
+@inlined
 def _pair(w: World, v: int, p: int) -> tuple[float, float]:
     """Starts of ``v`` and its partner ``p``, both as early as the gap between them allows."""
     first = w.kind[v, at.ROLE] == 1
@@ -204,7 +204,7 @@ def _try_together(w: World, v: int) -> float:
     return price
 
 
-@compiled
+@inlined
 def settle(w: World, room: float) -> float:
     """Move start times until nothing changes; return the price of lateness of the tried nodes, INFINITE once it passes ``room``.
 
