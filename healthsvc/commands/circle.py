@@ -107,9 +107,7 @@ def siting(
     proof = "proven: no choice brings more inside" if found.proven else f"not proven: at most {found.gap:.1%} more is possible"
     guessed = f" ({len(found.estimated)} of them by estimate only)" if found.estimated else ""
     out.print(f"{found.already_inside} people are inside already, {len(found.gained)} more come inside{guessed}; {proof}")
-    out.print(
-        f"{len(found.outside)} stay outside, {len(found.unreachable)} are reached from no place studied; {found.seconds:.1f} s"
-    )
+    out.print(f"{len(found.outside)} stay outside, {len(found.unreachable)} are reached from no place studied; {found.seconds:.1f} s")
 
 
 @circle.command("reach")
