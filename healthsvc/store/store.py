@@ -115,7 +115,7 @@ class Store:
         if current is None:
             return []
         table = writes.HISTORY
-        known = table.c.pk == current.pk, table.c.part == current.part
+        known = table.c.pk == current.pk, *writes.in_part(table, current.part)
         rows = self.connection.execute(select(table).where(*known).order_by(table.c.version.desc()))
         return [current, *(Stored(r.pk, type, id, r.version, r.updated, r.deleted, self.opened(type, id, r.version, r.body)) for r in rows)]
 
@@ -123,7 +123,7 @@ class Store:
         """Ids of the Patients in whose compartment a stored resource is (a Patient is in its own)."""
         param = self.terms.find(f"{stored.type}.{writes.COMPARTMENT}")
         table = writes.INDEXES["reference"]
-        known = [table.c.pk == stored.pk, table.c.param == param, *([] if stored.part is None else [table.c.part == stored.part])]
+        known = [table.c.pk == stored.pk, table.c.param == param, *writes.in_part(table, stored.part)]
         return list(self.connection.execute(select(table.c.target).where(*known)).scalars())
 
     def search(self, type: str, query: str | Sequence[tuple[str, str]]) -> "Page":

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, literal_column
 
+from healthsvc.errors import Unavailable
 from healthsvc.fhir.index import Entries
 from healthsvc.store.driver import run as run
 from healthsvc.store.driver import run_many as run_many
 from healthsvc.store.driver import savepoint as savepoint
+from healthsvc.store.postgres import COLLISION
 from healthsvc.store.stored import Stored
 from healthsvc.store.tables import (
     NO_TERM,
@@ -42,6 +45,8 @@ COMPARTMENT = "#patient"
 LONGEST = 500
 """Characters of a text that the index keeps: more would not fit a PostgreSQL B-tree entry (2,704 bytes) with four-byte characters."""
 
+MOVES = 3
+"""So often a record may be moved between two questions."""
 _CURRENT_COLUMNS = ("type", "id", "version", "deleted", "updated", "hash", "body")
 _HISTORY_COLUMNS = ("pk", "version", "type", "deleted", "updated", "body")
 _INDEX_COLUMNS = {
@@ -74,6 +79,21 @@ def _all_at_once() -> str:
 _ALL_AT_ONCE = _all_at_once()
 
 
+_PART = "$part$"
+"""Stands in a statement for the number of a part. It goes into the text: a plan then knows of the one partition and of no other, where a
+parameter would have all of them opened and locked for each execution."""
+
+
+@lru_cache(maxsize=4096)
+def _in_part(sql: str, part: int) -> str:
+    return sql.replace(_PART, str(int(part)))
+
+
+def in_part(table: Any, part: int | None) -> list[Any]:
+    """The same for a composed statement; nothing where the part is not known."""
+    return [] if part is None else [table.c.part == literal_column(str(int(part)))]
+
+
 class Statements:
     """The statements of a write as text for one driver. Handed to the driver as they are: a write runs eight of them, and composing
     them each time through an expression language took longer than running them. On a server each row also has its part
@@ -86,7 +106,7 @@ class Statements:
             return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 - our own names
 
         part = () if embedded else ("part",)
-        there = "" if embedded else " AND part=%s"
+        there = "" if embedded else f" AND part={_PART}"
         self.insert = into("resource", (*_CURRENT_COLUMNS, *part)) + " RETURNING pk"
         columns = ", ".join((*_HISTORY_COLUMNS, *part))
         self.keep = f"INSERT INTO history ({columns}) SELECT {columns} FROM resource WHERE pk={mark}{there}"  # noqa: S608 - sealed bodies stay sealed
@@ -95,12 +115,10 @@ class Statements:
         )
         self.current = f"SELECT pk, version, updated, deleted, body, hash, part FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
         self.held = self.current + ("" if embedded else " FOR UPDATE")
-        self.led = (
-            "SELECT r.pk, r.version, r.updated, r.deleted, r.body, r.hash, r.part FROM directory d JOIN resource r ON r.part=d.part "  # noqa: S608
-            f"AND r.pk=d.pk WHERE d.type={mark} AND d.id={mark}"
-        )
+        self.where = f"SELECT pk, part FROM directory WHERE type={mark} AND id={mark}"  # noqa: S608
+        self.there = f"SELECT pk, version, updated, deleted, body, hash, part FROM resource WHERE pk={mark}{there}"  # noqa: S608
         """As ``current``, where the tables are laid out: the directory leads to the one partition."""
-        self.led_held = f"{self.led} FOR UPDATE OF r"
+        self.there_held = f"{self.there} FOR UPDATE"
         self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
         self.clear = {kind: f"DELETE FROM ix_{kind} WHERE pk={mark}{there}" for kind in _INDEX_COLUMNS}  # noqa: S608
 
@@ -117,11 +135,6 @@ _INSERT_WITH_PEOPLE = (
 def statements(connection: Connection) -> Statements:
     """The statements for the driver of a connection."""
     return _STATEMENTS[connection.dialect.name]
-
-
-def _at(connection: Connection, pk: int, part: int) -> tuple[int, ...]:
-    """What finds the rows of a resource."""
-    return (pk,) if connection.dialect.name == "sqlite" else (pk, part)
 
 
 def insert_current(
@@ -143,15 +156,15 @@ def insert_current(
 
 def replace_current(connection: Connection, old: Stored, *, updated: int, hash: bytes, body: bytes, deleted: bool = False) -> None:
     """Move the current version to the history and put the next one in its place."""
-    known, at = statements(connection), _at(connection, old.pk, old.part or 0)
-    run(connection, known.keep, at)
-    run(connection, known.replace, (old.version + 1, deleted, updated, hash, body, *at))
+    known, part = statements(connection), old.part or 0
+    run(connection, _in_part(known.keep, part), (old.pk,))
+    run(connection, _in_part(known.replace, part), (old.version + 1, deleted, updated, hash, body, old.pk))
 
 
 def clear_index(connection: Connection, pk: int, part: int) -> None:
     """Remove all index entries of a resource."""
     for statement in statements(connection).clear.values():
-        run(connection, statement, _at(connection, pk, part))
+        run(connection, _in_part(statement, part), (pk,))
 
 
 def write_index(
@@ -165,7 +178,7 @@ def write_index(
         if kind in there:
             if there[kind] == rows:
                 continue
-            run(connection, known.clear[kind], _at(connection, pk, part))
+            run(connection, _in_part(known.clear[kind], part), (pk,))
         if rows:
             new[kind] = rows
     if connection.dialect.name == "sqlite":
@@ -223,9 +236,23 @@ def middle(low: float, high: float) -> float | None:
 
 def read_current(store: "Store", term: int, type: str, id: str, *, to_change: bool = False) -> tuple[Stored, bytes] | None:
     """The current version (a deleted one too) and its content hash; ``to_change``: nobody else may change it before we end."""
-    known, laid = statements(store.connection), store.database.laid.out(store.connection)
-    sql = (known.led_held if to_change else known.led) if laid else (known.held if to_change else known.current)
-    row = run(store.connection, sql, (term, id)).fetchone()
+    known = statements(store.connection)
+    if store.database.laid.out(store.connection):
+        row = _led(store, known.there_held if to_change else known.there, term, id)
+    else:
+        row = run(store.connection, known.held if to_change else known.current, (term, id)).fetchone()
     if row is None:
         return None
     return Stored(row[0], type, id, row[1], row[2], bool(row[3]), store.sealer.open_body(type, id, row[1], row[4]), row[6]), row[5]
+
+
+def _led(store: "Store", sql: str, term: int, id: str) -> Any:
+    """The row to which the directory leads; who is moved away between the two questions is looked for anew."""
+    for _ in range(MOVES):
+        found = run(store.connection, statements(store.connection).where, (term, id)).fetchone()
+        if found is None:
+            return None
+        row = run(store.connection, _in_part(sql, found[1]), (found[0],)).fetchone()
+        if row is not None:
+            return row
+    raise Unavailable("this record is being moved to another county; try again", reason=COLLISION)
