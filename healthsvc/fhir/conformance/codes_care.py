@@ -199,7 +199,6 @@ CARE: tuple[CodeTable, ...] = (
         infusion-reaction | 输液反应 | Reaction to an infusion
     """, closed=False),
     codes("drug", "药品目录（机构自定）", "The site's own drug list", "", closed=False),
-    codes("drug-class", "药品类别", "Class of drugs", "", closed=False),
     codes("staff-qualification", "人员资质", "Qualification of staff", """
         doctor   | 执业医师 | Licensed doctor
         nurse    | 注册护士 | Registered nurse

@@ -228,4 +228,25 @@ PERSON: tuple[CodeTable, ...] = (
         snapped-far       | 地址离最近道路过远 | The address is far from every usable road
         outside-data      | 地址在路网数据范围之外 | The address lies outside the road data
     """),
+    codes("drug-class", "药品类别", "Class of drugs", """
+        penicillin            | 青霉素类 | Penicillins
+        cephalosporin         | 头孢菌素类 | Cephalosporins
+        carbapenem            | 碳青霉烯类 | Carbapenems
+        beta-lactam           | β-内酰胺类 | Beta-lactams
+        sulfonamide           | 磺胺类 | Sulfonamides
+        aminoglycoside        | 链霉素（氨基糖苷类） | Streptomycin (aminoglycosides)
+        quinolone             | 喹诺酮类 | Quinolones
+        macrolide             | 大环内酯类 | Macrolides
+        xanthine              | 黄嘌呤类 | Xanthines
+        proton-pump-inhibitor | 质子泵抑制剂 | Proton pump inhibitors
+        amino-acids           | 氨基酸制剂 | Amino acids
+        chemotherapy          | 化疗药物 | Chemotherapy
+        biologic              | 生物制剂 | Biologics
+        blood-product         | 血液制品 | Blood products
+        vasopressor           | 升压药 | Vasopressors
+        iv-antihypertensive   | 静脉降压药 | Intravenous antihypertensives
+        tcm-injection         | 中药注射剂 | Injections of traditional medicine
+        iodine                | 碘造影剂 | Iodine contrast
+        other                 | 其他 | Other
+    """, closed=False),
 )  # fmt: skip
