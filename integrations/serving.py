@@ -33,6 +33,7 @@ from healthsvc.monitoring.collector import StoreCollector
 from healthsvc.monitoring.probes import router as probes
 from healthsvc.occupancy import shared
 from healthsvc.rest.errors import install as install_errors
+from healthsvc.store import reindex
 from healthsvc.store.checkpoints import Checkpoints
 from healthsvc.store.sealing.reseal import step
 from healthsvc.store.work_queue import prepare
@@ -74,6 +75,8 @@ API_SHARE, LINES_SHARE = 0.5, 0.25
 """Of the time that a stop may take once doors close: how much open requests get, and how much the lines for what they have taken."""
 AHEAD_SECONDS = 2.0
 """Figures that nobody waits for are not worth a longer stop."""
+INDEX_BREATH = 0.05
+"""Seconds between two portions of what an older release has indexed otherwise."""
 WITNESS_REST = 60.0
 """So much of the audit's end may be cut off unseen, in seconds."""
 
@@ -165,7 +168,8 @@ class Serving:
             self._stops.append(("timers", timers.stop))
             sealing = Repeating("sealing", partial(step, here.database), breath=SEALING_BREATH, rest=SEALING_REST)
             witness = Repeating("audit witness", self._bear_witness, breath=WITNESS_REST, rest=WITNESS_REST, last=True)
-            for one in (sealing, witness):
+            index = Repeating("index", partial(reindex.step, here.database), breath=INDEX_BREATH, rest=SEALING_REST)
+            for one in (sealing, witness, *(() if here.database.index_is_current else (index,))):
                 one.start()
                 self._stops.append((one.name, one.stop))
         if Role.API in self.roles:

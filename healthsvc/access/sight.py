@@ -7,12 +7,14 @@ has to think of it.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeAlias, cast
 
 from healthsvc.access.rules import DIRECTORY_TYPES
 from healthsvc.access.smart.scopes import Scope, granted
 from healthsvc.fhir.registry import Registry
 from healthsvc.store import Actor, Store
+from healthsvc.store.reindex import is_current
 from healthsvc.store.search import ast
 from healthsvc.store.search.parse import Parser
 from healthsvc.store.search.values import Setting
@@ -104,7 +106,7 @@ def _reach(store: Store, scope: Scope, type: str) -> ast.Node | None:
         limits.append(ast.NOTHING if patient is None else ast.in_patient_compartment(type, (patient,)))
     if scope.query and type == scope.type:
         registry = cast(Registry, store.database.language)
-        parsed = Parser(registry, Setting(store.zone.key, store.at, frozenset())).parse([type], list(scope.query))
+        parsed = Parser(registry, Setting(store.zone.key, store.at, derives=partial(is_current, store))).parse([type], list(scope.query))
         if parsed.issues:
             return ast.NOTHING  # a condition that is not understood gives no right
         limits += [ast.Whole(node) for node in parsed.nodes]

@@ -21,12 +21,12 @@ ABSENCE: Final[dict[str, tuple[str, ...]]] = {
         "living-arrangement",
     ),
     "Practitioner": _PERSON[:2],
-    "Observation": ("date", "patient", "value-quantity"),
-    "DiagnosticReport": ("date", "patient"),
-    "Condition": ("patient", "onset-date", "code"),
-    "Encounter": ("patient", "date"),
-    "Task": ("patient", "owner", "code"),
-    "MedicationRequest": ("patient", "code"),
+    "Observation": ("date", "patient", "subject", "code", "category", "status", "value-quantity"),
+    "DiagnosticReport": ("date", "patient", "subject", "code", "status"),
+    "Condition": ("patient", "subject", "onset-date", "code", "clinical-status"),
+    "Encounter": ("patient", "subject", "date", "class", "status"),
+    "Task": ("patient", "subject", "owner", "code", "status", "intent"),
+    "MedicationRequest": ("patient", "subject", "code", "status", "intent"),
     "Contract": ("patient", "signed-doctor", "paired-nurse", "applies"),
 }
 """Parameters of which it is kept that a resource has no value: those that few lack. What most lack would cost a row in each."""

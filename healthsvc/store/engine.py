@@ -66,6 +66,8 @@ class Database:
         self.signing_keys: Path | None = None
         """Folder of the keys that seal documents; it is no part of the database."""
         self.terms = Terms()
+        self.index_is_current = False
+        """Whether all was indexed as this release does it when the database was opened (``store.reindex``)."""
         self.indexed = Indexed(self.extract)
         self.reads = audit.ReadLog(self._append_acts)
         self.bell = Bell(engine)

@@ -1,6 +1,12 @@
 """After an upgrade: what an older release has indexed otherwise is indexed anew, whatever kills the process in between."""
 
 import json
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Collection
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +15,13 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from healthsvc.fhir.registry import Registry
+from healthsvc.installation import open_installation
 from healthsvc.main import cli
 from healthsvc.store import SYSTEM, Database, reindex
 from healthsvc.store.search.ast import COMPARTMENT
+from integrations.address import Address
+from integrations.roles import Role
+from integrations.serving import Serving
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 
@@ -37,10 +47,10 @@ def test_what_was_indexed_otherwise_is_indexed_anew(engine_url: str, monkeypatch
     monkeypatch.setattr(reindex, "PORTION", 2)
     portion, calls = reindex._portion, iter(range(9))
 
-    def killed(database: Database, newest: int) -> bool:
+    def killed(database: Database, reader: str, known: int, wanted: Collection[int], size: int) -> bool:
         if next(calls) == 1:
             raise KeyboardInterrupt
-        return portion(database, newest)
+        return portion(database, reader, known, wanted, size)
 
     monkeypatch.setattr(reindex, "_portion", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -114,4 +124,129 @@ def test_an_older_database_learns_what_its_resources_lack_and_what_stands_inside
     assert found(opened, "gender:missing=true") == found(opened, "name:missing=true") == ["bare"]
     assert found(opened, "name:contains=国强") == ["named"]
     assert found(opened, "gender:missing=false") == ["named"]
+    opened.close()
+
+
+def as_release_1_left_it(database: Database) -> None:
+    with database.plainly() as connection:
+        for table, name in (("ix_token", "%:missing"), ("ix_string", "%:inside")):
+            gone = text(f"DELETE FROM {table} WHERE param IN (SELECT id FROM term WHERE text LIKE :name)")
+            connection.execute(gone, {"name": name})
+        connection.execute(text("DELETE FROM reader_place WHERE reader LIKE 'index edition%'"))
+        connection.execute(text("INSERT INTO reader_place (reader, seq) VALUES ('index edition', 1)"))
+
+
+def test_a_large_older_database_opens_at_once_and_finds_the_same_before_meanwhile_and_after(
+    engine_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is only slower without its entries is looked for in the resources until a snapshot has all of them."""
+    monkeypatch.setattr(reindex, "PORTION", 2)
+    old = Database.open(engine_url)
+    with old.writing(SYSTEM, at=AT) as store:
+        for number in range(9):
+            some = {"gender": "male"} if number % 2 else {"name": [{"text": "欧阳国强"}]}
+            store.put({"resourceType": "Patient", "id": f"p{number}", **some})
+    as_release_1_left_it(old)
+    old.close()
+
+    def found(database: Database) -> list[set[str]]:
+        with database.reading(SYSTEM, at=AT) as store:
+            asked = ("gender:missing=true", "name:missing=true", "name:contains=国强")
+            return [{one.id for one in store.search("Patient", query).matches} for query in asked]
+
+    even, odd = {f"p{number}" for number in range(0, 9, 2)}, {f"p{number}" for number in range(1, 9, 2)}
+    expected = [even, odd, even]
+    opened = Database.open(engine_url)
+    assert not opened.index_is_current
+    other = Database.open(engine_url)  # a second process, which was started meanwhile
+    portions = 0
+    with opened.reading(SYSTEM, at=AT) as before:
+        before.search("Patient", "_id=p1")
+        while True:
+            assert found(opened) == found(other) == expected
+            more = reindex.step((opened, other)[portions % 2], 2)
+            portions += 1
+            if not more:
+                break
+        assert not reindex.is_current(before), "this snapshot is older than the last portion"
+        assert {one.id for one in before.search("Patient", "gender:missing=true").matches} == even
+    assert portions > 2
+    assert found(opened) == found(other) == expected
+    with opened.reading(SYSTEM, at=AT) as store:
+        assert reindex.is_current(store)
+    with opened.engine.connect() as connection:
+        kept = "SELECT count(*) FROM ix_token x JOIN term t ON t.id=x.param WHERE t.text='Patient.gender:missing'"
+        assert connection.execute(text(kept)).scalar_one() == len(even)
+    opened.close()
+    other.close()
+    again = Database.open(engine_url)
+    assert again.index_is_current
+    assert found(again) == expected
+    again.close()
+
+
+def test_whoever_keeps_the_timers_indexes_beside_the_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reindex, "PORTION", 1)
+    here = open_installation(tmp_path)
+    with here.database.writing(SYSTEM, at=AT) as store:
+        for number in range(3):
+            store.put({"resourceType": "Patient", "id": f"p{number}"})
+    as_release_1_left_it(here.database)
+    here.close()
+    here = open_installation(tmp_path)
+    assert not here.database.index_is_current
+    running = Serving(here, Address("127.0.0.1", 0), Address("127.0.0.1", 0), [Role.TIMERS])
+    running.start()
+    try:
+        ends = time.monotonic() + 30
+        while time.monotonic() < ends:
+            with here.database.reading(SYSTEM, at=AT) as store:
+                if reindex.is_current(store):
+                    break
+            time.sleep(0.02)
+        with here.database.reading(SYSTEM, at=AT) as store:
+            assert reindex.is_current(store)
+            assert len(store.search("Patient", "gender:missing=true").matches) == 3
+    finally:
+        running.stop()
+        here.close()
+
+
+@pytest.mark.long
+def test_a_process_that_serves_indexes_beside_its_requests_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    old = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", validate=lambda resource: [])
+    with old.writing(SYSTEM, at=AT) as store:
+        for number in range(1200):
+            store.put({"resourceType": "Patient", "id": f"p{number}", **({} if number % 400 else {"gender": "male"})})
+    as_release_1_left_it(old)
+    old.close()
+
+    def how_far() -> tuple[int, int]:
+        with closing(sqlite3.connect(f"file:{tmp_path}/healthsvc.sqlite?mode=ro", uri=True)) as looking:
+            places = dict(looking.execute("SELECT reader, seq FROM reader_place WHERE reader LIKE 'index edition%'"))
+        edition = places.get("index edition", 0)
+        return edition, max((seq for reader, seq in places.items() if reader.startswith("index edition at index edition,")), default=0)
+
+    serve = [sys.executable, "-m", "healthsvc.main", "serve", "--data", str(tmp_path), "--only", "timers"]
+    reached = 0
+    for _ in range(2):
+        running = subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            ends = time.monotonic() + 60
+            while time.monotonic() < ends and running.poll() is None:
+                edition, at = how_far()
+                if edition == max(reindex.EDITIONS) or (not reached and at):
+                    break
+                time.sleep(0.01)
+        finally:
+            running.kill()  # with -9, in the midst of it the first time
+            running.wait(10)
+        edition, at = how_far()
+        assert at >= reached or edition == max(reindex.EDITIONS)
+        reached = at
+    assert edition == max(reindex.EDITIONS)
+    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", validate=lambda resource: [])
+    assert opened.index_is_current
+    with opened.reading(SYSTEM, at=AT) as store:
+        assert store.search("Patient", "gender:missing=true&_total=accurate").total == 1197
     opened.close()

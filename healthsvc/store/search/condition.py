@@ -1,12 +1,14 @@
 """The filters of a search as a condition that stands by itself: for what is asked again and again of single resources or whole types."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl
 
 from healthsvc.errors import Issue, Refusal
 from healthsvc.fhir.registry import Registry
 from healthsvc.store import writes
+from healthsvc.store.reindex import is_current
 from healthsvc.store.search import ast
 from healthsvc.store.search.leaf import EVER, Piece, all_of, among
 from healthsvc.store.search.options import is_result
@@ -30,7 +32,7 @@ def condition(store: "Store", type: str, query: str | Sequence[tuple[str, str]],
     for name, _ in pairs:
         if is_result(name):
             raise Refusal(f"{shown(name)} describes a result; only filters can stand here", path=shown(name))
-    parser = Parser(cast(Registry, store.database.language), Setting(store.zone.key, store.at, bases))
+    parser = Parser(cast(Registry, store.database.language), Setting(store.zone.key, store.at, bases, derives=partial(is_current, store)))
     parsed = parser.parse((type,), pairs)
     if parsed.issues:
         issues = [Issue(one.text.removesuffix(" and was ignored"), one.code, one.path) for one in parsed.issues]

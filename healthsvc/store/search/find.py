@@ -7,12 +7,14 @@ for task in page.resources: ...
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 from healthsvc.errors import Issue, NotSupported, Refusal
 from healthsvc.fhir.json import Resource, reread
 from healthsvc.fhir.registry import Registry
+from healthsvc.store.reindex import is_current
 from healthsvc.store.search import ast
 from healthsvc.store.search.counting import count, count_freely
 from healthsvc.store.search.include import Includer
@@ -98,7 +100,7 @@ def search(
         raise NotSupported("this is not an R4 resource type")
     types = [type] if type is not None else _types(registry, store, pairs)
     kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
-    parsed = Parser(registry, Setting(store.zone.key, store.at, bases, codes)).parse(
+    parsed = Parser(registry, Setting(store.zone.key, store.at, bases, codes, partial(is_current, store))).parse(
         types, [pair for pair in kept if not is_result(pair[0])]
     )
     options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])

@@ -123,10 +123,10 @@ class Parser:
         params = self.filed(types, code)
         kind = found.type
         if modifier == "missing":
-            if list(values) == ["true"] and all(code in derived.ABSENCE.get(type, ()) for type in types):
+            if list(values) == ["true"] and all(code in derived.ABSENCE.get(type, ()) for type in types) and self.setting.derives():
                 return ast.Tokens(tuple(map(derived.absence, params)), (("", derived.MISSING),))
             return self.missing(params, kind, values)
-        if modifier == "contains" and all((type, code) in derived.INSIDE for type in types):
+        if modifier == "contains" and all((type, code) in derived.INSIDE for type in types) and self.setting.derives():
             return read.strings((*params, *map(derived.inside, params)), values)
         if kind == "composite":
             if modifier:

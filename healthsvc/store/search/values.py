@@ -47,6 +47,8 @@ class Setting:
     """Urls of this server: absolute references under them are ours."""
     codes: Codes | None = None
     """None where no value sets and code systems are at hand."""
+    derives: Callable[[], bool] = lambda: True
+    """Whether what the index keeps besides values (:mod:`healthsvc.fhir.derived`) is there of every resource."""
 
 
 Params: TypeAlias = tuple[str, ...]
