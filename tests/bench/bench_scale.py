@@ -34,6 +34,8 @@ from sqlalchemy import create_engine, text
 
 COMMAND = [sys.executable, "-m", "healthsvc.main"]
 ENGINES = ("SQLite", "PostgreSQL")
+CALM_SECONDS, CALM = 60.0, 0.05
+"""How long a start may take to come to rest, and what share of a core a process at rest uses at most."""
 LINES = 8
 CALLERS = 8
 FEEDS: dict[int, tuple[str, ...]] = {1: ("",), 2: ("feeds", "worker"), 4: ("feeds", "worker", "feeds", "worker")}
@@ -68,6 +70,7 @@ def serving(folder: Path, url: str | None, roles: tuple[str, ...]) -> Iterator[t
         http = tuple(int(port) for port in re.findall(r"http://[\d.]+:(\d+)", said))
         mllp = tuple(int(port) for port in re.findall(r"mllp://[\d.]+:(\d+)", said))
         there = url or f"sqlite:///{data}/healthsvc.sqlite"
+        _calm(tuple(one.pid for one in running))
         yield Serving(there, http, mllp, tuple(one.pid for one in running)), made.stdout.strip()
     finally:
         for one in running:
@@ -155,6 +158,16 @@ def interactions() -> dict[str, Callable[[Random], tuple[str, str, bytes]]]:
 def cpu_of(pids: tuple[int, ...]) -> float:
     """Processor seconds of processes so far."""
     return sum(_ticks(pid) for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def _calm(pids: tuple[int, ...]) -> None:
+    """Wait until what a start leaves for afterwards (first runs of timers, figures reckoned ahead) is done: it belongs to no message."""
+    until = time.perf_counter() + CALM_SECONDS
+    while time.perf_counter() < until:
+        before = cpu_of(pids)
+        time.sleep(1)
+        if cpu_of(pids) - before < CALM * len(pids):
+            return
 
 
 def cpu_of_server(root: int) -> float:

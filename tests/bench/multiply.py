@@ -58,7 +58,7 @@ class Multiplied:
         self.here, self.actor, self.at = here, actor, at
         self.people_each, self.a_community = people_each, a_community
         with here.database.engine.connect() as connection:
-            self.types: dict[int, str] = dict(connection.execute(text("SELECT id, text FROM term")).tuples().all())
+            self.types: dict[int, str] = {one.id: one.text for one in connection.execute(text("SELECT id, text FROM term"))}
             own = [id for id, said in self.types.items() if said in OWN]
             self.first = int(connection.execute(text("SELECT max(pk) FROM resource")).scalar_one())
             self.heads = (
