@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from integrations.hl7v2.ack import AckCode
+
 REMEMBERED: Final = 1024
 """Headers that are remembered; a sender that invents new ones only makes us forget."""
 _OPENING: Final = b"MSH|^~\\&|"
@@ -31,7 +33,7 @@ class Acquaintance:
     link: str
     sender: str
     event: str
-    code: str
+    code: AckCode
     needs: Needs
     """Segments that the message must have, one of each group, as they begin in its text."""
     form: tuple[str, str, str, str]
@@ -77,7 +79,7 @@ class Acquaintances:
                     return None, None, control_id
         return known, key, control_id
 
-    def remember(self, key: Key, link: str, sender: str, event: str, code: str, needs: Needs, write: Callable[[], str]) -> None:
+    def remember(self, key: Key, link: str, sender: str, event: str, code: AckCode, needs: Needs, write: Callable[[], str]) -> None:
         """Remember a sender whose message was taken; ``write`` writes its answer with ``GAPS`` in it."""
         text = write()
         pieces: list[str] = []

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 
 from healthsvc.errors import Malformed, Refusal
 from healthsvc.store.stored import micros
@@ -58,6 +58,8 @@ class Arrival:
     remark: str | None = None
     hash: bytes = b""
     reused: bool = False
+    plain: bool = False
+    """Simply taken: there is nothing to say of it but that it waits to be processed."""
     query: "Question | None" = None
     """Set where the message asks something and is answered from the file instead of being stored."""
     read: "Read | None" = None
@@ -95,8 +97,8 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
     known, key, control_id = shelf.acquaintances.meet(raw, listen, peer)
     if known is not None:
         arrival.link, arrival.sender, arrival.event, arrival.control_id = known.link, known.sender, known.event, control_id
-        arrival.code, arrival.state = AckCode(known.code), State.PENDING
-        arrival.answer = known.answer(stamp(at.replace(microsecond=0)), number, control_id)
+        arrival.code, arrival.state, arrival.plain = known.code, State.PENDING, True
+        arrival.answer = known.answer(_as_told(at)[1], number, control_id)
         return arrival
     read = None
     try:
@@ -120,7 +122,7 @@ def _remember(arrival: Arrival, read: Read, shelf: Shelf, key: Key) -> None:
     needs = tuple(tuple(f"\r{name}|" for name in either) for either in NEEDS.get(family, ()))
     gaps = header._replace(control_id=GAPS[2])
     form = partial(answer, gaps, arrival.code, at=GAP_TIME, number=GAPS[1])
-    shelf.acquaintances.remember(key, arrival.link, arrival.sender, arrival.event, arrival.code.value, needs, form)
+    shelf.acquaintances.remember(key, arrival.link, arrival.sender, arrival.event, arrival.code, needs, form)
 
 
 def receive_empty_batch(raw: bytes, listen: str, peer: str, at: datetime) -> Arrival:
@@ -131,7 +133,13 @@ def receive_empty_batch(raw: bytes, listen: str, peer: str, at: datetime) -> Arr
 
 
 def _arrival(raw: bytes, listen: str, peer: str, at: datetime) -> Arrival:
-    return Arrival(raw, listen, peer, micros(at), hash=digest(raw))
+    return Arrival(raw, listen, peer, _as_told(at)[0], hash=digest(raw))
+
+
+@lru_cache(maxsize=8)
+def _as_told(at: datetime) -> tuple[int, str]:
+    """A moment in microseconds, and as HL7 writes it; all that one turn of the lines has read came at the same one."""
+    return micros(at), stamp(at.replace(microsecond=0))
 
 
 def digest(raw: bytes) -> bytes:

@@ -1,7 +1,9 @@
 """The inbox: a message is on disk before it is acknowledged, once and only once, whatever the line repeats.
 
-Many connections hand in messages at the same time; one thread writes all that wait in one transaction (group commit) and only then are
-they answered. The same message again gets its stored answer; a control id used again for other content is taken and marked.
+Many connections hand in messages at the same time; all that one turn of the lines has read are written in one transaction (group commit)
+and only then are they answered. The thread of the lines does so itself where nobody else writes to an embedded database: to hand them over
+would cost more than the commit. Otherwise a thread of its own waits for its turn. The same message again gets its stored answer; a control
+id used again for other content is taken and marked.
 """
 
 import asyncio
@@ -9,27 +11,32 @@ import concurrent.futures
 import contextlib
 import itertools
 import queue
+import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
 from healthsvc.store import Actor, Database
+from healthsvc.store.anteroom import Anteroom
 from healthsvc.store.appending import Appender
 from healthsvc.store.bell import INBOX as INBOX_RINGS
-from integrations import metrics
 from integrations.arrival import Arrival, State, header_line, receive, receive_empty_batch
+from integrations.carrying import Carrier
+from integrations.counting import count
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
 from integrations.hl7v2.batch import batch_head, batch_tail, is_batch, split
 from integrations.hl7v2.charset import ASCII
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import read_header
 from integrations.hospitals.shelf import Shelf
-from integrations.keep import put
+from integrations.keep import put, put_in_anteroom
 from integrations.mllp.server import Tell
 from integrations.window import ask
 
@@ -38,6 +45,8 @@ log = structlog.get_logger()
 INTAKE = Actor("system/inbox", "hospital line", frozenset({"system"}), "hl7")
 GROUP = 500
 """Most messages in one commit."""
+SLOW_SECONDS, AWAY_SECONDS = 0.02, 1.0
+"""A commit that took so long is none for the thread of the lines; for so long it then leaves them to the other one."""
 
 
 @dataclass(slots=True)
@@ -62,6 +71,14 @@ class Inbox:
         self.database = database
         self.shelf = shelf
         self._appender = Appender(database, INTAKE)
+        self._embedded = database.engine.dialect.name == "sqlite"
+        self._anteroom = Anteroom()
+        self._carrier = Carrier(database, self._anteroom)
+        self._handed = self._written = 0
+        """Groups of the lines that the other thread was given, and that it has written; each counted by one thread."""
+        self._away_until = 0.0
+        self._turn = self._now()
+        """When the turn of the lines began that is being collected."""
         self._collected: list[_Waiting] = []
         self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
@@ -71,17 +88,21 @@ class Inbox:
     def start(self) -> None:
         """Begin to commit."""
         self._thread.start()
+        self._carrier.start()
 
     def stop(self) -> None:
         """Commit what waits, then end."""
         self._queue.put(None)
         self._thread.join()
+        self._carrier.stop()
         self._appender.close()
 
     def take(self, raw: bytes, listen: str, peer: str, tell: Tell) -> None:
         """Take one frame in; ``tell`` gets the answer in this thread once it is on disk (empty where the link wants none)."""
         loop = asyncio.get_running_loop()
-        waiting = self._waiting(raw, listen, peer, tell, loop)
+        if not self._collected:
+            self._turn = self._now()
+        waiting = _Waiting(raw, listen, peer, tell, loop, None if is_batch(raw) else self._receive(raw, listen, peer, self._turn))
         if waiting.arrival is not None and waiting.arrival.query is not None:
             asked = loop.run_in_executor(None, self._ask, waiting.arrival)
             asked.add_done_callback(lambda done: tell(None if done.exception() else done.result()))
@@ -93,7 +114,8 @@ class Inbox:
     def take_now(self, raw: bytes, listen: str, peer: str) -> bytes:
         """As :meth:`take`, for callers without an event loop (HTTP, operators): blocks until the message is on disk."""
         answered: concurrent.futures.Future[bytes] = concurrent.futures.Future()
-        waiting = self._waiting(raw, listen, peer, lambda answer: answered.set_result(answer or b""), None)
+        arrival = None if is_batch(raw) else self._receive(raw, listen, peer)
+        waiting = _Waiting(raw, listen, peer, lambda answer: answered.set_result(answer or b""), None, arrival)
         if waiting.arrival is not None and waiting.arrival.query is not None:
             return self._ask(waiting.arrival)
         self._queue.put([waiting])
@@ -113,36 +135,61 @@ class Inbox:
             self._write([arrival for arrival in arrivals if arrival.query is None])
             yield from arrivals
 
-    def _waiting(self, raw: bytes, listen: str, peer: str, tell: Tell, loop: asyncio.AbstractEventLoop | None) -> _Waiting:
-        return _Waiting(raw, listen, peer, tell, loop, None if is_batch(raw) else self._receive(raw, listen, peer))
+    def _receive(self, raw: bytes, listen: str, peer: str, at: datetime | None = None) -> Arrival:
+        return receive(raw, self.shelf, listen=listen, peer=peer, at=at or self._now(), number=self._number())
 
-    def _receive(self, raw: bytes, listen: str, peer: str) -> Arrival:
-        at = clock.now(clock.zone(self.database.zone))
-        return receive(raw, self.shelf, listen=listen, peer=peer, at=at, number=self._number())
+    def _now(self) -> datetime:
+        return clock.now(clock.zone(self.database.zone))
 
     def _number(self) -> str:
         return f"{self._run}{next(self._numbers)}"
 
     def _hand_over(self) -> None:
         collected, self._collected = self._collected, []
+        if self._embedded and self._handed == self._written and self._write_here(collected):
+            _tell_here(collected)
+            return
+        self._handed += 1
         self._queue.put(collected)
+
+    def _write_here(self, group: list[_Waiting]) -> bool:
+        """Commit in the thread of the lines; False where somebody else writes, or where the other thread must say what is wrong."""
+        begun = time.monotonic()
+        if begun < self._away_until:
+            return False
+        arrivals = [waiting.arrival for waiting in group if waiting.arrival is not None]
+        if len(arrivals) < len(group):  # a batch may take long
+            return False
+        try:
+            self._store(arrivals, patience=0.0, plain=True)
+        except (Refusal, OSError, RuntimeError, ValueError, LookupError, SQLAlchemyError, sqlite3.Error):
+            return False
+        finally:
+            ended = time.monotonic()
+            if ended - begun > SLOW_SECONDS:
+                self._away_until = ended + AWAY_SECONDS
+        for waiting, arrival in zip(group, arrivals, strict=True):
+            waiting.answer = arrival.answer
+        count(arrivals)
+        return True
 
     def _ask(self, arrival: Arrival) -> bytes:
         assert arrival.query is not None
         told = ask(self.database, arrival.query)
-        _count([arrival])
+        count([arrival])
         return told
 
     def _write_groups(self) -> None:
         stopping = False
         while not stopping:
             group: list[_Waiting] = []
-            more = self._queue.get()
+            more, of_lines = self._queue.get(), 0
             while True:
                 if more is None:
                     stopping = True
                     break
                 group += more
+                of_lines += more[0].loop is not None
                 if len(group) >= GROUP:
                     break
                 try:
@@ -151,9 +198,11 @@ class Inbox:
                     break
             if group:
                 self._write_group(group)
+                self._written += of_lines
 
     def _write_group(self, group: list[_Waiting]) -> None:
-        self._write([waiting.arrival for waiting in group if waiting.arrival is not None])
+        plain = all(waiting.loop is not None for waiting in group)  # who is no line looks for the message in the inbox next
+        self._write([waiting.arrival for waiting in group if waiting.arrival is not None], plain=plain)
         for waiting in group:
             waiting.answer = waiting.arrival.answer if waiting.arrival is not None else self._batch(waiting)
         _tell(group)
@@ -171,13 +220,24 @@ class Inbox:
         answers = [arrival.answer for arrival in self.take_all(messages, waiting.listen, waiting.peer)]
         return b"".join((batch_head(waiting.raw), *answers, batch_tail(waiting.raw, len(answers), batch.announced)))
 
-    def _write(self, arrivals: list[Arrival]) -> None:
+    def _store(self, arrivals: list[Arrival], *, plain: bool, patience: float | None = None) -> None:
+        sealer = self.database.sealer
+        if not (plain and self._embedded):
+            with self._appender.transaction(clock.utc_now(), patience=patience) as connection:
+                put(connection, sealer, arrivals)
+            self.database.bell.ring(INBOX_RINGS)
+            return
+        with self._appender.transaction(clock.utc_now(), patience=patience) as connection:
+            turn = put_in_anteroom(connection, sealer, self._anteroom, arrivals)
+        self._anteroom.kept(turn)
+        self._carrier.come()
+
+    def _write(self, arrivals: list[Arrival], *, plain: bool = False) -> None:
         failed: Refusal | None = None
         if not arrivals:
             return
         try:
-            with self._appender.transaction(clock.utc_now()) as connection:
-                put(connection, self.database.sealer, arrivals)
+            self._store(arrivals, plain=plain)
         except Refusal as refusal:
             failed = refusal
         except Exception as error:  # noqa: BLE001 - whatever the database throws, the peers must hear that nothing was stored
@@ -186,8 +246,7 @@ class Inbox:
             log.error("hl7 intake cannot write", reason=failed.text, messages=len(arrivals))
             for arrival in arrivals:
                 _not_now(arrival, self._number())
-        _count(arrivals)
-        self.database.bell.ring(INBOX_RINGS)
+        count(arrivals)
 
 
 def _tell(group: list[_Waiting]) -> None:
@@ -207,13 +266,6 @@ def _tell(group: list[_Waiting]) -> None:
 def _tell_here(answers: list[_Waiting]) -> None:
     for waiting in answers:
         waiting.tell(waiting.answer)
-
-
-def _count(arrivals: Sequence[Arrival]) -> None:
-    for (link, code), number in Counter((arrival.link, arrival.code.value) for arrival in arrivals).items():
-        metrics.RECEIVED.labels(link, code).inc(number)
-    for link, received in {arrival.link: arrival.received for arrival in arrivals}.items():
-        metrics.LAST_MESSAGE.labels(link).set(received / 1e6)
 
 
 def _not_now(arrival: Arrival, number: str) -> None:

@@ -20,6 +20,7 @@ from healthsvc import clock
 from healthsvc.errors import Conflict, PreconditionFailed, Refusal, Unavailable
 from healthsvc.monitoring import tracing
 from healthsvc.store import Actor, Database, Store
+from healthsvc.store.anteroom import carry_over
 from healthsvc.store.bell import INBOX as INBOX_RINGS
 from healthsvc.store.inbox_rows import raw_of
 from healthsvc.store.postgres import COLLISION
@@ -93,7 +94,7 @@ class Worker:
     def drain(self) -> int:
         """Process everything that can be processed now, in the calling thread; gives how many messages were settled."""
         settled = 0
-        while (done := self.round()) or self._passed:
+        while (done := self.round()) or self._passed or carry_over(self.database):
             settled += done
         return settled
 
@@ -117,7 +118,7 @@ class Worker:
         return settled
 
     def _look(self) -> bool:
-        return self.round() > 0 or self._passed
+        return self.round() > 0 or self._passed or carry_over(self.database) > 0
 
     def _keys_of(self, connection: Connection, row: Any) -> frozenset[str]:
         found = self._keys.get(row.id)

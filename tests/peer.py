@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 from integrations.hl7v2.replies import control_id_of
 from integrations.mllp.framing import Frame, FrameReader, wrap
@@ -36,7 +36,7 @@ class Peer:
             except OSError:
                 return
             self.lines += 1
-            with closing(line):
+            with closing(line), suppress(ConnectionResetError):  # who called may be killed in the midst of it
                 self._talk(line)
 
     def _talk(self, line: socket.socket) -> None:

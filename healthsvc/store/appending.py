@@ -25,8 +25,12 @@ class Appender:
         self._kept: Connection | None = None
 
     @contextmanager
-    def transaction(self, at: Any) -> Iterator[Connection]:
+    def transaction(self, at: Any, *, patience: float | None = None) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back on any exception.
+
+        Args:
+            at: when.
+            patience: seconds to wait for other writers; None: as long as everybody does.
 
         Raises:
             Unavailable: the database does not take it now.
@@ -35,7 +39,7 @@ class Appender:
             with self._database.writing(self._actor, at=at) as store:
                 yield store.connection
             return
-        with said_clearly(), self._database.one_writer(first=True):
+        with said_clearly(), self._database.one_writer(first=True, patience=patience):
             connection = self._kept = self._kept or self._database.engine.connect()
             driver: Any = connection.connection.driver_connection
             try:

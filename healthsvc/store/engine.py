@@ -238,13 +238,13 @@ class Database:
             audit.append(connection, acts, self.chains, laid=self.laid.out(connection))
 
     @contextmanager
-    def one_writer(self, *, first: bool = False) -> Iterator[None]:
+    def one_writer(self, *, first: bool = False, patience: float | None = None) -> Iterator[None]:
         """Of the writers one at a time, where the database has one writer anyway; ``first``: before the others of this process."""
         if self.engine.dialect.name != "sqlite":
             yield
             return
         begun = time.perf_counter()
-        with self.turns.one(BUSY_MILLISECONDS / 1000, first=first) as taken:
+        with self.turns.one(BUSY_MILLISECONDS / 1000 if patience is None else patience, first=first) as taken:
             WRITER_WAIT.observe(time.perf_counter() - begun)
             if not taken:
                 raise Unavailable("another write has held the database for too long; try again")

@@ -6,7 +6,7 @@ that serves the lines waits for it. So a group goes in as few statements with ma
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
@@ -21,6 +21,7 @@ _ALWAYS: Final = COLUMNS.index("reused")
 """From here on a column is empty in nearly every row; binding an empty value costs the driver more than writing it."""
 CHUNKS: Final = (256, 64, 16, 4, 1)
 """Rows in one statement: few sizes, so that the driver keeps every statement prepared."""
+Row = TypeVar("Row")
 Key = tuple[str, str, str]
 """Link, sender, control id."""
 
@@ -75,14 +76,14 @@ def known(connection: Connection, keys: Sequence[Key]) -> Iterator[Known]:
 
 
 def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write rows (values in the order of ``COLUMNS``); one that is there already stays as it is."""
+    """Write rows (values in the order of ``COLUMNS``) one after the other; one that is there already stays as it is."""
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    plain = [row[:_ALWAYS] for row in rows if not any(row[_ALWAYS:])]
-    for kept, empty in ((plain, ", false" + ", NULL" * (len(COLUMNS) - _ALWAYS - 1)), ([row for row in rows if any(row[_ALWAYS:])], "")):
-        values = f"({', '.join([mark] * (_ALWAYS if empty else len(COLUMNS)))}{empty}, 0)"
-        for start, size in _cut(len(kept)):
-            sql = f"INSERT INTO inbox ({', '.join(COLUMNS)}, attempts) VALUES {', '.join([values] * size)} ON CONFLICT DO NOTHING"  # noqa: S608
-            run(connection, sql, tuple(chain.from_iterable(kept[start : start + size])))
+    plain = not any(any(row[_ALWAYS:]) for row in rows)
+    width, empty = (_ALWAYS, ", false" + ", NULL" * (len(COLUMNS) - _ALWAYS - 1)) if plain else (len(COLUMNS), "")
+    values = f"({', '.join([mark] * width)}{empty}, 0)"
+    for portion in in_portions(rows):
+        sql = f"INSERT INTO inbox ({', '.join(COLUMNS)}, attempts) VALUES {', '.join([values] * len(portion))} ON CONFLICT DO NOTHING"  # noqa: S608
+        run(connection, sql, tuple(chain.from_iterable(row[:width] for row in portion)))
 
 
 def change(connection: Connection, id: int, values: dict[str, Any]) -> None:
@@ -90,6 +91,12 @@ def change(connection: Connection, id: int, values: dict[str, Any]) -> None:
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     sql = f"UPDATE inbox SET {', '.join(f'{column} = {mark}' for column in values)} WHERE id = {mark}"  # noqa: S608 - our own names only
     run(connection, sql, (*values.values(), id))
+
+
+def in_portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Cut rows into as few portions as there are statements that the driver keeps prepared."""
+    for start, size in _cut(len(rows)):
+        yield rows[start : start + size]
 
 
 def _cut(count: int) -> Iterator[tuple[int, int]]:

@@ -49,6 +49,25 @@ class InboxRow(SQLModel, table=True):
     """What it wrote, as references separated by blanks."""
 
 
+class ArrivedRow(SQLModel, table=True):
+    """One message that is on disk and answered, on its way into the inbox (``anteroom``); its columns are those of the inbox."""
+
+    __tablename__ = "arrived"
+    id: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
+    """The number that it will have in the inbox."""
+    link: str = Field(sa_column=Column(String, nullable=False))
+    sender: str = Field(sa_column=Column(String, nullable=False))
+    control_id: str = Field(sa_column=Column(String, nullable=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    event: str = Field(sa_column=Column(String, nullable=False))
+    listen: str = Field(sa_column=Column(String, nullable=False))
+    peer: str = Field(sa_column=Column(String, nullable=False))
+    received: int = Field(sa_column=Column(BigInteger, nullable=False))
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    answer: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    code: str = Field(sa_column=Column(String(2), nullable=False))
+
+
 class FollowedRow(SQLModel, table=True):
     """How far a stream of events has been followed: of one visit, one report, one person's particulars on one link."""
 

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import func, select
 
 from healthsvc.store import Store
+from healthsvc.store.inbox_tables import ArrivedRow
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.stored import moment
 from integrations.arrival import State
@@ -16,6 +17,7 @@ from integrations.outbox import KIND
 
 log = structlog.get_logger()
 _UNDONE = (State.PENDING.value, State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
+ARRIVED = ArrivedRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,10 @@ def _undone(store: Store) -> dict[str, tuple[dict[str, int], int | None]]:
     for link, state, count, oldest in rows:
         counts, waiting = found.get(link, ({}, None))
         found[link] = ({**counts, state: count}, oldest if state == State.PENDING.value else waiting)
+    anteroom = select(ARRIVED.c.link, func.count(), func.min(ARRIVED.c.received)).group_by(ARRIVED.c.link)
+    for link, count, came in store.connection.execute(anteroom):
+        counts, oldest = found.get(link, ({}, None))
+        found[link] = ({**counts, State.PENDING.value: counts.get(State.PENDING.value, 0) + count}, min(came, oldest or came))
     return found
 
 

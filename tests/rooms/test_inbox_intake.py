@@ -16,6 +16,7 @@ import pytest
 from healthsvc import clock
 from healthsvc.errors import Invalid
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.anteroom import carry_over
 from healthsvc.store.inbox_rows import raw_of
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.replies import read_reply
@@ -221,6 +222,7 @@ def test_killed_under_load_nothing_acknowledged_is_lost_and_nothing_is_twice(tmp
     for thread in threads:
         thread.join(10)
     database = Database.open(url)
+    carry_over(database)  # what stood in the anteroom in that moment
     with database.reading(SYSTEM, at=clock.now()) as store:
         kept = [row.control_id for row in store.connection.execute(INBOX.select())]
     database.close()

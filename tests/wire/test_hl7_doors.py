@@ -25,6 +25,7 @@ from healthsvc.config import Settings
 from healthsvc.errors import Invalid, TooLarge
 from healthsvc.installation import open_installation
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.anteroom import carry_over
 from integrations.address import allowed_peers
 from integrations.feeds import Feeds
 from integrations.folder import Folders
@@ -47,6 +48,7 @@ def adt(control_id: str, event: str = "A31") -> bytes:
 
 
 def stored(database: Database) -> list[str]:
+    carry_over(database)
     with database.reading(SYSTEM, at=clock.now()) as store:
         return [row.control_id for row in store.connection.execute(INBOX.select().order_by(INBOX.c.id))]
 

@@ -11,6 +11,7 @@ import pytest
 from healthsvc import clock
 from healthsvc.errors import Invalid, Unavailable
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.anteroom import carry_over
 from integrations.feeds import Feeds
 from integrations.hl7v2.replies import belongs, read_reply
 from integrations.hospitals.shelf import shelf
@@ -52,6 +53,7 @@ def answers(line: socket.socket, count: int) -> list[bytes]:
 
 
 def stored(database: Database) -> list[str]:
+    carry_over(database)
     with database.reading(SYSTEM, at=clock.now()) as store:
         return [row.control_id for row in store.connection.execute(INBOX.select().order_by(INBOX.c.id))]
 

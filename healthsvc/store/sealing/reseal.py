@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, text, tuple_, update
 
 from healthsvc.store.access_tables import UserRow
 from healthsvc.store.inbox_rows import inbox_place
-from healthsvc.store.inbox_tables import InboxRow
+from healthsvc.store.inbox_tables import ArrivedRow, InboxRow
 from healthsvc.store.pocket_tables import PocketRecordRow, PocketRow
 from healthsvc.store.sealing.facts import facts, forget, key_fact, put
 from healthsvc.store.sealing.keys import KID_BYTES, retire
@@ -29,6 +29,7 @@ _END: Final = "end"
 _RESOURCE = ResourceRow.__table__  # type: ignore[attr-defined]
 _HISTORY = HistoryRow.__table__  # type: ignore[attr-defined]
 _INBOX = InboxRow.__table__  # type: ignore[attr-defined]
+_ARRIVED = ArrivedRow.__table__  # type: ignore[attr-defined]
 _OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 _USER = UserRow.__table__  # type: ignore[attr-defined]
 _POCKET = PocketRow.__table__  # type: ignore[attr-defined]
@@ -71,6 +72,7 @@ WALKS: Final = (
         _version,
         _type,
     ),
+    Walk("arrived", _ARRIVED.c.raw, (_ARRIVED.c.id,), select(_ARRIVED), lambda row, _: inbox_place(row.hash)),
     Walk("inbox", _INBOX.c.raw, (_INBOX.c.id,), select(_INBOX), lambda row, _: inbox_place(row.hash)),
     Walk("outbox", _OUTBOX.c.payload, (_OUTBOX.c.id,), select(_OUTBOX), lambda row, _: f"outbox/{row.kind}/{row.key}/{row.created}"),
     Walk("factors", _USER.c.factor, (_USER.c.login,), select(_USER), _factor, bare=True),
