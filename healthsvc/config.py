@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     worker_process_from: int = Field(
         300, ge=0, description="Embedded database: with so many hospital messages waiting they get a process of their own; 0: never"
     )
+    lines_apart: bool = Field(False, description="serve: the hospital lines in a process of their own (some 150 MB), beside the API's")
     valhalla: str | None = Field(None, description="http:// address of a Valhalla service on this machine; unset: the loaded roads")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="One JSON object a line instead of readable text")

@@ -91,24 +91,35 @@ def serve(
         str | None, typer.Option("--probes", help="HOST:PORT where this process answers /livez, /readyz, /metrics (for a role without API)")
     ] = None,
 ) -> None:
-    """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C."""
+    """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C.
+
+    With the setting lines_apart the hospital lines run in a process of their own, which is started, looked after and stopped with this one.
+    """
     from healthsvc.installation import open_installation
     from healthsvc.logs import settings_for
+    from integrations.apart import Apart, watch_parent
     from integrations.ending import Ending
     from integrations.serving import Serving
 
     addresses = Address.of(http, "--http"), Address.of(mllp, "--mllp")
     settings = settings_for(data)
     ending = Ending(settings.stop_seconds)
+    watch_parent(ending.begin)
     installation = open_installation(settings=settings)
     alone = Address.of(probes, "--probes") if probes else None
-    serving = Serving(installation, *addresses, (only,) if only else tuple(Role), alone)
+    apart = Apart(settings.data, addresses[1]) if settings.lines_apart and only is None else None
+    roles = frozenset((only,) if only else Role) - ({Role.FEEDS} if apart else set())
+    serving = Serving(installation, *addresses, roles, alone)
     try:
+        if apart is not None:
+            apart.start()
         serving.start()
-        out.print(f"ready {serving.where()}", markup=False)
+        out.print(f"ready {serving.where()}{f' mllp://{apart.mllp}' if apart else ''}", markup=False)
         ending.wait()
     finally:
         ending.begin()
+        if apart is not None:
+            apart.stop(settings.stop_seconds / 2)
         serving.stop()
         installation.close()
         ending.over()
