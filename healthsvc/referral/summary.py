@@ -150,11 +150,19 @@ def _words(concept: Resource) -> str:
 def _value(element: Resource) -> str:
     if "valueQuantity" in element:
         quantity = element["valueQuantity"]
-        return f"{quantity.get('value', '')} {quantity.get('unit', '')}".strip()
+        return f"{_number(quantity)} {quantity.get('unit', '')}".strip()
+    for kind, (one, other), between in (("valueRange", ("low", "high"), "–"), ("valueRatio", ("numerator", "denominator"), ":")):
+        if kind in element:
+            ends = (element[kind].get(one, {}), element[kind].get(other, {}))
+            return f"{between.join(map(_number, ends))} {ends[0].get('unit', '')}".strip()
     if "valueCodeableConcept" in element:
         return _words(element["valueCodeableConcept"])
     found: Any = next((element[key] for key in ("valueInteger", "valueString", "valueBoolean") if key in element), "")
     return str(found)
+
+
+def _number(quantity: Resource) -> str:
+    return f"{quantity.get('comparator', '')}{quantity.get('value', '')}"
 
 
 def _named(store: Store, reference: str) -> Resource | None:

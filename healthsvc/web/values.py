@@ -75,7 +75,13 @@ def _bare(element: Resource) -> str:
 def _text(element: Resource) -> str:
     if "valueQuantity" in element:
         quantity = element["valueQuantity"]
-        return f"{quantity.get('comparator', '')}{quantity.get('value', '–')} {quantity.get('unit') or quantity.get('code') or ''}".strip()
+        return f"{_number(quantity)} {quantity.get('unit') or quantity.get('code') or ''}".strip()
+    if "valueRange" in element:
+        low, high = element["valueRange"].get("low", {}), element["valueRange"].get("high", {})
+        return f"{_number(low)} – {_number(high)} {high.get('unit') or low.get('unit') or ''}".strip()
+    if "valueRatio" in element:
+        above, below = element["valueRatio"].get("numerator", {}), element["valueRatio"].get("denominator", {})
+        return f"{_number(above)} : {_number(below)} {above.get('unit') or below.get('unit') or ''}".strip()
     if "valueCodeableConcept" in element:
         concept = element["valueCodeableConcept"]
         return concept.get("text") or next((c.get("display") or _word(c) for c in concept.get("coding", [])), "")
@@ -84,6 +90,10 @@ def _text(element: Resource) -> str:
             return str(element[key])
     absent = element.get("dataAbsentReason", {})
     return absent.get("text") or "未得出"
+
+
+def _number(quantity: Resource) -> str:
+    return f"{quantity.get('comparator', '')}{quantity.get('value', '–')}"
 
 
 def _word(coding: Resource) -> str:

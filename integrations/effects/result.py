@@ -8,6 +8,7 @@ from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import LOINC, code_system, hospital_number
 from healthsvc.store import Store
 from integrations.effects.stay import opaque
+from integrations.hl7v2.numbers import Quantity
 from integrations.hl7v2.oru import Report, Result
 from integrations.hl7v2.values import Coded, moment
 
@@ -156,12 +157,17 @@ def _observation(result: Result, id: str, hospital: str, effective: str, zone: t
 
 def _value(result: Result, hospital: str, zone: tzinfo) -> Resource:
     if result.quantity is not None:
-        quantity: Resource = {"value": Lexical(result.quantity.text)}
-        if result.quantity.comparator:
-            quantity["comparator"] = result.quantity.comparator
-        if result.unit:
-            quantity["unit"] = result.unit
-        return {"valueQuantity": quantity}
+        return {"valueQuantity": _measured(result.quantity, result.unit)}
+    if result.span is not None:
+        low, high = (_measured(Quantity(text), result.unit) for text in (result.span.low, result.span.high))
+        return {"valueRange": {"low": low, "high": high}}
+    if result.share is not None:
+        return {
+            "valueRatio": {
+                "numerator": _measured(result.share.numerator, result.unit),
+                "denominator": _measured(Quantity(result.share.denominator), ""),
+            }
+        }
     if result.coded:
         return {"valueCodeableConcept": _concept(result.coded, hospital)}
     if result.kind in ("DT", "TS", "DTM") and result.texts:
@@ -173,6 +179,13 @@ def _value(result: Result, hospital: str, zone: tzinfo) -> Resource:
     if text:
         return {"valueString": text}
     return {"dataAbsentReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]}}
+
+
+def _measured(number: Quantity, unit: str) -> Resource:
+    quantity: Resource = {"value": Lexical(number.text)}
+    if number.comparator:
+        quantity["comparator"] = number.comparator
+    return quantity | ({"unit": unit} if unit else {})
 
 
 def _interpretation(flag: str) -> Resource:

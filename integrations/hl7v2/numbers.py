@@ -1,17 +1,20 @@
-"""Numbers and reference ranges as laboratories and pharmacies write them."""
+"""Numbers, ranges, ratios and reference ranges as laboratories and pharmacies write them."""
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-_RANGE = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*(?:-{1,2}|~|～|—|–|至)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*[^0-9]*")
-_BOUND = re.compile(r"\s*(<|>|<=|>=|≤|≥|＜|＞)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*[^0-9]*")
-_NUMBER = re.compile(r"([<>]=?|≤|≥|＜|＞)?\s*(-?[0-9]+(?:\.[0-9]+)?)")
+_DIGITS = r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})"
+_RANGE = re.compile(rf"\s*({_DIGITS})\s*(-{{1,2}}|~|～|—|–|至)\s*({_DIGITS})\s*[^0-9]*")
+_BOUND = re.compile(rf"\s*(<=|>=|<|>|≤|≥)\s*({_DIGITS})\s*[^0-9]*")
+_NUMBER = re.compile(rf"(<=|>=|<|>|≤|≥)?\s*({_DIGITS})")
+_WIDE = str.maketrans("０１２３４５６７８９．＋－＜＞", "0123456789.+-<>")
+_COMPARATORS = {"≤": "<=", "≥": ">="}
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A measured number as written (``14.60`` stays so), with a comparator where one stood before it."""
+    """A measured number as precise as it was written (``14.60`` stays so), with a comparator where one stood before it."""
 
     text: str
     comparator: str = ""
@@ -22,20 +25,70 @@ class Quantity:
         return Decimal(self.text)
 
 
-def number_in(text: str) -> Quantity | None:
-    """A text that is a number, perhaps with a comparator before it."""
-    found = _NUMBER.fullmatch(text.strip())
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A value that is a range: ``^0^-^5`` (0 to 5)."""
+
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A value that is a ratio: ``^1^:^128`` (a titre of 1 to 128)."""
+
+    numerator: Quantity
+    denominator: str
+
+
+def number_in(text: str, *, comma: bool = False) -> Quantity | None:
+    """A text that is a number, perhaps with a comparator before it; ``comma``: the sender writes 1,5 for one and a half.
+
+    HL7 v2.5 2.A.45 allows a plus sign, leading zeros and a point at either end; JSON does not, so they go. No other digit is touched.
+    """
+    found = _NUMBER.fullmatch(_pointed(text, comma).strip())
     if not found:
         return None
-    comparator = {"≤": "<=", "≥": ">=", "＜": "<", "＞": ">"}.get(found[1] or "", found[1] or "")
-    return Quantity(found[2], comparator)
+    return Quantity(_plain(found[2]), _COMPARATORS.get(found[1] or "", found[1] or ""))
 
 
-def bounds(text: str) -> tuple[Decimal | None, Decimal | None]:
+def structured(comparator: str, first: str, separator: str, second: str, *, comma: bool = False) -> Quantity | Span | Share | None:
+    """A structured numeric (SN, HL7 v2.5 2.A.71) as HL7's maps have it: SN.1 to SN.4. None where it is neither number, range nor ratio:
+    ``^2^+`` is a word (two plus), ``<>^5`` says only what it is not, a range with a comparator says nothing clear."""
+    sign = "" if comparator == "=" else comparator
+    low = number_in(f"{sign}{first}", comma=comma)
+    if low is None or not (second or separator):
+        return low
+    high = number_in(second, comma=comma)
+    if high is None or high.comparator:
+        return None
+    if separator in (":", "/"):
+        return Share(low, high.text)
+    if separator == "-" and not low.comparator and low.value <= high.value:
+        return Span(low.text, high.text)
+    return None
+
+
+def bounds(text: str, *, comma: bool = False) -> tuple[Decimal | None, Decimal | None]:
     """Low and high of a reference range such as ``3.90-6.10``, ``<5.2`` or ``≥1.0``; nothing where it is prose."""
+    text = _pointed(text, comma)
     if found := _RANGE.fullmatch(text):
-        low, high = Decimal(found[1]), Decimal(found[2])
+        low, high = Decimal(found[1]), Decimal(found[3])
+        if found[2] == "--" and low < -high < 0:  # the second dash is a sign: -3--1
+            high = -high
         return (low, high) if low <= high else (None, None)
     if found := _BOUND.fullmatch(text):
-        return (Decimal(found[2]), None) if found[1] in (">", ">=", "≥", "＞") else (None, Decimal(found[2]))
+        return (Decimal(found[2]), None) if found[1] in (">", ">=", "≥") else (None, Decimal(found[2]))
     return None, None
+
+
+def _pointed(text: str, comma: bool) -> str:
+    text = text if text.isascii() else text.translate(_WIDE)
+    return text.replace(",", ".") if comma else text
+
+
+def _plain(written: str) -> str:
+    """A number as JSON writes it, with the same digits after the point."""
+    sign, digits = ("-" if written[0] == "-" else ""), written.lstrip("+-")
+    whole, _, after = digits.partition(".")
+    return f"{sign}{whole.lstrip('0') or '0'}{f'.{after}' if after else ''}"

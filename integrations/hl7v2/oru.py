@@ -7,12 +7,12 @@ from decimal import Decimal
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
-from integrations.hl7v2.er7 import Message, Segment
+from integrations.hl7v2.er7 import Message, Part, Segment
 from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps.results import OBX_MORE
 from integrations.hl7v2.maps.row import View, pour
-from integrations.hl7v2.numbers import Quantity, bounds, number_in
+from integrations.hl7v2.numbers import Quantity, Share, Span, bounds, number_in, structured
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
@@ -38,6 +38,8 @@ class Result:
     texts: tuple[str, ...] = ()
     """OBX-5, one per repetition, unescaped."""
     quantity: Quantity | None = None
+    span: Span | None = None
+    share: Share | None = None
     coded: Coded = NOTHING_CODED
     unit: str = ""
     range_text: str = ""
@@ -165,10 +167,14 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
 
 def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, zone: tzinfo, view: View) -> Result:
     kind = clean(obx[2].text).upper()
+    comma = profile.decimal_mark == "comma"
     texts = tuple(part.text.strip() for part in obx[5].repetitions if part)
     range_text = clean(obx[7].text, profile.nothing)
-    low, high = bounds(range_text)
-    quantity = _quantity(obx, kind, texts)
+    low, high = bounds(range_text, comma=comma)
+    value = _value(obx, kind, texts, comma)
+    quantity = value if isinstance(value, Quantity) else None
+    if kind == "SN":  # where it is no number it is still to be read: 2+ and not 2^+
+        texts = tuple("".join(_components(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
     derived = not obx[8] and bool(flags := _derived(quantity, low, high))
     unit = obx[6]
@@ -178,6 +184,8 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         kind=kind,
         texts=texts,
         quantity=quantity,
+        span=value if isinstance(value, Span) else None,
+        share=value if isinstance(value, Share) else None,
         coded=coded(obx[5]) if kind in ("CE", "CWE", "CNE", "CF") else NOTHING_CODED,
         unit=clean(unit.component(1).text) or clean(unit.component(2).text),
         range_text=range_text,
@@ -197,19 +205,29 @@ def _flag(sent: str, profile: Profile) -> str:
     return profile.abnormal.get(sent.upper(), sent.upper())
 
 
-def _quantity(obx: Segment, kind: str, texts: tuple[str, ...]) -> Quantity | None:
-    """A number where the value is one: NM, SN with one number, or ST that is only a number (the rule in Chinese laboratories)."""
+def _value(obx: Segment, kind: str, texts: tuple[str, ...], comma: bool) -> Quantity | Span | Share | None:
+    """A number, range or ratio where the value is one: NM, SN, or ST that is only a number (the rule in Chinese laboratories)."""
     if len(texts) != 1:
         return None
     if kind == "SN":
-        comparator, number, rest = (clean(obx[5].component(n).text) for n in (1, 2, 3))
-        return number_in(f"{comparator if comparator not in ('=', '<>') else ''}{number}") if not rest else None
-    return number_in(texts[0]) if kind in ("NM", "ST", "TX", "") else None
+        return structured(*_components(obx[5]), comma=comma)
+    return number_in(texts[0], comma=comma) if kind in ("NM", "ST", "TX", "") else None
+
+
+def _components(field: Part) -> tuple[str, str, str, str]:
+    one, two, three, four = (clean(field.component(n).text) for n in (1, 2, 3, 4))
+    return one, two, three, four
 
 
 def _derived(quantity: Quantity | None, low: Decimal | None, high: Decimal | None) -> tuple[str, ...]:
-    if quantity is None or quantity.comparator or (low is None and high is None):
+    if quantity is None or (low is None and high is None):
         return ()
+    if quantity.comparator:  # over 100 lies above a range that ends at 50; over 30 may lie in it
+        over, equal = quantity.comparator.startswith(">"), quantity.comparator.endswith("=")
+        end = high if over else low
+        if end is None or (quantity.value == end and equal):
+            return ()
+        return (("H",) if over else ("L",)) if (quantity.value >= end if over else quantity.value <= end) else ()
     if low is not None and quantity.value < low:
         return ("L",)
     if high is not None and quantity.value > high:

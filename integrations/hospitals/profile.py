@@ -105,6 +105,8 @@ class Profile:
     abnormal: Mapping[str, str] = field(default_factory=dict)
     """OBX-8 words of the site to table 0078 codes (``M`` for normal in Chinese laboratories)."""
 
+    decimal_mark: str = "point"
+    """``comma`` where the site writes 1,5 for one and a half in results and ranges; elsewhere such a text stays a text."""
     events: Mapping[str, str] = field(default_factory=dict)
     """The site's own events to those of the standard: ``ADT^ZP1`` is read as ``ADT^A28``."""
     answers: Mapping[str, str] = field(default_factory=dict)

@@ -34,7 +34,7 @@ REASONS = frozenset({"lixiu", "age", "disability", "veteran", "other"})
 FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""})
 _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unlabelled", "untyped", "unlisted", "pid_2", "pid_19"})
 KEYS = _TEXT_KEYS | {
-    "extends", "version", "match", "ack", "unknown_person", "unknown_event", "missing_segment", "control_id", "number",
+    "extends", "version", "match", "ack", "unknown_person", "unknown_event", "missing_segment", "control_id", "decimal_mark", "number",
     "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "send", "events", "answers",
     "master", "infusion_routes", "silence_minutes", "receive",
 }  # fmt: skip
@@ -199,6 +199,7 @@ class _Reader:
             infusion_routes=frozenset(word.casefold() for word in self.words("infusion_routes", self.document.get("infusion_routes", []))),
             control_id=self.among("control_id", self.document.get("control_id", "required"), ("required", "optional")),
             missing_segment=self.among("missing_segment", self.document.get("missing_segment", "refuse"), ("refuse", "review")),
+            decimal_mark=self.among("decimal_mark", self.document.get("decimal_mark", "point"), ("point", "comma")),
             nothing=frozenset(self.words("nothing", self.document.get("nothing", []))),
         )
 

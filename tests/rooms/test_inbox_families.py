@@ -279,3 +279,15 @@ def test_staff_and_departments_of_a_hospital_are_known_and_never_on_our_rota(hos
     hospital.inbox.take_now(gone.encode(), "127.0.0.1:2575", "")
     hospital.worker.drain()
     assert hospital.select("Practitioner")[0]["active"] is False
+
+
+def test_ranges_ratios_and_numbers_with_leading_zeros_are_kept_as_such(hospital: Hospital) -> None:
+    """A titre, a range and ``05.60`` (which HL7 allows and JSON does not) come out as values that can be read again."""
+    patient, _ = cadre(hospital.database)
+    obx = ("OBX|1|SN|T^滴度||^1^:^128||<1:16|H|||F", "OBX|2|SN|R^尿红细胞||^0^-^5|/HP|0-3||||F", "OBX|3|NM|G||05.60|mmol/L|3.90-6.10|||F")
+    done(hospital, "ORU^R01", "C1", "OBR|1||F9|BIO", *obx, "OBX|4|SN|W^蛋白||^2^+||阴性|A|||F")
+    found = {one["code"]["coding"][0]["code"]: one for one in hospital.select("Observation", patient=patient)}
+    assert found["T"]["valueRatio"] == {"numerator": {"value": 1}, "denominator": {"value": 128}}
+    assert found["R"]["valueRange"] == {"low": {"value": 0, "unit": "/HP"}, "high": {"value": 5, "unit": "/HP"}}
+    assert str(found["G"]["valueQuantity"]["value"]) == "5.60"
+    assert found["W"]["valueString"] == "2+"

@@ -1,5 +1,7 @@
 """What hospitals write in odd places and shapes is read for what it means; what cannot be read is said, never invented."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -9,11 +11,12 @@ from hypothesis import strategies as st
 
 from healthsvc import clock
 from healthsvc.errors import Invalid
+from healthsvc.fhir.json import Lexical, dumps
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_CARD, hospital_number
 from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.er7 import Message, Part
 from integrations.hl7v2.header import read_header
-from integrations.hl7v2.numbers import bounds
+from integrations.hl7v2.numbers import Quantity, Share, Span, bounds, number_in
 from integrations.hl7v2.oru import ResultEvent, read_results
 from integrations.hl7v2.values import address, moment, name, phones
 from integrations.hospitals.shelf import load
@@ -205,6 +208,11 @@ def test_results_by_order_with_their_notes() -> None:
         ("NM|K||4||3.5-5.3|", ("N",), True),
         ("ST|K||阳性||阴性|P", ("POS",), False),
         ("NM|K||<0.5||0.2-1|", (), False),
+        ("NM|K||>100||0.2-50|", ("H",), True),
+        ("NM|K||>=50||0.2-50|", (), False),
+        ("NM|K||>50||0.2-50|", ("H",), True),
+        ("SN|K||<^0.1||0.2-50|", ("L",), True),
+        ("NM|K||>30||0.2-50|", (), False),
         ("ST|K||13||轻：31-49，中：50-69|", (), False),
     ],
 )
@@ -231,7 +239,62 @@ def test_numbers_stay_as_they_were_written() -> None:
         ("≥1.0", "1.0", None),
         ("prose", None, None),
         ("9-1", None, None),
+        ("-3--1", "-3", "-1"),
+        ("-3--3", "-3", "3"),
+        ("－２．３～２．３", "-2.3", "2.3"),
+        ("03.9-06.1", "3.9", "6.1"),
     ],
 )
 def test_ranges(text: str, low: str | None, high: str | None) -> None:
     assert bounds(text) == (Decimal(low) if low else None, Decimal(high) if high else None)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("05.60", "5.60"), ("+5", "5"), (".5", "0.5"), ("5.", "5"), ("-007", "-7"), ("00", "0"), ("１．５０", "1.50"), ("-.50", "-0.50")],
+)
+def test_a_number_that_hl7_allows_and_json_does_not_is_written_as_json_has_it(written: str, text: str) -> None:
+    found = number_in(written)
+    assert found is not None
+    assert found.text == text
+    assert json.loads(dumps({"value": Lexical(found.text)}))["value"] == float(written.translate(str.maketrans("１５０．", "150.")))
+
+
+@given(st.from_regex(r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})", fullmatch=True))
+def test_every_number_keeps_its_value_and_its_decimals(written: str) -> None:
+    found = number_in(written)
+    assert found is not None
+    assert found.value == Decimal(written)
+    assert len(found.text.partition(".")[2]) == len(written.partition(".")[2])
+    json.loads(dumps({"value": Lexical(found.text)}))
+
+
+def test_one_and_a_half_with_a_comma_is_a_number_only_where_the_link_says_so() -> None:
+    assert number_in("1,5") is None
+    assert number_in("1,5", comma=True) == Quantity("1.5")
+    assert bounds("3,9-6,1", comma=True) == (Decimal("3.9"), Decimal("6.1"))
+    comma = replace(load("default"), decimal_mark="comma")
+    message = Message("MSH|^~\\&|A|B|C|D|2026||ORU^R01|1|P|2.4\rPID|1||1\rOBR|1||F|A\rOBX|1|NM|K||7,20||3,9-6,1|\r")
+    [result] = read_results(message, read_header(message), comma, ZONE).reports[0].results
+    assert (result.quantity, result.flags) == (Quantity("7.20"), ("H",))
+
+
+@pytest.mark.parametrize(
+    ("sn", "value"),
+    [
+        ("^0^-^5", Span("0", "5")),
+        ("^1^:^128", Share(Quantity("1"), "128")),
+        (">^1^:^640", Share(Quantity("1", ">"), "640")),
+        ("^1^/^2", Share(Quantity("1"), "2")),
+        ("=^7.10", Quantity("7.10")),
+        (">=^100", Quantity("100", ">=")),
+        ("^2^+", "2+"),
+        ("<>^5", "<>5"),
+        ("^9^-^5", "9-5"),
+        (">^1^-^5", ">1-5"),
+        ("^1^:", "1:"),
+    ],
+)
+def test_structured_numerics_are_numbers_ranges_ratios_or_words(sn: str, value: object) -> None:
+    [result] = results("OBR|1||F1|A", f"OBX|1|SN|K||{sn}|").reports[0].results
+    assert (result.quantity or result.span or result.share or result.texts[0]) == value

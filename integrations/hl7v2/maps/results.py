@@ -27,7 +27,7 @@ OBX_OBSERVATION = (
     Row(2, "value", note="how OBX-5 is read"),
     Row(3, "code"),
     Row(4, "id", note="keeps results of one code apart"),
-    Row(5, "value", note="Quantity where it is a number, with its digits; CodeableConcept, dateTime, string"),
+    Row(5, "value", note="Quantity where it is a number, with its digits; Range and Ratio (SN); CodeableConcept, dateTime, string"),
     Row(6, "valueQuantity.unit"),
     Row(7, "referenceRange[].text", note="low and high where it is a range"),
     Row(8, "interpretation[]", note="by the link's own words; derived from the range where it is empty"),
