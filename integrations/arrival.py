@@ -10,13 +10,15 @@ from healthsvc.errors import Malformed, Refusal
 from healthsvc.store.stored import micros
 from integrations.acquaintance import GAP_TIME, GAPS, Key
 from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, stamp, wants
-from integrations.hl7v2.charset import ASCII, Decoded, decode
+from integrations.hl7v2.charset import ASCII, Decoded, decode, wide
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment
 from integrations.hl7v2.header import Header, check_header, read_header
 from integrations.hospitals.profile import Profile, UnknownEvent
 from integrations.hospitals.shelf import Shelf
 
+WIDE_HEAD = 8192
+"""Bytes of a message in UTF-16 within which its header ends."""
 MAX_ID = 199
 """Longest control id that is taken (HL7 v2.9 allows 199 characters)."""
 
@@ -165,6 +167,8 @@ def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
 
 def header_line(raw: bytes) -> str:
     """The first line as text in which every byte is a character: good enough to find who sends, and to answer the undecodable."""
+    if (codec := wide(raw)) is not None:
+        return raw[:WIDE_HEAD].decode(codec, "ignore").lstrip("\ufeff \t\r\n").partition("\r")[0].partition("\n")[0]
     body = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
     line = body.partition(b"\r")[0].partition(b"\n")[0]
     for codec in ("utf-8", "gb18030"):

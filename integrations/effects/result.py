@@ -168,6 +168,8 @@ def _value(result: Result, hospital: str, zone: tzinfo) -> Resource:
                 "denominator": _measured(Quantity(result.share.denominator), ""),
             }
         }
+    if result.coded and len(result.texts) > 1:  # several answers are no one code
+        return {"valueCodeableConcept": {"text": "；".join(result.words)}}
     if result.coded:
         return {"valueCodeableConcept": _concept(result.coded, hospital)}
     if result.kind in ("DT", "TS", "DTM") and result.texts:

@@ -3,12 +3,14 @@
 Cutting happens on bytes at line starts, which is safe in every character set in use: no trail byte is a carriage return or a line feed.
 """
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 
 from healthsvc.errors import TooLarge
+from integrations.hl7v2.charset import wide
 from integrations.mllp.framing import FS, VT
 
 _START = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))(?:\xef\xbb\xbf)?[ \t]*(?=(?:MSH|FHS|BHS|BTS|FTS)(?:[^\w\r\n]|[\r\n]|\Z))")
@@ -39,6 +41,8 @@ def is_batch(block: bytes) -> bool:
 
 def split(block: bytes) -> Batch:
     """Cut a block into its messages; MLLP envelope bytes around them are taken off, everything else stays exactly as it is."""
+    if (codec := wide(block)) is not None:
+        return _split_wide(block, codec)
     starts = [match.start() for match in _START.finditer(block)]
     if not starts:
         return Batch((), (), (block,) if block.strip() else ())
@@ -54,12 +58,34 @@ def split(block: bytes) -> Batch:
     return Batch(tuple(messages), tuple(envelope), (stray,) if stray else ())
 
 
+def _split_wide(block: bytes, codec: str) -> Batch:
+    """A block in UTF-16: cut as text, each message in the characters in which it came."""
+    found = split(block.decode(codec, "surrogatepass").lstrip("\ufeff").encode("utf-8", "surrogatepass"))
+    return replace(found, messages=tuple(one.decode("utf-8", "surrogatepass").encode(codec, "surrogatepass") for one in found.messages))
+
+
 def messages_of(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
     """The messages of a file or body that comes in pieces, as :func:`split` would give them; holds one message and one piece at a time.
 
     Raises:
         TooLarge: one message is longer than ``limit`` bytes; those before it have been given.
     """
+    pieces = iter(chunks)
+    first = next(pieces, b"")
+    if (codec := wide(first)) is not None:
+        for message in _messages_of(_narrow(chain([first], pieces), codec), limit):
+            yield message.decode("utf-8", "surrogatepass").encode(codec, "surrogatepass")
+        return
+    yield from _messages_of(chain([first], pieces), limit)
+
+
+def _narrow(chunks: Iterable[bytes], codec: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(codec)("surrogatepass")
+    for chunk in chunks:
+        yield decoder.decode(chunk).lstrip("\ufeff").encode("utf-8", "surrogatepass")
+
+
+def _messages_of(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
     held = b""
     for chunk in chunks:
         held += chunk

@@ -14,6 +14,8 @@ from healthsvc.errors import Malformed
 ASCII = "ascii"
 UTF_8 = "utf-8"
 _BOM = codecs.BOM_UTF8
+_MARK = "\ufeff"
+_WIDE_LE, _WIDE_BE = (frozenset(name.encode(codec) for name in ("MSH", "FHS", "BHS")) for codec in ("utf-16-le", "utf-16-be"))
 _THREE_BYTES = 0x800
 _PAIR = re.compile(rb"[\x80-\xff][\x00-\xff]")
 
@@ -63,7 +65,7 @@ class Decoded(NamedTuple):
 
     def encode(self, text: str) -> bytes:
         """Write text in the same set."""
-        return (_BOM if self.bom else b"") + text.encode(self.codec)
+        return (_MARK.encode(self.codec) if self.bom else b"") + text.encode(self.codec)
 
 
 def codec_of(label: str) -> str | None:
@@ -81,10 +83,10 @@ def decode(raw: bytes, link: str | None = None, unlabelled: str | None = None) -
     Raises:
         Malformed: the bytes fit neither UTF-8 nor the link's nor the declared set; the text gives the place of the first wrong byte.
     """
+    if (codec := wide(raw)) is not None:
+        return _wide(raw, codec)
     if raw.isascii():
         return Decoded(raw.decode(ASCII), ASCII)
-    if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return _strict(raw, "utf-16", "the byte order mark")
     bom = raw.startswith(_BOM)
     body = raw[len(_BOM) :] if bom else raw
     try:
@@ -130,11 +132,20 @@ def _lies(codec: str, body: bytes) -> bool:
     return bool(_SINGLE_BYTE.fullmatch(codec)) and len(pairs) > 1 and all(pair[1] >= 0x80 for pair in pairs)
 
 
-def _strict(raw: bytes, codec: str, by: str) -> Decoded:
+def wide(raw: bytes) -> str | None:
+    """Whether bytes are UTF-16, by their mark or by a header in characters of two bytes; gives the codec. HL7 v2.5 C.4.3 has no place
+    for it on MLLP, yet files and some senders are written so."""
+    if raw[:2] == codecs.BOM_UTF16_LE or raw[:6] in _WIDE_LE:
+        return "utf-16-le"
+    return "utf-16-be" if raw[:2] == codecs.BOM_UTF16_BE or raw[:6] in _WIDE_BE else None
+
+
+def _wide(raw: bytes, codec: str) -> Decoded:
     try:
-        return Decoded(raw.decode(codec), codec)
+        text = raw.decode(codec)
     except UnicodeDecodeError as error:
-        raise Malformed(f"the message is not valid {codec} (byte {error.start}) as {by} says", path="MSH-18", reason="charset") from None
+        raise Malformed(f"the message begins as {codec} and is not (byte {error.start})", path="MSH-18", reason="charset") from None
+    return Decoded(text.removeprefix(_MARK), codec, text.startswith(_MARK))
 
 
 def _declared(body: bytes) -> str:

@@ -41,6 +41,9 @@ class Result:
     span: Span | None = None
     share: Share | None = None
     coded: Coded = NOTHING_CODED
+    """Of the first repetition."""
+    words: tuple[str, ...] = ()
+    """Of every repetition of a coded value."""
     unit: str = ""
     range_text: str = ""
     low: Decimal | None = None
@@ -173,6 +176,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     low, high = bounds(range_text, comma=comma)
     value = _value(obx, kind, texts, comma)
     quantity = value if isinstance(value, Quantity) else None
+    codes = [coded(part) for part in obx[5].repetitions if part] if kind in ("CE", "CWE", "CNE", "CF") else []
     if kind == "SN":  # where it is no number it is still to be read: 2+ and not 2^+
         texts = tuple("".join(_components(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
@@ -186,7 +190,8 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         quantity=quantity,
         span=value if isinstance(value, Span) else None,
         share=value if isinstance(value, Share) else None,
-        coded=coded(obx[5]) if kind in ("CE", "CWE", "CNE", "CF") else NOTHING_CODED,
+        coded=codes[0] if codes else NOTHING_CODED,
+        words=tuple(one.text or one.code for one in codes),
         unit=clean(unit.component(1).text) or clean(unit.component(2).text),
         range_text=range_text,
         low=low,

@@ -2,12 +2,15 @@
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hospital import AT, Hospital, cadre
 
+from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
 from healthsvc.store import SYSTEM, Database
+from integrations.hospitals.shelf import Shelf, load, read
 
 HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|{id}|P|2.5\r"
 PERSON = "PID|{n}||{number}^^^^IDCard||测试甲||19300101|M\r"
@@ -78,3 +81,33 @@ def test_the_same_person_named_again_before_each_report_is_one(hospital: Hospita
     text = both("ORU^R01", "M1", RESULT.format(n=1, value="4.1"), RESULT.format(n=2, value="6.9")).replace("C2^", "C1^")
     assert take(hospital, text) == "AA"
     assert len(hospital.select("Observation", patient=one, category="laboratory")) == 2
+
+
+def test_the_part_about_a_stranger_is_left_aside_and_stands_nowhere(hospital: Hospital, tmp_path: Path) -> None:
+    """On a link that forgets who is none of ours: one's own part has its effect, the stranger's becomes no file and no Binary."""
+    one = cadre(hospital.database)[0]
+    profile = tmp_path / "h1.toml"
+    profile.write_text(
+        'extends = "default"\nprofile = "h1"\nversion = 1\ntitle = "x"\nhospital = "h1"\nunknown_person = "forget"\n'
+        '[match]\nsending_facility = "H1"\n'
+    )
+    hospital.inbox.shelf = hospital.worker.shelf = Shelf([read(profile)], load("default"))
+    text = both("ORU^R01", "M1", RESULT.format(n=1, value="4.1"), RESULT.format(n=2, value="6.9"))
+    assert take(hospital, text) == "AA"
+    row = hospital.last()
+    assert (row.state, row.remark) == ("done", "1 of the 2 persons are none of ours and were left aside")
+    [result] = hospital.select("Observation", category="laboratory")
+    assert result["subject"]["reference"] == f"Patient/{one}"
+    assert len(hospital.select("Patient")) == 1
+    kept = [base64.b64decode(one["data"]).decode("gb18030") for one in binaries(hospital)]
+    assert kept
+    assert not [part for part in kept if "C2^" in part]
+    take(hospital, text.replace("C1^", "C3^").replace("M1", "M2"))
+    assert hospital.last().state == "forgotten", "where all are strangers nothing of the message is kept"
+    assert hospital.last().raw is None
+
+
+def binaries(hospital: Hospital) -> list[Resource]:
+    with hospital.database.reading(SYSTEM, at=AT) as store:
+        found = [one["entity"][0]["what"]["reference"].partition("/")[2] for one in store.select("Provenance") if one.get("entity")]
+        return [store.read("Binary", id) for id in found if id.startswith("hl7-message-")]

@@ -291,3 +291,10 @@ def test_ranges_ratios_and_numbers_with_leading_zeros_are_kept_as_such(hospital:
     assert found["R"]["valueRange"] == {"low": {"value": 0, "unit": "/HP"}, "high": {"value": 5, "unit": "/HP"}}
     assert str(found["G"]["valueQuantity"]["value"]) == "5.60"
     assert found["W"]["valueString"] == "2+"
+
+
+def test_several_coded_answers_are_all_told_and_no_one_code_is_claimed(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    done(hospital, "ORU^R01", "C1", "OBR|1||F8|CUL", "OBX|1|CWE|O^检出||A^甲菌^L~B^乙菌^L||||||F")
+    [found] = hospital.select("Observation", patient=patient, category="laboratory")
+    assert found["valueCodeableConcept"] == {"text": "甲菌；乙菌"}

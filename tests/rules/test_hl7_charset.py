@@ -2,9 +2,13 @@
 
 import pytest
 
+from healthsvc import clock
 from healthsvc.errors import Malformed
+from integrations.arrival import receive
+from integrations.hl7v2.batch import messages_of, split
 from integrations.hl7v2.charset import codec_of, decode
 from integrations.hl7v2.er7 import Message
+from integrations.hospitals.shelf import shelf
 
 BODY = "MSH|^~\\&|HIS||EAI||20260105170124||ADT^A01|1|P|2.4||||||{label}\rPID|1||1||{name}||19400101\r"
 # Characters whose second GB18030 byte is a delimiter: \ ^ | ~
@@ -79,3 +83,25 @@ def test_names_of_sets() -> None:
     assert codec_of("BIG-5") == "cp950"
     assert codec_of("8859/15") == "iso8859-15"
     assert codec_of("martian") is None
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("bom", ["\ufeff", ""])
+def test_utf_16_is_read_with_and_without_its_mark_and_written_again_byte_for_byte(codec: str, bom: str) -> None:
+    raw = f"{bom}MSH|^~\\&|A|B|C|D|2026||ADT^A31|W1|P|2.4||||||UNICODE UTF-16\rPID|1||C1||测试甲𠮷\r".encode(codec)
+    decoded = decode(raw)
+    assert decoded.text.startswith("MSH|")
+    assert "测试甲𠮷" in decoded.text
+    assert decoded.encode(decoded.text) == raw
+    arrival = receive(raw, shelf(), listen="127.0.0.1:1", peer="127.0.0.1", at=clock.now(), number="1")
+    assert (arrival.state.value, arrival.control_id) == ("pending", "W1")
+    assert "MSA|AA|W1" in arrival.answer.decode(codec)
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_cut_into_its_messages(codec: str) -> None:
+    one = "MSH|^~\\&|A|B|C|D|2026||ADT^A31|{}|P|2.4\r\nPID|1||C1||测试甲\r\n"
+    block = ("\ufeff" + one.format("W1") + one.format("W2")).encode(codec)
+    assert split(block).messages == tuple(one.format(number).encode(codec) for number in ("W1", "W2"))
+    pieces = [block[at : at + 7] for at in range(0, len(block), 7)]
+    assert tuple(messages_of(pieces, 10_000)) == split(block).messages
