@@ -16,8 +16,8 @@ from integrations.hl7v2.ack import AckCode
 REMEMBERED: Final = 1024
 """Headers that are remembered; a sender that invents new ones only makes us forget."""
 _OPENING: Final = b"MSH|^~\\&|"
-_SENT, _CONTROL_ID = 6, 9
-"""Places of MSH-7 and MSH-10 in a header cut at its separators."""
+_SENT, _CONTROL_ID, _SEQUENCE = 6, 9, 12
+"""Places of MSH-7, MSH-10 and MSH-13 in a header cut at its separators."""
 _SHORTEST: Final = 11
 GAP_TIME: Final = datetime(9998, 12, 31, 23, 59, 58)  # noqa: DTZ001 - stands for a gap in the form of an answer
 GAPS: Final = ("99981231235958", "\x01N\x01", "\x01C\x01")
@@ -53,31 +53,33 @@ class Acquaintances:
     def __init__(self) -> None:
         self._known: dict[Key, Acquaintance] = {}
 
-    def meet(self, raw: bytes, listen: str, peer: str) -> tuple[Acquaintance | None, Key | None, str]:
-        """Who sends this message, the key to remember the sender by, and MSH-10; None and None where it goes the long way for good."""
+    def meet(self, raw: bytes, listen: str, peer: str) -> tuple[Acquaintance | None, Key | None, str, str]:
+        """Who sends this, the key to remember the sender by, MSH-10 and MSH-13; None and None where it goes the long way for good."""
         if not raw.startswith(_OPENING):
-            return None, None, ""
+            return None, None, "", ""
         try:
             text = raw.decode()
         except UnicodeDecodeError:
-            return None, None, ""
+            return None, None, "", ""
         line, _, rest = text.partition("\r")
         if not rest or "\n" in line or rest[0] == "\n":
-            return None, None, ""
+            return None, None, "", ""
         fields = line.split("|")
         if len(fields) < _SHORTEST:
-            return None, None, ""
+            return None, None, "", ""
         control_id = fields[_CONTROL_ID]
         if not control_id.strip() or len(control_id) > 50 or "\0" in control_id:
-            return None, None, ""
-        fields[_SENT] = fields[_CONTROL_ID] = ""
+            return None, None, "", ""
+        fields[_SENT] = fields[_CONTROL_ID] = sequence = ""
+        if len(fields) > _SEQUENCE:
+            sequence, fields[_SEQUENCE] = fields[_SEQUENCE], ""
         key = (listen, peer, *fields)
         known = self._known.get(key)
         if known is not None:
             for either in known.needs:
                 if either[0] not in text and not any(segment in text for segment in either):
-                    return None, None, control_id
-        return known, key, control_id
+                    return None, None, control_id, sequence
+        return known, key, control_id, sequence
 
     def remember(self, key: Key, link: str, sender: str, event: str, code: AckCode, needs: Needs, write: Callable[[], str]) -> None:
         """Remember a sender whose message was taken; ``write`` writes its answer with ``GAPS`` in it."""

@@ -14,6 +14,7 @@ from integrations.hl7v2.charset import ASCII, Decoded, decode, wide
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment
 from integrations.hl7v2.header import Header, check_header, read_header
+from integrations.hl7v2.sequence import number_of
 from integrations.hospitals.profile import Profile, UnknownEvent
 from integrations.hospitals.shelf import Shelf
 
@@ -62,6 +63,8 @@ class Arrival:
     reused: bool = False
     plain: bool = False
     """Simply taken: there is nothing to say of it but that it waits to be processed."""
+    sequence: int | None = None
+    """MSH-13, where the sender numbers its messages."""
     query: "Question | None" = None
     """Set where the message asks something and is answered from the file instead of being stored."""
     read: "Read | None" = None
@@ -96,11 +99,12 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
     ``number`` is the answer's own control id. The answer must only be sent after the arrival has been stored.
     """
     arrival = _arrival(raw, listen, peer, at)
-    known, key, control_id = shelf.acquaintances.meet(raw, listen, peer)
+    known, key, control_id, sequence = shelf.acquaintances.meet(raw, listen, peer)
     if known is not None:
         arrival.link, arrival.sender, arrival.event, arrival.control_id = known.link, known.sender, known.event, control_id
         arrival.code, arrival.state, arrival.plain = known.code, State.PENDING, True
         arrival.answer = known.answer(_as_told(at)[1], number, control_id)
+        arrival.sequence = number_of(sequence) if sequence else None
         return arrival
     read = None
     try:
@@ -109,6 +113,8 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
     except Refusal as refusal:
         _refuse(arrival, refusal, read)
     _answer(arrival, read, at, number)
+    taken = arrival.state is State.PENDING and arrival.code.positive and arrival.query is None
+    arrival.plain = taken and not (arrival.reason or arrival.place or arrival.remark)
     if key is not None and read is not None:
         _remember(arrival, read, shelf, key)
     return arrival
@@ -201,6 +207,7 @@ def _judge(arrival: Arrival, read: Read, number: str) -> None:
     header, profile = read.header, read.profile
     arrival.read, arrival.link = read, profile.name
     _name(arrival, header)
+    arrival.sequence = number_of(read.message.first[13].raw)
     check_header(header, needs_id=profile.control_id == "required")
     if len(header.control_id) > MAX_ID:
         raise Malformed(f"MSH-10 (control id) is longer than {MAX_ID} characters", path="MSH-10", reason="id-too-long")

@@ -68,6 +68,17 @@ class ArrivedRow(SQLModel, table=True):
     code: str = Field(sa_column=Column(String(2), nullable=False))
 
 
+class SequenceRow(SQLModel, table=True):
+    """How far the sequence numbers (MSH-13) of one sender have come; most senders have none."""
+
+    __tablename__ = "line_sequence"
+    link: str = Field(sa_column=Column(String, primary_key=True))
+    sender: str = Field(sa_column=Column(String, primary_key=True))
+    last: int = Field(sa_column=Column(BigInteger, nullable=False))
+    missing: str = Field(sa_column=Column(Text, nullable=False))
+    """Ranges that did not come, as JSON: first, last, when it was noticed."""
+
+
 class FollowedRow(SQLModel, table=True):
     """How far a stream of events has been followed: of one visit, one report, one person's particulars on one link."""
 

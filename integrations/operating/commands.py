@@ -35,18 +35,25 @@ def at_desk(data: Any, *, writing: bool = False) -> "Iterator[tuple[Store, Desk]
 
 
 def lines(data: Data = None, json: Json = False) -> None:
-    """How each line stands, in and out. Exit code 1 where one is silent, or a message needs somebody."""
+    """How each line stands, in and out. Exit code 1 where one is silent, or a message needs somebody.
+
+    missing: sequence numbers (MSH-13) that did not come; ask the sender for these messages.
+    """
     with at_desk(data) as (store, desk):
         found = desk.standings(store)
         at = store.at
     if json:
         show_json([_plain(asdict(one)) | {"silence_seconds": _seconds(one.silence(at))} for one in found])
     else:
-        columns = ("line", "last message", "silence", "received", "pending", "oldest", "needs somebody", "to send", "oldest", "said")
+        columns = (
+            *("line", "last message", "silence", "received", "pending", "oldest", "needs somebody", "missing"),
+            *("to send", "oldest", "said"),
+        )
         rows = [
             (
                 f"{one.name or '-'}{' SILENT' if one.silent else ''}", _time(one.last), _span(one.silence(at)), one.total,
-                one.counts.get("pending", 0), _span(at - one.oldest if one.oldest else None), one.trouble, one.out_waiting,
+                one.counts.get("pending", 0), _span(at - one.oldest if one.oldest else None), one.trouble,
+                ", ".join(gap.text for gap in one.missing) or "-", one.out_waiting,
                 _span(at - one.out_oldest if one.out_oldest else None), one.out_last,
             )
             for one in found

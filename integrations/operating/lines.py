@@ -9,11 +9,13 @@ from sqlalchemy import func, select
 from healthsvc.store import Store
 from healthsvc.store.inbox_tables import ArrivedRow
 from healthsvc.store.outbox import OUTBOX
-from healthsvc.store.stored import moment
+from healthsvc.store.stored import micros, moment
 from integrations.arrival import State
+from integrations.hl7v2.sequence import Gap
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.outbox import KIND
+from integrations.sequences import missing
 
 log = structlog.get_logger()
 _UNDONE = (State.PENDING.value, State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
@@ -21,10 +23,11 @@ ARRIVED = ArrivedRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
-class SilencePolicy:
+class LinePolicy:
     """Filled from ``policy/hospital.toml``."""
 
     silence_minutes: int
+    missing_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ class LineStanding:
     out_last: str = ""
     """What the hospital said last where something waits: no answer, AE ..."""
 
+    missing: tuple[Gap, ...] = ()
+    """Sequence numbers (MSH-13) that did not come, where the sender numbers its messages."""
+
     def silence(self, at: datetime) -> timedelta | None:
         """How long nothing has come."""
         return None if self.last is None else at - self.last
@@ -70,7 +76,9 @@ def standings(store: Store, shelf: Shelf) -> list[LineStanding]:
     times: dict[int, int] = {row.id: row.received for row in store.connection.execute(latest)}
     undone = _undone(store)
     out = _out(store)
-    usual = store.policy.fill(SilencePolicy, "hospital", store.at.astimezone(store.zone).date()).silence_minutes
+    policy = store.policy.fill(LinePolicy, "hospital", store.at.astimezone(store.zone).date())
+    usual = policy.silence_minutes
+    gaps = missing(store, micros(store.at - timedelta(days=policy.missing_days)))
     made = []
     for name in sorted({*came, *out, *(one.name for one in shelf.site)}):
         profile = profiles.get(name)
@@ -94,6 +102,7 @@ def standings(store: Store, shelf: Shelf) -> list[LineStanding]:
                 stuck,
                 moment(out_oldest).astimezone(store.zone) if out_oldest is not None else None,
                 said,
+                gaps.get(name, ()),
             )
         )
     return sorted(made, key=lambda one: (not one.silent, not one.trouble, one.name))

@@ -198,3 +198,24 @@ def test_every_listening_process_shows_its_lines_and_one_that_was_killed_is_show
     assert seen() == [("b:2", [("10.1.9.5", 3, 0)])]
     now += timedelta(seconds=61)
     assert seen() == []
+
+
+def test_sequence_numbers_that_did_not_come_stand_at_their_line(hospital: Hospital) -> None:
+    """A message that came again says nothing new of them, one that comes late closes its gap."""
+
+    def says(number: int) -> None:
+        text = hospital.message("ADT^A31", "C1", id=f"S{number}").replace(f"S{number}|P|2.4", f"S{number}|P|2.4|{number}")
+        assert b"MSA|AA" in hospital.inbox.take_now(text.encode(), "127.0.0.1:2575", "127.0.0.1")
+
+    def at_line() -> list[str]:
+        with hospital.database.reading(OPERATOR, at=clock.now()) as store:
+            return [gap.text for one in standings(store, hospital.inbox.shelf) for gap in one.missing]
+
+    cadre(hospital.database)
+    for number in (7, 8, 12, 12, 8):
+        says(number)
+    assert at_line() == ["9–11"]
+    says(10)
+    assert at_line() == ["9", "11"]
+    with hospital.database.reading(OPERATOR, at=clock.now() + timedelta(days=8)) as store:
+        assert not [gap for one in standings(store, hospital.inbox.shelf) for gap in one.missing], "the sender has let go of them by then"
