@@ -150,6 +150,34 @@ def unmerge(
     out.print(f"files in force again: {' '.join(parted)}", markup=False)
 
 
+def misfiled(
+    data: Data = None,
+    mend: Annotated[int | None, typer.Option("--mend", help="Put this message right: withdraw what it wrote, process it anew")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, without naming the person; goes into the audit")] = "",
+    json: Json = False,
+) -> None:
+    """Messages about several persons whose results all came into one person's file (by earlier versions). Exit code 1 where there are any.
+
+    With --mend what such a message wrote is withdrawn, and each one's part goes into their own file.
+    """
+    from integrations.operating import misfiled as search
+
+    if mend is not None:
+        with at_desk(data, writing=True) as (store, desk):
+            count = search.mend(store, desk.shelf, mend, reason)
+        out.print(f"{count} withdrawn; message {mend} is queued again", markup=False)
+        return
+    with at_desk(data) as (store, desk):
+        found = list(search.find(store, desk.shelf))
+    if json:
+        show_json([_plain(asdict(one)) for one in found])
+    else:
+        rows = [(one.id, _time(one.received), one.link, one.event, one.control_id, one.persons, one.wrote) for one in found]
+        table(("id", "received", "line", "event", "control id", "persons", "wrote"), rows)
+    if found:
+        raise typer.Exit(1)
+
+
 def announce(
     link: Annotated[str, typer.Argument(help="Name of the link profile")],
     data: Data = None,

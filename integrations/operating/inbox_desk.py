@@ -119,7 +119,7 @@ def again(store: Store, id: int) -> None:
     Raises:
         NotFound: there is no such message, or it needs no retry.
     """
-    if not _queue_again(store, INBOX.c.id == id, TROUBLE):
+    if not queue_again(store, INBOX.c.id == id, TROUBLE):
         raise NotFound("there is no such message to try again")
     store.audit("hl7-retry", f"inbox/{id}")
 
@@ -190,7 +190,7 @@ def replay(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until
         ]
     chosen = [row.id for row in rows]
     for start in range(0, len(chosen), 500):
-        _queue_again(store, INBOX.c.id.in_(chosen[start : start + 500]), _REPLAYED)
+        queue_again(store, INBOX.c.id.in_(chosen[start : start + 500]), _REPLAYED)
     store.audit("hl7-replay", f"inbox of {link or 'all lines'}, {len(chosen)} messages", patient=patient or None)
     return len(chosen)
 
@@ -219,7 +219,8 @@ def reason_of(text: str) -> str:
     return told
 
 
-def _queue_again(store: Store, which: Any, states: Sequence[str]) -> int:
+def queue_again(store: Store, which: Any, states: Sequence[str]) -> int:
+    """Let messages in one of these states be processed anew; gives how many."""
     values = {
         "state": State.PENDING.value,
         "attempts": 0,

@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 from hospital import AT, Hospital, cadre
 
+from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
 from healthsvc.store import SYSTEM, Database
+from integrations.effects.event import apply
+from integrations.effects.trace import trace
 from integrations.hospitals.shelf import Shelf, load, read
+from integrations.keep import INBOX
+from integrations.operating import misfiled
+from integrations.reading import read as read_message
+from integrations.worker import profile_of
 
 HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|{id}|P|2.5\r"
 PERSON = "PID|{n}||{number}^^^^IDCard||测试甲||19300101|M\r"
@@ -111,3 +118,42 @@ def binaries(hospital: Hospital) -> list[Resource]:
     with hospital.database.reading(SYSTEM, at=AT) as store:
         found = [one["entity"][0]["what"]["reference"].partition("/")[2] for one in store.select("Provenance") if one.get("entity")]
         return [store.read("Binary", id) for id in found if id.startswith("hl7-message-")]
+
+
+def test_what_an_earlier_version_put_into_one_file_is_found_and_put_right(hospital: Hospital) -> None:
+    """Two persons' results in the first one's file, an abnormal one of the other with its follow-up: each comes where it belongs."""
+    one, other = cadre(hospital.database)[0], cadre(hospital.database, "C2", 902)[0]
+    high = RESULT.format(n=2, value="6.9").replace("mmol/L||", "mmol/L|3.5-5.3|H")
+    text = both("ORU^R01", "M1", RESULT.format(n=1, value="4.1"), high)
+    hospital.inbox.take_now(text.encode("gb18030"), "127.0.0.1:2575", "127.0.0.1")
+    row = hospital.last()
+    profile = profile_of(row, hospital.inbox.shelf)
+    with hospital.database.writing(SYSTEM, at=AT) as store:  # as it was done then
+        whole, header = read_message(text.encode("gb18030"), profile)
+        outcome = apply(store, whole, header, profile)
+        trace(
+            store, inbox_id=str(row.id), raw=text.encode("gb18030"), link=row.link, control_id="M1", event="ORU^R01", happened=AT,
+            patient=outcome.patient, made=outcome.made,
+        )  # fmt: skip
+        store.connection.execute(INBOX.update().where(INBOX.c.id == row.id).values(state="done"))
+    assert len(hospital.select("Observation", patient=one, category="laboratory")) == 2
+    assert len([task for task in hospital.select("Task", patient=one) if task["id"].startswith("follow-up")]) == 1
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        [found] = misfiled.find(store, hospital.inbox.shelf)
+        assert (found.id, found.persons) == (row.id, 2)
+        with pytest.raises(Invalid), store.savepoint():
+            misfiled.mend(store, hospital.inbox.shelf, row.id, " ")
+        assert misfiled.mend(store, hospital.inbox.shelf, row.id, "found by the yearly check") == 5
+    hospital.worker.drain()
+    assert hospital.last().state == "done", hospital.last().remark
+    for patient, value, tasks in ((one, "4.1", 0), (other, "6.9", 1)):
+        [result] = hospital.select("Observation", patient=patient, category="laboratory")
+        assert (str(result["valueQuantity"]["value"]), result["status"]) == (value, "final")
+        [report] = hospital.select("DiagnosticReport", patient=patient)
+        assert report["status"] == "final"
+        assert len([task for task in hospital.select("Task", patient=patient) if task["id"].startswith("follow-up")]) == tasks
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        assert list(misfiled.find(store, hospital.inbox.shelf)) == []
+        assert store.find("Binary", f"hl7-message-{row.id}") is None
+        with pytest.raises(NotFound), store.savepoint():
+            misfiled.mend(store, hospital.inbox.shelf, row.id, "again")

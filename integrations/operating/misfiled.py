@@ -1,0 +1,122 @@
+"""Results of several persons that came into one person's file: before such messages were taken apart, all of it went to the first PID.
+
+Found by what the inbox holds: a message of results or orders that names several persons, whose Provenance is of the whole message and not
+of a person's part. Put right by withdrawing what it wrote, so that nobody reads another's result, and letting it have its effect anew:
+each one's part then goes into their own file. What belongs to somebody who is none of ours stays withdrawn.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from healthsvc.errors import NotFound, Refusal
+from healthsvc.fhir.json import Resource
+from healthsvc.store import Store
+from healthsvc.store.inbox_rows import opened
+from healthsvc.store.stored import moment
+from healthsvc.visit.rules import OPEN
+from integrations.arrival import State
+from integrations.hl7v2.persons import apart
+from integrations.hospitals.shelf import Shelf
+from integrations.keep import INBOX
+from integrations.operating.inbox_desk import queue_again, reason_of
+from integrations.reading import read
+from integrations.worker import profile_of
+
+PORTION: Final = 500
+WITHDRAWN: Final = "entered-in-error"
+_BY_STATUS: Final = frozenset(
+    {"DiagnosticReport", "MedicationAdministration", "MedicationDispense", "MedicationRequest", "Observation", "ServiceRequest", "Specimen"}
+)
+"""What is withdrawn by its status; it is written anew where it belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfiled:
+    """One message whose results stand in one file though they are about several persons."""
+
+    id: int
+    link: str
+    event: str
+    control_id: str
+    received: datetime
+    persons: int
+    wrote: int
+    """Resources that it wrote."""
+
+
+def find(store: Store, shelf: Shelf) -> Iterator[Misfiled]:
+    """Every such message, oldest first; reads the whole inbox, some hundred messages at a time."""
+    last = 0
+    while True:
+        wanted = (INBOX.c.id > last, INBOX.c.state == State.DONE.value, INBOX.c.raw.is_not(None))
+        rows = store.connection.execute(select(INBOX).where(*wanted).order_by(INBOX.c.id).limit(PORTION)).all()
+        for row in rows:
+            found = _misfiled(store, shelf, row)
+            if found is not None:
+                yield found
+        if len(rows) < PORTION:
+            return
+        last = rows[-1].id
+
+
+def mend(store: Store, shelf: Shelf, id: int, reason: str) -> int:
+    """Withdraw what a message wrote into one file, and queue it so that each one's part goes into their own; gives how many were withdrawn.
+
+    Raises:
+        Invalid: no reason. NotFound: it is no such message, or was mended already.
+    """
+    told = reason_of(reason)
+    row = store.connection.execute(select(INBOX).where(INBOX.c.id == id, INBOX.c.state == State.DONE.value)).first()
+    if row is None or row.raw is None or _misfiled(store, shelf, row) is None:
+        raise NotFound("this message has not put several persons' results into one file, or that was put right already")
+    provenance = store.read("Provenance", _provenance(id))
+    withdrawn = sum(_withdraw(store, *target) for target in _targets(provenance))
+    store.delete("Binary", f"hl7-message-{id}")  # it shows everybody's results to whoever may see the one file
+    store.delete("Provenance", provenance["id"])
+    queue_again(store, INBOX.c.id == id, (State.DONE.value,))
+    store.audit("hl7-misfiled", f"inbox/{id}", purpose=told)
+    return withdrawn
+
+
+def _misfiled(store: Store, shelf: Shelf, row: Any) -> Misfiled | None:
+    raw = opened(store.sealer, row.raw, row.hash)
+    if raw.count(b"PID") < 2:
+        return None
+    profile = profile_of(row, shelf)
+    try:
+        message, header = read(raw, profile)
+        persons = len(apart(message, header, profile))
+    except Refusal:
+        return None
+    provenance = store.find("Provenance", _provenance(row.id)) if persons > 1 else None
+    if provenance is None:
+        return None
+    wrote = len(list(_targets(provenance)))
+    return Misfiled(row.id, row.link, row.event, row.control_id, moment(row.received).astimezone(store.zone), persons, wrote)
+
+
+def _provenance(id: int) -> str:
+    return f"hl7-provenance-{id}"
+
+
+def _targets(provenance: Resource) -> Iterator[tuple[str, str]]:
+    for one in provenance["target"]:
+        type, id, *_ = one["reference"].split("/")
+        yield type, id
+
+
+def _withdraw(store: Store, type: str, id: str) -> bool:
+    known = store.find(type, id)
+    if known is None:
+        return False
+    if type in _BY_STATUS and known.get("status") != WITHDRAWN:
+        store.put(known | {"status": WITHDRAWN})
+    elif type == "Task" and known["status"] in {one.value for one in OPEN}:
+        store.delete(type, id)  # asked for again, of the right person, if the result calls for it
+    else:
+        return False
+    return True
