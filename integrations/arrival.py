@@ -10,7 +10,7 @@ from healthsvc.errors import Malformed, Refusal
 from healthsvc.store.stored import micros
 from integrations.acquaintance import GAP_TIME, GAPS, Key
 from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, stamp, wants
-from integrations.hl7v2.charset import ASCII, Decoded, decode, wide
+from integrations.hl7v2.charset import ASCII, Decoded, decode, header_line
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment
 from integrations.hl7v2.header import Header, check_header, read_header
@@ -18,8 +18,6 @@ from integrations.hl7v2.sequence import number_of
 from integrations.hospitals.profile import Profile, UnknownEvent
 from integrations.hospitals.shelf import Shelf
 
-WIDE_HEAD = 8192
-"""Bytes of a message in UTF-16 within which its header ends."""
 MAX_ID = 199
 """Longest control id that is taken (HL7 v2.9 allows 199 characters)."""
 
@@ -169,20 +167,6 @@ def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
     message = Message(decoded.text, decoded.codec)
     same = bool(loose.trigger) and decoded.text.startswith(line)  # what was read loosely was read rightly, and says it all
     return Read(message, loose if same else read_header(message), decoded, profile)
-
-
-def header_line(raw: bytes) -> str:
-    """The first line as text in which every byte is a character: good enough to find who sends, and to answer the undecodable."""
-    if (codec := wide(raw)) is not None:
-        return raw[:WIDE_HEAD].decode(codec, "ignore").lstrip("\ufeff \t\r\n").partition("\r")[0].partition("\n")[0]
-    body = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
-    line = body.partition(b"\r")[0].partition(b"\n")[0]
-    for codec in ("utf-8", "gb18030"):
-        try:
-            return line.decode(codec)
-        except UnicodeDecodeError:
-            continue
-    return line.decode("latin-1")
 
 
 class _UnknownSender(Refusal):

@@ -13,9 +13,8 @@ from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
 from healthsvc.store import Database
 from integrations import metrics
-from integrations.arrival import header_line
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
-from integrations.hl7v2.charset import ASCII
+from integrations.hl7v2.charset import ASCII, header_line
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import read_header
 from integrations.hospitals.shelf import Shelf

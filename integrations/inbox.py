@@ -27,12 +27,12 @@ from healthsvc.store import Actor, Database
 from healthsvc.store.anteroom import Anteroom
 from healthsvc.store.appending import Appender
 from healthsvc.store.bell import INBOX as INBOX_RINGS
-from integrations.arrival import Arrival, State, header_line, receive, receive_empty_batch
+from integrations.arrival import Arrival, State, receive, receive_empty_batch
 from integrations.carrying import Carrier
 from integrations.counting import count
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
 from integrations.hl7v2.batch import batch_head, batch_tail, is_batch, split
-from integrations.hl7v2.charset import ASCII
+from integrations.hl7v2.charset import ASCII, header_line
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import read_header
 from integrations.hospitals.shelf import Shelf

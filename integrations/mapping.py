@@ -86,7 +86,7 @@ def compare_profiles(paths: list[Path], profile: str, against: str | None, data:
 def in_force(data: Path | None) -> "Callable[[bytes], Profile]":
     """Chooses the profile for a message as the line does: by its header, on the address of the site's own listener."""
     from healthsvc.errors import Refusal
-    from integrations.arrival import header_line
+    from integrations.hl7v2.charset import header_line
     from integrations.hl7v2.er7 import Message
     from integrations.hl7v2.header import read_header
     from integrations.hospitals.shelf import load, shelf

@@ -53,6 +53,8 @@ _ALIASES = (
     | {f"8859{n}": f"iso8859-{n}" for n in range(1, 17) if n != 12}
     | {f"ISO8859{n}": f"iso8859-{n}" for n in range(1, 17) if n != 12}
 )
+WIDE_HEAD = 8192
+"""Bytes of a message in UTF-16 within which its header ends."""
 
 
 class Decoded(NamedTuple):
@@ -138,6 +140,20 @@ def wide(raw: bytes) -> str | None:
     if raw[:2] == codecs.BOM_UTF16_LE or raw[:6] in _WIDE_LE:
         return "utf-16-le"
     return "utf-16-be" if raw[:2] == codecs.BOM_UTF16_BE or raw[:6] in _WIDE_BE else None
+
+
+def header_line(raw: bytes) -> str:
+    """The first line as text in which every byte is a character: good enough to find who sends, and to answer the undecodable."""
+    if (codec := wide(raw)) is not None:
+        return raw[:WIDE_HEAD].decode(codec, "ignore").lstrip("\ufeff \t\r\n").partition("\r")[0].partition("\n")[0]
+    body = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
+    line = body.partition(b"\r")[0].partition(b"\n")[0]
+    for codec in ("utf-8", "gb18030"):
+        try:
+            return line.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    return line.decode("latin-1")
 
 
 def _wide(raw: bytes, codec: str) -> Decoded:
