@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from search_oracle import World, sort_value
@@ -97,11 +98,21 @@ def _resources(seed: int) -> list[Resource]:
     return made
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+ENGINES = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.postgres),
+    pytest.param("partitions", marks=(pytest.mark.postgres, pytest.mark.long)),
+]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Database]]:
     if request.param == "sqlite":
         path: Path = tmp_path_factory.mktemp("oracle")
         url = f"sqlite:///{path}/healthsvc.sqlite"
+    elif request.param == "partitions":
+        request.getfixturevalue("scattered")
+        url = made(request.getfixturevalue("postgres_server"), request.getfixturevalue("laid_out_template"))
     else:
         server: str = request.getfixturevalue("postgres_server")
         engine = create_engine(server, isolation_level="AUTOCOMMIT")
