@@ -206,7 +206,8 @@ def test_whatever_is_killed_cut_or_restarted_each_thing_is_there_exactly_once(
         reached = len(busy.signed), len(busy.acknowledged)
         wait(lambda: len(busy.signed) > reached[0] and len(busy.acknowledged) > reached[1], 60, "everything goes on afterwards", home.tend)
         busy.stop()
-        wait(lambda: pending(here.database) == 0, 60, "the inbox is empty", home.tend)
+        while left := pending(here.database):  # minutes of messages may wait: what counts is that it goes on
+            wait(lambda left=left: pending(here.database) < left, 60, f"the inbox of {left} becomes shorter", home.tend)  # type: ignore[misc]
         last = clock.utc_now()
         wait(lambda: ticks(here.database)[-1] > last, 20, "the timers go on", home.tend)
     finally:
