@@ -38,7 +38,7 @@ lint: setup
 bench: setup
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-# FHIR clients that nobody here wrote (java and mvn, node and npm) against a server; they are fetched when it runs.
+# FHIR clients that nobody here wrote, and the validator of HL7 (java and mvn, node and npm); they are fetched when it runs.
 clients: setup
 	@$(BIN)/python -m tests.clients
 
