@@ -112,17 +112,7 @@ def _again(connection: Connection, sealer: Sealer, arrival: Arrival, before: inb
 def _row(arrival: Arrival, sealer: Sealer) -> tuple[Any, ...]:
     """The values of a row, in the order of ``inbox_rows.COLUMNS``."""
     return (
-        arrival.link,
-        arrival.sender,
-        arrival.control_id,
-        arrival.hash,
-        arrival.event,
-        arrival.listen,
-        arrival.peer,
-        arrival.received,
-        _sealed(arrival, sealer),
-        arrival.answer,
-        arrival.code.value,
+        *_arrived(arrival, sealer),
         arrival.state.value,
         0,  # at once, whatever the clock will say when it is looked at
         arrival.reused,

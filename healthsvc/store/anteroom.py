@@ -28,11 +28,14 @@ MOST: Final = 2000
 """So many are carried over at once, at the latest."""
 _NAMES: Final = ", ".join(COLUMNS)
 _ENDS: Final = "SELECT (SELECT min(id) FROM arrived), (SELECT max(id) FROM arrived)"
+_FIRST: Final = "SELECT min(id), EXISTS (SELECT 1 FROM inbox WHERE id >= (SELECT min(id) FROM arrived)) FROM arrived"
+"""The first number, and whether the inbox has come as far without the anteroom."""
 _SINCE: Final = "SELECT id, link, sender, control_id, hash, answer, code FROM arrived WHERE id > ?"
 _PLACES: Final = "(" + ", ".join("?" * (len(COLUMNS) + 1)) + ")"
 _CARRY: Final = (
     "INSERT INTO inbox ({id}{names}, state, due, reused, attempts) "
-    "SELECT {id}{names}, 'pending', 0, false, 0 FROM arrived WHERE true ORDER BY arrived.id ON CONFLICT DO NOTHING"
+    "SELECT {id}{names}, 'pending', 0, false, 0 FROM arrived WHERE true ORDER BY arrived.id "
+    "ON CONFLICT (link, sender, control_id, hash) DO NOTHING"
 )
 
 
@@ -99,11 +102,13 @@ class Anteroom:
 def carry(connection: Connection) -> int:
     """Carry all that is in the anteroom into the inbox, inside of an open writing transaction; gives how many they were.
 
-    On PostgreSQL nothing is ever put there, but a database that was carried over from SQLite may have brought some: they get new numbers.
+    They keep their numbers unless somebody has used them: a process of an older release beside this one, which knows no anteroom. On
+    PostgreSQL nothing is ever put there, but a database that was carried over from SQLite may have brought some: they get new numbers.
     """
-    if run(connection, "SELECT min(id) FROM arrived", ()).fetchone()[0] is None:
+    low, taken = run(connection, _FIRST, ()).fetchone()
+    if low is None:
         return 0
-    numbers = "id, " if connection.dialect.name == "sqlite" else ""
+    numbers = "id, " if connection.dialect.name == "sqlite" and not taken else ""
     run(connection, _CARRY.format(id=numbers, names=_NAMES), ())
     return int(run(connection, "DELETE FROM arrived", ()).rowcount)
 

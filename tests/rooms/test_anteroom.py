@@ -128,6 +128,24 @@ def test_the_number_that_a_message_gets_in_the_anteroom_is_its_number_in_the_inb
     assert len(after) == 2
 
 
+def test_what_an_older_release_puts_into_the_inbox_beside_the_anteroom_takes_nothing_from_it(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/x.sqlite")
+    one = Process(database)
+    one.take([arrival(1, 1), arrival(2, 1)])
+    with database.plainly() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO inbox (link, sender, control_id, hash, event, listen, peer, received, raw, answer, code, state, due, reused, "
+            "attempts) SELECT link, sender, 'OLD', hash, event, listen, peer, received, raw, answer, code, 'pending', 0, false, 0 "
+            "FROM arrived LIMIT 1"
+        )
+    one.take([arrival(3, 1)])
+    one.carry()
+    with database.engine.connect() as connection:
+        numbers = run(connection, "SELECT control_id FROM inbox ORDER BY id", ()).fetchall()
+    assert [number for (number,) in numbers] == ["OLD", "N1", "N2", "N3"]
+    database.close()
+
+
 def test_a_database_is_carried_over_with_what_stands_in_its_anteroom(tmp_path: Path) -> None:
     database = Database.open(f"sqlite:///{tmp_path}/x.sqlite")
     Process(database).take([arrival(1, 1)])
