@@ -164,9 +164,18 @@
     if (other) read(other.dataset.places).then(drawStudy);
   });
 
+  const waiting = text("span", "", "spin waits"); // until there is something to see
+  waiting.setAttribute("aria-hidden", "true");
+  place.setAttribute("aria-busy", "true");
+  place.append(waiting);
+  function drawn() {
+    waiting.remove();
+    place.removeAttribute("aria-busy");
+  }
+
   (words.homes ? read(words.homes).then(drawHomes) : words.study ? read(words.study).then(drawStudy) : read(words.day).then(drawDay))
-    .then(function () { return read("/map/roads.json"); }).then(drawRoads)
+    .then(function () { return read("/map/roads.json"); }).then(drawRoads).then(drawn)
     .then(function () { return read("/map/circles.json"); }).then(drawCircles)
     .then(function () { place.dataset.drawn = "true"; })
-    .catch(function () { place.replaceChildren(text("p", words.failed, "empty")); });
+    .catch(function () { drawn(); place.replaceChildren(text("p", words.failed, "empty")); });
 })();
