@@ -94,9 +94,12 @@ class Worker:
     def drain(self) -> int:
         """Process everything that can be processed now, in the calling thread; gives how many messages were settled."""
         settled = 0
-        while (done := self.round()) or self._passed or carry_over(self.database):
+        while True:
+            carry_over(self.database)  # before the look: what somebody else carries between look and question would be missed
+            done = self.round()
             settled += done
-        return settled
+            if not done and not self._passed:
+                return settled
 
     def round(self) -> int:
         """Take one look at the queue and process what may go on; gives how many messages were settled."""

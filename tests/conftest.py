@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import postgres
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy import create_engine
 
 from healthsvc.store import Database
 
@@ -117,29 +115,16 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
-_databases = count(1)
-
-
-def made(server: str, template: str = "template1") -> str:
-    """A new database on the server; gives its URL."""
-    name = f"t{next(_databases)}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-    engine.dispose()
-    return server.rsplit("/", 1)[0] + "/" + name
-
-
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
     """URL of an empty database of its own on the real server."""
-    return made(postgres_server)
+    return postgres.made(postgres_server)
 
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: str) -> str:
     """Name of a database with all tables and no row, to be copied."""
-    url = made(postgres_server)
+    url = postgres.made(postgres_server)
     Database.open(url, validate=lambda _: []).close()
     return url.rpartition("/")[2]
 
@@ -147,7 +132,7 @@ def migrated_template(postgres_server: str) -> str:
 @pytest.fixture
 def migrated_url(postgres_server: str, migrated_template: str) -> str:
     """URL of a database of its own with all tables on the real server: a copy, which is cheaper than migrating each."""
-    return made(postgres_server, migrated_template)
+    return postgres.made(postgres_server, migrated_template)
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +140,7 @@ def laid_out_template(postgres_server: str, migrated_template: str) -> str:
     """Name of a database whose tables are laid out for three counties and have no row, to be copied."""
     from healthsvc.store.tenancy import lay
 
-    url = made(postgres_server, migrated_template)
+    url = postgres.made(postgres_server, migrated_template)
     with pytest.MonkeyPatch.context() as patch, lay.alone(url) as engine:
         patch.setattr(lay, "counties", lambda *_: ["t1", "t2", "t3"])
         lay.lay_out(engine, "county")
@@ -166,7 +151,7 @@ def laid_out_template(postgres_server: str, migrated_template: str) -> str:
 @pytest.fixture
 def laid_out_url(postgres_server: str, laid_out_template: str) -> str:
     """URL of a database of its own whose tables are laid out."""
-    return made(postgres_server, laid_out_template)
+    return postgres.made(postgres_server, laid_out_template)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +163,7 @@ def new_database_url(
         return lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/healthsvc.sqlite"
     names = {"postgresql": "migrated_template", "partitions": "laid_out_template"}
     server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue(names[engine_of_the_database])
-    return lambda: made(server, template)
+    return lambda: postgres.made(server, template)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from postgres import made
 from search_oracle import World, sort_value
 from sqlalchemy import create_engine
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
+from postgres import made
 from test_tenancy import lay_out, note, organization, person
 
 from healthsvc.access.door import narrowed
@@ -51,8 +52,6 @@ def fill(store: Store) -> None:
 
 @pytest.fixture(scope="module")
 def laid(postgres_server: str, migrated_template: str) -> Iterator[Database]:
-    from conftest import made
-
     database = Database.open(made(postgres_server, migrated_template), validate=lambda _: [])
     with database.writing(SYSTEM, at=AT) as store:
         fill(store)

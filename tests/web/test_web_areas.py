@@ -56,7 +56,7 @@ RECORDS = (
 FHIR = re.compile(r"^/fhir/\{(of|type):fhirtype\}/\{id:fhirid\}|^/(api/hl7/)?origin/\{type\}/\{id\}")
 NOBODY = re.compile(
     r"^/(account|users|tokens|help|figures|operate|reminders|glass/review|cds-services|mustvisits)/|^/api/(dayplan|indicators|ledgers|mustvisit)"
-    r"|^/api/checkup/(day|decisions|reminders)|^/api/circle/station|^/fhir/(\$|Group|Measure|Questionnaire/|Subscription|ValueSet)"
+    r"|^/api/checkup/(day|decisions|reminders)|^/api/circle/station|^/fhir/(\$|CodeSystem|Group|Measure|Questionnaire/|Subscription|ValueSet)"
     r"|^/fhir/\{type:fhirtype\}(/(\$validate|_history|_search))?$"
 )
 """Names no person, or a work list by its own id; searches and lists are narrowed in SQL (tests/rooms/test_access_sight.py)."""
