@@ -277,8 +277,8 @@ def _prepare(connection: Any, _record: Any) -> None:
         f"busy_timeout={BUSY_MILLISECONDS}",
         "foreign_keys=ON",
         "temp_store=MEMORY",
-        "cache_size=-32768",  # KiB a connection
-        "mmap_size=268435456",
+        "cache_size=-8192",  # KiB a connection
+        "mmap_size=1073741824",  # bytes that are read without a copy of our own; all connections share them
         f"wal_autocheckpoint={MOST_LOG_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
