@@ -59,9 +59,9 @@ class Plan:
         if source is not None and beside:
             source = writer.intersection([source, *(one for one in (writer.source(node, types) for node in beside) if one is not None)])
         self.ranged = source if first is not None and self._in_order(first) else None
+        """What one range of the sort key selects: it is walked in its order and not gathered, and gathered only to be counted."""
         self.is_set = bool(beside)
         """Whether the source gives each pk once."""
-        """What one range of the sort key selects: it is walked in its order and not gathered, and gathered only to be counted."""
         self.source = None if self.ranged is not None else source
         self.walked = next(filter(walkable, nodes), None) if self.source is None and not keys else None
         taken = self.walked if self.source is None else first
@@ -187,8 +187,7 @@ class Plan:
         made = self.selected("r.pk", None, bare=self.tests.sql == EVER)
         found = [int(row[0]) for row in self.rows.run(f"{made.sql} ORDER BY 1 LIMIT {max(count, most) + 1}", made.args)]
         self.pks = found if most else None
-        shown = among("r.pk", found[:count])
-        rows = self.rows.run(f"SELECT {COLUMNS} FROM resource r WHERE {shown.sql} ORDER BY r.pk", shown.args) if count and found else []
+        rows = self._whole([(pk,) for pk in found[:count]])
         return Slice([self.rows.stored(row) for row in rows], [found[count - 1]] if len(found) > count and rows else None)
 
     def _by_pk(self, count: int, position: Sequence[Any] | None) -> Slice:
@@ -232,8 +231,10 @@ class Plan:
     ) -> Slice:
         named = [(name if name.startswith("k") else ("s.pk" if key else "r.pk") if name == "pk" else name, down) for name, down in order]
         simple = not scalars
-        columns = ", ".join([COLUMNS, *(f"{name} AS h{place}" for place, (name, _) in enumerate(named) if not name.startswith("k"))])
-        columns += "".join(f", ({one.sql}) AS k{place}" for place, one in enumerate(scalars))
+        # of many candidates that are sorted only those of the page are read whole, where the index tells enough of the others
+        bare = key is not None and self.source is not None and simple and not self.kind and all(map(by_pk_alone, self.tested))
+        held = [f"{name} AS h{place}" for place, (name, _) in enumerate(named) if not name.startswith("k")]
+        columns = ", ".join(["s.pk" if bare else COLUMNS, *held, *(f"({one.sql}) AS k{place}" for place, one in enumerate(scalars))])
         bound = after(named, position) if position is not None else EVER_PIECE
         tests = self.tests if key is None else self._tests("s", key)
         known = all_of((condition, tests, bound if simple else EVER_PIECE))
@@ -244,11 +245,9 @@ class Plan:
         elif self.source is None:
             table, args, link = f"ix_{key.kind} s{through} CROSS JOIN resource r", (), Piece("r.pk=s.pk")
         else:
-            table, args = (
-                f"(SELECT DISTINCT pk FROM ({self.source.sql}) AS d) AS c CROSS JOIN ix_{key.kind} s CROSS JOIN resource r",
-                self.source.args,
-            )
-            link = Piece("s.pk=c.pk AND r.pk=c.pk")
+            gathered, whole = f"(SELECT DISTINCT pk FROM ({self.source.sql}) AS d) AS c", "" if bare else " CROSS JOIN resource r"
+            table, args = f"{gathered} CROSS JOIN ix_{key.kind} s{whole}", self.source.args
+            link = Piece("s.pk=c.pk" if bare else "s.pk=c.pk AND r.pk=c.pk")
         known = all_of((link, known))
         sql, values = f"SELECT {columns} FROM {table} WHERE {known.sql}", scalar_args + args + known.args
         heads = [name if simple or name.startswith("k") else f"h{place}" for place, (name, _) in enumerate(named)]
@@ -257,6 +256,7 @@ class Plan:
             sql, values = f"SELECT * FROM ({sql}) AS q WHERE {bound.sql}", values + bound.args
         by = ", ".join(written for name, (_, down) in zip(heads, named, strict=True) for written in ordering(name, down))
         found = self.rows.run(f"{sql} ORDER BY {by} LIMIT {count + 1}", values)
+        found = self._whole(found) if bare else found
         rows = [self.rows.stored(row) for row in found[:count]]
         if not rows:
             return Slice(rows, None)
@@ -266,6 +266,13 @@ class Plan:
         place = [*heads_of[:-1], *keys_of, heads_of[-1]]
         place = ["none", *place] if without else place
         return Slice(rows, place if len(found) > count else None, place)
+
+    def _whole(self, found: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Rows of which only the pk and what follows it is known, with what belongs between."""
+        known = among("r.pk", [one[0] for one in found])
+        read = self.rows.run(f"SELECT {COLUMNS} FROM resource r WHERE {known.sql}", known.args) if found else []
+        whole = {row[0]: tuple(row) for row in read}
+        return [(*whole[one[0]], *one[1:]) for one in found]
 
     def _keyed(self, key: Key) -> Piece:
         """The index entry ``s`` of the key, of several the first in the order."""
