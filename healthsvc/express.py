@@ -20,7 +20,8 @@ from healthsvc.rest.errors import unexpected
 from healthsvc.rest.lane import Job, job_of
 
 REQUEST_NUMBER: Final = "X-Request-ID"
-_WANT_MORE: Final = frozenset({b"origin", REQUEST_NUMBER.lower().encode()})
+_NUMBER_HEADER: Final = REQUEST_NUMBER.lower().encode()
+_WANT_MORE: Final = frozenset({b"origin", _NUMBER_HEADER})
 """Headers that a middleware answers to."""
 
 
@@ -61,7 +62,7 @@ class Express:
                 start = {"type": "http.response.start", "status": told.status_code, "headers": told.raw_headers}
                 body = {"type": "http.response.body", "body": told.body}
             stamp(start, scope["path"], https=self._https)
-            start["headers"] += ((REQUEST_NUMBER.lower().encode(), number.encode()), VARIES)
+            start["headers"] += ((_NUMBER_HEADER, number.encode()), VARIES)
             await send(start)
             await send(body)
         finally:

@@ -26,6 +26,7 @@ import structlog
 from healthsvc.installation import Installation
 from healthsvc.store.bell import CHANGES, INBOX, OUTBOX
 from integrations import metrics
+from integrations.ending import bounded
 from integrations.hospitals.shelf import Shelf
 from integrations.worker import Worker
 
@@ -228,9 +229,7 @@ def main(data: Path) -> None:
             word = json.loads(line)
             installation.database.bell.ring(word[1])
         ended.set()
-        watchdog = threading.Timer(installation.settings.stop_seconds, os._exit, [1])
-        watchdog.daemon = True
-        watchdog.start()
+        bounded(installation.settings.stop_seconds)
         worker.stop()
 
 

@@ -17,12 +17,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from healthsvc.store import inbox_rows
 from healthsvc.store.driver import run
 from healthsvc.store.engine import Database
 from healthsvc.store.inbox_rows import Key, Known, in_portions
 from healthsvc.store.trouble import said_clearly
 
-COLUMNS: Final = ("link", "sender", "control_id", "hash", "event", "listen", "peer", "received", "raw", "answer", "code")
+COLUMNS: Final = inbox_rows.COLUMNS[: inbox_rows.COLUMNS.index("state")]
 """What a message has in the anteroom besides its number; it is new, plain, and waits to be processed."""
 MOST: Final = 2000
 """So many are carried over at once, at the latest."""
