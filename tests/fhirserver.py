@@ -40,8 +40,10 @@ def working(database: Database, data: Path) -> Iterator[None]:
     """A worker that does what long work is left."""
     worker = runner(database, kinds(data))
     worker.start()
-    yield
-    worker.stop()
+    try:
+        yield
+    finally:
+        worker.stop()
 
 
 @contextmanager

@@ -221,9 +221,9 @@ class Database:
         self.reads.close()
         self.bell.close()
         self.turns.close()
-        self.engine.dispose()
-        if self.replica is not None:
-            self.replica.engine.dispose()
+        for engine in (self.engine, *([] if self.replica is None else [self.replica.engine])):
+            event.listen(engine, "checkin", _let_go)
+            engine.dispose()
 
     @contextmanager
     def plainly(self) -> Iterator[Connection]:
@@ -249,6 +249,11 @@ class Database:
             if not taken:
                 raise Unavailable("another write has held the database for too long; try again")
             yield
+
+
+def _let_go(_connection: Any, record: Any) -> None:
+    """What a thread still held when the database was closed goes when it is given back, instead of waiting in a pool that nobody knows."""
+    record.invalidate()
 
 
 def _sqlite(url: str) -> Engine:

@@ -120,3 +120,17 @@ def test_the_settings_reach_the_server(postgres_url: str, tmp_path: Path) -> Non
         assert connection.execute(text("SHOW client_connection_check_interval")).scalar_one() == "10s"
     assert here.database.engine.pool.size() == 3  # type: ignore[attr-defined]
     here.close()
+
+
+def test_what_a_thread_still_holds_when_the_database_is_closed_is_closed_when_it_is_given_back(quick: Database) -> None:
+    late = quick.engine.connect()
+    driver = late.connection.driver_connection
+    assert driver is not None
+    quick.close()
+    assert not driver.closed
+    late.close()
+    assert driver.closed
+    with quick.engine.connect() as again:  # a straggler that asks only now
+        driver = again.connection.driver_connection
+    assert driver is not None
+    assert driver.closed
