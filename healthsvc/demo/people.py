@@ -1,8 +1,9 @@
 """Invented people for the demonstration: names put together by chance, citizen ids with area parts that nobody has."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -56,13 +57,20 @@ def people(
         on: the day on which they are alive; nobody is older than 112 then, and who is younger than 90 is 退休.
         homes: longitude, latitude, community and address of the homes to live in, taken in turn; none: nobody has a position.
     """
+    return list(islice(one_by_one(seed, on, homes), count))
+
+
+def one_by_one(seed: int, on: date, homes: Sequence[tuple[float, float, str, str]] = ()) -> Iterator[Person]:
+    """The same people without end, for whoever needs more of them than should be held at a time; no two have one citizen id."""
     chance = random.Random(seed)  # noqa: S311 - invented people, not a secret
-    found: dict[str, Person] = {}
-    while len(found) < count:
-        number = len(found)
+    taken: set[str] = set()
+    while True:
+        number = len(taken)
         person = _person(number, chance, on, homes[number % len(homes)] if homes else None)
-        found.setdefault(person.identifiers[0].value, person)  # two of one day, area and sequence would be one person
-    return list(found.values())
+        citizen = person.identifiers[0].value
+        if citizen not in taken:  # two of one day, area and sequence would be one person
+            taken.add(citizen)
+            yield person
 
 
 def write_roster(persons: Sequence[Person], path: Path) -> None:

@@ -49,7 +49,7 @@ MOVES = 3
 """So often a record may be moved between two questions."""
 _CURRENT_COLUMNS = ("type", "id", "version", "deleted", "updated", "hash", "body")
 _HISTORY_COLUMNS = ("pk", "version", "type", "deleted", "updated", "body")
-_INDEX_COLUMNS = {
+INDEX_COLUMNS = {
     "token": ("param", "system", "code", "pk"),
     "string": ("param", "folded", "exact", "pk"),
     "date": ("param", "low", "high", "pk"),
@@ -72,7 +72,7 @@ def _all_at_once() -> str:
         lists, into = ", ".join(f"%s::{types.get(column, 'int')}[]" for column in columns), ", ".join((*columns, "part"))
         return f"{kind}_rows AS (INSERT INTO ix_{kind} ({into}) SELECT u.*, home.part FROM unnest({lists}) AS u, home)"  # noqa: S608 - our own names
 
-    parts = ["home AS (SELECT %s::smallint AS part)", *(rows(kind, columns) for kind, columns in _INDEX_COLUMNS.items())]
+    parts = ["home AS (SELECT %s::smallint AS part)", *(rows(kind, columns) for kind, columns in INDEX_COLUMNS.items())]
     return f"WITH {', '.join(parts)} SELECT 1"
 
 
@@ -119,8 +119,8 @@ class Statements:
         self.there = f"SELECT pk, version, updated, deleted, body, hash, part FROM resource WHERE pk={mark}{there}"  # noqa: S608
         """As ``current``, where the tables are laid out: the directory leads to the one partition."""
         self.there_held = f"{self.there} FOR UPDATE"
-        self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in _INDEX_COLUMNS.items()}
-        self.clear = {kind: f"DELETE FROM ix_{kind} WHERE pk={mark}{there}" for kind in _INDEX_COLUMNS}  # noqa: S608
+        self.index = {kind: into(f"ix_{kind}", columns) for kind, columns in INDEX_COLUMNS.items()}
+        self.clear = {kind: f"DELETE FROM ix_{kind} WHERE pk={mark}{there}" for kind in INDEX_COLUMNS}  # noqa: S608
 
 
 _STATEMENTS = {"sqlite": Statements("?"), "postgresql": Statements("%s")}
@@ -190,7 +190,7 @@ def write_index(
 
 def _columns(new: Mapping[str, set[tuple[Any, ...]]]) -> Iterator[list[Any]]:
     """The rows of all tables as a list for each column."""
-    for kind, columns in _INDEX_COLUMNS.items():
+    for kind, columns in INDEX_COLUMNS.items():
         rows = new.get(kind)
         yield from ([list(column) for column in zip(*rows, strict=True)] if rows else ([] for _ in columns))
 

@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
-from multiply import Multiplied
+from multiply import multiply
 from serving import serving
 from sqlalchemy import text
 
@@ -50,6 +50,9 @@ BENCH = Actor("command/bench", "bench", frozenset({"system"}), "command")
 A_COMMUNITY, A_STREET, A_COUNTY = 500, 5_000, 50_000
 """People of one community, street and county; a community has one doctor and one nurse."""
 PORTION = 250
+SIGNED = 5
+"""Two of so many people have signed: a contract with its four checkups. Not everybody who is on file in a city has a family doctor by
+contract; the figures for each contract are told one by one, so that another share can be reckoned."""
 VISITED = 4
 """Of so many people one gets a visit written up: enough to measure what a visit takes."""
 PAPERS = 100
@@ -188,7 +191,7 @@ def fill(here: Installation, count: int, at: datetime) -> tuple[Stages, list[str
     on_paper = range(0, count, max(1, count // PAPERS))
     stages.run("contract with its paper", len(on_paper), lambda: each(on_paper, contract))
     held, documents.typeset = documents.typeset, lambda document: (b"%PDF-1.7 left out here: see the row above", ())
-    others = sorted(set(range(count)) - set(on_paper))
+    others = sorted({number for number in range(count) if number % SIGNED < 2} - set(on_paper))
     try:
         stages.run("contract without its paper", len(others), lambda: each(others, contract))
     finally:
@@ -198,18 +201,20 @@ def fill(here: Installation, count: int, at: datetime) -> tuple[Stages, list[str
     return stages, ids
 
 
-def grown(here: Installation, note: Path, count: int, first: int, at: datetime) -> tuple[Stages, list[str]]:
+def grown(settings: Settings, note: Path, count: int, first: int, at: datetime) -> tuple[Installation, Stages, list[str]]:
     """The city, of which so many people were filled in one write at a time and the others by copies of them."""
-    if note.exists() and json.loads(note.read_text(encoding="utf-8"))["people"] == count:
-        return filled(here, note, count, at)
+    here = open_installation(settings=settings)
+    if first == count or (note.exists() and json.loads(note.read_text(encoding="utf-8"))["people"] == count):
+        return here, *filled(here, note, count, at)
     stages, _ = filled(here, note, first, at)
     begun = perf_counter()
     with here.database.writing(BENCH, at=at) as store:
         found(store, count)
-    Multiplied(here, BENCH, first, A_COMMUNITY, at).to(count // first)
+    multiply(here, first, A_COMMUNITY, at, count // first)
     sys.stdout.write(f"copied in {perf_counter() - begun:.0f} s\n")
     note.write_text(json.dumps({"people": count, "each": stages.told}), encoding="utf-8")
-    return filled(here, note, count, at)
+    here = open_installation(settings=settings)
+    return here, *filled(here, note, count, at)
 
 
 def filled(here: Installation, note: Path, count: int, at: datetime) -> tuple[Stages, list[str]]:
@@ -332,11 +337,10 @@ def main() -> int:
         folder = asked.data or Path(passing)
         settings = Settings(data=folder, database=asked.database or None, log_level="ERROR")
         logs.configure(settings)
-        here = open_installation(settings=settings)
         first = asked.copies_of or asked.people
         if asked.people % first or (first != asked.people and (asked.database or first % A_COMMUNITY)):
             raise SystemExit("--copies-of needs SQLite, and a number of whole communities of which --people is a multiple")
-        stages, ids = grown(here, folder / "filled.json", asked.people, first, at)
+        here, stages, ids = grown(settings, folder / "filled.json", asked.people, first, at)
         if asked.fill_only:
             here.close()
             return 0

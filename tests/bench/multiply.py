@@ -1,141 +1,389 @@
 """A filled city taken many times: how the growth bench gets to sizes that it cannot fill one write at a time.
 
 What the rooms made of every contract and visit of the first city (tasks, care teams, documents, encounters, findings, claims, audit) is
-written again for each further one, under other ids and for other people: the rows of the tables, moved. The people themselves, their
-organisations and staff are put through the door that every write goes through, each with a name, numbers and telephones of their own, so
-that look-ups by hashed numbers find one person and names are as common as in a city of that size. Bodies are opened and sealed again, and
-the audit's chain is linked row by row by the store's own function. What a copy lacks: the first version of each Patient (signing adds the
-doctor to it, here it is there at once), and the PDFs are those of the first city.
+written again for each further one, under other ids and for other people. Where the ids stand in a text is found once (:class:`Mould`);
+every copy then is one formatting. The people are others: each with a name, numbers and telephones of their own, made as the first were,
+indexed by the store's own extraction, numbers hashed and bodies sealed by its own sealer, so that look-ups by hashed numbers find one
+person and names are as common as in a city of that size. Organisations and staff went through the door that every write goes through.
+
+Rows are made by two processes and written by a third without journal, each index table once, in the order of its key, and every further
+index when its table is full. The audit's chain goes on row by row by the store's own function. What a copy lacks: nobody validated it or
+asked the rooms (the first city, whose form it has, was), its ids tell a later minute than it was written, and its seals and PDFs are those
+of the first city.
 """
 
 import hashlib
+import multiprocessing
+import os
 import re
+import sqlite3
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import datetime
-from functools import partial
+from itertools import islice
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from healthsvc.demo.people import people
-from healthsvc.fhir.json import dumps, loads
+from healthsvc.demo.people import one_by_one
+from healthsvc.fhir.json import Resource, dumps, loads
 from healthsvc.healthfile.resources import to_patient
+from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.service import claims_of
 from healthsvc.installation import Installation
-from healthsvc.store import Actor, Store
-from healthsvc.store.audit import Act, append
-from healthsvc.store.stored import bare_of
+from healthsvc.store import writes
+from healthsvc.store.audit import Act, link
+from healthsvc.store.stored import bare_of, micros, stamped
 
-_RANDOM = rb"\b([0-9a-f]{8})(-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
-_NAMED = re.compile(rb"\b(p)(\d{8})\b|\b(doctor|nurse|community)-(\d+)\b|" + _RANDOM)
-_STRIDE = 0x01000193
-"""Any odd number: the first eight digits of a random id, moved by a multiple of it, are those of no other copy."""
-OWN = ("Organization", "Practitioner", "Patient")
-"""What is put, not copied."""
-PORTION = 250
+SEED = 7
+"""Of the people: the same give the same."""
+PLACES = ("Organization", "Practitioner")
+"""What every city has put through the door, not copied."""
+KINDS: Final = {
+    "token": ("param", "code", "system", "pk"),
+    "string": ("param", "folded", "exact", "pk"),
+    "date": ("param", "low", "high", "pk"),
+    "reference": ("param", "target", "target_type", "pk"),
+    "quantity": ("param", "low", "high", "system", "code", "pk", "middle"),
+    "uri": ("param", "uri", "pk"),
+}
+"""The columns of each index table, its key first."""
+MOVING: Final = {"token": "code", "reference": "target", "uri": "uri"}
+"""Where a text stands that names something of the city."""
+PROCESSES, AHEAD = 2, 3
 CACHE_KB = 1_000_000
+_HEX32 = 0xFFFFFFFF
+_NAMED = re.compile(
+    rb"\bp(?P<person>\d{8})\b"
+    rb"|\b(?:doctor|nurse|community)-(?P<place>\d+)\b"
+    rb"|\b(?P<random>[0-9a-f]{8})(?=-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+    rb'|(?<=token-sha256","value":")(?P<card>[0-9a-f]{8})'
+)
+_FORMS: Final = {"person": "%08d", "place": "%d", "random": "%08x", "card": "%08x"}
 
 
-def moved(copy: int, people_each: int, communities_each: int, said: bytes) -> bytes:
-    """A text of the first city as it stands in another."""
+class Mould:
+    """A text of the first city, of which that of every other is cast."""
 
-    def other(found: "re.Match[bytes]") -> bytes:
-        letter, person, role, place, random, rest = found.groups()
-        if letter is not None:
-            return b"p%08d" % (int(person) + copy * people_each)
-        if role is not None:
-            return b"%s-%d" % (role, int(place) + copy * communities_each)
-        return b"%08x%s" % ((int(random, 16) + copy * _STRIDE) & 0xFFFFFFFF, rest)
+    __slots__ = ("form", "numbers", "steps")
 
-    return _NAMED.sub(other, said)
+    def __init__(self, said: bytes, steps: dict[str, int]) -> None:
+        numbers, own, parts, end = [], [], [], 0
+        for found in _NAMED.finditer(said):
+            kind = found.lastgroup or ""
+            start, stop = found.span(kind)
+            parts += [said[end:start].replace(b"%", b"%%"), _FORMS[kind].encode()]
+            numbers.append(int(found[kind], 10 if kind in ("person", "place") else 16))
+            own.append(steps[kind])
+            end = stop
+        self.form = b"".join((*parts, said[end:].replace(b"%", b"%%")))
+        self.numbers, self.steps = tuple(numbers), tuple(own)
+
+    def cast(self, copy: int) -> bytes:
+        """The text as it stands in a copy; in copy 0 as it was."""
+        return self.form % tuple([number + copy * step & _HEX32 for number, step in zip(self.numbers, self.steps, strict=True)])
+
+    def word(self, copy: int) -> str:
+        """The same where it is a word."""
+        return self.cast(copy).decode()
 
 
-class Multiplied:
-    """One embedded installation that holds the first city, and grows by copies of it."""
+class Kept(NamedTuple):
+    """A version of a resource of the first city."""
 
-    def __init__(self, here: Installation, actor: Actor, people_each: int, a_community: int, at: datetime) -> None:
-        self.here, self.actor, self.at = here, actor, at
-        self.people_each, self.a_community = people_each, a_community
-        with here.database.engine.connect() as connection:
+    pk: int
+    type: str
+    term: int
+    id: Mould
+    version: int
+    deleted: int
+    updated: int
+    body: Mould
+    bare: Mould | None
+    """Of the current version: what its hash is taken of."""
+
+
+class City(NamedTuple):
+    """The rows of one copy."""
+
+    resources: list[tuple[Any, ...]]
+    history: list[tuple[Any, ...]]
+    index: dict[str, list[tuple[Any, ...]]]
+    """Of its people; the entries of all else are moved inside of the database."""
+    claims: list[tuple[str, str]]
+    acts: list[Act]
+
+
+class _Known:
+    """The interned strings of the first city; a further one needs no other."""
+
+    def __init__(self, ids: dict[str, int]) -> None:
+        self.intern = ids.__getitem__
+
+
+class FirstCity:
+    """Everything that copies are made of, read once."""
+
+    def __init__(self, here: Installation, people_each: int, a_community: int, at: datetime) -> None:
+        database = here.database
+        self.sealer, self.extract, self.zone = database.sealer, database.extract, ZoneInfo(database.zone)
+        self.people_each, self.a_community, self.at = people_each, a_community, at
+        self.steps = {"person": people_each, "place": people_each // a_community, "random": 1, "card": 1}
+        with database.engine.connect() as connection:
             self.types: dict[int, str] = {one.id: one.text for one in connection.execute(text("SELECT id, text FROM term"))}
-            own = [id for id, said in self.types.items() if said in OWN]
-            self.first = int(connection.execute(text("SELECT max(pk) FROM resource")).scalar_one())
-            self.heads = (
-                "SELECT pk, type, id, version, updated, body FROM resource WHERE pk <= :first AND deleted = 0 "
-                f"AND type NOT IN ({', '.join(map(str, own))}) ORDER BY pk"
-            )
-            self.claims = connection.execute(text("SELECT key, holder FROM claim WHERE key NOT LIKE 'identifier:%'")).all()
-            acts = connection.execute(text(f"SELECT {', '.join(Act._fields)} FROM audit ORDER BY seq")).all()
-        self.acts = [Act(*one) for one in acts if (one.subject or "").partition("/")[0] not in OWN]
+            self.terms = {said: id for id, said in self.types.items()}
+            self.shift = int(connection.execute(text("SELECT max(pk) FROM resource")).scalar_one())
+            self.persons, self.kept = self._current(connection)
+            self.past = list(self._past(connection))
+            found = connection.execute(text("SELECT key, holder FROM claim WHERE key NOT LIKE 'identifier:%' AND holder LIKE '%/%'"))
+            self.claims = [(self._mould(one.key), self._mould(one.holder)) for one in found]
+            acts = connection.execute(text(f"SELECT {', '.join(Act._fields)} FROM audit ORDER BY seq"))
+            self.acts = [
+                (act, self._mould(act.subject), self._mould(act.patient) if act.patient else None)
+                for act in (Act(*one) for one in acts)
+                if act.subject and act.subject.partition("/")[0] not in PLACES and self._mould(act.subject).numbers
+            ]
+        self._stream: Iterator[Person] | None = None
+        self._reached = 0
 
-    def to(self, copies: int) -> None:
-        """Copy the first city so often that there are ``copies`` of it."""
-        persons = people(copies * self.people_each, 7, self.at.date())
-        for copy in range(1, copies):
-            begun = perf_counter()
-            self._people(copy, persons)
-            middle = perf_counter()
-            with self.here.database.plainly() as connection:
-                self._rows(connection, copy)
-            sys.stdout.write(f"copy {copy}: people {middle - begun:.0f} s, rows {perf_counter() - middle:.0f} s\n")
-            sys.stdout.flush()
+    def _mould(self, said: str | bytes) -> Mould:
+        return Mould(said.encode() if isinstance(said, str) else said, self.steps)
 
-    def _people(self, copy: int, persons: list[Any]) -> None:
+    def place_terms(self) -> str:
+        """The terms of the types that every city has of its own, for a condition in SQL."""
+        return ", ".join(str(self.terms[name]) for name in PLACES)
+
+    def _current(self, connection: Connection) -> tuple[list[tuple[int, int]], list[Kept]]:
+        """Key and version of each person, and everything else."""
+        ask = f"SELECT pk, type, id, version, deleted, updated, body FROM resource WHERE type NOT IN ({self.place_terms()}) ORDER BY pk"
+        persons: dict[str, tuple[int, int]] = {}
+        kept = []
+        for pk, term, id, version, deleted, updated, body in connection.execute(text(ask)):
+            type = self.types[term]
+            if type == "Patient":
+                persons[id] = (pk, version)
+                continue
+            said = self.sealer.open_body(type, id, version, body)
+            bare = dumps(bare_of(loads(said)), sort_keys=True)
+            kept.append(Kept(pk, type, term, self._mould(id), version, deleted, updated, self._mould(said), self._mould(bare)))
+        return [persons[id] for id in sorted(persons)], kept
+
+    def _past(self, connection: Connection) -> Iterator[Kept]:
+        """Former versions of all but people."""
+        columns = "h.pk, h.type, r.id, h.version, h.deleted, h.updated, h.body"
+        ask = f"SELECT {columns} FROM history h JOIN resource r USING (pk) WHERE h.type <> :person"
+        for pk, term, id, version, deleted, updated, body in connection.execute(text(ask), {"person": self.terms["Patient"]}):
+            said = self.sealer.open_body(self.types[term], id, version, body)
+            yield Kept(pk, self.types[term], term, self._mould(id), version, deleted, updated, self._mould(said), None)
+
+    def city(self, copy: int) -> City:
+        """The rows of a copy; one process asks for them in ascending order."""
+        made = City([], [], {kind: [] for kind in KINDS}, [], [])
+        shift = copy * self.shift
+        for number, person in enumerate(self._people(copy)):
+            self._person(made, copy * self.people_each + number, person, *self.persons[number], shift)
+        for one in self.kept:
+            id, body = one.id.word(copy), one.body.cast(copy)
+            assert one.bare is not None
+            digest = hashlib.blake2b(one.bare.cast(copy), digest_size=16).digest()
+            sealed = self.sealer.close_body(one.type, id, one.version, body)
+            made.resources.append((one.pk + shift, one.term, id, one.version, one.deleted, one.updated, digest, sealed))
+        for one in self.past:
+            sealed = self.sealer.close_body(one.type, one.id.word(copy), one.version, one.body.cast(copy))
+            made.history.append((one.pk + shift, one.version, one.term, one.deleted, one.updated, sealed))
+        made.resources.sort()
+        made.claims.extend((key.word(copy), holder.word(copy)) for key, holder in self.claims)
+        made.acts.extend(
+            act._replace(subject=subject.word(copy), patient=patient.word(copy) if patient else None) for act, subject, patient in self.acts
+        )
+        return made
+
+    def _people(self, copy: int) -> Iterator[Person]:
+        """The persons of a copy: of the one long row of people that everybody's numbers are unique in."""
+        if self._stream is None:
+            self._stream = one_by_one(SEED, self.at.date())
         first = copy * self.people_each
-        for start in range(first, first + self.people_each, PORTION):
-            with self.here.database.writing(self.actor, at=self.at) as store:
-                for number in range(start, min(start + PORTION, first + self.people_each)):
-                    self._person(store, number, persons[number])
+        for _ in range(self._reached, first):
+            next(self._stream)
+        self._reached = first + self.people_each
+        yield from islice(self._stream, self.people_each)
 
-    def _person(self, store: Store, number: int, person: Any) -> None:
-        team = number // self.a_community
-        home = {"managingOrganization": {"reference": f"Organization/community-{team}"}}
-        doctor = {"generalPractitioner": [{"reference": f"Practitioner/doctor-{team}"}]}
-        store.put({**to_patient(person, f"p{number:08d}"), **home, **doctor})
+    def _person(self, made: City, number: int, person: Person, pk: int, version: int, shift: int) -> None:
+        id, team, term, updated = f"p{number:08d}", number // self.a_community, self.terms["Patient"], micros(self.at)
+        bare: Resource = {**to_patient(person, id), "managingOrganization": {"reference": f"Organization/community-{team}"}}
+        for former in range(1, version):  # signing adds the doctor
+            made.history.append((pk + shift, former, term, 0, updated, self._body(id, former, bare)))
+            bare = {**bare, "generalPractitioner": [{"reference": f"Practitioner/doctor-{team}"}]}
+        digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
+        made.resources.append((pk + shift, term, id, version, 0, updated, digest, self._body(id, version, bare)))
+        known: Any = _Known(self.terms)
+        for kind, rows in writes.index_rows(known, "Patient", pk + shift, self.extract(bare)).items():
+            made.index[kind].extend(rows)
+        made.claims.extend((self.sealer.claim(key), f"Patient/{id}") for key in claims_of(bare))
 
-    def _rows(self, connection: Connection, copy: int) -> None:
-        move = partial(moved, copy, self.people_each, self.people_each // self.a_community)
+    def _body(self, id: str, version: int, bare: Resource) -> bytes:
+        return self.sealer.close_body("Patient", id, version, dumps(stamped(bare, version, self.at.astimezone(self.zone))))
 
-        def word(said: str) -> str:
-            return move(said.encode()).decode()
 
-        driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA cache_size = -{CACHE_KB}")
-        driver.create_function("moved", 1, word, deterministic=True)
-        pairs = list(self._resources(connection, move, word))
-        driver.execute("CREATE TEMP TABLE IF NOT EXISTS copied (pk INTEGER PRIMARY KEY, new INTEGER)")
-        driver.execute("DELETE FROM copied")
-        driver.executemany("INSERT INTO copied VALUES (?, ?)", pairs)
-        for kind, columns in {
-            "token": "param, code, system",
-            "string": "param, folded, exact",
-            "reference": "param, moved(target), target_type",
-            "date": "param, low, high",
-            "quantity": "param, low, high, system, code, middle",
-            "uri": "param, moved(uri)",
-        }.items():
-            plain = columns.replace("moved(", "").replace(")", "")
-            driver.execute(f"INSERT INTO ix_{kind} ({plain}, pk) SELECT {columns}, new FROM copied JOIN ix_{kind} USING (pk)")
-        driver.executemany("INSERT INTO claim (key, holder) VALUES (?, ?)", [(word(key), word(holder)) for key, holder in self.claims])
-        append(connection, [one._replace(subject=_of(word, one.subject), patient=_of(word, one.patient)) for one in self.acts])
+_first: FirstCity
+"""In a process that makes copies: what it makes them of (it was forked from the one that has read it)."""
 
-    def _resources(self, connection: Connection, move: Callable[[bytes], bytes], word: Callable[[str], str]) -> Any:
-        """Write the resources again; gives each old and new pk."""
-        driver: Any = connection.connection.driver_connection
-        sealer = self.here.database.sealer
-        new = int(driver.execute("SELECT max(pk) FROM resource").fetchone()[0])
+
+def _city(copy: int) -> City:
+    return _first.city(copy)
+
+
+def cities(first: FirstCity, copies: int) -> Iterator[City]:
+    """The copies one by one, made ahead of whoever takes them."""
+    global _first
+    _first = first
+    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("fork")) as pool:
+        waiting: deque[Future[City]] = deque()
+        for copy in range(1, copies):
+            waiting.append(pool.submit(_city, copy))
+            if len(waiting) >= PROCESSES + AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class Bulk:
+    """The file of an embedded database that nobody else has open, written without journal: whoever is killed fills it anew."""
+
+    def __init__(self, path: Path) -> None:
+        os.environ["SQLITE_TMPDIR"] = str(path.parent)
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode=DELETE", "journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "temp_store=FILE"):
+            self.run(f"PRAGMA {pragma}")
+        self.run(f"PRAGMA cache_size=-{CACHE_KB}")
+        self.run("PRAGMA threads=2")
+        tables = ", ".join(f"'{name}'" for name in ("resource", "history", "claim", "audit", *(f"ix_{kind}" for kind in KINDS)))
+        self.further = self.run(f"SELECT name, sql FROM sqlite_master WHERE type='index' AND sql IS NOT NULL AND tbl_name IN ({tables})")
+        for name, _ in self.further:
+            self.run(f"DROP INDEX {name}")
+        self.begun = perf_counter()
+
+    def run(self, sql: str) -> list[Any]:
+        return self.connection.execute(sql).fetchall()
+
+    def many(self, sql: str, rows: Any) -> None:
+        self.connection.executemany(sql, rows)
+
+    def told(self, what: str) -> None:
+        sys.stdout.write(f"  {perf_counter() - self.begun:7.0f} s  {what}\n")
+        sys.stdout.flush()
+
+    def seeds(self, first: FirstCity) -> None:
+        """Lay aside what the index tables hold, and of it what each copy has again, its texts taken apart."""
+        places = first.place_terms()
+        own = f"SELECT pk FROM resource WHERE pk <= {first.shift} AND type NOT IN ({places}, {first.terms['Patient']})"
+        for kind, columns in KINDS.items():
+            names, moving = ", ".join(columns), MOVING.get(kind)
+            self.run(f"CREATE TEMP TABLE had_{kind} AS SELECT {names} FROM ix_{kind}")
+            self.run(f"CREATE TEMP TABLE person_{kind} ({names})")
+            self.run(f"DELETE FROM ix_{kind}")
+            plain = [name for name in columns if name != moving]
+            split = ["head", "form", "number", "step", "tail"] if moving else []
+            self.run(f"CREATE TEMP TABLE seed_{kind} ({', '.join(plain + split)})")
+            card = first.terms.get("https://healthsvc.example/fhir/NamingSystem/contact-card-token-sha256")
+            rows = []
+            for row in self.run(f"SELECT {', '.join(plain)}, {moving or 'NULL'} FROM had_{kind} WHERE pk IN ({own})"):
+                *values, said = row
+                if moving:
+                    is_card = kind == "token" and values[plain.index("system")] == card
+                    values += _apart(said, first.steps, is_card=is_card)
+                rows.append(values)
+            self.many(f"INSERT INTO seed_{kind} VALUES ({', '.join('?' * len(plain + split))})", rows)
+        self.run("CREATE TEMP TABLE claimed (key, holder)")
+
+    def take(self, city: City, head: tuple[int, bytes]) -> tuple[int, bytes]:
+        """Write the rows of a copy; its index entries and claims wait for the others'. Gives where the audit ends now."""
+        self.run("BEGIN")
+        self.many("INSERT INTO resource (pk, type, id, version, deleted, updated, hash, body) VALUES (?,?,?,?,?,?,?,?)", city.resources)
+        self.many("INSERT INTO history (pk, version, type, deleted, updated, body) VALUES (?,?,?,?,?,?)", sorted(city.history))
+        for kind, rows in city.index.items():
+            written = writes.INDEX_COLUMNS[kind]
+            self.many(f"INSERT INTO person_{kind} ({', '.join(written)}) VALUES ({', '.join('?' * len(written))})", rows)
+        self.many("INSERT INTO claimed VALUES (?, ?)", city.claims)
+        seq, previous = head
         rows = []
-        for pk, type, id, version, updated, body in connection.execute(text(self.heads), {"first": self.first}):
-            new += 1
-            name, other = self.types[type], word(id)
-            said = move(sealer.open_body(name, id, version, body))
-            digest = hashlib.blake2b(dumps(bare_of(loads(said)), sort_keys=True), digest_size=16).digest()
-            rows.append((new, type, other, version, 0, updated, digest, sealer.close_body(name, other, version, said)))
-            yield pk, new
-        into = "INSERT INTO resource (pk, type, id, version, deleted, updated, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        driver.executemany(into, rows)
+        for act in city.acts:
+            following = link(previous, act)
+            seq += 1
+            rows.append((seq, *act, previous, following))
+            previous = following
+        columns = ("seq", *Act._fields, "previous", "hash")
+        self.many(f"INSERT INTO audit ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", rows)
+        self.run("COMMIT")
+        return seq, previous
+
+    def finish(self, first: FirstCity, copies: int) -> None:
+        """Write the index tables in the order of their keys, then every further index."""
+        self.run("CREATE TEMP TABLE copy (k INTEGER PRIMARY KEY)")
+        self.many("INSERT INTO copy VALUES (?)", [(copy,) for copy in range(1, copies)])
+        for kind, columns in KINDS.items():
+            names, key = ", ".join(columns), ", ".join(columns[:-1] if kind == "quantity" else columns)
+            moved = {"pk": f"pk + k * {first.shift}"} | ({MOVING[kind]: _TOGETHER} if kind in MOVING else {})
+            again = ", ".join(moved.get(name, name) for name in columns)
+            self.run(
+                f"INSERT INTO ix_{kind} ({names}) SELECT * FROM (SELECT {names} FROM had_{kind} "
+                f"UNION ALL SELECT {names} FROM person_{kind} UNION ALL SELECT {again} FROM seed_{kind} CROSS JOIN copy) ORDER BY {key}"
+            )
+            for part in ("had", "person", "seed"):
+                self.run(f"DROP TABLE {part}_{kind}")
+            self.told(f"ix_{kind}")
+        self.run("INSERT INTO claim (key, holder) SELECT key, holder FROM claimed ORDER BY key")
+        self.run("DROP TABLE claimed")
+        self.told("claim")
+        for name, sql in self.further:
+            self.run(sql)
+            self.told(name)
+        self.run("PRAGMA journal_mode=DELETE")
+        self.run("PRAGMA locking_mode=NORMAL")
+        self.run("PRAGMA journal_mode=WAL")
+        self.connection.close()
 
 
-def _of(word: Callable[[str], str], said: str | None) -> str | None:
-    return None if said is None else word(said)
+_TOGETHER = "CASE form WHEN '' THEN head ELSE printf(form, head, (number + k * step) & 4294967295, tail) END"
+
+
+def _apart(said: str, steps: dict[str, int], *, is_card: bool) -> tuple[str, str, int, int, str]:
+    """A text with at most one number that moves: before it, how both and it are printed, the number, its step, and what follows."""
+    if is_card:
+        return "", "%s%08x%s", int(said[:8], 16), steps["card"], said[8:]
+    found = list(_NAMED.finditer(said.encode()))
+    if not found:
+        return said, "", 0, 0, ""
+    (one,) = found
+    kind = one.lastgroup or ""
+    start, stop = one.span(kind)
+    number = int(one[kind], 10 if kind in ("person", "place") else 16)
+    return said[:start], f"%s{_FORMS[kind]}%s", number, steps[kind], said[stop:]
+
+
+def multiply(here: Installation, people_each: int, a_community: int, at: datetime, copies: int) -> None:
+    """Let an embedded installation hold so many cities like its first; closes it, for its file is written by itself."""
+    begun = perf_counter()
+    first = FirstCity(here, people_each, a_community, at)
+    with here.database.engine.connect() as connection:
+        seq, hash = connection.execute(text("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")).one()
+    path = Path(here.database.engine.url.database or "")
+    here.close()
+    making = cities(first, copies)
+    head = (int(seq), bytes(hash))
+    bulk: Bulk | None = None
+    for number, city in enumerate(making, 1):
+        if bulk is None:  # the processes have been forked: none of them has the file open
+            bulk = Bulk(path)
+            bulk.seeds(first)
+            bulk.told(f"the first city read, {perf_counter() - begun:.0f} s since the beginning")
+        head = bulk.take(city, head)
+        if number % max(1, (copies - 1) // 10) == 0:
+            bulk.told(f"copy {number} of {copies - 1}")
+    if bulk is not None:
+        bulk.finish(first, copies)
