@@ -45,9 +45,7 @@ def trace(
         "activity": {"text": event},
         "agent": [
             {
-                "type": {
-                    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type", "code": "transmitter"}]
-                },
+                "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "TRANS"}]},
                 "who": {"identifier": {"system": f"{BASE}/NamingSystem/link", "value": link}, "display": link},
             }
         ],

@@ -161,7 +161,13 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("siting-study", "选址研究数据", "Figures of a siting study", ("List",)),
     Extension("travel-mode", "出行方式", "How somebody travels to visits", ("PractitionerRole",), CODE, codes="travel-mode"),
-    Extension("dayplan-figures", "日程计划各级代价", "What a day plan weighs, and how it was found", ("List",)),
+    Extension(
+        "dayplan-figures", "日程计划各级代价", "What a day plan weighs, and how it was found", ("List",),
+        parts=parts(
+            "tier-visits decimal, tier-continuity decimal, tier-travel decimal, tier-fairness decimal, tier-breaks decimal, "
+            "tier-travel-minutes decimal, seed string!, evaluations string!, later string!, base string!"
+        ),
+    ),
     Extension(
         "dayplan-route", "人员路线", "One person's route of a day plan", ("List",),
         parts=parts(
