@@ -136,13 +136,20 @@ def _until_contract(following: list[Script], current: str | None, dialect: str) 
 
 def _promise(connection: Connection, revision: str) -> None:
     """Write down the last step that took something away: who knows that step, works on this schema."""
-    if not inspect(connection).has_table(_PROMISE.name):
-        return
     known = scripts()
     done = known[: [script.revision for script in known].index(revision) + 1]
-    oldest = next((script.revision for script in reversed(done) if contracts(script)), done[0].revision)
+    demand(connection, next((script.revision for script in reversed(done) if contracts(script)), done[0].revision))
+
+
+def demand(connection: Connection, revision: str) -> None:
+    """From now on a program that does not know this step refuses to run on this database; what was demanded before still is."""
+    if not inspect(connection).has_table(_PROMISE.name):
+        return
+    known = [script.revision for script in scripts()]
+    before = connection.execute(select(_PROMISE.c.oldest)).scalar()
+    later = max(known.index(revision), known.index(before) if before in known else 0)
     connection.execute(_PROMISE.delete())
-    connection.execute(_PROMISE.insert().values(id=1, oldest=oldest))
+    connection.execute(_PROMISE.insert().values(id=1, oldest=known[later]))
 
 
 def _must_be_promised(connection: Connection, current: str) -> None:
@@ -150,4 +157,5 @@ def _must_be_promised(connection: Connection, current: str) -> None:
     there = inspect(connection).has_table(_PROMISE.name)
     oldest = connection.execute(select(_PROMISE.c.oldest)).scalar() if there else None
     if oldest not in revisions():
-        raise Unavailable(f"the database has schema {current}, which this version does not know: run the newer healthsvc")
+        wanted = "" if oldest is None else f"; it is only for versions that know step {oldest}"
+        raise Unavailable(f"the database has schema {current}, which this version does not know{wanted}: run the newer healthsvc")

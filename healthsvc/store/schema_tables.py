@@ -5,7 +5,8 @@ from sqlmodel import Field, SQLModel
 
 
 class SchemaPromise(SQLModel, table=True):
-    """One row: the last step that took something away. A program that knows this step works on this schema, however new it is."""
+    """One row: the last step that took something away, or that tables are laid out by. A program that knows this step works on this schema,
+    however new it is; one that does not refuses."""
 
     __tablename__ = "schema_promise"
     id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=False))

@@ -20,12 +20,12 @@ from healthsvc import clock
 from healthsvc.backup import postgresql
 from healthsvc.backup.contents import differences
 from healthsvc.commands import checks
-from healthsvc.errors import Conflict, Invalid
+from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.installation import open_installation
 from healthsvc.main import cli
-from healthsvc.store import SYSTEM, Database, Store
+from healthsvc.store import SYSTEM, Database, Store, migrate
 from healthsvc.store.audit import verify
 from healthsvc.store.tables import HOT, LAID_OUT, metadata
 from healthsvc.store.tenancy import home, lay, tend
@@ -300,6 +300,31 @@ def test_an_act_is_where_its_person_was_and_the_chains_hold(laid: Database) -> N
     }, "an act goes to where its person is when it is committed, and stays"  # fmt: skip
     with laid.engine.connect() as connection:
         assert list(verify(connection)) == []
+
+
+def test_a_release_that_knows_no_parts_is_refused_and_one_that_does_is_not(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        tree(store)
+    url = database.engine.url.render_as_string(hide_password=False)
+    known = migrate.scripts()
+    older = [script for script in known if script.revision < lay.NEEDS]
+
+    def opens(program: list[Any]) -> None:
+        monkeypatch.setattr(migrate, "scripts", lambda: program)
+        try:
+            Database.open(url, validate=lambda _: []).close()
+        finally:
+            monkeypatch.setattr(migrate, "scripts", lambda: known)
+
+    opens(older)
+    lay_out(database)
+    with pytest.raises(Unavailable, match=f"only for versions that know step {lay.NEEDS}: run the newer healthsvc"):
+        opens(older)
+    opens([script for script in known if script.revision <= lay.NEEDS])
+    with database.plainly() as connection:
+        migrate.demand(connection, known[0].revision)
+    with pytest.raises(Unavailable, match=lay.NEEDS):
+        opens(older)
 
 
 def test_nothing_is_laid_out_where_nobody_asked(database: Database) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from healthsvc.errors import Conflict, Invalid
 from healthsvc.fhir.systems import code_system
+from healthsvc.store import migrate
 from healthsvc.store.postgres import ServerUse, connect
 from healthsvc.store.tables import LAID_OUT
 from healthsvc.store.tenancy import shadow
@@ -33,6 +34,8 @@ MOST_COUNTIES: Final = 400
 """A plan looks at every partition that it cannot rule out; a province of China has some hundred counties."""
 KEYS: Final = {"pk": "resource", "seq": "audit"}
 """Each key by which rows are copied, and the table that has it."""
+NEEDS: Final = "0022"
+"""The step that a program must know to work on tables that are laid out: one that does not, refuses to start on them."""
 _KEY: Final = 0x70617274
 _HELD: Final = ("55P03", "40P01")
 """SQLSTATE lock_not_available and deadlock_detected."""
@@ -235,6 +238,7 @@ def _switch(connection: Connection) -> None:
     shadow.replay(connection, None)
     shadow.replay_acts(connection, None)
     shadow.put_in_place(connection)
+    migrate.demand(connection, NEEDS)
 
 
 __all__: Sequence[str] = ("Progress", "alone", "counties", "drop_before", "give_up", "in_turn", "lay_out")
