@@ -10,6 +10,7 @@ from healthsvc.checkup import followup, selfcare
 from healthsvc.circle import rules as circle
 from healthsvc.contract import rules as contract
 from healthsvc.contract.fulfilment import OwnService
+from healthsvc.dayplan.compose import TIERS
 from healthsvc.fhir import profiles, systems
 from healthsvc.fhir.conformance import publish
 from healthsvc.fhir.conformance.codes_care import CARE
@@ -125,6 +126,15 @@ def names_in_the_code(pattern: str) -> set[str]:
 def test_every_extension_in_the_code_is_defined() -> None:
     used = names_in_the_code(r"""(?<!geolocation\.)\bextension\(\s*"([a-z0-9-]+)\"""") | names_in_the_code(r'_parts\(\s*"([a-z0-9-]+)"')
     assert used - {one.name for one in EXTENSIONS} == set()
+
+
+def test_every_extension_says_what_it_holds() -> None:
+    assert [one.name for one in EXTENSIONS if bool(one.types) == bool(one.parts)] == []
+
+
+def test_every_tier_of_a_day_plan_is_a_part_of_its_figures() -> None:
+    (figures,) = (one for one in EXTENSIONS if one.name == "dayplan-figures")
+    assert {f"tier-{name}" for name in TIERS.values()} <= {part.url for part in figures.parts}
 
 
 def test_every_code_system_in_the_code_is_published() -> None:

@@ -159,7 +159,13 @@ EXTENSIONS: tuple[Extension, ...] = (
         "circle-provenance", "计算来源", "How an answer came about", ("Observation", "MeasureReport", "List"),
         parts=parts("engine string, mode string, kmh decimal, network string, data-date string, formula string"),
     ),
-    Extension("siting-study", "选址研究数据", "Figures of a siting study", ("List",)),
+    Extension(
+        "siting-study", "选址研究数据", "Figures of a siting study", ("List",),
+        parts=parts(
+            "limit-seconds decimal!, already-inside integer!, gained integer!, gained-estimated integer!, outside integer!, "
+            "unreachable integer!, proven boolean!, gap decimal!"
+        ),
+    ),
     Extension("travel-mode", "出行方式", "How somebody travels to visits", ("PractitionerRole",), CODE, codes="travel-mode"),
     Extension(
         "dayplan-figures", "日程计划各级代价", "What a day plan weighs, and how it was found", ("List",),
@@ -189,4 +195,3 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("dayplan-version", "依据的任务版本", "Version of the Task that a plan was made from", ("List.entry",), TEXT),
 )  # fmt: skip
-"""An extension without types and parts may hold anything that its room writes."""

@@ -40,12 +40,12 @@ def extension_definition(one: Extension) -> Resource:
     elements: list[Resource] = [{"id": "Extension", "path": "Extension", "short": one.zh, "definition": f"{one.zh}。{one.en}."}]
     if one.parts:
         elements += [element for part in one.parts for element in part_elements(part)]
-    elif one.types:
+    else:
         elements.append({"id": "Extension.extension", "path": "Extension.extension", "max": "0"})
     elements.append({"id": "Extension.url", "path": "Extension.url", "fixedUri": systems.extension(one.name)})
     if one.parts:
         elements.append({"id": "Extension.value[x]", "path": "Extension.value[x]", "max": "0"})
-    elif one.types:
+    else:
         value: Resource = {"id": "Extension.value[x]", "path": "Extension.value[x]", "min": 1}
         value["type"] = [typed(type, one.targets) for type in one.types]
         if one.codes and set(one.types) & set(CODED):
