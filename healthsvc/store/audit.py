@@ -11,7 +11,7 @@ site wants none lost (``HEALTHSVC_AUDIT_BEFORE_ANSWER``), whoever reads waits fo
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -78,6 +78,14 @@ def link(previous: bytes, act: Sequence[object]) -> bytes:
     return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
+def chained(previous: bytes, acts: Iterable[Act]) -> Iterator[tuple[Act, bytes, bytes]]:
+    """Acts that follow each other in a chain, each with the hash of what stands before it and its own."""
+    for act in acts:
+        following = link(previous, act)
+        yield act, previous, following
+        previous = following
+
+
 def append(connection: Connection, acts: Sequence[Act], chains: int = 1, *, laid: bool = False) -> None:
     """Append acts to a chain inside the open writing transaction.
 
@@ -93,11 +101,9 @@ def append(connection: Connection, acts: Sequence[Act], chains: int = 1, *, laid
     # chain 0 is found from the end of the table, the others by their own index
     last = run(connection, _LAST.format(chain=chain, part="chain > 0" if chain else "seq > 0"), ()).fetchone()
     previous = bytes(last[0]) if last is not None else genesis(chain)
-    rows: list[tuple[Any, ...]] = []
-    for act in acts:
-        following = link(previous, act)
-        rows.append((*act, previous, following, chain, *((parts.get(act.patient, 0),) if on_server else ())))
-        previous = following
+    rows = [
+        (*act, before, after, chain, *((parts.get(act.patient, 0),) if on_server else ())) for act, before, after in chained(previous, acts)
+    ]
     run_many(connection, _INSERT[connection.dialect.name], rows)
 
 

@@ -1,6 +1,5 @@
 """One transaction's view of the store: read, write, search, claim."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from healthsvc.clock import zone
 from healthsvc.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed, Unavailable
-from healthsvc.fhir.json import Resource, dumps
+from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.store import claims, writes
 from healthsvc.store.audit import Act
@@ -19,7 +18,7 @@ from healthsvc.store.looked import NOBODY_LOOKS, Looked
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
 from healthsvc.store.seen import UNSEEN, Seen, Sight
-from healthsvc.store.stored import Stored, bare_of, micros, new_id
+from healthsvc.store.stored import Stored, bare_of, canonical, digest_of, micros, new_id
 from healthsvc.store.terms import OpenTerms
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ class Store:
         if not isinstance(id, str):
             raise Invalid("the resource has no id to be stored under", path=f"{type}.id")
         bare = bare_of(resource)
-        digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
+        digest = digest_of(canonical(bare))
         current = self._current(type, id, to_change=True)
         old, old_digest = current or (None, None)
         self._must_be_seen(old)

@@ -1,12 +1,13 @@
 """One version of a resource as the store keeps it."""
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from healthsvc.fhir.dates import EPOCH
 from healthsvc.fhir.dates import micros as micros
-from healthsvc.fhir.json import Resource, reread
+from healthsvc.fhir.json import Resource, dumps, reread
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,16 @@ def bare_of(resource: Resource) -> Resource:
         return resource
     meta = {key: value for key, value in meta.items() if key not in ("versionId", "lastUpdated")}
     return {**{key: value for key, value in resource.items() if key != "meta"}, **({"meta": meta} if meta else {})}
+
+
+def canonical(bare: Resource) -> bytes:
+    """What a bare resource says, always in the same order: what its hash is taken of."""
+    return dumps(bare, sort_keys=True)
+
+
+def digest_of(said: bytes) -> bytes:
+    """BLAKE2b-128: the hash under which an unchanged PUT is known."""
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def stamped(bare: Resource, version: int, at: datetime) -> Resource:

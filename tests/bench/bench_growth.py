@@ -50,8 +50,8 @@ BENCH = Actor("command/bench", "bench", frozenset({"system"}), "command")
 A_COMMUNITY, A_STREET, A_COUNTY = 500, 5_000, 50_000
 """People of one community, street and county; a community has one doctor and one nurse."""
 PORTION = 250
-SIGNED = 5
-"""Two of so many people have signed: a contract with its four checkups. Not everybody who is on file in a city has a family doctor by
+SIGNED, OF = 2, 5
+"""So many of so many people have signed: a contract with its four checkups. Not everybody who is on file in a city has a family doctor by
 contract; the figures for each contract are told one by one, so that another share can be reckoned."""
 VISITED = 4
 """Of so many people one gets a visit written up: enough to measure what a visit takes."""
@@ -191,7 +191,7 @@ def fill(here: Installation, count: int, at: datetime) -> tuple[Stages, list[str
     on_paper = range(0, count, max(1, count // PAPERS))
     stages.run("contract with its paper", len(on_paper), lambda: each(on_paper, contract))
     held, documents.typeset = documents.typeset, lambda document: (b"%PDF-1.7 left out here: see the row above", ())
-    others = sorted({number for number in range(count) if number % SIGNED < 2} - set(on_paper))
+    others = sorted({number for number in range(count) if number % OF < SIGNED} - set(on_paper))
     try:
         stages.run("contract without its paper", len(others), lambda: each(others, contract))
     finally:

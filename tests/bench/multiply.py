@@ -12,7 +12,6 @@ asked the rooms (the first city, whose form it has, was), its ids tell a later m
 of the first city.
 """
 
-import hashlib
 import multiprocessing
 import os
 import re
@@ -32,27 +31,19 @@ from sqlalchemy import Connection, text
 
 from healthsvc.demo.people import one_by_one
 from healthsvc.fhir.json import Resource, dumps, loads
+from healthsvc.fhir.systems import CARD_TOKEN
 from healthsvc.healthfile.resources import to_patient
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import claims_of
 from healthsvc.installation import Installation
 from healthsvc.store import writes
-from healthsvc.store.audit import Act, link
-from healthsvc.store.stored import bare_of, micros, stamped
+from healthsvc.store.audit import Act, chained
+from healthsvc.store.stored import bare_of, canonical, digest_of, micros, stamped
 
 SEED = 7
 """Of the people: the same give the same."""
 PLACES = ("Organization", "Practitioner")
 """What every city has put through the door, not copied."""
-KINDS: Final = {
-    "token": ("param", "code", "system", "pk"),
-    "string": ("param", "folded", "exact", "pk"),
-    "date": ("param", "low", "high", "pk"),
-    "reference": ("param", "target", "target_type", "pk"),
-    "quantity": ("param", "low", "high", "system", "code", "pk", "middle"),
-    "uri": ("param", "uri", "pk"),
-}
-"""The columns of each index table, its key first."""
 MOVING: Final = {"token": "code", "reference": "target", "uri": "uri"}
 """Where a text stands that names something of the city."""
 PROCESSES, AHEAD = 2, 3
@@ -64,6 +55,8 @@ _NAMED = re.compile(
     rb"|\b(?P<random>[0-9a-f]{8})(?=-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     rb'|(?<=token-sha256","value":")(?P<card>[0-9a-f]{8})'
 )
+_CARD = re.compile(rb"\A(?P<card>[0-9a-f]{8})")
+"""The token of a contact card where it stands alone, as in the index."""
 _FORMS: Final = {"person": "%08d", "place": "%d", "random": "%08x", "card": "%08x"}
 
 
@@ -72,9 +65,9 @@ class Mould:
 
     __slots__ = ("form", "numbers", "steps")
 
-    def __init__(self, said: bytes, steps: dict[str, int]) -> None:
+    def __init__(self, said: bytes, steps: dict[str, int], named: "re.Pattern[bytes]" = _NAMED) -> None:
         numbers, own, parts, end = [], [], [], 0
-        for found in _NAMED.finditer(said):
+        for found in named.finditer(said):
             kind = found.lastgroup or ""
             start, stop = found.span(kind)
             parts += [said[end:start].replace(b"%", b"%%"), _FORMS[kind].encode()]
@@ -97,15 +90,12 @@ class Kept(NamedTuple):
     """A version of a resource of the first city."""
 
     pk: int
-    type: str
     term: int
     id: Mould
     version: int
     deleted: int
     updated: int
     body: Mould
-    bare: Mould | None
-    """Of the current version: what its hash is taken of."""
 
 
 class City(NamedTuple):
@@ -144,9 +134,9 @@ class FirstCity:
             self.claims = [(self._mould(one.key), self._mould(one.holder)) for one in found]
             acts = connection.execute(text(f"SELECT {', '.join(Act._fields)} FROM audit ORDER BY seq"))
             self.acts = [
-                (act, self._mould(act.subject), self._mould(act.patient) if act.patient else None)
+                (act, subject, self._mould(act.patient) if act.patient else None)
                 for act in (Act(*one) for one in acts)
-                if act.subject and act.subject.partition("/")[0] not in PLACES and self._mould(act.subject).numbers
+                if act.subject and act.subject.partition("/")[0] not in PLACES and (subject := self._mould(act.subject)).numbers
             ]
         self._stream: Iterator[Person] | None = None
         self._reached = 0
@@ -158,8 +148,8 @@ class FirstCity:
         """The terms of the types that every city has of its own, for a condition in SQL."""
         return ", ".join(str(self.terms[name]) for name in PLACES)
 
-    def _current(self, connection: Connection) -> tuple[list[tuple[int, int]], list[Kept]]:
-        """Key and version of each person, and everything else."""
+    def _current(self, connection: Connection) -> tuple[list[tuple[int, int]], list[tuple[Kept, Mould]]]:
+        """Key and version of each person; everything else, with what its hash is taken of."""
         ask = f"SELECT pk, type, id, version, deleted, updated, body FROM resource WHERE type NOT IN ({self.place_terms()}) ORDER BY pk"
         persons: dict[str, tuple[int, int]] = {}
         kept = []
@@ -169,8 +159,8 @@ class FirstCity:
                 persons[id] = (pk, version)
                 continue
             said = self.sealer.open_body(type, id, version, body)
-            bare = dumps(bare_of(loads(said)), sort_keys=True)
-            kept.append(Kept(pk, type, term, self._mould(id), version, deleted, updated, self._mould(said), self._mould(bare)))
+            one = Kept(pk, term, self._mould(id), version, deleted, updated, self._mould(said))
+            kept.append((one, self._mould(canonical(bare_of(loads(said))))))
         return [persons[id] for id in sorted(persons)], kept
 
     def _past(self, connection: Connection) -> Iterator[Kept]:
@@ -179,22 +169,20 @@ class FirstCity:
         ask = f"SELECT {columns} FROM history h JOIN resource r USING (pk) WHERE h.type <> :person"
         for pk, term, id, version, deleted, updated, body in connection.execute(text(ask), {"person": self.terms["Patient"]}):
             said = self.sealer.open_body(self.types[term], id, version, body)
-            yield Kept(pk, self.types[term], term, self._mould(id), version, deleted, updated, self._mould(said), None)
+            yield Kept(pk, term, self._mould(id), version, deleted, updated, self._mould(said))
 
     def city(self, copy: int) -> City:
         """The rows of a copy; one process asks for them in ascending order."""
-        made = City([], [], {kind: [] for kind in KINDS}, [], [])
+        made = City([], [], {kind: [] for kind in writes.INDEXES}, [], [])
         shift = copy * self.shift
         for number, person in enumerate(self._people(copy)):
             self._person(made, copy * self.people_each + number, person, *self.persons[number], shift)
-        for one in self.kept:
-            id, body = one.id.word(copy), one.body.cast(copy)
-            assert one.bare is not None
-            digest = hashlib.blake2b(one.bare.cast(copy), digest_size=16).digest()
-            sealed = self.sealer.close_body(one.type, id, one.version, body)
+        for one, bare in self.kept:
+            id, sealed = self._cast(one, copy)
+            digest = digest_of(bare.cast(copy))
             made.resources.append((one.pk + shift, one.term, id, one.version, one.deleted, one.updated, digest, sealed))
         for one in self.past:
-            sealed = self.sealer.close_body(one.type, one.id.word(copy), one.version, one.body.cast(copy))
+            _, sealed = self._cast(one, copy)
             made.history.append((one.pk + shift, one.version, one.term, one.deleted, one.updated, sealed))
         made.resources.sort()
         made.claims.extend((key.word(copy), holder.word(copy)) for key, holder in self.claims)
@@ -202,6 +190,11 @@ class FirstCity:
             act._replace(subject=subject.word(copy), patient=patient.word(copy) if patient else None) for act, subject, patient in self.acts
         )
         return made
+
+    def _cast(self, one: Kept, copy: int) -> tuple[str, bytes]:
+        """The id of a version as it stands in a copy, and its sealed body."""
+        id = one.id.word(copy)
+        return id, self.sealer.close_body(self.types[one.term], id, one.version, one.body.cast(copy))
 
     def _people(self, copy: int) -> Iterator[Person]:
         """The persons of a copy: of the one long row of people that everybody's numbers are unique in."""
@@ -219,7 +212,7 @@ class FirstCity:
         for former in range(1, version):  # signing adds the doctor
             made.history.append((pk + shift, former, term, 0, updated, self._body(id, former, bare)))
             bare = {**bare, "generalPractitioner": [{"reference": f"Practitioner/doctor-{team}"}]}
-        digest = hashlib.blake2b(dumps(bare, sort_keys=True), digest_size=16).digest()
+        digest = digest_of(canonical(bare))
         made.resources.append((pk + shift, term, id, version, 0, updated, digest, self._body(id, version, bare)))
         known: Any = _Known(self.terms)
         for kind, rows in writes.index_rows(known, "Patient", pk + shift, self.extract(bare)).items():
@@ -262,7 +255,7 @@ class Bulk:
             self.run(f"PRAGMA {pragma}")
         self.run(f"PRAGMA cache_size=-{CACHE_KB}")
         self.run("PRAGMA threads=2")
-        tables = ", ".join(f"'{name}'" for name in ("resource", "history", "claim", "audit", *(f"ix_{kind}" for kind in KINDS)))
+        tables = ", ".join(f"'{name}'" for name in ("resource", "history", "claim", "audit", *(f"ix_{kind}" for kind in writes.INDEXES)))
         self.further = self.run(f"SELECT name, sql FROM sqlite_master WHERE type='index' AND sql IS NOT NULL AND tbl_name IN ({tables})")
         for name, _ in self.further:
             self.run(f"DROP INDEX {name}")
@@ -280,25 +273,23 @@ class Bulk:
 
     def seeds(self, first: FirstCity) -> None:
         """Lay aside what the index tables hold, and of it what each copy has again, its texts taken apart."""
-        places = first.place_terms()
-        own = f"SELECT pk FROM resource WHERE pk <= {first.shift} AND type NOT IN ({places}, {first.terms['Patient']})"
-        for kind, columns in KINDS.items():
+        own = f"SELECT pk FROM resource WHERE pk <= {first.shift} AND type NOT IN ({first.place_terms()}, {first.terms['Patient']})"
+        card = first.terms.get(CARD_TOKEN)
+        for kind, columns in writes.INDEX_COLUMNS.items():
             names, moving = ", ".join(columns), MOVING.get(kind)
             self.run(f"CREATE TEMP TABLE had_{kind} AS SELECT {names} FROM ix_{kind}")
             self.run(f"CREATE TEMP TABLE person_{kind} ({names})")
             self.run(f"DELETE FROM ix_{kind}")
-            plain = [name for name in columns if name != moving]
-            split = ["head", "form", "number", "step", "tail"] if moving else []
-            self.run(f"CREATE TEMP TABLE seed_{kind} ({', '.join(plain + split)})")
-            card = first.terms.get("https://healthsvc.example/fhir/NamingSystem/contact-card-token-sha256")
+            self.run(f"CREATE TEMP TABLE seed_{kind} ({names}, number, step)")
             rows = []
-            for row in self.run(f"SELECT {', '.join(plain)}, {moving or 'NULL'} FROM had_{kind} WHERE pk IN ({own})"):
-                *values, said = row
+            for row in self.run(f"SELECT {names} FROM had_{kind} WHERE pk IN ({own})"):
+                values = dict(zip(columns, row, strict=True))
+                number = step = None
                 if moving:
-                    is_card = kind == "token" and values[plain.index("system")] == card
-                    values += _apart(said, first.steps, is_card=is_card)
-                rows.append(values)
-            self.many(f"INSERT INTO seed_{kind} VALUES ({', '.join('?' * len(plain + split))})", rows)
+                    is_card = kind == "token" and values["system"] == card
+                    values[moving], number, step = _apart(values[moving], first.steps, _CARD if is_card else _NAMED)
+                rows.append((*values.values(), number, step))
+            self.many(f"INSERT INTO seed_{kind} VALUES ({', '.join('?' * (len(columns) + 2))})", rows)
         self.run("CREATE TEMP TABLE claimed (key, holder)")
 
     def take(self, city: City, head: tuple[int, bytes]) -> tuple[int, bytes]:
@@ -311,24 +302,19 @@ class Bulk:
             self.many(f"INSERT INTO person_{kind} ({', '.join(written)}) VALUES ({', '.join('?' * len(written))})", rows)
         self.many("INSERT INTO claimed VALUES (?, ?)", city.claims)
         seq, previous = head
-        rows = []
-        for act in city.acts:
-            following = link(previous, act)
-            seq += 1
-            rows.append((seq, *act, previous, following))
-            previous = following
+        rows = [(seq + nth, *act, before, after) for nth, (act, before, after) in enumerate(chained(previous, city.acts), 1)]
         columns = ("seq", *Act._fields, "previous", "hash")
         self.many(f"INSERT INTO audit ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", rows)
         self.run("COMMIT")
-        return seq, previous
+        return (rows[-1][0], rows[-1][-1]) if rows else head
 
     def finish(self, first: FirstCity, copies: int) -> None:
         """Write the index tables in the order of their keys, then every further index."""
         self.run("CREATE TEMP TABLE copy (k INTEGER PRIMARY KEY)")
         self.many("INSERT INTO copy VALUES (?)", [(copy,) for copy in range(1, copies)])
-        for kind, columns in KINDS.items():
-            names, key = ", ".join(columns), ", ".join(columns[:-1] if kind == "quantity" else columns)
-            moved = {"pk": f"pk + k * {first.shift}"} | ({MOVING[kind]: _TOGETHER} if kind in MOVING else {})
+        for kind, columns in writes.INDEX_COLUMNS.items():
+            names, key = ", ".join(columns), ", ".join(column.name for column in writes.INDEXES[kind].primary_key)
+            moved = {"pk": f"pk + k * {first.shift}"} | ({MOVING[kind]: _together(MOVING[kind])} if kind in MOVING else {})
             again = ", ".join(moved.get(name, name) for name in columns)
             self.run(
                 f"INSERT INTO ix_{kind} ({names}) SELECT * FROM (SELECT {names} FROM had_{kind} "
@@ -349,21 +335,18 @@ class Bulk:
         self.connection.close()
 
 
-_TOGETHER = "CASE form WHEN '' THEN head ELSE printf(form, head, (number + k * step) & 4294967295, tail) END"
+def _together(column: str) -> str:
+    """SQL for the text of a copy, where the table holds how it is printed."""
+    return f"CASE WHEN number IS NULL THEN {column} ELSE printf({column}, (number + k * step) & {_HEX32}) END"
 
 
-def _apart(said: str, steps: dict[str, int], *, is_card: bool) -> tuple[str, str, int, int, str]:
-    """A text with at most one number that moves: before it, how both and it are printed, the number, its step, and what follows."""
-    if is_card:
-        return "", "%s%08x%s", int(said[:8], 16), steps["card"], said[8:]
-    found = list(_NAMED.finditer(said.encode()))
-    if not found:
-        return said, "", 0, 0, ""
-    (one,) = found
-    kind = one.lastgroup or ""
-    start, stop = one.span(kind)
-    number = int(one[kind], 10 if kind in ("person", "place") else 16)
-    return said[:start], f"%s{_FORMS[kind]}%s", number, steps[kind], said[stop:]
+def _apart(said: str, steps: dict[str, int], named: "re.Pattern[bytes]") -> tuple[str, int | None, int | None]:
+    """A text with at most one number that moves: how it is printed, the number and its step; the text alone where none moves."""
+    mould = Mould(said.encode(), steps, named)
+    if not mould.numbers:
+        return said, None, None
+    (number,), (step,) = mould.numbers, mould.steps
+    return mould.form.decode(), number, step
 
 
 def multiply(here: Installation, people_each: int, a_community: int, at: datetime, copies: int) -> None:
