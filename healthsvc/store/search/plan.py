@@ -256,12 +256,12 @@ class Plan:
             sql, values = f"SELECT * FROM ({sql}) AS q WHERE {bound.sql}", values + bound.args
         by = ", ".join(written for name, (_, down) in zip(heads, named, strict=True) for written in ordering(name, down))
         found = self.rows.run(f"{sql} ORDER BY {by} LIMIT {count + 1}", values)
-        found = self._whole(found) if bare else found
-        rows = [self.rows.stored(row) for row in found[:count]]
+        page = self._whole(found[:count]) if bare else found[:count]
+        rows = [self.rows.stored(row) for row in page]
         if not rows:
             return Slice(rows, None)
         width = len(named) - len(scalars)
-        last = found[len(rows) - 1]
+        last = page[-1]
         heads_of, keys_of = list(last[6 : 6 + width]), list(last[6 + width :])
         place = [*heads_of[:-1], *keys_of, heads_of[-1]]
         place = ["none", *place] if without else place
