@@ -6,12 +6,11 @@ from healthsvc.consent.rules import Form, Purpose, Word
 from healthsvc.errors import Invalid
 from healthsvc.fhir.elements import codes, coding, concept, conforming, day, extension, extensions, instant, moment, reference, reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import code_system
+from healthsvc.fhir.systems import V3_PARTICIPATION, code_system
 
 PURPOSE: Final = code_system("consent-purpose")
 PRIVACY: Final = "patient-privacy"
 _SCOPE: Final = "http://terminology.hl7.org/CodeSystem/consentscope"
-_ROLE: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _USE: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _USES: Final = {
     Purpose.CARE: "TREAT",
@@ -37,7 +36,7 @@ def to_consent(word: Word) -> Resource:
     if end:
         provision["period"] = {"end": end}
     if word.recipient:
-        provision["actor"] = [{"role": concept(_ROLE, "IRCP"), "reference": reference("Organization", word.recipient)}]
+        provision["actor"] = [{"role": concept(V3_PARTICIPATION, "IRCP"), "reference": reference("Organization", word.recipient)}]
     consent: Resource = {
         "resourceType": "Consent",
         "id": word.id,

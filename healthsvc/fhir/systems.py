@@ -54,6 +54,7 @@ LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 SNOMED = "http://snomed.info/sct"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
+V3_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 V3_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 HOME_CARE = code_system("home-care")
 """What is done at home under a regime of its own: ``home-bed`` (EpisodeOfCare), ``home-infusion`` (MedicationRequest)."""

@@ -221,9 +221,9 @@ class Database:
         self.reads.close()
         self.bell.close()
         self.turns.close()
-        for engine in (self.engine, *([] if self.replica is None else [self.replica.engine])):
-            event.listen(engine, "checkin", _let_go)
-            engine.dispose()
+        _end(self.engine)
+        if self.replica is not None:
+            _end(self.replica.engine)
 
     @contextmanager
     def plainly(self) -> Iterator[Connection]:
@@ -251,9 +251,10 @@ class Database:
             yield
 
 
-def _let_go(_connection: Any, record: Any) -> None:
-    """What a thread still held when the database was closed goes when it is given back, instead of waiting in a pool that nobody knows."""
-    record.invalidate()
+def _end(engine: Engine) -> None:
+    """Close every connection; one that a thread still holds goes when it is given back, instead of waiting in a pool that nobody knows."""
+    event.listen(engine, "checkin", lambda _connection, record: record.invalidate())
+    engine.dispose()
 
 
 def _sqlite(url: str) -> Engine:

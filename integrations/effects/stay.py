@@ -7,9 +7,9 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from healthsvc.fhir.elements import reference_id
+from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import BASE, V3_ACT_CODE, hospital_number, visit_number
+from healthsvc.fhir.systems import BASE, V3_ACT_CODE, V3_PARTICIPATION, hospital_number, visit_number
 from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Store
 from integrations.hl7v2.adt import Stay
@@ -26,7 +26,7 @@ CLASS_NAMES = {
     "VR": "virtual",
     "FLD": "field",
 }
-_ATTENDING = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "ATND"}]}]
+_ATTENDING = [concept(V3_PARTICIPATION, "ATND")]
 _OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
 
 

@@ -3,8 +3,9 @@
 from base64 import b64encode
 from datetime import datetime
 
+from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import BASE
+from healthsvc.fhir.systems import BASE, V3_PARTICIPATION
 from healthsvc.store import Store
 from healthsvc.store.stored import micros
 
@@ -45,7 +46,7 @@ def trace(
         "activity": {"text": event},
         "agent": [
             {
-                "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "TRANS"}]},
+                "type": concept(V3_PARTICIPATION, "TRANS"),
                 "who": {"identifier": {"system": f"{BASE}/NamingSystem/link", "value": link}, "display": link},
             }
         ],

@@ -1,18 +1,17 @@
 """The visit beyond what moves it: PV1 and PV2 to Encounter; PV1-20, PID-35 and IN1 to Coverage; PID, NK1, MRG, DG1 as read."""
 
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import V3_PARTICIPATION
 from integrations.hl7v2.er7 import Segment
 from integrations.hl7v2.maps.row import Row, Take, View
 from integrations.hl7v2.maps.take import concept, concepts, first, number, organization, people, person, text, when
-
-_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
 
 def taking_part(code: str) -> Take:
     """A member of staff in a part of table v3 ParticipationType."""
 
     def take(segment: Segment, n: int, view: View) -> list[Resource]:
-        typed = [{"coding": [{"system": _PARTICIPATION, "code": code}]}]
+        typed = [{"coding": [{"system": V3_PARTICIPATION, "code": code}]}]
         return [{"type": typed, "individual": one} for one in people(segment, n, view)]
 
     return take
