@@ -14,7 +14,7 @@ from healthsvc.visit.findings import Findings
 from healthsvc.visit.observations import observations_of, outputs_of
 from healthsvc.visit.policy import VisitPolicy, in_force
 from healthsvc.visit.resources import encounter_of, is_visit, to_task, to_visit
-from healthsvc.visit.rules import OPEN, WAITING, Act, Standing, Status, Visit, Window, apply, is_late, resumed_window, standing
+from healthsvc.visit.rules import OPEN, WAITING, Act, Priority, Standing, Status, Visit, Window, apply, is_late, resumed_window, standing
 
 _SUSPENDABLE: Final = frozenset({Status.REQUESTED, Status.ACCEPTED, Status.IN_PROGRESS})
 
@@ -224,6 +224,16 @@ def reassign(
         window=window or visit.window,
     )
     return store.put(to_task(changed, task))
+
+
+def hasten(store: Store, task_id: str, priority: Priority, by: datetime) -> Resource:
+    """A visit that still waits has become more pressing: at least this priority, made by then at the latest. Nothing is ever put off."""
+    task = _task(store, task_id)
+    visit = to_visit(task)
+    rank = list(Priority).index
+    sooner = visit.window if by >= visit.window.end else Window(min(visit.window.start, by), by)
+    changed = replace(visit, priority=max(visit.priority, priority, key=rank), window=sooner)
+    return task if visit.status not in WAITING or changed == visit else store.put(to_task(changed, task))
 
 
 def _step(store: Store, task_id: str, act: Act, reason: str | None = None) -> Resource:

@@ -80,12 +80,16 @@ def ask(
     priority: Priority = Priority.ROUTINE,
     key: str = "",
 ) -> Resource:
-    """Ask for a visit because of a stay or a report: once for each (or for each ``key``), owned by the responsible doctor."""
+    """Ask for a visit because of a stay or a report: once for each (or for each ``key``), owned by the responsible doctor.
+
+    One that waits already is hastened where this is more pressing.
+    """
     task_id = derived_id(kind, key or source)
     known = store.find("Task", task_id)
-    if known is not None:
-        return visits.reopen(store, task_id) if known["status"] == "cancelled" else known
     start = max(at, store.at - timedelta(days=days))
+    if known is not None:
+        known = visits.reopen(store, task_id) if known["status"] == "cancelled" else known
+        return known if priority is Priority.ROUTINE else visits.hasten(store, task_id, priority, start + timedelta(days=days))
     policy = visits.policy_of(store)
     visit = Visit(
         id=task_id,

@@ -2,59 +2,77 @@
 
 from datetime import datetime
 
-from healthsvc.fhir.json import Resource
+from healthsvc.fhir.elements import reference_id
 from healthsvc.healthfile.resources import is_deceased
+from healthsvc.healthfile.service import is_same_person
+from healthsvc.store import Store
 from healthsvc.store.stored import micros
 from healthsvc.visit.resources import derived_id
 from healthsvc.visit.rules import Priority
-from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off
+from integrations.effects.amending import GONE
+from integrations.effects.care import Outcome, ask, call_off
 from integrations.effects.followed import follow, is_stale
 from integrations.effects.orders import write_specimens
 from integrations.effects.person import Party
-from integrations.effects.result import SETTLED, report_id, write_report
+from integrations.effects.result import SETTLED, Filed, flags_of, report_id, write_report
 from integrations.effects.scene import Scene
-from integrations.hl7v2.oru import Report, read_results
+from integrations.effects.stay import opaque
+from integrations.hl7v2.oru import ABNORMAL, CRITICAL, read_results
+
+_OVER = frozenset({"completed", "failed"})
 
 
 def results(scene: Scene) -> Outcome:
-    """Every report of the message; a correction becomes a new version, an older word than that on file is left aside."""
+    """Every report of the message; a correction becomes a new version, an older word than that on file only adds what is missing there."""
     store = scene.store
     event = read_results(scene.message, scene.header, scene.profile, store.zone)
     sent = event.sent.at if event.sent else store.at
     party, outcome = scene.meet(event.person, sent)
     encounter = scene.stay(party.id, event.stay, sent)
     for index, report in enumerate(event.reports, start=1):
-        id = report_id(report, scene.hospital, f"{scene.header.control_id}#{index}")
+        id = _known_as(store, party, report_id(report, scene.hospital, f"{scene.header.control_id}#{index}"))
         issued = report.issued.at if report.issued else sent
-        if is_stale(store, f"report:{id}", micros(issued)):
-            outcome.remarks.append(f"report {index} is older than the version on file and was left aside")
-            continue
-        specimens = write_specimens(scene, report.specimens, id, party.id, outcome)
+        late = is_stale(store, f"report:{id}", micros(issued))
+        if late:
+            outcome.remarks.append(f"report {index} is older than the version on file; it only added results that were missing there")
+        specimens = [] if late else write_specimens(scene, report.specimens, id, party.id, outcome)
         order = scene.id("order", f"placer:{report.placer}") if report.placer else None
         based = order if order and store.get("ServiceRequest", order) else None
-        written, observations = write_report(store, party.id, report, scene.hospital, id, sent, encounter, specimens, based)
+        filed = write_report(store, party.id, report, scene.hospital, id, sent, encounter, specimens, based, late=late)
         follow(store, f"report:{id}", micros(issued), event.event)
-        outcome.wrote(written, *observations)
-        _follow_report(scene, party, report, written, issued, outcome)
+        outcome.wrote(filed.report, *filed.written)
+        _follow_report(scene, party, filed, issued, outcome)
     return outcome
 
 
-def _follow_report(scene: Scene, party: Party, report: Report, written: Resource, at: datetime, outcome: Outcome) -> None:
-    """An abnormal result is followed up, a critical one within a day; a correction to normal calls the follow-up off."""
+def _known_as(store: Store, party: Party, id: str) -> str:
+    """The id of a report; a laboratory that begins its numbers anew gives one number to several people, and each has a report.
+
+    A report that was withdrawn goes over to the person of whom it is told now.
+    """
+    known = store.find("DiagnosticReport", id)
+    whose = reference_id(known.get("subject"), "Patient") if known and known["status"] != "entered-in-error" else None
+    if whose is None or whose == party.id or is_same_person(store, whose, party.id):
+        return id
+    return f"report-{opaque(id, party.id)}"
+
+
+def _follow_report(scene: Scene, party: Party, filed: Filed, at: datetime, outcome: Outcome) -> None:
+    """An abnormal result is followed up, a critical one within a day; where none is left in the whole report, that is called off."""
     store, policy = scene.store, scene.policy
-    counted = [result for result in report.results if result.status not in ("D", "W", "X")]
-    abnormal, critical = any(result.abnormal for result in counted), any(result.critical for result in counted)
-    task_id = derived_id("follow-up", written["id"])
-    if not abnormal:
-        if written["status"] in SETTLED:
+    flags = {flag for one in filed.results if one["status"] not in GONE for flag in flags_of(one)}
+    task_id, released = derived_id("follow-up", filed.report["id"]), filed.report["status"] in SETTLED
+    if not flags & ABNORMAL:
+        if released or filed.report["status"] in GONE:
             call_off(store, task_id, "result-corrected", outcome)
         return
-    if is_deceased(party.patient) or not (critical or written["status"] in SETTLED):
+    critical = bool(flags & CRITICAL)
+    if is_deceased(party.patient) or not (critical or released):
         return
-    days = _days(policy, critical=critical)
+    days = policy.critical_followup_days if critical else policy.abnormal_followup_days
     priority = Priority.URGENT if critical else Priority.ROUTINE
-    outcome.wrote(ask(store, party.id, "follow-up", written["id"], at, days, type="DiagnosticReport", priority=priority))
-
-
-def _days(policy: HospitalPolicy, *, critical: bool) -> int:
-    return policy.critical_followup_days if critical else policy.abnormal_followup_days
+    source = key = str(filed.report["id"])
+    before = store.find("Task", task_id)
+    if before is not None and before["status"] in _OVER and any(map(filed.is_newly_critical, filed.written)):
+        key = f"{source}-{opaque(str(filed.report['issued']))[:8]}"  # somebody has been there, and now there is more
+    outcome.wrote(ask(store, party.id, "follow-up", source, at, days, type="DiagnosticReport", priority=priority, key=key))

@@ -1,15 +1,18 @@
 """A laboratory's report as FHIR DiagnosticReport and Observations, every number as precise as it was written."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import LOINC, code_system, hospital_number
 from healthsvc.store import Store
+from integrations.effects.amending import GONE, amended, held_results, in_order, matched
+from integrations.effects.scene import joined
 from integrations.effects.stay import opaque
 from integrations.hl7v2.numbers import Quantity
-from integrations.hl7v2.oru import Report, Result
+from integrations.hl7v2.oru import CRITICAL, Report, Result
 from integrations.hl7v2.values import Coded, moment
 
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -32,6 +35,8 @@ RESULT_STATUS = {
     "A": "amended",
     "F": "final",
     "U": "final",
+    "V": "final",
+    "B": "amended",
     "P": "preliminary",
     "R": "preliminary",
     "S": "preliminary",
@@ -51,14 +56,34 @@ def report_id(report: Report, hospital: str, fallback: str) -> str:
     return f"report-{opaque(hospital, number, report.code.code or report.code.text)}"
 
 
-def status_of(report: Report) -> str:
-    """FHIR status of a report: OBR-25, else what its results say."""
+def status_of(report: Report, results: Iterable[Resource]) -> str:
+    """FHIR status of a report: OBR-25, else what all its results say; those taken back say nothing while others stand."""
     if report.status in REPORT_STATUS:
         return REPORT_STATUS[report.status]
-    each = {RESULT_STATUS.get(result.status, "unknown") for result in report.results}
+    said = {str(one["status"]) for one in results}
+    each = (said - GONE) or said
     if not each or each <= {"final"}:
         return "final"
+    if each <= GONE:
+        return "cancelled" if each == {"cancelled"} else "entered-in-error"
     return "corrected" if "corrected" in each and each <= SETTLED else "preliminary" if "preliminary" in each else "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A report as it stands after a message."""
+
+    report: Resource
+    written: list[Resource]
+    """The results that the message wrote."""
+    results: list[Resource]
+    """All that the report holds."""
+    former: dict[str, Resource]
+    """What stood there before, by id."""
+
+    def is_newly_critical(self, result: Resource) -> bool:
+        """Whether a result has become critical by the message."""
+        return bool(CRITICAL.intersection(flags_of(result)) - set(flags_of(self.former.get(result["id"], {}))))
 
 
 def write_report(
@@ -71,26 +96,49 @@ def write_report(
     encounter: str | None,
     specimens: Sequence[Resource] = (),
     order: str | None = None,
-) -> tuple[Resource, list[Resource]]:
-    """Write one report and its results; a correction becomes a new version under the same ids."""
+    *,
+    late: bool = False,
+) -> Filed:
+    """Write one report and its results under ids that do not change: what is told again becomes a new version, what is not told stays.
+
+    A ``late`` message (a later one of this report has been followed) only adds results that are not on file yet.
+    """
+    known = store.find("DiagnosticReport", id)
+    if known is not None and known["status"] == "entered-in-error" and reference_id(known.get("subject"), "Patient") != patient:
+        known = None  # withdrawn from another's file: nothing of it is this person's
+    held = held_results(store, known)
+    on_file = {one["id"]: one for one in held}
     subject = {"reference": f"Patient/{patient}"}
     stay = {"reference": f"Encounter/{encounter}"} if encounter else None
-    effective = (report.observed.fhir if report.observed else None) or (report.issued.fhir if report.issued else sent.isoformat())
-    observations = []
-    seen: Counter[str] = Counter()
-    for result in report.results:
-        key = f"{result.code.code or result.code.text}|{result.sub_id}"
-        seen[key] += 1
-        observation = _observation(result, f"result-{opaque(id, key, str(seen[key]))}", hospital, effective, store.zone)
+    effective = report.observed.fhir if report.observed else str((known or {}).get("effectiveDateTime", ""))
+    effective = effective or (report.issued.fhir if report.issued else sent.isoformat())
+    ids, over = matched(id, report.results, held, [one.observed.fhir if one.observed else "" for one in report.results])
+    written: dict[str, Resource] = {}
+    for result, one in zip(report.results, ids, strict=True):
+        if late and one in on_file:
+            continue
+        observation = _observation(result, one, hospital, effective, store.zone)
         observation |= {"subject": subject, **({"encounter": stay} if stay else {})}
         if len(specimens) == 1:
             observation["specimen"] = {"reference": f"Specimen/{specimens[0]['id']}"}
-        observations.append(store.put(observation))
+        written[one] = store.put(amended(on_file.get(one), observation, result))
+    withdrawn = [] if late else list(on_file) if report.status == "X" and not report.results else over
+    for one in withdrawn:
+        if on_file[one]["status"] not in GONE:
+            gone = "entered-in-error" if on_file[one]["status"] in SETTLED else "cancelled"
+            written[one] = store.put(on_file[one] | {"status": gone})
+    results = [written.get(one) or on_file[one] for one in in_order(on_file, ids)]
+    named = [reference("Observation", one["id"]) for one in results]
+    if late and known is not None:
+        return Filed(store.put(known | ({"result": named} if named else {})), list(written.values()), results, on_file)
+    status = status_of(report, results)
+    if status == "cancelled" and known is not None and known["status"] in SETTLED | {"entered-in-error"}:
+        status = "entered-in-error"  # R4: withdrawn after it had been released
     issued = report.issued.at if report.issued and report.issued.precision in ("minute", "second") else sent
-    written: Resource = {
+    told: Resource = {
         "resourceType": "DiagnosticReport",
         "id": id,
-        "status": status_of(report),
+        "status": status,
         "category": [
             {
                 "coding": [
@@ -105,28 +153,34 @@ def write_report(
         "subject": subject,
         "effectiveDateTime": effective,
         "issued": issued.isoformat(),
-        "result": [{"reference": f"Observation/{one['id']}"} for one in observations],
     }
+    if known is not None and not report.section:
+        del told["category"]
     numbers = [
         {"type": {"coding": [{"system": _V2_0203, "code": kind}]}, "system": f"{hospital_number(hospital)}/order", "value": value}
         for kind, value in (("FILL", report.filler), ("PLAC", report.placer))
         if value
     ]
     if numbers:
-        written["identifier"] = numbers
+        told["identifier"] = numbers
     if stay:
-        written["encounter"] = stay
+        told["encounter"] = stay
     if specimens:
-        written["specimen"] = [{"reference": f"Specimen/{one['id']}"} for one in specimens]
+        told["specimen"] = [{"reference": f"Specimen/{one['id']}"} for one in specimens]
     if order:
-        written["basedOn"] = [{"reference": f"ServiceRequest/{order}"}]
+        told["basedOn"] = [{"reference": f"ServiceRequest/{order}"}]
     if report.notes:
-        written["conclusion"] = "\n".join(report.notes)
+        told["conclusion"] = "\n".join(report.notes)
     if report.author:
-        written["resultsInterpreter"] = [{"display": report.author.text or report.author.code}]
-    if not written["result"]:
-        del written["result"]
-    return store.put(written), observations
+        told["resultsInterpreter"] = [{"display": report.author.text or report.author.code}]
+    if named:
+        told["result"] = named
+    return Filed(store.put(joined(known, told, ("identifier", "specimen"))), list(written.values()), results, on_file)
+
+
+def flags_of(observation: Resource) -> list[str]:
+    """The codes of its interpretation (table 0078)."""
+    return [str(coding.get("code")) for one in observation.get("interpretation", ()) for coding in one.get("coding", ())]
 
 
 def _observation(result: Result, id: str, hospital: str, effective: str, zone: tzinfo) -> Resource:

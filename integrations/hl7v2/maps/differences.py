@@ -104,7 +104,9 @@ CODES: dict[str, dict[str, str]] = {
         "O": "registered: no result",
         "R": "preliminary: not verified",
         "S": "preliminary: partial",
-        "U": "final: results sent before have become final",
+        "B": "amended: further information on a final result (HL7 has no word)",
+        "U": "final: results sent before have become final; without a value the one on file stands",
+        "V": "final: confirmed (HL7 has no word); without a value the one on file stands",
     },
 }
 """Codes that HL7 maps otherwise or not at all, and to what we map them."""

@@ -31,7 +31,7 @@ OBX_OBSERVATION = (
     Row(6, "valueQuantity.unit"),
     Row(7, "referenceRange[].text", note="low and high where it is a range"),
     Row(8, "interpretation[]", note="by the link's own words; derived from the range where it is empty"),
-    Row(11, "status", note="table 0085"),
+    Row(11, "status", note="table 0085; D, W and X without a value mark the result on file, and what is not told again stays"),
     Row(14, "effectiveDateTime"),
 )
 NTE_OBSERVATION = (Row(3, "note[].text", note="after its OBX"),)
