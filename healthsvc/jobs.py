@@ -1,7 +1,8 @@
 """Timers: each opens a transaction and calls one service. Many processes may run this; the holder of a lease fires.
 
 A firing is claimed under (job, due time) in the transaction of its work, so it runs once however many leaders there were; a firing
-that was missed runs once, late, when the lease is taken.
+that was missed runs once, late, when the lease is taken. One that the database did not let run (it restarted, it was full) runs as soon as
+the database is back, under the same leader.
 """
 
 import os
@@ -17,8 +18,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from healthsvc import clock
-from healthsvc.errors import Refusal
+from healthsvc.errors import Conflict, Refusal, Unavailable
 from healthsvc.store import Actor, Database, Store, lease
+from healthsvc.store.postgres import COLLISION
 from healthsvc.store.stored import moment
 
 log = structlog.get_logger()
@@ -51,6 +53,8 @@ class Timers:
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._token: int | None = None
         """The fencing token under which this process leads; None: it does not."""
+        self._owing = False
+        """The database kept a firing from running; it is made up for with the next look at the lease."""
         self._scheduler = BackgroundScheduler(timezone=self._zone)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="timers-lease", daemon=True)
@@ -108,11 +112,13 @@ class Timers:
         new, self._token = token is not None and token != self._token, token
         if new:
             log.info("timers lead", holder=self._holder, token=token)
-            if self._scheduler.running:  # in a thread of the scheduler: the lease is kept meanwhile, however long it takes
-                self._scheduler.add_job(self._catch_up, max_instances=len(self._jobs) + 1, misfire_grace_time=None)
+        if (new or (self._owing and token is not None)) and self._scheduler.running:
+            self._owing = False
+            # in a thread of the scheduler: the lease is kept meanwhile, however long it takes
+            self._scheduler.add_job(self._catch_up, max_instances=len(self._jobs) + 1, misfire_grace_time=None)
 
     def _catch_up(self) -> None:
-        """Whatever was due while nobody led, one after the other; one that fails keeps none of the others back."""
+        """Whatever was due and has not run, one after the other; one that fails keeps none of the others back."""
         for job in self._jobs:
             try:
                 self._run_due(job)
@@ -120,8 +126,13 @@ class Timers:
                 log.error("a job failed", job=job.id, error=type(error).__name__)
 
     def _run_due(self, job: Job) -> None:
-        if self._token is not None:
+        if self._token is None:
+            return
+        try:
             run_due(self._database, job, clock.now(self._zone), (self._holder, self._token))
+        except Refusal as refusal:
+            self._owing |= isinstance(refusal, Unavailable) or (isinstance(refusal, Conflict) and refusal.reason == COLLISION)
+            raise
 
 
 def run_due(database: Database, job: Job, at: datetime, leader: tuple[str, int] | None = None) -> bool:

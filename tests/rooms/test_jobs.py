@@ -11,9 +11,9 @@ from apscheduler.triggers.cron import CronTrigger
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthsvc import clock
-from healthsvc.errors import NotFound
-from healthsvc.jobs import LEASE, Job, newest_due, run_due
+from healthsvc import clock, jobs
+from healthsvc.errors import NotFound, Unavailable
+from healthsvc.jobs import LEASE, Job, Timers, newest_due, run_due
 from healthsvc.jobs_desk import JobStanding, Timetable
 from healthsvc.store import SYSTEM, Database, Store, lease
 
@@ -165,3 +165,36 @@ def test_after_a_clock_that_ran_ahead_was_set_back_the_lease_is_free_and_no_due_
     assert run_due(empty, job, following), "the day between has not been fired by the clock that ran ahead"
     assert not run_due(empty, job, ahead), "this one has"
     assert len(runs) == 3
+
+
+def test_what_the_database_kept_from_running_runs_when_it_is_back_and_what_broke_by_itself_waits(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "LEASE_LENGTH", timedelta(seconds=0.3))
+    tried: list[str] = []
+
+    def away(_: Store) -> None:
+        tried.append("away")
+        if tried.count("away") < 3:
+            raise Unavailable("the database does not answer")
+
+    def broken(_: Store) -> None:
+        tried.append("broken")
+        raise NotFound("nothing of the database's")
+
+    timers = Timers(empty, [Job("away", "0 6 * * *", away), Job("broken", "0 6 * * *", broken)])
+    timers.start()
+    ends = time.monotonic() + 15
+    while tried.count("away") < 3:
+        assert time.monotonic() < ends, tried
+        time.sleep(0.02)
+    time.sleep(0.5)
+    timers.stop()
+    assert tried.count("away") == 3, "and not once more when it has run"
+    assert _outcomes(empty)["away"] == "done"
+    assert _outcomes(empty)["broken"] == "failed NotFound"
+
+
+def _outcomes(database: Database) -> dict[str, str]:
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        return {one.job: one.outcome for one in lease.firings(store.connection, clock.now() - timedelta(days=1))}
