@@ -2,6 +2,9 @@
 
 Forking costs a tenth of a second where a start from nothing costs seconds, and a child is a process like any other: it is killed, stopped
 and started again while the others go on. The mother opens no database and starts no thread.
+
+The timers of the household are many, each due once a minute at a second of its own: whatever is away for less than a minute, no two
+firings are made up for by one, so it is known of every (job, due time) that it must have run.
 """
 
 import json
@@ -16,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+TIMER_EVERY_SECONDS = 4
+"""One of the timers is due so often."""
 MOTHER = """
 import json, os, signal, sys, threading
 from datetime import timedelta
@@ -36,14 +41,14 @@ plain = jobs.CronTrigger
 class Trigger(plain):
     @classmethod
     def from_crontab(cls, expression, timezone=None):
-        return plain(second="*", timezone=timezone) if expression == "every second" else plain.from_crontab(expression, timezone)
+        word, _, number = expression.partition(" ")
+        return plain(second=number, timezone=timezone) if word == "second" else plain.from_crontab(expression, timezone)
 jobs.CronTrigger = Trigger
 
-def tick(store):
-    store.create({"resourceType": "Basic", "code": {"text": "tick"}})
+def timer(name, second):
+    return jobs.Job(name, f"second {second}", lambda store: store.create({"resourceType": "Basic", "code": {"text": name}}))
 
-real_jobs = serving.jobs
-serving.jobs = lambda *more: (jobs.Job("tick", "every second", tick),)
+serving.jobs = lambda *more: tuple(timer(f"at-{second:02}", second) for second in range(0, 60, int(sys.argv[2])))
 
 def live(role, number, http, mllp):
     settings = load(Path(sys.argv[1]))
@@ -88,8 +93,9 @@ class Household:
         self._what: dict[str, dict[str, Any]] = {}
         self.log = (data.parent / "household.log").open("w")
         self._mother = subprocess.Popen(
-            [sys.executable, "-c", MOTHER, str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, cwd=ROOT
-        )
+            [sys.executable, "-c", MOTHER, str(data), str(TIMER_EVERY_SECONDS)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, cwd=ROOT,
+        )  # fmt: skip
 
     def start(self, name: str, role: str, http: int = 0, mllp: int = 0) -> None:
         """Fork a process for a role; the same name again replaces one that has died."""
