@@ -1,6 +1,6 @@
 """健康档案: find, open, change and read a person's file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import blake2b
@@ -14,6 +14,7 @@ from healthsvc.healthfile.demographics import clean, joined
 from healthsvc.healthfile.resources import links, to_patient, to_person
 from healthsvc.healthfile.rules import Completeness, FilePolicy, Findings, Identifier, Person, completeness, derive_tags
 from healthsvc.store import Store
+from healthsvc.store.lookup import holding
 
 SELF_CARE_TOTAL: Final = f"{code_system('self-care')}|total"
 
@@ -44,14 +45,11 @@ def identify(store: Store, identifiers: Iterable[Identifier | tuple[str, str]]) 
     Raises:
         Conflict: the numbers name different people (reason ``patient-identifiers-disagree``).
     """
+    numbers = [(one.system, one.value) if isinstance(one, Identifier) else one for one in identifiers]
     found: dict[str, Resource] = {}
-    for one in identifiers:
-        system, value = (one.system, one.value) if isinstance(one, Identifier) else one
-        if not value:
-            continue
-        for patient in store.select("Patient", identifier=f"{system}|{value}"):
-            survivor = follow(store, patient["id"])
-            found[survivor["id"]] = survivor
+    for patient in _holding(store, [(system, value) for system, value in numbers if value]):
+        survivor = follow(store, patient["id"])
+        found[survivor["id"]] = survivor
     if len(found) > 1:
         raise Conflict(
             "the numbers given belong to different health files; merge the files or mend the numbers", reason="patient-identifiers-disagree"
@@ -59,7 +57,16 @@ def identify(store: Store, identifiers: Iterable[Identifier | tuple[str, str]]) 
     return next(iter(found.values()), None)
 
 
-def register(store: Store, values: Person, source: str, *, strict: bool = False) -> Filed:
+def _holding(store: Store, numbers: Sequence[tuple[str, str]]) -> Iterator[Resource]:
+    """The files that carry these numbers; for an actor who sees some only, those."""
+    if store.restrict is None:
+        yield from holding(store, "Patient", numbers)
+        return
+    for system, value in numbers:
+        yield from store.select("Patient", identifier=f"{system}|{value}")
+
+
+def register(store: Store, values: Person, source: str, *, strict: bool = False, besides: Resource | None = None) -> Filed:
     """Open a file for a person, or update the one that the numbers name; telling the same again changes nothing.
 
     Args:
@@ -67,6 +74,7 @@ def register(store: Store, values: Person, source: str, *, strict: bool = False)
         values: what is told of the person; empty values say nothing.
         source: by whom it is told, a URI (``urn:healthsvc:roster``, ``urn:healthsvc:link:NAME``); goes into meta.source of a new file.
         strict: refuse a wrong citizen id (lists) instead of keeping it as unverified (feeds).
+        besides: elements of a Patient that a :class:`Person` does not hold; they go into a new file, as one version with the rest.
     """
     told, warnings = clean(values, today(store), policy_of(store).oldest_age, strict=strict)
     if not told.name:
@@ -77,7 +85,7 @@ def register(store: Store, values: Person, source: str, *, strict: bool = False)
     person = replace(told, tags=derive_tags(told, policy_of(store), today(store)))
     patient = to_patient(person, "")
     patient["meta"] = {**patient.get("meta", {}), "source": source}
-    return Filed(store.create(patient), warnings, new=True, changed=True)
+    return Filed(store.create(patient | (besides or {})), warnings, new=True, changed=True)
 
 
 def update_demographics(store: Store, patient: str, values: Person, *, strict: bool = False) -> Filed:

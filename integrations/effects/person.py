@@ -127,7 +127,8 @@ def _unknown(store: Store, told: Demographics, profile: Profile) -> Party:
         raise Invalid("the message names no number by which the person could be recognised again", path="PID-3", reason="no-number")
     if told.name is None:
         raise Invalid("the message gives no name for a person who is not on file yet", path="PID-5", reason="no-name")
-    filed = register(store, _person(told), f"urn:healthsvc:link:{profile.name}")
+    besides = {"maritalStatus": said} if (said := _marital_said(told, profile)) else {}
+    filed = register(store, _person(told), f"urn:healthsvc:link:{profile.name}", besides=besides)
     filed = _marital(store, filed, told, profile, overwrite=False)
     return Party(filed.patient["id"], filed.patient, filed.new, True, filed.warnings)
 
@@ -189,12 +190,18 @@ def _marital(store: Store, filed: Filed, told: Demographics, profile: Profile, *
     known = filed.patient.get("maritalStatus")
     if not told.marital or (known and not overwrite):
         return filed
-    words, system = told.marital.text or told.marital.code, system_of(told.marital.system, profile.name, "marital")
-    coding = [{"system": system, "code": told.marital.code}] if told.marital.code else []
-    said = {**({"coding": coding} if coding else {}), "text": words}
+    said = _marital_said(told, profile)
     if known == said:
         return filed
     return Filed(store.put(filed.patient | {"maritalStatus": said}), filed.warnings, filed.new, changed=True)
+
+
+def _marital_said(told: Demographics, profile: Profile) -> Resource | None:
+    if not told.marital:
+        return None
+    words, system = told.marital.text or told.marital.code, system_of(told.marital.system, profile.name, "marital")
+    coding = [{"system": system, "code": told.marital.code}] if told.marital.code else []
+    return {**({"coding": coding} if coding else {}), "text": words}
 
 
 def _deceased(store: Store, filed: Filed, told: Demographics) -> Filed:
