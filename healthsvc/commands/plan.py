@@ -77,6 +77,52 @@ def plan_days(
     _total(week.days)
 
 
+@plan.command("risk")
+def risk(
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="A day that is planned")],
+    data: Data = None,
+    slack: Annotated[float, typer.Option("--slack", min=0, max=120, help="Minutes to spare on every way at least")] = 0.0,
+    runs: Annotated[int | None, typer.Option("--runs", min=1, max=10_000, help="How often the day is lived through")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same plan, seed and runs give the same chances")] = 1,
+    json: Json = False,
+) -> None:
+    """How well a planned day holds when ways and visits take longer than planned: who may be late and why, who may come home late.
+
+    With --slack the starts move back until every way has so many minutes to spare; nothing is stored.
+    """
+    from healthsvc.circle.providers import travel_times
+    from healthsvc.commands.actor import COMMAND
+    from healthsvc.dayplan.risk import day_risk
+
+    with installation(data) as here:
+        travel = travel_times(here.settings.data, here.policy, day.date())
+        found = day_risk(here.database, COMMAND, day.date(), travel, at=clock.now(), slack=slack, runs=runs, seed=seed)
+    if json:
+        show_json(found.as_json())
+        return
+    shown = [
+        (f"{one.start:%H:%M}", f"{one.usually:%H:%M}", f"{one.late:.0%}", f"{one.past:.0%}", f"{one.title} {one.task}", one.words[1])
+        for one in found.risky
+    ]
+    if shown:
+        late = f"> {found.minutes:.0f} min late"
+        table(("start", "9 of 10 by", late, "after window", "visit", "most of all"), shown, title="visits at risk")
+    table(
+        ("person", "shift ends", "back", "9 of 10 by", "after the shift", "no break"),
+        [
+            (one.name, f"{one.ends:%H:%M}", f"{one.back:%H:%M}", f"{one.usually:%H:%M}", f"{one.overtime:.0%}", f"{one.no_break:.0%}")
+            for one in found.staff
+        ],
+    )
+    if found.moved:
+        out.print(f"{len(found.moved)} visits begin up to {max(one.moved for one in found.moved):.0f} minutes later for it", markup=False)
+    out.print(
+        f"all is kept in {found.all_kept:.0%} of {found.runs} runs (visits {found.visits_kept:.0%}, shifts {found.shifts_kept:.0%}, "
+        f"breaks {found.breaks_kept:.0%}); {found.late_visits:.1f} of {len(found.visits)} visits late in the mean",
+        markup=False,
+    )
+
+
 @plan.command("solve")
 def solve(
     instance: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A published instance: Mankowska or unified, JSON")],

@@ -81,3 +81,21 @@ def conflict(code: str, minutes: float) -> tuple[str, str]:
     if code in {"late", "overtime", "before-shift", "gap"}:
         return f"{zh} {minutes:.0f} 分钟", f"{en} ({minutes:.0f} min)"
     return zh, en
+
+
+LATE: dict[str, tuple[str, str]] = {
+    "partner": ("同行人员可能晚到", "the others who come may be late"),
+    "after": ("前一次服务可能推迟，须保持间隔", "the visit before may be late, and the gap to it must be kept"),
+    "plan": ("现在出发已来不及", "it is too late to be there in time"),
+    "carried": ("前面各站的延误累积至此", "delays at the stops before add up"),
+    "work": ("前一次上门可能超时", "the visit before may take longer"),
+    "way": ("路上可能更久", "the way there may take longer"),
+    "estimate": ("路程只是估算，可能更久", "the way there is only an estimate and may take longer"),
+}
+
+
+def late(code: str, reserve: float) -> tuple[str, str]:
+    """What makes a visit late most of all, with the minutes to spare on the way there."""
+    zh, en = LATE[code]
+    spare = max(0, int(reserve))
+    return f"{zh}；途中留有余量 {spare} 分钟", f"{en}; {spare} min to spare on the way"

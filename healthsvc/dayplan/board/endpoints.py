@@ -17,6 +17,7 @@ from healthsvc.dayplan.board import days, leave, reasons, undo
 from healthsvc.dayplan.board import trial as board
 from healthsvc.dayplan.difference import difference
 from healthsvc.dayplan.endpoints import version_of
+from healthsvc.dayplan.risk import MOST_RUNS, MOST_SLACK, day_risk
 from healthsvc.dayplan.rules import minutes_of
 from healthsvc.dayplan.staffing import on_duty
 from healthsvc.errors import Malformed
@@ -156,6 +157,20 @@ def what_if(on: date, body: WhatIf, request: Request, who: Signed, seconds: Anno
 def why(on: date, task: str, request: Request, who: Signed) -> dict[str, Any]:
     """Why a visit is planned with these people at this time; of one that is left over, what would let it in (proved by solving again)."""
     return reasons.reasons(request.app.state.database, who.actor, on, task, _times(request, on), at=clock.now())
+
+
+@router.get("/{on}/risk", dependencies=[needs("plan")])
+def risk(
+    on: date,
+    request: Request,
+    who: Signed,
+    slack: Annotated[float, Query(ge=0, le=MOST_SLACK, description="Minutes to spare on every way at least")] = 0.0,
+    runs: Annotated[int | None, Query(ge=1, le=MOST_RUNS, description="How many times the day is lived through")] = None,
+    seed: Annotated[int, Query(ge=0)] = 1,
+) -> dict[str, Any]:
+    """How well the plan holds when ways and visits take longer: chances by visit (and what makes it late), by person, for the day."""
+    database = request.app.state.database
+    return day_risk(database, who.actor, on, _times(request, on), at=clock.now(), slack=slack, runs=runs, seed=seed).as_json()
 
 
 @router.get("/{on}/staff", dependencies=[needs("read-clinical")])
