@@ -1,6 +1,6 @@
 """What is done by the clock: each job calls one service and is idempotent. Times are the site's."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from healthsvc.access.accounts import forget_attempts
@@ -26,7 +26,7 @@ from healthsvc.mustvisit.service import refresh as put_on_list
 from healthsvc.rest.export.jobs import forget as forget_exports
 from healthsvc.rest.export.later import leave_again
 from healthsvc.rest.export.run import FOLDER as EXPORTS
-from healthsvc.store import Store
+from healthsvc.store import Store, lease
 from healthsvc.store.progress import forget as forget_work
 from healthsvc.subscription.service import forget_events
 
@@ -52,6 +52,7 @@ def jobs(life: SessionLife, data: Path | None = None) -> tuple[Job, ...]:
         Job("audit-forget", "25 3 * * *", forget),
         Job("subscription-events-forget", "35 3 * * *", forget_events),
         Job("work-forget", "40 3 * * *", forget_work),
+        Job("firings-forget", "45 3 * * *", _forget_firings),
         *([Job("exports-forget", "25 * * * *", lambda store: (leave_again(store), forget_exports(store, data / EXPORTS)))] if data else []),
     )
 
@@ -62,6 +63,12 @@ def _forget_access(store: Store, life: SessionLife) -> None:
     forget_attempts(store)
     forget_tokens(store)
     forget_handovers(store)
+
+
+def _forget_firings(store: Store) -> int:
+    """Runs of timers are kept for ``rest.firing_keep_days``."""
+    days = int(store.policy.value("rest.firing_keep_days", _today(store)))
+    return lease.forget(store.connection, store.at - timedelta(days=days))
 
 
 def _today(store: Store) -> date:

@@ -13,3 +13,4 @@ LAST_MESSAGE = Gauge("healthsvc_hl7_last_message_seconds", "When a link last sen
 QUEUED = Gauge("healthsvc_hl7_queued", "Messages that wait for processing")
 NOTIFIED = Counter("healthsvc_notifications_total", "Notifications to subscribers, by kind and outcome", ["kind", "outcome"])
 DELIVERED = Counter("healthsvc_hl7_delivered_total", "Outbound messages by destination and outcome", ["destination", "outcome"])
+RETIRED = Counter("healthsvc_messages_retired_total", "What has left inbox and outbox, its time being over: texts, rows, sent", ["what"])

@@ -56,6 +56,7 @@ from integrations.longwork.runner import runner
 from integrations.mllp.server import Limits
 from integrations.mllp.tls import server_context
 from integrations.notify import notifier_for
+from integrations.operating import retiring
 from integrations.operating.collector import LineCollector
 from integrations.operating.desk import Desk
 from integrations.operating.lines import warn_of_silence
@@ -161,7 +162,8 @@ class Serving:
             scout.start()
             self._stops.append(("scout", scout.stop))
         silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
-        timed = (*jobs(session_life(here.settings), here.settings.data), silence, *(self._backups() if Role.TIMERS in self.roles else ()))
+        own = (silence, retiring.job(), *(self._backups() if Role.TIMERS in self.roles else ()))
+        timed = (*jobs(session_life(here.settings), here.settings.data), *own)
         if Role.TIMERS in self.roles:
             timers = Timers(here.database, timed)
             timers.start()

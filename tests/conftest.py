@@ -40,6 +40,7 @@ ON_BOTH_ENGINES = frozenset(
         "test_inbox_turns",
         "test_inbox_worker",
         "test_inbox_families",
+        "test_retiring",
         "test_greenchannel_room",
         "test_healthfile_room",
         "test_rest_interactions",
@@ -52,7 +53,9 @@ ON_BOTH_ENGINES = frozenset(
     }
 )
 """Suites whose ``database`` is an embedded one and then a PostgreSQL one."""
-LAID_OUT_TOO = frozenset({"test_healthfile_room", "test_inbox_families", "test_rest_bundles", "test_rest_search", "test_rest_strangers"})
+LAID_OUT_TOO = frozenset(
+    {"test_healthfile_room", "test_inbox_families", "test_retiring", "test_rest_bundles", "test_rest_search", "test_rest_strangers"}
+)
 """Those that run once more on one whose tables are laid out in partitions, the persons scattered over them; the others do with ``long``."""
 
 

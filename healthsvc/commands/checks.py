@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from healthsvc import clock
 from healthsvc.backup.make import BackupPolicy, backups
+from healthsvc.commands.actor import COMMAND
+from healthsvc.store import retiring
 from healthsvc.store.migrate import head, pending
 from healthsvc.store.stored import moment
 from healthsvc.store.tenancy import shadow, tend
@@ -57,6 +59,18 @@ def partitions(here: "Installation") -> str:
         raise Amiss(f"people of {len(left)} organizations are not (all) in the partition of their county: run `healthsvc partition`")
     kept = "; the tables of before the switch take room: `healthsvc partition --drop-before`" if before else ""
     return f"{len(found) - 1} counties and the common part{kept}"
+
+
+def retention(here: "Installation") -> str:
+    """Whether inbox and outbox lose what is over."""
+    with here.database.reading(COMMAND, at=clock.now()) as store:
+        late = retiring.overdue(store)
+    if late:
+        raise Amiss(
+            f"{late} messages of inbox and outbox are over for more than {retiring.LATE_DAYS} days and still there: does a process with "
+            "the timers run by night (page of timers, `messages-retire`)? How long they are kept: hospital.inbox_text_days and neighbours"
+        )
+    return "nothing is left over"
 
 
 def log_size(here: "Installation") -> str:

@@ -22,7 +22,7 @@ ENOUGH_DISK = 1 << 30
 
 def doctor(data: Data = None, json: Json = False) -> None:
     """Check the installation and say how to mend what is wrong: program, settings, disk, database and its settings, schema, partitions,
-    clock, keys, certificate, backups, audit, sealing, policy, roads. Exit code 1 if anything is wrong."""
+    clock, keys, certificate, retention, backups, audit, sealing, policy, roads. Exit code 1 if anything is wrong."""
     from healthsvc.commands import checks
     from healthsvc.logs import settings_for
 
@@ -49,6 +49,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
             look("clock", lambda: checks.clocks(here))
             look("keys", lambda: checks.keys(here))
             look("certificates", lambda: checks.certificates(here))
+            look("retention", lambda: checks.retention(here))
             look("backups", lambda: checks.backup_age(here))
             look("audit", lambda: _audit(here))
             look("sealing", lambda: _sealing(here))

@@ -28,7 +28,7 @@ class InboxRow(SQLModel, table=True):
     received: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
     """Microseconds since 1970 UTC."""
     raw: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    """The bytes; None once a message about somebody who is none of ours has been forgotten."""
+    """The bytes; None once a message about somebody who is none of ours has been forgotten, or the time of the inbox's own copy is over."""
     answer: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     code: str = Field(sa_column=Column(String(2), nullable=False))
     """MSA-1 of the answer."""

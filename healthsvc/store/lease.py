@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, delete, func, select, text
 
 from healthsvc.store.lease_tables import FiringRow, LeaseRow
 from healthsvc.store.stored import micros, moment
@@ -93,6 +93,14 @@ def firings(connection: Connection, since: datetime) -> list[Firing]:
     for row in rows:
         newest[row.job, row.outcome == DONE] = Firing(row.job, moment(row.scheduled_for), moment(row.started), row.outcome)
     return list(newest.values())
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Remove firings that were due before a moment, but for each job's newest that was done: it says what is due next. Gives how many."""
+    later = _FIRING.alias()
+    newest = select(func.max(later.c.scheduled_for)).where(later.c.job == _FIRING.c.job, later.c.outcome == DONE).scalar_subquery()
+    old = (_FIRING.c.scheduled_for < micros(before)) & (_FIRING.c.scheduled_for != func.coalesce(newest, 0))
+    return int(connection.execute(delete(_FIRING).where(old)).rowcount)
 
 
 def last_fired(connection: Connection, job: str, at: datetime) -> int | None:

@@ -31,6 +31,8 @@ TITLES: Final = {
     "subscription-events-forget": "清理已送达通知",
     "exports-forget": "清理过期导出",
     "work-forget": "清理过期后台任务",
+    "firings-forget": "清理定时任务运行记录",
+    "messages-retire": "清理到期收发报文",
     "hospital-lines": "医院线路静默检查",
     "backup": "备份",
     "audit-anchor": "审计锚点",

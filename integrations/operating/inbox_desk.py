@@ -13,6 +13,7 @@ from healthsvc.healthfile.resources import links
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store
 from healthsvc.store.inbox_rows import opened, raw_of
+from healthsvc.store.retiring import copies
 from healthsvc.store.stored import micros, moment
 from integrations.arrival import State, receive
 from integrations.hl7v2.charset import decode
@@ -92,6 +93,7 @@ def view(store: Store, shelf: Shelf, id: int) -> MessageView:
     store.audit("hl7-view", f"inbox/{id}")
     raw = _raw(store, row)
     made = tuple((row.made or "").split())
+    texts = [raw] if raw else copies(store, id)
     return MessageView(
         id=id,
         link=row.link,
@@ -106,8 +108,8 @@ def view(store: Store, shelf: Shelf, id: int) -> MessageView:
         remark=row.remark or "",
         attempts=row.attempts,
         made=tuple(one for one in made if not one.startswith("Patient/")),
-        segments=_masked(raw, row, shelf),
-        size=len(raw),
+        segments=tuple(segment for one in texts for segment in _masked(one, row, shelf)),
+        size=sum(map(len, texts)),
         open=row.state in TROUBLE and row.raw is not None,
         merge=bool(_joined(store, made)),
     )
@@ -263,7 +265,7 @@ def _masked(raw: bytes, row: Any, shelf: Shelf) -> tuple[tuple[str, tuple[tuple[
 
 
 def _raw(store: Store, row: Any) -> bytes:
-    """The bytes of a message; empty where it has been forgotten."""
+    """The bytes of a message; empty where it has been forgotten, or is kept with what it made alone."""
     return b"" if row.raw is None else opened(store.sealer, row.raw, row.hash)
 
 

@@ -45,7 +45,18 @@ def amiss(check: Callable[[Installation], str], here: Installation) -> str:
 def test_a_sound_installation_and_an_unknown_directory(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["doctor", "--json", "--data", str(tmp_path / "data")], env={"HEALTHSVC_DATABASE": None})
     found = {one["part"]: one for one in json.loads(done.stdout)}
-    assert {"engine", "migrations", "write-ahead log", "clock", "keys", "certificates", "backups", "roads", "disk"} <= found.keys()
+    assert {
+        "engine",
+        "migrations",
+        "write-ahead log",
+        "clock",
+        "keys",
+        "retention",
+        "certificates",
+        "backups",
+        "roads",
+        "disk",
+    } <= found.keys()
     wrong = [name for name, one in found.items() if not one["ok"]]
     assert wrong in ([], ["sealing"])  # a new database waits for the first walk of the service
     assert done.exit_code == int(bool(wrong))
