@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
-from healthsvc.healthfile.service import responsible_doctor
+from healthsvc.healthfile.service import replaced, responsible_doctor
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import derived_id
@@ -60,9 +60,18 @@ def hold(store: Store, patient: str, encounter: str, policy: HospitalPolicy) -> 
     return [visit.id for visit in held]
 
 
+def in_a_ward(store: Store, patient: str, policy: HospitalPolicy) -> Resource | None:
+    """A stay of the person's that is under way in a ward, whichever of their files it is booked on."""
+    for file in (patient, *replaced(store, patient)):
+        for one in store.select("Encounter", patient=file, status="in-progress"):
+            if inside(one, policy.inpatient_classes):
+                return one
+    return None
+
+
 def take_up(store: Store, patient: str, at: datetime, policy: HospitalPolicy, outcome: Outcome) -> None:
     """Take the suspended visits up again, unless another hospital still has the person."""
-    if any(inside(one, policy.inpatient_classes) for one in store.select("Encounter", patient=patient, status="in-progress")):
+    if in_a_ward(store, patient, policy) is not None:
         outcome.remarks.append("another stay is still open; the visits at home stay suspended")
         return
     outcome.made += [f"Task/{visit.id}" for visit in visits.resume(store, patient, max(at, store.at), ADMITTED)]

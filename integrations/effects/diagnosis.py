@@ -43,3 +43,14 @@ def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[D
             del told["clinicalStatus"]  # R4 con-5
         written.append(store.put(told))
     return written
+
+
+def doubted(store: Store, encounter: str) -> list[Resource]:
+    """The diagnoses of a stay that never was (A11): nobody stands for them any more, and nobody has said that they are wrong."""
+    written = []
+    for known in store.select("Condition", encounter=encounter):
+        said = [one.get("code") for one in known.get("verificationStatus", {}).get("coding", ())]
+        if known["id"].startswith("dx-") and said == ["confirmed"]:
+            doubt = {"coding": [{"system": _VERIFICATION, "code": "unconfirmed"}]}
+            written.append(store.put(known | {"verificationStatus": doubt}))
+    return written

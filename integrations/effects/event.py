@@ -21,7 +21,7 @@ from integrations.effects.alarm import alarm
 from integrations.effects.background import background
 from integrations.effects.booking import booking
 from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
-from integrations.effects.diagnosis import conditions
+from integrations.effects.diagnosis import conditions, doubted
 from integrations.effects.document import document
 from integrations.effects.followed import follow, is_stale
 from integrations.effects.laboratory import results
@@ -32,7 +32,8 @@ from integrations.effects.orders import orders
 from integrations.effects.person import Party, SetAside, admit_person, find
 from integrations.effects.problem import problems, referral, referral_answer
 from integrations.effects.scene import Scene, begun, scene_of
-from integrations.effects.stay import MOVES, Late, Move, Moved, encounter_id, move
+from integrations.effects.stay import MOVES, Late, Move, Moved, has_ended, move
+from integrations.effects.which import encounter_id
 from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import Family, as_standard, family_of
@@ -89,7 +90,8 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
         if event.event != "A08":
             raise RuleViolation(f"{event.event} needs a PV1 segment: it does not say which visit it means", path="PV1", reason="no-visit")
         return outcome
-    kind, stay_id = MOVES[event.event], encounter_id(store, party.id, event.stay, hospital, happened)
+    kind = MOVES[event.event]
+    stay_id = encounter_id(store, party.id, event.stay, hospital, happened, kind)
     if kind in (Move.CANCEL_ADMIT, Move.CANCEL_DISCHARGE) and store.get("Encounter", stay_id) is None:
         if not event.stay.number:
             raise SetAside(f"{event.event} cancels a visit of which nothing is known", path="PV1-19", reason="unknown-visit")
@@ -97,9 +99,12 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
     late = Late(is_stale(store, f"state:{stay_id}", recorded), is_stale(store, f"stay:{stay_id}", recorded))
     if late.state or late.details:
         outcome.remarks.append(f"{event.event} came after a later event of the same visit; it only completed the record")
+    elif event.event in ("A01", "A04") and has_ended(store.find("Encounter", stay_id), event.stay):
+        kind = Move.CHANGE
+        outcome.remarks.append(f"{event.event} tells again of a visit that has ended; it only completed the record (A13 reopens one)")
     moved = move(store, stay_id, party.id, event.stay, kind, hospital, happened, late)
     follow(store, f"stay:{stay_id}", recorded, event.event)
-    if kind is not Move.CHANGE:
+    if kind not in (Move.CHANGE, Move.CANCEL_TRANSFER):
         follow(store, f"state:{stay_id}", recorded, event.event)
     outcome.wrote(moved.after, *conditions(store, party.id, moved.id, event.diagnoses, hospital))
     _follow_stay(store, party, moved, kind, happened, policy, outcome)
@@ -131,10 +136,12 @@ def _follow_stay(
         if referred := referrals.admitted(store, party.id, f"Encounter/{moved.id}"):
             outcome.made.append(f"ServiceRequest/{referred.id}")
         return
+    if kind is Move.CANCEL_ADMIT and moved.is_new_as("cancelled"):
+        for asked in ("admission-visit", "follow-up"):
+            call_off(store, derived_id(asked, moved.id), "admission-cancelled", outcome)
+        outcome.wrote(*doubted(store, moved.id))
     if moved.ends(classes):
-        if kind is Move.CANCEL_ADMIT:
-            call_off(store, derived_id("admission-visit", moved.id), "admission-cancelled", outcome)
-        elif kind is Move.DISCHARGE:
+        if kind is Move.DISCHARGE:
             _discharged(store, party, moved, happened, policy, outcome)
         take_up(store, party.id, happened, policy, outcome)
     elif moved.is_new_as("finished") and moved.after.get("class", {}).get("code") in classes:

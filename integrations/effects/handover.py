@@ -6,12 +6,13 @@ from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number, visit_number
 from healthsvc.healthfile.resources import is_deceased
-from healthsvc.healthfile.service import follow
+from healthsvc.healthfile.service import follow, is_same_person
 from healthsvc.store import Store
 from healthsvc.visit.resources import derived_id
 from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
 from integrations.effects.person import admit_person, find
 from integrations.effects.stay import inside, opaque
+from integrations.effects.which import newest, under
 from integrations.hl7v2.adt import AdtEvent, Merge
 from integrations.hospitals.profile import Profile
 
@@ -25,7 +26,8 @@ def move_visit(
     if party.changed:
         outcome.wrote(party.patient)
     named = [number for number in (one.visit, one.account) if number]
-    stays = [found for number in named if (found := store.find("Encounter", f"stay-{opaque(visit_number(hospital), number)}"))]
+    former = find(store, one.prior)
+    stays = [found for number in named if (found := _booked(store, number, hospital, former))]
     account = store.find("Account", f"account-{opaque(hospital, one.account)}") if one.account else None
     if not stays and account is None:
         outcome.remarks.append("neither visit nor account is on file; nothing was moved")
@@ -38,6 +40,13 @@ def move_visit(
         known = account.get("identifier", [])
         more = [number] if number and number not in known else []
         outcome.wrote(store.put(account | {"subject": [reference("Patient", party.id)], "identifier": [*known, *more]}))
+
+
+def _booked(store: Store, number: str, hospital: str, former: Resource | None) -> Resource | None:
+    """The newest stay under a number, of the person whom MRG names, where it names one."""
+    known = under(store, number, hospital)
+    theirs = [one for one in known if former and is_same_person(store, reference_id(one.get("subject"), "Patient") or "", former["id"])]
+    return newest(theirs or known)
 
 
 def _give(

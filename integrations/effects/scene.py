@@ -11,7 +11,8 @@ from healthsvc.store.stored import micros
 from integrations.effects.care import HospitalPolicy, Outcome
 from integrations.effects.followed import follow, is_stale
 from integrations.effects.person import Party, admit_person, find
-from integrations.effects.stay import encounter_id, opaque
+from integrations.effects.stay import opaque
+from integrations.effects.which import encounter_id
 from integrations.hl7v2.adt import Stay
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header

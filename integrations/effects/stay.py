@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
 
-from healthsvc.fhir.elements import concept, reference_id
+from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, V3_ACT_CODE, V3_PARTICIPATION, hospital_number, visit_number
-from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Store
 from integrations.hl7v2.adt import Stay
 
@@ -27,7 +25,7 @@ CLASS_NAMES = {
     "FLD": "field",
 }
 _ATTENDING = [concept(V3_PARTICIPATION, "ATND")]
-_OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
+OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
 
 
 class Move(StrEnum):
@@ -37,6 +35,7 @@ class Move(StrEnum):
     PLAN = "plan"
     DISCHARGE = "discharge"
     CHANGE = "change"
+    CANCEL_TRANSFER = "cancel-transfer"
     CANCEL_ADMIT = "cancel-admit"
     CANCEL_DISCHARGE = "cancel-discharge"
     LEAVE = "leave"
@@ -53,7 +52,7 @@ MOVES = {
     "A07": Move.ADMIT,
     "A08": Move.CHANGE,
     "A11": Move.CANCEL_ADMIT,
-    "A12": Move.CHANGE,
+    "A12": Move.CANCEL_TRANSFER,
     "A13": Move.CANCEL_DISCHARGE,
     "A09": Move.CHANGE,
     "A10": Move.CHANGE,
@@ -104,6 +103,11 @@ def inside(encounter: Resource | None, classes: Iterable[str]) -> bool:
     return encounter is not None and encounter.get("status") == "in-progress" and encounter.get("class", {}).get("code") in set(classes)
 
 
+def has_ended(encounter: Resource | None, told: Stay) -> bool:
+    """Whether the very stay that is told of (of the same class) has ended."""
+    return encounter is not None and encounter["status"] == "finished" and encounter.get("class", {}).get("code") == told.code
+
+
 def opaque(*parts: str) -> str:
     """An id made of meaning that shows none of it: the same parts give the same id."""
     return blake2b("\x1f".join(parts).encode(), digest_size=15).hexdigest()
@@ -114,28 +118,6 @@ def organization_id(hospital: str) -> str:
     return f"hospital-{opaque(hospital)}"
 
 
-def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime) -> str:
-    """The id of the stay that an event speaks of: by its visit number, else the person's open stay there, else by the day it began."""
-    if stay.number:
-        id = f"stay-{opaque(visit_number(hospital), stay.number)}"
-        held = store.find("Encounter", id)
-        whose = reference_id(held.get("subject"), "Patient") if held else None
-        if whose is None or whose == patient or is_same_person(store, whose, patient):
-            return id
-        # a site that counts the visits of each person: the same number is another stay
-        return f"stay-{opaque(visit_number(hospital), stay.number, patient)}"
-    here = [
-        one
-        for one in store.select("Encounter", patient=patient)
-        if one["id"].startswith("stay-") and _hospital(one) == hospital and one.get("class", {}).get("code") == stay.code
-    ]
-    open_ones = [one for one in here if one["status"] in _OPEN]
-    if open_ones:
-        return str(max(open_ones, key=lambda one: str(one.get("period", {}).get("start", "")))["id"])
-    began = (stay.admitted.at if stay.admitted else happened).date().isoformat()
-    return f"stay-{opaque(hospital, patient, stay.code, began)}"
-
-
 def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital: str, happened: datetime, late: Late) -> Moved:
     """Apply an event to the stay with this Encounter id. A late one fills in what is missing and takes nothing back."""
     stale = late.details
@@ -144,9 +126,9 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
     after["status"] = _status(before, event, stay, stale=late.state)
     _class(after, stay, replace_it=not stale or before is None)
     after.setdefault("subject", {"reference": f"Patient/{patient}"})
-    _period(after, event, stay, happened, stale=late.state)
+    _period(after, before, event, stay, happened, late)
     _identifiers(after, stay, hospital)
-    _places(store, after, stay, hospital, stale=stale)
+    _places(store, after, stay, hospital, stale=stale, back=event is Move.CANCEL_TRANSFER)
     return Moved(before, store.put(_ordered(after)))
 
 
@@ -191,18 +173,22 @@ def _class(encounter: Resource, stay: Stay, *, replace_it: bool) -> None:
         encounter["type"] = types
 
 
-def _period(encounter: Resource, event: Move, stay: Stay, happened: datetime, *, stale: bool) -> None:
+def _period(encounter: Resource, before: Resource | None, event: Move, stay: Stay, happened: datetime, late: Late) -> None:
     period: dict[str, str] = dict(encounter.get("period", {}))
-    if stay.admitted and (not stale or "start" not in period):
+    if event is Move.ADMIT and not late.state and before is not None and before["status"] == "cancelled":
+        period.pop("start", None)  # that admission never was
+    if stay.admitted and (not late.details or "start" not in period):
         period["start"] = stay.admitted.fhir
     elif event is Move.ADMIT and "start" not in period:
         period["start"] = happened.isoformat()
-    if not stale:
+    if not late.state:
         if event is Move.DISCHARGE:
             period["end"] = stay.discharged.fhir if stay.discharged else happened.isoformat()
         elif event in (Move.CANCEL_DISCHARGE, Move.ADMIT, Move.RETURN):
             period.pop("end", None)
-    if "end" in period and "start" in period and _before(period["end"], period["start"]):
+        elif encounter["status"] == "finished" and stay.discharged and not late.details:
+            period["end"] = stay.discharged.fhir  # A08 corrects the discharge
+    if "end" in period and "start" in period and is_before(period["end"], period["start"]):
         period.pop("start")
     if period:
         encounter["period"] = period
@@ -210,7 +196,8 @@ def _period(encounter: Resource, event: Move, stay: Stay, happened: datetime, *,
         encounter.pop("period", None)
 
 
-def _before(one: str, other: str) -> bool:
+def is_before(one: str, other: str) -> bool:
+    """Whether one FHIR dateTime lies before another; by the day where only a day is known of one of them."""
     if len(one) > 10 and len(other) > 10:
         return datetime.fromisoformat(one) < datetime.fromisoformat(other)
     return one[:10] < other[:10]
@@ -229,20 +216,13 @@ def _called(store: Store, hospital: str) -> str:
     return next((str(one["name"]) for one in known if one and one.get("name")), "")
 
 
-def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, stale: bool) -> None:
+def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, stale: bool, back: bool) -> None:
     encounter.setdefault("serviceProvider", {"identifier": {"system": f"{BASE}/NamingSystem/hospital", "value": hospital}})
     if "display" not in encounter["serviceProvider"] and (name := _called(store, hospital) or stay.facility):
         encounter["serviceProvider"]["display"] = name
-    if stay.department and (not stale or "location" not in encounter):
-        words = stay.department.text or stay.department.code
-        place: Resource = {"location": {"display": f"{words} {stay.bed}床" if stay.bed else words}}
-        if stay.department.code:
-            place["location"]["identifier"] = {"system": f"{hospital_number(hospital)}/unit", "value": stay.department.code}
-        former = [one for one in encounter.get("location", []) if one["location"] != place["location"]]
-        for one in former:
-            one["status"] = "completed"
-        encounter["location"] = [*former, place | {"status": "active"}]
-    if encounter["status"] not in _OPEN:
+    if not stale or "location" not in encounter:
+        _moved(encounter, stay, hospital, back=back)
+    if encounter["status"] not in OPEN:
         for one in encounter.get("location", []):
             one["status"] = "completed"
     if stay.attending and (not stale or "participant" not in encounter):
@@ -258,6 +238,24 @@ def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, sta
     if stay.reason:
         encounter["reasonCode"] = [{"text": stay.reason}]
     _more(encounter, stay, stale=stale)
+
+
+def _moved(encounter: Resource, stay: Stay, hospital: str, *, back: bool) -> None:
+    """Where the person is now; ``back``: the place where they were thought to be is taken back, as if they had never been there."""
+    places: list[Resource] = encounter.get("location", [])
+    now: Resource | None = None
+    if stay.department:
+        words = stay.department.text or stay.department.code
+        now = {"display": f"{words} {stay.bed}床" if stay.bed else words}
+        if stay.department.code:
+            now["identifier"] = {"system": f"{hospital_number(hospital)}/unit", "value": stay.department.code}
+    if back:
+        places = [one for one in places if one.get("status") != "active" or one["location"] == now] or places
+        now = now or places[-1]["location"] if places else now
+    if now is None:
+        return
+    former = [one | {"status": "completed"} for one in places if one["location"] != now]
+    encounter["location"] = [*former, {"location": now, "status": "active"}]
 
 
 def _more(encounter: Resource, stay: Stay, *, stale: bool) -> None:
@@ -277,8 +275,3 @@ def _more(encounter: Resource, stay: Stay, *, stale: bool) -> None:
 
 def _ordered(encounter: Resource) -> Resource:
     return {key: value for key, value in encounter.items() if value not in (None, [], {})}
-
-
-def _hospital(encounter: Resource) -> str:
-    value: Any = encounter.get("serviceProvider", {}).get("identifier", {}).get("value")
-    return str(value)

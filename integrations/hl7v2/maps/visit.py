@@ -41,7 +41,7 @@ PV1_ENCOUNTER = (
     *PV1_MORE,
     Row(7, "participant[].individual"),
     Row(16, "hospitalization.specialCourtesy[]", note="the hospital's own word, as text; our rights are added where our channel is open"),
-    Row(19, "identifier[]", note="by which the visit is known; PV1-50 or PID-18 where it is empty"),
+    Row(19, "identifier[]", note="by which the visit is known; PV1-50 or PID-18 where empty; used again, it is another stay"),
     Row(36, "hospitalization.dischargeDisposition"),
     Row(44, "period.start"),
     Row(45, "period.end"),

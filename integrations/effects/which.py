@@ -1,0 +1,109 @@
+"""Which stay an event speaks of: by its visit number, and where a hospital uses a number again, by the time.
+
+A stay that has ended is reopened by A13 alone. What is told of a later admission under the same number is another stay; what comes late,
+twice or in the wrong order of the former one still goes to the former one.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from healthsvc.fhir.elements import reference_id
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import visit_number
+from healthsvc.healthfile.service import is_same_person, replaced
+from healthsvc.store import Store
+from healthsvc.store.lookup import holding
+from integrations.effects.stay import OPEN, Move, is_before, opaque
+from integrations.hl7v2.adt import Stay
+
+
+def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None = None) -> str:
+    """The Encounter id of the stay that an event speaks of; of a new one where none on file is meant.
+
+    Args:
+        store: the transaction.
+        patient: Patient id.
+        stay: what PV1 says.
+        hospital: code of the hospital.
+        happened: when the event happened.
+        event: what an ADT event does to the stay; None for results, orders and the like, which open none.
+    """
+    if not stay.number:
+        return _without_number(store, patient, stay, hospital, happened)
+    system, told = visit_number(hospital), under(store, stay.number, hospital)
+    known = [one for one in told if is_same_person(store, reference_id(one.get("subject"), "Patient") or patient, patient)]
+    meant = chosen(known, stay, happened, event)
+    if meant is not None:
+        return str(meant["id"])
+    id = f"stay-{opaque(system, stay.number)}"
+    if known or told:  # a number that is used again: by the hospital, or for another person
+        id = f"stay-{opaque(system, stay.number, patient)}"
+    if any(one["id"] == id for one in known):
+        began = stay.admitted.at if stay.admitted else happened
+        id = f"stay-{opaque(system, stay.number, patient, str(int(began.timestamp())))}"
+    return id
+
+
+def under(store: Store, number: str, hospital: str) -> list[Resource]:
+    """All stays under a visit number of a hospital, whoever's."""
+    return [one for one in holding(store, "Encounter", [(visit_number(hospital), number)]) if one["id"].startswith("stay-")]
+
+
+def newest(stays: Iterable[Resource]) -> Resource | None:
+    """The stay that began last."""
+    return max(stays, key=lambda one: _instant(_start(one)), default=None)
+
+
+def chosen(known: Sequence[Resource], stay: Stay, happened: datetime, event: Move | None) -> Resource | None:
+    """Of a person's stays under one number the one that an event speaks of; None where it speaks of none of them."""
+    if not known:
+        return None
+    moment = stay.admitted.fhir if stay.admitted else happened.isoformat()
+    newest_first = sorted(known, key=lambda one: _instant(_start(one)), reverse=True)
+    if stay.admitted and (same := next((one for one in newest_first if _start(one) == moment), None)):
+        return same
+    for one, older in zip(newest_first, [*newest_first[1:], None], strict=True):
+        start = _start(one)
+        if not start or not is_before(moment, start):
+            begins = event is not Move.CANCEL_DISCHARGE and (event is Move.ADMIT or stay.admitted is not None)
+            return None if begins and _is_over_before(one, moment) else one
+        if older is None or _is_over_before(older, moment):
+            return one  # between the two: the beginning of the later one is corrected
+    return None
+
+
+def _is_over_before(encounter: Resource, moment: str) -> bool:
+    """Whether a stay had ended before a moment; where one is only known by its day, the days decide, and its first day does not count."""
+    end = str(encounter.get("period", {}).get("end", ""))
+    if encounter["status"] != "finished" or not end:
+        return False
+    if len(end) > len("2026-01-01") and len(moment) > len("2026-01-01"):
+        return is_before(end, moment)
+    return end[:10] <= moment[:10] and _start(encounter)[:10] < moment[:10]
+
+
+def _start(encounter: Resource) -> str:
+    return str(encounter.get("period", {}).get("start", ""))
+
+
+def _instant(fhir: str) -> str:
+    return datetime.fromisoformat(fhir).astimezone(UTC).isoformat() if len(fhir) > len("2026-01-01") else fhir
+
+
+def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime) -> str:
+    """A hospital that gives no number: the person's open stay there, else one by the day it began."""
+    here = [
+        one
+        for file in (patient, *replaced(store, patient))
+        for one in store.select("Encounter", patient=file)
+        if one["id"].startswith("stay-") and _hospital(one) == hospital and one.get("class", {}).get("code") == stay.code
+    ]
+    open_ones = [one for one in here if one["status"] in OPEN]
+    if open_ones:
+        return str(max(open_ones, key=_start)["id"])
+    began = (stay.admitted.at if stay.admitted else happened).date().isoformat()
+    return f"stay-{opaque(hospital, patient, stay.code, began)}"
+
+
+def _hospital(encounter: Resource) -> str:
+    return str(encounter.get("serviceProvider", {}).get("identifier", {}).get("value"))

@@ -1,0 +1,165 @@
+"""A hospital uses a visit number again, corrects, takes back and moves: the file says afterwards what really was."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from hospital import AT, Hospital, cadre, segment, status, tasks
+
+from healthsvc.fhir.json import Resource
+from healthsvc.store import Database
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def hospital(database: Database) -> Iterator[Hospital]:
+    there = Hospital(database)
+    yield there
+    there.inbox.stop()
+
+
+def pv1(place: str = "W1^^12", began: datetime | str = "", ended: datetime | str = "", number: str = "V1") -> str:
+    admitted, discharged = (f"{one:%Y%m%d%H%M%S}" if isinstance(one, datetime) else one for one in (began, ended))
+    return segment("PV1", _1="1", _2="I", _3=place, _19=number, _44=admitted, _45=discharged)
+
+
+def stays(hospital: Hospital, patient: str) -> list[Resource]:
+    found = [one for one in hospital.select("Encounter", patient=patient) if one["id"].startswith("stay-")]
+    return sorted(found, key=lambda one: one.get("period", {}).get("start", ""))
+
+
+def spans(hospital: Hospital, patient: str) -> list[tuple[str, str, str]]:
+    """Status, start and end of each stay, to the hour."""
+    return [(one["status"], *(one["period"].get(key, "")[:13] for key in ("start", "end"))) for one in stays(hospital, patient)]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with PV1-44", "without PV1-44"])
+def test_a_later_admission_under_the_same_number_is_another_stay(hospital: Hospital, told: bool) -> None:
+    patient, checkup = cadre(hospital.database)
+    again = AT + 20 * DAY
+    first, second = pv1(began=AT if told else ""), pv1(began=again if told else "")
+    hospital.says("ADT^A01", "C1", first)
+    hospital.says("ADT^A03", "C1", first, at=AT + 3 * DAY)
+    hospital.says("ADT^A01", "C1", second, at=again)
+    both = [("finished", "2026-03-02T09", "2026-03-05T09"), ("in-progress", "2026-03-22T09", "")]
+    assert spans(hospital, patient) == both
+    assert status(hospital, checkup) == "on-hold"
+    assert len(tasks(hospital, patient, "admission-visit")) == 2
+    hospital.says("ADT^A01", "C1", first, at=AT)  # told again under another id, long after
+    hospital.says("ADT^A08", "C1", first, at=AT + DAY)
+    assert spans(hospital, patient) == both
+    hospital.says("ADT^A02", "C1", pv1("W2^^3", began=again if told else ""), at=again + HOUR)
+    hospital.says("ADT^A03", "C1", second, at=again + 2 * DAY)
+    assert spans(hospital, patient) == [both[0], ("finished", "2026-03-22T09", "2026-03-24T09")]
+    assert [len(one["location"]) for one in stays(hospital, patient)] == [1, 2]
+    hospital.says("ADT^A13", "C1", second, at=again + 3 * DAY)
+    assert spans(hospital, patient) == both, "A13 reopens, and only the stay that it means"
+
+
+def test_a_discharge_that_comes_before_its_own_admission_does_not_end_the_former_stay_again(hospital: Hospital) -> None:
+    patient, checkup = cadre(hospital.database)
+    again = AT + 20 * DAY
+    hospital.says("ADT^A01", "C1", pv1(began=AT))
+    hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + 3 * DAY)
+    hospital.says("ADT^A03", "C1", pv1(began=again), at=again + DAY)
+    hospital.says("ADT^A01", "C1", pv1(began=again), at=again)
+    assert spans(hospital, patient) == [("finished", "2026-03-02T09", "2026-03-05T09"), ("finished", "2026-03-22T09", "2026-03-23T09")]
+    assert status(hospital, checkup) == "requested"
+
+
+def test_an_admission_told_again_after_the_discharge_reopens_nothing(hospital: Hospital) -> None:
+    patient, checkup = cadre(hospital.database)
+    hospital.says("ADT^A01", "C1", pv1(began=AT))
+    hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + 3 * DAY)
+    hospital.says("ADT^A01", "C1", pv1(began=AT), at=AT + 4 * DAY)
+    assert spans(hospital, patient) == [("finished", "2026-03-02T09", "2026-03-05T09")]
+    assert "A13 reopens" in hospital.last().remark
+    assert status(hospital, checkup) == "requested"
+
+
+def test_the_times_of_a_stay_are_corrected_and_an_older_word_does_not_correct_them_back(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    hospital.says("ADT^A01", "C1", pv1(began=AT))
+    hospital.says("ADT^A08", "C1", pv1(began=AT - 5 * HOUR), at=AT + 2 * HOUR)
+    hospital.says("ADT^A08", "C1", pv1(began=AT), at=AT + HOUR)
+    assert spans(hospital, patient) == [("in-progress", "2026-03-02T04", "")]
+    hospital.says("ADT^A03", "C1", pv1(began=AT - 5 * HOUR, ended=AT + DAY), at=AT + DAY)
+    hospital.says("ADT^A08", "C1", pv1(began=AT - 5 * HOUR, ended=AT + 22 * HOUR), at=AT + 2 * DAY)
+    assert spans(hospital, patient) == [("finished", "2026-03-02T04", "2026-03-03T07")]
+
+
+def test_a_second_stay_whose_beginning_is_corrected_stays_the_second(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    again = AT + 20 * DAY
+    hospital.says("ADT^A01", "C1", pv1(began=AT))
+    hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + 3 * DAY)
+    hospital.says("ADT^A01", "C1", pv1(began=again), at=again)
+    hospital.says("ADT^A08", "C1", pv1(began=again - DAY), at=again + HOUR)
+    assert spans(hospital, patient) == [("finished", "2026-03-02T09", "2026-03-05T09"), ("in-progress", "2026-03-21T09", "")]
+
+
+def test_a_transfer_taken_back_never_was(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    hospital.says("ADT^A01", "C1", pv1("W1^^12"))
+    hospital.says("ADT^A02", "C1", pv1("W2^^3"), at=AT + HOUR)
+    hospital.says("ADT^A12", "C1", pv1("W1^^12"), at=AT + 2 * HOUR)
+    [stay] = stays(hospital, patient)
+    assert [(one["location"]["display"], one["status"]) for one in stay["location"]] == [("W1 12床", "active")]
+    hospital.says("ADT^A02", "C1", pv1("W2^^3"), at=AT + 3 * HOUR)
+    hospital.says("ADT^A12", "C1", pv1(""), at=AT + 4 * HOUR)
+    [stay] = stays(hospital, patient)
+    assert [(one["location"]["display"], one["status"]) for one in stay["location"]] == [("W1 12床", "active")]
+
+
+def test_a_cancelled_admission_keeps_its_results_and_doubts_its_diagnoses_until_it_is_told_again(hospital: Hospital) -> None:
+    patient, checkup = cadre(hospital.database)
+    diagnosis = "DG1|1||I63.9^脑梗死^ICD10"
+    hospital.says("ADT^A01", "C1", pv1(began=AT), diagnosis)
+    report = "OBR|1||F1|K^钾|||20260302100000||||||||||||||||||F", "OBX|1|NM|K^钾||4.1|mmol/L|3.5-5.3||||F"
+    hospital.says("ORU^R01", "C1", pv1(), *report, at=AT + HOUR)
+    hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + 2 * HOUR)
+    hospital.says("ADT^A11", "C1", pv1(began=AT), at=AT + 3 * HOUR)
+    [stay] = stays(hospital, patient)
+    [result] = hospital.select("Observation", patient=patient)
+    assert (stay["status"], result["status"], result["encounter"]["reference"]) == ("cancelled", "final", f"Encounter/{stay['id']}")
+    assert [one["status"] for one in tasks(hospital, patient, "follow-up")] == ["cancelled"]
+    assert status(hospital, checkup) == "requested"
+    assert verified(hospital, patient) == ["unconfirmed"]
+    hospital.says("ADT^A01", "C1", pv1(), diagnosis, at=AT + DAY)
+    assert spans(hospital, patient) == [("in-progress", "2026-03-03T09", "")], "that admission never was; this one is"
+    assert verified(hospital, patient) == ["confirmed"]
+
+
+def verified(hospital: Hospital, patient: str) -> list[str]:
+    return [one["verificationStatus"]["coding"][0]["code"] for one in hospital.select("Condition", patient=patient)]
+
+
+def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital) -> None:
+    patient, checkup = cadre(hospital.database)
+    hospital.says("ADT^A01", "C1", pv1(began=AT))
+    moved = segment("MRG", _1="C1^^^^IDCard", _5="V1")
+    hospital.says("ADT^A49", "C1", moved, pv1(number="V2"), at=AT + HOUR)
+    hospital.says("ADT^A03", "C1", pv1(number="V2"), at=AT + DAY)
+    assert [one["status"] for one in stays(hospital, patient)] == ["finished"]
+    assert status(hospital, checkup) == "requested"
+
+
+@pytest.mark.parametrize("number", ["V1", ""], ids=["with PV1-19", "without"])
+def test_two_files_are_joined_while_the_second_is_in_hospital(hospital: Hospital, number: str) -> None:
+    _, checkup = cadre(hospital.database)
+    hospital.says("ADT^A28", "C2")
+    retired = hospital.file("C2")["id"]
+    hospital.says("ADT^A01", "C1", pv1(began=AT - 9 * DAY, number="V9"), at=AT - 9 * DAY)
+    hospital.says("ADT^A03", "C1", pv1(began=AT - 9 * DAY, number="V9"), at=AT - 8 * DAY)
+    hospital.says("ADT^A01", "C2", pv1(began=AT, number=number))
+    assert status(hospital, checkup) == "requested", "nobody knows yet that they are one"
+    hospital.says("ADT^A40", "C1", "MRG|C2^^^^IDCard", at=AT + HOUR)
+    assert status(hospital, checkup) == "on-hold", "the person lies in a ward"
+    hospital.says("ADT^A40", "C1", "MRG|C2^^^^IDCard", at=AT + 2 * HOUR)
+    hospital.says("ADT^A01", "C1", pv1(began=AT + HOUR, number="V8"), at=AT + 3 * HOUR)
+    hospital.says("ADT^A03", "C1", pv1(number="V8"), at=AT + 4 * HOUR)
+    assert status(hospital, checkup) == "on-hold", "the other stay is still open"
+    hospital.says("ADT^A03", "C1", pv1(began=AT, number=number), at=AT + DAY)
+    assert [one["status"] for one in stays(hospital, retired)] == ["finished"]
+    assert status(hospital, checkup) == "requested"
