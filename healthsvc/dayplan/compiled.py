@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import numba
 from numba import njit
 
+from healthsvc.dayplan import table  # noqa: F401 tells numba how compiled code reaches the arrays
+
 F = TypeVar("F", bound=Callable[..., object])
 
-SOURCES = ("compiled", "layout", "dice", "grid", "timing", "pricing", "links", "moves", "jobs", "kernel", "spots")
+SOURCES = ("compiled", "table", "layout", "dice", "grid", "timing", "pricing", "links", "moves", "jobs", "kernel", "spots")
 """Modules with compiled code: what is kept on disk holds for exactly this text of all of them together.
 
 numba by itself looks only at the file of the function that is called; a change in a file below it would go unnoticed.
@@ -58,16 +60,6 @@ def compiled(function: F) -> F:
     """Compile a function that only compiled code calls."""
     jit: Any = njit
     made: F = jit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
-    return made
-
-
-def inlined(function: F) -> F:
-    """Compile a function into its callers.
-
-    Compiled functions hand the arrays of the world over by value, some two hundred words a call: as much time as a rejected move takes.
-    """
-    jit: Any = njit
-    made: F = jit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
     return made
 
 

@@ -143,8 +143,10 @@ def leave_out(w: World, j: int, limit: float) -> bool:
 @compiled
 def _pinned(w: World, j: int) -> bool:
     """Whether a service of visit ``j`` stays where it is."""
-    first = w.job[j, at.FIRST]
-    return w.kind[first : first + w.job[j, at.COUNT], at.FIXED].any()
+    pinned = False
+    for v in range(w.job[j, at.FIRST], w.job[j, at.FIRST] + w.job[j, at.COUNT]):
+        pinned |= w.kind[v, at.FIXED] > 0
+    return pinned
 
 
 @compiled

@@ -3,7 +3,7 @@
 import math
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled, entry, inlined
+from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.dice import below, unit
 from healthsvc.dayplan.jobs import bring_in, leave_out, move_visit, replace, rest_instead
 from healthsvc.dayplan.layout import World
@@ -13,7 +13,7 @@ STEP = 128
 """Proposals between two changes of temperature."""
 
 
-@inlined
+@compiled
 def propose(w: World, mix: object, limit: float) -> bool:
     """Draw one move and try it. ``mix`` holds the summed shares: relocate, exchange, rest of day, chain, visit, in or out, break."""
     share = unit(w.dice)
@@ -66,7 +66,7 @@ def _in_or_out(w: World, limit: float) -> bool:
 @entry
 def remember(w: World, best_link: object, best_anchor: object) -> None:
     """Copy the present plan."""
-    for v in range(w.link.shape[0]):
+    for v in range(len(w.link)):
         best_link[v, 0] = w.link[v, at.PRV]  # type: ignore[index]
         best_link[v, 1] = w.link[v, at.NXT]  # type: ignore[index]
         best_link[v, 2] = w.link[v, at.RT]  # type: ignore[index]

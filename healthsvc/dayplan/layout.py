@@ -4,7 +4,10 @@ Nodes are services ``0..n-1``; then one head a caregiver (where the route starts
 column numbers as constants, so rows stay together in the cache and few arrays travel between functions.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 # World.link[node]: the routes as linked lists
 PRV, NXT, RT, STAMP = 0, 1, 2, 3
@@ -52,8 +55,46 @@ FLAGS = 15
 UNLINK, LINK, TAILS = 0, 1, 2
 
 
-class World(NamedTuple):
-    """Everything that the compiled search touches."""
+SHEETS: dict[str, tuple[str, *tuple[int, ...]]] = {
+    "link": ("i", 0, 4),
+    "time": ("f", 0, 4),
+    "spec": ("f", 0, SPEC_COLUMNS),
+    "kind": ("i", 0, 8),
+    "win": ("f", 0, 0),
+    "route": ("f", 0, ROUTE_COLUMNS),
+    "person": ("i", 0, 6),
+    "allow": ("b", 0, 0),
+    "pref": ("f", 0, 0),
+    "way": ("f", 0, 0, 0),
+    "near": ("i", 0, 0),
+    "job": ("i", 0, 4),
+    "skip": ("f", 0),
+    "out": ("i", 0),
+    "earlier_at": ("i", 0),
+    "earlier": ("i", 0),
+    "later_at": ("i", 0),
+    "later": ("i", 0),
+    "gap": ("f", 0),
+    "total": ("f", TOTALS),
+    "price": ("f", PRICES),
+    "flag": ("i", FLAGS),
+    "dirty": ("i", 0),
+    "touched": ("i", 0),
+    "routes": ("i", 0),
+    "undo": ("i", 0, 3),
+    "dice": ("u", 1),
+}
+"""The arrays: whole numbers (i), floats (f), bytes (b) or unsigned (u), and how long each dimension is (0: as the problem has it)."""
+
+WORDS = 4
+"""Words of a row of the table: where the array lies, then its lengths."""
+
+KINDS = {"i": np.int64, "f": np.float64, "b": np.uint8, "u": np.uint64}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """Everything that the compiled search touches, and the table by which it finds it."""
 
     link: Any
     time: Any
@@ -82,3 +123,20 @@ class World(NamedTuple):
     routes: Any
     undo: Any
     dice: Any
+    table: Any = field(init=False)
+    address: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note where every array lies.
+
+        :raises ValueError: an array does not lie as :data:`SHEETS` says; compiled code would read what is not there.
+        """
+        table = np.zeros((len(SHEETS), WORDS), dtype=np.int64)
+        for row, (name, (kind, *lengths)) in enumerate(SHEETS.items()):
+            array = getattr(self, name)
+            fits = array.ndim == len(lengths) and all(want in (0, have) for want, have in zip(lengths, array.shape, strict=True))
+            if not fits or array.dtype != KINDS[kind] or not array.flags.c_contiguous or not array.flags.writeable:
+                raise ValueError(f"World.{name}: {array.dtype} {array.shape} does not lie as the compiled search reads it")
+            table[row, : 1 + array.ndim] = (array.ctypes.data, *array.shape)
+        object.__setattr__(self, "table", table)
+        object.__setattr__(self, "address", table.ctypes.data)

@@ -6,7 +6,7 @@ times settle.
 """
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled, inlined
+from healthsvc.dayplan.compiled import compiled
 from healthsvc.dayplan.dice import below
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.links import begin, insert, move_anchor, swap_tails, undo, unlink
@@ -81,7 +81,7 @@ def spot(w: World, v: int) -> int:
     return u if below(w.dice, 2) == 0 else w.link[u, at.PRV]
 
 
-@inlined
+@compiled
 def relocate(w: World, v: int, limit: float) -> bool:
     """Move one service to another place, on this route or another."""
     p = spot(w, v)
@@ -102,7 +102,7 @@ def relocate(w: World, v: int, limit: float) -> bool:
     return finish(w, limit, 0.0, -1, travel, affinity, skip)
 
 
-@inlined
+@compiled
 def exchange(w: World, v: int, limit: float) -> bool:
     """Two services change places."""
     near = near_node(w, v)
@@ -155,7 +155,7 @@ def tails_may_swap(w: World, u: int, q: int) -> bool:
     return True
 
 
-@inlined
+@compiled
 def swap_rest(w: World, v: int, limit: float) -> bool:
     """Two caregivers exchange the rest of their days, so that ``v`` follows a near service."""
     u = near_node(w, v)
@@ -184,7 +184,7 @@ def swap_rest(w: World, v: int, limit: float) -> bool:
     return finish(w, limit, 0.0, -1, travel, affinity, skip)
 
 
-@inlined
+@compiled
 def move_chain(w: World, v: int, limit: float) -> bool:
     """Move two or three services that follow each other to another place together."""
     n = w.flag[at.N]

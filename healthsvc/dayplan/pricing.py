@@ -4,7 +4,7 @@
 import math
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled, entry, inlined
+from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.timing import INFINITE, mark_route, rest_taken, settle, start_of, way
 
@@ -78,7 +78,7 @@ def soft_idle(w: World) -> float:
     return math.sqrt(math.sqrt(math.sqrt(powers))) if w.price[at.SOFT_IDLE] > 0.0 else worst
 
 
-@inlined
+@compiled
 def fixed_price(w: World) -> float:
     """What the plan costs at least, whatever the times: travel, who comes, what is left out, idle and balance from below."""
     price = w.price[at.W_TRAVEL] * w.total[at.SUM_TRAVEL] + w.total[at.SUM_AFFINITY] + w.total[at.SUM_SKIP]
@@ -89,7 +89,7 @@ def fixed_price(w: World) -> float:
     return price
 
 
-@inlined
+@compiled
 def _figures(w: World, c: int) -> None:
     """Waiting, overtime, missed break and idle time of route ``c`` from the tried times."""
     n = w.flag[at.N]
@@ -118,7 +118,7 @@ def _figures(w: World, c: int) -> None:
     w.route[c, at.T_IDLE] = max(0.0, idle) if w.person[c, at.BOUNDED] else 0.0
 
 
-@inlined
+@compiled
 def evaluate(w: World, fixed: float, dropped: float, limit: float) -> float:
     """The price of the plan as it is linked now; INFINITE as soon as it is sure to pass ``limit``.
 
@@ -167,7 +167,7 @@ def _latest(w: World, latest: float) -> float:
     return latest
 
 
-@inlined
+@compiled
 def accept(w: World, price: float, fixed: float, job: int) -> None:
     """Make the tried times the present ones. ``job`` is the visit that the move took out (-1: none)."""
     total = w.total

@@ -8,7 +8,7 @@ the node's stamp is the number of the move, so that a rejected move costs nothin
 
 from healthsvc.dayplan import grid
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import compiled, inlined
+from healthsvc.dayplan.compiled import compiled
 from healthsvc.dayplan.layout import World
 
 INFINITE = 1e300
@@ -102,7 +102,7 @@ def lateness(w: World, v: int, time: float) -> float:
 @compiled
 def _push(w: World, v: int) -> None:
     n = w.flag[at.N_DIRTY]
-    if n < w.dirty.shape[0]:
+    if n < len(w.dirty):
         w.dirty[n] = v
         w.flag[at.N_DIRTY] = n + 1
 
@@ -142,7 +142,7 @@ def _set(w: World, v: int, time: float) -> float:
     return added
 
 
-@inlined
+@compiled
 def _pair(w: World, v: int, p: int) -> tuple[float, float]:
     """Starts of ``v`` and its partner ``p``, both as early as the gap between them allows."""
     first = w.kind[v, at.ROLE] == 1
@@ -204,7 +204,7 @@ def _try_together(w: World, v: int) -> float:
     return price
 
 
-@inlined
+@compiled
 def settle(w: World, room: float) -> float:
     """Move start times until nothing changes; return the price of lateness of the tried nodes, INFINITE once it passes ``room``.
 
@@ -224,7 +224,7 @@ def settle(w: World, room: float) -> float:
             continue
         while True:
             steps += 1
-            if steps > limit or w.flag[at.N_DIRTY] >= w.dirty.shape[0]:
+            if steps > limit or w.flag[at.N_DIRTY] >= len(w.dirty):
                 return INFINITE
             if v >= n + c:
                 w.time[v, at.TS] = ready(w, v)
