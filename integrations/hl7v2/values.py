@@ -101,6 +101,11 @@ def clean(text: str, nothing: Iterable[str] = ()) -> str:
     return "" if text in nothing else text
 
 
+def code_of(text: str) -> str:
+    """A code as FHIR writes one: no space around it, and single spaces inside (a site's own ``A  B`` is one code all the same)."""
+    return " ".join(text.split())
+
+
 def has_han(text: str) -> bool:
     """Whether there is a Chinese character in it."""
     return _HAN.search(text) is not None
@@ -199,5 +204,5 @@ def coded(part: Part, nothing: Iterable[str] = ()) -> Coded:
     """Read CE, CWE or CNE: the first triplet, and the words of the second where the first has none."""
     if not part.raw:
         return NOTHING_CODED
-    code, text, system, _, other = (clean(part.component(n).text, nothing) for n in range(1, 6))
-    return Coded(code, text or other, system)
+    sent, text, system, _, other = (clean(part.component(n).text, nothing) for n in range(1, 6))
+    return Coded(code_of(sent), text or other, system)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from hospital import AT, Hospital, segment
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from healthsvc.errors import Refusal
@@ -133,6 +133,8 @@ NASTY = [
     "<script>",
     "%s",
     "' OR 1",
+    "0\t0",
+    "A  B^two spaces in a code^L^C  D",
 ]
 ODD = st.one_of(st.text(max_size=12), st.sampled_from([*NASTY, "", "x" * 300, "\x00", "\t"]))
 PLACES = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 50), ODD), min_size=1, max_size=4)
@@ -191,6 +193,7 @@ def tried(database: Database, text: str) -> None:
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EDIT)
+@example(("ADT^A01", [(2, 4, "A  B^two spaces in a code^L^C\tD")]))
 def test_the_effects_happen_or_are_refused(hospital: Hospital, edit: tuple[str, list[tuple[int, int, str]]]) -> None:
     tried(hospital.database, message(*edit).encode("utf-8", "replace").decode())
 

@@ -8,7 +8,7 @@ from healthsvc.fhir.systems import ICD10, LOINC, SNOMED, UCUM, code_system, hosp
 from integrations.hl7v2.er7 import Part, Segment
 from integrations.hl7v2.maps.row import Take, View
 from integrations.hl7v2.numbers import number_in
-from integrations.hl7v2.values import clean, has_han, moment, phones
+from integrations.hl7v2.values import clean, code_of, has_han, moment, phones
 
 V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _SYSTEMS = {"LN": LOINC, "LOINC": LOINC, "SCT": SNOMED, "SNM": SNOMED, "ICD10": ICD10, "ICD-10": ICD10, "I10": ICD10, "I10C": ICD10}
@@ -58,9 +58,9 @@ def concept_of(part: Part, view: View) -> Resource | None:
     pieces = [clean(piece.text, view.nothing) for piece in part.components[:9]]
     pieces += [""] * (9 - len(pieces))
     codings = []
-    for code, words, system in (pieces[0:3], pieces[3:6]):
-        if code:
-            codings.append({"system": system_of(system, view.hospital), "code": code, **({"display": words} if words else {})})
+    for sent, words, system in (pieces[0:3], pieces[3:6]):
+        if known := code_of(sent):
+            codings.append({"system": system_of(system, view.hospital), "code": known, **({"display": words} if words else {})})
     words = pieces[8] or pieces[1] or pieces[4] or pieces[0] or pieces[3]
     if not words:
         return None
@@ -182,7 +182,7 @@ def quantity_of(value: Lexical, unit: Part, view: View, *, coded: bool = True) -
     if words or code:
         found["unit"] = words or code
     if coded and code and system.upper() == "UCUM":
-        found |= {"system": UCUM, "code": code}
+        found |= {"system": UCUM, "code": code_of(code)}
     return found
 
 
