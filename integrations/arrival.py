@@ -202,7 +202,7 @@ def _judge(arrival: Arrival, read: Read, number: str) -> None:
     elif family is Family.OTHER_QUERY:
         arrival.code, arrival.state, arrival.reason, arrival.place = AckCode.AR, State.DEAD, "unknown-query", "MSH-9"
         arrival.remark = f"{header.event} asks what we cannot answer; ask by QBP^Q22 or QBP^Q23"
-    elif family is Family.ANSWER:
+    elif family is Family.ANSWER and (profile.send is None or "MSA" not in read.message):
         arrival.state, arrival.reason = State.IGNORED, "answer"
     elif family is None:
         _unknown_event(arrival, profile.unknown_event, header)

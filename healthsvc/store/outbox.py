@@ -11,8 +11,20 @@ from healthsvc.store.tables import OutboxRow
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 
 
-def put(connection: Connection, sealer: Sealer, kind: str, key: str, payload: dict[str, Any], at: int, problem: str | None = None) -> None:
-    """Append a row; ``at`` in microseconds since 1970 UTC. With a ``problem`` it is dead at once and waits for somebody to look at it."""
+def put(
+    connection: Connection,
+    sealer: Sealer,
+    kind: str,
+    key: str,
+    payload: dict[str, Any],
+    at: int,
+    problem: str | None = None,
+    number: str | None = None,
+) -> None:
+    """Append a row; ``at`` in microseconds since 1970 UTC. With a ``problem`` it is dead at once and waits for somebody to look at it.
+
+    ``number``: by what the other side will name it, where its answer may come later.
+    """
     row = {
         "kind": kind,
         "key": key,
@@ -21,6 +33,7 @@ def put(connection: Connection, sealer: Sealer, kind: str, key: str, payload: di
         "due": at,
         "created": at,
         "error": problem,
+        "number": number,
     }
     connection.execute(insert(OUTBOX), {**row, "state": "dead" if problem else "due"})
 

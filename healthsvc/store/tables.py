@@ -170,7 +170,7 @@ class OutboxRow(SQLModel, table=True):
     """Work for an outside system, written in the transaction that made it due."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_due", "state", "kind", "due"),)
+    __table_args__ = (Index("ix_outbox_due", "state", "kind", "due"), Index("ix_outbox_number", "number", "kind"))
     id: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
     kind: str = Field(sa_column=Column(String, nullable=False))
     key: str = Field(sa_column=Column(String, nullable=False))
@@ -181,6 +181,8 @@ class OutboxRow(SQLModel, table=True):
     due: int = Field(sa_column=Column(BigInteger, nullable=False))
     created: int = Field(sa_column=Column(BigInteger, nullable=False))
     error: str | None = Field(default=None, sa_column=Column(Text))
+    number: str | None = Field(default=None, sa_column=Column(String))
+    """By what the other side names it in an answer that may come later (the control id of a hospital's message)."""
 
 
 class AuditRow(SQLModel, table=True):

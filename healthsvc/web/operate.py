@@ -21,7 +21,7 @@ STATES: Final = {
     "pending": ("待处理", "amber"), "done": ("已处理", "green"), "ignored": ("无需处理", ""), "review": ("待核对", "amber"),
     "dead": ("失败", "red"), "quarantine": ("隔离", "red"), "forgotten": ("已抹除", ""), "replaced": ("已被替代", ""),
     "closed": ("已关闭", ""),
-    "due": ("待发送", "amber"), "refused": ("对方拒收", "red"), "withheld": ("未获同意", "amber"),
+    "due": ("待发送", "amber"), "taken": ("等待应用应答", "amber"), "refused": ("对方拒收", "red"), "withheld": ("未获同意", "amber"),
 }  # fmt: skip
 Reason = Annotated[str, Form()]
 

@@ -18,6 +18,7 @@ from healthsvc.store import Store
 from healthsvc.store.stored import micros
 from healthsvc.visit.resources import derived_id
 from integrations.effects.alarm import alarm
+from integrations.effects.answered import answered
 from integrations.effects.background import background
 from integrations.effects.booking import booking
 from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
@@ -51,6 +52,7 @@ _CHAPTERS: dict[Family, Callable[[Scene], Outcome]] = {
     Family.MONEY: money,
     Family.ALARM: alarm,
     Family.MASTER: master,
+    Family.ANSWER: answered,
 }
 
 
@@ -73,6 +75,8 @@ def apply(store: Store, message: Message, header: Header, profile: Profile) -> O
         return outcome
     if family not in _CHAPTERS:
         raise NotSupported(f"{header.event} is mapped to nothing here", path="MSH-9", reason="unknown-event")
+    if family is Family.REFERRAL_ANSWER:
+        answered(scene)  # it is the hospital's word on the message, too
     return _CHAPTERS[family](scene)
 
 

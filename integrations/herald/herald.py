@@ -147,6 +147,7 @@ def tell(store: Store, listener: Listener, topic: Topic, id: str, control_id: st
         receiver=to.receiver,
         version=to.version,
         charset=to.charset_label,
+        asks=to.asks,
     )
     try:
         text.encode(to.codec)

@@ -42,6 +42,7 @@ class AckMode(StrEnum):
     ENHANCED = "enhanced"
 
 
+APPLICATION = frozenset({AckCode.AA, AckCode.AE, AckCode.AR})
 COMMIT = {AckCode.AA: AckCode.CA, AckCode.AE: AckCode.CE, AckCode.AR: AckCode.CR}
 
 
@@ -72,10 +73,12 @@ def answer(
     body: tuple[str, ...] = (),
     kind: str | None = None,
     note: str = "",
+    asks: tuple[str, str] = ("", ""),
 ) -> str:
     """Write the answer to a message: MSH, MSA, ERR where due, and for queries further segments (``body``, already escaped).
 
-    ``number`` is the answer's own control id (MSH-10); ``kind`` its message type, ``ACK`` with the sender's trigger unless given.
+    ``number`` is the answer's own control id (MSH-10); ``kind`` its message type, ``ACK`` with the sender's trigger unless given;
+    ``asks`` its MSH-15 and MSH-16, where it is a message of its own that may be answered in turn.
     """
     cut = header.cut
     f, c = cut.field, cut.component
@@ -92,8 +95,8 @@ def answer(
         header.rest[0] or "P",
         header.rest[1],
     ]
-    if header.charset:
-        msh += [""] * 5 + [header.charset]
+    if header.charset or any(asks):
+        msh += ["", "", *asks, "", header.charset]
     told = problem.text if problem else note
     text = escape(told[:_TEXT_LIMIT], cut) if told else ""
     msa = ["MSA", code.value, header.control_id] + ([text] if text else [])

@@ -33,9 +33,10 @@ def message(
     receiver: tuple[str, str],
     version: str = "2.4",
     charset: str = "",
+    asks: tuple[str, str] = ("", ""),
     cut: Delimiters = STANDARD,
 ) -> str:
-    """A whole message: MSH in front, every segment ended by CR. ``event`` is MSH-9 by components."""
+    """A whole message: MSH in front, every segment ended by CR. ``event`` is MSH-9 by components, ``asks`` MSH-15 and MSH-16."""
     fields: dict[int, Value] = {
         3: sender[0],
         4: sender[1],
@@ -46,6 +47,8 @@ def message(
         10: control_id,
         11: "P",
         12: version,
+        15: asks[0],
+        16: asks[1],
         17: "CHN",
         18: charset,
     }

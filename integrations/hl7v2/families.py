@@ -85,11 +85,6 @@ def family_of(header: Header, events: Mapping[str, str] | None = None) -> Family
     return None
 
 
-_ANSWERS = frozenset(
-    {"ACK", "MCF", "ORR", "ORL", "ORG", "ORP", "RRE", "RRD", "RRA", "ORD", "ORB", "OSR", "MFK", "SRR", "ADR", "ORF", "DSR"}
-)
-
-
 def as_standard(header: Header, events: Mapping[str, str]) -> Header:
     """The header with the event of the standard in place of the site's own."""
     meant = events.get(header.event)

@@ -191,7 +191,8 @@ def written(
     receiver: tuple[str, str],
     version: str,
     charset: str,
+    asks: tuple[str, str] = ("", ""),
 ) -> tuple[str, list[str]]:
     """The whole message, and what hl7apy finds wrong with it (nothing, unless we have made a mistake)."""
-    text = message(kind, control_id, at, segments, sender=sender, receiver=receiver, version=version, charset=charset)
+    text = message(kind, control_id, at, segments, sender=sender, receiver=receiver, version=version, charset=charset, asks=asks)
     return text, problems(text)

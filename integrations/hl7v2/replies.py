@@ -1,11 +1,13 @@
 """Reading an answer: which message it belongs to, and whether the peer took charge."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from healthsvc.errors import Refusal
-from integrations.hl7v2.ack import AckCode
+from integrations.hl7v2.ack import AckCode, answer
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.header import read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,29 @@ def read_reply(raw: bytes) -> Reply:
         message = Message(decode(raw, unlabelled="GB18030").text)
     except Refusal:
         return Reply("", "", "the answer is no HL7 message")
+    return reply_of(message, raw)
+
+
+def reply_of(message: Message, raw: bytes = b"") -> Reply:
+    """What an answer says."""
     msa = message["MSA"]
     msh = message["MSH"]
     event = "^".join(part.text.strip().upper() for part in (msh[9].component(1), msh[9].component(2)) if part)
     words = [msa[3].text, *(err[8].text or err[3].component(2).text for err in message.all("ERR"))]
     told = "; ".join(dict.fromkeys(word for word in words if word))
     return Reply(msa[1].text.strip().upper(), msa[2].raw, told, event, msh[10].raw, raw)
+
+
+def commit_answer(raw: bytes, at: datetime) -> bytes:
+    """The CA to an application answer that asks for one (MSH-15 AL or SU); empty where it asks for none."""
+    try:
+        decoded = decode(raw, unlabelled="GB18030")
+        header = read_header(Message(decoded.text))
+    except Refusal:
+        return b""
+    if header.accept not in ("AL", "SU"):
+        return b""
+    return answer(header, AckCode.CA, at=at, number=f"C{at:%y%m%d%H%M%S%f}").encode(decoded.codec)
 
 
 def control_id_of(raw: bytes) -> str:

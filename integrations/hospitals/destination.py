@@ -6,10 +6,13 @@ from enum import StrEnum
 from typing import Any
 
 from healthsvc.errors import Invalid
+from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.charset import codec_of
 
 VERSIONS = ("2.4", "2.5", "2.5.1", "2.6")
 """Versions that we write; older ones have no structure for half of what we tell."""
+APPLICATION_ANSWERS = ("AL", "NE", "ER", "SU")
+"""Table 0155."""
 _FLAG_FIELDS = frozenset({"PV1-16", "PV1-18"})
 
 
@@ -91,6 +94,21 @@ class Destination:
     key: str = ""
     """Our own certificate and key for mutual TLS."""
 
+    ack: AckMode = AckMode.ORIGINAL
+    """``enhanced``: our messages ask for a commit answer (MSH-15 AL), and for an application answer as said next."""
+    application_answer: str = "AL"
+    """MSH-16 in enhanced mode: AL always, NE never, ER on error, SU on success."""
+
+    @property
+    def asks(self) -> tuple[str, str]:
+        """MSH-15 and MSH-16 of what we send; in original mode both stay empty."""
+        return ("AL", self.application_answer) if self.ack is AckMode.ENHANCED else ("", "")
+
+    @property
+    def awaits_application(self) -> bool:
+        """Whether a message is only done with its application answer."""
+        return self.ack is AckMode.ENHANCED and self.application_answer != "NE"
+
     @property
     def codec(self) -> str:
         """Python's name of the character set."""
@@ -103,7 +121,7 @@ class Destination:
 
 _PLAIN = {"organization", "version", "charset", "charset_label", "own_number", "ca", "certificate", "key"}
 _NAMES = {"sending_application", "sending_facility", "receiving_application", "receiving_facility"}
-_KEYS = {"host", "port", "seconds", "topics", "people", "green_channel", "sex", "tls", *_PLAIN, *_NAMES}
+_KEYS = {"host", "port", "seconds", "topics", "people", "green_channel", "sex", "tls", "ack", "application_answer", *_PLAIN, *_NAMES}
 
 
 def read_destination(value: Any, name: str, hospital: str, wrong: Callable[[str, str], Invalid]) -> Destination | None:
@@ -128,6 +146,9 @@ def read_destination(value: Any, name: str, hospital: str, wrong: Callable[[str,
         raise wrong("send.version", f"is one of {', '.join(VERSIONS)}")
     if codec_of(texts.get("charset", "UTF-8")) is None:
         raise wrong("send.charset", "is no known character set; use UTF-8, GB18030, GBK, GB2312, BIG-5 or 8859/1")
+    wanted = value.get("application_answer", "AL")
+    if wanted not in APPLICATION_ANSWERS:
+        raise wrong("send.application_answer", f"is one of {', '.join(APPLICATION_ANSWERS)} (MSH-16)")
     ours = Destination(name, host, port)
     return Destination(
         name,
@@ -142,6 +163,8 @@ def read_destination(value: Any, name: str, hospital: str, wrong: Callable[[str,
         people=next(iter(_among([value.get("people", "known")], People, "send.people", wrong))),
         flag=_flag(value.get("green_channel"), wrong),
         sex=_sexes(value.get("sex", {}), wrong),
+        ack=next(iter(_among([value.get("ack", "original")], AckMode, "send.ack", wrong))),
+        application_answer=wanted,
         tls=value.get("tls", False) is True or bool(texts.get("ca")),
     )
 

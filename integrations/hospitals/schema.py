@@ -5,7 +5,7 @@ from typing import Any
 
 from integrations.hl7v2.ack import AckMode
 from integrations.hospitals import shelf
-from integrations.hospitals.destination import VERSIONS, People, Topic
+from integrations.hospitals.destination import APPLICATION_ANSWERS, VERSIONS, People, Topic
 from integrations.hospitals.profile import NUMBER_MEANINGS, Unknown, UnknownEvent
 
 ID = "https://healthsvc.example/schema/link-profile.json"
@@ -123,6 +123,8 @@ def _send() -> Schema:
             "port": {"type": "integer", "minimum": 1, "maximum": 65535},
             "seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": 600},
             "version": {"enum": list(VERSIONS)},
+            "ack": {"enum": [each.value for each in AckMode], "description": "enhanced: CA at once, AA, AE or AR later"},
+            "application_answer": {"enum": list(APPLICATION_ANSWERS), "description": "MSH-16 in enhanced mode"},
             "topics": {"type": "array", "items": {"enum": [each.value for each in Topic]}},
             "people": {"enum": [each.value for each in People]},
             "green_channel": flag,

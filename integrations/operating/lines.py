@@ -10,11 +10,11 @@ from healthsvc.store import Store
 from healthsvc.store.inbox_tables import ArrivedRow
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.stored import micros, moment
+from integrations.answers import KIND, TAKEN
 from integrations.arrival import State
 from integrations.hl7v2.sequence import Gap
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
-from integrations.outbox import KIND
 from integrations.sequences import missing
 
 log = structlog.get_logger()
@@ -137,17 +137,18 @@ def _undone(store: Store) -> dict[str, tuple[dict[str, int], int | None]]:
 def _out(store: Store) -> dict[str, tuple[int, int, int | None, str]]:
     rows = store.connection.execute(
         select(OUTBOX.c.kind, OUTBOX.c.state, func.count(), func.min(OUTBOX.c.created), func.max(OUTBOX.c.error))
-        .where(OUTBOX.c.state.in_(("due", "dead", "refused", "withheld")), OUTBOX.c.kind.startswith(KIND))
+        .where(OUTBOX.c.state.in_(("due", TAKEN, "dead", "refused", "withheld")), OUTBOX.c.kind.startswith(KIND))
         .group_by(OUTBOX.c.kind, OUTBOX.c.state)
+        .order_by(OUTBOX.c.state.desc())  # what is due has the last word
     )
     found: dict[str, tuple[int, int, int | None, str]] = {}
     for kind, state, count, oldest, said in rows:
         waiting, stuck, since, error = found.get(kind.removeprefix(KIND), (0, 0, None, ""))
-        due = state == "due"
+        due = state in ("due", TAKEN)
         found[kind.removeprefix(KIND)] = (
             waiting + count * due,
             stuck + count * (not due),
-            oldest if due else since,
-            (said or "") if due else error,
+            (oldest if since is None else min(oldest, since)) if due else since,
+            (said or error) if due else error,
         )
     return found

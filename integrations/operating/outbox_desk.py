@@ -10,13 +10,13 @@ from healthsvc.errors import NotFound, Refusal
 from healthsvc.store import Store
 from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.stored import micros, moment
+from integrations.answers import KIND, TAKEN
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.masking import masked
 from integrations.operating.inbox_desk import reason_of
-from integrations.outbox import KIND
 
 STUCK: Final = ("dead", "refused", "withheld")
-_OPEN: Final = (*STUCK, "due")
+_OPEN: Final = (*STUCK, "due", TAKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class SentView:
 
 
 def stuck(store: Store, most: int, link: str = "") -> list[SentView]:
-    """What was refused, withheld or given up, newest first."""
-    wanted = OUTBOX.c.state.in_(STUCK) & (OUTBOX.c.kind == f"{KIND}{link}" if link else OUTBOX.c.kind.startswith(KIND))
+    """What was refused, withheld or given up, and what was tried in vain and holds up the person's next messages, newest first."""
+    in_vain = OUTBOX.c.state.in_(STUCK) | ((OUTBOX.c.state == "due") & (OUTBOX.c.attempts > 0))
+    wanted = in_vain & (OUTBOX.c.kind == f"{KIND}{link}" if link else OUTBOX.c.kind.startswith(KIND))
     rows = store.connection.execute(select(OUTBOX).where(wanted).order_by(OUTBOX.c.id.desc()).limit(most))
     return [_view(store, row) for row in rows]
 
@@ -53,7 +54,7 @@ def view(store: Store, id: int) -> SentView:
 def again(store: Store, id: int) -> None:
     """Send a message once more, with the same control id."""
     values = {"state": "due", "attempts": 0, "due": micros(store.at), "error": None}
-    _change(store, id, STUCK, values, "there is no such message to send again")
+    _change(store, id, _OPEN, values, "there is no such message to send again")
     store.audit("hl7-retry", f"outbox/{id}")
 
 

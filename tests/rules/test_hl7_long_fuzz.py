@@ -50,6 +50,7 @@ atheris.Fuzz()
 
 
 @pytest.mark.long
+@pytest.mark.timeout(int(os.environ.get("HEALTHSVC_FUZZ_SECONDS", "60")) + 240)
 def test_no_bytes_break_the_line(tmp_path: Path) -> None:
     pytest.importorskip("atheris", reason="pip install atheris for the long form")
     seconds = int(os.environ.get("HEALTHSVC_FUZZ_SECONDS", "60"))

@@ -9,10 +9,11 @@ from peer import Answer, Peer
 from healthsvc import clock
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.outbox import OUTBOX, payload_of
+from integrations.answers import DeliveryPolicy, pause
 from integrations.hl7v2.compose import message, segment
 from integrations.hl7v2.replies import control_id_of
 from integrations.hospitals.destination import Destination
-from integrations.outbox import Courier, DeliveryPolicy, pause, send_later
+from integrations.outbox import Courier, send_later
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=clock.zone())
 Start = Callable[[Answer], "Peer"]
@@ -108,7 +109,7 @@ def test_the_answer_to_another_message_is_not_taken(database: Database, start: S
 
 
 def test_pauses_grow_and_stay_bounded() -> None:
-    policy = DeliveryPolicy(5, 600, 0.3, 10)
+    policy = DeliveryPolicy(5, 600, 0.3, 10, 60)
     seconds = [pause(n, policy, 0.5).total_seconds() for n in range(1, 12)]
     assert seconds[:4] == [5, 10, 20, 40]
     assert max(seconds) == 600
