@@ -12,7 +12,7 @@ from healthsvc.circle.travel import BASES, Matrix, TravelTimes
 from healthsvc.dayplan import sources
 from healthsvc.dayplan.day import DayPlan, plan_id
 from healthsvc.dayplan.resources import not_by, pinned_tasks, to_plan
-from healthsvc.dayplan.rules import TOGETHER, Call, Day, DayPolicy, Duty, minutes_of
+from healthsvc.dayplan.rules import Call, Day, DayPolicy, Duty, minutes_of
 from healthsvc.dayplan.staffing import OnDuty, on_duty
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
@@ -88,6 +88,8 @@ def gather(
     teams = sources.teams(store)
     away = sources.in_hospital(store, on)
     busy = sources.appointments(store, on, policy)
+    staff = tuple(on_duty(store, on, policy, absent))
+    people = len({one.practitioner for one in staff})
     asked = []
     for task, standing in standings(store, on, begun=True):
         if standing not in (Standing.DUE, Standing.OVERDUE) or task.kind in policy.not_routed:
@@ -113,12 +115,12 @@ def gather(
             preferred=preferred,
             apart=apart,
         )
-        out = "in-hospital" if task.person in away else "no-position" if home is None else "too-many-staff" if task.staff > TOGETHER else ""
+        crowd = bool(people) and task.staff > people
+        out = "in-hospital" if task.person in away else "no-position" if home is None else "too-many-staff" if crowd else ""
         asked.append(Asked(call, (home.lon, home.lat) if home else None, str(raw.get("meta", {}).get("versionId", "")), out))
     places = {f"Location/{one.id}": (one.lon, one.lat) for one in stations(store)}
     names = {f"Location/{one.id}": one.name for one in stations(store)}
     early = minutes_of(now, on) if now.date() == on else 0.0
-    staff = tuple(on_duty(store, on, policy, absent))
     known = store.get("List", plan_id(on))
     return Gathered(
         on=on,

@@ -6,9 +6,9 @@ day on which it can be made. So the same search settles which day and which rout
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
 
 from healthsvc.dayplan.easing import eased
+from healthsvc.dayplan.matching import matched
 from healthsvc.dayplan.problem import After, Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Visit, Weights, Window, WindowMet
 from healthsvc.dayplan.rules import DAY, Call, Day, DayPolicy, Duty, is_soft, windows_of
 from healthsvc.errors import Invalid
@@ -205,11 +205,15 @@ def by_service(call: Call, services: tuple[Service, ...], duties: tuple[Duty, ..
     for duty in duties:
         if duty.practitioner not in call.barred and (duty.practitioner not in mine or duty.starts <= start):
             mine[duty.practitioner] = duty
-    for people in permutations(call.held.staff if call.held else ()):
-        able = all(who in mine and service.skills <= mine[who].skills for service, who in zip(services, people, strict=False))
-        if able and len(people) == len(services):
-            return tuple(mine[who].key for who in people)
-    return ()
+    people = call.held.staff if call.held else ()
+    if len(set(people)) != len(services) or len(people) != len(services):
+        return ()
+
+    def able(service: int, who: str) -> bool:
+        return who in mine and services[service].skills <= mine[who].skills
+
+    found = matched(len(services), people, able)
+    return tuple(mine[who].key for who in found) if all(able(k, who) for k, who in enumerate(found)) else ()
 
 
 def _caregiver(duty: Duty, policy: DayPolicy, offset: int) -> Caregiver:

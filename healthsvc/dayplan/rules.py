@@ -20,9 +20,6 @@ from healthsvc.visit.rules import Visit as Task
 
 DAY = 24 * 60.0
 
-TOGETHER = 4
-"""Most people who are planned to come to one visit; every order of them is tried when it is asked who does what."""
-
 
 @dataclass(frozen=True, slots=True)
 class DayPolicy:

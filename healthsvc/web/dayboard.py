@@ -55,18 +55,17 @@ class Asked:
 def asked(
     on: Annotated[date, Form()],
     task: Annotated[str, Form(min_length=1, max_length=64)],
-    staff: Annotated[str, Form(max_length=80)] = "",
-    second: Annotated[str, Form(max_length=80)] = "",
+    staff: Annotated[list[Annotated[str, Form(max_length=4000)]], Form(max_length=100)] = [],  # noqa: B006 - FastAPI copies it
     start: Annotated[str, Form(pattern=r"([01]?\d|2[0-3]):[0-5]\d|")] = "",
     to: Annotated[str, Form(pattern=r"\d{4}-\d{2}-\d{2}|")] = "",
     view: Annotated[str, Form(max_length=8)] = "day",
 ) -> Asked:
-    """The change that a form asks for."""
+    """The change that a form asks for; ``staff`` stands in it once for each person, or holds several with spaces between."""
     try:
         other = date.fromisoformat(to) if to else None
     except ValueError:
         raise Malformed("a day is written 2026-11-23") from None
-    who = tuple(dict.fromkeys(one for one in (staff, second) if one))
+    who = tuple(dict.fromkeys(one for field in staff for one in field.split()))
     at = time.fromisoformat(start.rjust(5, "0")) if start else None
     return Asked(on, task, who, at, other, view if view in (*VIEWS, "week") else "day")
 

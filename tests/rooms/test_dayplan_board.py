@@ -378,3 +378,43 @@ def test_a_worker_plans_where_the_caller_does_not_wait(client: httpx.Client, dat
     with database.writing(SYSTEM, at=AT) as store:
         other = defer(store, "dayplan-day", {})
     assert client.get(f"/api/progress/{other}").json()["state"] == "waiting", "somebody else's plan"
+
+
+@pytest.fixture
+def crowd(database: Database, people: list[str]) -> tuple[str, ...]:
+    """Three more nurses."""
+    with database.writing(SYSTEM, at=AT) as store:
+        for id in ("nurse-d", "nurse-e", "nurse-f"):
+            store.put({"resourceType": "Practitioner", "id": id, "active": True, "name": [{"text": id}]})
+            store.put(role(id, "nurse", TOWN.stations[0].id, "nurse"))
+    return A, B, NURSE, "Practitioner/nurse-d", "Practitioner/nurse-e", "Practitioner/nurse-f"
+
+
+def test_as_many_people_as_a_visit_asks_for(
+    database: Database, people: list[str], crowd: tuple[str, ...], times: TravelTimes, client: httpx.Client
+) -> None:
+    """Six come together, a doctor and a nurse among them: planned by the search, moved by hand, over HTTP, confirmed, planned again."""
+    ask(database, "six", people[0], skills=("doctor", "nurse"), staff=6)
+    ask(database, "seven", people[1], staff=7)
+    made = plan(database, times)
+    (stop,) = made.stops()
+    assert sorted(stop.staff) == sorted(crowd)
+    assert [(left.visit, left.code) for left in made.left_over] == [("seven", "too-many-staff")]
+    backwards = tuple(reversed(crowd))
+    tried = trial(database, times, Move("six", backwards, at(14)))
+    assert not tried.conflicts
+    for wrong in (crowd[:5], (*crowd[:5], A)):
+        assert {one.code for one in trial(database, times, Move("six", wrong, at(14))).serious} == {"two-people"}
+    asked = {"moves": [{"task": "six", "staff": list(backwards), "start": at(14).isoformat()}]}
+    assert client.post(f"/api/dayplan/{ON}/apply", json=asked).status_code == 200
+    with database.writing(SYSTEM, at=AT) as store:
+        service.set_pin(store, ON, "six")
+    again = next(stop for stop in plan(database, times).stops() if stop.task == "six")
+    assert (sorted(again.staff), again.start, again.pinned) == (sorted(crowd), at(14), True)
+
+
+def test_nobody_able_among_those_who_come(database: Database, people: list[str], crowd: tuple[str, ...], times: TravelTimes) -> None:
+    ask(database, "three", people[0], skills=("doctor", "nurse"), staff=3)
+    plan(database, times)
+    assert {one.code for one in trial(database, times, Move("three", crowd[2:5], at(14))).serious} == {"skill"}
+    assert not trial(database, times, Move("three", (crowd[3], crowd[2], A), at(14))).conflicts

@@ -24,6 +24,9 @@ from healthsvc.errors import Malformed
 
 router = APIRouter(prefix="/api/dayplan", tags=["日程安排 Day plan"])
 
+MOST_STAFF = 100
+"""Longest list of people that is read; how many a visit needs, its Task says."""
+
 IfMatch = Annotated[str | None, Header()]
 
 
@@ -33,7 +36,7 @@ class Moving(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: str = Field(min_length=1)
-    staff: list[str] = Field(default_factory=list, max_length=2)
+    staff: list[str] = Field(default_factory=list, max_length=MOST_STAFF)
     start: AwareDatetime | None = None
 
 

@@ -6,7 +6,6 @@ Nothing is stored by trying. Keeping a trial is refused where the plan, or a vis
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import permutations
 from typing import TYPE_CHECKING
 
 from healthsvc.circle.travel import TravelTimes
@@ -15,6 +14,7 @@ from healthsvc.dayplan.compose import compose, tiers
 from healthsvc.dayplan.day import DayPlan
 from healthsvc.dayplan.difference import Change, difference
 from healthsvc.dayplan.hand import CLOSE, SERIOUS, Conflict, Edit, conflicts, edited, settled
+from healthsvc.dayplan.matching import matched
 from healthsvc.dayplan.model import problem_of, services_of
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.rules import Duty, minutes_of
@@ -144,21 +144,18 @@ def _edit(now: Standing, plan: Plan, move: Move, broken: list[Conflict]) -> Edit
     start = minutes_of(move.start.astimezone(now.at.tzinfo), now.day.on) if move.start else None
     if not move.staff:
         return Edit(move.task, (), 0.0)
-    if len(move.staff) != len(services):
+    if len(move.staff) != len(services) or len(set(move.staff)) != len(services):
         broken.append(Conflict("two-people", move.task, move.staff[0]))
         return None
-    duties = []
+    duties: dict[str, Duty] = {}
     for who in move.staff:
         duty = _duty(now, who, start)
         if duty is None:
             broken.append(Conflict("off-duty", move.task, who))
             return None
-        duties.append(duty)
-    for order in permutations(duties):
-        if all(service.skills <= duty.skills for service, duty in zip(services, order, strict=True)):
-            duties = list(order)
-            break
-    keys = tuple(duty.key for duty in duties)
+        duties[who] = duty
+    order = matched(len(services), move.staff, lambda k, who: services[k].skills <= duties[who].skills)
+    keys = tuple(duties[who].key for who in order)
     if start is None:
         start = _soonest(now, plan, move.task, keys)
     return Edit(move.task, keys, start)
