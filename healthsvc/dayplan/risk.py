@@ -34,6 +34,8 @@ class VisitRisk:
     """
 
     task: str
+    person: str
+    kind: str
     title: str
     staff: tuple[str, ...]
     start: datetime
@@ -125,6 +127,7 @@ def _visit_json(one: VisitRisk) -> dict[str, Any]:
     zh, en = one.words
     return {
         "task": one.task,
+        "kind": one.kind,
         "title": one.title,
         "staff": list(one.staff),
         "start": one.start.isoformat(),
@@ -215,7 +218,7 @@ def _visits(now: Standing, policy: RiskPolicy, day: _Lived) -> tuple[VisitRisk, 
     for row, leg in enumerate(day.legs):
         if leg.visit:
             rows.setdefault(leg.visit, []).append(row)
-    titles = {call.task.id: call.task.title or call.task.kind for call in now.told.calls}
+    tasks = {call.task.id: call.task for call in now.told.calls}
     reserve, found = day.moved.reserve, day.found
     told = []
     for task, mine in rows.items():
@@ -227,7 +230,9 @@ def _visits(now: Standing, policy: RiskPolicy, day: _Lived) -> tuple[VisitRisk, 
         told.append(
             VisitRisk(
                 task=task,
-                title=titles[task],
+                person=tasks[task].person,
+                kind=tasks[task].kind,
+                title=tasks[task].title or tasks[task].kind,
                 staff=tuple(dict.fromkeys(day.legs[row].duty.practitioner for row in mine)),
                 start=moment(now.day.on, float(day.moved.start[first]), now.at),
                 closes=moment(now.day.on, closes, now.at) if np.isfinite(closes) else None,

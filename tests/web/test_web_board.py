@@ -401,6 +401,65 @@ def test_who_else_could_come_and_what_would_let_a_visit_in(page: Any, room: Room
     page.get_by_role("heading", name="可以这样安排").wait_for()
 
 
+def test_who_may_be_late_is_marked_with_its_reason(page: Any, room: Room) -> None:
+    """A day of hours without a minute between them: the last ones are late now and then, less with time to spare on every way."""
+    on = room.day(30)
+    zone = clock.zone(room.site.database.zone)
+    window = Window(datetime.combine(on, time(), zone), datetime.combine(on, time(23, 59), zone))
+    with room.site.database.writing(SYSTEM, at=clock.now()) as store:
+        for k in range(10):
+            visits.request(store, Visit(f"hour-{k}", "home-bed-round", room.people[k], window, 60, frozenset({"doctor"})))
+    room.plan(on)
+    page.goto(f"{room.site.url}/board?on={on}")
+    page.get_by_text("的把握全部守时").wait_for()
+    listed = page.locator("#risk [data-late]")
+    assert listed.count() > 0
+    marked = {one.get_attribute("data-task") for one in page.locator(".block.risky").all()}
+    assert marked == {one.get_attribute("data-late") for one in listed.all()}
+    assert "途中留有余量" in listed.first.inner_text()
+    before = page.locator("#risk").inner_text()
+    page.locator("#risk").get_by_role("link", name="15 分钟").click()
+    page.get_by_text("只是试算").wait_for()
+    assert page.locator("#risk").inner_text() != before
+    assert page.locator("#risk [aria-current]").inner_text() == "15 分钟"
+    look(page, "board-risk")
+    page.goto(f"{room.site.url}/board/{on}/risk")
+    assert page.get_by_role("heading", name="守时把握").is_visible()
+    assert page.locator("[data-late]").count() == len(marked)
+
+
+def test_three_people_are_chosen_for_a_visit_that_needs_three(page: Any, room: Room) -> None:
+    on = room.day(28)
+    zone = clock.zone(room.site.database.zone)
+    window = Window(datetime.combine(on, time(), zone), datetime.combine(on, time(23, 59), zone))
+    with room.site.database.writing(SYSTEM, at=clock.now()) as store:
+        visits.request(store, Visit("three", "home-nursing", room.people[0], window, 30, frozenset({"doctor", "nurse"}), staff=3))
+    room.plan(on)
+    staff, _ = room.stop(on, "three")
+    assert len(staff) == 3
+    page.goto(f"{room.site.url}/board?on={on}")
+    assert page.locator('.block[data-task="three"]').count() == 3
+    page.locator('.block[data-task="three"]').first.click()
+    panel = page.locator("#panel")
+    panel.get_by_label("第 3 人").wait_for()
+    assert [panel.get_by_label(f"第 {n} 人").input_value() for n in (1, 2, 3)] == list(staff)
+    panel.get_by_label("第 1 人").select_option(staff[2])
+    panel.get_by_label("第 3 人").select_option(staff[0])
+    panel.get_by_label("开始时间").fill("14:05")
+    panel.get_by_role("button", name="试算").click()
+    page.get_by_role("heading", name="可以这样安排").wait_for()
+    look(page, "board-three")
+    page.locator("#trial").get_by_role("button", name="应用").click()
+    page.wait_for_url("**done=moved")
+    assert sorted(room.stop(on, "three")[0]) == sorted(staff)
+    assert room.stop(on, "three")[1] == "14:05"
+    page.locator('.block[data-task="three"]').first.click()
+    panel.get_by_label("第 3 人").wait_for()
+    panel.get_by_label("第 2 人").select_option(panel.get_by_label("第 1 人").input_value())
+    panel.get_by_role("button", name="试算").click()
+    page.get_by_text("须由规定人数的不同人员同去").wait_for()
+
+
 def test_the_board_weighs_little_and_works_without_scripts(page: Any, room: Room, chromium: Any) -> None:
     on = room.planned(14)
     session = page.context.new_cdp_session(page)

@@ -53,6 +53,38 @@
       .catch(function () { location.reload(); })
       .finally(function () { place.removeAttribute("aria-busy"); place.classList.remove("htmx-request"); });
   }
+  // How well the day holds comes after the page: the board is there at once, the marks follow.
+  function load(place, path) {
+    place.setAttribute("aria-busy", "true");
+    return fetch(path, { credentials: "same-origin", headers: { "hx-request": "true", accept: "text/html" } })
+      .then(function (answer) { return answer.ok ? answer.text() : ""; })
+      .then(function (text) { if (text) { fill(place, text); endanger(place); } })
+      .catch(function () { /* the link to its own page stays */ })
+      .finally(function () { place.removeAttribute("aria-busy"); });
+  }
+  function endanger(place) {
+    document.querySelectorAll(".block.risky").forEach(function (one) { one.classList.remove("risky"); });
+    document.querySelectorAll(".risk-said").forEach(function (one) { one.remove(); });
+    place.querySelectorAll("[data-late]").forEach(function (one) {
+      const task = CSS.escape(one.dataset.late);
+      document.querySelectorAll('.block[data-task="' + task + '"]').forEach(function (block) {
+        block.classList.add("risky");
+        const said = document.createElement("span");
+        said.className = "sr risk-said";
+        said.textContent = one.dataset.said;
+        block.append(said);
+        block.title = block.title.split(" ! ")[0] + " ! " + one.dataset.said;
+      });
+      const row = document.querySelector("#visit-" + task + " .chips");
+      if (!row) return;
+      const chip = document.createElement("span");
+      chip.className = "chip amber risk-said";
+      chip.textContent = one.dataset.said;
+      row.append(chip);
+    });
+  }
+  document.querySelectorAll("[data-load]").forEach(function (place) { load(place, place.dataset.load); });
+
   function show(place) {
     place.focus({ preventScroll: true });
     const at = place.getBoundingClientRect();
@@ -75,6 +107,12 @@
       choose(task);
       ask(link.pathname + link.search, null, panel).then(function () { show(panel); });
       panel.dataset.opener = link.id || task;
+    }
+    const part = event.target.closest("a[data-part]");
+    const into = part ? document.querySelector(part.dataset.part) : null;
+    if (into && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
+      event.preventDefault();
+      load(into, part.pathname + part.search);
     }
     const head = event.target.closest("[data-lane-map]");
     if (head) {
@@ -206,11 +244,14 @@
     const there = place && (done.block.dataset.on || form.elements.on.value);
     const same = place && done.grip !== undefined && place.staff === done.lane && place.start === clock(Number(done.block.dataset.from || 0)) && !place.to;
     if (!keep || !place || same || (place.to === there && place.staff === done.lane && !place.start)) { unlift(); return; }
-    const others = (done.block.dataset.staff || "").split(" ").filter(function (one) { return one && one !== done.lane; });
+    // whoever stands in the lane that it came from is replaced by the one it goes to; all others of the visit stay
+    const all = (done.block.dataset.staff || "").split(" ").filter(Boolean);
+    let next = all.includes(place.staff) ? all : all.map(function (one) { return one === done.lane ? place.staff : one; });
+    if (!place.staff) next = [];
+    else if (!next.includes(place.staff)) next = [place.staff];
     form.elements.on.value = there;
     form.elements.task.value = done.block.dataset.task;
-    form.elements.staff.value = place.staff;
-    form.elements.second.value = place.staff && place.staff !== others[0] ? others[0] || "" : done.lane === place.staff ? "" : (others[0] && others[0] === place.staff ? done.lane : "");
+    form.elements.staff.value = next.join(" ");
     form.elements.start.value = place.start;
     form.elements.to.value = place.to && place.to !== there ? place.to : "";
     ask(form.action, new URLSearchParams(new FormData(form)), trial).then(function () { show(trial); });
