@@ -33,7 +33,7 @@ def ask(database: Database, question: Question) -> bytes:
     actor = Actor(f"link/{profile.name}", profile.title, frozenset({"hospital"}), "hl7")
     problem, code, found, query = None, AckCode.AA, [], None
     try:
-        query = read_query(read.message, header, profile, clock.zone(database.zone))
+        query = read_query(read.message, header, profile, profile.zone_of(header, clock.zone(database.zone)))
         with database.reading(actor, at=at) as store:
             found = _look_up(store, query, profile, profile.hospital_of(header))
     except Refusal as refusal:

@@ -16,7 +16,7 @@ def alarm(scene: Scene) -> Outcome:
         SetAside: nobody here has this device or number; somebody must look at it at once.
     """
     store = scene.store
-    event = read_alarm(scene.message, scene.header, scene.profile, store.zone)
+    event = read_alarm(scene.message, scene.header, scene.profile, scene.zone)
     at = min(event.at.at, store.at) if event.at else store.at
     patient = None
     if event.person is not None:

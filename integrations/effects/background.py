@@ -16,7 +16,7 @@ _VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verifi
 
 def background(scene: Scene, patient: str, outcome: Outcome) -> None:
     """Write allergies (AL1, IAM) and payment (IN1, PV1-20, PID-35) of a message."""
-    view = View(scene.hospital, scene.store.zone, scene.profile.nothing)
+    view = View(scene.hospital, scene.zone, scene.profile.nothing)
     for segment in scene.message.segments:
         if segment.name in ("AL1", "IAM"):
             _allergy(scene, segment, view, patient, outcome)

@@ -17,7 +17,7 @@ _TAKES_TIME = frozenset({"booked", "arrived", "checked-in", "pending"})
 def booking(scene: Scene) -> Outcome:
     """SIU: booked, moved, called off, not come."""
     store = scene.store
-    event = read_booking(scene.message, scene.header, scene.profile, store.zone)
+    event = read_booking(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     id = scene.id("appointment", event.number)
     if scene.is_late(f"appointment:{id}", event.sent, outcome, "an appointment"):

@@ -12,7 +12,7 @@ from integrations.hl7v2.document import APPENDS, REPLACES, Content, read_documen
 def document(scene: Scene) -> Outcome:
     """MDM: announced, sent, completed, replaced, taken back."""
     store = scene.store
-    event = read_document(scene.message, scene.header, scene.profile, store.zone)
+    event = read_document(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     outcome.remarks += [f"{place} could not be read; it is kept with the message" for place in event.doubts]
     id = scene.id("document", event.number)

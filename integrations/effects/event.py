@@ -66,7 +66,7 @@ def apply(store: Store, message: Message, header: Header, profile: Profile) -> O
     family, known = family_of(header, profile.events), as_standard(header, profile.events)
     scene = scene_of(store, message, known, profile)
     if family in (Family.VISIT, Family.PERSON, Family.MERGE):
-        event = read_adt(message, known, profile, store.zone)
+        event = read_adt(message, known, profile, scene.zone)
         if family is Family.MERGE:
             return merges(store, event, profile, scene.hospital, scene.policy)
         outcome = _particulars(scene, event) if family is Family.PERSON else _visit(scene, event)

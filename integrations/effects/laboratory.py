@@ -25,7 +25,7 @@ _OVER = frozenset({"completed", "failed"})
 def results(scene: Scene) -> Outcome:
     """Every report of the message; a correction becomes a new version, an older word than that on file only adds what is missing there."""
     store = scene.store
-    event = read_results(scene.message, scene.header, scene.profile, store.zone)
+    event = read_results(scene.message, scene.header, scene.profile, scene.zone)
     sent = event.sent.at if event.sent else store.at
     party, outcome = scene.meet(event.person, sent)
     encounter = scene.stay(party.id, event.stay, sent)
@@ -38,7 +38,7 @@ def results(scene: Scene) -> Outcome:
         specimens = [] if late else write_specimens(scene, report.specimens, id, party.id, outcome)
         order = scene.id("order", f"placer:{report.placer}") if report.placer else None
         based = order if order and store.get("ServiceRequest", order) else None
-        filed = write_report(store, party.id, report, scene.hospital, id, sent, encounter, specimens, based, late=late)
+        filed = write_report(store, party.id, report, scene.hospital, id, sent, encounter, specimens, based, zone=scene.zone, late=late)
         follow(store, f"report:{id}", micros(issued), event.event)
         outcome.wrote(filed.report, *filed.written)
         _follow_report(scene, party, filed, issued, outcome)

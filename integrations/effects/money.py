@@ -17,7 +17,7 @@ SETTLES = frozenset({"PY", "CO"})
 
 def money(scene: Scene) -> Outcome:
     """DFT: charges and payments; BAR: an account is opened, changed, closed."""
-    event = read_money(scene.message, scene.header, scene.profile, scene.store.zone)
+    event = read_money(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     stay = scene.stay(party.id, event.stay, event.sent)
     account = _account(scene, event, party.id, outcome) if event.event.startswith("BAR") else _account_known(scene, event)

@@ -20,7 +20,7 @@ _CATEGORY = "http://terminology.hl7.org/CodeSystem/medicationrequest-category"
 
 def orders(scene: Scene) -> Outcome:
     """ORM, OML, OMG, OMP, RDE, RDS, RAS: every order of the message, with what was dispensed and given of it."""
-    event = read_orders(scene.message, scene.header, scene.profile, scene.store.zone)
+    event = read_orders(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     stay = scene.stay(party.id, event.stay, event.sent)
     for index, placed in enumerate(event.orders, start=1):

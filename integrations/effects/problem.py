@@ -17,7 +17,7 @@ _CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 def problems(scene: Scene) -> Outcome:
     """PPR: a problem added, changed, deleted; each is one Condition of the problem list."""
     store = scene.store
-    event = read_problems(scene.message, scene.header, scene.profile, store.zone)
+    event = read_problems(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     for problem in event.problems:
         id = scene.id("problem", party.id, problem.number)
@@ -40,7 +40,7 @@ def problems(scene: Scene) -> Outcome:
 def referral(scene: Scene) -> Outcome:
     """REF: somebody is sent to the community (下转), the sending is changed or withdrawn; or a word on a referral of ours."""
     store = scene.store
-    event = read_referral(scene.message, scene.header, scene.profile, store.zone)
+    event = read_referral(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     if event.ours and store.find("ServiceRequest", event.ours) is not None:
         _decided(scene, event.ours, event.status, event.reason.text or event.summary, outcome)

@@ -97,10 +97,12 @@ def write_report(
     specimens: Sequence[Resource] = (),
     order: str | None = None,
     *,
+    zone: tzinfo,
     late: bool = False,
 ) -> Filed:
     """Write one report and its results under ids that do not change: what is told again becomes a new version, what is not told stays.
 
+    Times without an offset are meant in ``zone``.
     A ``late`` message (a later one of this report has been followed) only adds results that are not on file yet.
     """
     known = store.find("DiagnosticReport", id)
@@ -117,7 +119,7 @@ def write_report(
     for result, one in zip(report.results, ids, strict=True):
         if late and one in on_file:
             continue
-        observation = _observation(result, one, hospital, effective, store.zone)
+        observation = _observation(result, one, hospital, effective, zone)
         observation |= {"subject": subject, **({"encounter": stay} if stay else {})}
         if len(specimens) == 1:
             observation["specimen"] = {"reference": f"Specimen/{specimens[0]['id']}"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import today
@@ -30,6 +30,8 @@ class Scene:
     profile: Profile
     hospital: str
     policy: HospitalPolicy
+    zone: tzinfo
+    """In which the message's times are meant that carry no offset."""
 
     def meet(self, told: Demographics, at: datetime | None) -> tuple[Party, Outcome]:
         """The person of a message that is about something else: what it says of the person only fills gaps."""
@@ -60,7 +62,8 @@ class Scene:
 
 def scene_of(store: Store, message: Message, header: Header, profile: Profile) -> Scene:
     """Set the scene."""
-    return Scene(store, message, header, profile, profile.hospital_of(header), store.policy.fill(HospitalPolicy, "hospital", today(store)))
+    policy = store.policy.fill(HospitalPolicy, "hospital", today(store))
+    return Scene(store, message, header, profile, profile.hospital_of(header), policy, profile.zone_of(header, store.zone))
 
 
 def begun(party: Party, told: Demographics, happened: datetime) -> Outcome:

@@ -185,7 +185,7 @@ _READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {
 
 
 def _map(message: Message, header: Header, family: Family | None, profile: Profile) -> object:
-    return _READERS[family](message, header, profile, clock.zone()) if family in _READERS else None
+    return _READERS[family](message, header, profile, profile.zone_of(header, clock.zone())) if family in _READERS else None
 
 
 def rejoined(message: Message) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from integrations.hl7v2.er7 import Part
+from integrations.hl7v2.zones import SenderZone
 
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _MOMENT = re.compile(
@@ -48,7 +49,7 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
     """Read an HL7 time stamp, or a date with dashes, slashes or 年月日; None where it is empty or no date.
 
     ``00000000`` and other impossible dates are None, and so is a year of two digits (``260105`` would be the year 2601): which century
-    was meant nobody here knows. A time without offset is meant in ``zone``.
+    was meant nobody here knows. A time without offset is meant in ``zone``; under a sender's zone it is told in that of the site.
     """
     text = text.strip()
     if not text:
@@ -62,8 +63,9 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
     if int(parts["year"]) not in YEARS:
         return None
     precision = next(name for name in ("second", "minute", "hour", "day", "month", "year") if parts[name])
-    offset = _offset(parts["zone"])
+    sender = zone if isinstance(zone, SenderZone) else None
     try:
+        offset = _offset(parts["zone"]) if sender is None or sender.believed else None
         at = datetime(
             int(parts["year"]),
             int(parts["month"] or 1),
@@ -72,10 +74,12 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
             int(parts["minute"] or 0),
             min(int(parts["second"] or 0), 59),
             int((parts["fraction"] or "0").ljust(6, "0")),
-            tzinfo=offset or zone,
+            tzinfo=offset or (sender.meant if sender else zone),
         )
-    except ValueError:
+    except ValueError:  # the thirtieth of February, or an offset of 99 hours
         return None
+    if sender and precision in ("second", "minute", "hour"):
+        at = at.astimezone(sender.home)
     return Moment(at, "minute" if precision == "hour" else precision)
 
 

@@ -1,9 +1,10 @@
-"""How a line comes in besides its sockets: the folder that is watched, and after how long a silence somebody must know."""
+"""How a line comes in besides its sockets: the folder that is watched, how long a silence somebody must know of, whose clock is meant."""
 
 from collections.abc import Callable
 from typing import Any
 
 from healthsvc.errors import Invalid
+from integrations.hl7v2.zones import read_zone
 
 Wrong = Callable[[str, str], Invalid]
 """Makes the refusal of a setting, naming file and key."""
@@ -21,3 +22,10 @@ def read_folder(value: Any, wrong: Wrong) -> str:
     if not isinstance(value, dict) or set(value) - {"folder"} or not isinstance(value.get("folder", ""), str):
         raise wrong("receive", 'must be a table [receive] with folder = "/path"')
     return str(value.get("folder", ""))
+
+
+def read_time_zone(value: Any, wrong: Wrong) -> str:
+    """The zone of times without an offset; empty where MSH-7 decides."""
+    if value == "" or (isinstance(value, str) and read_zone(value) is not None):
+        return str(value)
+    raise wrong("time_zone", 'must be an offset such as "+0800" or a zone such as "Asia/Shanghai"')

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_CARD, HEALTH_FILE_NUMBER, LIXIU_CERTIFICATE, hospital_number
 from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.header import Header
+from integrations.hl7v2.zones import zone_of
 from integrations.hospitals.destination import Destination
 
 DEFAULT = "default"
@@ -107,6 +109,10 @@ class Profile:
 
     decimal_mark: str = "point"
     """``comma`` where the site writes 1,5 for one and a half in results and ranges; elsewhere such a text stays a text."""
+    time_zone: str = ""
+    """In which times without an offset are meant (``+0800``, ``Asia/Shanghai``); empty: in that of MSH-7, else in the site's own."""
+    offsets: str = "believe"
+    """``ignore`` where the sender writes its wall clock with an offset that is not its own (``+0000``)."""
     events: Mapping[str, str] = field(default_factory=dict)
     """The site's own events to those of the standard: ``ADT^ZP1`` is read as ``ADT^A28``."""
     answers: Mapping[str, str] = field(default_factory=dict)
@@ -133,6 +139,10 @@ class Profile:
         if self.hospital != "MSH-4":
             return self.hospital
         return slug(header.sender[1].partition(header.cut.component or "\0")[0]) or DEFAULT
+
+    def zone_of(self, header: Header, home: tzinfo) -> tzinfo:
+        """In which zone the times of a message are meant; ``home`` is the site's own."""
+        return zone_of(header, self.time_zone, home, believed=self.offsets == "believe")
 
     def system(self, means: str, hospital: str, word: str = "") -> str | None:
         """The identifier system of a number; None for one to be ignored."""

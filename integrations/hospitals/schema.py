@@ -46,6 +46,8 @@ def schema() -> Schema:
         "missing_segment": {"enum": ["refuse", "review"], "description": "what becomes of a message without a segment that it needs"},
         "control_id": {"enum": ["required", "optional"], "description": "whether a message without MSH-10 is refused"},
         "decimal_mark": {"enum": ["point", "comma"], "description": "how the site writes one and a half in results and ranges: 1.5 or 1,5"},
+        "time_zone": {**_TEXT, "description": "in which times without an offset are meant: +0800 or Asia/Shanghai; empty: as MSH-7 says"},
+        "offsets": {"enum": ["believe", "ignore"], "description": "ignore: the sender's offsets are not true, its times are local"},
         "silence_minutes": {"type": "integer", "minimum": 0, "description": "after how long a silent line is an alarm; 0: never"},
         "number": {"type": "array", "items": number, "description": "what a number of PID-3 is, by CX.5 or CX.4"},
         "untyped": means,

@@ -13,7 +13,7 @@ from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.charset import codec_of
 from integrations.hl7v2.header import Header
 from integrations.hospitals.destination import read_destination
-from integrations.hospitals.incoming import read_folder, read_silence
+from integrations.hospitals.incoming import read_folder, read_silence, read_time_zone
 from integrations.hospitals.profile import (
     DEFAULT,
     HTTP_LISTEN,
@@ -36,7 +36,7 @@ _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unla
 KEYS = _TEXT_KEYS | {
     "extends", "version", "match", "ack", "unknown_person", "unknown_event", "missing_segment", "control_id", "decimal_mark", "number",
     "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "send", "events", "answers",
-    "master", "infusion_routes", "silence_minutes", "receive",
+    "time_zone", "offsets", "master", "infusion_routes", "silence_minutes", "receive",
 }  # fmt: skip
 
 LAYOUTS = {
@@ -200,6 +200,8 @@ class _Reader:
             control_id=self.among("control_id", self.document.get("control_id", "required"), ("required", "optional")),
             missing_segment=self.among("missing_segment", self.document.get("missing_segment", "refuse"), ("refuse", "review")),
             decimal_mark=self.among("decimal_mark", self.document.get("decimal_mark", "point"), ("point", "comma")),
+            time_zone=read_time_zone(self.document.get("time_zone", ""), self.wrong),
+            offsets=self.among("offsets", self.document.get("offsets", "believe"), ("believe", "ignore")),
             nothing=frozenset(self.words("nothing", self.document.get("nothing", []))),
         )
 

@@ -108,7 +108,7 @@ ENVELOPE = {
     4: "chooses the link; the hospital of identifiers",
     5: "chooses the link",
     6: "chooses the link",
-    7: "orders messages about one thing in time",
+    7: "orders messages about one thing in time; its offset holds for times that carry none",
     9: "activity of the Provenance",
     10: "identifier of the Provenance's entity; MSA-2 of the answer",
     12: "whether the answer has ERR",
