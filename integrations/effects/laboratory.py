@@ -28,6 +28,8 @@ def results(scene: Scene) -> Outcome:
     event = read_results(scene.message, scene.header, scene.profile, scene.zone)
     sent = event.sent.at if event.sent else store.at
     party, outcome = scene.meet(event.person, sent)
+    if event.adopted:
+        outcome.remarks.append(f"{event.adopted} results stood before the order (OBR) of the message and were filed with it")
     encounter = scene.stay(party.id, event.stay, sent)
     for index, report in enumerate(event.reports, start=1):
         id = _known_as(store, party, report_id(report, scene.hospital, f"{scene.header.control_id}#{index}"))

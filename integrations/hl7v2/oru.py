@@ -97,19 +97,22 @@ class ResultEvent:
     reports: tuple[Report, ...]
     sent: Moment | None
     stay: Stay | None = None
+    adopted: int = 0
+    """Results that stood before the only order and were read as its own."""
 
 
 def read_results(message: Message, header: Header, profile: Profile, zone: tzinfo) -> ResultEvent:
     """Read ORU^R01 or OUL^R21 to R24.
 
     Raises:
-        Invalid: there is no PID or no OBR; the path is the HL7 position.
+        Invalid: there is no PID or no OBR, or a result stands before several; the path is the HL7 position.
     """
     if "PID" not in message:
         raise Invalid("the message has no PID segment, so its results belong to nobody", path="PID", reason="no-person")
     groups: list[tuple[Segment, list[Segment]]] = []
     order: Segment | None = None
     leads = header.trigger in SPECIMEN_FIRST
+    strays: list[Segment] = []  # results before any order
     waiting: list[Segment] = []  # specimens whose orders follow
     of_specimen = False
     for segment in message.segments:
@@ -127,8 +130,12 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
             of_specimen = False
         elif groups and segment.name in ("OBX", "NTE", "ORC", "SPM"):
             groups[-1][1].append(segment)
+        elif segment.name == "OBX" or (strays and segment.name == "NTE"):
+            strays.append(segment)
     if not groups:
         raise Invalid("the message has no OBR segment, so it reports nothing", path="OBR", reason="no-report")
+    if strays:
+        _adopt(strays, groups)
     view = View(profile.hospital_of(header), zone, profile.nothing)
     return ResultEvent(
         event=header.event,
@@ -136,7 +143,19 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
         reports=tuple(_report(obr, rest, profile, zone, view) for obr, rest in groups),
         sent=moment(message["MSH"][7].component(1).text, zone),
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
+        adopted=sum(segment.name == "OBX" for segment in strays),
     )
+
+
+def _adopt(strays: list[Segment], groups: list[tuple[Segment, list[Segment]]]) -> None:
+    """Results that stand before any OBR: of the only order of the message, where that has none of its own; otherwise nobody may guess."""
+    if len(groups) > 1 or any(segment.name == "OBX" for segment in groups[0][1]):
+        raise Invalid(
+            "a result (OBX) stands before any order (OBR), and more than one thing could be meant; send each OBX behind its OBR",
+            path="OBX[1]",
+            reason="result-without-order",
+        )
+    groups[0][1].extend(strays)
 
 
 def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, view: View) -> Report:

@@ -9,7 +9,7 @@ from hospital import LISTEN, PEER, Hospital, cadre
 
 from healthsvc.errors import Invalid
 from healthsvc.store import Database
-from integrations.hl7v2.check import check_message, read_under
+from integrations.hl7v2.check import read_under
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf, load, read
 from integrations.inbox import Inbox
