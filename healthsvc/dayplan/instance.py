@@ -1,6 +1,7 @@
 """Published instances: read one, solve it, prove the answer, write the solution in the format of the published ones."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from healthsvc.dayplan.formats import mankowska, reading, uhhc, uhhc_solution
 from healthsvc.dayplan.formats.reading import Json
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import Problem
-from healthsvc.errors import Invalid, Malformed
+from healthsvc.dayplan.watching import ended_by_interrupt, enough
+from healthsvc.errors import Invalid, Malformed, RuleViolation
 
 FORMATS: tuple[tuple[str, Callable[[Json], bool], Callable[[Json, str], Problem]], ...] = (
     ("mankowska", mankowska.is_mine, mankowska.read),
@@ -33,6 +35,7 @@ class Summary:
     evaluations: int
     seed: int
     out: str | None
+    ended_early: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The summary as plain values."""
@@ -47,7 +50,7 @@ class Summary:
             f"parts: {shares}",
             f"left over: {self.left_over}",
             f"checked: every rule of the instance holds ({self.format}, {self.instance})",
-            f"{self.evaluations} evaluations in {self.seconds:.1f} s, seed {self.seed}",
+            f"{self.evaluations} evaluations in {self.seconds:.1f} s, seed {self.seed}" + (", ended early" if self.ended_early else ""),
             *written,
         ]
 
@@ -71,8 +74,11 @@ def solve_instance(
 
     ``seconds`` count from the first plan on, not the compiling; ``iterations`` replaces them where the same answer is wanted every time.
 
+    Ctrl-C ends the search with the best plan so far. ``out`` is written whole or not at all.
+
     :raises Malformed: the instance cannot be read.
-    :raises RuleViolation: no plan keeps every hard limit within the budget.
+    :raises Invalid: there is no folder for ``out``.
+    :raises RuleViolation: no plan keeps every hard limit within the budget, or nobody can do what has to be done.
     """
     from healthsvc.dayplan import warm
     from healthsvc.dayplan.search import StopRule
@@ -80,18 +86,47 @@ def solve_instance(
 
     if seconds <= 0 or jobs < 1:
         raise Invalid("seconds have to be above zero and jobs at least one")
+    if out is not None and (out.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK)):
+        raise Invalid(f"{out} cannot be written: {'it is a folder' if out.is_dir() else f'no folder {out.parent} that may be written'}")
     name, problem, found = read_instance(path)
+    _somebody_for_everything(problem)
     warm()
     begun = time.perf_counter()
     stop = StopRule(iterations=iterations) if iterations is not None else StopRule(seconds=seconds)
-    plan = solve(problem, stop, seed, jobs)
+    with ended_by_interrupt():
+        plan = solve(problem, stop, seed, jobs)
+        early = enough()
     took = time.perf_counter() - begun
     verdict = check(problem, plan)
     if out is not None:
         solution = _solution(name, problem, found, plan, verdict)
-        out.write_text(json.dumps(solution, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(out, json.dumps(solution, indent=2, ensure_ascii=False) + "\n")
     parts = {part: cost for part, cost in verdict.parts.items() if cost}
-    return Summary(path.name, name, verdict.cost, parts, len(plan.left_over), took, plan.evaluations, seed, str(out) if out else None)
+    return Summary(
+        path.name, name, verdict.cost, parts, len(plan.left_over), took, plan.evaluations, seed, str(out) if out else None, early
+    )
+
+
+def _write(out: Path, text: str) -> None:
+    """A file is there whole or not at all."""
+    fresh = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(out)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _somebody_for_everything(problem: Problem) -> None:
+    """Refuse at once what no search can plan.
+
+    :raises RuleViolation: a visit that must be made needs something that nobody can do.
+    """
+    for visit in problem.visits:
+        for service in visit.services:
+            if visit.must and not any(service.skills <= person.skills for person in problem.caregivers):
+                wanted = ", ".join(sorted(service.skills))
+                raise RuleViolation(f"visit {visit.id}: nobody can do what it needs ({wanted})", reason="plan-not-found")
 
 
 def _solution(name: str, problem: Problem, found: Json, plan: Plan, verdict: Verdict) -> dict[str, Any]:

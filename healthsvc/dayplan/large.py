@@ -14,13 +14,13 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from healthsvc.dayplan import warm
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.neighbours import neighbourhoods, within_reach
 from healthsvc.dayplan.parts import part_of_plan, put_back
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.searched import Schedule, StopRule, searched
+from healthsvc.dayplan.watching import ready
 from healthsvc.errors import RuleViolation
 
 LARGE = 600
@@ -109,7 +109,7 @@ def _workers(jobs: int) -> Iterator[Callable[[list[_Order]], Iterator[Plan | Non
     if jobs <= 1:
         yield partial(map, _run)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=warm) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=ready) as pool:
         yield partial(pool.map, _run)
 
 

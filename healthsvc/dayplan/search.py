@@ -251,6 +251,8 @@ class Search:
 
     def _steps(self, until: float, stages: int) -> int:
         """Proposals of the next stage when ``stages`` are left."""
+        if watching.enough():
+            return 0
         if self.stop.iterations is not None:
             return max(0, int(self.stop.iterations * until) - self.done) // stages
         left = (self.stop.seconds or 0.0) * until - (self.clock() - self.begun)

@@ -8,13 +8,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 
-from healthsvc.dayplan import warm
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.large import is_large, solve_in_parts
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.polish import polish, unsteady
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.searched import Schedule, StopRule, searched
+from healthsvc.dayplan.watching import ready
 
 __all__ = ["Schedule", "StopRule", "solve"]
 
@@ -34,7 +34,7 @@ def solve(
         return polished(problem, solve_in_parts(problem, stop, seed, jobs, schedule))
     if jobs <= 1:
         return _one(problem, stop, seed, schedule, start)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=warm) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=ready) as pool:
         running = [pool.submit(_one, problem, stop, seed + 1_000_003 * k, schedule, start) for k in range(jobs)]
         plans = [future.result() for future in running]
     best = min(plans, key=lambda plan: plan.cost)

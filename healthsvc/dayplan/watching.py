@@ -1,5 +1,7 @@
-"""How far a search has come, for whoever waits for it. Searches in other processes (``jobs`` above 1) are not seen."""
+"""How far a search has come, for whoever waits for it, and ending it early. Searches in other processes (``jobs`` above 1) are not seen."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,3 +31,46 @@ def made(steps: int) -> None:
     tell = _TELL.get()
     if tell is not None:
         tell(steps)
+
+
+_ENOUGH: list[int] = []
+"""The signal that asked for an end, once one has."""
+
+
+def enough() -> bool:
+    """Whether somebody has asked the searches of this process to end with the best that they have."""
+    return bool(_ENOUGH)
+
+
+def end_at_interrupt() -> None:
+    """From now on the first Ctrl-C ends the searches of this process with the best that they have, the second one the process."""
+
+    def note(number: int, _: object) -> None:
+        _ENOUGH.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    _ENOUGH.clear()
+    signal.signal(signal.SIGINT, note)
+
+
+def ready() -> None:
+    """Prepare a process that searches for another one: compiled, and Ctrl-C, which reaches both, ends it with the best that it has."""
+    from healthsvc.dayplan import warm
+
+    end_at_interrupt()
+    warm()
+
+
+@contextmanager
+def ended_by_interrupt() -> Iterator[None]:
+    """Inside, Ctrl-C ends a search with the best that it has (see :func:`end_at_interrupt`); signals come to the first thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    end_at_interrupt()
+    try:
+        yield
+    finally:
+        _ENOUGH.clear()
+        signal.signal(signal.SIGINT, before)

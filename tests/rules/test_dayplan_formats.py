@@ -2,6 +2,7 @@
 
 import copy
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from healthsvc.dayplan.formats import reading
 from healthsvc.dayplan.instance import read_instance, solve_instance
-from healthsvc.errors import Invalid, Malformed, NotSupported
+from healthsvc.dayplan.watching import enough, watched
+from healthsvc.errors import Invalid, Malformed, NotSupported, RuleViolation
 
 INSTANCES = Path(__file__).resolve().parents[2] / "fixtures/instances"
 
@@ -47,6 +49,8 @@ def test_two_processes_search_side_by_side(tmp_path: Path) -> None:
         (lambda d: d["distances"].pop(), "square matrix"),
         (lambda d: d["distances"][1].__setitem__(2, "far"), "not a number"),
         (lambda d: d["distances"][1].__setitem__(2, -1), "negative"),
+        (lambda d: d["distances"][1].__setitem__(2, 1e300), "too long"),
+        (lambda d: d["patients"][3]["time_window"].__setitem__(1, 1e300), "larger than any time"),
         (lambda d: d.__setitem__("central_offices", []), "exactly one office"),
         (lambda d: d["patients"].append(d["patients"][0]), "rows"),
         (lambda d: d["patients"][3].__setitem__("time_window", [5]), r"patients\[3\].time_window"),
@@ -111,3 +115,34 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_no_time_is_no_search() -> None:
     with pytest.raises(Invalid):
         solve_instance(INSTANCES / "mankowska-12.json", seconds=0)
+
+
+def test_what_nobody_can_do_is_said_at_once(tmp_path: Path) -> None:
+    path = spoiled("mankowska-12.json", tmp_path, lambda d: d["patients"][3]["required_caregivers"][0].__setitem__("service", "s9"))
+    with pytest.raises(RuleViolation, match=r"visit .*: nobody can do what it needs \(s9\)"):
+        solve_instance(path)
+
+
+def test_the_answer_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    for out in (tmp_path, tmp_path / "no-folder" / "o.json"):
+        with pytest.raises(Invalid, match="cannot be written"):
+            solve_instance(INSTANCES / "mankowska-12.json", out=out)
+    solve_instance(INSTANCES / "mankowska-12.json", iterations=2_000, out=tmp_path / "o.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["o.json"]
+
+
+def test_ctrl_c_ends_the_search_with_the_best_so_far(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(_: int) -> None:
+        if signal.getsignal(signal.SIGINT) is not before and not enough():
+            signal.raise_signal(signal.SIGINT)
+
+    with watched(interrupt):
+        summary = solve_instance(INSTANCES / "mankowska-12.json", seconds=600.0, out=tmp_path / "o.json")
+    assert summary.ended_early
+    assert summary.seconds < 60.0
+    assert "ended early" in summary.lines()[4]
+    assert len(json.loads((tmp_path / "o.json").read_text())["routes"]) > 0
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not solve_instance(INSTANCES / "mankowska-12.json", iterations=2_000).ended_early

@@ -13,6 +13,9 @@ from healthsvc.errors import Malformed
 
 Json = Mapping[str, Any]
 
+LARGEST = 1e9
+"""Beyond this sums of minutes lose the thousandths in which answers are proved."""
+
 
 def load(path: Path) -> Json:
     """One JSON object from a file.
@@ -99,6 +102,8 @@ def as_number(found: object, where: str) -> float:
     """``found`` as a finite number."""
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         raise Malformed(f"{where} has to be a number", path=where)
+    if abs(found) > LARGEST:
+        raise Malformed(f"{where} is larger than any time or price can be ({LARGEST:g})", path=where)
     return float(found)
 
 
@@ -113,6 +118,8 @@ def matrix(holder: Json, name: str, where: str) -> Matrix:
         raise Malformed(f"{where}.{name} holds something that is not a number", path=f"{where}.{name}") from None
     if not np.isfinite(square).all() or (square < 0).any():
         raise Malformed(f"{where}.{name} holds a negative or infinite time", path=f"{where}.{name}")
+    if (square > LARGEST).any():
+        raise Malformed(f"{where}.{name} holds a time that is too long ({LARGEST:g} is the most)", path=f"{where}.{name}")
     return square
 
 
