@@ -71,6 +71,7 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
             server=use,
             sealing_keys=settings.sealing_folder,
             seal_everything=settings.seal_everything,
+            bases=[f"{settings.public_url.rstrip('/')}/fhir"] if settings.public_url else (),
             replica=settings.database_replica,
             replica_patience=settings.database_replica_seconds,
             replica_bound=settings.database_replica_behind_seconds,

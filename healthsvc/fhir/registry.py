@@ -113,6 +113,10 @@ class Registry:
         shape = facts.shape(type)
         return frozenset({"resourceType"} | {key for key, (element, _) in shape.keys.items() if element.min > 0 or element.modifier})
 
+    def has_element(self, type: str, name: str) -> bool:
+        """Whether a resource of the type can have an element of this name at its top (``deceased`` stands for its forms)."""
+        return any(key in (name, f"_{name}") or element.name == name for key, (element, _) in facts.shape(type).keys.items())
+
     def extract(self, resource: Resource, *, zone: str = DEFAULT_ZONE, bases: Iterable[str] = ()) -> Entries:
         """All index entries of a valid resource, each once.
 

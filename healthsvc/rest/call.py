@@ -1,5 +1,6 @@
 """One FHIR interaction as it is asked, by a request of its own or by an entry of a bundle; and what a request may be written in."""
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ def as_resource(value: object, type: str | None = None) -> Resource:
     if not isinstance(kind, str):
         raise Malformed("the body has no resourceType", path="resourceType")
     if type is not None and kind != type:
-        raise Malformed(f"the body is not a {type}, but that is what the url says", path="resourceType")
+        raise Malformed(f"the body is of another type than {type}, which the url says", path="resourceType")
     return value
 
 
@@ -151,8 +152,8 @@ async def call_from(scope: Scope, receive: Receive, limit: int) -> Call:
             raise UnsupportedMedia("send a search by POST as application/x-www-form-urlencoded, or its parameters in the url of a GET")
         elif place and media and media not in _JSON and media not in _OTHER_FHIR and scope["method"] != "PATCH":
             native = headers["content-type"].strip()
-        elif body and media not in _JSON:
-            raise UnsupportedMedia("send FHIR resources as application/fhir+json; other formats are not read here")
+        elif body and (media not in _JSON or not _is_r4([one.strip().lower() for one in headers["content-type"].split(";")[1:]])):
+            raise UnsupportedMedia("send FHIR resources as application/fhir+json (R4); other formats are not read here")
     get = headers.get
     return Call(
         f"{scope['scheme']}://{get('host') or _server(scope)}{scope.get('root_path', '')}/fhir",
@@ -265,6 +266,15 @@ def _takes_json(accept: str) -> bool:
     """Whether what a client accepts can be FHIR R4 in JSON."""
     for one in accept.split(","):
         media, *parameters = [part.strip().lower() for part in one.split(";")]
-        if media in _ACCEPTED and all(not part.startswith("fhirversion=") or part[12:].startswith("4.0") for part in parameters):
+        if media in _ACCEPTED and _is_r4(parameters) and not any(_REFUSED.fullmatch(part) for part in parameters):
             return True
     return False
+
+
+_REFUSED = re.compile(r"q=0(\.0{0,3})?")
+"""A weight that means: not this (RFC 9110 12.4.2)."""
+
+
+def _is_r4(parameters: Sequence[str]) -> bool:
+    """Whether the parameters of a media type leave it the FHIR that is spoken here (R4 2.1.0.1.2)."""
+    return all(not part.startswith("fhirversion=") or part[12:].strip('"').startswith("4.0") for part in parameters)

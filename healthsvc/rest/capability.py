@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from starlette.routing import BaseRoute, Route
 
 from healthsvc import __version__
+from healthsvc.access.rules import AUDIT_TYPES
 from healthsvc.errors import NotSupported
 from healthsvc.fhir.conformance.profiles import PROFILES
 from healthsvc.fhir.conformance.topics import BACKPORT, TOPICS, canonical
@@ -16,6 +17,7 @@ from healthsvc.fhir.registry import Registry, SearchParameter
 from healthsvc.fhir.systems import BASE, profile
 from healthsvc.rest.answer import FHIR_JSON
 from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.delete import MOST
 from healthsvc.rest.site import Site
 from healthsvc.store.search.parse import NOT_OFFERED
 
@@ -63,6 +65,11 @@ DEFINED = {
     ("Group", "export"): f"{BULK}OperationDefinition/group-export",
 }
 """(resource type, name) of the operations that others have defined; the type is ``*`` for any and empty for the system."""
+DOCUMENTED = (
+    "日期不带时区时按 Asia/Shanghai 理解 Dates without a zone are meant in Asia/Shanghai. "
+    f"条件删除只删一个，除非以 _count=n（至多 {MOST}）言明 "
+    f"A conditional delete takes one resource, unless _count=n (at most {MOST}) says more."
+)
 SEARCHED_EVERYWHERE = ("_id", "_lastUpdated", "_tag", "_profile", "_security", "_source")
 
 
@@ -97,7 +104,7 @@ def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
         "rest": [
             {
                 "mode": "server",
-                "documentation": "日期不带时区时按 Asia/Shanghai 理解 Dates without a zone are meant in Asia/Shanghai",
+                "documentation": DOCUMENTED,
                 "security": _security(base.removesuffix("/fhir")),
                 "resource": [_resource(site.registry, type, interactions, present, operations) for type in sorted(site.registry.types)],
                 "interaction": [{"code": code} for key, codes in SYSTEM.items() if key in present for code in codes],
@@ -139,6 +146,9 @@ def _resource(
     """What can be done with one type."""
     parameters = registry.parameters(type)
     references = sorted(code for code, one in parameters.items() if one.type == "reference")
+    writes = type not in AUDIT_TYPES
+    if not writes:
+        interactions = [code for code in interactions if code in ("read", "search-type")]
     made: dict[str, Any] = {
         "type": type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type}",
@@ -149,14 +159,14 @@ def _resource(
         "updateCreate": "update" in interactions,
         "conditionalCreate": "create" in interactions,
         "conditionalRead": "full-support",
-        "conditionalUpdate": ("PUT", TYPE) in present,
-        "conditionalDelete": "single" if ("DELETE", TYPE) in present else "not-supported",
+        "conditionalUpdate": writes and ("PUT", TYPE) in present,
+        "conditionalDelete": "single" if writes and ("DELETE", TYPE) in present else "not-supported",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": ["*", *(f"{type}:{code}" for code in references)],
         "searchRevInclude": ["*", *_referring(registry, type)],
         "searchParam": [_parameter(one) for _, one in sorted(parameters.items()) if _searchable(one)],
     }
-    listed = [{"name": name, "definition": _definition(of, name)} for of, name in operations if of in ("*", type)]
+    listed = [{"name": name, "definition": _definition(of, name)} for of, name in operations if writes and of in ("*", type)]
     if listed:
         made["operation"] = listed
     if type == "Subscription":

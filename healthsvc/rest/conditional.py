@@ -4,7 +4,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from urllib.parse import parse_qsl
 
-from healthsvc.errors import Malformed, PreconditionFailed
+from healthsvc.errors import Issue, Malformed, PreconditionFailed
 from healthsvc.rest.call import Call
 from healthsvc.rest.meant import meant
 from healthsvc.rest.permitted import restriction
@@ -75,8 +75,13 @@ def one_match(store: Store, type: str, criteria: str | tuple[tuple[str, str], ..
     """
     found = matches(store, type, criteria, call)
     if len(found) > 1:
-        raise PreconditionFailed(f"the condition matches several resources of type {type}; make it narrower", reason="multiple-matches")
+        raise several(f"the condition matches several resources of type {type}; make it narrower")
     return found[0] if found else None
+
+
+def several(text: str) -> PreconditionFailed:
+    """The refusal of a condition that matches more than it may (R4 has an issue type for it)."""
+    return PreconditionFailed(text, reason="multiple-matches", issues=[Issue(text, "multiple-matches")])
 
 
 def lock(store: Store, type: str, pairs: list[tuple[str, str]]) -> None:

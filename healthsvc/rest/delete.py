@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreWriting
-from healthsvc.errors import PreconditionFailed
+from healthsvc.errors import Refusal
 from healthsvc.rest.answer import Answer, etag
 from healthsvc.rest.call import Call, call_of
-from healthsvc.rest.conditional import matches, version_of
+from healthsvc.rest.conditional import matches, several, version_of
 from healthsvc.rest.permitted import require_write
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
@@ -33,12 +33,12 @@ def delete_where(store: Store, type: str, call: Call) -> Answer:
     """
     require_write(store, type, "d")
     asked = next((value for name, value in call.query if name == "_count"), "1")
-    most = min(int(asked), MOST) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
+    if not asked.isascii() or not asked.isdigit() or not 0 < int(asked[:9]) <= MOST:
+        raise Refusal(f"_count of a conditional delete says how many at most may go, from 1 to {MOST}", path="_count")
+    most = int(asked[:9])
     found = matches(store, type, call.query, call, most + 1)
     if len(found) > most:
-        raise PreconditionFailed(
-            f"the condition matches more than {most} resources of type {type}; nothing was deleted", reason="multiple-matches"
-        )
+        raise several(f"the condition matches more than {most} resources of type {type}; nothing was deleted")
     for one in found:
         store.delete(type, one.id, version_of(call.if_match, one))
     return Answer(204)

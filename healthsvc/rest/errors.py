@@ -17,7 +17,7 @@ from healthsvc.fhir.outcome import of_refusal, operation_outcome
 from healthsvc.rest.answer import FHIR_JSON
 from healthsvc.rest.inputs import said
 from healthsvc.rest.lane import ShortWay
-from healthsvc.rest.paths import misaddressed
+from healthsvc.rest.paths import methods_at, misaddressed
 
 log = structlog.get_logger()
 _CODES = {
@@ -69,11 +69,16 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405:  # the framework names the methods of one route only (RFC 9110 10.2.1 asks for all)
+        headers["allow"] = ", ".join(methods_at(request.app.routes, request.scope["path"]))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
     text = _TEXTS.get(error.status_code, HTTPStatus(error.status_code).phrase)
     if error.status_code == 404 and request.url.path.startswith("/fhir/"):
         text = misaddressed(request.url.path.removeprefix("/fhir/")) or text
     issue = Issue(text, _CODES.get(error.status_code, "processing"))
-    return respond(request.url.path, error.status_code, [issue], headers=dict(error.headers or {}))
+    return respond(request.url.path, error.status_code, [issue], headers=headers)
 
 
 def _not_valid(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """``Patient/[id]/$everything``: the person's whole compartment and what it refers to, page by page."""
 
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from healthsvc.fhir import dates
 from healthsvc.rest import envelope
 from healthsvc.rest.answer import Answer
 from healthsvc.rest.call import Call, call_of
+from healthsvc.rest.parameters import pairs
 from healthsvc.rest.permitted import require_read, restriction
 from healthsvc.rest.search import PAGE
 from healthsvc.rest.site import Site
@@ -41,7 +43,7 @@ def everything(site: Site, store: Store, id: str, call: Call) -> Answer:
         Refusal: a parameter cannot be read.
     """
     require_read(store, "Patient")
-    query, after = call.only("start", "end", "_since", "_type", "_count", PAGE), 0
+    query, after = _asked(call).only("start", "end", "_since", "_type", "_count", PAGE), 0
     if PAGE in query:
         opened = cast(dict[str, Any], site.links.open(store.actor.id, query[PAGE]))
         query, after, id = opened["query"], int(opened["after"]), opened["id"]
@@ -64,8 +66,16 @@ def everything(site: Site, store: Store, id: str, call: Call) -> Answer:
         links.append(("next", f"{path}?{PAGE}={site.links.seal(store.actor.id, {'query': query, 'after': position, 'id': id})}"))
     first = [patient] if after == 0 and "Patient" in types else []
     entries = [envelope.found(call.base, one, "match") for one in [*first, *(one for one in found if one.pk != patient.pk)]]
+    total = len(entries) if position is None and after == 0 else None  # matches alone (R4 3.1.1.5.4)
     entries += [envelope.found(call.base, one, "include") for one in included if one.pk != patient.pk]
-    return Answer(200, envelope.bundle("searchset", entries, links=links, total=len(entries) if position is None and after == 0 else None))
+    return Answer(200, envelope.bundle("searchset", entries, links=links, total=total))
+
+
+def _asked(call: Call) -> Call:
+    """The call with what its body asks, a Parameters resource or a form; types may be named one by one."""
+    given = pairs(call)
+    types = ",".join(value for name, value in given if name == "_type" and value)
+    return replace(call, query=(*(one for one in given if one[0] != "_type"), *([("_type", types)] if types else [])))
 
 
 def _conditions(site: Site, query: dict[str, str], store: Store) -> Any:

@@ -17,9 +17,9 @@ from healthsvc.rest.search import PAGE
 from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
-from healthsvc.store.search.versions import Position, Window
+from healthsvc.store.search.versions import Position, Window, revived
 from healthsvc.store.search.versions import history as versions_of
-from healthsvc.store.stored import Stored
+from healthsvc.store.stored import MADE_HERE, Stored
 
 KNOWN = ("_since", "_at", "_count", "_sort", "_summary", "_elements")
 NEWEST = "-_lastUpdated"
@@ -57,14 +57,24 @@ def history(site: Site, store: Store, type: str | None, id: str | None, call: Ca
         links.append(("next", f"{path}?{PAGE}={site.links.seal(store.actor.id, {'query': query, 'after': position})}"))
     total = len(found) if position is None and after is None else None
     shape = asked_shape(tuple(query.items()))
-    entries = (_entry(call.base, one, shaped(site.registry, one.body, *shape) if shape and not one.deleted else one.body) for one in found)
+    again = revived(store, found)
+    entries = (
+        _entry(
+            call.base,
+            one,
+            shaped(site.registry, one.body, *shape) if shape and not one.deleted else one.body,
+            is_new=one.version == 1 or (one.pk, one.version) in again,
+        )
+        for one in found
+    )
     return Answer(200, envelope.bundle("history", entries, links=links, total=total))
 
 
-def _entry(base: str, stored: Stored, body: bytes) -> bytes:
-    """One version with the request that made it."""
-    method = "DELETE" if stored.deleted else "POST" if stored.version == 1 else "PUT"
-    status = {"DELETE": "204", "POST": "201", "PUT": "200"}[method]
+def _entry(base: str, stored: Stored, body: bytes, *, is_new: bool) -> bytes:
+    """One version with the request that made it. A patch is told as the PUT that would have done the same."""
+    posted = stored.version == 1 and MADE_HERE.fullmatch(stored.id) is not None
+    method = "DELETE" if stored.deleted else "POST" if posted else "PUT"
+    status = "204" if stored.deleted else "201" if is_new else "200"
     url = stored.type if method == "POST" else f"{stored.type}/{stored.id}"
     at = stored.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     response = {"status": status, "etag": etag(stored.version), "lastModified": at}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healthsvc import clock
 from healthsvc.access import looks
@@ -152,10 +152,32 @@ class ShortWay:
         """Serve one request here, or hand it on."""
         job = job_of(scope) if scope["type"] == "http" else None
         if job is None:
-            await self.app(scope, receive, send)
+            await (as_get if _is_head(scope) else _as_it_is)(self.app, scope, receive, send)
             return
         answer, pretty = await job.lane.answer(scope, receive, job)
         await answer.send(send, pretty=pretty)
+
+
+def _is_head(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"].startswith("/fhir") and "/$" not in scope["path"]
+
+
+async def _as_it_is(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)
+
+
+async def as_get(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """HEAD of whatever GET reads (RFC 9110 9.3.2): the same answer without its body. An operation may do something, so it has none."""
+    scope["method"] = "GET"
+
+    async def without_body(message: Message) -> None:
+        scope["method"] = "HEAD"  # the server must know that no body follows, whatever length is told
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    try:
+        await app(scope, receive, without_body)
+    finally:
+        scope["method"] = "HEAD"
 
 
 def _heavy(call: Call) -> bool:

@@ -38,6 +38,8 @@ def validate(site: Site, store: Store, type: str, id: str | None, call: Call) ->
     issues = validate_resource(resource, site.registry)
     if profile is not None and not _wrong(issues):
         issues += _conforms(resource, profile)
+    if mode == "update" and id is not None and resource.get("id") not in (None, id):
+        issues.append(Issue("the body must carry the id of the url (it has another)", "structure", f"{type}.id"))
     if mode != "profile" and not _wrong(issues):
         issues += _tried(store, lambda: store.write({**resource, "id": id or resource.get("id") or new_id(store.at)}))
     return Answer(200, outcome(issues))

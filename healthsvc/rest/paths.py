@@ -1,8 +1,11 @@
 """What may stand in a FHIR address: only names of R4 types and ids of FHIR's form match, so that ``$operations`` find their own routes."""
 
 import re
+from collections.abc import Sequence
 
+from fastapi.routing import iter_route_contexts
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.routing import BaseRoute
 
 from healthsvc.fhir.facts import resource_types
 
@@ -39,6 +42,16 @@ def register() -> None:
     """Make ``{type:fhirtype}`` and ``{id:fhirid}`` known to the router."""
     register_url_convertor("fhirtype", ResourceType())
     register_url_convertor("fhirid", ResourceId())
+
+
+def methods_at(routes: Sequence[BaseRoute], path: str) -> list[str]:
+    """The methods that an address takes: those of every route that leads there."""
+    found = {"OPTIONS"}
+    for one in iter_route_contexts(routes):
+        regex = getattr(one, "path_regex", None)
+        if one.methods and regex is not None and regex.match(path):
+            found |= one.methods
+    return sorted(found | ({"HEAD"} if "GET" in found and path.startswith("/fhir") else set()))
 
 
 def misaddressed(path: str) -> str | None:

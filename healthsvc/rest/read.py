@@ -69,12 +69,10 @@ def audit_read(store: Store, stored: Stored, action: str) -> None:
 def routes(site: Site, router: APIRouter) -> None:
     """GET /Type/id and /Type/id/_history/version."""
 
-    @router.head("/{type:fhirtype}/{id:fhirid}", include_in_schema=False)
     @router.get("/{type:fhirtype}/{id:fhirid}")
     def read_one(type: str, id: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return read(site, store, type, id, call).response(pretty=call.pretty)
 
-    @router.head("/{type:fhirtype}/{id:fhirid}/_history/{version:fhirid}", include_in_schema=False)
     @router.get("/{type:fhirtype}/{id:fhirid}/_history/{version:fhirid}")
     def read_version(type: str, id: str, version: str, store: StoreReading, call: Call = Depends(call_of)) -> Response:
         return vread(site, store, type, id, version, call).response(pretty=call.pretty)

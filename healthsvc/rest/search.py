@@ -107,20 +107,16 @@ def _audit(store: Store, type: str | None, query: Sequence[tuple[str, str]], wit
 def routes(site: Site, router: APIRouter) -> None:
     """GET /Type, POST /Type/_search, GET / and POST /_search, and compartments GET /Patient/id/Type."""
 
-    @router.head("/{type:fhirtype}", include_in_schema=False)
     @router.get("/{type:fhirtype}")
     def search_type(type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
 
-    @router.head("/{type:fhirtype}/_search", include_in_schema=False)
     @router.get("/{type:fhirtype}/_search", include_in_schema=False)
     @router.post("/{type:fhirtype}/_search")
     def search_by_form(type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call).response(pretty=call.pretty)
 
-    @router.head("", include_in_schema=False)
     @router.get("")
-    @router.head("/", include_in_schema=False)
     @router.get("/", include_in_schema=False)
     def search_system(request: Request, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
@@ -130,7 +126,6 @@ def routes(site: Site, router: APIRouter) -> None:
     def search_system_by_form(store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, None, call).response(pretty=call.pretty)
 
-    @router.head("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}", include_in_schema=False)
     @router.get("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}")
     def search_compartment(of: str, id: str, type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
         return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)

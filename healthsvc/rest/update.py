@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreWriting
-from healthsvc.errors import Invalid, Malformed, PreconditionFailed
+from healthsvc.errors import Conflict, Invalid, Malformed, PreconditionFailed
 from healthsvc.fhir.json import Resource
 from healthsvc.rest.answer import Answer, written
 from healthsvc.rest.call import Call, call_of
@@ -45,13 +45,19 @@ def update_where(store: Store, type: str, resource: Resource, call: Call) -> Ans
 
     Raises:
         PreconditionFailed: several match, or the condition is empty.
+        Conflict: none matches, and the id of the body is that of a resource which does not (as R5 settles what R4 leaves open).
         Invalid: the body has another id than the match.
     """
     require_write(store, type)
     found = one_match(store, type, call.query, call)
     id = resource.get("id")
+    if found is None and not isinstance(id, str):
+        return _created(store, resource, call)
     if found is None:
-        return update(store, type, id, resource, call) if isinstance(id, str) else _created(store, resource, call)
+        there = Rows(store).current(type, str(id))
+        if there is not None and not there.deleted:
+            raise Conflict("nothing matches the condition, but the id of the body is taken by another resource", path=f"{type}.id")
+        return update(store, type, str(id), resource, call)
     if id is not None and id != found.id:
         raise Invalid("the body has another id than the resource that the condition matches", path=f"{type}.id")
     return update(store, type, found.id, {**resource, "id": found.id}, call)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from healthsvc import clock
 from healthsvc.errors import Invalid, Unavailable
 from healthsvc.fhir.index import Entries
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import BASE
 from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.store import audit
@@ -61,6 +61,7 @@ class Database:
         """Seals what names persons on its way to the disk; see :mod:`healthsvc.store.sealing`."""
         self.entries: Callable[[Resource], Entries] = language.extract
         """What a resource can be found by, dates without a zone meant in the zone of this database."""
+        self.bases = frozenset({BASE})  # urls under which an absolute reference is to what is here, found and seen as a relative one
         self.policy = policy
         self.zone = zone
         self.signing_keys: Path | None = None
@@ -99,6 +100,7 @@ class Database:
         server: ServerUse | None = None,
         sealing_keys: Path | None = None,
         seal_everything: bool = False,
+        bases: Iterable[str] = (),
         replica: str | None = None,
         replica_patience: float = 0.2,
         replica_bound: float = 0.0,
@@ -113,6 +115,7 @@ class Database:
             server: how a PostgreSQL server is used.
             sealing_keys: folder of the keys that seal what names persons; likewise beside the file, and without one nothing is sealed.
             seal_everything: seal every resource, not only those that name persons.
+            bases: urls, ending in ``/fhir``, under which others know this server.
             replica: URL of a standby that answers long reads; one that lags is waited for ``replica_patience`` seconds.
             replica_bound: by how many seconds searches and lists that it answers may be behind (0: it answers none).
 
@@ -134,7 +137,8 @@ class Database:
         engine = _sqlite(url) if url.startswith("sqlite") else connect(url, server or ServerUse())
         database = cls(engine, language=language, rooms=rooms, policy=policy or load_policy(), zone=zone, validate=validate)
         if packaged is not None:
-            database.entries = partial(packaged.extract, zone=zone)
+            database.entries = lambda resource: packaged.extract(resource, zone=zone, bases=database.bases)
+        database.bases |= set(bases)
         beside = Path(engine.url.database or "").parent if url.startswith("sqlite") else None
         database.signing_keys = signing_keys or (beside and beside / "signing-keys")
         if engine.dialect.name == "postgresql":

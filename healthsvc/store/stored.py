@@ -1,6 +1,7 @@
 """One version of a resource as the store keeps it."""
 
 import hashlib
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,6 +44,10 @@ def new_id(at: datetime) -> str:
     """
     bits = uuid.uuid4().int & ~(((1 << 48) - 1) << 80 | 0xF << 76)
     return str(uuid.UUID(int=bits | (micros(at) // 1000 & ((1 << 48) - 1)) << 80 | 7 << 76))
+
+
+MADE_HERE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""The form of such an id; one that a client chose, or that is made of meaning, has another."""
 
 
 def moment(microseconds: int) -> datetime:

@@ -117,7 +117,7 @@ def test_a_body_may_come_packed(client: httpx.Client) -> None:
 
 def test_the_statement_says_what_a_conditional_delete_does(client: httpx.Client) -> None:
     rest = client.get("/metadata").json()["rest"][0]
-    assert {one["conditionalDelete"] for one in rest["resource"]} == {"single"}
+    assert {one["conditionalDelete"] for one in rest["resource"] if one["type"] != "AuditEvent"} == {"single"}
     for _ in range(2):
         _made(client, {"resourceType": "Basic", "code": {"text": "x"}, "identifier": [{"value": "twice"}]})
     assert client.delete("/Basic?identifier=twice").status_code == 412

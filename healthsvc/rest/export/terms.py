@@ -1,5 +1,6 @@
 """What a bulk export is to hold, as its kick-off request says it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -16,6 +17,8 @@ from healthsvc.store.search.condition import condition
 from healthsvc.store.search.parse import shown
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/fhir ndjson", "application/ndjson", "ndjson"})
+_BETWEEN = re.compile(r",(?=[A-Z][A-Za-z]+\?)")
+"""What parts the queries of one ``_typeFilter``; the other commas stand within values."""
 SUPPORTING = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService"})
 """Types outside of the Patient compartment that an export of patients may ask for by name: records refer to them."""
 MOST_PATIENTS = 1000
@@ -72,8 +75,11 @@ def terms_of(site: Site, store: Store, call: Call, scope: str, group: str | None
     patients = tuple(one.removeprefix("Patient/") for text in values["patient"] for one in text.split(","))
     if len(patients) > MOST_PATIENTS:
         raise NotSupported(f"an export is narrowed to at most {MOST_PATIENTS} patients; make a Group of more", path="patient")
-    filters = tuple(_filter(site, store, one, call) for text in values["_typeFilter"] for one in text.split(",") if one)
+    filters = tuple(_filter(site, store, one, call) for text in values["_typeFilter"] for one in _BETWEEN.split(text) if one)
     types = _types(site, store, scope, [one.strip() for text in values["_type"] for one in text.split(",") if one.strip()])
+    idle = next((of for of, _ in filters if values["_type"] and of not in types), None)
+    if idle is not None and call.handling is not False:
+        raise NotSupported(f"_typeFilter narrows {idle}, which _type does not name", path="_typeFilter")
     elements = tuple(one.strip() for text in values["_elements"] for one in text.split(",") if one.strip())
     return Terms(scope, group, types, _since(values["_since"], store), filters, elements, patients, request)
 

@@ -103,7 +103,7 @@ def search(
         raise NotSupported("this is not an R4 resource type")
     types = [type] if type is not None else _types(registry, store, pairs)
     kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
-    parsed = Parser(registry, Setting(store.zone.key, store.at, bases, codes, partial(is_current, store))).parse(
+    parsed = Parser(registry, Setting(store.zone.key, store.at, bases | store.database.bases, codes, partial(is_current, store))).parse(
         types, [pair for pair in kept if not is_result(pair[0])]
     )
     options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])

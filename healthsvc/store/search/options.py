@@ -81,15 +81,23 @@ def _one(registry: Registry, types: Sequence[str], name: str, value: str, option
         case "_summary":
             options.summary = _choice(code, value, SUMMARIES)
         case "_elements":
-            options.elements += tuple(
-                one.strip().split(".")[-1] if one.count(".") == 1 else one.strip() for one in value.split(",") if one.strip()
-            )
+            _elements(registry, types, [one.strip() for one in value.split(",") if one.strip()], options)
         case "_total":
             options.total = _choice(code, value, TOTALS)
         case "_contained" if value == "false":
             pass
         case _:
             options.issues.append(Issue(f"{shown(name)} is not offered and was ignored", "not-supported", shown(name), "warning"))
+
+
+def _elements(registry: Registry, types: Sequence[str], asked: Sequence[str], options: Options) -> None:
+    """Names of elements at the top, with or without their type; one that no searched type has is told."""
+    named = [one.split(".")[-1] if one.count(".") == 1 else one for one in asked]
+    options.elements += tuple(named)
+    for one in named:
+        if types and not any(registry.has_element(type, one) for type in types):
+            text = f"{shown(one)} is no element of what is searched; that part of _elements was ignored"
+            options.issues.append(Issue(text, "not-supported", "_elements", "warning"))
 
 
 def _number(value: str) -> int:
@@ -150,6 +158,8 @@ def _include(registry: Registry, reverse: bool, modifier: str, value: str, optio
         known = False
     if not known or (modifier and not again) or (target and not registry.is_type(target)):
         text = f"{name}={shown(value)} names no reference parameter that we have; it was ignored"
+        if modifier and not again:
+            text = f"{name} has the modifier :iterate alone, not :{shown(modifier)}; it was ignored"
         options.issues.append(Issue(text, "not-supported", name, "warning"))
         return
     any_source = source is None or source == "*"

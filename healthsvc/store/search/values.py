@@ -79,12 +79,20 @@ def of_type(params: Params, values: Sequence[str]) -> ast.Node:
 
 def strings(params: Params, values: Sequence[str]) -> ast.Node:
     """Starts with, however it is written."""
-    return ast.Strings(params, "starts", tuple(fold(plain(one))[:LONGEST] for one in values))
+    return ast.Strings(params, "starts", _folded(params, values))
 
 
 def containing(params: Params, values: Sequence[str]) -> ast.Node:
     """Contains, however it is written."""
-    return ast.Strings(params, "contains", tuple(fold(plain(one))[:LONGEST] for one in values))
+    return ast.Strings(params, "contains", _folded(params, values))
+
+
+def _folded(params: Params, values: Sequence[str]) -> tuple[str, ...]:
+    """Texts as the index has them. One of blanks alone would be the beginning of every text, which nobody means who searches."""
+    folded = tuple(fold(plain(one))[:LONGEST] for one in values)
+    if not all(folded):
+        raise BadValue("there is nothing to look for but blanks", path=_code(params))
+    return folded
 
 
 def exact(params: Params, values: Sequence[str]) -> ast.Node:

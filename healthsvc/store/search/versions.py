@@ -58,6 +58,15 @@ def history(
     return versions, (last.updated, last.pk, last.version) if last else None
 
 
+def revived(store: "Store", versions: Sequence[Stored]) -> set[tuple[int, int]]:
+    """Which of these versions (pk, version) were written where the one before was a deletion."""
+    pks = sorted({one.pk for one in versions if one.version > 1})
+    if not pks:
+        return set()
+    known = all_of((among("pk", pks), Piece("deleted=TRUE")))
+    return {(row[0], row[1] + 1) for row in Rows(store).run(f"SELECT pk, version FROM history WHERE {known.sql}", known.args)}
+
+
 def as_of(store: "Store", stored: Stored, at: int) -> Stored | None:
     """The version of a resource that was in force at a moment (microseconds since 1970 UTC); None: there was none, or it was deleted."""
     if stored.updated <= at:
