@@ -3,12 +3,17 @@
 Readings come from pypinyin; surnames that are read otherwise than the same character elsewhere come from the table here.
 """
 
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice, product
 
 from healthsvc.fhir.text import fold, is_han
 from healthsvc.surnames import DOUBLE_SURNAMES
+
+# Names are read by their characters: without its 47,000 phrases and copies of its tables pypinyin says the same and holds 13 MB, not 57
+os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")
+os.environ.setdefault("PYPINYIN_NO_DICT_COPY", "1")
 
 SURNAMES: dict[str, str] = {
     "单": "shan", "曾": "zeng", "仇": "qiu", "解": "xie", "盖": "ge", "区": "ou", "查": "zha", "覃": "qin", "任": "ren", "朴": "piao",
