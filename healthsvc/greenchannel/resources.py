@@ -1,5 +1,6 @@
 """The green channel as one FHIR Flag per person, in a code system of its own."""
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date
 
@@ -110,10 +111,13 @@ def to_channel(flag: Resource) -> Channel:
 
 
 def birth_date(patient: Resource) -> date | None:
-    """The birth date of a Patient, where the whole day is known; a year alone counts as its last day (nobody is made older)."""
+    """The birth date of a Patient; of a year or month alone it is the last day (nobody is made older)."""
     text = str(patient.get("birthDate", ""))
     if len(text) == 4:
         return date(int(text), 12, 31)
+    if len(text) == 7:
+        year, month = int(text[:4]), int(text[5:])
+        return date(year, month, monthrange(year, month)[1])
     return date.fromisoformat(text) if len(text) == 10 else None
 
 

@@ -1,7 +1,6 @@
 """Which of our people a hospital means, and what its word may change in that person's file."""
 
 from dataclasses import dataclass, replace
-from datetime import date
 from hashlib import blake2b
 from typing import Final
 
@@ -23,6 +22,10 @@ from integrations.hospitals.profile import Profile, Unknown
 _NOTHING_NEW: Final[Remembered[tuple[Demographics, Profile, tuple[str, ...]]]] = Remembered(2048)
 """What a file was told and what that came to, where it was nothing new: it depends on the file's content, what was told, and the day alone.
 Both are known by being the very same objects (a reading that comes again is one, see ``hl7v2/again.py``), and are held here."""
+
+
+_VAGUE: Final = frozenset({"year", "month"})
+"""Precision of a birth date that is no birthday."""
 
 
 class SetAside(Refusal):
@@ -114,6 +117,7 @@ def _told(store: Store, known: Resource, told: Demographics, profile: Profile, *
     values = _news(filed_as, _person(told)) if overwrite else _gaps(filed_as, _person(told))
     filed = update_file(store, known, filed_as, values)
     filed = _erase(store, filed, told) if overwrite else filed
+    filed = _born(store, filed, told)
     filed = _deceased(store, _marital(store, filed, told, profile, overwrite=overwrite), told)
     return Party(filed.patient["id"], filed.patient, False, filed.changed, filed.warnings)
 
@@ -129,7 +133,7 @@ def _unknown(store: Store, told: Demographics, profile: Profile) -> Party:
         raise Invalid("the message gives no name for a person who is not on file yet", path="PID-5", reason="no-name")
     besides = {"maritalStatus": said} if (said := _marital_said(told, profile)) else {}
     filed = register(store, _person(told), f"urn:healthsvc:link:{profile.name}", besides=besides)
-    filed = _marital(store, filed, told, profile, overwrite=False)
+    filed = _born(store, _marital(store, filed, told, profile, overwrite=False), told)
     return Party(filed.patient["id"], filed.patient, filed.new, True, filed.warnings)
 
 
@@ -142,9 +146,11 @@ def _check_same(store: Store, known: Person, told: Demographics) -> None:
             "the citizen id differs from the one on file under the same hospital number", path="PID-3", reason="citizen-id-differs"
         )
     name = names.normal(told.name.text) if told.name else ""
-    birth: date | None = told.birth.at.date() if told.birth else None
+    birth = told.birth.at.date() if told.birth and told.birth.precision not in _VAGUE else None
     other_name = bool(name) and has_han(name) and has_han(known.name) and name != known.name
     other_birth = birth is not None and known.birth is not None and birth != known.birth
+    if told.birth and birth is None and known.birth is not None:
+        other_birth = not known.birth.isoformat().startswith(told.birth.fhir)
     if other_name and other_birth and not ids & stated:
         raise SetAside("name and birth date both differ from the file that the number names", path="PID-5", reason="another-person")
 
@@ -155,7 +161,7 @@ def _person(told: Demographics) -> Person:
         name=name,
         sex=told.sex or "unknown",
         sex_code=told.sex_sent if told.sex_sent in ("0", "1", "2", "9") else "",
-        birth=told.birth.at.date() if told.birth and told.birth.precision not in ("year", "month") else None,
+        birth=told.birth.at.date() if told.birth and told.birth.precision not in _VAGUE else None,
         identifiers=tuple(Identifier(one.system, one.value) for one in told.numbers if one.identity),
         phones=tuple(phone.value for phone in told.phones),
         address=told.address,
@@ -202,6 +208,13 @@ def _marital_said(told: Demographics, profile: Profile) -> Resource | None:
     words, system = told.marital.text or told.marital.code, system_of(told.marital.system, profile.name, "marital")
     coding = [{"system": system, "code": told.marital.code}] if told.marital.code else []
     return {**({"coding": coding} if coding else {}), "text": words}
+
+
+def _born(store: Store, filed: Filed, told: Demographics) -> Filed:
+    """A year or a month of birth (PID-7 ``193205``), where the file has nothing as exact."""
+    if told.birth is None or told.birth.precision not in _VAGUE or len(filed.patient.get("birthDate", "")) >= len(told.birth.fhir):
+        return filed
+    return Filed(store.put(filed.patient | {"birthDate": told.birth.fhir}), filed.warnings, filed.new, changed=True)
 
 
 def _deceased(store: Store, filed: Filed, told: Demographics) -> Filed:
