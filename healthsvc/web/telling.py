@@ -8,6 +8,7 @@ from typing import Any, Final
 from healthsvc.emergency.resources import is_alarm, to_alarm
 from healthsvc.emergency.rules import Act
 from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import extension
 from healthsvc.infusion.evidence import says_none
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.web.lookup import Directory
@@ -16,6 +17,8 @@ from healthsvc.web.values import Value, value_of
 INPATIENT: Final = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "OBSENC"})
 """Classes of an Encounter that is a stay in hospital."""
 _ENDED: Final = frozenset({"finished", "cancelled", "entered-in-error"})
+_EXPECTED: Final = extension("expected-discharge")
+_WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _MOST_VALUES: Final = 24
 _GIVEN: Final = {
     "completed": (("已完成", "green"),), "stopped": (("中止", "red"),), "not-done": (("未输", "amber"),),
@@ -79,7 +82,8 @@ class Teller:
     def _stay(self, encounter: Resource) -> Iterator[Event]:
         period = encounter.get("period", {})
         where = encounter.get("serviceProvider", {}).get("display", "")
-        ward = next((one.get("location", {}).get("display", "") for one in encounter.get("location", [])), "")
+        places = sorted(encounter.get("location", []), key=lambda one: one.get("status") == "active")
+        ward = places[-1].get("location", {}).get("display", "") if places else ""
         reason = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
         lines = _plain(" ".join(filter(None, (where, ward))), reason)
         if encounter.get("status") in ("cancelled", "entered-in-error"):
@@ -88,6 +92,8 @@ class Teller:
         emergency = encounter.get("class", {}).get("code") == "EMER"
         open_stay = "end" not in period and encounter.get("status") not in _ENDED
         chips = (("在院", "red"),) if open_stay else ()
+        expected = next((one["valueDateTime"] for one in encounter.get("extension", ()) if one["url"] == _EXPECTED), "")
+        lines = (*lines, ("预计出院", expected[:10])) if expected and open_stay else lines
         yield from self._at(period.get("start"), "hospital", "red", "急诊" if emergency else "入院", lines, kind="hospital", chips=chips)
         if "end" in period:
             left = "离开急诊" if emergency else "出院"
@@ -113,11 +119,15 @@ class Teller:
         yield from self._at(encounter.get("period", {}).get("start"), "home", tone, title, lines, shown, link, "visit", chips)
 
     def _report(self, report: Resource) -> Iterator[Event]:
-        results = [self._by_id[one["reference"]] for one in report.get("result", []) if one.get("reference") in self._by_id]
-        self._told |= {one["id"] for one in results}
+        held = [self._by_id[one["reference"]] for one in report.get("result", []) if one.get("reference") in self._by_id]
+        self._told |= {one["id"] for one in held}
+        results = [one for one in held if one.get("status") not in _WITHDRAWN]
         shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
         when = report.get("effectiveDateTime") or report.get("effectivePeriod", {}).get("start") or report.get("issued")
         lines = _plain(report.get("conclusion", ""))
+        if report.get("status") in _WITHDRAWN:
+            yield from self._at(when, "result", "", _words(report.get("code")) or "检查报告", (), kind="result", chips=(("已撤销", ""),))
+            return
         yield from self._at(
             when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result", chips=_abnormal(shown)
         )

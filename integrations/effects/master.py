@@ -5,7 +5,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, hospital_number
 from integrations.effects.care import ORIGIN, Outcome
 from integrations.effects.scene import Scene, joined
-from integrations.effects.stay import opaque, organization_id
+from integrations.effects.stay import hospital_on_file, opaque, organization_id
 from integrations.hl7v2.master import Department, Staff, read_master
 from integrations.hl7v2.values import Coded
 
@@ -23,15 +23,14 @@ def master(scene: Scene) -> Outcome:
 
 
 def hospital_organization(scene: Scene) -> Resource:
-    """The hospital of a link as Organization; what somebody has written there stays."""
-    id = organization_id(scene.hospital)
-    known = scene.store.find("Organization", id)
+    """The hospital of a link as Organization, made where none is on file; what somebody has written there stays."""
+    known = hospital_on_file(scene.store, scene.hospital)
     if known is not None:
         return known
     return scene.store.put(
         {
             "resourceType": "Organization",
-            "id": id,
+            "id": organization_id(scene.hospital),
             "identifier": [{"system": f"{BASE}/NamingSystem/hospital", "value": scene.hospital}],
             "active": True,
             "type": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "prov"}]}],
@@ -44,7 +43,7 @@ def _department(scene: Scene, told: Department) -> list[Resource]:
     """A department is an Organization within the hospital and the HealthcareService that it gives."""
     store, id = scene.store, f"unit-{opaque(scene.hospital, told.number)}"
     above = f"unit-{opaque(scene.hospital, told.parent)}" if told.parent and told.parent != told.number else ""
-    whole = above if above and store.find("Organization", above) else organization_id(scene.hospital)
+    whole = above if above and store.find("Organization", above) else str(hospital_organization(scene)["id"])
     number = {"system": f"{hospital_number(scene.hospital)}/unit", "value": told.number}
     shared: Resource = {"meta": ORIGIN, "identifier": [number], "active": told.active, "name": told.name}
     kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "dept"}]}
@@ -72,7 +71,7 @@ def _staff(scene: Scene, told: Staff) -> list[Resource]:
         "meta": ORIGIN,
         "active": told.active,
         "practitioner": reference("Practitioner", id),
-        "organization": reference("Organization", organization_id(scene.hospital)),
+        "organization": reference("Organization", str(hospital_organization(scene)["id"])),
     }
     if told.department:
         unit = f"unit-{opaque(scene.hospital, told.department.code)}"

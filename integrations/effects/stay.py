@@ -10,6 +10,7 @@ from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, V3_ACT_CODE, V3_PARTICIPATION, hospital_number, visit_number
 from healthsvc.store import Store
+from integrations.effects.erasing import erase
 from integrations.hl7v2.adt import Stay
 
 CLASS_NAMES = {
@@ -128,6 +129,8 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
     after.setdefault("subject", {"reference": f"Patient/{patient}"})
     _period(after, before, event, stay, happened, late)
     _identifiers(after, stay, hospital)
+    if not stale:
+        erase(after, stay)
     _places(store, after, stay, hospital, stale=stale, back=event is Move.CANCEL_TRANSFER)
     return Moved(before, store.put(_ordered(after)))
 
@@ -210,10 +213,14 @@ def _identifiers(encounter: Resource, stay: Stay, hospital: str) -> None:
             encounter["identifier"] = [*encounter.get("identifier", []), number]
 
 
+def hospital_on_file(store: Store, hospital: str) -> Resource | None:
+    """The Organization of a hospital: the one that the site keeps under the hospital's code, else the one made of its messages."""
+    return store.find("Organization", hospital) or store.find("Organization", organization_id(hospital))
+
+
 def _called(store: Store, hospital: str) -> str:
-    """The hospital's name, where its Organization is on file; readers should not meet its code."""
-    known = (store.find("Organization", id) for id in (hospital, organization_id(hospital)))
-    return next((str(one["name"]) for one in known if one and one.get("name")), "")
+    """The hospital's name where that is known; readers should not meet its code."""
+    return str((hospital_on_file(store, hospital) or {}).get("name", ""))
 
 
 def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, stale: bool, back: bool) -> None:
@@ -225,19 +232,29 @@ def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, sta
     if encounter["status"] not in OPEN:
         for one in encounter.get("location", []):
             one["status"] = "completed"
-    if stay.attending and (not stale or "participant" not in encounter):
+    if not stale or "participant" not in encounter:
+        _participants(encounter, stay, hospital)
+    around = encounter.get("hospitalization", {})
+    if stay.disposition and (not stale or "dischargeDisposition" not in around):
+        encounter["hospitalization"] = around | {"dischargeDisposition": {"text": stay.disposition}}
+    if stay.reason and (not stale or "reasonCode" not in encounter):
+        encounter["reasonCode"] = [{"text": stay.reason}]
+    _more(encounter, stay, stale=stale)
+
+
+def _participants(encounter: Resource, stay: Stay, hospital: str) -> None:
+    """Who takes part; whoever is in a part of which the message says nothing stays."""
+    told: list[Resource] = list(stay.more.get("participant", ()))
+    if stay.attending:
         person: Resource = {"display": stay.attending.text or stay.attending.code}
         if stay.attending.code:
             person["identifier"] = {"system": f"{hospital_number(hospital)}/staff", "value": stay.attending.code}
-        encounter["participant"] = [{"type": _ATTENDING, "individual": person}, *stay.more.get("participant", ())]
-    elif stay.more.get("participant") and (not stale or "participant" not in encounter):
-        kept = [one for one in encounter.get("participant", ()) if one.get("type") == _ATTENDING]
-        encounter["participant"] = [*kept, *stay.more["participant"]]
-    if stay.disposition:
-        encounter.setdefault("hospitalization", {})["dischargeDisposition"] = {"text": stay.disposition}
-    if stay.reason:
-        encounter["reasonCode"] = [{"text": stay.reason}]
-    _more(encounter, stay, stale=stale)
+        told.insert(0, {"type": _ATTENDING, "individual": person})
+    types = [one["type"] for one in told]
+    kept = [one for one in encounter.get("participant", ()) if one.get("type") not in types]
+    attending = [one for one in kept if one.get("type") == _ATTENDING]
+    if told:
+        encounter["participant"] = [*attending, *told, *(one for one in kept if one not in attending)]
 
 
 def _moved(encounter: Resource, stay: Stay, hospital: str, *, back: bool) -> None:
@@ -268,6 +285,10 @@ def _more(encounter: Resource, stay: Stay, *, stale: bool) -> None:
     if around:
         held = encounter.get("hospitalization", {})
         told["hospitalization"] = {**around, **held} if stale else {**held, **around}
+    if "extension" in told:
+        urls = {one["url"] for one in told["extension"]}
+        kept = [one for one in encounter.get("extension", ()) if one["url"] not in urls]
+        told["extension"] = [*kept, *told["extension"]]
     for key, value in told.items():
         if not stale or key not in encounter or key == "hospitalization":
             encounter[key] = value

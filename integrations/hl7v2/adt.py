@@ -76,6 +76,8 @@ class Stay:
     """PV2-3 as words."""
     more: Resource = field(default_factory=dict)
     """What else PV1 and PV2 say, as pieces of an Encounter."""
+    erased: frozenset[str] = frozenset()
+    """HL7 positions of PV1 and PV2 that carried the null ``""``: what stood there is to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,11 @@ def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
     return replace(stay, more=reread(more))  # pieces of an Encounter are changed by whoever gets them
 
 
+ERASABLE = {
+    "PV1": tuple(sorted({3, 4, 7, 16, 36, 44, 45, *(row.field for row in PV1_MORE)})),
+    "PV2": tuple(sorted({3, *(row.field for row in PV2_MORE)})),
+}
+"""Fields whose null deletes something of the Encounter; a visit's class (PV1-2) and number (PV1-19) are never deleted by a feed."""
 _STAYS: Again[tuple[Stay, bytes]] = Again()
 
 
@@ -176,6 +183,7 @@ def _read_stay(message: Message, profile: Profile, zone: tzinfo) -> tuple[Stay, 
         discharged=moment(pv1[45].component(1).text, zone),
         disposition=clean(pv1[36].component(1).text, nothing),
         reason=coded(message["PV2"][3], nothing).text or coded(message["PV2"][3], nothing).code,
+        erased=frozenset(f"{name}-{n}" for name, fields in ERASABLE.items() for n in fields if message[name][n].is_null),
     )
     return stay, dumps(_more(message, profile, zone, pv1))
 

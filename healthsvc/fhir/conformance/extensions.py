@@ -57,6 +57,8 @@ EXTENSIONS: tuple[Extension, ...] = (
             "high decimal, sum string*, future boolean"
         ),
     ),
+    Extension("expected-admission", "预计入院时间", "When the hospital expects the admission (PV2-8)", ("Encounter",), MOMENT),
+    Extension("expected-discharge", "预计出院时间", "When the hospital expects the discharge (PV2-9)", ("Encounter",), MOMENT),
     Extension("upgraded-from-15-digits", "由15位号码升位", "The number was converted from 15 digits", ("Identifier",), YES_NO),
     Extension(
         "coordinate-origin", "坐标来源", "Where a position comes from", ("Extension", "Location.position"),

@@ -49,7 +49,7 @@ NOT_TAKEN: dict[tuple[str, str], dict[int, str]] = {
         40: "kept verbatim: PID-13 and PID-14 have the telephones in every feed seen",
     },
     ("PV1", "Encounter"): {6: FORMER, 11: FORMER, 40: NO_USE, 42: FORMER, 53: NO_USE, 54: NO_USE},
-    ("PV2", "Encounter"): {1: FORMER, **dict.fromkeys((8, 9, 11, 12, 38), NO_USE), 22: SECURITY},
+    ("PV2", "Encounter"): {1: FORMER, **dict.fromkeys((11, 12, 38), NO_USE), 22: SECURITY},
     ("RXO", "MedicationRequest"): dict.fromkeys((5, 18, 19, 25, 26), OTHER_PLACE),
     ("SPM", "Specimen"): {3: NO_USE},
     ("TQ1", "MedicationRequest"): dict.fromkeys((4, 5, 6, 13), ORDER_TIMES),

@@ -1,7 +1,7 @@
 """The visit beyond what moves it: PV1 and PV2 to Encounter; PV1-20, PID-35 and IN1 to Coverage; PID, NK1, MRG, DG1 as read."""
 
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import V3_PARTICIPATION
+from healthsvc.fhir.systems import V3_PARTICIPATION, extension
 from integrations.hl7v2.er7 import Segment
 from integrations.hl7v2.maps.row import Row, Take, View
 from integrations.hl7v2.maps.take import concept, concepts, first, number, organization, people, person, text, when
@@ -13,6 +13,16 @@ def taking_part(code: str) -> Take:
     def take(segment: Segment, n: int, view: View) -> list[Resource]:
         typed = [{"coding": [{"system": V3_PARTICIPATION, "code": code}]}]
         return [{"type": typed, "individual": one} for one in people(segment, n, view)]
+
+    return take
+
+
+def planned(name: str) -> Take:
+    """A moment that is only expected: R4 has no element for it."""
+
+    def take(segment: Segment, n: int, view: View) -> Resource | None:
+        moment = when(segment, n, view)
+        return {"url": extension(name), "valueDateTime": moment} if moment else None
 
     return take
 
@@ -32,6 +42,8 @@ PV1_MORE = (
     Row(52, "participant[]", taking_part("PART"), shown="participant.individual"),
 )
 PV2_MORE = (
+    Row(8, "extension[]", planned("expected-admission"), shown="extension"),
+    Row(9, "extension[]", planned("expected-discharge"), shown="extension"),
     Row(13, "participant[]", taking_part("REF"), shown="participant.individual"),
     Row(25, "priority", concept),
 )
@@ -63,7 +75,7 @@ PID_PATIENT = (
     Row(2, "identifier[]", note="where PID-3 is empty"),
     Row(3, "identifier[]", note="each repetition by the link's map"),
     Row(5, "name[]"),
-    Row(7, "birthDate"),
+    Row(7, "birthDate", note="a year or a month where no more is sent and none is on file"),
     Row(8, "gender", note="by the link's table; 0 1 2 9 also as recorded (GB/T 2261.1)"),
     Row(11, "address[].text"),
     Row(13, "telecom[]"),
