@@ -19,7 +19,7 @@ def booking(scene: Scene) -> Outcome:
     store = scene.store
     event = read_booking(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
-    id = scene.id("appointment", event.number)
+    id = scene.own_id("Appointment", scene.id("appointment", event.number), party.id)
     if scene.is_late(f"appointment:{id}", event.sent, outcome, "an appointment"):
         return outcome
     known = store.find("Appointment", id)

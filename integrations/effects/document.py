@@ -15,7 +15,7 @@ def document(scene: Scene) -> Outcome:
     event = read_document(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     outcome.remarks += [f"{place} could not be read; it is kept with the message" for place in event.doubts]
-    id = scene.id("document", event.number)
+    id = scene.own_id("DocumentReference", scene.id("document", event.number), party.id)
     if scene.is_late(f"document:{id}", event.sent, outcome, "a document"):
         return outcome
     told = event.told | {"id": id, "subject": reference("Patient", party.id)}
@@ -28,7 +28,7 @@ def document(scene: Scene) -> Outcome:
     elif known is not None:
         told["content"] = known["content"]  # what is only announced anew has lost nothing
     if event.parent and event.event in APPENDS | REPLACES:
-        _follow_parent(scene, told, event.parent, replaces=event.event in REPLACES, outcome=outcome)
+        _follow_parent(scene, told, event.parent, party.id, replaces=event.event in REPLACES, outcome=outcome)
     outcome.wrote(store.put(joined(known, told, ("identifier", "relatesTo"))))
     return outcome
 
@@ -46,8 +46,8 @@ def _kept(scene: Scene, id: str, turn: int, content: Content, patient: str, outc
     return attachment | ({"title": content.title} if content.title else {})
 
 
-def _follow_parent(scene: Scene, told: Resource, parent: str, *, replaces: bool, outcome: Outcome) -> None:
-    earlier = scene.id("document", parent)
+def _follow_parent(scene: Scene, told: Resource, parent: str, patient: str, *, replaces: bool, outcome: Outcome) -> None:
+    earlier = scene.own_id("DocumentReference", scene.id("document", parent), patient)
     known = scene.store.find("DocumentReference", earlier)
     if known is None or earlier == told["id"]:
         outcome.remarks.append("the document that this one completes or replaces is not on file")

@@ -2,10 +2,7 @@
 
 from datetime import datetime
 
-from healthsvc.fhir.elements import reference_id
 from healthsvc.healthfile.resources import is_deceased
-from healthsvc.healthfile.service import is_same_person
-from healthsvc.store import Store
 from healthsvc.store.stored import micros
 from healthsvc.visit.resources import derived_id
 from healthsvc.visit.rules import Priority
@@ -32,31 +29,21 @@ def results(scene: Scene) -> Outcome:
         outcome.remarks.append(f"{event.adopted} results stood before the order (OBR) of the message and were filed with it")
     encounter = scene.stay(party.id, event.stay, sent)
     for index, report in enumerate(event.reports, start=1):
-        id = _known_as(store, party, report_id(report, scene.hospital, f"{scene.header.control_id}#{index}"))
+        numbered = report_id(report, scene.hospital, f"{scene.header.control_id}#{index}")
+        id = scene.own_id("DiagnosticReport", numbered, party.id)
         issued = report.issued.at if report.issued else sent
         late = is_stale(store, f"report:{id}", micros(issued))
         if late:
             outcome.remarks.append(f"report {index} is older than the version on file; it only added results that were missing there")
         specimens = [] if late else write_specimens(scene, report.specimens, id, party.id, outcome)
-        order = scene.id("order", f"placer:{report.placer}") if report.placer else None
+        placed = scene.id("order", f"placer:{report.placer}") if report.placer else None
+        order = scene.own_id("ServiceRequest", placed, party.id) if placed else None
         based = order if order and store.get("ServiceRequest", order) else None
         filed = write_report(store, party.id, report, scene.hospital, id, sent, encounter, specimens, based, zone=scene.zone, late=late)
         follow(store, f"report:{id}", micros(issued), event.event)
         outcome.wrote(filed.report, *filed.written)
         _follow_report(scene, party, filed, issued, outcome)
     return outcome
-
-
-def _known_as(store: Store, party: Party, id: str) -> str:
-    """The id of a report; a laboratory that begins its numbers anew gives one number to several people, and each has a report.
-
-    A report that was withdrawn goes over to the person of whom it is told now.
-    """
-    known = store.find("DiagnosticReport", id)
-    whose = reference_id(known.get("subject"), "Patient") if known and known["status"] != "entered-in-error" else None
-    if whose is None or whose == party.id or is_same_person(store, whose, party.id):
-        return id
-    return f"report-{opaque(id, party.id)}"
 
 
 def _follow_report(scene: Scene, party: Party, filed: Filed, at: datetime, outcome: Outcome) -> None:

@@ -22,7 +22,7 @@ def money(scene: Scene) -> Outcome:
     stay = scene.stay(party.id, event.stay, event.sent)
     account = _account(scene, event, party.id, outcome) if event.event.startswith("BAR") else _account_known(scene, event)
     for index, charge in enumerate(event.charges, start=1):
-        id = scene.id("charge", charge.number or f"{scene.header.control_id}#{index}")
+        id = scene.own_id("ChargeItem", scene.id("charge", charge.number or f"{scene.header.control_id}#{index}"), party.id)
         told = charge.item | {"id": id, "subject": reference("Patient", party.id)}
         if stay:
             told["context"] = reference("Encounter", stay)

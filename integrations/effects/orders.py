@@ -38,10 +38,11 @@ def _order(
     """Write an order, or move a known one on; what was only dispensed or given does not change what was asked."""
     store = scene.store
     kind = "MedicationRequest" if placed.drug else "ServiceRequest"
-    id = scene.id("med" if placed.drug else "order", number)
+    id = scene.own_id(kind, scene.id("med" if placed.drug else "order", number), party.id)
     known = store.find(kind, id)
     if known is None and not placed.drug and not placed.asked:
-        other = store.find("MedicationRequest", scene.id("med", number))  # an ORC alone does not say of what kind the order was
+        # an ORC alone does not say of what kind the order was
+        other = store.find("MedicationRequest", scene.own_id("MedicationRequest", scene.id("med", number), party.id))
         if other is not None:
             known, kind, id = other, "MedicationRequest", str(other["id"])
     if known is not None and (placed.dispensed or placed.given):
@@ -97,7 +98,7 @@ def _came_of_it(
     is_given = kind == "administered"
     at = made.get("effectiveDateTime") or made.get("effectivePeriod", {}).get("start") or made.get("whenHandedOver", "")
     what = made["medicationCodeableConcept"]["text"]
-    id = scene.id(kind, number, at or f"{scene.header.control_id}#{turn}", what)
+    id = scene.own_id(made["resourceType"], scene.id(kind, number, at or f"{scene.header.control_id}#{turn}", what), party.id)
     told = made | {"id": id, "subject": reference("Patient", party.id)}
     if is_given and "effectiveDateTime" not in told and "effectivePeriod" not in told:
         told["effectiveDateTime"] = (outcome.happened or scene.store.at).isoformat()

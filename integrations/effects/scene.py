@@ -1,11 +1,13 @@
 """What every chapter of the story needs: the transaction, the message, whose line it came on; and how a person comes into it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Any
 
+from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.service import today
+from healthsvc.healthfile.service import is_same_person, today
 from healthsvc.store import Store
 from healthsvc.store.stored import micros
 from integrations.effects.care import HospitalPolicy, Outcome
@@ -43,6 +45,18 @@ class Scene:
         known = [number for number in numbers if number]
         return f"{kind}-{opaque(self.hospital, *known)}" if known else f"{kind}-{opaque(self.hospital, self.header.control_id, *numbers)}"
 
+    def own_id(self, type: str, id: str, patient: str) -> str:
+        """An id made of a hospital's number, for this person; a number that the hospital has given to somebody else too is another thing.
+
+        What was withdrawn goes over to the person of whom it is told now.
+        """
+        known = self.store.find(type, id)
+        if known is None or known.get("status") == "entered-in-error":
+            return id
+        named = [known.get("subject"), *(one.get("actor") for one in known.get("participant", ()))]
+        whose = next((person for one in flat(named) if (person := reference_id(one, "Patient"))), patient)
+        return id if is_same_person(self.store, whose, patient) else f"{id.partition('-')[0]}-{opaque(id, patient)}"
+
     def is_late(self, key: str, at: datetime | None, outcome: Outcome, what: str) -> bool:
         """Whether a later word on the same thing has been followed already; then this one is left aside, with a remark."""
         moment = micros(at or self.store.at)
@@ -73,6 +87,12 @@ def begun(party: Party, told: Demographics, happened: datetime) -> Outcome:
     if party.changed:
         outcome.wrote(party.patient)
     return outcome
+
+
+def flat(entries: Iterable[Any]) -> Iterator[Any]:
+    """Entries one by one, where some of them are lists (Account.subject is one, Encounter.subject is not)."""
+    for entry in entries:
+        yield from entry if isinstance(entry, list) else [entry]
 
 
 def joined(known: Resource | None, told: Resource, lists: Iterable[str] = ("identifier",)) -> Resource:
