@@ -131,7 +131,7 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
     _identifiers(after, stay, hospital)
     if not stale:
         erase(after, stay)
-    _places(store, after, stay, hospital, stale=stale, back=event is Move.CANCEL_TRANSFER)
+    _places(store, after, stay, hospital, stale=stale, event=event)
     return Moved(before, store.put(_ordered(after)))
 
 
@@ -223,15 +223,17 @@ def _called(store: Store, hospital: str) -> str:
     return str((hospital_on_file(store, hospital) or {}).get("name", ""))
 
 
-def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, stale: bool, back: bool) -> None:
+def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, stale: bool, event: Move) -> None:
     encounter.setdefault("serviceProvider", {"identifier": {"system": f"{BASE}/NamingSystem/hospital", "value": hospital}})
     if "display" not in encounter["serviceProvider"] and (name := _called(store, hospital) or stay.facility):
         encounter["serviceProvider"]["display"] = name
     if not stale or "location" not in encounter:
-        _moved(encounter, stay, hospital, back=back)
+        _moved(encounter, stay, hospital, back=event is Move.CANCEL_TRANSFER)
     if encounter["status"] not in OPEN:
         for one in encounter.get("location", []):
             one["status"] = "completed"
+    elif event is Move.CANCEL_DISCHARGE and not stale and encounter.get("location"):
+        encounter["location"][-1]["status"] = "active"
     if not stale or "participant" not in encounter:
         _participants(encounter, stay, hospital)
     around = encounter.get("hospitalization", {})

@@ -29,7 +29,7 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
         event: what an ADT event does to the stay; None for results, orders and the like, which open none.
     """
     if not stay.number:
-        return _without_number(store, patient, stay, hospital, happened)
+        return _without_number(store, patient, stay, hospital, happened, event)
     system, told = visit_number(hospital), under(store, stay.number, hospital)
     known = [one for one in told if is_same_person(store, reference_id(one.get("subject"), "Patient") or patient, patient)]
     meant = chosen(known, stay, happened, event)
@@ -90,7 +90,7 @@ def _instant(fhir: str) -> str:
     return datetime.fromisoformat(fhir).astimezone(UTC).isoformat() if len(fhir) > len("2026-01-01") else fhir
 
 
-def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime) -> str:
+def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None) -> str:
     """A hospital that gives no number: the person's open stay there, else one by the day it began."""
     here = [
         one
@@ -101,8 +101,15 @@ def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happe
     open_ones = [one for one in here if one["status"] in OPEN]
     if open_ones:
         return str(max(open_ones, key=_start)["id"])
-    began = (stay.admitted.at if stay.admitted else happened).date().isoformat()
-    return f"stay-{opaque(hospital, patient, stay.code, began)}"
+    over = newest(one for one in here if one["status"] == "finished")
+    if over is not None and event is Move.CANCEL_DISCHARGE:
+        return str(over["id"])
+    began = stay.admitted.at if stay.admitted else happened
+    id = f"stay-{opaque(hospital, patient, stay.code, began.date().isoformat())}"
+    same = next((one for one in here if one["id"] == id), None)
+    if same is not None and event is Move.ADMIT and _is_over_before(same, began.isoformat()):
+        id = f"stay-{opaque(hospital, patient, stay.code, began.isoformat())}"  # out and in again on one day
+    return id
 
 
 def _hospital(encounter: Resource) -> str:

@@ -163,3 +163,19 @@ def test_two_files_are_joined_while_the_second_is_in_hospital(hospital: Hospital
     hospital.says("ADT^A03", "C1", pv1(began=AT, number=number), at=AT + DAY)
     assert [one["status"] for one in stays(hospital, retired)] == ["finished"]
     assert status(hospital, checkup) == "requested"
+
+
+def test_a_hospital_without_visit_numbers_takes_somebody_in_twice_on_one_day(hospital: Hospital) -> None:
+    patient, checkup = cadre(hospital.database)
+    hospital.says("ADT^A01", "C1", pv1("W1", number=""))
+    hospital.says("ADT^A03", "C1", pv1("W1", number=""), at=AT + 2 * HOUR)
+    hospital.says("ADT^A01", "C1", pv1("W2", number=""), at=AT + 5 * HOUR)
+    both = [("finished", "2026-03-02T09", "2026-03-02T11"), ("in-progress", "2026-03-02T14", "")]
+    assert spans(hospital, patient) == both
+    assert status(hospital, checkup) == "on-hold"
+    hospital.says("ADT^A03", "C1", pv1("", number=""), at=AT + 9 * HOUR)
+    assert spans(hospital, patient) == [both[0], ("finished", "2026-03-02T14", "2026-03-02T18")]
+    hospital.says("ADT^A13", "C1", pv1("", number=""), at=AT + 30 * HOUR)
+    assert spans(hospital, patient) == both, "the last discharge is taken back, on the next day too"
+    assert [one["status"] for one in stays(hospital, patient)[1]["location"]] == ["active"]
+    assert status(hospital, checkup) == "on-hold"
