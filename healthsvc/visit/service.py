@@ -231,7 +231,7 @@ def hasten(store: Store, task_id: str, priority: Priority, by: datetime) -> Reso
     task = _task(store, task_id)
     visit = to_visit(task)
     rank = list(Priority).index
-    sooner = visit.window if by >= visit.window.end else Window(min(visit.window.start, by), by)
+    sooner = Window(min(visit.window.start, by), min(visit.window.end, by))
     changed = replace(visit, priority=max(visit.priority, priority, key=rank), window=sooner)
     return task if visit.status not in WAITING or changed == visit else store.put(to_task(changed, task))
 

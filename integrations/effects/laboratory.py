@@ -33,13 +33,14 @@ def results(scene: Scene) -> Outcome:
         id = scene.own_id("DiagnosticReport", numbered, party.id)
         issued = report.issued.at if report.issued else sent
         late = is_stale(store, f"report:{id}", micros(issued))
-        if late:
-            outcome.remarks.append(f"report {index} is older than the version on file; it only added results that were missing there")
         specimens = [] if late else write_specimens(scene, report.specimens, id, party.id, outcome)
         placed = scene.id("order", f"placer:{report.placer}") if report.placer else None
         order = scene.own_id("ServiceRequest", placed, party.id) if placed else None
         based = order if order and store.get("ServiceRequest", order) else None
         filed = write_report(store, party.id, report, scene.hospital, id, sent, encounter, specimens, based, zone=scene.zone, late=late)
+        if late:
+            came_of_it = "it only added results that were missing there" if filed.written else "it was left aside"
+            outcome.remarks.append(f"report {index} is older than the version on file; {came_of_it}")
         follow(store, f"report:{id}", micros(issued), event.event)
         outcome.wrote(filed.report, *filed.written)
         _follow_report(scene, party, filed, issued, outcome)
