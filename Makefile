@@ -15,7 +15,7 @@ setup: .venv/.ready healthsvc/web/static/vendor/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q healthsvc integrations
-	@$(BIN)/python -c "from healthsvc.dayplan import warm; warm()"
+	@$(BIN)/healthsvc plan warm
 	@touch $@
 
 # Scripts and styles of the pages come from npm packages named in a lock file; nothing is fetched at run time.

@@ -123,6 +123,16 @@ def risk(
     )
 
 
+@plan.command("warm")
+def warm_up() -> None:
+    """Compile the search ahead of its first use, once a machine: else the first plan waits for it, about half a minute."""
+    from healthsvc.dayplan import warm
+
+    with err.status("compiling the search"):
+        seconds = warm()
+    out.print(f"the search is compiled ({seconds:.1f} s)", markup=False)
+
+
 @plan.command("solve")
 def solve(
     instance: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A published instance: Mankowska or unified, JSON")],

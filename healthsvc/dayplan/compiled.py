@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,8 +45,24 @@ def shelf() -> Path | None:
         except OSError:
             continue
         if os.access(folder, os.W_OK | os.X_OK):
+            _stock(folder, Path(__file__).parent / "__pycache__" / folder.name)
             return folder
     return None
+
+
+def _stock(folder: Path, prepared: Path) -> None:
+    """Take over what was compiled when the service was installed (`healthsvc plan warm`) into a shelf that is still empty.
+
+    numba reads only from where it may also write; the installed sources mostly lie where the service may not.
+    """
+    if folder == prepared or any(folder.rglob("*.nbi")):
+        return
+    for one in sorted(prepared.rglob("*.nb?")):  # the code (.nbc) before the index (.nbi) that names it
+        home = folder / one.relative_to(prepared)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        fresh = home.with_name(f".{os.getpid()}.{home.name}")
+        shutil.copyfile(one, fresh)
+        fresh.replace(home)
 
 
 SHELF = shelf()

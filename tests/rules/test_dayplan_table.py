@@ -1,6 +1,7 @@
 """Compiled code reaches the arrays by the address of a table: it reads and writes just what numpy sees, and nothing else is let in."""
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,3 +67,18 @@ def test_compiled_code_reads_and_writes_what_numpy_sees() -> None:
 def test_an_array_that_lies_otherwise_is_refused(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=name):
         World(**{**arrays(), name: wrong})
+
+
+def test_what_was_compiled_at_installation_is_taken_over(tmp_path: Path) -> None:
+    from healthsvc.dayplan import compiled
+
+    prepared, shelf = tmp_path / "installed", tmp_path / "cache"
+    (prepared / "dayplan").mkdir(parents=True)
+    shelf.mkdir()
+    (prepared / "dayplan/kernel.nbi").write_bytes(b"index")
+    (prepared / "dayplan/kernel.1.nbc").write_bytes(b"code")
+    compiled._stock(shelf, prepared)
+    assert sorted(one.name for one in shelf.rglob("*.*")) == ["kernel.1.nbc", "kernel.nbi"]
+    (shelf / "dayplan/kernel.nbi").write_bytes(b"our own")
+    compiled._stock(shelf, prepared)
+    assert (shelf / "dayplan/kernel.nbi").read_bytes() == b"our own"

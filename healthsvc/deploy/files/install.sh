@@ -12,4 +12,5 @@ test -e "$target/bin/python" || "$python" -m venv "$target"
 "$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-index --find-links "$here/wheels" \
   --require-hashes --no-deps -r requirements.lock
 "$target/bin/python" -m compileall -q "$("$target/bin/python" -c 'import healthsvc, os; print(os.path.dirname(healthsvc.__file__))')"
+"$target/bin/healthsvc" plan warm
 echo "installed healthsvc $("$target/bin/healthsvc" version) into $target"
