@@ -4,6 +4,7 @@ import gc
 import os
 import random
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -80,6 +81,9 @@ INDEX_BREATH = 0.05
 """Seconds between two portions of what an older release has indexed otherwise."""
 WITNESS_REST = 60.0
 """So much of the audit's end may be cut off unseen, in seconds."""
+SWITCH_SECONDS = 0.001
+"""After so long Python takes the interpreter from a thread that others wait for (5 ms unless told otherwise). A hospital's answer waits for
+it after each statement, behind every search and page that is being worked out."""
 
 
 class Serving:
@@ -109,6 +113,7 @@ class Serving:
     def start(self) -> None:
         """Start what was chosen: lines first, so that the pages can show them; the API last."""
         here = self.installation
+        sys.setswitchinterval(SWITCH_SECONDS)
         if here.database.engine.dialect.name == "sqlite":
             held = ExitStack()
             held.enter_context(shared(here.settings.data))

@@ -132,8 +132,10 @@ def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
     from integrations.beside import Beside
     from integrations.feeds import Feeds
     from integrations.hospitals.shelf import shelf
+    from integrations.serving import SWITCH_SECONDS
     from integrations.worker import waiting
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     here = open_installation(settings=Settings(data=Path(folder)))
     feeds = Feeds(here.database, shelf(), "127.0.0.1", 0)
     worker = Beside(here, feeds.inbox.shelf, "bench", here.settings.worker_process_from)

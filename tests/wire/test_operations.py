@@ -21,7 +21,7 @@ from healthsvc.monitoring import tracing
 from integrations.address import Address
 from integrations.mllp.framing import Frame, FrameReader, wrap
 from integrations.roles import Role
-from integrations.serving import Serving
+from integrations.serving import SWITCH_SECONDS, Serving
 
 HERE = Address("127.0.0.1", 0)
 NAME, CITIZEN = "欧阳不可见", "990101193001019006"
@@ -82,6 +82,15 @@ def test_metrics_tell_what_operators_need_and_nobody_s_name(tmp_path: Path) -> N
         assert name in told, name
     for secret in (NAME, CITIZEN, "p-not-to-be-seen"):
         assert secret not in told
+
+
+def test_a_thread_that_computes_gives_way_after_a_millisecond(tmp_path: Path) -> None:
+    before = sys.getswitchinterval()
+    try:
+        with serving(tmp_path / "data", Role.TIMERS):
+            assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS) == pytest.approx(0.001)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_role_without_the_api_answers_its_probes(tmp_path: Path) -> None:
