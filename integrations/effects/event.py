@@ -136,9 +136,9 @@ def _follow_stay(
         outcome.made += [f"Task/{one}" for one in held]
         if kind is Move.CANCEL_DISCHARGE:
             call_off(store, derived_id("follow-up", moved.id), "discharge-cancelled", outcome)
-        outcome.wrote(ask(store, party.id, "admission-visit", moved.id, happened, policy.admission_visit_days))
         if referred := referrals.admitted(store, party.id, f"Encounter/{moved.id}"):
             outcome.made.append(f"ServiceRequest/{referred.id}")
+        outcome.wrote(ask(store, party.id, "admission-visit", moved.id, happened, policy.admission_visit_days))
         return
     if kind is Move.CANCEL_ADMIT and moved.is_new_as("cancelled"):
         for asked in ("admission-visit", "follow-up"):
