@@ -1,6 +1,7 @@
 """From the solver's answer to a plan that people read: times of day, the basis of every way, reasons. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 from healthsvc.circle.travel import Matrix
@@ -9,6 +10,7 @@ from healthsvc.dayplan.checker import Verdict, check
 from healthsvc.dayplan.day import DayLeft, DayPlan, DayRoute, DayStop
 from healthsvc.dayplan.explain import why_left
 from healthsvc.dayplan.gather import Gathered, basis_of
+from healthsvc.dayplan.leeway import leeways
 from healthsvc.dayplan.plan import Plan, Rest, Route, Stop
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.rules import Call, Day, Duty
@@ -46,10 +48,11 @@ def compose(
     for caregiver, stop in plan.stops():
         staff_of.setdefault(stop.visit, []).append(people[caregiver])
     routes = []
+    later = leeways(problem, plan)
     for duty in day.duties:
         route = next((one for one in plan.routes if one.caregiver == duty.key), None)
         if route is not None and route.visits:
-            routes.append(_route(day, duty, route, calls, staff_of, ways, problem, at))
+            routes.append(_route(day, duty, route, calls, staff_of, ways, problem, later, at))
     if explained is None:
         explained = {visit: why.constraints for visit, why in why_left(problem, plan, [one.visit for one in plan.left_over]).items()}
     left = {visit: codes or ("search",) for visit, codes in explained.items()}
@@ -95,6 +98,7 @@ def _route(
     staff_of: dict[str, list[str]],
     ways: dict[str, Matrix],
     problem: Problem,
+    later: Mapping[tuple[str, str], float],
     at: datetime,
 ) -> DayRoute:
     way = ways[duty.mode]
@@ -106,7 +110,8 @@ def _route(
             continue  # taken on the way: the next visit's travel still counts from the last one
         call = calls[stop.visit]
         minutes = float(day.travel[duty.mode][here, call.place])
-        stops.append(_stop(day, duty, stop, call, tuple(staff_of[stop.visit]), minutes, basis_of(way, here, call.place), problem, at))
+        one = _stop(day, duty, stop, call, tuple(staff_of[stop.visit]), minutes, basis_of(way, here, call.place), problem, at)
+        stops.append(replace(one, slack=round(later[route.caregiver, stop.visit], 4)))
         here = call.place
     return DayRoute(
         practitioner=duty.practitioner,
@@ -135,7 +140,7 @@ def _stop(
         end=moment(day.on, stop.end, at),
         travel_minutes=round(minutes, 4),
         basis=basis,
-        slack=round(max(0.0, visit.windows[-1].end - stop.start), 4),
+        slack=0.0,
         pinned=visit.pinned is not None,
         why=_why(day, duty, call, visit.pinned is not None),
     )

@@ -8,8 +8,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class DayStop:
     """One visit on somebody's route. ``travel_minutes`` and ``basis`` (road or estimate) are of the way there; ``slack`` is how many
-    minutes
-    later it could begin without leaving its window."""
+    minutes later it could begin with everything after it still made in time (windows, confirmed visits, break, whoever comes along, shift).
+    """
 
     task: str
     person: str
