@@ -3,11 +3,12 @@
 A checkup's window is open for weeks: if every day took all it could, the first day would be full and the last one empty. So a day
 takes what is
 overdue, pressing, already planned or closes today, and of the rest its share: one working day's part of each window. The share is filled
-street by street, beginning with what is due soonest, so that visits to one street fall together.
+street by street, beginning with what is due soonest, so that visits to one street fall together. What is planned already counts into the
+share: a day that is planned again, because a nurse is ill or one more visit comes in, takes on nothing new that can wait.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -30,12 +31,12 @@ class Share:
     beyond: tuple[Call, ...]
 
 
-def share(day: Day, policy: DayPolicy) -> Share:
-    """Divide the calls of a day."""
-    return share_days((day,), policy)
+def share(day: Day, policy: DayPolicy, named: Collection[str] = ()) -> Share:
+    """Divide the calls of a day. ``named``: tasks that its plan in force names already, if only as left over; they stay in it."""
+    return share_days((day,), policy, named)
 
 
-def share_days(days: Sequence[Day], policy: DayPolicy) -> Share:
+def share_days(days: Sequence[Day], policy: DayPolicy, named: Collection[str] = ()) -> Share:
     """Divide the calls of several days that are planned at once; every task once, as on the first day on which it can be made."""
     first: dict[str, Call] = {}
     pressing: set[str] = set()
@@ -44,11 +45,14 @@ def share_days(days: Sequence[Day], policy: DayPolicy) -> Share:
         for call in day.calls:
             first.setdefault(call.task.id, call)
             chances[call.task.id] = chances.get(call.task.id, 0) + (len(days) == 1 or is_workday(day.on))
-            if is_pressing(call):
+            if is_pressing(call) or call.task.id in named:
                 pressing.add(call.task.id)
     must = [call for task, call in first.items() if task in pressing]
     rest = [call for task, call in first.items() if task not in pressing]
-    quota = math.ceil(sum(min(1.0, chances[call.task.id] / days_left(call, days[0].on)) for call in rest) - 1e-9)
+    ahead = [call for call in must if not _closes(call)]
+    parts = [chances[call.task.id] / days_left(call, days[0].on) for call in rest]
+    parts += [_open_days(call, days) / days_left(call, days[0].on) for call in ahead]
+    quota = max(0, math.ceil(sum(min(1.0, part) for part in parts) - 1e-9) - len(ahead))
     taken = _street_by_street(rest, quota, days[0])
     chosen = {call.task.id for call in taken}
     today, beyond = _what_fits(must + taken, [duty for day in days for duty in day.duties], policy)
@@ -57,7 +61,18 @@ def share_days(days: Sequence[Day], policy: DayPolicy) -> Share:
 
 def is_pressing(call: Call) -> bool:
     """It cannot wait for another day: overdue, closing, urgent, or already planned for the day."""
-    return bool(call.overdue_days) or call.last_day or call.held is not None or call.task.priority is not Priority.ROUTINE
+    return call.held is not None or _closes(call)
+
+
+def _closes(call: Call) -> bool:
+    """It has to be made now, whatever other days take on."""
+    return bool(call.overdue_days) or call.last_day or call.task.priority is not Priority.ROUTINE
+
+
+def _open_days(call: Call, days: Sequence[Day]) -> int:
+    """On how many of the days that are planned at once it could be made: one that is planned already stands in its own day only."""
+    last = call.task.window.end.date()
+    return max(1, sum(is_workday(day.on) and day.on <= last for day in days))
 
 
 def days_left(call: Call, on: date) -> int:

@@ -66,7 +66,8 @@ def _search(gathered: Gathered, travel: TravelTimes, policy: DayPolicy, at: date
     from healthsvc.dayplan.solve import StopRule, solve
 
     day, out, ways = day_of(gathered, travel, policy)
-    divided = share(day, policy)
+    named = {left.visit for left in gathered.stored.left_over} if gathered.stored else set()
+    divided = share(day, policy, named)
     out |= {call.task.id: "capacity" for call in divided.beyond}
     day = replace(day, calls=divided.today)
     problem = problem_of(day, policy)

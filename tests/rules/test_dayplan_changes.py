@@ -146,6 +146,20 @@ def test_a_day_takes_its_share_and_what_is_pressing(policy: DayPolicy) -> None:
     assert len(divided.later) == 28
 
 
+def test_a_day_that_has_its_share_takes_on_no_more(policy: DayPolicy) -> None:
+    """Thirty visits over fifteen working days are two a day: with two planned nothing is added, with one one is, named ones stay."""
+    calls = [Call(task(f"t{k:02}", last=18), 1 + k) for k in range(30)]
+    held = Held(("Practitioner/d0",), 600.0)
+    for count in range(5):
+        planned = [replace(call, held=held) if k < count else call for k, call in enumerate(calls)]
+        chosen = {call.task.id for call in share(day_with(planned), policy).today}
+        assert chosen >= {f"t{k:02}" for k in range(count)}
+        assert len(chosen) == max(2, count)
+    assert {call.task.id for call in share(day_with(calls), policy, {"t25", "t26", "t27"}).today} == {"t25", "t26", "t27"}
+    ill = [replace(call, held=held) if k < 2 else call for k, call in enumerate(calls)]
+    assert {call.task.id for call in share(day_with(ill, staff=1), policy).today} == {"t00", "t01"}
+
+
 def test_a_street_is_taken_together(policy: DayPolicy) -> None:
     calls = [Call(task(f"t{k:02}", last=4), k + 1 if k % 2 else 200 + k) for k in range(20)]
     taken = share(day_with(calls), policy).today
