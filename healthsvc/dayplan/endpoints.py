@@ -89,8 +89,9 @@ def proposal(on: date, store: StoreReading) -> dict[str, Any]:
     plan = service.read_proposal(store, on)
     if plan is None:
         raise NotFound("there is no proposed plan for that day")
-    names = {route.practitioner: route.name for route in plan.routes}
-    changes = difference(service.read_plan(store, on), plan)
+    stands = service.read_plan(store, on)
+    names = {route.practitioner: route.name for one in (stands, plan) if one for route in one.routes}  # whoever is ill has a route in one
+    changes = difference(stands, plan)
     said = [dict(zip(("zh", "en"), change.words(lambda one: names.get(one, one)), strict=True)) for change in changes]
     return plan.as_json() | {"changes": [{"task": c.task, "kind": c.kind, **words} for c, words in zip(changes, said, strict=True)]}
 
