@@ -22,7 +22,8 @@ MUCH_WAL: Final = 1 << 30
 SKEW: Final = timedelta(seconds=2)
 """Clocks that differ by more put messages and leases in a wrong order."""
 CERTIFICATE_DAYS: Final = 30
-OLDEST_POSTGRESQL: Final = 140_000
+OLDEST_POSTGRESQL: Final = 150_000
+"""The oldest on which all of this is tried."""
 OLDEST_SQLITE: Final = (3, 37, 0)
 _OPEN: Final = stat.S_IRWXG | stat.S_IRWXO
 _MUST_BE_ON: Final = ("fsync", "full_page_writes", "synchronous_commit")
@@ -52,13 +53,17 @@ def partitions(here: "Installation") -> str:
             return "the tables are not laid out by county"
         new = tend.without_partition(connection, here.settings.database_partition_level)
         left = tend.unsettled(here.database, connection)
+        gone = tend.no_longer(connection, here.settings.database_partition_level)
         before = shadow.exists(connection, "resource_before")
     if new:
         raise Amiss(f"{len(new)} organizations have no partition yet, their people are in the common one: run `healthsvc partition`")
+    if gone:
+        raise Amiss(f"{', '.join(gone)}: no county any more, but with a partition: run `healthsvc partition --dissolve {gone[0]}`")
     if left:
         raise Amiss(f"people of {len(left)} organizations are not (all) in the partition of their county: run `healthsvc partition`")
     kept = "; the tables of before the switch take room: `healthsvc partition --drop-before`" if before else ""
-    return f"{len(found) - 1} counties and the common part{kept}"
+    former = sum(one.startswith(tend.FORMER) for one in found.values())
+    return f"{len(found) - 1 - former} counties and the common part{kept}"
 
 
 def retention(here: "Installation") -> str:
@@ -99,7 +104,7 @@ def engine(here: "Installation") -> str:
         number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
         version = str(connection.exec_driver_sql("SHOW server_version").scalar_one())
         if number < OLDEST_POSTGRESQL:
-            raise Amiss(f"PostgreSQL {version} is too old: 14 or later is needed (pg_upgrade)")
+            raise Amiss(f"PostgreSQL {version} is too old: 15 or later is needed (pg_upgrade)")
         shown = {name: str(connection.exec_driver_sql(f"SHOW {name}").scalar_one()) for name in (*_MUST_BE_ON, "server_encoding")}
         off = [name for name in _MUST_BE_ON if shown[name] == "off"]
         if off:

@@ -23,6 +23,10 @@ def partition(
     show: Annotated[bool, typer.Option("--show", help="Only say what is where; change nothing")] = False,
     check: Annotated[bool, typer.Option("--check", help="Also walk every row and see that it is where it belongs")] = False,
     give_up: Annotated[bool, typer.Option("--give-up", help="Throw away what a run that was not ended has left")] = False,
+    dissolve: Annotated[
+        str | None,
+        typer.Option(help="Id of a county that was joined with another: its people go to the partition of the nearest county above"),
+    ] = None,
     drop_before: Annotated[bool, typer.Option("--drop-before", help="Drop the tables of before the switch, which stay until then")] = False,
     data: Data = None,
     json: Json = False,
@@ -45,6 +49,8 @@ def partition(
                 elif drop_before:
                     lay.drop_before(engine)
                 else:
+                    if dissolve is not None:
+                        lay.in_turn(engine, lambda connection: tend.dissolve(connection, dissolve))
                     _do(here, engine, wanted)
         with here.database.engine.connect() as connection:
             found = tend.places(connection)

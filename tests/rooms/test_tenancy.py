@@ -20,7 +20,7 @@ from healthsvc import clock
 from healthsvc.backup import postgresql
 from healthsvc.backup.contents import differences
 from healthsvc.commands import checks
-from healthsvc.errors import Conflict, Invalid, Unavailable
+from healthsvc.errors import Conflict, Invalid, NotFound, Unavailable
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.installation import open_installation
@@ -394,3 +394,99 @@ def test_the_schema_is_the_declared_one_and_later_steps_run_on_it(laid: Database
     assert sorted(changed) == ["add_constraint", "remove_constraint"], "type and id are unique together with the part"
     put(laid, person("p-new", "west"))
     assert parts(laid)["Patient/p-new"] == 2
+
+
+def test_a_county_that_was_joined_with_another_gives_its_people_away_and_its_number_stays(laid: Database) -> None:
+    put(laid, {**organization("east", "street", "west")})
+    with laid.engine.connect() as connection:
+        assert tend.no_longer(connection, "county") == ["east"]
+        assert tend.unsettled(laid, connection) == [], "until somebody says so, everybody stays"
+    with pytest.raises(NotFound), laid.plainly() as connection:
+        tend.dissolve(connection, "nobody")
+    with laid.plainly() as connection:
+        tend.dissolve(connection, "east")
+    put(laid, person("p-new", "east-1"))
+    settled(laid)
+    found = parts(laid)
+    assert {found[f"Patient/{id}"] for id in ("p-east", "p-east2", "p-new", "p-west")} == {2}
+    assert found["Basic/n-p-east"] == 2
+    assert found["Group/of-two"] == 2
+    with laid.engine.connect() as connection:
+        assert tend.no_longer(connection, "county") == []
+        assert list(verify(connection)) == []
+        assert {one.part for one in tend.places(connection)} == {0, 1, 2}, "acts of its time are where they were"
+    put(laid, organization("east", "county", "city"))
+    with laid.plainly() as connection:
+        assert tend.add(connection, "east") == 3, "and where it comes again it is a new one"
+    settled(laid)
+    assert parts(laid)["Patient/p-east"] == 3
+
+
+def settled(database: Database) -> None:
+    """What a later run of the command does."""
+    with database.engine.connect() as connection:
+        left = tend.unsettled(database, connection)
+    for organization, part in left:
+        list(tend.settle(database, organization, part))
+    with database.engine.connect() as connection:
+        assert tend.unsettled(database, connection) == []
+
+
+def test_people_whose_organization_came_below_a_county_while_the_tables_were_laid_out_are_found(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        tree(store)
+        store.put(organization("lost", "centre"))
+        store.put(person("p-early", "lost"))
+
+    def hang(step: str, _done: int, _total: int) -> None:
+        if step == "index":
+            put(database, organization("lost", "centre", "east"), person("p-late", "lost"))
+
+    with lay.alone(database.engine.url.render_as_string(hide_password=False)) as engine:
+        lay.lay_out(engine, "county", hang)
+    settled(database)
+    found = parts(database)
+    assert (found["Patient/p-early"], found["Patient/p-late"]) == (1, 1)
+
+
+def test_who_writes_by_what_was_known_before_is_waited_for_when_an_organization_moves(laid: Database) -> None:
+    put(laid, organization("east-1", "centre", "west"))
+    writes, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with laid.writing(SYSTEM, at=clock.now()) as store:
+            store.put(person("p-slow", "east-1"))
+            writes.set()
+            go_on.wait(10)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    writes.wait(10)
+    mover = threading.Thread(target=settled, args=(laid,))
+    mover.start()
+    mover.join(0.5)
+    assert mover.is_alive(), "the last of the old part may still come"
+    go_on.set()
+    writer.join()
+    mover.join()
+    assert parts(laid)["Patient/p-slow"] == 2
+    assert rows(laid, "SELECT part FROM tenant_home WHERE organization = 'east-1'") == [(2,)]
+
+
+def test_two_who_saw_the_tree_differently_keep_nobody_from_writing(laid: Database) -> None:
+    with laid.plainly() as connection:
+        connection.execute(text("INSERT INTO tenant_home VALUES ('east-1', 2, TRUE)"))
+    put(laid, person("p-new", "east-1"))
+    settled(laid)
+    assert parts(laid)["Patient/p-new"] == 1
+
+
+def test_a_database_that_was_laid_out_before_the_mark_existed_is_marked_when_it_is_opened(laid: Database) -> None:
+    with laid.engine.begin() as connection:
+        connection.execute(text("UPDATE schema_promise SET oldest = '0001'"))
+        marks = next(one for one in migrate.scripts() if "laid_out_tables_are_marked" in one.path)
+        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": marks.down_revision})
+    Database.open(laid.engine.url.render_as_string(hide_password=False), validate=lambda _: []).close()
+    assert rows(laid, "SELECT oldest FROM schema_promise") == [(lay.NEEDS,)]

@@ -12,7 +12,12 @@ from healthsvc.store.terms import OpenTerms
 
 DEEPEST: Final = 20
 """Steps up a tree of organizations; a ring ends there."""
-_KNOWN: Final = "SELECT EXISTS (SELECT 1 FROM tenant), (SELECT part FROM tenant_home WHERE organization = %s AND is_current)"
+_KNOWN: Final = (
+    "SELECT EXISTS (SELECT 1 FROM tenant), "
+    "(SELECT part FROM tenant_home WHERE organization = %s AND is_current ORDER BY part LIMIT 1 FOR KEY SHARE)"
+)
+"""The row stays until we end: who moves the people of an organization waits for those who write by what was known before. Two writers who
+see the tree of organizations before and after a change may both make theirs known; one is taken, and ``healthsvc partition`` settles it."""
 UP: Final = """
 WITH RECURSIVE up(id, depth) AS (
   SELECT CAST(%(id)s AS varchar) COLLATE "C", 0

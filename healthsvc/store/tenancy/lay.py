@@ -157,9 +157,22 @@ def _top(engine: Engine, key: str) -> int:
         return int(shadow.run(connection, f"SELECT coalesce(max({key}), 0) FROM {KEYS[key]}").scalar_one())  # noqa: S608
 
 
+def _end(engine: Engine, key: str) -> int:
+    """The last key that was there when the triggers had been made."""
+    now = _top(engine, key)
+    with engine.begin() as connection:
+        known = _place(connection, f"end {key}")
+        if not known:
+            _note(connection, f"end {key}", now)
+    return known or now
+
+
 def _copy(engine: Engine, key: str, progress: Progress) -> None:
-    """In the order of the keys, each row to its part; what comes after the end is noted by the triggers, like every other change."""
-    top = _top(engine, key)
+    """In the order of the keys, each row to its part; what comes after the end is noted by the triggers, like every other change.
+
+    Where the end is, is decided once: a run that goes on later would copy what has been caught up with since a second time.
+    """
+    top = _end(engine, key)
     while True:
         with engine.begin() as connection:
             after = _place(connection, f"copied {key}")

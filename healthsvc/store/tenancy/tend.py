@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from healthsvc.errors import NotFound
 from healthsvc.store.tables import HOT, LAID_OUT
 from healthsvc.store.tenancy import home, lay, shadow
 from healthsvc.store.terms import OpenTerms
@@ -14,19 +15,25 @@ if TYPE_CHECKING:
 
 PORTION: Final = 20
 """Persons whose files are moved in one transaction."""
+MOST_LATE: Final = 5
+"""So often writers who knew the old part may come in between; whoever is left then, the next run moves."""
 _PLACES: Final = """
 SELECT c.relname, c.reltuples, pg_total_relation_size(c.oid) FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid
 WHERE i.inhparent = CAST(:name AS regclass)
 """
 _MANAGING: Final = """
-SELECT DISTINCT x.target FROM ix_reference x
-WHERE x.param = (SELECT id FROM term WHERE text = 'Patient.organization') ORDER BY x.target
+SELECT x.target, array_agg(DISTINCT x.part) FROM ix_reference x
+WHERE x.param = (SELECT id FROM term WHERE text = 'Patient.organization') GROUP BY x.target ORDER BY x.target
 """
+"""Organizations that manage people, and the parts in which these are."""
+FORMER: Final = "~"
+"""Before the name of a county that is none any more; no id of a resource has it. Its number stays: acts of its time stay in its part."""
 _ELSEWHERE: Final = """
 SELECT r.pk, r.id FROM ix_reference x JOIN resource r ON r.pk = x.pk AND r.part = x.part
 WHERE x.param = (SELECT id FROM term WHERE text = 'Patient.organization') AND x.target = :organization AND x.part <> :part
 ORDER BY r.pk LIMIT :most
 """
+_HELD: Final = "SELECT part FROM tenant_home WHERE organization = :organization AND part <> :part FOR UPDATE"
 _LEFT: Final = """
 SELECT DISTINCT x.part FROM ix_reference x
 WHERE x.param = (SELECT id FROM term WHERE text = 'Patient.organization') AND x.target = :organization
@@ -44,7 +51,7 @@ class Place(NamedTuple):
 
 
 def tenants(connection: Connection) -> dict[int, str]:
-    """Number and organization of every part; empty where nothing is laid out."""
+    """Number and organization of every part (with ``~`` before it: it was one); empty where nothing is laid out."""
     return {row[0]: row[1] for row in shadow.run(connection, "SELECT number, organization FROM tenant ORDER BY number")}
 
 
@@ -78,6 +85,23 @@ def add(connection: Connection, organization: str) -> int:
     return number
 
 
+def no_longer(connection: Connection, level: str) -> list[str]:
+    """Organizations that have a partition and are of the level no more: joined with another county, or gone."""
+    known = set(lay.counties(connection, level))
+    return [one for number, one in tenants(connection).items() if number and not one.startswith(FORMER) and one not in known]
+
+
+def dissolve(connection: Connection, organization: str) -> None:
+    """A county is none any more: from now on its people belong to the nearest one above (then :func:`unsettled` names them).
+
+    Raises:
+        NotFound: the organization has no partition.
+    """
+    renamed = f"UPDATE tenant SET organization = left('{FORMER}' || number || '{FORMER}' || organization, 64) WHERE organization = :id"  # noqa: S608
+    if not organization or shadow.run(connection, renamed, id=organization).rowcount == 0:
+        raise NotFound(f"the organization {organization!r} has no partition")
+
+
 def unsettled(database: "Database", connection: Connection) -> list[tuple[str, int]]:
     """Organizations whose people are not (all) where the tree of organizations would have them, each with the part where they belong."""
     terms = OpenTerms(database.terms, connection)
@@ -85,9 +109,9 @@ def unsettled(database: "Database", connection: Connection) -> list[tuple[str, i
     for organization, part, current in shadow.run(connection, "SELECT organization, part, is_current FROM tenant_home"):
         known.setdefault(organization, set()).add((part, current))
     found = []
-    for organization in shadow.run(connection, _MANAGING).scalars().all():
+    for organization, parts in shadow.run(connection, _MANAGING).all():
         part = home.county_above(connection, terms, organization)
-        if known.get(organization, {(0, True)}) != {(part, True)}:
+        if known.get(organization, {(0, True)}) != {(part, True)} or set(parts) != {part}:
             found.append((organization, part))
     return found
 
@@ -101,19 +125,22 @@ def settle(database: "Database", organization: str, part: int) -> Iterator[int]:
         note = "INSERT INTO tenant_home VALUES (:o, :p, TRUE) ON CONFLICT (organization, part) DO UPDATE SET is_current = TRUE"
         shadow.run(connection, "UPDATE tenant_home SET is_current = FALSE WHERE organization = :o AND part <> :p", o=organization, p=part)
         shadow.run(connection, note, o=organization, p=part)
-    while True:
+    late = 0
+    while late < MOST_LATE:
         with database.plainly() as connection:
             terms = OpenTerms(database.terms, connection)
             found = shadow.run(connection, _ELSEWHERE, organization=organization, part=part, most=PORTION).all()
             for pk, id in found:
                 home.move_person(connection, terms, id, pk, part)
-        if not found:
-            break
-        yield len(found)
-    with database.plainly() as connection:
-        left = set(shadow.run(connection, _LEFT, organization=organization).scalars())
-        if left <= {part}:
-            shadow.run(connection, "DELETE FROM tenant_home WHERE organization = :o AND part <> :p", o=organization, p=part)
+        if found:
+            yield len(found)
+            continue
+        with database.plainly() as connection:
+            shadow.run(connection, _HELD, organization=organization, part=part)  # whoever writes by what was known before, has ended now
+            if set(shadow.run(connection, _LEFT, organization=organization).scalars()) <= {part}:
+                shadow.run(connection, "DELETE FROM tenant_home WHERE organization = :o AND part <> :p", o=organization, p=part)
+                return
+        late += 1
 
 
 _FAULTS: Final = {
