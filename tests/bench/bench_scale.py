@@ -1,10 +1,12 @@
 """Many processes on one PostgreSQL: the feed to its last effect, and the API, with 1, 2 and 4 processes; SQLite beside it.
 
 Everything runs as a site would run it (``healthsvc serve``), the server with fsync on a real disk. Client, processes and PostgreSQL share
-this machine's cores: with two of them a second process can only use what the first leaves idle. So the table also says how busy the
-machine was, and what a message costs in processor time, ours and the server's: that, not the rate, carries over to more cores.
+this machine's cores: with two of them a second process can only use what the first leaves idle, and whatever else runs here takes its part.
+So what is told first is what a message costs in processor time, ours and the server's: that, not the rate, carries over to more cores and
+to a machine of one's own. Each row is a fixed number of messages about persons whose files are open already, told some rounds: the median
+round, and how far the rounds lie apart.
 
-``python -m tests.bench scale --seconds=5``.
+``python -m tests.bench scale --rounds=5``.
 """
 
 import argparse
@@ -16,28 +18,32 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psycopg
-from bench_hl7 import Row, adt, commits, load, row, show
+from bench_hl7 import PEOPLE, Row, adt, commits, load, moved, row, show
 from postgres import Cluster, cluster
 from sqlalchemy import create_engine, text
 
 COMMAND = [sys.executable, "-m", "healthsvc.main"]
 ENGINES = ("SQLite", "PostgreSQL")
-CALM_SECONDS, CALM = 60.0, 0.05
-"""How long a start may take to come to rest, and what share of a core a process at rest uses at most."""
+CALM_SECONDS, CALM, CALM_LOOKS = 120.0, 0.05, 3
+"""How long a start may take to come to rest, what share of a core a process at rest uses at most, and for how many seconds on end: one that
+waits for a lock or for its turn at the processor looks at rest, too, but not for long."""
 LINES = 8
 CALLERS = 8
+MESSAGES, REQUESTS = 600, 400
+"""Of one round."""
 FEEDS: dict[int, tuple[str, ...]] = {1: ("",), 2: ("feeds", "worker"), 4: ("feeds", "worker", "feeds", "worker")}
 """How many processes, and what each does; an empty role is all of them in one."""
 _NUMBERS = count()
@@ -81,42 +87,67 @@ def serving(folder: Path, url: str | None, roles: tuple[str, ...]) -> Iterator[t
                 one.stdout.close()
 
 
-def feed(here: Serving, seconds: float, ours: Callable[[], float], servers: Callable[[], float]) -> tuple[float, float, float, float]:
-    """Messages a second from the first byte to the last effect; processor ms a message, ours and the server's; how busy the machine was."""
+class Round(NamedTuple):
+    """What one round took: how many a second, processor ms for each, ours and the server's, and how busy the machine was (%)."""
+
+    rate: float
+    ours: float
+    servers: float
+    busy: float
+
+
+Spent = Callable[[], tuple[float, float]]
+"""Processor seconds so far: of our processes, and of the server."""
+
+
+def feed(here: Serving, rounds: int, spent: Spent) -> list[Round]:
+    """From the first byte of a round to its last effect; the files of everybody are opened before the first."""
     engine = create_engine(here.url)
-    before, begun, busy = (ours(), servers()), time.perf_counter(), _machine()
-    done = sum(asyncio.run(_talk(here.mllp, seconds)))
-    with engine.connect() as connection:
-        while connection.execute(text("SELECT 1 FROM inbox WHERE state = 'pending' LIMIT 1")).first():
-            connection.rollback()
-            time.sleep(0.05)
-    took = time.perf_counter() - begun
+
+    def told(make: Callable[[int, int, int, int], bytes], messages: int) -> int:
+        done = sum(asyncio.run(_talk(here.mllp, messages, make)))
+        with engine.connect() as connection:
+            while connection.execute(text("SELECT 1 FROM inbox WHERE state = 'pending' LIMIT 1")).first():
+                connection.rollback()
+                time.sleep(0.05)
+        return done
+
+    told(adt, LINES * PEOPLE)
+    _calm(here.pids)
+    found = [_round(partial(told, moved, MESSAGES), spent) for _ in range(rounds)]
     engine.dispose()
-    used = (ours() - before[0]) / done * 1000, (servers() - before[1]) / done * 1000
-    return done / took, *used, _share(busy, _machine())
+    return found
 
 
-async def _talk(ports: tuple[int, ...], seconds: float) -> list[int]:
+def _round(act: Callable[[], int], spent: Spent) -> Round:
+    """Do something and tell what it took; ``act`` gives how often it was done."""
+    before, begun, busy = spent(), time.perf_counter(), _machine()
+    done = act()
+    took, after = time.perf_counter() - begun, spent()
+    ours, servers = ((now - then) / done * 1000 for now, then in zip(after, before, strict=True))
+    return Round(done / took, ours, servers, _share(busy, _machine()))
+
+
+async def _talk(ports: tuple[int, ...], messages: int, make: Callable[[int, int, int, int], bytes]) -> list[int]:
     each = LINES // len(ports)
     turn = next(_NUMBERS)
-    runs = [load(port, each, seconds, partial(_elsewhere, turn, number)) for number, port in enumerate(ports)]
+    made = [partial(_elsewhere, make, turn, number * each) for number in range(len(ports))]
+    runs = [load(port, each, 0.0, one, messages // LINES) for port, one in zip(ports, made, strict=True)]
     return [done for done, _, _ in await asyncio.gather(*runs)]
 
 
-def _elsewhere(turn: int, number: int, line: int, message: int, people: int) -> bytes:
-    """Lines of different listeners are different lines."""
-    return adt(turn, number * LINES + line, message, people)
+def _elsewhere(make: Callable[[int, int, int, int], bytes], turn: int, first: int, line: int, message: int, people: int) -> bytes:
+    """Lines of different listeners are different lines, and what is told in a later round happened later."""
+    return make(turn, first + line, message + turn * (MESSAGES // LINES), people)
 
 
-async def ask(ports: tuple[int, ...], token: str, seconds: float, make: Callable[[Random], tuple[str, str, bytes]]) -> float:
-    """Requests a second of several callers, each on one kept connection, spread over the processes."""
-    until, answered = time.perf_counter() + seconds, 0
+async def ask(ports: tuple[int, ...], token: str, requests: int, make: Callable[[Random], tuple[str, str, bytes]]) -> int:
+    """So many requests by several callers, each on one kept connection, spread over the processes; gives how many were answered."""
 
-    async def one(caller: int) -> None:
-        nonlocal answered
+    async def one(caller: int) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", ports[caller % len(ports)])
         chance = Random(caller)
-        while time.perf_counter() < until:
+        for _ in range(requests // CALLERS):
             method, path, body = make(chance)
             head = f"{method} /fhir/{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/fhir+json\r\n"
             writer.write(head.encode() + f"content-length: {len(body)}\r\n\r\n".encode() + body)
@@ -124,12 +155,26 @@ async def ask(ports: tuple[int, ...], token: str, seconds: float, make: Callable
             assert b" 20" in answer[:16], answer[:200]
             found = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
             await reader.readexactly(int(found[1]) if found else 0)
-            answered += 1
         writer.close()
+        return requests // CALLERS
 
-    begun = time.perf_counter()
-    await asyncio.gather(*(one(caller) for caller in range(CALLERS)))
-    return answered / (time.perf_counter() - begun)
+    return sum(await asyncio.gather(*(one(caller) for caller in range(CALLERS))))
+
+
+def rows_of(what: str, rounds: Sequence[Round], one: str, engine: str) -> Iterator[Row]:
+    """The median of the rounds, and how far they lie apart."""
+
+    def told(name: str, of: Callable[[Round], float], unit: str) -> Iterator[Row]:
+        values = [of(each) for each in rounds]
+        yield row(name, median(values), unit)
+        for word, value in (("least", min(values)), ("most", max(values))):
+            yield row(f"  {word} of {len(values)} rounds", value, unit)
+
+    yield from told(f"{what}: processor time, ours", lambda each: each.ours, f"ms/{one}")
+    if engine == "PostgreSQL":
+        yield from told(f"{what}: processor time, the server's", lambda each: each.servers, f"ms/{one}")
+    yield from told(what, lambda each: each.rate, "1/s")
+    yield row(f"{what}: machine busy", median(each.busy for each in rounds), "%")
 
 
 def _person(number: int) -> bytes:
@@ -162,12 +207,15 @@ def cpu_of(pids: tuple[int, ...]) -> float:
 
 def _calm(pids: tuple[int, ...]) -> None:
     """Wait until what a start leaves for afterwards (first runs of timers, figures reckoned ahead) is done: it belongs to no message."""
-    until = time.perf_counter() + CALM_SECONDS
-    while time.perf_counter() < until:
+    until, calm = time.perf_counter() + CALM_SECONDS, 0
+    while calm < CALM_LOOKS:
         before = cpu_of(pids)
         time.sleep(1)
-        if cpu_of(pids) - before < CALM * len(pids):
-            return
+        calm = calm + 1 if cpu_of(pids) - before < CALM * len(pids) else 0
+        if time.perf_counter() > until:
+            raise RuntimeError(
+                f"the processes do not come to rest within {CALM_SECONDS:.0f} s; what they do would be charged to the messages"
+            )
 
 
 def cpu_of_server(root: int) -> float:
@@ -221,60 +269,53 @@ def fresh(server: Cluster) -> str:
     return server.url.rsplit("/", 1)[0] + "/" + name
 
 
-def measure(folder: Path, server: Cluster, seconds: float, chains: list[int], engines: list[str]) -> Iterator[Row]:
+def measure(folder: Path, server: Cluster, rounds: int, chains: list[int], engines: list[str], processes: list[int]) -> Iterator[Row]:
     """All rows."""
     yield row("cores", os.cpu_count() or 0, "")
     yield row("load of the machine before it began, all programs together", os.getloadavg()[0], "")
     yield row("disk: bare SQLite commits", commits(str(folder)), "1/s")
     yield row("disk: bare PostgreSQL commits, one connection", server_commits(fresh(server)), "1/s")
     for engine in engines:
-        first: dict[str, float] = {}
-        for processes, roles in FEEDS.items():
-            if engine == "SQLite" and processes > 2:
-                continue  # one worker at a time, by lease
-            with serving(folder, fresh(server) if engine == "PostgreSQL" else None, roles) as (here, _):
-                ours, theirs = partial(cpu_of, here.pids), partial(cpu_of_server, server.pid)
-                rate, cpu, cpu_there, busy = feed(here, seconds, ours, theirs)
-            what = f"{engine}, {processes} processes"
-            yield row(f"feed end to end, {what}", rate, "1/s")
-            yield row(f"  against one process, {what}", rate / first.setdefault("feed", rate), "times")
-            yield row(f"  processor time of ours, {what}", cpu, "ms/message")
-            if engine == "PostgreSQL":
-                yield row(f"  processor time of the server, {what}", cpu_there, "ms/message")
-            yield row(f"  machine busy, {what}", busy, "%")
-        for processes in FEEDS:
-            roles = ("",) if processes == 1 else ("api",) * processes
+        for number in processes:
+            what = f"{engine}, {number} process{'es' * (number > 1)}"
+            if engine == "PostgreSQL" or number < 4:  # on SQLite one worker at a time, by lease
+                with serving(folder, fresh(server) if engine == "PostgreSQL" else None, FEEDS[number]) as (here, _):
+                    yield from rows_of(f"feed end to end, {what}", feed(here, rounds, _spent(here, server)), "message", engine)
+            roles = ("",) if number == 1 else ("api",) * number
             with serving(folder, fresh(server) if engine == "PostgreSQL" else None, roles) as (here, token):
-                ours, theirs = partial(cpu_of, here.pids), partial(cpu_of_server, server.pid)
                 for name, make in interactions().items():
-                    busy_before, before = _machine(), (ours(), theirs())
-                    rate = asyncio.run(ask(here.http, token, seconds, make))
-                    what = f"{name}, {engine}, {processes} processes"
-                    yield row(f"API {what}", rate, "1/s")
-                    yield row(f"  against one process, {what}", rate / first.setdefault(name, rate), "times")
-                    asked = rate * seconds / 1000
-                    yield row(f"  processor time of ours, {what}", (ours() - before[0]) / asked, "ms/request")
-                    if engine == "PostgreSQL":
-                        yield row(f"  processor time of the server, {what}", (theirs() - before[1]) / asked, "ms/request")
-                    yield row(f"  machine busy, {what}", _share(busy_before, _machine()), "%")
-    yield from chained(folder, server, seconds, chains)
+                    asking = partial(_asked, here, token, make)
+                    asking()
+                    found = [_round(asking, _spent(here, server)) for _ in range(rounds)]
+                    yield from rows_of(f"API {name}, {what}", found, "request", engine)
+    yield from chained(folder, server, rounds, chains)
     yield row("load of the machine at the end", os.getloadavg()[0], "")
 
 
-def chained(folder: Path, server: Cluster, seconds: float, chains: list[int]) -> Iterator[Row]:
+def _asked(here: Serving, token: str, make: Callable[[Random], tuple[str, str, bytes]]) -> int:
+    return asyncio.run(ask(here.http, token, REQUESTS, make))
+
+
+def _spent(here: Serving, server: Cluster) -> Spent:
+    return lambda: (cpu_of(here.pids), cpu_of_server(server.pid))
+
+
+def chained(folder: Path, server: Cluster, rounds: int, chains: list[int]) -> Iterator[Row]:
     """What several chains of the audit give: the same writers with one chain and with more."""
     for number in chains:
         os.environ["HEALTHSVC_DATABASE_AUDIT_CHAINS"] = str(number)
         with serving(folder, fresh(server), ("api", "api")) as (here, token):
-            rate = asyncio.run(ask(here.http, token, seconds, interactions()["create"]))
+            asking = partial(_asked, here, token, interactions()["create"])
+            found = [_round(asking, _spent(here, server)) for _ in range(rounds)]
         del os.environ["HEALTHSVC_DATABASE_AUDIT_CHAINS"]
-        yield row(f"API create, PostgreSQL, 2 processes, {number} chains of the audit", rate, "1/s")
+        yield from rows_of(f"API create, PostgreSQL, 2 processes, {number} chains of the audit", found, "request", "PostgreSQL")
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long each load lasts")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each row is measured")
+    parser.add_argument("--processes", type=int, nargs="*", default=sorted(FEEDS), choices=sorted(FEEDS), help="how many processes")
     parser.add_argument("--engine", action="append", choices=ENGINES, help="only this one; repeat it (default: both)")
     parser.add_argument("--chains", type=int, nargs="*", default=[1, 8], help="how many chains of the audit to compare")
     parser.add_argument("--folder", type=Path, help="where the embedded databases go")
@@ -283,7 +324,7 @@ def main() -> int:
     rows: list[Any] = []
     made = tempfile.TemporaryDirectory(prefix="healthsvc-bench-", dir=options.folder)
     with made as folder, cluster("-c fsync=on", on_disk=True) as server:
-        for one in measure(Path(folder), server, options.seconds, options.chains, options.engine or list(ENGINES)):
+        for one in measure(Path(folder), server, options.rounds, options.chains, options.engine or list(ENGINES), options.processes):
             rows.append(one)
             sys.stderr.write(f"{one['what']}: {one['value']} {one['unit']}\n")
     return show(rows, options.json)
