@@ -40,7 +40,7 @@ def send_files(
 
 @hl7.command("check")
 def check_files(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders of messages")],
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files, folders or archives (zip, tar, gzip) of messages")],
     profile: Annotated[str, typer.Option("--profile", help="Link profile: a shipped name or a file")] = "default",
     against: Annotated[str | None, typer.Option("--against", help="Show what changes from this profile (a name or a file)")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Show what changes from the profiles in force in this data directory")] = None,

@@ -57,7 +57,7 @@ _CHAPTERS: dict[Family, Callable[[Scene], Outcome]] = {
 
 
 def apply(store: Store, message: Message, header: Header, profile: Profile) -> Outcome:
-    """Do what a message asks for.
+    """Do what a message asks for; it may be one person's part of a message about several.
 
     Raises:
         Refusal: it cannot be done; the path is the field to blame. SetAside: somebody must look at it.

@@ -77,7 +77,8 @@ class Scene:
 def scene_of(store: Store, message: Message, header: Header, profile: Profile) -> Scene:
     """Set the scene."""
     policy = store.policy.fill(HospitalPolicy, "hospital", today(store))
-    return Scene(store, message, header, profile, profile.hospital_of(header), policy, profile.zone_of(header, store.zone))
+    hospital, zone = profile.hospital_of(header), profile.zone_of(header, store.zone)
+    return Scene(store, message, header, profile, hospital, policy, zone)
 
 
 def begun(party: Party, told: Demographics, happened: datetime) -> Outcome:

@@ -16,6 +16,7 @@ from integrations.hl7v2.charset import decode
 from integrations.hl7v2.document import read_document
 from integrations.hl7v2.er7 import HEADERS, Message
 from integrations.hl7v2.families import Family, as_standard, family_of, missing_segment
+from integrations.hl7v2.files import Source, sources
 from integrations.hl7v2.header import Header, check_header, read_header
 from integrations.hl7v2.master import read_master
 from integrations.hl7v2.money import read_money
@@ -26,8 +27,7 @@ from integrations.hl7v2.qbp import read_query
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import load
 
-Progress = Callable[[int, int], object]
-_NOT_MESSAGES = frozenset({".md", ".json", ".toml", ".csv", ".xml", ".py", ".zip"})
+Progress = Callable[[int, int | None], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +104,27 @@ def check(paths: Iterable[Path], profile: str = "default", progress: Progress | 
     """Read every message of files and folders as a link would.
 
     Args:
-        paths: files of one message, several, or a batch; folders are searched.
+        paths: files of one message, several, or a batch; folders and archives are searched.
         profile: name of a shipped link profile, or the path of one.
-        progress: told how many files are done, and of how many.
+        progress: told how many files are done, and of how many where that is known.
     """
     link = load(profile)
-    files = list(files_of(paths))
     found: list[Checked] = []
-    for done, (file, name) in enumerate(files, start=1):
-        found += _check_file(file, name, link)
+    files = 0
+    for files, source in enumerate(sources(paths), start=1):
+        found += _check_file(source, link)
         if progress is not None:
-            progress(done, len(files))
-    return Report(link.name, len(files), tuple(found))
+            progress(files, None)
+    return Report(link.name, files, tuple(found))
 
 
-def files_of(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    for path in paths:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and file.suffix.lower() not in _NOT_MESSAGES and not file.name.startswith("."):
-                    yield file, file.relative_to(path).as_posix()
-        else:
-            yield path, path.name
-
-
-def _check_file(file: Path, name: str, profile: Profile) -> Iterator[Checked]:
-    batch = split(file.read_bytes())
+def _check_file(source: Source, profile: Profile) -> Iterator[Checked]:
+    name = source.name
+    try:
+        batch = split(source.read())
+    except Refusal as refusal:
+        yield Checked(name, 0, reason=refusal.reason or refusal.issue_code, remark=refusal.text)
+        return
     if not batch.messages:
         yield Checked(name, 0, reason="no-message", remark="there is no HL7 message (no line begins with MSH)")
     for index, raw in enumerate(batch.messages, start=1):

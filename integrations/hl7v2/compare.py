@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from healthsvc.errors import Refusal
 from healthsvc.fhir.systems import BASE
 from integrations.hl7v2.batch import split
-from integrations.hl7v2.check import Checked, files_of, read_under
+from integrations.hl7v2.check import Checked, Progress, read_under
+from integrations.hl7v2.files import sources
 from integrations.hospitals.profile import Profile
 
 _SHOWN = frozenset({"system", "sex", "flags", "identity", "charset", "mapped", "rejected", "reason", "place", "event"})
@@ -54,7 +56,7 @@ class Comparison:
     def counts(self) -> dict[str, Any]:
         """How many messages change, and by what."""
         return {
-            "messages": len(self.messages),
+            "messages": sum(bool(one.index) for one in self.messages),
             "changed": sum(bool(one.changes) for one in self.messages),
             "changes": dict(Counter(str(change) for one in self.messages for change in set(one.changes)).most_common()),
         }
@@ -79,7 +81,7 @@ def compare(
     paths: Iterable[Path],
     after: Profile,
     before: Profile | Callable[[bytes], Profile],
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Read every message of files and folders under both profiles; nothing is stored.
 
@@ -89,16 +91,20 @@ def compare(
         before: the present one, or what chooses it for a message.
         progress: told how many files are done, and of how many.
     """
-    files = list(files_of(paths))
     found = []
-    for done, (file, name) in enumerate(files, start=1):
-        for index, raw in enumerate(split(file.read_bytes()).messages, start=1):
+    for done, source in enumerate(sources(paths), start=1):
+        try:
+            messages = split(source.read()).messages
+        except Refusal as refusal:
+            found.append(Compared(source.name, 0, "", (Change("not read", _NOTHING, refusal.text),)))
+            continue
+        for index, raw in enumerate(messages, start=1):
             present = before if isinstance(before, Profile) else before(raw)
-            old, old_values = read_under(raw, name, index, present)
-            new, new_values = read_under(raw, name, index, after)
-            found.append(Compared(name, index, new.event or old.event, tuple(_changes(old, old_values, new, new_values))))
+            old, old_values = read_under(raw, source.name, index, present)
+            new, new_values = read_under(raw, source.name, index, after)
+            found.append(Compared(source.name, index, new.event or old.event, tuple(_changes(old, old_values, new, new_values))))
         if progress is not None:
-            progress(done, len(files))
+            progress(done, None)
     return Comparison(before.name if isinstance(before, Profile) else "the profiles in force", after.name, tuple(found))
 
 

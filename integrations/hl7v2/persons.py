@@ -1,7 +1,8 @@
-"""A message of several persons: a laboratory may send the results of many in one ORU (HL7 v2.5 7.3.1, ``{PATIENT_RESULT}``).
+"""A message of several persons: a laboratory may send the results of many in one ORU (HL7 v2.5 7.3.1, ``{PATIENT_RESULT}``), a clinic
+one appointment of a group (SIU, 10.4, ``{PATIENT}`` and then ``{RESOURCES}`` for all), an index several merges (A40, 3.3.40).
 
-Each person's part is a message of its own: the segments before the first PID, which speak of the message, and that PID with what follows
-it. So nobody's results can come into another's file, and what hangs on a person's record names nobody else.
+Each person's part is a message of its own: the segments that speak of the message or of everybody, and that PID with what follows it. So
+nobody's results can come into another's file, and what hangs on a person's record names nobody else.
 """
 
 from healthsvc.errors import Invalid
@@ -10,7 +11,7 @@ from integrations.hl7v2.families import Family, family_of
 from integrations.hl7v2.header import Header
 from integrations.hospitals.profile import Profile
 
-_TOGETHER = frozenset({Family.RESULT, Family.ORDER})
+_TOGETHER = frozenset({Family.RESULT, Family.ORDER, Family.BOOKING, Family.MERGE})
 """Families whose messages may be about several persons."""
 
 
@@ -24,20 +25,24 @@ def apart(message: Message, header: Header, profile: Profile) -> list[Message]:
         return [message]
     family = family_of(header, profile.events)
     persons = message.all("PID")
-    if family in (Family.MERGE, Family.ANSWER) or len(persons) < 2 or len({_who(one) for one in persons}) < 2:
+    if family is Family.ANSWER or len(persons) < 2 or len({_who(one) for one in persons}) < 2:
         return [message]
     if family not in _TOGETHER:
         raise Invalid(
             f"{header.event} names several persons, and it is about one; send a message for each", path="PID", reason="several-persons"
         )
-    first = message.segments.index(persons[0])
-    head, parts = message.segments[:first], list[list[Segment]]()
-    for segment in message.segments[first:]:
+    first, last = message.segments.index(persons[0]), len(message.segments)
+    if family is Family.BOOKING:  # the resources are booked for all of them
+        last = next((at for at, one in enumerate(message.segments) if at > first and one.name == "RGS"), last)
+    head, tail, parts = message.segments[:first], message.segments[last:], list[list[Segment]]()
+    for segment in message.segments[first:last]:
         if segment.name == "PID":
             parts.append([*head, segment])
         else:
             parts[-1].append(segment)
-    return [Message("".join(one.raw + one.end for one in part), message.cut.codec) for part in parts]
+    if family is Family.MERGE and not all(any(one.name == "MRG" for one in part) for part in parts):
+        return [message]  # which number goes with which person is for its reader to say
+    return [Message("".join(one.raw + (one.end or "\r") for one in (*part, *tail)), message.cut.codec) for part in parts]
 
 
 def _who(pid: Segment) -> tuple[str, str]:

@@ -157,3 +157,67 @@ def test_what_an_earlier_version_put_into_one_file_is_found_and_put_right(hospit
         assert store.find("Binary", f"hl7-message-{row.id}") is None
         with pytest.raises(NotFound), store.savepoint():
             misfiled.mend(store, hospital.inbox.shelf, row.id, "again")
+
+
+GROUP = (
+    "MSH|^~\\&|HIS|H1|C|C|{at}||SIU^{event}|{id}|P|2.5\r"
+    "SCH||G1^HIS|||||CHECKUP^小组检查|||60|MIN|^^60^20260310090000^20260310100000|||||D1^医生|||||D1^医生|||||Booked\r"
+    "{persons}RGS|1\rAIS|1||US^超声|20260310090000|||60|MIN\rAIL|1||R1^^^H1\r"
+)
+
+
+def siu(event: str, id: str, *numbers: str, at: str = "20260302090000") -> str:
+    persons = "".join(f"PID|{n}||{number}^^^^IDCard||测试甲||19300101|M\rPV1|{n}|O\r" for n, number in enumerate(numbers, start=1))
+    return GROUP.format(event=event, id=id, persons=persons, at=at)
+
+
+def test_everybody_of_a_group_gets_their_own_appointment_and_sees_nobody_else(hospital: Hospital) -> None:
+    one, other = cadre(hospital.database)[0], cadre(hospital.database, "C2", 902)[0]
+    for _ in range(2):
+        assert take(hospital, siu("S12", "G1", "C1", "C2")) == "AA"
+    assert hospital.last().state == "done", hospital.last().remark
+    for patient, theirs in ((one, "C2^"), (other, "C1^")):
+        [appointment] = hospital.select("Appointment", patient=patient)
+        assert appointment["status"] == "booked"
+        assert appointment["start"].startswith("2026-03-10T09:00")
+        persons = {one["actor"].get("reference") for one in appointment["participant"] if "Patient/" in one["actor"].get("reference", "")}
+        assert persons == {f"Patient/{patient}"}
+        [provenance] = hospital.select("Provenance", target=f"Appointment/{appointment['id']}")
+        with hospital.database.reading(SYSTEM, at=AT) as store:
+            binary = store.read("Binary", provenance["entity"][0]["what"]["reference"].partition("/")[2])
+        part = base64.b64decode(binary["data"]).decode("gb18030")
+        assert theirs not in part
+        assert "AIL|1||R1" in part, "the room is booked for everybody"
+    assert take(hospital, siu("S15", "G2", "C2", at="20260303090000")) == "AA"
+    assert [hospital.select("Appointment", patient=each)[0]["status"] for each in (one, other)] == ["booked", "cancelled"]
+
+
+def test_somebody_of_a_group_who_is_none_of_ours_is_left_aside(hospital: Hospital, tmp_path: Path) -> None:
+    file = tmp_path / "h1.toml"
+    file.write_text('extends = "default"\nprofile = "h1"\nversion = 1\ntitle = "一院"\nhospital = "h1"\nunknown_person = "forget"\n')
+    profile = read(file)
+    cadre(hospital.database)
+    hospital.inbox.shelf = hospital.worker.shelf = Shelf([], profile)
+    assert take(hospital, siu("S12", "G1", "C1", "X9")) == "AA"
+    assert hospital.last().remark == "1 of the 2 persons are none of ours and were left aside"
+    assert len(hospital.select("Appointment")) == 1
+
+
+def test_several_merges_in_one_message_are_told_apart(hospital: Hospital) -> None:
+    for number in ("A1", "A2", "B1", "B2"):
+        hospital.says("ADT^A28", number)
+    pairs = "".join(PERSON.format(n=n, number=f"{n}1") + f"MRG|{n}2^^^^IDCard\r" for n in "AB")
+    assert take(hospital, HEAD.format(event="ADT^A40", id="M9") + "EVN||20260302090000\r" + pairs) == "AA"
+    assert hospital.last().state == "done", hospital.last().remark
+    for kept, gone, theirs in (("A1", "A2", "B"), ("B1", "B2", "A")):
+        retired = next(one for one in hospital.select("Patient", identifier=f"{hospital_number('h1')}|{gone}") if not one["active"])
+        assert retired["link"][0]["type"] == "replaced-by"
+        assert retired["link"][0]["other"]["reference"] == f"Patient/{hospital.file(kept)['id']}"
+        [provenance] = [
+            one for one in hospital.select("Provenance", target=f"Patient/{retired['id']}") if one["activity"].get("text") == "ADT^A40"
+        ]
+        with hospital.database.reading(SYSTEM, at=AT) as store:
+            binary = store.read("Binary", provenance["entity"][0]["what"]["reference"].partition("/")[2])
+        part = base64.b64decode(binary["data"]).decode("gb18030")
+        assert f"{theirs}1^" not in part
+        assert f"{theirs}2^" not in part
