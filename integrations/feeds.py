@@ -21,6 +21,7 @@ from integrations.hospitals.shelf import Shelf
 from integrations.inbox import Inbox
 from integrations.mllp.framing import Fault, FaultKind
 from integrations.mllp.server import Limits, LineState, Server
+from integrations.returning import Returning
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ class Feeds:
             refused=metrics.REFUSED.inc,
         )
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self._returning = Returning(database, self.server, self._loop)
         self._ready = threading.Event()
         self._failed: OSError | None = None
         self._stop = asyncio.Event()
@@ -81,12 +83,14 @@ class Feeds:
             raise Unavailable(
                 f"cannot listen on {self.host}:{self.port}: {self._failed.strerror}; choose another port or stop the other program"
             )
+        self._returning.start()
         log.info("hospital line open", listen=f"{self.host}:{self.port}")
         return self.port
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Close the door, answer what has arrived (lines get so many seconds to take their answers), commit what waits."""
         self._stop_seconds = seconds
+        self._returning.stop()
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()

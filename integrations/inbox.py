@@ -97,8 +97,8 @@ class Inbox:
         self._carrier.stop()
         self._appender.close()
 
-    def take(self, raw: bytes, listen: str, peer: str, tell: Tell) -> None:
-        """Take one frame in; ``tell`` gets the answer in this thread once it is on disk (empty where the link wants none)."""
+    def take(self, raw: bytes, listen: str, peer: str, tell: Tell) -> str:
+        """Take one frame in; ``tell`` gets the answer here once it is on disk (empty where the link wants none). Gives whose line it is."""
         loop = asyncio.get_running_loop()
         if not self._collected:
             self._turn = self._now()
@@ -106,10 +106,11 @@ class Inbox:
         if waiting.arrival is not None and waiting.arrival.query is not None:
             asked = loop.run_in_executor(None, self._ask, waiting.arrival)
             asked.add_done_callback(lambda done: tell(None if done.exception() else done.result()))
-            return
+            return waiting.arrival.link
         if not self._collected:
             loop.call_soon(self._hand_over)  # everything that this turn of the loop has read goes to the writer together
         self._collected.append(waiting)
+        return "" if waiting.arrival is None else waiting.arrival.link
 
     def take_now(self, raw: bytes, listen: str, peer: str) -> bytes:
         """As :meth:`take`, for callers without an event loop (HTTP, operators): blocks until the message is on disk."""

@@ -12,6 +12,7 @@ from healthsvc.store.sealing.sealer import Sealer
 from integrations import metrics
 from integrations.arrival import Arrival, State
 from integrations.hl7v2.ack import AckCode
+from integrations.owing import owe_settled
 from integrations.sequences import note
 
 INBOX = InboxRow.__table__  # type: ignore[attr-defined]
@@ -27,6 +28,7 @@ def put(connection: Connection, sealer: Sealer, arrivals: Sequence[Arrival]) -> 
     fresh = _new(connection, sealer, keyed, _in_inbox(connection, keyed))
     # another process may have taken the same message in this very moment; then it is there, which is all that matters
     inbox_rows.append(connection, [_row(arrival, sealer) for _, arrival in fresh])
+    owe_settled(connection, sealer, (arrival for _, arrival in fresh))
     note(connection, (arrival for _, arrival in fresh))
 
 
@@ -49,6 +51,7 @@ def put_in_anteroom(connection: Connection, sealer: Sealer, anteroom: Anteroom, 
     else:
         anteroom.carry(connection)
         inbox_rows.append(connection, [_row(arrival, sealer) for _, arrival in fresh])
+        owe_settled(connection, sealer, (arrival for _, arrival in fresh))
     note(connection, (arrival for _, arrival in fresh))
     return turn
 

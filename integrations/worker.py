@@ -36,6 +36,7 @@ from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.lanes import Waiting, keys, runnable
 from integrations.leading import Lead, Rounds
+from integrations.owing import asked, owe
 from integrations.processing import process
 from integrations.reading import read
 
@@ -173,6 +174,8 @@ class Worker:
     def _one(self, store: Store, row: Any) -> None:
         profile = profile_of(row, self.shelf)
         store.actor = Actor(f"link/{profile.name}", profile.title, frozenset({"hospital"}), "hl7")
+        owed = asked(store, row, profile)
+        failed: Refusal | None = None
         try:
             with tracing.work("hl7 message", link=row.link, hl7_event=row.event), store.savepoint():
                 outcome = process(store, row, profile)
@@ -184,13 +187,15 @@ class Worker:
         except (Unavailable, PreconditionFailed, *_OF_THE_MOMENT):
             raise
         except Refusal as refusal:
-            state = State.REVIEW if isinstance(refusal, (SetAside, Conflict)) else State.DEAD
+            state, failed = State.REVIEW if isinstance(refusal, (SetAside, Conflict)) else State.DEAD, refusal
             settle(store.connection, row.id, state, store, refusal=refusal)
         except Exception as error:  # noqa: BLE001 - a message that breaks us must not stop the others; its text may name a person, so only the kind is logged
             state = State.DEAD
             place = _place(error)
             log.error("hl7 message broke the worker", link=row.link, control_id=row.control_id, error=type(error).__name__, place=place)
-            settle(store.connection, row.id, state, store, refusal=Refusal(f"{type(error).__name__} at {place}", reason="internal"))
+            failed = Refusal(f"{type(error).__name__} at {place}", reason="internal")
+            settle(store.connection, row.id, state, store, refusal=failed)
+        owe(store, owed, state, failed)
         metrics.PROCESSED.labels(row.link, state.value).inc()
         log.info("hl7 message processed", link=row.link, control_id=row.control_id, hl7_event=row.event, state=state.value)
 
@@ -201,6 +206,7 @@ class Worker:
             policy = store.policy.fill(HospitalPolicy, "hospital", now.date())
             for row in rows:
                 if row.attempts + 1 >= policy.attempts:
+                    owe(store, asked(store, row, profile_of(row, self.shelf)), State.DEAD, refusal)
                     settle(store.connection, row.id, State.DEAD, store, refusal=refusal)
                     continue
                 later = micros(now + timedelta(seconds=2**row.attempts))

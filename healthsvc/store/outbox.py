@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from healthsvc.fhir.json import dumps, loads
+from healthsvc.store.driver import for_driver, run
 from healthsvc.store.sealing import Sealer
 from healthsvc.store.tables import OutboxRow
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
+_PUT = "INSERT INTO outbox (kind, key, payload, state, attempts, due, created, error, number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_THERE = "SELECT 1 FROM outbox WHERE number = ? AND kind = ?"
 
 
 def put(
@@ -25,17 +28,14 @@ def put(
 
     ``number``: by what the other side will name it, where its answer may come later.
     """
-    row = {
-        "kind": kind,
-        "key": key,
-        "payload": sealer.close(dumps(payload), _place(kind, key, at)),
-        "attempts": 0,
-        "due": at,
-        "created": at,
-        "error": problem,
-        "number": number,
-    }
-    connection.execute(insert(OUTBOX), {**row, "state": "dead" if problem else "due"})
+    sealed = sealer.close(dumps(payload), _place(kind, key, at))
+    values = (kind, key, sealed, "dead" if problem else "due", 0, at, at, problem, number)
+    run(connection, for_driver(connection, _PUT), values)  # by the driver: a hospital's line leaves its answers here, too
+
+
+def is_there(connection: Connection, kind: str, number: str) -> bool:
+    """Whether something of this kind and number was left before."""
+    return run(connection, for_driver(connection, _THERE), (number, kind)).fetchone() is not None
 
 
 def payload_of(sealer: Sealer, row: Any) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from integrations.mllp.peers import keep_alive, names_of
 
 Tell = Callable[[bytes | None], None]
 """Takes the answer to a message, in the thread of the line: empty for none, None where there never will be one (the line is dropped)."""
-Handler = Callable[[bytes, str, str, Tell], None]
-"""``handler(message, listen, peer, tell)`` begins to deal with a message and calls ``tell`` once it has the answer."""
+Handler = Callable[[bytes, str, str, Tell], str]
+"""``handler(message, listen, peer, tell)`` begins to deal with a message and calls ``tell`` once it has the answer; it gives whose line
+this is, empty where the message does not say."""
 FaultHandler = Callable[[Fault, str, str], bytes]
 """What to answer to a block that is no whole message; empty for nothing."""
 
@@ -54,6 +55,8 @@ class LineState:
     messages: int = 0
     faults: int = 0
     last: float = 0.0
+    link: str = ""
+    """Whose line it is by its last message."""
 
 
 @dataclass(slots=True)
@@ -114,6 +117,11 @@ class Server:
         self.changed(len(self.lines))
         if self._drained is not None and not self.lines:
             self._drained.set()
+
+    def say(self, link: str, message: bytes) -> bool:
+        """Write a message of ours to the line on which this link has spoken last; False where none is open that reads."""
+        open_now = [line for line in self.lines if line.state is not None and line.state.link == link]
+        return any(line.say(message) for line in sorted(open_now, key=lambda line: -line.state.last if line.state else 0.0))
 
     def states(self) -> list[LineState]:
         """The open lines."""
@@ -202,6 +210,13 @@ class Line(asyncio.Protocol):
             self._unread = None
         self.write_answers()
 
+    def say(self, message: bytes) -> bool:
+        """Write something that is no answer to the message at hand; False where the peer does not read or the line is closing."""
+        if self.transport is None or self._unread is not None or self._leaving or self.transport.is_closing():
+            return False
+        self.transport.write(wrap(message))
+        return True
+
     def leave(self) -> None:
         """Close once everything that has arrived is answered."""
         self._leaving = True
@@ -225,7 +240,7 @@ class Line(asyncio.Protocol):
             self.state.messages += 1
             pending = Pending(self)
             self._answers.append(pending)
-            self.server.handler(each.content, self.server.listen, self.state.peer, pending.tell)
+            self.state.link = self.server.handler(each.content, self.server.listen, self.state.peer, pending.tell) or self.state.link
         if self.transport is not None:
             self._pace(self.transport)
 
