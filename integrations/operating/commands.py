@@ -115,12 +115,17 @@ def edit(
     data: Data = None,
 ) -> None:
     """Change values by their HL7 positions and take the edited message in; the original is kept as replaced."""
-    pairs = [(position, value) for position, equals, value in (one.partition("=") for one in changes) if equals]
-    if len(pairs) != len(changes):
-        raise Invalid("write --set POSITION=VALUE, for example --set PID-8=M", path="--set", reason="position")
+    pairs = _pairs(changes)
     with at_desk(data, writing=True) as (store, desk):
         new = desk.edit(store, id, pairs, reason)
     out.print(f"message {id} is replaced by message {new}, which is queued", markup=False)
+
+
+def _pairs(changes: list[str]) -> list[tuple[str, str]]:
+    pairs = [(position, value) for position, equals, value in (one.partition("=") for one in changes) if equals]
+    if len(pairs) != len(changes):
+        raise Invalid("write --set POSITION=VALUE, for example --set PID-8=M", path="--set", reason="position")
+    return pairs
 
 
 def replay(
@@ -153,15 +158,25 @@ def unmerge(
 def misfiled(
     data: Data = None,
     mend: Annotated[int | None, typer.Option("--mend", help="Put this message right: withdraw what it wrote, process it anew")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Whose it is, where it came under the wrong person: PID-3.1=C2")
+    ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why, without naming the person; goes into the audit")] = "",
     json: Json = False,
 ) -> None:
     """Messages about several persons whose results all came into one person's file (by earlier versions). Exit code 1 where there are any.
 
-    With --mend what such a message wrote is withdrawn, and each one's part goes into their own file.
+    With --mend what such a message wrote is withdrawn, and each one's part goes into their own file. With --mend and --set any message
+    that came under the wrong person (results, orders, documents, appointments, stays) is withdrawn and taken in as right.
     """
     from integrations.operating import misfiled as search
+    from integrations.operating.refiling import refile
 
+    if mend is not None and changes:
+        with at_desk(data, writing=True) as (store, desk):
+            count, new = refile(store, desk.shelf, mend, _pairs(changes), reason)
+        out.print(f"{count} withdrawn; message {mend} is replaced by message {new}, which is queued", markup=False)
+        return
     if mend is not None:
         with at_desk(data, writing=True) as (store, desk):
             count = search.mend(store, desk.shelf, mend, reason)

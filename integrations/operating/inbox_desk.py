@@ -151,6 +151,12 @@ def edit(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str]]
         raise NotFound("there is no such message to edit")
     if not changes:
         raise Invalid("name at least one position and its value", path="position", reason="position")
+    return take_edited(store, shelf, row, changes, told, action="hl7-edit")
+
+
+def take_edited(store: Store, shelf: Shelf, row: Any, changes: Sequence[tuple[str, str]], told: str, *, action: str) -> int:
+    """Take a row's message in with other values and keep the row as replaced, under an act of the audit; gives the new number."""
+    id = row.id
     profile = profile_of(row, shelf)
     before = _raw(store, row)
     decoded = decode(before, profile.charset or None, profile.charset_unlabelled or None)
@@ -166,7 +172,7 @@ def edit(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str]]
     new = int(store.connection.execute(select(INBOX.c.id).where(wanted)).scalar_one())
     values = {"state": State.REPLACED.value, "finished": micros(store.at), "remark": f"replaced by message {new}"}
     store.connection.execute(update(INBOX).where(INBOX.c.id == id).values(**values))
-    store.audit("hl7-edit", f"inbox/{id}", purpose=told)
+    store.audit(action, f"inbox/{id}", purpose=told)
     return new
 
 

@@ -13,25 +13,19 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from healthsvc.errors import NotFound, Refusal
-from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
 from healthsvc.store.inbox_rows import opened
 from healthsvc.store.stored import moment
-from healthsvc.visit.rules import OPEN
 from integrations.arrival import State
 from integrations.hl7v2.persons import apart
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.operating.inbox_desk import queue_again, reason_of
+from integrations.operating.refiling import targets, withdraw
 from integrations.reading import read
 from integrations.worker import profile_of
 
 PORTION: Final = 500
-WITHDRAWN: Final = "entered-in-error"
-_BY_STATUS: Final = frozenset(
-    {"DiagnosticReport", "MedicationAdministration", "MedicationDispense", "MedicationRequest", "Observation", "ServiceRequest", "Specimen"}
-)
-"""What is withdrawn by its status; it is written anew where it belongs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +68,7 @@ def mend(store: Store, shelf: Shelf, id: int, reason: str) -> int:
     if row is None or row.raw is None or _misfiled(store, shelf, row) is None:
         raise NotFound("this message has not put several persons' results into one file, or that was put right already")
     provenance = store.read("Provenance", _provenance(id))
-    withdrawn = sum(_withdraw(store, *target) for target in _targets(provenance))
+    withdrawn = sum(withdraw(store, *target) for target in targets(provenance))
     store.delete("Binary", f"hl7-message-{id}")  # it shows everybody's results to whoever may see the one file
     store.delete("Provenance", provenance["id"])
     queue_again(store, INBOX.c.id == id, (State.DONE.value,))
@@ -95,28 +89,9 @@ def _misfiled(store: Store, shelf: Shelf, row: Any) -> Misfiled | None:
     provenance = store.find("Provenance", _provenance(row.id)) if persons > 1 else None
     if provenance is None:
         return None
-    wrote = len(list(_targets(provenance)))
+    wrote = len(targets(provenance))
     return Misfiled(row.id, row.link, row.event, row.control_id, moment(row.received).astimezone(store.zone), persons, wrote)
 
 
 def _provenance(id: int) -> str:
     return f"hl7-provenance-{id}"
-
-
-def _targets(provenance: Resource) -> Iterator[tuple[str, str]]:
-    for one in provenance["target"]:
-        type, id, *_ = one["reference"].split("/")
-        yield type, id
-
-
-def _withdraw(store: Store, type: str, id: str) -> bool:
-    known = store.find(type, id)
-    if known is None:
-        return False
-    if type in _BY_STATUS and known.get("status") != WITHDRAWN:
-        store.put(known | {"status": WITHDRAWN})
-    elif type == "Task" and known["status"] in {one.value for one in OPEN}:
-        store.delete(type, id)  # asked for again, of the right person, if the result calls for it
-    else:
-        return False
-    return True
