@@ -1,5 +1,6 @@
 """History of a resource, of a type, of everything; newest first, with ``_since``, ``_at`` and ``_count``."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -17,26 +18,27 @@ from healthsvc.rest.search import PAGE
 from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
-from healthsvc.store.search.versions import Position, Window, revived
+from healthsvc.store.search.options import SUMMARIES, TOTALS
+from healthsvc.store.search.versions import Position, Window, revived, total
 from healthsvc.store.search.versions import history as versions_of
 from healthsvc.store.stored import MADE_HERE, Stored
 
-KNOWN = ("_since", "_at", "_count", "_sort", "_summary", "_elements")
+KNOWN = ("_since", "_at", "_count", "_sort", "_summary", "_elements", "_total")
 NEWEST = "-_lastUpdated"
 
 
 def history(site: Site, store: Store, type: str | None, id: str | None, call: Call) -> Answer:
-    """A history bundle.
+    """A history bundle. Its total (all versions, not those of the page) is told where it is asked for or costs little.
 
     Raises:
         NotFound: there never was such a resource.
     """
-    query, after = call.only(*KNOWN, PAGE), None
+    query, after, known = call.only(*KNOWN, PAGE), None, None
     if query.get("_sort", NEWEST) not in (NEWEST, "none"):
         raise NotSupported(f"a history stands newest first ({NEWEST})", path="_sort")
     if PAGE in query:
         opened = cast(dict[str, Any], site.links.open(store.actor.id, query[PAGE]))
-        query, after = opened["query"], cast(Position, tuple(opened["after"]))
+        query, after, known = opened["query"], cast(Position, tuple(opened["after"])), opened["total"]
     pk = None
     if type is not None:
         require_read(store, type)
@@ -46,16 +48,20 @@ def history(site: Site, store: Store, type: str | None, id: str | None, call: Ca
             raise NotFound(f"there is no such {type}")
         pk = stored.pk
     types = [type] if type else [one for one in sorted(site.registry.types) if store.terms.find(one) is not None]
-    count = _count(query.get("_count"), site)
-    found, position = versions_of(
-        store, types, _window(query, store), count=count, after=after, pk=pk, restrict=None if pk is not None else restriction(store)
-    )
+    window, count, restrict = _window(query, store), _count(query.get("_count"), site), None if pk is not None else restriction(store)
+    counting = count == 0 or _choice(query, "_summary", SUMMARIES) == "count"
+    wanted = _choice(query, "_total", TOTALS)
+    found, position = ([], None) if counting else versions_of(store, types, window, count=count, after=after, pk=pk, restrict=restrict)
+    if counting or wanted == "accurate":
+        known = total(store, types, window, pk=pk, restrict=restrict, freely=False)
+    elif after is None and wanted != "none":
+        known = len(found) if position is None else total(store, types, window, pk=pk, restrict=restrict, freely=True)
     store.audit("history", "/".join(filter(None, (type, id))) or None, patient=id if type == "Patient" else None)
     path = "/".join(filter(None, (call.base, type, id, "_history")))
     links = [("self", f"{path}?{urlencode(query)}" if query else path)]
     if position is not None:
-        links.append(("next", f"{path}?{PAGE}={site.links.seal(store.actor.id, {'query': query, 'after': position})}"))
-    total = len(found) if position is None and after is None else None
+        sealed = {"query": query, "after": position, "total": known}
+        links.append(("next", f"{path}?{PAGE}={site.links.seal(store.actor.id, sealed)}"))
     shape = asked_shape(tuple(query.items()))
     again = revived(store, found)
     entries = (
@@ -67,7 +73,7 @@ def history(site: Site, store: Store, type: str | None, id: str | None, call: Ca
         )
         for one in found
     )
-    return Answer(200, envelope.bundle("history", entries, links=links, total=total))
+    return Answer(200, envelope.bundle("history", entries, links=links, total=known))
 
 
 def _entry(base: str, stored: Stored, body: bytes, *, is_new: bool) -> bytes:
@@ -90,9 +96,16 @@ def _entry(base: str, stored: Stored, body: bytes, *, is_new: bool) -> bytes:
 def _count(text: str | None, site: Site) -> int:
     if text is None:
         return site.page_size
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
-        raise Refusal("_count takes a whole number from 1", path="_count")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise Refusal("_count takes a whole number from 0", path="_count")
     return min(int(text), site.page_size_max)
+
+
+def _choice(query: dict[str, str], name: str, choices: Sequence[str]) -> str | None:
+    value = query.get(name)
+    if value is not None and value not in choices:
+        raise Refusal(f"{name} takes one of {', '.join(choices)}", path=name)
+    return value
 
 
 def _window(query: dict[str, str], store: Store) -> Window:

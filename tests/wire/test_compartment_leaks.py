@@ -199,6 +199,11 @@ def test_nothing_of_the_other_patient_is_told_by_any_question(place: Place, who:
             leaked[asked] = told
         assert "_has:Patient" not in asked or not said(answer) or "smart-organization-A1" not in answer.text.partition('"link"')[0], asked
     assert leaked == {}
+    for where in sorted({f"{one.partition('/')[0]}/_history" for one in place.theirs} | {"_history"}):
+        answer = asker.get(f"{where}?_count=500")
+        if answer.status_code == 200:
+            listed = len(answer.json().get("entry", ()))
+            assert asker.get(f"{where}?_summary=count").json()["total"] == listed, "a history counts what it would list"
     missing = {one for one in place.ours if one not in seen and who == "area"} - {"GuidanceResponse/own-guidance-D"}
     assert {one for one in missing if one.split("/")[0] in {name.split("/")[0] for name in place.theirs}} == set(), "what is theirs is seen"
 

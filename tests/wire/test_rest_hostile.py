@@ -194,3 +194,38 @@ def test_the_statement_offers_no_write_of_the_audit(client: httpx.Client) -> Non
     assert (audit["conditionalCreate"], audit["conditionalUpdate"], audit["conditionalDelete"]) == (False, False, "not-supported")
     assert "operation" not in audit
     assert "create" in {one["code"] for one in stated["Patient"]["interaction"]}
+
+
+def test_a_history_tells_how_many_versions_there_are_on_all_its_pages(client: httpx.Client) -> None:
+    for day in range(1, 6):
+        _put(client, "Basic", "counted", code={"text": str(day)})
+    client.delete("/Basic/counted")
+    _put(client, "Basic", "beside", code={"text": "x"})
+    last = client.get("/Basic/beside").json()["meta"]["lastUpdated"]
+
+    def whole(where: str) -> tuple[list[int | None], int]:
+        """The total that each page tells, and how many versions there are on all."""
+        totals, entries, url = [], 0, f"{where}?_count=2"
+        while url:
+            page = client.get(url).json()
+            totals.append(page.get("total"))
+            entries += len(page["entry"])
+            url = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
+        return totals, entries
+
+    for where in ("/Basic/counted/_history", "/Basic/_history", "/_history"):
+        told, there = whole(where)
+        assert len(told) > 1
+        assert set(told) == {there}, where
+        for ask in ("_summary=count", "_count=0"):
+            counted = client.get(f"{where}?{ask}").json()
+            assert (counted["total"], "entry" in counted, [link["relation"] for link in counted["link"]]) == (there, False, ["self"])
+        assert client.get(f"{where}?_count=1&_total=accurate").json()["total"] == there
+        assert "total" not in client.get(f"{where}?_count=1&_total=none").json()
+    assert client.get(f"/Basic/_history?_since={last}&_summary=count").json()["total"] == 1
+    at = client.get("/Basic/counted/_history/3").json()["meta"]["lastUpdated"]
+    shown = client.get(f"/Basic/_history?_at={at}").json()
+    assert client.get(f"/Basic/_history?_at={at}&_summary=count").json()["total"] == len(shown["entry"]) > 0
+    for wrong in ("_summary=cout", "_total=all", "_count=x"):
+        refused = client.get(f"/Basic/_history?{wrong}")
+        assert (refused.status_code, _issue(refused)["expression"]) == (400, [wrong.partition("=")[0]])

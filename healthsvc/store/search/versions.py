@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Position = tuple[int, int, int]
 """``updated``, ``pk`` and ``version`` of the last version of a page."""
+FEW_RESOURCES = 1000
+"""The versions of so many resources are counted though nobody asked for it (about a millisecond)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def history(
     """Up to ``count`` versions of resources of these types (or of the one resource ``pk``), newest first, and where to go on."""
     rows = Rows(store, restrict)
     parts = [
-        _part(table, rows, store, type, window, count, after, pk, restrict)
+        _part(table, rows, type, window, count, after, pk, restrict)
         for type in types
         if rows.term(type) is not None
         for table in ("resource", "history")
@@ -56,6 +58,36 @@ def history(
     ]
     last = versions[-1] if len(found) > count and versions else None
     return versions, (last.updated, last.pk, last.version) if last else None
+
+
+def total(
+    store: "Store", types: Sequence[str], window: Window, *, pk: int | None = None, restrict: ast.Restrict | None = None, freely: bool
+) -> int | None:
+    """How many versions :func:`history` has to give on all its pages together.
+
+    ``freely``: only where few resources can have such versions (:data:`FEW_RESOURCES`), else None. What was last written before
+    ``since`` has none, so the resources are found by their index on that moment, and their versions by their key: no body is read.
+    """
+    rows = Rows(store, restrict)
+    known = [one for one in types if rows.term(one) is not None]
+    if freely and pk is None:
+        since = Piece(EVER) if window.since is None else Piece("updated>=?", (window.since,))
+        left = FEW_RESOURCES + 1
+        for type in known:
+            some = all_of((among("type", rows.terms([type])), since))
+            left -= int(rows.run(f"SELECT count(*) FROM (SELECT 1 FROM resource WHERE {some.sql} LIMIT {left}) AS c", some.args)[0][0])
+            if left <= 0:
+                return None
+    found = 0
+    for type in known:
+        for table in ("resource", "history"):
+            v, source = ("r", "resource r") if table == "resource" else ("v", "resource r JOIN history v ON v.pk=r.pk")
+            conditions = _conditions(rows, type, window, pk, restrict, v=v, of="r")
+            if window.since is not None and v != "r":
+                conditions.append(Piece("r.updated>=?", (window.since,)))
+            counted = all_of(conditions)
+            found += int(rows.run(f"SELECT count(*) FROM {source} WHERE {counted.sql}", counted.args)[0][0])
+    return found
 
 
 def revived(store: "Store", versions: Sequence[Stored]) -> set[tuple[int, int]]:
@@ -91,7 +123,6 @@ def deleted(store: "Store", type: str, since: int, until: int, after: int, count
 def _part(
     table: str,
     rows: Rows,
-    store: "Store",
     type: str,
     window: Window,
     count: int,
@@ -100,31 +131,40 @@ def _part(
     restrict: ast.Restrict | None,
 ) -> Piece:
     """The versions of one type from one of the two tables."""
-    conditions = [among("v.type", rows.terms([type]))]
-    if pk is not None:
-        conditions.append(Piece("v.pk=?", (pk,)))
+    conditions = _conditions(rows, type, window, pk, restrict)
     if after is not None:
         conditions.append(Piece("v.version<?", after[2:]) if pk is not None else Piece("(v.updated, v.pk, v.version) < (?,?,?)", after))
+    known = all_of(conditions)
+    limited = restrict is not None and restrict(type) is not None
+    join = "resource v" if table == "resource" else "history v JOIN resource r ON r.pk=v.pk"
+    if table == "resource" and limited:
+        join = "resource v JOIN resource r ON r.pk=v.pk"
+    id = "v.id" if table == "resource" else "r.id"
+    columns = f"v.pk AS pk, v.type AS type, {id} AS id, v.version AS version, v.updated AS updated, v.deleted AS deleted, v.body AS body"
+    return Piece(f"SELECT {columns} FROM {join} WHERE {known.sql} ORDER BY {_order('v.', pk)} LIMIT {count + 1}", known.args)
+
+
+def _conditions(
+    rows: Rows, type: str, window: Window, pk: int | None, restrict: ast.Restrict | None, *, v: str = "v", of: str = "v"
+) -> list[Piece]:
+    """What is asked of a version ``v``, and of its resource ``r`` where the actor may see only some; ``of`` tells the type."""
+    conditions = [among(f"{of}.type", rows.terms([type]))]
+    if pk is not None:
+        conditions.append(Piece(f"{v}.pk=?", (pk,)))
     if window.since is not None:
-        conditions.append(Piece("v.updated>=?", (window.since,)))
+        conditions.append(Piece(f"{v}.updated>=?", (window.since,)))
     if window.high is not None and window.low is not None:
-        conditions.append(Piece("v.updated<?", (window.high,)))
+        conditions.append(Piece(f"{v}.updated<?", (window.high,)))
         # in force until the next version was written
         replaced = (
-            "NOT EXISTS (SELECT 1 FROM history n WHERE n.pk=v.pk AND n.version=v.version+1 AND n.updated<=?) "
-            "AND NOT EXISTS (SELECT 1 FROM resource n WHERE n.pk=v.pk AND n.version=v.version+1 AND n.updated<=?)"
+            f"NOT EXISTS (SELECT 1 FROM history n WHERE n.pk={v}.pk AND n.version={v}.version+1 AND n.updated<=?) "
+            f"AND NOT EXISTS (SELECT 1 FROM resource n WHERE n.pk={v}.pk AND n.version={v}.version+1 AND n.updated<=?)"
         )
         conditions.append(Piece(replaced, (window.low, window.low)))
     limit = restrict(type) if restrict is not None else None
     if limit is not None:
         conditions.append(Writer(rows, restrict).bracketed(limit, "r"))
-    known = all_of(conditions or [Piece(EVER)])
-    join = "resource v" if table == "resource" else "history v JOIN resource r ON r.pk=v.pk"
-    if table == "resource" and limit is not None:
-        join = "resource v JOIN resource r ON r.pk=v.pk"
-    id = "v.id" if table == "resource" else "r.id"
-    columns = f"v.pk AS pk, v.type AS type, {id} AS id, v.version AS version, v.updated AS updated, v.deleted AS deleted, v.body AS body"
-    return Piece(f"SELECT {columns} FROM {join} WHERE {known.sql} ORDER BY {_order('v.', pk)} LIMIT {count + 1}", known.args)
+    return conditions
 
 
 def _order(v: str, pk: int | None) -> str:
