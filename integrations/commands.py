@@ -1,7 +1,8 @@
 """Commands of the hospital side: serve; send messages and see the answers; try messages without storing anything."""
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,30 +12,45 @@ from integrations.address import Address
 from integrations.operating import commands as operating
 from integrations.roles import Role
 
+TELL_SECONDS: Final = 5.0
+"""How often a long sending says on standard error how far it is."""
 hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages, see how the lines stand, put right what failed.")
 
 
 @hl7.command("send")
 def send_files(
-    files: Annotated[list[Path], typer.Argument(exists=True, help="Files of one message, many, or a batch")],
+    files: Annotated[list[Path], typer.Argument(exists=True, help="Files, folders or archives (zip, tar, gzip) of messages or batches")],
     to: Annotated[str, typer.Option("--to", help="HOST:PORT of an MLLP listener")],
     seconds: Annotated[float, typer.Option("--seconds", help="How long to wait for each answer")] = 10.0,
+    first: Annotated[int, typer.Option("--from", min=1, help="Begin with this message of all files together, counted from 1")] = 1,
     json: Json = False,
 ) -> None:
-    """Send each message, wait for its own answer, print it. Exit code 1 if any was not accepted (AA or CA)."""
+    """Send each message, wait for its own answer, print it. Exit code 1 if any was not accepted (AA or CA).
+
+    It stops at the first message without an answer, exit code 2, and says with which --from to go on.
+    """
     from integrations.sending import send
 
     address = Address.of(to, "--to")
-    answers = []
-    for sent in send(files, address.host, address.port, seconds):
-        answers.append(sent)
-        if not json:
-            out.print(f"{sent.file}: {sent.code} {sent.control_id} {sent.text}".rstrip(), markup=False)
-    if json:
-        show_json([sent.as_json() for sent in answers])
-    if not answers:
+    answers, refused, count, told = [], 0, 0, time.monotonic()
+    try:
+        for count, sent in enumerate(send(files, address.host, address.port, seconds, first=first), start=1):
+            refused += sent.code not in ("AA", "CA")
+            if json:
+                answers.append(sent)
+            else:
+                out.print(f"{sent.file} #{sent.index}: {sent.code} {sent.control_id} {sent.text}".rstrip(), markup=False)
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                err.print(f"{count} messages answered, {refused} not accepted; at message {sent.number}", markup=False)
+    finally:  # what was answered before it stopped is told in any case
+        if json:
+            show_json([sent.as_json() for sent in answers])
+    if count:
+        err.print(f"{count} messages answered, {refused} not accepted", markup=False)
+    else:
         err.print("no message found in these files", markup=False)
-    if not answers or any(sent.code not in ("AA", "CA") for sent in answers):
+    if refused or not count:
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The files of a dry run: single ones, folders, and archives (zip, tar, gzip) whose files are read as if they lay in a folder.
+"""The files that are tried or sent: single ones, folders, and archives (zip, tar, gzip) whose files are read as if they lay in a folder.
 
 What cannot be opened is told as such, never passed over in silence.
 """
@@ -19,6 +19,7 @@ _TARS: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _CLOSED: Final = (".rar", ".7z")
 LONGEST: Final = 512 << 20
 """Bytes of one file in an archive that are unpacked; more is no file of messages but an attack, or a job for ``split``."""
+PIECE: Final = 1 << 20
 _UTF8_NAME: Final = 0x800
 
 
@@ -27,12 +28,26 @@ class Source:
     """One file to be read, in a folder or in an archive."""
 
     name: str
-    read: Callable[[], bytes]
-    """Gives its bytes.
+    pieces: Callable[[], Iterator[bytes]]
+    """Gives its bytes piece by piece, so that a long one needs no memory.
 
     Raises:
-        Refusal: it cannot be read; the text says why.
+        Refusal: it cannot be read, or not further; the text says why.
     """
+    packed: bool = False
+
+    def read(self) -> bytes:
+        """All its bytes.
+
+        Raises:
+            Refusal: it cannot be read; the text says why.
+        """
+        held = bytearray()
+        for piece in self.pieces():
+            held += piece
+            if self.packed and len(held) > LONGEST:
+                raise TooLarge(f"unpacked it is longer than {LONGEST >> 20} MB; unpack it first", reason="archive")
+        return bytes(held)
 
 
 def sources(paths: Iterable[Path]) -> Iterator[Source]:
@@ -59,11 +74,11 @@ def _opened(file: Path, name: str) -> Iterator[Source]:
         elif kind.endswith(_TARS):
             yield from _tarred(file, name)
         elif kind.endswith(".gz"):
-            yield Source(name.removesuffix(file.name) + file.stem, lambda: _unpacked(lambda: gzip.GzipFile(file)))
+            yield Source(name.removesuffix(file.name) + file.stem, lambda: _unpacked(lambda: gzip.GzipFile(file)), packed=True)
         elif kind.endswith(_CLOSED):
             yield _closed(name, "this kind of archive cannot be opened here; unpack it, or use zip, tar or gzip")
         else:
-            yield Source(name, file.read_bytes)
+            yield Source(name, lambda: _plain(file))
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
         yield _closed(name, "the archive is damaged or none; nothing more of it was read")
 
@@ -73,14 +88,14 @@ def _zipped(file: Path, name: str) -> Iterator[Source]:
         for one in archive.infolist():
             inside = _name_of(one)
             if not one.is_dir() and _may_hold_messages(inside):
-                yield Source(f"{name}/{inside}", lambda one=one: _unpacked(lambda: archive.open(one)))  # type: ignore[misc]
+                yield Source(f"{name}/{inside}", lambda one=one: _unpacked(lambda: archive.open(one)), packed=True)  # type: ignore[misc]
 
 
 def _tarred(file: Path, name: str) -> Iterator[Source]:
     with tarfile.open(file) as archive:
         for one in archive:
             if one.isfile() and _may_hold_messages(one.name):
-                yield Source(f"{name}/{one.name}", lambda one=one: _unpacked(lambda: archive.extractfile(one)))  # type: ignore[misc]
+                yield Source(f"{name}/{one.name}", lambda one=one: _unpacked(lambda: archive.extractfile(one)), packed=True)  # type: ignore[misc]
 
 
 def _name_of(one: zipfile.ZipInfo) -> str:
@@ -93,21 +108,23 @@ def _name_of(one: zipfile.ZipInfo) -> str:
         return one.filename
 
 
-def _unpacked(begin: Callable[[], Any]) -> bytes:
+def _plain(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        yield from iter(lambda: opened.read(PIECE), b"")
+
+
+def _unpacked(begin: Callable[[], Any]) -> Iterator[bytes]:
     try:
         with begin() as packed:
-            found: bytes = packed.read(LONGEST + 1)
+            yield from iter(lambda: packed.read(PIECE), b"")
     except RuntimeError:  # zipfile has no other word for a file under a password
         raise Invalid("it is under a password; unpack it first", reason="archive") from None
     except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
         raise Invalid("it is damaged or packed in a way that cannot be read here; unpack it first", reason="archive") from None
-    if len(found) > LONGEST:
-        raise TooLarge(f"unpacked it is longer than {LONGEST >> 20} MB; unpack it first", reason="archive")
-    return found
 
 
 def _closed(name: str, why: str) -> Source:
-    def read() -> bytes:
+    def pieces() -> Iterator[bytes]:
         raise Invalid(why, reason="archive")
 
-    return Source(name, read)
+    return Source(name, pieces)
