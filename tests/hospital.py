@@ -1,6 +1,7 @@
 """A hospital with its line to us, for the tests of the hospital's story."""
 
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from healthsvc import clock
@@ -21,6 +22,10 @@ LISTEN, PEER = "127.0.0.1:2575", "127.0.0.1"
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=clock.zone())
 
 
+_SEQUENCES = count(1)
+"""Of citizen ids, so that each person of a database that tests share is another."""
+
+
 def citizen(sequence: int, birth: str = "19300101") -> str:
     first = f"330299{birth}{sequence:03}"
     return first + check_digit(first)
@@ -29,8 +34,9 @@ def citizen(sequence: int, birth: str = "19300101") -> str:
 class Hospital:
     """A hospital with its line to us: says something, and the worker deals with it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, code: str = "H1") -> None:
         self.database = database
+        self.code = code
         self.inbox = Inbox(database, shelf())
         self.worker = Worker(database, self.inbox.shelf, "test")
         self.count = 0
@@ -41,7 +47,7 @@ class Hospital:
         stamp = at.strftime("%Y%m%d%H%M%S")
         ids = f"{number}^^^^IDCard" + (f"~{pid['citizen']}^^^^IdentifyNO" if "citizen" in pid else "")
         lines = [
-            f"MSH|^~\\&|HIS|H1|C|C|{stamp}||{event}|{pid.get('id', f'M{self.count}')}|P|2.4",
+            f"MSH|^~\\&|HIS|{self.code}|C|C|{stamp}||{event}|{pid.get('id', f'M{self.count}')}|P|2.4",
             f"EVN||{stamp}",
             f"PID|1||{ids}||{name}||{pid.get('birth', '19300101')}|M|||{pid.get('address', '')}||{pid.get('phone', '')}",
             *segments,
@@ -64,17 +70,21 @@ class Hospital:
         with self.database.reading(SYSTEM, at=AT) as store:
             return store.select(type, **params)
 
-    def file(self, number: str, hospital: str = "h1") -> Resource:
-        [one] = self.select("Patient", identifier=f"{hospital_number(hospital)}|{number}")
+    def file(self, number: str, hospital: str = "") -> Resource:
+        [one] = self.select("Patient", identifier=f"{hospital_number(hospital or self.code.lower())}|{number}")
         return one
 
+    def cadre(self, number: str = "C1") -> tuple[str, str]:
+        """Somebody of ours whom the hospital knows, with a checkup to come; gives Patient and Task id."""
+        return cadre(self.database, number, next(_SEQUENCES), self.code.lower())
 
-def cadre(database: Database, number: str = "C1", sequence: int = 901) -> tuple[str, str]:
+
+def cadre(database: Database, number: str = "C1", sequence: int = 901, hospital: str = "h1") -> tuple[str, str]:
     """Somebody of ours with a checkup to come; gives Patient and Task id."""
     person = Person(
         name="测试甲",
         birth=datetime(1930, 1, 1).date(),  # noqa: DTZ001
-        identifiers=(Identifier(CITIZEN_ID, citizen(sequence)), Identifier(hospital_number("h1"), number)),
+        identifiers=(Identifier(CITIZEN_ID, citizen(sequence)), Identifier(hospital_number(hospital), number)),
         category=Category.LIXIU,
     )
     with database.writing(SYSTEM, at=AT) as store:

@@ -30,6 +30,8 @@ class HospitalPolicy:
     critical_followup_days: int
     kept_on_admission: tuple[str, ...]
     inpatient_classes: tuple[str, ...]
+    report_apart_hours: int
+    report_open_days: int
     appointment_minutes: int
     attempts: int
     clock_ahead_hours: int

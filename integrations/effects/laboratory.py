@@ -11,9 +11,10 @@ from integrations.effects.care import Outcome, ask, call_off
 from integrations.effects.followed import follow, is_stale
 from integrations.effects.orders import write_specimens
 from integrations.effects.person import Party
-from integrations.effects.result import SETTLED, Filed, flags_of, report_id, write_report
+from integrations.effects.result import SETTLED, Filed, flags_of, write_report
 from integrations.effects.scene import Scene
 from integrations.effects.stay import opaque
+from integrations.effects.which_report import which_report
 from integrations.hl7v2.oru import ABNORMAL, CRITICAL, read_results
 
 _OVER = frozenset({"completed", "failed"})
@@ -29,8 +30,7 @@ def results(scene: Scene) -> Outcome:
         outcome.remarks.append(f"{event.adopted} results stood before the order (OBR) of the message and were filed with it")
     encounter = scene.stay(party.id, event.stay, sent)
     for index, report in enumerate(event.reports, start=1):
-        numbered = report_id(report, scene.hospital, f"{scene.header.control_id}#{index}")
-        id = scene.own_id("DiagnosticReport", numbered, party.id)
+        id = which_report(scene, report, party.id, f"{scene.header.control_id}#{index}")
         issued = report.issued.at if report.issued else sent
         late = is_stale(store, f"report:{id}", micros(issued))
         specimens = [] if late else write_specimens(scene, report.specimens, id, party.id, outcome)

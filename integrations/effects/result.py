@@ -10,7 +10,6 @@ from healthsvc.fhir.systems import LOINC, code_system, hospital_number
 from healthsvc.store import Store
 from integrations.effects.amending import GONE, amended, held_results, in_order, matched
 from integrations.effects.scene import joined
-from integrations.effects.stay import opaque
 from integrations.hl7v2.numbers import Quantity
 from integrations.hl7v2.oru import CRITICAL, Report, Result
 from integrations.hl7v2.values import Coded, moment
@@ -48,12 +47,6 @@ RESULT_STATUS = {
     "O": "registered",
 }
 SETTLED = frozenset({"final", "corrected", "amended", "appended"})
-
-
-def report_id(report: Report, hospital: str, fallback: str) -> str:
-    """The id of a report: by the laboratory's number, else the orderer's, else the message that brought it."""
-    number = f"filler:{report.filler}" if report.filler else f"placer:{report.placer}" if report.placer else f"message:{fallback}"
-    return f"report-{opaque(hospital, number, report.code.code or report.code.text)}"
 
 
 def status_of(report: Report, results: Iterable[Resource]) -> str:
