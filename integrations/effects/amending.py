@@ -83,6 +83,9 @@ def _is_same(known: Resource, result: Result, at: str) -> bool:
 def amended(known: Resource | None, told: Resource, result: Result) -> Resource:
     """A result as it stands after being told again: one that is confirmed or taken back without its value keeps the value on file.
 
+    So does any other whose OBX-5 is empty, as long as it stands: empty is not told, the null deletes (v2.5.1 2.5.3), and OBX-5 may be left
+    out where OBX-8 says it all (7.4.2.5).
+
     FHIR has ``cancelled`` for what was never released; what had been released and is withdrawn is ``entered-in-error``.
     """
     if known is None:
@@ -90,7 +93,11 @@ def amended(known: Resource | None, told: Resource, result: Result) -> Resource:
     status = told["status"]
     if status == "cancelled" and known["status"] in _SETTLED:
         status = "entered-in-error"
-    if result.texts or result.status not in _WITHOUT_ITS_VALUE:
+    if not result.texts and result.status not in _WITHOUT_ITS_VALUE:
+        if result.erased or known["status"] in GONE:
+            return told | {"status": status}
+        return known | {key: value for key, value in told.items() if key != "dataAbsentReason"} | {"status": status}
+    if result.texts:
         return told | {"status": status}
     return known | {"status": status} | ({"note": told["note"]} if "note" in told else {})
 

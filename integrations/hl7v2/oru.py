@@ -37,6 +37,8 @@ class Result:
     """OBX-2 as sent: NM, ST, SN, CE, CWE, TX, FT, DT, TM, TS, ED ..."""
     texts: tuple[str, ...] = ()
     """OBX-5, one per repetition, unescaped."""
+    erased: bool = False
+    """Whether OBX-5 is the null (``""``), which deletes; an empty one tells nothing (v2.5.1 2.5.3)."""
     quantity: Quantity | None = None
     span: Span | None = None
     share: Share | None = None
@@ -206,6 +208,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         code=coded(obx[3], profile.nothing),
         kind=kind,
         texts=texts,
+        erased=obx[5].is_null,
         quantity=quantity,
         span=value if isinstance(value, Span) else None,
         share=value if isinstance(value, Share) else None,

@@ -82,6 +82,23 @@ def test_a_first_report_that_comes_after_its_correction_only_adds_what_is_missin
     assert tasks(hospital, patient, "follow-up")[0]["priority"] == "urgent"
 
 
+def test_an_empty_value_is_not_told_and_the_null_takes_it_out(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    hospital.says("ORU^R01", "C1", obr("P"), obx(1, SODIUM, "120", "L", "P"), obx(2, POTASSIUM, "6.9", "HH", "P"))
+    hospital.says("ORU^R01", "C1", obr("F", AT + timedelta(hours=1)), obx(1, SODIUM, ""), obx(2, POTASSIUM, "", "H", "C"))
+    report, shown = reported(hospital, patient)
+    assert shown == [("NA", "final", "120"), ("K", "corrected", "6.9")], "known values stand"
+    sodium, potassium = (hospital.select("Observation", _id=one["reference"].partition("/")[2])[0] for one in report["result"])
+    assert [one["interpretation"][0]["coding"][0]["code"] for one in (sodium, potassium)] == ["L", "H"]
+    assert not {"dataAbsentReason"} & {*sodium, *potassium}
+    hospital.says("ORU^R01", "C1", obr("C", AT + timedelta(hours=2)), obx(1, SODIUM, '""', status="C"), obx(2, POTASSIUM, "", status="W"))
+    assert reported(hospital, patient)[1] == [("NA", "corrected", ""), ("K", "entered-in-error", "6.9")]
+    hospital.says("ORU^R01", "C1", obr("C", AT + timedelta(hours=3)), obx(1, POTASSIUM, ""))
+    assert reported(hospital, patient)[1][1] == ("K", "final", ""), "what was withdrawn does not come back untold"
+    hospital.says("ORU^R01", "C1", obr("C", AT + timedelta(hours=4)), obx(1, SODIUM, "140", "N", "C"))
+    assert reported(hospital, patient)[1][0] == ("NA", "corrected", "140")
+
+
 def test_of_several_results_of_one_code_only_the_one_meant_is_corrected(hospital: Hospital) -> None:
     patient, _ = cadre(hospital.database)
     first, second = "20260302070000", "20260302080000"
