@@ -221,3 +221,15 @@ def test_several_merges_in_one_message_are_told_apart(hospital: Hospital) -> Non
         part = base64.b64decode(binary["data"]).decode("gb18030")
         assert f"{theirs}1^" not in part
         assert f"{theirs}2^" not in part
+
+
+def test_a_file_that_a_message_opens_has_one_version_with_all_that_it_tells(hospital: Hospital, tmp_path: Path) -> None:
+    """The marital status is no part of a Person, and stands in the first version all the same."""
+    text = HEAD.format(event="ADT^A28", id="N1") + "EVN||20260302090000\rPID|1||C7^^^^IDCard||测试乙||19310203|F||||||||M\r"
+    assert take(hospital, text) == "AA"
+    [patient] = hospital.select("Patient")
+    assert patient["meta"]["versionId"] == "1"
+    assert patient["maritalStatus"]["coding"][0]["code"] == "M"
+    assert patient["meta"]["source"].startswith("urn:healthsvc:link:")
+    take(hospital, text.replace("|N1|", "|N2|"))
+    assert hospital.select("Patient")[0]["meta"]["versionId"] == "1", "told again it is the same"

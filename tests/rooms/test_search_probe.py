@@ -1,45 +1,68 @@
-"""A probe for one code or one reference goes by the key of its table, where the entries of a code stand together."""
+"""What rooms ask of somebody whose file has just been opened is told by one probe, and never otherwise than a search would tell it."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from healthsvc import clock
-from healthsvc.store import SYSTEM, Database
-from healthsvc.store.search import ast
-from healthsvc.store.search.rows import Rows
-from healthsvc.store.search.sql import Writer
+from healthsvc.errors import Refusal
+from healthsvc.fhir.json import Resource, reread
+from healthsvc.store import SYSTEM, Database, Store
+from healthsvc.store.search import find, select_all
 
-LOINC = "http://loinc.org"
-CODE = ast.Tokens(("Observation.code",), ((LOINC, "1000-0"),))
-PERSON = ast.References(("Observation.subject",), (("Patient", "a"),))
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    opened = Database.open(f"sqlite:///{tmp_path / 'probe.sqlite'}")
-    code = {"coding": [{"system": LOINC, "code": "1000-0"}]}
-    with opened.writing(SYSTEM, at=clock.now()) as store:
-        store.create({"resourceType": "Patient"})
-        store.create({"resourceType": "Observation", "status": "final", "code": code, "subject": {"reference": "Patient/a"}})
-    return opened
+AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("node", "key"), [(CODE, "code=? AND system=?"), (PERSON, "target=? AND target_type=?")])
-def test_the_whole_key_is_used(database: Database, node: ast.Node, key: str) -> None:
-    with database.reading(SYSTEM, at=clock.now()) as store:
-        test = Writer(Rows(store), None).test(node, "s")
-        rows = store.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN SELECT s.pk FROM ix_date s WHERE {test.sql}", test.args)
-        assert any(f"USING PRIMARY KEY (param=? AND {key} AND pk=?)" in row[3] for row in rows), (
-            "the index by pk would meet a page of its own at each probe"
-        )
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    there: Path = tmp_path_factory.mktemp("probe")
+    database = Database.open(f"sqlite:///{there}/probe.sqlite")
+    with database.writing(SYSTEM, at=AT) as writing:
+        for number in (1, 2, 3):
+            writing.put({"resourceType": "Patient", "id": f"p{number}"})
+        for number, status in ((1, "requested"), (2, "completed")):
+            whose = {"reference": f"Patient/p{number}"}
+            writing.put({"resourceType": "Task", "id": f"t{number}", "status": status, "intent": "order", "for": whose})
+    with database.reading(SYSTEM, at=AT) as reading:
+        yield reading
     database.close()
 
 
-def test_what_knows_less_than_the_key_goes_by_the_pk(database: Database) -> None:
-    any_system = ast.Tokens(("Observation.code",), ((None, "1000-0"),))
-    with database.reading(SYSTEM, at=clock.now()) as store:
-        test = Writer(Rows(store), None).test(any_system, "s")
-        rows = store.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN SELECT s.pk FROM ix_date s WHERE {test.sql}", test.args)
-        assert any("ix_token_pk" in row[3] for row in rows)
-    database.close()
+def told(ask: Any) -> list[Resource] | str:
+    try:
+        return sorted(ask(), key=lambda one: one["id"])
+    except Refusal as refusal:
+        return refusal.text
+
+
+person = st.sampled_from(["p1", "p2", "p3", "p9", "", "Patient/p1", "Patient/p9", "p1,p2", "p 1", "p|9", "王", "Group/g", "urn:uuid:p9"])
+others = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["requested", ["requested", "completed"], "nonsense"]),
+        "status__not": st.just("completed"),
+        "statsu": st.just("requested"),
+        "status__nonsense": st.just("x"),
+        "authored_on": st.sampled_from(["2026", "no date"]),
+        "_sort": st.sampled_from(["-period", "statsu"]),
+        "focus": st.just(None),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(patient=st.one_of(st.none(), person, st.lists(person, max_size=6)), rest=others, type=st.sampled_from(["Task", "Goal", "Location"]))
+def test_the_probe_answers_as_the_search_does(store: Store, patient: Any, rest: dict[str, Any], type: str) -> None:
+    params = {"patient": patient, **rest}
+    searched = told(lambda: [reread(one.body) for one in find.matches_all(store, type, params)])
+    assert told(lambda: select_all(store, type, params)) == searched
+
+
+def test_a_misspelt_parameter_is_refused_also_where_nothing_is_on_file(store: Store) -> None:
+    assert select_all(store, "Task", {"patient": "p9", "status": "requested"}) == []
+    with pytest.raises(Refusal, match="statsu is not offered"):
+        select_all(store, "Task", {"patient": "p9", "statsu": "requested"})

@@ -5,6 +5,7 @@ for task in page.resources: ...
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from healthsvc.store.search.counting import count, count_freely
 from healthsvc.store.search.include import Includer
 from healthsvc.store.search.leaf import all_of, among
 from healthsvc.store.search.options import Options, is_result, parse_options
-from healthsvc.store.search.parse import Parser
+from healthsvc.store.search.parse import Parsed, Parser
 from healthsvc.store.search.parts import about
 from healthsvc.store.search.plan import Plan, Slice
 from healthsvc.store.search.rows import Rows
@@ -41,6 +42,8 @@ ACCURATE_TOTAL = 10_000_000
 """Bounds of ``_total=estimate`` and ``accurate``."""
 BATCH = 1000
 PROBED_PEOPLE = 4
+_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
+"""A logical id (R4 2.24.0.1); whatever else may stand for a person is for the search to read."""
 _POINTS_TO = "SELECT 1 FROM ix_reference WHERE param = ? AND target = ? LIMIT 1"
 
 
@@ -97,17 +100,9 @@ def search(
     Raises:
         Refusal: a value cannot be read, or a parameter is not understood and ``strict`` does not let it pass.
     """
-    registry = cast(Registry, store.database.language)
     pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else list(query)
-    if type is not None and not registry.is_type(type):
-        raise NotSupported("this is not an R4 resource type")
-    types = [type] if type is not None else _types(registry, store, pairs)
-    kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
-    parsed = Parser(registry, Setting(store.zone.key, store.at, bases | store.database.bases, codes, partial(is_current, store))).parse(
-        types, [pair for pair in kept if not is_result(pair[0])]
-    )
-    options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])
-    issues = tuple(_judged([*parsed.issues, *options.issues], strict))
+    registry = cast(Registry, store.database.language)
+    types, parsed, options, issues = _understood(store, registry, type, pairs, strict, bases, codes)
     rows = Rows(store, restrict)
     nodes = [*parsed.nodes, *([within] if within is not None else [])]
     if restrict is not None:
@@ -123,6 +118,26 @@ def search(
     next_page = json.dumps(cut.position, ensure_ascii=False) if cut.position is not None else None
     total = _total(plan, options, cut, counting, first=page is None)
     return Page(cut.rows, included, (*issues, *more), total, next_page, applied, options.summary, options.elements)
+
+
+def _understood(
+    store: "Store",
+    registry: Registry,
+    type: str | None,
+    pairs: Sequence[tuple[str, str]],
+    strict: bool | None,
+    bases: frozenset[str] = frozenset(),
+    codes: Codes | None = None,
+) -> tuple[list[str], Parsed, Options, tuple[Issue, ...]]:
+    """What a query asks, before anything is looked for: types, filters, options, and what was left out."""
+    if type is not None and not registry.is_type(type):
+        raise NotSupported("this is not an R4 resource type")
+    types = [type] if type is not None else _types(registry, store, pairs)
+    kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
+    setting = Setting(store.zone.key, store.at, bases | store.database.bases, codes, partial(is_current, store))
+    parsed = Parser(registry, setting).parse(types, [pair for pair in kept if not is_result(pair[0])])
+    options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])
+    return types, parsed, options, tuple(_judged([*parsed.issues, *options.issues], strict))
 
 
 def _judged(issues: Sequence[Issue], strict: bool | None) -> list[Issue]:
@@ -191,6 +206,7 @@ def select_all(store: "Store", type: str, params: Mapping[str, Any], restrict: a
         Refusal: a parameter or a value is not understood (a mistake of the caller: nothing is left out here).
     """
     if _has_none(store, type, params.get("patient")):
+        _understood(store, cast(Registry, store.database.language), type, _pairs(params), strict=True)  # a mistake is refused here, too
         return []
     return [reread(one.body) for one in matches_all(store, type, params, restrict)]
 
@@ -201,19 +217,23 @@ def _has_none(store: "Store", type: str, patient: Any) -> bool:
     code = store.terms.find(f"{type}.patient")
     if not isinstance(people, list) or code is None or len(people) > PROBED_PEOPLE or store.connection.dialect.name != "sqlite":
         return False
-    return all(one.isascii() and "/" not in one and run(store.connection, _POINTS_TO, (code, one)).fetchone() is None for one in people)
+    return all(_ID.fullmatch(one) and run(store.connection, _POINTS_TO, (code, one)).fetchone() is None for one in people)
 
 
 def matches_all(store: "Store", type: str, params: Mapping[str, Any], restrict: ast.Restrict | None = None) -> Iterator[Stored]:
     """As :func:`select_all`, unparsed, for whoever needs little of many."""
-    query = [(_name(name), _value(value)) for name, value in params.items() if value is not None]
+    query = [*_pairs(params), ("_total", "none")]
     page: str | None = None
     while True:
-        got = search(store, type, [*query, ("_total", "none")], count=BATCH, page=page, restrict=restrict, strict=True)
+        got = search(store, type, query, count=BATCH, page=page, restrict=restrict, strict=True)
         yield from got.matches
         page = got.next
         if page is None:
             return
+
+
+def _pairs(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(_name(name), _value(value)) for name, value in params.items() if value is not None]
 
 
 def _name(name: str) -> str:
