@@ -1,6 +1,7 @@
 """Plan a day; solve published instances. What only one command needs is imported by it: the others start at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,23 @@ Seconds = Annotated[float, typer.Option("--seconds", min=0.1, help="How long to 
 Seed = Annotated[int, typer.Option("--seed", help="Same input, seed and iterations give the same plan")]
 
 
+@contextmanager
+def _busy(doing: str) -> "Iterator[None]":
+    """Say on standard error what goes on; where the search has to be compiled first, why it takes longer, once."""
+    from healthsvc.dayplan.watching import compiling
+
+    said = False
+
+    def compiles(at_it: bool) -> None:
+        nonlocal said
+        if at_it and not said:
+            said = True
+            err.print("首次运行，正在编译 · compiling once on this machine, about half a minute", markup=False)
+
+    with err.status(doing), compiling(compiles):
+        yield
+
+
 @plan.command("day")
 def plan_one_day(
     day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day to plan")],
@@ -34,7 +52,7 @@ def plan_one_day(
 
     with installation(data) as here:
         travel = travel_times(here.settings.data, here.policy, day.date())
-        with err.status("planning"):
+        with _busy("planning"):
             planned = plan_day(here.database, COMMAND, day.date(), travel, at=clock.now(), seconds=seconds, seed=seed)
     if json:
         show_json(planned.as_json())
@@ -62,7 +80,7 @@ def plan_days(
 
     with installation(data) as here:
         travel = travel_times(here.settings.data, here.policy, first.date())
-        with err.status("planning"):
+        with _busy("planning"):
             week = propose_week(here.database, COMMAND, first.date(), travel, at=clock.now(), days=days, seconds=seconds, seed=seed)
         with here.database.writing(COMMAND, at=clock.now()) as store:
             accept_all(store, week.days)
@@ -128,7 +146,7 @@ def warm_up() -> None:
     """Compile the search ahead of its first use, once a machine: else the first plan waits for it, about half a minute."""
     from healthsvc.dayplan import warm
 
-    with err.status("compiling the search"):
+    with _busy("compiling the search"):
         seconds = warm()
     out.print(f"the search is compiled ({seconds:.1f} s)", markup=False)
 
@@ -145,7 +163,7 @@ def solve(
     """Solve a published instance, prove the answer with the strict checker, print its cost by the published objective."""
     from healthsvc.dayplan.instance import solve_instance
 
-    with err.status(f"searching for {seconds:g} s"):
+    with _busy(f"searching for {seconds:g} s"):
         summary = solve_instance(instance, seconds=seconds, seed=seed, jobs=jobs, out=out_file)
     if json:
         show_json(summary.as_json())

@@ -1,7 +1,7 @@
 """Plans as long work: left by whoever asks, worked out by a worker, kept as the proposals of their days."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -9,13 +9,16 @@ from typing import Any, Final
 from healthsvc import clock
 from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan import service
-from healthsvc.dayplan.watching import watched
+from healthsvc.dayplan.watching import compiling, watched
+from healthsvc.policy import Policy
 from healthsvc.store import Database, Store
 from healthsvc.store.progress import underway
-from healthsvc.store.work import Finish, Report, Work, defer
+from healthsvc.store.work import Finish, Leaving, Report, TakenAway, Work, defer
 
 DAY: Final = "dayplan-day"
 WEEK: Final = "dayplan-week"
+COMPILING: Final = "compiling"
+"""Step of the first plan of a machine: the search is compiled, which takes about half a minute once."""
 _WHOLE: Final = 100
 """Progress is told in percent of the proposals that the budget buys."""
 
@@ -48,7 +51,7 @@ def propose_day(data: Path, database: Database, work: Work, report: Report) -> F
     on, seconds = date.fromisoformat(str(work.asked["on"])), float(work.asked["seconds"])
     report(0, _WHOLE)
     times = travel_times(data, database.policy, on)
-    with _watching(database, on, seconds, report):
+    with _watching(database.policy, on, seconds, report):
         plan = service.propose(database, work.actor, on, times, at=clock.now(), seconds=seconds, seed=int(work.asked["seed"]))
 
     def keep(store: Store) -> Mapping[str, Any]:
@@ -68,7 +71,7 @@ def propose_week(data: Path, database: Database, work: Work, report: Report) -> 
     report(0, _WHOLE)
     times = travel_times(data, database.policy, first)
     how: dict[str, Any] = {"days": days, "seconds": seconds, "seed": int(work.asked["seed"])}
-    with _watching(database, first, seconds, report):
+    with _watching(database.policy, first, seconds, report):
         week = service.propose_week(database, work.actor, first, times, at=clock.now(), **how)
 
     def keep(store: Store) -> Mapping[str, Any]:
@@ -78,6 +81,19 @@ def propose_week(data: Path, database: Database, work: Work, report: Report) -> 
     return keep
 
 
-def _watching(database: Database, on: date, seconds: float, report: Report) -> AbstractContextManager[None]:
-    budget = max(1, round(seconds * service.policy_of(database.policy, on).proposals_a_second))
-    return watched(lambda made: report(min(_WHOLE - 1, _WHOLE * made // budget), _WHOLE))
+@contextmanager
+def _watching(policy: Policy, on: date, seconds: float, report: Report) -> Iterator[None]:
+    budget = max(1, round(seconds * service.policy_of(policy, on).proposals_a_second))
+    done = 0
+
+    def searched(made: int) -> None:
+        nonlocal done
+        done = min(_WHOLE - 1, _WHOLE * made // budget)
+        report(done, _WHOLE)
+
+    def compiles(at_it: bool) -> None:
+        with suppress(TakenAway, Leaving):  # a compiler is not to be torn away from its work; the search hears the same in a moment
+            report(done, _WHOLE, COMPILING if at_it else "")
+
+    with compiling(compiles), watched(searched):
+        yield

@@ -33,6 +33,35 @@ def made(steps: int) -> None:
         tell(steps)
 
 
+@contextmanager
+def compiling(tell: Callable[[bool], None]) -> Iterator[None]:
+    """Inside, ``tell`` hears True when this process begins to compile the search, and False when it is compiled.
+
+    It hears nothing where the search is taken from the disk: numba says so itself, after its look at what is kept.
+    """
+    from numba.core import event
+
+    class Listener(event.Listener):
+        """A function that is compiled compiles those below it first, so the outermost ones count."""
+
+        open = 0
+
+        def on_start(self, event: object) -> None:
+            """numba begins to compile a function."""
+            self.open += 1
+            if self.open == 1:
+                tell(True)
+
+        def on_end(self, event: object) -> None:
+            """numba has compiled a function, or has failed to."""
+            self.open = max(0, self.open - 1)  # what another thread had begun before we listened ends, too
+            if self.open == 0:
+                tell(False)
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
+
+
 _ENOUGH: list[int] = []
 """The signal that asked for an end, once one has."""
 

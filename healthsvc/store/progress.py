@@ -49,6 +49,8 @@ class Work:
     state: State
     done: int
     total: int
+    step: str
+    """What is done before anything can be counted, by the code of its kind; "" where it is counted."""
     created: datetime
     begun: datetime | None
     finished: datetime | None
@@ -71,7 +73,7 @@ class Work:
         told |= {"by": self.by, "created": self.created.isoformat()}
         moments = {"begun": self.begun, "finished": self.finished}
         told |= {name: at.isoformat() for name, at in moments.items() if at is not None}
-        rest = {"about": self.about or None, "result": self.result, "error": self.error}
+        rest = {"about": self.about or None, "step": self.step or None, "result": self.result, "error": self.error}
         return told | {name: value for name, value in rest.items() if value is not None}
 
 
@@ -123,8 +125,10 @@ def of_row(row: Any) -> Work:
     result = None if row.result is None else loads(row.result.encode())
     begun, finished = (None if one is None else moment(one) for one in (row.begun, row.finished))
     actor = Actor.of_json(loads(row.actor.encode()))
+    state = State(row.state)
+    far = (row.done, row.total, row.step if state is State.RUNNING else "")
     what = (row.id, row.kind, loads(row.asked.encode()), actor, row.about)
-    return Work(*what, State(row.state), row.done, row.total, moment(row.created), begun, finished, result, row.error)
+    return Work(*what, state, *far, moment(row.created), begun, finished, result, row.error)
 
 
 def _listed(store: "Store", which: Any, most: int) -> list[Work]:

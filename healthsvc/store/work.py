@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 from sqlalchemy import Connection, insert, or_, select, update
@@ -47,9 +47,18 @@ class Leaving(Exception):
     """Whoever is at it is about to stop: the work goes back to where another takes it up."""
 
 
-Report = Callable[[int, int], None]
-"""How much is done, of how much; raises :class:`TakenAway` where nobody waits for it any more, and
-:class:`Leaving` where this process is to end."""
+class Report(Protocol):
+    """By what a kind tells how far it has come."""
+
+    def __call__(self, done: int, total: int, step: str = "") -> None:
+        """How much is done, of how much; ``step``: the code of what goes on before anything can be counted.
+
+        Raises:
+            TakenAway: nobody waits for it any more.
+            Leaving: this process is to end.
+        """
+
+
 Finish = Callable[["Store"], Mapping[str, Any]]
 """Has the effect, in the transaction that says "done"; gives the result, without any person's particulars."""
 Kind = Callable[["Database", Work, Report], Finish]
@@ -63,7 +72,7 @@ def defer(store: "Store", kind: str, asked: Mapping[str, Any], *, about: str = "
     """
     id, at = str(uuid.uuid4()), micros(store.at)
     row = {"id": id, "kind": kind, "asked": dumps(dict(asked)).decode(), "actor": dumps(store.actor.as_json()).decode()}
-    rest = {"state": State.WAITING.value, "done": 0, "total": 0, "attempts": 0, "holder": "", "until": 0, "created": at}
+    rest = {"state": State.WAITING.value, "done": 0, "total": 0, "step": "", "attempts": 0, "holder": "", "until": 0, "created": at}
     sealed = None if paper is None else store.sealer.close(paper, _place(id))
     store.connection.execute(insert(ROWS), {**row, **rest, "owner": store.actor.id, "about": about, "paper": sealed})
     work_queue.put(store.connection, id)
@@ -125,7 +134,7 @@ def _take(database: "Database", id: str, holder: str) -> Work | None:
     with database.plainly() as connection:
         free = or_(ROWS.c.state == State.WAITING.value, (ROWS.c.state == State.RUNNING.value) & (ROWS.c.until <= micros(now)))
         values = {"state": State.RUNNING.value, "holder": holder, "until": micros(now + LEASE_LENGTH), "attempts": ROWS.c.attempts + 1}
-        values["begun"] = micros(now)
+        values |= {"begun": micros(now), "step": ""}
         if connection.execute(update(ROWS).where(ROWS.c.id == id, free).values(**values)).rowcount != 1:
             return None
         row = connection.execute(select(ROWS).where(ROWS.c.id == id)).one()
@@ -138,27 +147,29 @@ def _take(database: "Database", id: str, holder: str) -> Work | None:
 @contextmanager
 def _pulse(database: "Database", id: str, holder: str, leaving: threading.Event) -> Iterator[Report]:
     """While the work goes on: say that somebody is at it, and how far it has come, in a thread of its own, whatever the work does."""
-    told, ended, gone = [0, 0], threading.Event(), threading.Event()
+    told: tuple[int, int, str] = (0, 0, "")
+    ended, gone = threading.Event(), threading.Event()
 
     def note() -> None:
         if not _note(database, id, holder, told):
             gone.set()
 
     def say() -> None:
-        noted, silent = list(told), 0.0
+        noted, silent = told, 0.0
         while not ended.wait(TELL_SECONDS):
             silent += TELL_SECONDS
             if told == noted and silent < LEASE_LENGTH.total_seconds() / 3:
                 continue
             try:
-                noted, silent = list(told), 0.0
+                noted, silent = told, 0.0
                 note()
             except Refusal as refusal:
                 log.warning("long work goes on unseen", work=id, reason=refusal.text)
 
-    def report(done: int, total: int) -> None:
-        begun, told[:] = told[1] == 0, (done, total)
-        if begun or done == total:
+    def report(done: int, total: int, step: str = "") -> None:
+        nonlocal told
+        (_, before, stepped), told = told, (done, total, step)
+        if before == 0 or done == total or step != stepped:
             note()
         if gone.is_set():
             raise TakenAway("this work was cancelled, or another has taken it over")
@@ -174,12 +185,13 @@ def _pulse(database: "Database", id: str, holder: str, leaving: threading.Event)
         thread.join()
 
 
-def _note(database: "Database", id: str, holder: str, told: list[int]) -> bool:
+def _note(database: "Database", id: str, holder: str, told: tuple[int, int, str]) -> bool:
     """Write down how far it has come; False: it is no longer ours."""
     until = micros(clock.utc_now() + LEASE_LENGTH)
+    done, total, step = told
     with database.plainly() as connection:
         mine = (ROWS.c.id == id) & (ROWS.c.holder == holder) & (ROWS.c.state == State.RUNNING.value)
-        return connection.execute(update(ROWS).where(mine).values(until=until, done=told[0], total=told[1])).rowcount == 1
+        return connection.execute(update(ROWS).where(mine).values(until=until, done=done, total=total, step=step)).rowcount == 1
 
 
 def _still_ours(store: "Store", id: str, holder: str) -> bool:

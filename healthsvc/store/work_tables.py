@@ -23,6 +23,8 @@ class WorkRow(SQLModel, table=True):
     """waiting, running, done, failed or cancelled."""
     done: int = Field(sa_column=Column(Integer, nullable=False))
     total: int = Field(sa_column=Column(Integer, nullable=False))
+    step: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    """What is done before anything can be counted, by the code of its kind."""
     attempts: int = Field(sa_column=Column(Integer, nullable=False))
     holder: str = Field(sa_column=Column(String, nullable=False))
     """Who is at it: new with every attempt."""

@@ -51,6 +51,9 @@ TITLES: Final[Mapping[str, Title]] = {
 }
 """A kind that is not here is shown by its id."""
 
+STEPS: Final[Mapping[str, str]] = {later.COMPILING: "本机首次运行，正在编译排班程序，约需半分钟，只此一次"}
+"""What is done before anything can be counted. A step that is not here is not shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -60,6 +63,7 @@ class Bar:
     title: str
     about: str
     unit: str
+    step: str
     state: State
     is_open: bool
     done: int
@@ -80,7 +84,8 @@ def bar_of(page: Page, work: Work, *, go: bool = False) -> Bar:
     known = TITLES.get(work.kind, Title(work.kind))
     actor = page.who.actor if page.who else None
     own = actor is not None and (work.actor.id == actor.id or allows(actor.roles, "operate"))
-    share = min(100, 100 * work.done // work.total) if work.total else None
+    step = STEPS.get(work.step, "")
+    share = min(100, 100 * work.done // work.total) if work.total and not step else None
     where = known.where(work) if work.state is State.DONE else ""
     created, begun, finished = (None if one is None else local(one, page) for one in (work.created, work.begun, work.finished))
     assert created is not None
@@ -88,7 +93,7 @@ def bar_of(page: Page, work: Work, *, go: bool = False) -> Bar:
     about = words.short_day(day, page.language, created.year) if day else work.about
     counted = (work.state, work.is_open, work.done, work.total, share)
     who_when = (work.by, created, begun, finished)
-    return Bar(work.id, known.title, about, known.unit, *counted, *who_when, where, work.error or "", own and work.is_open, go)
+    return Bar(work.id, known.title, about, known.unit, step, *counted, *who_when, where, work.error or "", own and work.is_open, go)
 
 
 @router.get("/progress")

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from healthsvc import clock
 from healthsvc.errors import Invalid, RuleViolation, Unavailable
 from healthsvc.store import SYSTEM, Database, Store, progress, work
-from healthsvc.store.work import State, Work, defer, find, run
+from healthsvc.store.work import Report, State, Work, defer, find, run
 from healthsvc.store.work_queue import prepare
 from integrations.longwork import runner as running
 from integrations.longwork.runner import runner
@@ -94,6 +94,22 @@ def test_it_is_done_once_and_told(database: Database) -> None:
     }  # fmt: skip
     assert said["created"] <= said["begun"] <= said["finished"]
     assert effects(database) == 1
+
+
+def test_a_step_that_nobody_can_count_is_told_while_it_goes_on(database: Database) -> None:
+    told = []
+
+    def slowly(database: Database, work: Work, report: Report) -> Any:
+        for step in ("", "compiling", ""):
+            report(0, 2, step)
+            told.append(seen(database, work.id).as_json().get("step"))
+        report(1, 2, "compiling")
+        return lambda _: {}
+
+    id = leave(database)
+    assert run(database, id, {"x": slowly}) is State.DONE
+    assert told == [None, "compiling", None]
+    assert "step" not in seen(database, id).as_json()
 
 
 def test_what_is_refused_says_why_and_what_does_not_answer_is_tried_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Long work on the pages: a bar that asks for itself anew, goes to what came of it, and can be left and called off."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,9 +13,10 @@ from test_web_pages import csrf
 from test_web_pages import sign_in as enter
 
 from healthsvc import clock
+from healthsvc.dayplan.later import COMPILING
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.progress import State, find
-from healthsvc.store.work import Work, defer, run
+from healthsvc.store.work import Report, Work, defer, run
 
 COORDINATOR = Actor("user/coordinator1", "协调员", frozenset({"coordinator"}), "page")
 
@@ -77,6 +79,32 @@ def test_it_is_called_off_from_its_page_by_whoever_asked(client: httpx.Client, s
     again = client.post(f"/progress/{id}/cancel", data={"csrf": csrf(client)})
     assert again.status_code == 422
     assert "已经结束" in again.text
+
+
+@pytest.mark.browser
+def test_a_machine_that_compiles_first_says_so_on_the_bar(page: Any, client: httpx.Client, site: Site) -> None:  # noqa: F811
+    sign_in(page, site.url, "coordinator1")
+    id, go_on = leave(site, owner(client, site, "coordinator1")), threading.Event()
+
+    def compiles(database: Database, work: Work, report: Report) -> Any:
+        report(0, 4, COMPILING)
+        go_on.wait(20)
+        report(1, 4)
+        while True:
+            report(1, 4)
+            time.sleep(0.05)
+
+    working = threading.Thread(target=run, args=(site.database, id, {"dayplan-day": compiles}), daemon=True)
+    working.start()
+    page.goto(f"{site.url}/progress/{id}")
+    page.wait_for_selector("main p:has-text('正在编译排班程序')")
+    assert page.locator("main progress").get_attribute("value") is None, "nobody knows how far it has come"
+    look(page, "work-compiles")
+    go_on.set()
+    page.wait_for_selector("main progress[value='25']")
+    assert "正在编译" not in page.locator("main").inner_text()
+    page.get_by_role("button", name="取消任务").click()
+    working.join()
 
 
 def test_others_see_what_concerns_them_and_no_more(client: httpx.Client, site: Site) -> None:
