@@ -1,10 +1,11 @@
 """The short way to resources by an identifier or its end: one statement on the token index, without a search being planned."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from healthsvc.fhir.emit import GAPS
 from healthsvc.fhir.json import Resource
+from healthsvc.store.driver import for_driver
 from healthsvc.store.sealing.sealer import TAIL
 from healthsvc.store.stored import Stored
 from healthsvc.store.writes import LONGEST, run
@@ -22,6 +23,14 @@ _HOLDING = (
     "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_token t JOIN resource r ON r.pk = t.pk "
     "WHERE t.param = ? AND t.system = ? AND t.code = ? ORDER BY r.pk"
 )
+_HOLDING_OF = (
+    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_reference x JOIN ix_token t ON t.pk = x.pk JOIN resource r ON r.pk = x.pk "
+    "WHERE x.param = ? AND x.target IN ({files}) AND t.param = ? AND t.system = ? AND t.code = ? ORDER BY r.pk"
+)
+_IS_HELD = (
+    "SELECT 1 FROM ix_token t JOIN resource r ON r.pk = t.pk WHERE t.param = ? AND t.system = ? AND t.code = ? AND r.id LIKE ? LIMIT 1"
+)
+_POINTING = "SELECT r.id FROM ix_reference x JOIN resource r ON r.pk = x.pk WHERE x.param = ? AND x.target = ? ORDER BY r.pk"
 
 
 def holding(store: "Store", type: str, identifiers: Iterable[tuple[str, str]]) -> list[Resource]:
@@ -39,6 +48,44 @@ def holding(store: "Store", type: str, identifiers: Iterable[tuple[str, str]]) -
             if pk not in found:
                 found[pk] = Stored(pk, type, id, version, updated, False, sealer.open_body(type, id, version, body))
     return [found[pk].resource for pk in sorted(found)]
+
+
+def holding_of(store: "Store", type: str, identifier: tuple[str, str], patients: Sequence[str]) -> list[Resource]:
+    """Every resource of a type that carries an identifier and is about one of these Patients (ids), oldest first.
+
+    However many others carry it: a hospital may number each person's stays from 1.
+    """
+    known, about = _term(store, type, *identifier), store.terms.find(f"{type}.patient")
+    if known is None or about is None:
+        return []
+    sql = _HOLDING_OF.format(files=", ".join("?" * len(patients)))
+    found = run(store.connection, for_driver(store.connection, sql), (about, *patients, *known)).fetchall()
+    opened = {row[0]: Stored(row[0], type, row[1], row[2], row[3], False, store.opened(type, row[1], row[2], row[4])) for row in found}
+    return [one.resource for one in opened.values()]
+
+
+def pointing(store: "Store", type: str, name: str, target: str) -> list[str]:
+    """Ids of the resources of a type one of whose references (by its search parameter) names this id, oldest first."""
+    param = store.terms.find(f"{type}.{name}")
+    if param is None:
+        return []
+    return [str(row[0]) for row in run(store.connection, for_driver(store.connection, _POINTING), (param, target)).fetchall()]
+
+
+def is_held(store: "Store", type: str, identifier: tuple[str, str], prefix: str) -> bool:
+    """Whether any resource of a type whose id begins so carries an identifier."""
+    known = _term(store, type, *identifier)
+    if known is None:
+        return False
+    return run(store.connection, for_driver(store.connection, _IS_HELD), (*known, f"{prefix}%")).fetchone() is not None
+
+
+def _term(store: "Store", type: str, system: str, value: str) -> tuple[int, int, str] | None:
+    """How the token index writes an identifier: parameter, system, code; None where none of the kind is on file."""
+    param, term = store.terms.find(f"{type}.identifier"), store.terms.find(system)
+    if param is None or term is None:
+        return None
+    return param, term, store.sealer.code(f"{type}.identifier", system, value[:LONGEST])
 
 
 def ending(store: "Store", digits: str, most: int) -> list[Resource]:

@@ -7,14 +7,17 @@ twice or in the wrong order of the former one still goes to the former one.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import visit_number
-from healthsvc.healthfile.service import is_same_person, replaced
+from healthsvc.healthfile.resources import links
+from healthsvc.healthfile.service import replaced
 from healthsvc.store import Store
-from healthsvc.store.lookup import holding
+from healthsvc.store.lookup import holding, holding_of, is_held, pointing
 from integrations.effects.stay import OPEN, Move, is_before, opaque
 from integrations.hl7v2.adt import Stay
+
+STAY = "stay-"
+"""How the id of a stay begins that a hospital has told of."""
 
 
 def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None = None) -> str:
@@ -30,13 +33,14 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
     """
     if not stay.number:
         return _without_number(store, patient, stay, hospital, happened, event)
-    system, told = visit_number(hospital), under(store, stay.number, hospital)
-    known = [one for one in told if is_same_person(store, reference_id(one.get("subject"), "Patient") or patient, patient)]
+    system = visit_number(hospital)
+    theirs = holding_of(store, "Encounter", (system, stay.number), _files(store, patient))
+    known = [one for one in theirs if one["id"].startswith(STAY)]
     meant = chosen(known, stay, happened, event)
     if meant is not None:
         return str(meant["id"])
     id = f"stay-{opaque(system, stay.number)}"
-    if known or told:  # a number that is used again: by the hospital, or for another person
+    if known or is_held(store, "Encounter", (system, stay.number), STAY):  # used again: by the hospital, or for another person
         id = f"stay-{opaque(system, stay.number, patient)}"
     if any(one["id"] == id for one in known):
         began = stay.admitted.at if stay.admitted else happened
@@ -46,7 +50,17 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
 
 def under(store: Store, number: str, hospital: str) -> list[Resource]:
     """All stays under a visit number of a hospital, whoever's."""
-    return [one for one in holding(store, "Encounter", [(visit_number(hospital), number)]) if one["id"].startswith("stay-")]
+    return [one for one in holding(store, "Encounter", [(visit_number(hospital), number)]) if one["id"].startswith(STAY)]
+
+
+def _files(store: Store, patient: str) -> list[str]:
+    """A person's file and every one that leads to it, also where only the former one says so (a FHIR client may link them so)."""
+    found = [patient, *replaced(store, patient)]
+    for id in found:  # grows meanwhile
+        for other in pointing(store, "Patient", "link", id):
+            if other not in found and id in links(store.find("Patient", other) or {}, "replaced-by"):
+                found.append(other)
+    return found
 
 
 def newest(stays: Iterable[Resource]) -> Resource | None:

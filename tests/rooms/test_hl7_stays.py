@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hospital import AT, Hospital, cadre, segment, status, tasks
+from sqlalchemy import event
 
 from healthsvc.fhir.json import Resource
-from healthsvc.store import Database
+from healthsvc.store import SYSTEM, Database
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -179,3 +181,42 @@ def test_a_hospital_without_visit_numbers_takes_somebody_in_twice_on_one_day(hos
     assert spans(hospital, patient) == both, "the last discharge is taken back, on the next day too"
     assert [one["status"] for one in stays(hospital, patient)[1]["location"]] == ["active"]
     assert status(hospital, checkup) == "on-hold"
+
+
+def test_a_hospital_that_numbers_each_persons_stays_from_one_is_as_quick_with_the_twentieth_person(hospital: Hospital) -> None:
+    said: list[int] = []
+    statements = [0]
+
+    def counted(*_: object) -> None:
+        statements[0] += 1
+
+    def watched(connection: Any, *_: object) -> None:  # what goes to SQLite does not pass through SQLAlchemy
+        connection.set_trace_callback(counted)
+
+    engine = hospital.database.engine
+    watching = (engine, "checkout", watched) if engine.dialect.name == "sqlite" else (engine, "before_cursor_execute", counted)
+    event.listen(*watching)
+    for number in range(20):
+        name = f"测试{number}"
+        hospital.says("ADT^A01", f"N{number}", pv1(number="1", began=AT), name=name)
+        before = statements[0]
+        hospital.says("ADT^A02", f"N{number}", pv1("W2^^3", number="1", began=AT), at=AT + HOUR, name=name)
+        said.append(statements[0] - before)
+    event.remove(*watching)
+    patients = [hospital.file(f"N{number}")["id"] for number in range(20)]
+    assert [len(stays(hospital, one)) for one in patients] == [1] * 20
+    assert [stays(hospital, one)[0]["subject"]["reference"] for one in patients] == [f"Patient/{one}" for one in patients]
+    assert 0 < said[-1] <= said[1] + 3, "what one person's stay costs does not grow with the others'"
+
+
+def test_a_stay_under_a_file_that_a_client_alone_has_linked_goes_on_as_that_stay(hospital: Hospital) -> None:
+    """A FHIR client may say of the former file that it is replaced, and nothing of the one in force."""
+    now, _ = cadre(hospital.database)
+    hospital.says("ADT^A01", "Z9", pv1(began=AT, number="V7"), name="测试丙")
+    former = hospital.file("Z9")
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        link = {"other": {"reference": f"Patient/{now}"}, "type": "replaced-by"}
+        store.put(store.read("Patient", former["id"]) | {"active": False, "link": [link]})
+    hospital.says("ADT^A02", "C1", pv1("W2^^3", began=AT, number="V7"), at=AT + HOUR)
+    (only,) = stays(hospital, former["id"]) + stays(hospital, now)
+    assert len(only["location"]) == 2
