@@ -1,6 +1,7 @@
 """Settings: environment variables ``HEALTHSVC_*`` and ``DATA/healthsvc.toml``. The only reader of the environment."""
 
 import os
+import pwd
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from healthsvc.errors import Invalid, Unavailable
 
 PREFIX = "HEALTHSVC_"
 _FILE = "healthsvc.toml"
+DATABASE = "healthsvc.sqlite"
+"""The embedded database's file in the data directory."""
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -175,7 +178,7 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL in force."""
-        return self.database or f"sqlite:///{(self.data / 'healthsvc.sqlite').resolve()}"
+        return self.database or f"sqlite:///{(self.data / DATABASE).resolve()}"
 
 
 def load(data: Path | None = None) -> Settings:
@@ -198,6 +201,25 @@ def load(data: Path | None = None) -> Settings:
         raise Invalid(f"the settings cannot be read: {_said(str(error))}", reason="setting") from None
     except OSError as error:
         raise Unavailable(f"DATA/healthsvc.toml cannot be read: {error.strerror}") from None
+
+
+def as_its_owner(data: Path) -> None:
+    """Root is let into no data directory of another user: keys and locks that it made there would shut the service out.
+
+    Raises:
+        Invalid: this process is root's, the directory is not.
+    """
+    if os.geteuid() != 0 or not data.is_dir() or (owner := data.stat().st_uid) == 0:
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"'#{owner}'"
+    raise Invalid(
+        f"{data} belongs to user {name}, who could not read what root makes in it: sudo -u {name} healthsvc ..., or healthsvc-admin ... "
+        "(which `healthsvc deploy systemd` writes: it takes the service's user and settings)",
+        reason="not-its-owner",
+    )
 
 
 def sources(data: Path | None = None) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """One installation: its settings, its policy and its opened database with every room's rules in force."""
 
+import os
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Final
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from healthsvc import clock
-from healthsvc.config import Settings
+from healthsvc.config import DATABASE, Settings
 from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.fhir.conformance.publish import resources
 from healthsvc.fhir.json import Resource, dumps
@@ -56,8 +57,13 @@ def open_installation(data: Path | None = None, *, settings: Settings | None = N
     settings = settings or settings_for(data)
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if settings.database is None:  # what SQLite makes by itself others may read; its log and index take the mode of the file
+            os.close(os.open(settings.data / DATABASE, os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise Unavailable(f"the data directory cannot be made: {error.strerror}; name another one with --data") from None
+        raise Unavailable(
+            f"the data directory cannot be made, or the database in it not opened: {error.strerror}; name another one with --data, "
+            "or call this as the user whose it is"
+        ) from None
     policy = load_policy(settings.data / "policy", settings.jurisdiction)
     keys = settings.signing_keys or settings.data / "signing-keys"
     try:

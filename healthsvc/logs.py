@@ -66,7 +66,12 @@ def configure(settings: Settings) -> None:
 
 
 def settings_for(data: Path | None) -> Settings:
-    """The settings of a data directory, with logging set up after them."""
+    """The settings of a data directory, with logging set up after them.
+
+    Raises:
+        Invalid: a setting is wrong, or root calls this on a directory of another user.
+    """
     settings = config.load(data)
+    config.as_its_owner(settings.data)
     configure(settings)
     return settings
