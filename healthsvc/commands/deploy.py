@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from healthsvc.commands.shape import err, out
-from healthsvc.errors import Conflict
+from healthsvc.errors import Conflict, Invalid
 
 deploy = typer.Typer(no_args_is_help=True, help="Files for running it: systemd units, a container, compose, an offline wheelhouse.")
 
@@ -19,14 +19,28 @@ def systemd(
     to: Out,
     prefix: Annotated[Path, typer.Option("--prefix", help="Virtual environment that it runs from")] = Path("/opt/healthsvc/venv"),
     data: Annotated[Path, typer.Option("--data", help="Data directory")] = Path("/var/lib/healthsvc"),
+    user: Annotated[str, typer.Option("--user", help="Who runs it: a user with a group of the same name")] = "healthsvc",
+    backup_to: Annotated[Path | None, typer.Option("--backup-to", help="Folder of the nightly backups; may be written")] = None,
+    backup_keys_to: Annotated[Path | None, typer.Option("--backup-keys-to", help="Folder of the keys' backups; may be written")] = None,
 ) -> None:
-    """Hardened units: healthsvc.service for everything in one, or healthsvc.target with one service a role."""
+    """Hardened units: healthsvc.service for everything in one, or healthsvc.target with one service a role; and healthsvc-admin."""
     from healthsvc.deploy.units import units
 
-    _write(to, list(units(prefix, data)))
+    there = [prefix, data, *(one for one in (backup_to, backup_keys_to) if one is not None)]
+    odd = [str(one) for one in there if not one.is_absolute() or set(str(one)) & set(" %'\"$\\")]
+    if odd:
+        raise Invalid(f"{', '.join(odd)}: a unit names whole paths, beginning with /, without spaces, quotes, % or $")
+    _write(to, list(units(prefix, data, user=user, backup_to=backup_to, backup_keys_to=backup_keys_to)))
+    folders = "".join(f"install -d -o {user} -g {user} -m 0700 {one}\n" for one in there[1:])
     err.print(
-        "useradd --system healthsvc; units to /etc/systemd/system, healthsvc.env to /etc/healthsvc (mode 0600); then\n"
-        "systemctl enable --now healthsvc.service   or, with PostgreSQL, healthsvc.target and its services",
+        "then, as root:\n"
+        f"useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {user}\n{folders}"
+        f"install -D -m 0600 {to}/healthsvc.env /etc/healthsvc/healthsvc.env\n"
+        f"install -m 0755 {to}/healthsvc-admin /usr/local/sbin/healthsvc-admin\n"
+        f"install -m 0644 {to}/healthsvc*.service {to}/healthsvc.target /etc/systemd/system/\n"
+        "systemctl daemon-reload\n"
+        "systemctl enable --now healthsvc.service   # or, with PostgreSQL: healthsvc.target\n"
+        "healthsvc-admin doctor; healthsvc-admin user add LOGIN --role security-admin",
         markup=False,
     )
 
@@ -80,6 +94,6 @@ def _write(to: Path, files: list[tuple[str, str]]) -> None:
         raise Conflict(f"{', '.join(there)} is already in {to}; name another folder, or remove it first")
     to.mkdir(parents=True, exist_ok=True)
     for name, text in files:
-        (to / name).touch(mode=0o600 if name.endswith(".env") else 0o644)
+        (to / name).touch(mode={".env": 0o600, "": 0o755}.get(Path(name).suffix, 0o644))
         (to / name).write_text(text, encoding="utf-8")
         out.print(str(to / name), markup=False)

@@ -31,23 +31,36 @@ Wants=healthsvc-api@8001.service healthsvc-api@8002.service healthsvc-feeds.serv
 WantedBy=multi-user.target
 """
 _ENVIRONMENT: Final = """# settings of healthsvc: see `healthsvc settings --reference`; mode 0600, it may hold passwords
+# NAME=VALUE as it stands, without quotes
 # HEALTHSVC_DATABASE=postgresql://healthsvc:PASSWORD@HOST/healthsvc
 HEALTHSVC_LOG_JSON=true
 HEALTHSVC_DRAIN_SECONDS=5
 """
+_NO_BACKUP: Final = """# backups by the clock: write the units with --backup-to FOLDER, since they let the service write nowhere else
+"""
 
 
-def units(prefix: Path, data: Path) -> Iterator[tuple[str, str]]:
+def units(
+    prefix: Path, data: Path, *, user: str = "healthsvc", backup_to: Path | None = None, backup_keys_to: Path | None = None
+) -> Iterator[tuple[str, str]]:
     """Name and text of every file.
 
     Args:
         prefix: where the virtual environment lies.
         data: the data directory.
+        user: who runs it; a group of the same name is there, too.
+        backup_to: folder of the backups by the clock; the service may write there.
+        backup_keys_to: folder of the keys' backups, likewise.
     """
+    files = _TEMPLATE.parent
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
+    named = {"HEALTHSVC_BACKUP_TO": backup_to, "HEALTHSVC_BACKUP_KEYS_TO": backup_keys_to}
+    backups = {name: folder for name, folder in named.items() if folder is not None}
+    words = {"prefix": str(prefix), "data": str(data), "user": user, "writes": " ".join(f"-{one}" for one in (data, *backups.values()))}
     for unit in UNITS:
         role = "" if unit.name == "healthsvc.service" else "PartOf=healthsvc.target\n"
         wanted = "multi-user.target" if not role else "healthsvc.target"
-        yield unit.name, template.substitute(title=unit.title, words=unit.words, prefix=prefix, data=data, part=role, wanted=wanted)
+        yield unit.name, template.substitute(words, title=unit.title, words=unit.words, part=role, wanted=wanted)
     yield "healthsvc.target", _TARGET
-    yield "healthsvc.env", _ENVIRONMENT
+    yield "healthsvc.env", _ENVIRONMENT + ("".join(f"{name}={folder}\n" for name, folder in backups.items()) or _NO_BACKUP)
+    yield "healthsvc-admin", Template((files / "healthsvc-admin.in").read_text(encoding="utf-8")).substitute(words)

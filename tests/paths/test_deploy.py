@@ -1,6 +1,8 @@
 """What is written out for a deployment is whole: units that systemd takes, commands that we have, an installation without a network."""
 
 import json
+import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -35,7 +37,11 @@ def written(folder: Path, *words: str) -> Path:
 def test_systemd_takes_the_units_and_finds_them_closed(tmp_path: Path) -> None:
     folder = written(tmp_path / "units", "systemd", "--prefix", sys.prefix, "--data", "/var/lib/healthsvc")
     assert (folder / "healthsvc.env").stat().st_mode & 0o777 == 0o600
-    assert {path.name for path in folder.iterdir()} == {unit.name for unit in UNITS} | {"healthsvc.target", "healthsvc.env"}
+    assert {path.name for path in folder.iterdir()} == {unit.name for unit in UNITS} | {
+        "healthsvc.target",
+        "healthsvc.env",
+        "healthsvc-admin",
+    }
     found = shutil.which("systemd-analyze")
     if found is None:
         assert "NoNewPrivileges=yes" in (folder / "healthsvc.service").read_text()
@@ -79,6 +85,57 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["deploy", "container", "--out", str(tmp_path)])
     assert isinstance(done.exception, Conflict)
     assert next(units(Path("/opt/x"), Path("/srv/y")))[1].count("/opt/x") == 1
+
+
+def test_the_units_let_the_service_write_where_its_backups_go(tmp_path: Path) -> None:
+    """Everything else is read-only for it: a folder of backups that no unit names would fail every night."""
+    folder = written(tmp_path / "units", "systemd", "--user", "care", "--backup-to", "/mnt/b", "--backup-keys-to", "/mnt/k")
+    told = (folder / "healthsvc.env").read_text().splitlines()
+    assert {"HEALTHSVC_BACKUP_TO=/mnt/b", "HEALTHSVC_BACKUP_KEYS_TO=/mnt/k"} <= set(told)
+    for unit in UNITS:
+        lines = (folder / unit.name).read_text().splitlines()
+        assert {"ReadWritePaths=-/var/lib/healthsvc -/mnt/b -/mnt/k", "User=care", "ProtectSystem=strict"} <= set(lines), unit.name
+    for odd in ("data", "/srv/my data"):
+        done = CliRunner().invoke(cli, ["deploy", "systemd", "--out", str(tmp_path / "odd"), "--data", odd])
+        assert isinstance(done.exception, Invalid)
+        assert not (tmp_path / "odd").exists()
+
+
+def test_commands_by_hand_run_as_the_service_does(tmp_path: Path) -> None:
+    me, program = pwd.getpwuid(os.getuid()).pw_name, tmp_path / "venv" / "bin" / "healthsvc"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nenv | grep ^HEALTHSVC_\numask\nid -un\nfor one; do echo "[$one]"; done\n')
+    program.chmod(0o755)
+    folder = written(tmp_path / "units", "systemd", "--prefix", str(tmp_path / "venv"), "--data", "/srv/care", "--user", me)
+    settings = tmp_path / "healthsvc.env"
+    settings.write_text("# HEALTHSVC_ZONE=no\n\nHEALTHSVC_DATABASE=postgresql://u:a&b$c=d@h/n\nHEALTHSVC_LOG_JSON=true")
+    done = subprocess.run(
+        [str(folder / "healthsvc-admin"), "roads", "load", "a b.pbf"],
+        env={"PATH": os.environ["PATH"], "ENVIRONMENT_FILE": str(settings)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = ["HEALTHSVC_DATABASE=postgresql://u:a&b$c=d@h/n", "HEALTHSVC_DATA=/srv/care", "HEALTHSVC_LOG_JSON=true"]
+    assert sorted(done.stdout.splitlines()[:3]) == sorted(told)
+    assert done.stdout.splitlines()[3:] == ["0077", me, "[roads]", "[load]", "[a b.pbf]"]
+
+
+def test_root_makes_nothing_in_a_data_directory_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and locks of root's would shut the service out of its own installation."""
+    data = tmp_path / "data"
+    data.mkdir()
+    if os.geteuid() == 0:
+        os.chown(data, 1, 1)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for words in (["user", "add", "x", "--role", "nurse"], ["backup", str(tmp_path / "to")], ["serve"]):
+        done = CliRunner().invoke(cli, [*words, "--data", str(data)])
+        assert isinstance(done.exception, Invalid), words
+        assert f"sudo -u {pwd.getpwuid(data.stat().st_uid).pw_name} " in done.exception.text
+    done = CliRunner().invoke(cli, ["doctor", "--data", str(data)])
+    assert done.exit_code == 1
+    assert "belongs to user" in done.output
+    assert list(data.iterdir()) == []
 
 
 def test_the_runtime_s_lock_is_the_lock_s_and_holds_what_the_service_needs() -> None:
