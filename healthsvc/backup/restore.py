@@ -84,6 +84,11 @@ def restore(
                 if data.exists():
                     data.rmdir()
                 os.rename(made, data)
+    except PermissionError:
+        raise Unavailable(
+            f"the backup cannot be restored: it is unpacked beside {data}, and this user may not write in {data.absolute().parent} (or not "
+            "read the backup); name a new directory inside one that they may write"
+        ) from None
     except OSError as error:
         raise Unavailable(f"the backup cannot be restored: {error.strerror}") from None
     return Restored(manifest, findings, documents, sum(manifest.contents.rows.values()))

@@ -1,8 +1,11 @@
 """Backups: made beside a busy writer, restored and proved; whatever is missing, changed, open or of another version is found."""
 
+import io
 import json
+import os
 import shutil
 import sqlite3
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +22,7 @@ from healthsvc.backup import postgresql
 from healthsvc.backup.keeper import Keeper
 from healthsvc.backup.make import Made, backups, make
 from healthsvc.backup.manifest import FORMAT, Manifest
+from healthsvc.backup.parts import pack, unpack
 from healthsvc.backup.restore import restore
 from healthsvc.config import Settings
 from healthsvc.documents import Document, Paragraph, Section, freeze
@@ -230,3 +234,34 @@ def test_without_the_programs_of_postgresql_it_says_how_to_get_them(monkeypatch:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(Unavailable, match="postgresql-client"):
         postgresql.program("pg_dump")
+
+
+@pytest.mark.parametrize("name", ["../out", "/out", "site/../../out", "link", "folder", "there"])
+def test_nothing_of_an_archive_lands_outside_of_its_folder(tmp_path: Path, name: str) -> None:
+    """Names that lead out, links and folders, and a link that lies there already; nothing of it needs a newer Python than Debian 12 has."""
+    archive, into = tmp_path / "site.tar.gz", tmp_path / "into"
+    into.mkdir()
+    (into / "there").symlink_to(tmp_path / "out")
+    with tarfile.open(archive, "w:gz") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = {"link": (tarfile.SYMTYPE, "../out"), "folder": (tarfile.DIRTYPE, "")}.get(name, (tarfile.REGTYPE, ""))
+        entry.size = 4 if entry.isreg() else 0
+        tar.addfile(entry, io.BytesIO(b"evil"))
+    with archive.open("rb") as source, pytest.raises((Invalid, OSError)):
+        unpack(source, into)
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in into.iterdir()] == ["there"]
+
+
+def test_what_is_packed_comes_out_as_it_was_and_shut_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(tarfile.TarFile, "extract")
+    (tmp_path / "key").write_bytes(b"k" * 3_000_000)
+    (tmp_path / "key").chmod(0o666)
+    os.utime(tmp_path / "key", (1_700_000_000, 1_700_000_000))
+    packed = pack([("a/b/key", tmp_path / "key")], tmp_path / "site.tar.gz")
+    with packed.open("rb") as source:
+        assert unpack(source, tmp_path / "into") == ["a/b/key"]
+    out = tmp_path / "into" / "a" / "b" / "key"
+    assert out.read_bytes() == b"k" * 3_000_000
+    assert out.stat().st_mtime == 1_700_000_000
+    assert [oct(path.stat().st_mode & 0o022) for path in (out, out.parent, out.parent.parent)] == ["0o0"] * 3
