@@ -296,3 +296,25 @@ def test_propose_look_and_accept_over_http(client: httpx.Client, database: Datab
     assert [stop["pinned"] for route in pinned["routes"] for stop in route["stops"] if stop["task"] == "visit-3"] == [True]
     ask(database, "urgent", people[6], priority=Priority.STAT)
     assert client.get(f"{path}/places", params={"task": "urgent"}).json()[0]["staff"]
+
+
+def test_a_proposal_names_who_is_ill_though_they_are_in_it_no_more(client: httpx.Client, database: Database, people: list[str]) -> None:
+    for k in range(3):
+        ask(database, f"visit-{k}", people[k])
+    path = f"/api/dayplan/{ON}"
+    proposed = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
+    stands = client.post(f"{path}/accept", headers={"if-match": f'W/"{proposed["version"]}"'}).json()
+    ill = next(route["practitioner"] for route in stands["routes"] if route["stops"])
+    theirs = {stop["task"] for route in stands["routes"] if route["practitioner"] == ill for stop in route["stops"]}
+    with database.writing(SYSTEM, at=AT) as store:
+        store.put(store.read("Practitioner", ill.rpartition("/")[2]) | {"name": [{"text": "周护"}]})
+    again = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
+    client.post(f"{path}/accept", headers={"if-match": f'W/"{again["version"]}"'})
+    away = {"practitioner": ill.rpartition("/")[2], "start": f"{ON}T00:00:00+08:00", "end": f"{ON}T23:00:00+08:00"}
+    assert client.post("/api/dayplan/staff/leave", json=away).status_code == 200
+    without = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
+    assert ill not in {route["practitioner"] for route in without["routes"]}
+    seen = client.get(f"{path}/proposal").json()["changes"]
+    assert {change["task"] for change in seen if change["kind"] == "handed-over"} == theirs
+    assert all("周护" in change["zh"] and "周护" in change["en"] for change in seen if change["task"] in theirs)
+    assert not any("Practitioner/" in change["zh"] + change["en"] for change in seen)
