@@ -73,13 +73,22 @@ class Places:
 
 
 def gather(
-    store: Store, on: date, policy: DayPolicy, absent: Mapping[str, tuple[float, float]] | None = None, moving: Collection[str] = ()
+    store: Store,
+    on: date,
+    policy: DayPolicy,
+    absent: Mapping[str, tuple[float, float]] | None = None,
+    moving: Collection[str] = (),
+    beside: Collection[str] | None = None,
 ) -> Gathered:
     """Collect the day: due and overdue visits, those planned for it, staff on duty, stations.
 
     ``absent``: people who are taken to be away (``Practitioner/x`` to minutes of the day), whatever is written. ``moving``: Task ids of
-    visits that are planned on another day and may come to this one.
+    visits that are planned on another day and may come to this one. ``beside``: only what the plan in force names is wanted, and these
+    Task ids (None: every visit that can be made on the day).
     """
+    known = store.get("List", plan_id(on))
+    stored = to_plan(known.resource) if known and not known.deleted else None
+    wanted = None if beside is None else {*beside, *(left.visit for left in (stored.left_over if stored else ()))}
     now = store.at.astimezone(store.zone)
     patients: dict[str, Resource | None] = {}
     held_by = sources.planned_on(store, on)
@@ -95,6 +104,8 @@ def gather(
         if standing not in (Standing.DUE, Standing.OVERDUE) or task.kind in policy.not_routed:
             continue
         held = held_by.get(task.id)
+        if wanted is not None and held is None and task.id not in wanted:
+            continue
         if task.status is Status.ACCEPTED and held is None and task.id not in moving and sources.planned_elsewhere(store, task, on):
             continue
         raw = store.read("Task", task.id)
@@ -121,7 +132,6 @@ def gather(
     places = {f"Location/{one.id}": (one.lon, one.lat) for one in stations(store)}
     names = {f"Location/{one.id}": one.name for one in stations(store)}
     early = minutes_of(now, on) if now.date() == on else 0.0
-    known = store.get("List", plan_id(on))
     return Gathered(
         on=on,
         asked=tuple(asked),
@@ -130,7 +140,7 @@ def gather(
         under_way=sources.under_way(store, on),
         not_earlier=max(0.0, early),
         names=names,
-        stored=to_plan(known.resource) if known and not known.deleted else None,
+        stored=stored,
         version=known.version if known and not known.deleted else 0,
     )
 

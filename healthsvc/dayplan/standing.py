@@ -54,24 +54,21 @@ def standing(
     """
     with database.reading(actor, at=at) as store:
         policy = store.policy.fill(DayPolicy, "dayplan", on)
-        gathered = gather(store, on, policy, absent, moving)
+        gathered = gather(store, on, policy, absent, moving, tuple(extra))
         looks.listed(store, people_of(gathered), f"plan {on.isoformat()}", most=0)
         zone = store.zone
     day, out, ways = day_of(gathered, travel, policy)
-    wanted = set(extra) | {left.visit for left in (gathered.stored.left_over if gathered.stored else ())}
-    calls = tuple(call for call in day.calls if call.held is not None or call.task.id in wanted)
-    told = replace(day, calls=calls)
-    free = replace(day, calls=tuple(call if call.held and call.held.pinned else replace(call, held=None) for call in calls))
+    free = replace(day, calls=tuple(call if call.held and call.held.pinned else replace(call, held=None) for call in day.calls))
     problem = problem_of(free, policy)
     return Standing(
         gathered=gathered,
         policy=policy,
-        told=told,
+        told=day,
         day=free,
         out=out,
         ways=ways,
         problem=problem,
-        plan=as_planned(told, problem, gathered.stored),
+        plan=as_planned(day, problem, gathered.stored),
         at=at.astimezone(zone),
     )
 

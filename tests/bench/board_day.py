@@ -92,6 +92,8 @@ def asked_of_a_day(here: Installation) -> Iterator[tuple[str, Ask]]:
     yield "the same day as first page", lambda client: client.get("/", params=day | {"all": "true"})
     stop = plan.stops()[0]
     move = day | {"task": stop.task, "staff": stop.staff[0], "start": "16:00"}
+    waits = next(task for number in range(100, 300) if (task := f"bench-visit-{number:03}") not in {one.task for one in plan.stops()})
+    yield "one more visit ranked in (no target)", lambda client: client.get(f"/api/dayplan/{on}/places", params={"task": waits})
     yield "a change by hand tried (no target)", lambda client: client.post("/board/try", data=move)
 
 

@@ -70,6 +70,23 @@ def test_what_stands_has_no_conflict_and_costs_what_the_checker_says(
     assert all(abs(stands[task] - start) <= timedelta(seconds=1) for task, start in stored_times.items()), "a plan is kept to the second"
 
 
+def test_a_change_by_hand_reads_what_the_plan_names_and_what_it_is_about(
+    database: Database, planned: service.DayPlan, people: list[str], times: TravelTimes
+) -> None:
+    for k, person in enumerate((people[6], people[7], people[8])):
+        ask(database, f"waits-{k}", person)
+    named = {stop.task for stop in planned.stops()} | {left.visit for left in planned.left_over}
+    read = {one.call.task.id for one in standing(database, SYSTEM, ON, times, at=AT).gathered.asked}
+    assert read == named
+    beside = standing(database, SYSTEM, ON, times, at=AT, extra=["waits-1"])
+    assert {one.call.task.id for one in beside.gathered.asked} == named | {"waits-1"}
+    assert [left.visit for left in beside.plan.left_over] == ["waits-1"]
+    assert standing(database, SYSTEM, ON, times, at=AT, extra=["waits-2"]).out == {"waits-2": "no-position"}
+    tried = trial(database, times, Move("waits-1", (A,)))
+    assert {stop.task for stop in tried.plan.stops()} == {stop.task for stop in planned.stops()} | {"waits-1"}
+    assert "waits-0" not in tried.plan.versions
+
+
 def test_a_visit_given_to_the_other_doctor(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
     mine = next(stop for stop in planned.stops() if stop.staff == (A,))
     tried = trial(database, times, Move(mine.task, (B,), at(15)))
