@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from healthsvc.errors import Malformed, Refusal
 from healthsvc.store.stored import micros
 from integrations.acquaintance import GAP_TIME, GAPS, Key
-from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, stamp, wants
+from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, mode_of, stamp, wants
 from integrations.hl7v2.charset import ASCII, Decoded, decode, header_line
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment
@@ -245,7 +245,8 @@ def _name(arrival: Arrival, header: Header) -> None:
 def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str) -> None:
     """Write the answer of the commit: in enhanced mode CA, CE or CR, and none where MSH-15 wants none."""
     if read is not None:
-        header, codec, mode = read.header, read.decoded.codec, read.profile.ack
+        header, codec = read.header, read.decoded.codec
+        mode = mode_of(header, read.profile.ack, read.profile.ack_unasked)
     else:
         try:
             header, codec, mode = read_header(Message(header_line(arrival.raw))), ASCII, AckMode.ORIGINAL

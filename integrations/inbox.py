@@ -30,7 +30,7 @@ from healthsvc.store.bell import INBOX as INBOX_RINGS
 from integrations.arrival import Arrival, State, receive, receive_empty_batch
 from integrations.carrying import Carrier
 from integrations.counting import count
-from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
+from integrations.hl7v2.ack import COMMIT, AckCode, Problem, answer, encode_answer
 from integrations.hl7v2.batch import batch_head, batch_tail, is_batch, split
 from integrations.hl7v2.charset import ASCII, header_line
 from integrations.hl7v2.er7 import Message
@@ -271,12 +271,12 @@ def _tell_here(answers: list[_Waiting]) -> None:
 
 def _not_now(arrival: Arrival, number: str) -> None:
     """Nothing was stored: the sender is told to send it again."""
-    arrival.code = AckCode.AE
+    arrival.code = AckCode.CE if arrival.code in COMMIT.values() else AckCode.AE
     arrival.answer = b""
     try:
         header = arrival.read.header if arrival.read is not None else read_header(Message(header_line(arrival.raw)))
     except Refusal:
         return
     problem = Problem("not stored: the receiver cannot write now; send it again", "", "206")
-    text = answer(header, AckCode.AE, at=clock.now(), number=number, problem=problem)
+    text = answer(header, arrival.code, at=clock.now(), number=number, problem=problem)
     arrival.answer = encode_answer(text, arrival.read.decoded.codec if arrival.read is not None else ASCII)

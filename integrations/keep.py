@@ -12,7 +12,7 @@ from healthsvc.store.sealing.sealer import Sealer
 from integrations import metrics
 from integrations.arrival import Arrival, State
 from integrations.hl7v2.ack import AckCode
-from integrations.owing import owe_settled
+from integrations.owing import owe_again, owe_settled
 from integrations.sequences import note
 
 INBOX = InboxRow.__table__  # type: ignore[attr-defined]
@@ -110,6 +110,8 @@ def _again(connection: Connection, sealer: Sealer, arrival: Arrival, before: inb
         inbox_rows.change(connection, before.id, changed | settled)
         return
     arrival.answer, arrival.code = before.answer, AckCode(before.code)
+    if arrival.code is AckCode.CA:
+        owe_again(connection, arrival.link, arrival.hash, arrival.received)
 
 
 def _row(arrival: Arrival, sealer: Sealer) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from healthsvc import clock
 from healthsvc.errors import Refusal
 from healthsvc.store import Store
 from healthsvc.store.bell import OUTBOX as OUTBOX_RINGS
+from healthsvc.store.driver import for_driver, run
 from healthsvc.store.inbox_rows import raw_of
 from healthsvc.store.outbox import is_there
 from healthsvc.store.outbox import put as put_outbox
@@ -34,6 +35,8 @@ RETURNING: Final = "hl7-answer:"
 """Kind of an outbox row for an answer that goes back by a line that the hospital has open: this, and the name of the link."""
 ASKING: Final = frozenset({"AL", "ER", "SU"})
 """MSH-16 that asks for an application answer (table 0155); empty and NE ask for none (v2.5.1 2.14.9.16)."""
+
+_AGAIN: Final = "UPDATE outbox SET state = 'due', attempts = 0, due = ? WHERE number = ? AND kind IN (?, ?) AND state = 'done'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def asked(store: Store, row: Any, profile: Profile) -> Owed | None:
 def _owed(profile: Profile, header: Header, codec: str, hash: bytes) -> Owed | None:
     if header.application not in ASKING or family_of(header, profile.events) is Family.ANSWER:
         return None
-    return Owed(profile, header, codec, f"HR{hash.hex()[:18]}")
+    return Owed(profile, header, codec, _number(hash))
 
 
 def owe(store: Store, owed: Owed | None, state: State, refusal: Refusal | None = None) -> None:
@@ -95,6 +98,16 @@ def owe_settled(connection: Connection, sealer: Sealer, arrivals: Iterable[Arriv
         owed = _owed(read.profile, read.header, read.decoded.codec, arrival.hash)
         if owed is not None:
             _leave(connection, sealer, owed, arrival.state, moment(arrival.received).astimezone(clock.zone()), None)
+
+
+def owe_again(connection: Connection, link: str, hash: bytes, at: int) -> None:
+    """Say the application answer to a repeated message once more, where it had one: its sender may never have got it."""
+    number = _number(hash)
+    run(connection, for_driver(connection, _AGAIN), (at, number, f"{KIND}{link}", f"{RETURNING}{link}"))
+
+
+def _number(hash: bytes) -> str:
+    return f"HR{hash.hex()[:18]}"
 
 
 def _leave(connection: Connection, sealer: Sealer, owed: Owed, state: State, at: datetime, problem: Problem | None) -> bool:

@@ -2,6 +2,8 @@
 
 Original mode (HL7 v2.5 2.9.2): one answer, AA, AE or AR. Enhanced mode (2.9.3): first CA, CE or CR when the message is safely
 stored, later an application answer. Many peers write ``AL|AL`` into MSH-15/16 and yet expect one plain answer: the mode is the link's.
+On an enhanced link a message whose MSH-15 and MSH-16 are both empty or null is one of original mode (v2.5.1 2.9.2), unless the link says
+otherwise.
 AE means "mend it and send it again", AR "do not send it again".
 """
 
@@ -43,6 +45,7 @@ class AckMode(StrEnum):
 
 
 APPLICATION = frozenset({AckCode.AA, AckCode.AE, AckCode.AR})
+_UNSAID = frozenset({"", '""'})
 COMMIT = {AckCode.AA: AckCode.CA, AckCode.AE: AckCode.CE, AckCode.AR: AckCode.CR}
 
 
@@ -56,6 +59,11 @@ class Problem:
     code: str = "207"
     """Table 0357: 100 segment sequence, 101 required field missing, 102 data type, 103 table value, 200 unsupported message type,
     201 unsupported event, 203 unsupported version, 204 unknown key, 205 duplicate key, 207 application error."""
+
+
+def mode_of(header: Header, mode: AckMode, unasked: AckMode) -> AckMode:
+    """How a message is acknowledged: as its link does, but as ``unasked`` says where it asks for no answer of either kind."""
+    return unasked if mode is AckMode.ENHANCED and {header.accept.strip(), header.application.strip()} <= _UNSAID else mode
 
 
 def wants(setting: str, code: AckCode) -> bool:

@@ -86,6 +86,8 @@ class Profile:
     charset_unlabelled: str = ""
     """Used where MSH-18 is empty or unknown."""
     ack: AckMode = AckMode.ORIGINAL
+    ack_unasked: AckMode = AckMode.ORIGINAL
+    """How an enhanced link answers a message whose MSH-15 and MSH-16 are both empty: by the standard ``original``, one AA."""
     unknown_person: Unknown = Unknown.REVIEW
     unknown_event: UnknownEvent = UnknownEvent.ACCEPT
     numbers: tuple[NumberRule, ...] = ()

@@ -41,6 +41,10 @@ def schema() -> Schema:
         "charset": {**_TEXT, "description": "used before MSH-18 where the bytes are not UTF-8"},
         "charset_unlabelled": {**_TEXT, "description": "used where MSH-18 is empty or unknown"},
         "ack": {"enum": [each.value for each in AckMode]},
+        "ack_unasked": {
+            "enum": [each.value for each in AckMode],
+            "description": "on an enhanced link: how a message with empty MSH-15 and MSH-16 is answered; by the standard original",
+        },
         "unknown_person": {"enum": [each.value for each in Unknown]},
         "unknown_event": {"enum": [each.value for each in UnknownEvent]},
         "missing_segment": {"enum": ["refuse", "review"], "description": "what becomes of a message without a segment that it needs"},

@@ -34,8 +34,8 @@ REASONS = frozenset({"lixiu", "age", "disability", "veteran", "other"})
 FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""})
 _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unlabelled", "untyped", "unlisted", "pid_2", "pid_19"})
 KEYS = _TEXT_KEYS | {
-    "extends", "version", "match", "ack", "unknown_person", "unknown_event", "missing_segment", "control_id", "decimal_mark", "number",
-    "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "send", "events", "answers",
+    "extends", "version", "match", "ack", "ack_unasked", "unknown_person", "unknown_event", "missing_segment", "control_id", "decimal_mark",
+    "number", "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "send", "events", "answers",
     "time_zone", "offsets", "master", "infusion_routes", "silence_minutes", "receive",
 }  # fmt: skip
 
@@ -182,6 +182,7 @@ class _Reader:
             **texts,
             match=self.match(),
             ack=self.choice("ack", AckMode, AckMode.ORIGINAL),
+            ack_unasked=self.choice("ack_unasked", AckMode, AckMode.ORIGINAL),
             unknown_person=self.choice("unknown_person", Unknown, Unknown.REVIEW),
             unknown_event=self.choice("unknown_event", UnknownEvent, UnknownEvent.ACCEPT),
             numbers=tuple(self.number(index, entry) for index, entry in enumerate(self.entries("number"), start=1)),

@@ -26,6 +26,7 @@ from integrations.worker import Worker
 LINK = replace(
     load("default"), name="h1", hospital="h1", match=Match(sending_facility="H1"), ack=AckMode.ENHANCED, unknown_person=Unknown.REGISTER
 )
+PID = "PID|1||C1^^^^IDCard||测试甲||19300101|M\r"
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,9 @@ class Line:
     def close(self) -> None:
         self.socket.close()
 
-    def send(self, id: str, wanted: str, event: str = "ADT^A28", pid: str = "PID|1||C1^^^^IDCard||测试甲||19300101|M\r") -> None:
-        head = f"MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|{id}|P|2.5|||AL|{wanted}\rEVN||20260302090000\r"
+    def send(self, id: str, wanted: str, event: str = "ADT^A28", pid: str = PID, accept: str | None = None) -> None:
+        asked = f"AL|{wanted}" if accept is None else accept
+        head = f"MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|{id}|P|2.5|||{asked}\rEVN||20260302090000\r"
         self.socket.sendall(wrap((head + pid).encode()))
 
     def next(self, seconds: float = 5.0) -> str | None:
@@ -101,7 +103,26 @@ def test_the_application_answer_comes_on_the_same_line_once(database: Database, 
         line.send("M1", "AL")
         assert msa(line.next())[:2] == ["CA", "M1"], "repeated: its old answer"
         worker.drain()
-        assert line.next(0.7) is None, "and no second effect, so no second word on it"
+        assert line.next() == told, "and the very answer that it had before, which its sender may never have got"
+        assert line.next(0.7) is None, "and no second effect, so no further word on it"
+
+
+@pytest.mark.parametrize("unsaid", ["|", '""|""', '|""'])
+def test_what_asks_for_no_answer_is_of_original_mode(database: Database, serve: Callable[..., object], unsaid: str) -> None:
+    """HL7 v2.5.1 2.9: MSH-15 and MSH-16 both omitted or null; the link may have it otherwise."""
+    with serve(LINK) as (feeds, worker), closing(Line(feeds.port)) as line:  # type: ignore[attr-defined]
+        for times in range(2):
+            line.send("M1", "", accept=unsaid)
+            assert msa(line.next())[:2] == ["AA", "M1"]
+            assert worker.drain() == 1 - times
+        line.send("M2", "", "ADT^A40", "MRG|1\r", accept=unsaid)
+        assert msa(line.next())[:2] == ["AE", "M2"]
+        assert line.next(0.7) is None, "and nothing later"
+    with serve(replace(LINK, ack_unasked=AckMode.ENHANCED)) as (feeds, _), closing(Line(feeds.port)) as line:  # type: ignore[attr-defined]
+        line.send("M3", "", accept=unsaid)
+        assert msa(line.next())[:2] == ["CA", "M3"]
+        line.send("M4", "", accept=unsaid)
+        assert msa(line.next())[:2] == ["CA", "M4"], "also of a sender that is known by now"
 
 
 @pytest.mark.parametrize(
