@@ -7,9 +7,13 @@ from healthsvc.store import Store
 from healthsvc.store.inbox_rows import raw_of
 from integrations.effects.care import Outcome
 from integrations.effects.event import apply
+from integrations.effects.group import left_out
 from integrations.effects.person import NotOurs
+from integrations.effects.scene import scene_of
 from integrations.effects.trace import trace
-from integrations.hl7v2.persons import apart
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.families import Family, as_standard, family_of
+from integrations.hl7v2.persons import apart, for_all
 from integrations.hospitals.profile import Profile
 from integrations.reading import read
 
@@ -19,14 +23,10 @@ def process(store: Store, row: Any, profile: Profile) -> Outcome:
     raw = raw_of(store.connection, store.sealer, row.id)
     whole, header = read(raw, profile)
     parts = apart(whole, header, profile)
-    came_of_it, not_ours = Outcome(), 0
-    for number, message in enumerate(parts, start=1):
-        try:
-            with store.savepoint() if len(parts) > 1 else nullcontext():
-                outcome = apply(store, message, header, profile)
-        except NotOurs:
-            not_ours += 1
-            continue
+    came_of_it, not_ours, done = Outcome(), 0, list[Outcome]()
+
+    def note(outcome: Outcome, message: Message, number: int) -> None:
+        done.append(outcome)
         if outcome.made:
             trace(
                 store,
@@ -41,6 +41,19 @@ def process(store: Store, row: Any, profile: Profile) -> Outcome:
             )
         came_of_it.made += outcome.made
         came_of_it.remarks += outcome.remarks
+
+    for number, message in enumerate(parts, start=1):
+        try:
+            with store.savepoint() if len(parts) > 1 else nullcontext():
+                outcome = apply(store, message, header, profile)
+        except NotOurs:
+            not_ours += 1
+            continue
+        note(outcome, message, number)
+    if len(parts) > 1 and family_of(header, profile.events) is Family.BOOKING:
+        scene = scene_of(store, parts[0], as_standard(header, profile.events), profile)
+        for number, outcome in enumerate(left_out(scene, list(done)), start=len(parts) + 1):
+            note(outcome, for_all(whole), number)
     if not_ours == len(parts):
         raise NotOurs
     if not_ours:

@@ -37,7 +37,10 @@ def booking(scene: Scene) -> Outcome:
         told["status"] = "booked"
     person = {"actor": reference("Patient", party.id), "status": "accepted"}
     told["participant"] = [person, *told.get("participant", ())]
-    written = store.put(joined(known, told | {"id": id}))
+    appointment = joined(known, told | {"id": id})
+    if appointment["status"] not in ("cancelled", "noshow"):
+        appointment.pop("cancelationReason", None)  # R4 app-4: what was called off and is booked again has none
+    written = store.put(appointment)
     outcome.wrote(written)
     if written["status"] in _TAKES_TIME and "start" in written:
         begins, ends = (datetime.fromisoformat(written[key]).astimezone(store.zone) for key in ("start", "end"))

@@ -48,14 +48,18 @@ class Scene:
     def own_id(self, type: str, id: str, patient: str) -> str:
         """An id made of a hospital's number, for this person; a number that the hospital has given to somebody else too is another thing.
 
-        What was withdrawn goes over to the person of whom it is told now.
+        What was withdrawn goes over to the person of whom it is told now, unless that person has one of their own.
         """
         known = self.store.find(type, id)
-        if known is None or known.get("status") == "entered-in-error":
+        if known is None:
             return id
         named = [known.get("subject"), *(one.get("actor") for one in known.get("participant", ()))]
         whose = next((person for one in flat(named) if (person := reference_id(one, "Patient"))), patient)
-        return id if is_same_person(self.store, whose, patient) else f"{id.partition('-')[0]}-{opaque(id, patient)}"
+        own = f"{id.partition('-')[0]}-{opaque(id, patient)}"
+        if is_same_person(self.store, whose, patient):
+            return id
+        free = known.get("status") == "entered-in-error" and self.store.find(type, own) is None
+        return id if free else own
 
     def is_late(self, key: str, at: datetime | None, outcome: Outcome, what: str) -> bool:
         """Whether a later word on the same thing has been followed already; then this one is left aside, with a remark."""

@@ -45,5 +45,14 @@ def apart(message: Message, header: Header, profile: Profile) -> list[Message]:
     return [Message("".join(one.raw + (one.end or "\r") for one in (*part, *tail)), message.cut.codec) for part in parts]
 
 
+def for_all(message: Message) -> Message:
+    """Of an appointment of a group what speaks of everybody: no person's segments."""
+    names = [one.name for one in message.segments]
+    first = names.index("PID")
+    last = names.index("RGS", first) if "RGS" in names[first:] else len(names)
+    kept = (*message.segments[:first], *message.segments[last:])
+    return Message("".join(one.raw + (one.end or "\r") for one in kept), message.cut.codec)
+
+
 def _who(pid: Segment) -> tuple[str, str]:
     return pid[2].raw, pid[3].raw

@@ -192,6 +192,51 @@ def test_everybody_of_a_group_gets_their_own_appointment_and_sees_nobody_else(ho
     assert [hospital.select("Appointment", patient=each)[0]["status"] for each in (one, other)] == ["booked", "cancelled"]
 
 
+def states(hospital: Hospital, *patients: str) -> list[list[str]]:
+    return [[one["status"] for one in hospital.select("Appointment", patient=each)] for each in patients]
+
+
+def test_whom_a_later_message_about_the_group_drops_is_no_longer_booked(hospital: Hospital) -> None:
+    """And whoever is told of alone says nothing of the others; what comes late changes nothing; who is named again is booked again."""
+    people = [cadre(hospital.database, f"C{n}", 900 + n)[0] for n in (1, 2, 3)]
+    take(hospital, siu("S12", "G1", "C1", "C2", "C3"))
+    take(hospital, siu("S14", "G2", "C1", at="20260303090000"))
+    assert states(hospital, *people) == [["booked"]] * 3
+    for _ in range(2):
+        take(hospital, siu("S13", "G3", "C1", "C3", at="20260304090000"))
+        assert states(hospital, *people) == [["booked"], ["cancelled"], ["booked"]]
+    [dropped] = hospital.select("Appointment", patient=people[1])
+    assert "no longer named" in dropped["cancelationReason"]["text"]
+    told = [one for one in hospital.select("Provenance", target=f"Appointment/{dropped['id']}") if one["activity"]["text"] == "SIU^S13"]
+    with hospital.database.reading(SYSTEM, at=AT) as store:
+        binary = store.read("Binary", told[0]["entity"][0]["what"]["reference"].partition("/")[2])
+    part = base64.b64decode(binary["data"]).decode("gb18030")
+    assert "SCH||G1^HIS" in part
+    assert "PID" not in part
+    take(hospital, siu("S14", "G4", "C2", "C3", at="20260303100000"))
+    assert states(hospital, *people) == [["booked"], ["cancelled"], ["booked"]], "older than what is on file"
+    take(hospital, siu("S13", "G5", "C1", "C2", at="20260305090000"))
+    assert states(hospital, *people) == [["booked"], ["booked"], ["cancelled"]]
+
+
+def test_another_persons_appointment_under_a_number_used_again_is_not_called_off(hospital: Hospital) -> None:
+    one, other, third = (cadre(hospital.database, f"C{n}", 900 + n)[0] for n in (1, 2, 3))
+    take(hospital, siu("S12", "G1", "C3"))
+    take(hospital, siu("S12", "G2", "C1", "C2", at="20260303090000"))
+    assert states(hospital, one, other, third) == [["booked"]] * 3
+
+
+def test_a_deletion_for_the_first_of_a_group_gives_nobody_two_appointments(hospital: Hospital) -> None:
+    one, other = cadre(hospital.database)[0], cadre(hospital.database, "C2", 902)[0]
+    take(hospital, siu("S12", "G1", "C1", "C2"))
+    take(hospital, siu("S17", "G2", "C1", at="20260303090000"))
+    assert states(hospital, one, other) == [["entered-in-error"], ["booked"]]
+    take(hospital, siu("S13", "G3", "C2", at="20260304090000"))
+    assert states(hospital, one, other) == [["entered-in-error"], ["booked"]]
+    take(hospital, siu("S12", "G4", "C2", "C1", at="20260305090000"))
+    assert states(hospital, one, other) == [["booked"], ["booked"]]
+
+
 def test_somebody_of_a_group_who_is_none_of_ours_is_left_aside(hospital: Hospital, tmp_path: Path) -> None:
     file = tmp_path / "h1.toml"
     file.write_text('extends = "default"\nprofile = "h1"\nversion = 1\ntitle = "一院"\nhospital = "h1"\nunknown_person = "forget"\n')
