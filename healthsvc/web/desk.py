@@ -31,8 +31,8 @@ class Desk(Protocol):
     def listening(self, store: Store) -> Sequence[object]:
         """The open lines of every process that listens."""
 
-    def letters(self, store: Store, most: int, link: str = "", state: str = "") -> Sequence[object]:
-        """Messages that need somebody."""
+    def letters(self, store: Store, most: int, link: str = "", state: str = "", number: str = "") -> Sequence[object]:
+        """Messages that need somebody, are in a state, or carry a control id."""
 
     def view(self, store: Store, id: int) -> object:
         """One message, masked."""
@@ -51,6 +51,18 @@ class Desk(Protocol):
 
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""
+
+    def numbers(self, store: Store, id: int) -> Sequence[tuple[str, str]]:
+        """By which numbers a message names its person (position, masked); empty where it cannot be moved to somebody else."""
+
+    def is_misfiled(self, store: Store, id: int) -> bool:
+        """Whether it has put several persons' results into one file."""
+
+    def move(self, store: Store, id: int, changes: Sequence[tuple[str, str]], reason: str) -> tuple[int, int]:
+        """Withdraw what it wrote and take it in for the right person; gives how many were withdrawn, and its new number."""
+
+    def part(self, store: Store, id: int, reason: str) -> int:
+        """Withdraw what it wrote into one file, and give each person their own part; gives how many were withdrawn."""
 
     def stuck(self, store: Store, most: int, link: str = "") -> Sequence[object]:
         """Outgoing messages that need somebody."""

@@ -12,6 +12,7 @@ from healthsvc.errors import Invalid
 from healthsvc.store import Store
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.stored import moment
+from healthsvc.web import words
 from healthsvc.web.desk import desk_of
 from healthsvc.web.render import Page, SignedPage
 
@@ -27,20 +28,25 @@ Reason = Annotated[str, Form()]
 
 
 @router.get("/operate")
-def operate(page: SignedPage, request: Request, store: StoreReading, link: str = "", state: str = "") -> Response:
+def operate(page: SignedPage, request: Request, store: StoreReading, link: str = "", state: str = "", number: str = "") -> Response:
     """Everything an operator looks at in the morning."""
-    desk = desk_of(request)
+    desk, number = desk_of(request), number.strip()
     return page.show(
-        "operate.html", listening=desk.listening(store), standings=desk.standings(store), letters=desk.letters(store, MOST, link, state),
-        stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, at=store.at,
-        span=span_of(page),
+        "operate.html", listening=desk.listening(store), standings=desk.standings(store),
+        letters=desk.letters(store, MOST, link, state, number),
+        stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, number=number,
+        at=store.at, span=span_of(page), why=why_of(page),
     )  # fmt: skip
 
 
 @router.get("/operate/messages/{id}")
-def message(page: SignedPage, request: Request, store: StoreReading, id: int) -> Response:
+def message(page: SignedPage, request: Request, store: StoreReading, id: int, withdrawn: int | None = None) -> Response:
     """One message that has come in, masked, and what may be done about it."""
-    return page.show("operate_message.html", one=desk_of(request).view(store, id), states=STATES)
+    desk = desk_of(request)
+    return page.show(
+        "operate_message.html", one=desk.view(store, id), numbers=desk.numbers(store, id), several=desk.is_misfiled(store, id),
+        states=STATES, withdrawn=withdrawn, why=why_of(page),
+    )  # fmt: skip
 
 
 @router.post("/operate/messages/{id}/again")
@@ -67,11 +73,7 @@ def edit(
     reason: Reason = "",
 ) -> Response:
     """Change values by their positions and take the edited message in."""
-    places, values = position or [], value or []
-    if len(places) != len(values):
-        raise Invalid("every position needs its value", path="value", reason="position")
-    changes = [(place, new) for place, new in zip(places, values, strict=True) if place.strip()]
-    new = desk_of(request).edit(store, id, changes, reason)
+    new = desk_of(request).edit(store, id, _changes(position, value), reason)
     return RedirectResponse(f"/operate/messages/{new}", status_code=303)
 
 
@@ -80,6 +82,30 @@ def unmerge(page: SignedPage, request: Request, store: StoreWriting, id: int, re
     """Take back what a merge message has joined."""
     desk_of(request).unmerge(store, id, page.who.actor.name if page.who else "", reason)
     return RedirectResponse(f"/operate/messages/{id}", status_code=303)
+
+
+@router.post("/operate/messages/{id}/move")
+def move(
+    request: Request,
+    store: StoreWriting,
+    id: int,
+    position: Annotated[list[str] | None, Form()] = None,
+    value: Annotated[list[str] | None, Form()] = None,
+    reason: Reason = "",
+) -> Response:
+    """Withdraw what came under the wrong person, and take the message in under the right numbers; a number left empty is taken out."""
+    changes = [(place, new.strip()) for place, new in _changes(position, value)]
+    named = any(new for _, new in changes)  # without any number nobody is named, which the desk refuses
+    numbers = [(place if new else place.removesuffix(".1"), new) for place, new in changes] if named else []
+    withdrawn, new = desk_of(request).move(store, id, numbers, reason)
+    return RedirectResponse(f"/operate/messages/{new}?withdrawn={withdrawn}", status_code=303)
+
+
+@router.post("/operate/messages/{id}/part")
+def part(request: Request, store: StoreWriting, id: int, reason: Reason = "") -> Response:
+    """Withdraw several persons' results that came into one file, and let each one's part come into their own."""
+    withdrawn = desk_of(request).part(store, id, reason)
+    return RedirectResponse(f"/operate/messages/{id}?withdrawn={withdrawn}", status_code=303)
 
 
 @router.post("/operate/replay")
@@ -125,6 +151,18 @@ def queues(store: Store) -> list[tuple[str, str, int, datetime]]:
         .group_by(OUTBOX.c.kind, OUTBOX.c.state)
     )
     return [(kind, state, count, moment(oldest).astimezone(store.zone)) for kind, state, count, oldest in rows]
+
+
+def why_of(page: Page) -> Any:
+    """What a reason code of the hospital line means, in the reader's language; empty where its own text says it all."""
+    return lambda code: "" if page.language == "en" else words.reasons().get(code, "")
+
+
+def _changes(position: list[str] | None, value: list[str] | None) -> list[tuple[str, str]]:
+    places, values = position or [], value or []
+    if len(places) != len(values):
+        raise Invalid("every position needs its value", path="value", reason="position")
+    return [(place, new) for place, new in zip(places, values, strict=True) if place.strip()]
 
 
 def _when(text: str, what: str, store: Store) -> datetime:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from healthsvc.store import Store
 from integrations.hospitals.shelf import Shelf
-from integrations.operating import inbox_desk, outbox_desk
+from integrations.operating import inbox_desk, misfiled, outbox_desk, refiling
 from integrations.operating.inbox_desk import Letter, MessageView
 from integrations.operating.lines import LineStanding, standings
 from integrations.operating.open_lines import Listening, listening
@@ -26,9 +26,9 @@ class Desk:
         """The open lines, by the process that listens."""
         return listening(store)
 
-    def letters(self, store: Store, most: int, link: str = "", state: str = "") -> Sequence[Letter]:
-        """Messages that failed, wait for a review or are quarantined."""
-        return inbox_desk.letters(store, most, link, state)
+    def letters(self, store: Store, most: int, link: str = "", state: str = "", number: str = "") -> Sequence[Letter]:
+        """Messages that need somebody, are in a state, or carry a control id."""
+        return inbox_desk.letters(store, most, link, state, number)
 
     def view(self, store: Store, id: int) -> MessageView:
         """One message, masked."""
@@ -53,6 +53,22 @@ class Desk:
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""
         return inbox_desk.unmerge(store, id, by, reason)
+
+    def numbers(self, store: Store, id: int) -> Sequence[tuple[str, str]]:
+        """By which numbers a message names its person, masked; empty where it cannot be moved."""
+        return refiling.numbers(store, self.shelf, id)
+
+    def is_misfiled(self, store: Store, id: int) -> bool:
+        """Whether it has put several persons' results into one file."""
+        return misfiled.is_misfiled(store, self.shelf, id)
+
+    def move(self, store: Store, id: int, changes: Sequence[tuple[str, str]], reason: str) -> tuple[int, int]:
+        """Withdraw what it wrote and take it in for the right person; gives how many were withdrawn, and its new number."""
+        return refiling.refile(store, self.shelf, id, changes, reason)
+
+    def part(self, store: Store, id: int, reason: str) -> int:
+        """Withdraw what it wrote into one file, and give each person their own part; gives how many were withdrawn."""
+        return misfiled.mend(store, self.shelf, id, reason)
 
     def stuck(self, store: Store, most: int, link: str = "") -> Sequence[SentView]:
         """Outgoing messages that were refused, withheld or given up."""

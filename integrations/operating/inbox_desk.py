@@ -73,11 +73,17 @@ class Letter:
     place: str
     remark: str
 
+    @property
+    def open(self) -> bool:
+        """Whether it waits for somebody."""
+        return self.state in TROUBLE
 
-def letters(store: Store, most: int, link: str = "", state: str = "") -> list[Letter]:
-    """Messages that failed, wait for a review or are quarantined, newest first."""
+
+def letters(store: Store, most: int, link: str = "", state: str = "", number: str = "") -> list[Letter]:
+    """Messages that need somebody (failed, in review, quarantined), are in one state or carry a control id; newest first."""
     columns: list[Any] = [INBOX.c[name] for name in ("id", "link", "control_id", "event", "received", "state", "reason", "place", "remark")]
-    wanted = INBOX.c.state.in_([state] if state in TROUBLE else TROUBLE)
+    known = state in {one.value for one in State}
+    wanted = INBOX.c.control_id == number if number else INBOX.c.state.in_([state] if known else TROUBLE)
     if link:
         wanted &= INBOX.c.link == link
     rows = store.connection.execute(select(*columns).where(wanted).order_by(INBOX.c.id.desc()).limit(most))

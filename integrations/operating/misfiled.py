@@ -57,6 +57,12 @@ def find(store: Store, shelf: Shelf) -> Iterator[Misfiled]:
         last = rows[-1].id
 
 
+def is_misfiled(store: Store, shelf: Shelf, id: int) -> bool:
+    """Whether a message has put several persons' results into one file."""
+    row = store.connection.execute(select(INBOX).where(INBOX.c.id == id, INBOX.c.state == State.DONE.value)).first()
+    return row is not None and row.raw is not None and _misfiled(store, shelf, row) is not None
+
+
 def mend(store: Store, shelf: Shelf, id: int, reason: str) -> int:
     """Withdraw what a message wrote into one file, and queue it so that each one's part goes into their own; gives how many were withdrawn.
 

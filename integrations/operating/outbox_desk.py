@@ -37,8 +37,8 @@ class SentView:
 
 
 def stuck(store: Store, most: int, link: str = "") -> list[SentView]:
-    """What was refused, withheld or given up, and what was tried in vain and holds up the person's next messages, newest first."""
-    in_vain = OUTBOX.c.state.in_(STUCK) | ((OUTBOX.c.state == "due") & (OUTBOX.c.attempts > 0))
+    """What was refused, withheld or given up, and what holds up the person's next ones: tried in vain or not answered. Newest first."""
+    in_vain = OUTBOX.c.state.in_((*STUCK, TAKEN)) | ((OUTBOX.c.state == "due") & (OUTBOX.c.attempts > 0))
     wanted = in_vain & (OUTBOX.c.kind == f"{KIND}{link}" if link else OUTBOX.c.kind.startswith(KIND))
     rows = store.connection.execute(select(OUTBOX).where(wanted).order_by(OUTBOX.c.id.desc()).limit(most))
     return [_view(store, row) for row in rows]

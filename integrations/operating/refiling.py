@@ -11,17 +11,21 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from healthsvc.errors import Conflict, Invalid, NotFound
+from healthsvc.errors import Conflict, Invalid, NotFound, Refusal
 from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
+from healthsvc.store.inbox_rows import opened
 from healthsvc.visit.rules import OPEN
 from integrations.arrival import State
 from integrations.effects.care import HospitalPolicy, Outcome, take_up
+from integrations.hl7v2.masking import masked
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.operating.inbox_desk import reason_of, take_edited
+from integrations.reading import read
+from integrations.worker import profile_of
 
 WITHDRAWN: Final = "entered-in-error"
 _BY_STATUS: Final = frozenset(
@@ -51,7 +55,7 @@ def refile(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str
         raise Invalid(
             _WHOSE,
             path="PID-3",
-            reason="position",
+            reason="whose",
         )
     row = store.connection.execute(select(INBOX).where(INBOX.c.id == id, INBOX.c.state == State.DONE.value)).first()
     provenance = store.find("Provenance", f"hl7-provenance-{id}")
@@ -73,6 +77,29 @@ def refile(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str
     if wrong:
         store.audit("hl7-misfiled", f"inbox/{id}", patient=wrong, purpose=told)
     return withdrawn, new
+
+
+def numbers(store: Store, shelf: Shelf, id: int) -> tuple[tuple[str, str], ...]:
+    """By which numbers a message names its person: position, and the number masked; empty where it cannot be moved to somebody else."""
+    row = store.connection.execute(select(INBOX).where(INBOX.c.id == id, INBOX.c.state == State.DONE.value)).first()
+    provenance = store.find("Provenance", f"hl7-provenance-{id}")
+    if row is None or row.raw is None or provenance is None or row.event.startswith("REF") or not any(map(_is_care, targets(provenance))):
+        return ()
+    try:
+        message, _ = read(opened(store.sealer, row.raw, row.hash), profile_of(row, shelf))
+    except Refusal:
+        return ()
+    found = []
+    for position, shown in dict(masked(message)).get("PID", []):
+        if position == 3:
+            found += [(f"PID-3({at}).1", one) for at, one in enumerate(shown.split(message.cut.repetition or "~"), start=1) if one]
+        elif position in (2, 19):
+            found.append((f"PID-{position}.1" if position == 2 else "PID-19", shown))
+    return tuple(found)
+
+
+def _is_care(target: tuple[str, str]) -> bool:
+    return target[0] in _BY_STATUS or target[0] in _BY_VERIFICATION
 
 
 def targets(provenance: Resource) -> list[tuple[str, str]]:

@@ -2,23 +2,41 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from conftest import Site
+from hospital import cadre
+from sqlalchemy import select
 from test_web_browser import look, page, sign_in  # noqa: F401 - page is a fixture
 from test_web_pages import sign_in as enter
 from world import NAMES
 
+import integrations
 from healthsvc import clock
 from healthsvc.store import SYSTEM
+from healthsvc.store.outbox import OUTBOX
+from healthsvc.store.tables import AuditRow
+from healthsvc.web.words import reasons
+from integrations.answers import KIND, TAKEN
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
 from integrations.mllp.server import LineState
 from integrations.operating.open_lines import OpenLines
 from integrations.outbox import send_later
 from integrations.worker import Worker
+
+AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
+_REASON = re.compile(r'reason="([a-z-]+)"')
+INBOX_REASONS = {
+    code
+    for place in ("effects/*.py", "arrival.py", "reading.py", "hl7v2/*.py", "operating/inbox_desk.py", "operating/refiling.py")
+    for file in Path(integrations.__path__[0]).glob(place)
+    for code in _REASON.findall(file.read_text(encoding="utf-8"))
+}
+"""What the hospital line says of a message that it cannot take, as its own code has it."""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +102,70 @@ def test_the_tools_work_from_their_forms(client: httpx.Client, site: Site, lette
     span = {"since": "2020-01-01T00:00", "until": "2099-01-01T00:00"}
     assert "条消息已重新排队" in client.post("/operate/replay", data={**token, **span}).text
     assert client.post("/operate/replay", data={**token, "since": "x", "until": "y"}).status_code == 422
+
+
+def test_a_message_of_the_wrong_person_is_found_by_its_number_and_moved_from_its_page(client: httpx.Client, site: Site) -> None:
+    """By the operator, with a reason; no word of the person on the way, and what it wrote is withdrawn from the one and with the other."""
+    inbox = Inbox(site.database, shelf())
+    inbox.start()
+    wrong, right = (cadre(site.database, f"MV{n}", 860 + n)[0] for n in (1, 2))
+    head = "MSH|^~\\&|HIS|H1|C|C|20260105170124||{}|{}|P|2.4\rPID|1||MV1^^^^IDCard||测试甲||19300101|M\r"
+    result = "OBR|1|P1|F1|BIO^生化|||20260105080000|||||||||||||||20260105090000|||F\rOBX|1|NM|K^钾||4.1|mmol/L|||||F\r"
+    inbox.take_now((head.format("ORU^R01", "MOVE1") + result).encode(), "127.0.0.1:1", "127.0.0.1")
+    inbox.stop()
+    worker = Worker(site.database, shelf(), "test")
+    worker.drain()
+    with site.database.reading(SYSTEM, at=clock.now()) as store:
+        [written] = store.select("Observation", patient=wrong, category="laboratory")
+    enter(client, "operator1")
+    seen = client.get("/operate", params={"number": "MOVE1"}).text
+    [there] = set(re.findall(r"/operate/messages/\d+", seen))
+    assert f"{there}/again" not in seen, "it is done: nothing to try again"
+    assert client.get("/operate", params={"number": "MOVE0"}).text.count("没有这个控制号的消息") == 1
+    shown = client.get(there).text
+    assert re.findall(r'name="position" value="([^"]+)"', shown) == ["PID-3(1).1"]
+    assert not {"MV1", "测试甲", wrong} & set(re.findall(r"\w+", shown))
+    found = re.search(r'name="csrf" value="([^"]+)"', shown)
+    assert found is not None
+    moved = {"csrf": found[1], "position": "PID-3(1).1", "value": "MV2", "reason": "told by the ward"}
+    assert client.post(f"{there}/move", data={**moved, "reason": ""}).status_code == 422
+    nobody = client.post(f"{there}/move", data={**moved, "value": " "})
+    assert (nobody.status_code, "请至少写一个正确的号码" in nobody.text) == (422, True)
+    assert client.post(f"{there}/part", data=moved).status_code == 404, "it is about one person"
+    to = client.post(f"{there}/move", data=moved)
+    assert to.status_code == 303
+    assert "已撤回 2 条记录" in client.get(to.headers["location"]).text
+    assert "move-title" not in client.get(there).text, "once"
+    worker.drain()
+    with site.database.reading(SYSTEM, at=clock.now()) as store:
+        assert store.select("Observation", patient=wrong, category="laboratory") == []
+        [there_now] = store.select("Observation", patient=right, category="laboratory")
+        acts = store.connection.execute(select(AUDIT.c.actor, AUDIT.c.purpose).where(AUDIT.c.action == "hl7-misfiled")).all()
+    assert (written["subject"]["reference"], there_now["status"]) == (f"Patient/{wrong}", "final")
+    assert acts
+    assert {tuple(act) for act in acts} == {("user/operator1", "told by the ward")}
+    client.cookies.clear()
+    enter(client, "doctor1")
+    assert client.post(f"{there}/move", data=moved).status_code == 403
+
+
+def test_what_waits_for_an_answer_is_listed_with_its_time(client: httpx.Client, site: Site) -> None:
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        send_later(store, "h9", "p9", "MSH|^~\\&|A|B|C|D|20260101||ADT^A31|T1|P|2.5\rPID|1||1\r", event="ADT^A31")
+        taken = {"state": TAKEN, "attempts": 1, "error": "CA; waits for the application answer"}
+        store.connection.execute(OUTBOX.update().where(OUTBOX.c.kind == f"{KIND}h9").values(**taken))
+    enter(client, "operator1")
+    listed = client.get("/operate?link=h9").text
+    assert "等应用应答至" in listed
+    [there] = set(re.findall(r"/operate/sent/\d+", listed))
+    shown = client.get(there).text
+    assert "对方已收妥（CA）" in shown
+    assert "CA; waits" not in shown
+
+
+def test_an_operator_reads_in_chinese_why_a_message_waits() -> None:
+    assert len(INBOX_REASONS) > 30
+    assert sorted(INBOX_REASONS - set(reasons())) == []
 
 
 def test_timers_are_seen_by_operators_and_run_by_the_system_administrator(client: httpx.Client, site: Site) -> None:
