@@ -9,7 +9,7 @@ import codecs
 import re
 from typing import NamedTuple
 
-from healthsvc.errors import Malformed
+from healthsvc.errors import Invalid, Malformed
 
 ASCII = "ascii"
 UTF_8 = "utf-8"
@@ -66,8 +66,17 @@ class Decoded(NamedTuple):
     bom: bool = False
 
     def encode(self, text: str) -> bytes:
-        """Write text in the same set."""
-        return (_MARK.encode(self.codec) if self.bom else b"") + text.encode(self.codec)
+        """Write text in the same set; what was plain ASCII until now takes any character, as UTF-8.
+
+        Raises:
+            Invalid: the set has no such character. The text names the set, never the character.
+        """
+        codec = UTF_8 if self.codec == ASCII else self.codec
+        try:
+            return (_MARK.encode(codec) if self.bom else b"") + text.encode(codec)
+        except UnicodeEncodeError:
+            why = f"the message is in {codec}, which cannot write this value; ask the hospital to send it anew"
+            raise Invalid(why, path="MSH-18", reason="charset-value") from None
 
 
 def codec_of(label: str) -> str | None:
@@ -106,7 +115,7 @@ def decode(raw: bytes, link: str | None = None, unlabelled: str | None = None) -
             decoded = Decoded(body.decode(codec), codec, bom)
             if decoded.encode(decoded.text) == raw:
                 return decoded
-        except UnicodeError:
+        except (UnicodeError, Invalid):
             continue
     raise Malformed(
         f"the message is not valid UTF-8 (byte {wrong}) and fits neither the link's character set ({link or unlabelled or 'none set'}) "

@@ -149,6 +149,28 @@ def test_a_message_of_the_wrong_person_is_found_by_its_number_and_moved_from_its
     assert client.post(f"{there}/move", data=moved).status_code == 403
 
 
+def test_a_message_without_a_chinese_word_is_edited_with_one(client: httpx.Client, site: Site) -> None:
+    inbox = Inbox(site.database, shelf())
+    inbox.start()
+    for id, name in (("ASC1", ""), ("LAT1", "J\xf6rg")):
+        text = f"MSH|^~\\&|HIS|H1|C|C|20260105170124||ADT^A31|{id}|P|2.4||||||8859/1\rEVN||1\rPID|1||||{name}||19300101|M\r"
+        inbox.take_now(text.encode("latin-1"), "127.0.0.1:1", "127.0.0.1")
+    inbox.stop()
+    Worker(site.database, shelf(), "test").drain()
+    enter(client, "operator1")
+    answers = []
+    for id in ("ASC1", "LAT1"):
+        listed = client.get("/operate", params={"number": id}).text
+        [there] = set(re.findall(r"/operate/messages/\d+(?=\")", listed))
+        token = re.search(r'name="csrf" value="([^"]+)"', client.get(there).text)
+        assert token is not None
+        edited = {"csrf": token[1], "position": "PID-5.1", "value": "测试丁", "reason": "told by the ward"}
+        answers.append(client.post(f"{there}/edit", data=edited))
+    assert answers[0].status_code == 303
+    assert "某某某" in client.get(answers[0].headers["location"]).text
+    assert (answers[1].status_code, "字符集写不出这个值" in answers[1].text) == (422, True)
+
+
 def test_what_waits_for_an_answer_is_listed_with_its_time(client: httpx.Client, site: Site) -> None:
     with site.database.writing(SYSTEM, at=clock.now()) as store:
         send_later(store, "h9", "p9", "MSH|^~\\&|A|B|C|D|20260101||ADT^A31|T1|P|2.5\rPID|1||1\r", event="ADT^A31")
