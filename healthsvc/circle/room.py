@@ -30,6 +30,8 @@ def _check(element: Resource, store: Store) -> None:
     told = next((one for one in element.get("extension", []) if one.get("url") == ORIGIN), None)
     if told is None:
         at = to_coordinate(element)
+        if at is not None:
+            place(at.lon, at.lat, at.datum, at.source)  # on earth, and not an exchanged pair
         if at is not None and in_mainland(at.lon, at.lat) and policy_values(store.policy, today(store)).declared == "always":
             raise Invalid(
                 f"position refused: it does not say in which datum it was given; add the extension {ORIGIN} with datum and source",

@@ -17,6 +17,8 @@ EARTH_RADIUS = 6_371_008.8
 # Krasovsky 1940, the ellipsoid in which GCJ-02 defines its shift.
 _AXIS = 6_378_245.0
 _ECCENTRICITY_2 = 0.006_693_421_622_965_943
+_NOBODY_LIVES = 73.0
+"""Latitude beyond which there are no towns east of 17 E and west of 54 E: where exchanged pairs of western China would lie."""
 _BAIDU_LON, _BAIDU_LAT = 0.0065, 0.006
 _BAIDU_WAVE = math.pi * 3000.0 / 180.0
 
@@ -79,6 +81,10 @@ def place(lon: float, lat: float, declared: str | None, source: str) -> Coordina
         hint = "; longitude and latitude seem exchanged" if abs(lat) <= 180 and abs(lon) <= 90 and abs(lat) > 90 else ""
         raise Invalid(
             f"coordinate refused: longitude lies within -180..180 and latitude within -90..90{hint}", path="position", reason="not-on-earth"
+        )
+    if lat > _NOBODY_LIVES and near_mainland(lat, lon):
+        raise Invalid(
+            "coordinate refused: it lies in the Arctic Ocean; longitude and latitude seem exchanged", path="position", reason="not-on-earth"
         )
     there = to_wgs84(lon, lat, system)
     return Coordinate(there[0], there[1], system, source.strip(), lon, lat)

@@ -102,6 +102,20 @@ def test_an_origin_that_contradicts_the_position_is_refused_at_every_door(databa
         store.put(patient(place.lon, place.lat))
 
 
+@pytest.mark.parametrize(("lon", "lat"), [(121.47, 31.23), (87.62, 43.83)])
+def test_exchanged_numbers_without_an_origin_are_refused_at_every_door(database: Database, lon: float, lat: float) -> None:
+    parts = [{"url": "latitude", "valueDecimal": lon}, {"url": "longitude", "valueDecimal": lat}]
+    address = {"use": "home", "extension": [{"url": GEOLOCATION, "extension": parts}]}
+    with database.writing(HEAD, at=AT) as store:
+        for wrong in (
+            {"resourceType": "Patient", "id": "p1", "name": [{"text": "测试"}], "address": [address]},
+            {"resourceType": "Location", "id": "w", "status": "active", "position": {"longitude": lat, "latitude": lon}},
+        ):
+            with pytest.raises(Invalid, match="seem exchanged") as refused:
+                store.put(wrong)
+            assert refused.value.reason == "not-on-earth"
+
+
 def test_a_site_may_ask_that_every_position_in_the_mainland_says_its_datum(database: Database) -> None:
     strict = [p for p in load() if p.name != "circle.declared"]
     (known,) = (p for p in load() if p.name == "circle.declared")

@@ -71,6 +71,19 @@ def test_what_is_no_place_on_earth_is_refused(lon: float, lat: float) -> None:
     assert refused.value.reason == "not-on-earth"
 
 
+@pytest.mark.parametrize("system", Datum)
+@pytest.mark.parametrize(("lon", "lat"), [(121.47, 31.23), (87.62, 43.83), (75.99, 39.47), (91.13, 29.65), (73.9, 39.7)])
+def test_an_exchanged_pair_is_refused_anywhere_in_the_mainland(lon: float, lat: float, system: Datum) -> None:
+    with pytest.raises(Invalid, match="seem exchanged") as refused:
+        place(lat, lon, system, "somebody")
+    assert refused.value.reason == "not-on-earth"
+
+
+@pytest.mark.parametrize(("lon", "lat"), [(15.63, 78.22), (23.68, 70.66), (102.5, 78.0), (-68.7, 76.53)])
+def test_people_in_the_far_north_have_a_place(lon: float, lat: float) -> None:
+    assert place(lon, lat, "WGS-84", "somebody").lat == lat
+
+
 def test_what_was_given_is_kept_beside_what_it_became() -> None:
     shown = from_wgs84(121.47, 31.23, Datum.BD09)
     kept = place(*shown, "bd09", " Baidu ")
