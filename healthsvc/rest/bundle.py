@@ -17,16 +17,17 @@ from healthsvc.fhir.reference import parse as parse_reference
 from healthsvc.rest import entry_acts, envelope
 from healthsvc.rest.answer import Answer, refused, written
 from healthsvc.rest.call import Call, as_resource, call_of
+from healthsvc.rest.capability import statement
 from healthsvc.rest.conditional import one_match
 from healthsvc.rest.create import create
 from healthsvc.rest.delete import delete, delete_where
-from healthsvc.rest.entries import ORDER, Entry, read_entries, read_entry
+from healthsvc.rest.entries import ORDER, STATEMENT, Entry, read_entries, read_entry
 from healthsvc.rest.history import history
 from healthsvc.rest.patch import patch
 from healthsvc.rest.permitted import require_write
 from healthsvc.rest.read import read, vread
 from healthsvc.rest.rewrite import replaced, resolved
-from healthsvc.rest.search import search
+from healthsvc.rest.search import known, search
 from healthsvc.rest.site import Site
 from healthsvc.rest.update import update, update_where
 from healthsvc.store import Store
@@ -166,7 +167,8 @@ def _perform(site: Site, store: Store, entry: Entry, call: Call) -> Answer:
     if entry.rest and entry.rest[0].startswith("$"):
         return entry_acts.perform(site, store, entry, inner)
     if entry.method in ("GET", "HEAD"):
-        return _fetch(site, store, entry, inner)
+        answer = _fetch(site, store, entry, inner)
+        return answer if entry.method == "GET" else replace(answer, body=b"")
     assert entry.type is not None
     if entry.rest:
         raise NotSupported("this url takes no such method inside a bundle", path=f"{entry.path}.request.url")
@@ -200,8 +202,10 @@ def _post(store: Store, entry: Entry, call: Call) -> Answer:
 
 
 def _fetch(site: Site, store: Store, entry: Entry, call: Call) -> Answer:
-    """A read, a history or a search."""
+    """A read, a history, a search or the statement."""
     match entry.type, entry.id, entry.rest:
+        case None, None, (word,) if word == STATEMENT:
+            return statement(site, call)
         case str(type), str(id), ():
             return read(site, store, type, id, call)
         case str(type), str(id), ("_history", version):
@@ -211,7 +215,9 @@ def _fetch(site: Site, store: Store, entry: Entry, call: Call) -> Answer:
         case _, None, () | ("_search",):
             return search(site, store, entry.type, call)
         case str(of), str(id), (str(type),) if site.registry.is_type(type):
-            return search(site, store, type, call, (of, id))
+            return search(site, store, type, call, known(of, id))
+        case str(of), str(id), ("*",):
+            return search(site, store, None, call, known(of, id))
     raise NotSupported("this url cannot be fetched inside a bundle; call it by itself", path=f"{entry.path}.request.url")
 
 

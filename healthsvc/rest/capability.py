@@ -15,7 +15,7 @@ from healthsvc.fhir.conformance.topics import BACKPORT, TOPICS, canonical
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.registry import Registry, SearchParameter
 from healthsvc.fhir.systems import BASE, profile
-from healthsvc.rest.answer import FHIR_JSON
+from healthsvc.rest.answer import Answer
 from healthsvc.rest.call import Call, call_of
 from healthsvc.rest.delete import MOST
 from healthsvc.rest.site import Site
@@ -70,11 +70,30 @@ DOCUMENTED = (
     f"条件删除只删一个，除非以 _count=n（至多 {MOST}）言明 "
     f"A conditional delete takes one resource, unless _count=n (at most {MOST}) says more."
 )
+_ROUTES: list[BaseRoute] = []
+"""The FHIR API has the same routes in every installation; an entry of a bundle asks for the statement where no router is at hand."""
+_MADE: dict[tuple[str, str], bytes] = {}
 SEARCHED_EVERYWHERE = ("_id", "_lastUpdated", "_tag", "_profile", "_security", "_source")
 
 
 ADDRESSES = {("", "export-status"), ("", "export-file")}
 """Places where an export is looked after: no operations of their own."""
+
+
+def statement(site: Site, call: Call) -> Answer:
+    """The statement as it is asked for, by a request or by an entry of a bundle.
+
+    Raises:
+        NotSupported: ``mode`` is another than full or normative.
+    """
+    if dict(call.query).get("mode", "full") not in ("full", "normative"):
+        raise NotSupported("mode is full or normative here", path="mode")
+    key = site.name, call.base
+    body = _MADE.get(key)
+    if body is None:
+        _MADE.clear()  # one installation has one address; a forged Host must not fill the memory
+        body = _MADE[key] = dumps(capability(site, _ROUTES, call.base))
+    return Answer(200, body)
 
 
 def capability(site: Site, routes: Sequence[BaseRoute], base: str) -> Resource:
@@ -201,13 +220,9 @@ def _referring(registry: Registry, type: str) -> tuple[str, ...]:
 
 def routes(site: Site, router: APIRouter) -> None:
     """GET /metadata. Open to all: it says nothing of any person, and clients need it before they can sign in."""
-    made: dict[str, bytes] = {}
 
     @router.get("/metadata")
     def metadata(call: Call = Depends(call_of)) -> Response:
-        if dict(call.query).get("mode", "full") not in ("full", "normative"):
-            raise NotSupported("mode is full or normative here", path="mode")
-        if call.base not in made:
-            made.clear()  # one installation has one address; a forged Host must not fill the memory
-            made[call.base] = dumps(capability(site, router.routes, call.base))
-        return Response(made[call.base], media_type=FHIR_JSON)
+        return statement(site, call).response(pretty=call.pretty)
+
+    _ROUTES[:] = router.routes

@@ -11,6 +11,9 @@ from healthsvc.fhir.registry import Registry
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 """R4 3.1.0.11.2: the order in which a transaction is carried out, whatever the order of its entries."""
 
+STATEMENT = "metadata"
+"""The one address of an entry that begins with a word and no type."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -64,7 +67,7 @@ def read_entry(raw: Any, place: int, registry: Registry, base: str) -> Entry:
     url = request["url"].removeprefix(base).lstrip("/")
     address, _, query = url.partition("?")
     parts = [unquote(part) for part in address.split("/") if part]
-    type = parts[0] if parts and not parts[0].startswith(("_", "$")) else None
+    type = parts[0] if parts and not parts[0].startswith(("_", "$")) and parts != [STATEMENT] else None
     if type is not None and not registry.is_type(type):
         raise Malformed("the url does not begin with an R4 resource type", path=f"{path}.request.url")
     id = parts[1] if type and len(parts) > 1 and not parts[1].startswith(("_", "$")) else None

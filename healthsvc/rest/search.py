@@ -128,18 +128,23 @@ def routes(site: Site, router: APIRouter) -> None:
 
     @router.get("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}")
     def search_compartment(of: str, id: str, type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
-        return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
+        return search(site, store, type, call, known(of, id)).response(pretty=call.pretty)
 
     @router.get("/{of:fhirtype}/{id:fhirid}/*")
     def search_whole_compartment(of: str, id: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
-        return search(site, store, None, call, _known(of, id)).response(pretty=call.pretty)
+        return search(site, store, None, call, known(of, id)).response(pretty=call.pretty)
 
     @router.post("/{of:fhirtype}/{id:fhirid}/{type:fhirtype}/_search")
     def search_compartment_by_form(of: str, id: str, type: str, store: StoreNearby, call: Call = Depends(call_of)) -> Response:
-        return search(site, store, type, call, _known(of, id)).response(pretty=call.pretty)
+        return search(site, store, type, call, known(of, id)).response(pretty=call.pretty)
 
 
-def _known(of: str, id: str) -> tuple[str, str]:
+def known(of: str, id: str) -> tuple[str, str]:
+    """The compartment at an address.
+
+    Raises:
+        NotFound: resources of this type have none.
+    """
     if of not in COMPARTMENTS:
         raise NotFound(f"{of} has no compartment; those that have are {', '.join(COMPARTMENTS)}")
     return of, id

@@ -229,3 +229,34 @@ def test_a_history_tells_how_many_versions_there_are_on_all_its_pages(client: ht
     for wrong in ("_summary=cout", "_total=all", "_count=x"):
         refused = client.get(f"/Basic/_history?{wrong}")
         assert (refused.status_code, _issue(refused)["expression"]) == (400, [wrong.partition("=")[0]])
+
+
+def test_whatever_can_be_fetched_can_be_fetched_in_a_bundle(client: httpx.Client) -> None:
+    _put(client, "Patient", "fetched")
+    _put(client, "Patient", "fetched", active=True)
+    _observation(client, "of-fetched", "Patient/fetched")
+    asked = [
+        "metadata", "metadata?mode=normative", "Patient/fetched", "Patient/fetched/", "Patient/fetched/_history/1", "Patient/fetched/_history",
+        "Patient/_history?_summary=count", "_history?_count=1", "Patient?_id=fetched", "Patient/_search?_id=fetched", "?_type=Patient&_id=fetched",
+        "_search?_type=Patient&_id=fetched", "Patient/fetched/Observation", "Patient/fetched/*", "Patient/fetched/$everything", "Patient/fetched/$meta",
+        "Patient/fetched/$validate", "Observation/$lastn?patient=Patient/fetched", "CodeSystem/$lookup?system=http://hl7.org/fhir/administrative-gender&code=male",
+    ]  # fmt: skip
+    for type in ("batch", "transaction"):
+        entries = [{"request": {"method": "GET", "url": url}} for url in asked]
+        answer = client.post("", json={"resourceType": "Bundle", "type": type, "entry": entries})
+        assert answer.status_code == 200, answer.text
+        for url, entry in zip(asked, answer.json()["entry"], strict=True):
+            assert entry["response"]["status"] == "200 OK", (url, entry)
+            alone = client.get(f"/{url}").json()
+            given = entry.get("resource") or entry["response"]["outcome"]
+            assert {**given, "id": ""} == {**alone, "id": ""} or url.endswith("_history"), url
+    headed = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "HEAD", "url": "Patient/fetched"}}]}
+    entry = client.post("", json=headed).json()["entry"][0]
+    assert (entry["response"]["etag"], "resource" in entry) == ('W/"2"', False)
+    for method, url, status in (
+        ("GET", "metadata?mode=terminology", "400"), ("POST", "metadata", "400"), ("GET", "metadata/x", "400"),
+        ("GET", "Basic/x/Observation", "404"), ("GET", "Patient/fetched/Nothing", "400"),
+    ):  # fmt: skip
+        one = {"request": {"method": method, "url": url}, **({"resource": {"resourceType": "Patient"}} if method == "POST" else {})}
+        told = client.post("", json={"resourceType": "Bundle", "type": "batch", "entry": [one]}).json()["entry"][0]
+        assert told["response"]["status"][:3] == status, url
