@@ -150,12 +150,19 @@ class ShortWay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request here, or hand it on."""
+        if scope["type"] == "http" and _ends_in_slash(scope["path"]):
+            scope["path"] = scope["path"].rstrip("/")
         job = job_of(scope) if scope["type"] == "http" else None
         if job is None:
             await (as_get if _is_head(scope) else _as_it_is)(self.app, scope, receive, send)
             return
         answer, pretty = await job.lane.answer(scope, receive, job)
         await answer.send(send, pretty=pretty)
+
+
+def _ends_in_slash(path: str) -> bool:
+    """``/fhir/Patient/`` is ``/fhir/Patient``: a redirect would lose the token, or the body, of many a client."""
+    return path.endswith("/") and path.startswith("/fhir/") and path != "/fhir/"
 
 
 def _is_head(scope: Scope) -> bool:

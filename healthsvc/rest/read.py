@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Response
 
 from healthsvc.access.door import StoreReading
-from healthsvc.errors import Gone, NotFound
+from healthsvc.errors import Gone, NotFound, NotSupported
 from healthsvc.fhir.json import dumps
 from healthsvc.rest.answer import Answer, etag, stamps
 from healthsvc.rest.call import Call, NotAcceptable, call_of
@@ -14,6 +14,7 @@ from healthsvc.rest.shape import asked_shape, shaped
 from healthsvc.rest.site import Site
 from healthsvc.rest.trail import TYPE, one_act
 from healthsvc.store import Store
+from healthsvc.store.search.parse import shown
 from healthsvc.store.search.rows import Rows
 from healthsvc.store.stored import Stored
 
@@ -26,6 +27,7 @@ def read(site: Site, store: Store, type: str, id: str, call: Call) -> Answer:
         Gone: it has been deleted.
     """
     require_read(store, type)
+    _understood(site, type, call)
     act = one_act(store, id) if type == TYPE else None
     if act is not None:
         return Answer(200, dumps(act))
@@ -39,8 +41,23 @@ def vread(site: Site, store: Store, type: str, id: str, version: str, call: Call
         NotFound, Gone: there is no such version, or it is the deletion.
     """
     require_read(store, type)
+    _understood(site, type, call)
     stored = store.version(type, id, int(version)) if version.isascii() and version.isdigit() and len(version) < 10 else None
     return _given(site, store, None if stored is None else (stored, Rows(store).patient(stored)), type, call, "vread")
+
+
+def _understood(site: Site, type: str, call: Call) -> None:
+    """Whether all that the address says is understood, where the client wants to know (``Prefer: handling=strict``).
+
+    Raises:
+        NotSupported: something is not.
+    """
+    if not call.handling or not call.query:
+        return
+    named = call.only("_summary", "_elements").get("_elements", "")
+    for one in filter(None, map(str.strip, named.split(","))):
+        if not site.registry.has_element(type, one.removeprefix(f"{type}.")):
+            raise NotSupported(f"{shown(one)} is no element of {type}", path="_elements")
 
 
 def _given(site: Site, store: Store, found: tuple[Stored, str | None] | None, type: str, call: Call, action: str) -> Answer:

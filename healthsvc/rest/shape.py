@@ -2,18 +2,26 @@
 
 from collections.abc import Sequence
 
+from healthsvc.errors import Refusal
 from healthsvc.fhir.json import Resource, dumps, reread
 from healthsvc.fhir.registry import Registry
+from healthsvc.store.search.options import SUMMARIES
 
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 _ALWAYS = frozenset({"resourceType", "id", "meta"})
 
 
 def asked_shape(query: Sequence[tuple[str, str]]) -> tuple[str, tuple[str, ...]] | None:
-    """``_summary`` and ``_elements`` of a query; None where the whole is wanted."""
+    """``_summary`` and ``_elements`` of a query; None where the whole is wanted.
+
+    Raises:
+        Refusal: there is no such summary.
+    """
     if not query:
         return None
     summary = next((value for name, value in query if name == "_summary"), "false")
+    if summary not in SUMMARIES:
+        raise Refusal(f"_summary takes one of {', '.join(SUMMARIES)}", path="_summary")
     elements = tuple(one.strip() for name, value in query if name == "_elements" for one in value.split(",") if one.strip())
     return (summary, elements) if summary in ("true", "text", "data") or elements else None
 
