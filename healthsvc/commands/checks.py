@@ -1,6 +1,7 @@
 """What the doctor looks at beside the program itself: each check gives a line, or raises what is wrong and how to mend it."""
 
 import stat
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,9 +11,11 @@ from sqlalchemy import text
 from healthsvc import clock
 from healthsvc.backup.make import BackupPolicy, backups
 from healthsvc.commands.actor import COMMAND
+from healthsvc.fhir.reference import parse
 from healthsvc.store import retiring
 from healthsvc.store.migrate import head, pending
 from healthsvc.store.stored import moment
+from healthsvc.store.tables import NO_TERM
 from healthsvc.store.tenancy import shadow, tend
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ CERTIFICATE_DAYS: Final = 30
 OLDEST_POSTGRESQL: Final = 150_000
 """The oldest on which all of this is tried."""
 OLDEST_SQLITE: Final = (3, 37, 0)
+MOST_LOOKED_UP: Final = 10_000
+"""Absolute references that are looked at one by one (about a tenth of a second)."""
 _OPEN: Final = stat.S_IRWXG | stat.S_IRWXO
 _MUST_BE_ON: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -64,6 +69,24 @@ def partitions(here: "Installation") -> str:
     kept = "; the tables of before the switch take room: `healthsvc partition --drop-before`" if before else ""
     former = sum(one.startswith(tend.FORMER) for one in found.values())
     return f"{len(found) - 1 - former} counties and the common part{kept}"
+
+
+def address(here: "Installation") -> str:
+    """Under which address others know this server; without one, which absolute references may mean what is here."""
+    if here.settings.public_url:
+        return f"others know this server as {here.settings.public_url}"
+    with here.database.engine.connect() as connection:
+        told = text("SELECT DISTINCT target FROM ix_reference WHERE target_type=:none AND target LIKE 'http%/fhir/%'")
+        far = [found for (one,) in connection.execute(told, {"none": NO_TERM}) if (found := parse(one)).base is not None]
+        there = text("SELECT 1 FROM resource r JOIN term t ON t.id=r.type WHERE t.text=:type AND r.id=:id")
+        known = Counter(one.base for one in far[:MOST_LOOKED_UP] if connection.execute(there, {"type": one.type, "id": one.id}).first())
+    if not known:
+        return "HEALTHSVC_PUBLIC_URL is not set; nothing is referred to by an address that could be ours"
+    base, count = known.most_common(1)[0]
+    return (
+        f"HEALTHSVC_PUBLIC_URL is not set: {count} references under {base} name what is here too and are taken for another server's; "
+        "if that is this server, set it and run `healthsvc fhir reindex`"
+    )
 
 
 def retention(here: "Installation") -> str:

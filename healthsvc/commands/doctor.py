@@ -22,7 +22,7 @@ ENOUGH_DISK = 1 << 30
 
 def doctor(data: Data = None, json: Json = False) -> None:
     """Check the installation and say how to mend what is wrong: program, settings, disk, database and its settings, schema, partitions,
-    clock, keys, certificate, retention, backups, audit, sealing, policy, roads. Exit code 1 if anything is wrong."""
+    address, clock, keys, certificate, retention, backups, audit, sealing, policy, roads. Exit code 1 if anything is wrong."""
     from healthsvc.commands import checks
     from healthsvc.logs import settings_for
 
@@ -45,6 +45,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
             look("engine", lambda: checks.engine(here))
             look("migrations", lambda: checks.migrations(here))
             look("partitions", lambda: checks.partitions(here))
+            look("address", lambda: checks.address(here))
             look("write-ahead log", lambda: checks.log_size(here))
             look("clock", lambda: checks.clocks(here))
             look("keys", lambda: checks.keys(here))

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def test_a_sound_installation_and_an_unknown_directory(tmp_path: Path) -> None:
     assert {
         "engine",
         "migrations",
+        "address",
         "write-ahead log",
         "clock",
         "keys",
@@ -66,6 +68,20 @@ def test_keys_that_others_may_read(here: Installation) -> None:
     assert "readable by the service alone" in checks.keys(here)
     os.chmod(here.settings.sealing_folder / "first.json", 0o640)
     assert "chmod" in amiss(checks.keys, here)
+
+
+def test_references_by_an_address_that_may_be_ours(here: Installation) -> None:
+    assert "nothing is referred to" in checks.address(here)
+    with here.database.writing(SYSTEM, at=clock.now()) as store:
+        for number, subject in enumerate(("http://box:8080/fhir/Patient/p", "http://box:8080/fhir/Patient/nobody", "Patient/p")):
+            store.put(
+                {"resourceType": "Basic", "id": f"b{number}", "code": {"text": "x"}, "subject": {"reference": subject}},
+            )
+    said = checks.address(here)
+    assert "1 references under http://box:8080/fhir name what is here too" in said
+    assert "healthsvc fhir reindex" in said
+    known = Settings(data=here.settings.data, public_url="https://clinic.example")
+    assert checks.address(replace(here, settings=known)) == "others know this server as https://clinic.example"
 
 
 def test_a_log_that_is_never_cut_back(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,22 @@ def test_a_reference_by_our_own_address_is_a_reference_to_us(client: httpx.Clien
     assert "by-address" in _ids(client.get("/Patient/owned/$everything"))
 
 
+def test_an_address_that_only_a_request_says_files_nothing_and_is_found_as_it_was_written(client: httpx.Client) -> None:
+    _put(client, "Patient", "linked")
+    full = client.get("/Patient?_id=linked").json()["entry"][0]["fullUrl"]
+    _observation(client, "by-full-url", full)
+    _observation(client, "by-id", "Patient/linked")
+    forged = client.put(
+        "/Observation/forged",
+        json={"resourceType": "Observation", "id": "forged", "status": "final", "code": {"text": "x"}, "subject": {"reference": full}},
+        headers={"Host": "elsewhere.example"},
+    )
+    assert forged.status_code == 201
+    assert _ids(client.get("/Observation", params={"subject": full})) == ["by-full-url", "by-id", "forged"]
+    assert _ids(client.get("/Observation?subject=Patient/linked")) == ["by-id"]
+    assert _ids(client.get("/Observation", params={"subject": full}, headers={"Host": "elsewhere.example"})) == ["by-full-url", "forged"]
+
+
 def test_everything_hears_what_its_body_says(client: httpx.Client) -> None:
     _put(client, "Organization", "keeper", name="x")
     _put(client, "Patient", "whole", managingOrganization={"reference": "Organization/keeper"})

@@ -32,7 +32,7 @@ def condition(store: "Store", type: str, query: str | Sequence[tuple[str, str]],
     for name, _ in pairs:
         if is_result(name):
             raise Refusal(f"{shown(name)} describes a result; only filters can stand here", path=shown(name))
-    setting = Setting(store.zone.key, store.at, bases | store.database.bases, derives=partial(is_current, store))
+    setting = Setting(store.zone.key, store.at, store.database.bases, bases, derives=partial(is_current, store))
     parser = Parser(cast(Registry, store.database.language), setting)
     parsed = parser.parse((type,), pairs)
     if parsed.issues:

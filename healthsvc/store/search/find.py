@@ -134,7 +134,7 @@ def _understood(
         raise NotSupported("this is not an R4 resource type")
     types = [type] if type is not None else _types(registry, store, pairs)
     kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
-    setting = Setting(store.zone.key, store.at, bases | store.database.bases, codes, partial(is_current, store))
+    setting = Setting(store.zone.key, store.at, store.database.bases, bases, codes, partial(is_current, store))
     parsed = Parser(registry, setting).parse(types, [pair for pair in kept if not is_result(pair[0])])
     options = parse_options(registry, types, [pair for pair in kept if is_result(pair[0])])
     return types, parsed, options, tuple(_judged([*parsed.issues, *options.issues], strict))

@@ -44,7 +44,9 @@ class Setting:
     zone: str
     at: datetime
     bases: frozenset[str] = frozenset()
-    """Urls of this server: absolute references under them are ours."""
+    """Urls of this server: absolute references under them are ours, and filed so."""
+    called: frozenset[str] = frozenset()
+    """Urls by which this request calls us. What is stored is never filed by them: whoever sends a request writes them as they like."""
     codes: Codes | None = None
     """None where no value sets and code systems are at hand."""
     derives: Callable[[], bool] = lambda: True
@@ -152,14 +154,16 @@ def _quantity(params: Params, text: str) -> ast.Quantities:
 def references(params: Params, values: Sequence[str], setting: Setting, types: Sequence[str]) -> ast.Node:
     """``id``, ``Type/id``, a url; ``types`` are the types that a bare id may mean (several or none: any)."""
     only = types[0] if len(types) == 1 else None
-    return ast.References(params, tuple(_reference(plain(one), setting, only) for one in values))
+    return ast.References(params, tuple(form for one in values for form in _reference(plain(one), setting, only)))
 
 
-def _reference(text: str, setting: Setting, only: str | None) -> tuple[str | None, str]:
+def _reference(text: str, setting: Setting, only: str | None) -> list[tuple[str | None, str]]:
     found = parse_reference(text)
     if found.type is not None and found.id is not None:
-        return (found.type, found.id) if found.base is None or found.base in setting.bases else ("", text)
-    return ("", text) if ":" in text or "/" in text else (only, text)
+        if found.base is None or found.base in setting.bases:
+            return [(found.type, found.id)]
+        return [(found.type, found.id), ("", text)] if found.base in setting.called else [("", text)]
+    return [("", text)] if ":" in text or "/" in text else [(only, text)]
 
 
 def uris(params: Params, values: Sequence[str]) -> ast.Node:
