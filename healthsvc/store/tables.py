@@ -65,11 +65,12 @@ class HistoryRow(SQLModel, table=True):
     """A former version of a resource."""
 
     __tablename__ = "history"
+    __table_args__ = (Index("ix_history_type", "type", "updated", "pk", "version"),)
     pk: int = Field(sa_column=Column(_PK, primary_key=True, autoincrement=False))
     version: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     type: int = Field(sa_column=Column(Integer, nullable=False))
     deleted: bool = Field(sa_column=Column(Boolean, nullable=False))
-    updated: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    updated: int = Field(sa_column=Column(BigInteger, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     part: int = Field(default=0, sa_column=_part())
 

@@ -66,7 +66,7 @@ def total(
     """How many versions :func:`history` has to give on all its pages together.
 
     ``freely``: only where few resources can have such versions (:data:`FEW_RESOURCES`), else None. What was last written before
-    ``since`` has none, so the resources are found by their index on that moment, and their versions by their key: no body is read.
+    ``since`` has none. Both tables are counted along an index of type and moment: no body is read.
     """
     rows = Rows(store, restrict)
     known = [one for one in types if rows.term(one) is not None]
@@ -80,12 +80,10 @@ def total(
                 return None
     found = 0
     for type in known:
+        limited = " JOIN resource r ON r.pk=v.pk" if restrict is not None and restrict(type) is not None else ""
         for table in ("resource", "history"):
-            v, source = ("r", "resource r") if table == "resource" else ("v", "resource r JOIN history v ON v.pk=r.pk")
-            conditions = _conditions(rows, type, window, pk, restrict, v=v, of="r")
-            if window.since is not None and v != "r":
-                conditions.append(Piece("r.updated>=?", (window.since,)))
-            counted = all_of(conditions)
+            v, source = ("r", "resource r") if table == "resource" else ("v", f"history v{limited}")
+            counted = all_of(_conditions(rows, type, window, pk, restrict, v=v))
             found += int(rows.run(f"SELECT count(*) FROM {source} WHERE {counted.sql}", counted.args)[0][0])
     return found
 
@@ -144,13 +142,9 @@ def _part(
     return Piece(f"SELECT {columns} FROM {join} WHERE {known.sql} ORDER BY {_order('v.', pk)} LIMIT {count + 1}", known.args)
 
 
-def _conditions(
-    rows: Rows, type: str, window: Window, pk: int | None, restrict: ast.Restrict | None, *, v: str = "v", of: str = "v"
-) -> list[Piece]:
-    """What is asked of a version ``v``, and of its resource ``r`` where the actor may see only some; ``of`` tells the type."""
-    conditions = [among(f"{of}.type", rows.terms([type]))]
-    if pk is not None:
-        conditions.append(Piece(f"{v}.pk=?", (pk,)))
+def _conditions(rows: Rows, type: str, window: Window, pk: int | None, restrict: ast.Restrict | None, *, v: str = "v") -> list[Piece]:
+    """What is asked of a version ``v``, and of its resource ``r`` where the actor may see only some."""
+    conditions = [among(f"{v}.type", rows.terms([type])) if pk is None else Piece(f"{v}.pk=?", (pk,))]
     if window.since is not None:
         conditions.append(Piece(f"{v}.updated>=?", (window.since,)))
     if window.high is not None and window.low is not None:
