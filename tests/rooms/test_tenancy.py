@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
@@ -484,9 +485,9 @@ def test_two_who_saw_the_tree_differently_keep_nobody_from_writing(laid: Databas
 
 
 def test_a_database_that_was_laid_out_before_the_mark_existed_is_marked_when_it_is_opened(laid: Database) -> None:
+    marks = next(one for one in migrate.scripts() if "laid_out_tables_are_marked" in one.path)
     with laid.engine.begin() as connection:
+        command.downgrade(migrate.configuration(connection), str(marks.down_revision))
         connection.execute(text("UPDATE schema_promise SET oldest = '0001'"))
-        marks = next(one for one in migrate.scripts() if "laid_out_tables_are_marked" in one.path)
-        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": marks.down_revision})
     Database.open(laid.engine.url.render_as_string(hide_password=False), validate=lambda _: []).close()
     assert rows(laid, "SELECT oldest FROM schema_promise") == [(lay.NEEDS,)]
