@@ -222,10 +222,10 @@ def _of_stop(visit: Visit, person: Caregiver, stop: Stop) -> Iterator[Conflict]:
     if person.id in visit.far:
         yield Conflict("ring", visit.id, person.id)
     window = next((one for one in reversed(visit.windows) if one.start <= stop.start + CLOSE), visit.windows[0])
-    if visit.hard and stop.start > window.end + CLOSE:
-        yield Conflict("late", visit.id, person.id, stop.start - window.end)
     if visit.pinned and not -CLOSE <= stop.start - visit.pinned.start <= visit.pinned.late + CLOSE:
-        yield Conflict("pinned", visit.id, person.id, stop.start - visit.pinned.start)
+        yield Conflict("pinned", visit.id, person.id, stop.start - visit.pinned.start)  # its only window is that minute: not late as well
+    elif visit.hard and stop.start > window.end + CLOSE:
+        yield Conflict("late", visit.id, person.id, stop.start - window.end)
 
 
 def _of_visit(visit: Visit, stops: list[tuple[str, Stop]], made: dict[str, list[tuple[str, Stop]]]) -> Iterator[Conflict]:

@@ -165,6 +165,7 @@ def test_a_confirmed_visit_does_not_move(database: Database, planned: service.Da
         service.set_pin(store, ON, "visit-0")
     tried = trial(database, times, Move("visit-0", (A,), at(16)))
     assert "pinned" in {one.code for one in tried.serious}
+    assert {one.code for one in tried.conflicts if one.visit == "visit-0"} == {"pinned"}  # said once, in words that say what to do
 
 
 def test_somebody_elses_change_in_between_is_not_overwritten(database: Database, planned: service.DayPlan, times: TravelTimes) -> None:
