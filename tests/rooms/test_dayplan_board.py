@@ -20,9 +20,12 @@ from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.hand import conflicts, settled
 from healthsvc.dayplan.standing import standing
 from healthsvc.errors import Conflict, NotFound, PreconditionFailed, RuleViolation
+from healthsvc.fhir.elements import reference
+from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.work import State, defer, run
 from healthsvc.visit import service as visits
+from healthsvc.visit.findings import Findings
 from integrations.longwork.kinds import kinds
 
 A, B, NURSE = "Practitioner/dr-a", "Practitioner/dr-b", "Practitioner/nurse-c"
@@ -436,3 +439,48 @@ def test_nobody_able_among_those_who_come(database: Database, people: list[str],
     plan(database, times)
     assert {one.code for one in trial(database, times, Move("three", crowd[2:5], at(14))).serious} == {"skill"}
     assert not trial(database, times, Move("three", (crowd[3], crowd[2], A), at(14))).conflicts
+
+
+def test_during_the_day_an_admission_and_a_late_visit_move_only_what_is_still_free(
+    database: Database, planned: service.DayPlan, people: list[str], times: TravelTimes
+) -> None:
+    mine = next(route for route in planned.routes if route.practitioner == A)
+    done, running = mine.stops[0], mine.stops[1]
+    confirmed, gone = (stop for stop in sorted(planned.stops(), key=lambda one: one.start)[-2:])
+    assert len({done.task, running.task, confirmed.task, gone.task}) == 4
+    late = running.start + timedelta(minutes=31)  # longer than planned, and still there
+    with database.writing(SYSTEM, at=AT) as store:
+        service.set_pin(store, ON, confirmed.task)
+    for stop in (done, running):
+        with database.writing(SYSTEM, at=stop.start) as store:
+            visits.start(store, stop.task, stop.start, list(stop.staff))
+        if stop is done:
+            with database.writing(SYSTEM, at=stop.end) as store:
+                visits.complete(store, stop.task, Findings(stop.start, stop.end, pulse=70), list(stop.staff))
+    with database.writing(SYSTEM, at=late) as store:
+        inpatient = {"system": V3_ACT_CODE, "code": "IMP"}
+        stay = {
+            "status": "in-progress",
+            "class": inpatient,
+            "subject": reference("Patient", gone.person),
+            "period": {"start": late.isoformat()},
+        }
+        store.put({"resourceType": "Encounter", "id": "stay", **stay})
+        before = {stop.task: store.read("Task", stop.task)["encounter"] for stop in (done, running, confirmed)}
+        kept = {task: store.read("Encounter", one["reference"].rpartition("/")[2]) for task, one in before.items()}
+    proposed = service.propose(database, SYSTEM, ON, times, at=late, seconds=0.1)
+    assert [(left.visit, left.code) for left in proposed.left_over] == [(gone.task, "in-hospital")]
+    stops = {stop.task: stop for stop in proposed.stops()}
+    assert not stops.keys() & {done.task, running.task, gone.task}
+    assert (stops[confirmed.task].start, stops[confirmed.task].staff) == (confirmed.start, confirmed.staff)
+    assert all(stop.start >= late for stop in stops.values())
+    with database.writing(SYSTEM, at=late) as store:
+        service.accept(store, proposed)
+        for task, encounter in kept.items():
+            now = store.read("Encounter", str(encounter["id"]))
+            assert [now.get(key) for key in ("status", "period", "participant")] == [
+                encounter.get(key) for key in ("status", "period", "participant")
+            ], task
+        assert store.read("Task", gone.task)["status"] == "requested"
+    with pytest.raises(NotFound):
+        trial(database, times, Move(running.task, (B,), at(16)))
