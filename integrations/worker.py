@@ -22,23 +22,20 @@ from healthsvc.monitoring import tracing
 from healthsvc.store import Actor, Database, Store
 from healthsvc.store.anteroom import carry_over
 from healthsvc.store.bell import INBOX as INBOX_RINGS
-from healthsvc.store.inbox_rows import raw_of
 from healthsvc.store.postgres import COLLISION
 from healthsvc.store.stored import micros
 from healthsvc.store.writes import run
 from integrations import claims, metrics
+from integrations.ahead import Ahead, profile_of
 from integrations.arrival import State
 from integrations.effects.care import HospitalPolicy, Outcome
 from integrations.effects.person import NotOurs, SetAside
-from integrations.hl7v2.person import Number, numbers_in, numbers_of
-from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
-from integrations.lanes import Waiting, keys, runnable
+from integrations.lanes import Waiting, runnable
 from integrations.leading import Lead, Rounds
 from integrations.owing import asked, owe
 from integrations.processing import process
-from integrations.reading import read
 
 log = structlog.get_logger()
 
@@ -55,6 +52,8 @@ YIELD_SECONDS = 0.008
 BREATH_SECONDS = 0.001
 """Pause between two transactions, so that whoever waits for the database gets it."""
 IDLE_SECONDS = 0.5
+PASSED_SECONDS = 0.03
+"""Pause where all that waits is about people at whose messages another worker is: about as long as its transaction."""
 LONGEST_PAUSE_MICROS = 3_600_000_000
 """No message is put off longer than an hour (eight attempts with doubling pauses take four minutes)."""
 _PENDING = (
@@ -80,7 +79,9 @@ class Worker:
         self._alone = database.engine.dialect.name == "sqlite"
         lead = Lead(database, LEASE, holder, _SYSTEM, LEASE_LENGTH) if self._alone else None
         self._rounds = Rounds("hospital-worker", self._look, IDLE_SECONDS, lead=lead, database=database, topic=INBOX_RINGS)
-        self._keys: dict[int, frozenset[str]] = {}
+        self._ahead = Ahead(database.sealer, shelf)
+        self._held: set[str] = set()
+        """Keys of those whose turn it was not when we came to a message of theirs: the rest of this round has no look at them."""
         self._passed = False
         """Another worker was at a person's messages when we came to one of them."""
 
@@ -104,12 +105,13 @@ class Worker:
 
     def round(self) -> int:
         """Take one look at the queue and process what may go on; gives how many messages were settled."""
-        now, self._passed = clock.utc_now(), False
+        now, self._passed, self._held = clock.utc_now(), False, set()
         with self.database.reading(_SYSTEM, at=now) as store:
-            rows = store.connection.execute(_PENDING).all()
+            rows: Sequence[Any] = store.connection.execute(_PENDING).all()
             metrics.QUEUED.set(len(rows))
             self._waits(len(rows))
-            queue = [Waiting(row.id, self._keys_of(store.connection, row), _due(row.due, micros(now))) for row in rows]
+            rows = self._ahead.look(store.connection, rows)
+        queue = [Waiting(row.id, self._ahead[row.id].keys, _due(row.due, micros(now))) for row in rows]
         ready = {waiting.id for waiting in runnable(queue, micros(now))}
         chosen = [row for row in rows if row.id in ready]
         left, order = deque(chosen), None if self._alone else claims.Queue(queue)
@@ -117,18 +119,17 @@ class Worker:
         while left and not self._rounds.stopping.is_set():
             settled += self._process(left, order)
             time.sleep(BREATH_SECONDS)
-        for row in chosen:
-            self._keys.pop(row.id, None)
+            if self._held:
+                left = deque(row for row in left if not self._waits_for_others(row))
+        if self._passed and not settled:
+            self._rounds.stopping.wait(PASSED_SECONDS)
         return settled
 
     def _look(self) -> bool:
         return self.round() > 0 or self._passed or carry_over(self.database) > 0
 
-    def _keys_of(self, connection: Connection, row: Any) -> frozenset[str]:
-        found = self._keys.get(row.id)
-        if found is None:
-            found = self._keys[row.id] = lane_keys(raw_of(connection, self.database.sealer, row.id), profile_of(row, self.shelf))
-        return found
+    def _waits_for_others(self, row: Any) -> bool:
+        return not self._held.isdisjoint(self._ahead[row.id].keys)
 
     def _process(self, left: deque[Any], order: claims.Queue | None) -> int:
         """Process some of the messages in one transaction; if the database fails, none of those has happened. Gives how many were ours."""
@@ -147,6 +148,8 @@ class Worker:
                         continue  # another worker has it, or had it
                     if free is not None:
                         free.discard(row.id)
+                        if self._waits_for_others(row):
+                            continue
                     taken.append(row)
                     if self._is_ours(store, row, order):
                         self._one(store, row)
@@ -161,9 +164,11 @@ class Worker:
         """Whether a message is still to be processed, seen inside the transaction that will do so, and it is this person's turn."""
         if order is None:
             return run(store.connection, _WAITS, (row.id, State.PENDING.value)).fetchone() is not None
-        numbers = lane_numbers(raw_of(store.connection, store.sealer, row.id), profile_of(row, self.shelf))
-        turn = claims.turn(store, row.id, self._keys_of(store.connection, row), numbers, order)
+        about = self._ahead[row.id]
+        turn = claims.turn(store, row.id, about.keys, about.numbers, order)
         self._passed |= turn is claims.Turn.HELD
+        if turn is not claims.Turn.OURS:
+            self._held |= about.keys
         return turn is claims.Turn.OURS
 
     def _is_enough(self, begun: float) -> bool:
@@ -217,32 +222,6 @@ class Worker:
 def _due(due: int, now: int) -> int:
     """When a message is due; one that lies further ahead than any pause was put there by a clock that has been set back since."""
     return due if due <= now + LONGEST_PAUSE_MICROS else 0
-
-
-def profile_of(row: Any, shelf: Shelf) -> Profile:
-    """The profile under which a message came in; the default where that one is no longer there."""
-    found = next((profile for profile in shelf.site if profile.name == row.link), None) or shelf.default
-    if found is None:
-        raise Unavailable(f"the link profile {row.link!r} of a waiting message is missing; put it back into DATA/hospitals/")
-    return found
-
-
-def lane_keys(raw: bytes, profile: Profile) -> frozenset[str]:
-    """What a message is about: every number in PID-3, PID-2, PID-19 and MRG."""
-    return keys(profile.name, ((one.system, one.value) for one in lane_numbers(raw, profile)))
-
-
-def lane_numbers(raw: bytes, profile: Profile) -> list[Number]:
-    """The numbers of everybody whom a message names."""
-    try:
-        message, header = read(raw, profile)
-    except Refusal:
-        return []
-    found = [number for pid in message.all("PID") for number in numbers_of(pid, header, profile)]
-    for mrg in message.all("MRG"):
-        found += numbers_in(mrg[1], "MRG-1", header, profile)
-        found += numbers_in(mrg[4], "MRG-4", header, profile)
-    return found
 
 
 def settle(

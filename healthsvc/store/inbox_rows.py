@@ -60,6 +60,15 @@ def raw_of(connection: Connection, sealer: Sealer, id: int) -> bytes:
     return opened(sealer, raw, hash)
 
 
+def raws_of(connection: Connection, sealer: Sealer, ids: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """The bytes of messages that have not been forgotten, with their ids."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    for portion in in_portions(ids):
+        sql = f"SELECT id, raw, hash FROM inbox WHERE raw IS NOT NULL AND id IN ({', '.join([mark] * len(portion))})"  # noqa: S608 - marks
+        for id, raw, hash in run(connection, sql, tuple(portion)).fetchall():
+            yield id, opened(sealer, raw, hash)
+
+
 def known(connection: Connection, keys: Sequence[Key]) -> Iterator[Known]:
     """What the inbox holds under these keys, whatever its content."""
     mark = "?" if connection.dialect.name == "sqlite" else "%s"

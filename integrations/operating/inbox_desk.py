@@ -15,6 +15,7 @@ from healthsvc.store import Store
 from healthsvc.store.inbox_rows import opened, raw_of
 from healthsvc.store.retiring import copies
 from healthsvc.store.stored import micros, moment
+from integrations.ahead import lane_keys, profile_of
 from integrations.arrival import State, receive
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.editing import edit as edit_text
@@ -24,7 +25,6 @@ from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX, put
 from integrations.lanes import keys
 from integrations.reading import read
-from integrations.worker import lane_keys, profile_of
 
 TROUBLE: Final = (State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
 _REPLAYED: Final = (*TROUBLE, State.DONE.value, State.IGNORED.value, State.CLOSED.value)

@@ -16,6 +16,7 @@ from healthsvc.errors import NotFound, Refusal
 from healthsvc.store import Store
 from healthsvc.store.inbox_rows import opened
 from healthsvc.store.stored import moment
+from integrations.ahead import profile_of
 from integrations.arrival import State
 from integrations.hl7v2.persons import apart
 from integrations.hospitals.shelf import Shelf
@@ -23,7 +24,6 @@ from integrations.keep import INBOX
 from integrations.operating.inbox_desk import queue_again, reason_of
 from integrations.operating.refiling import targets, withdraw
 from integrations.reading import read
-from integrations.worker import profile_of
 
 PORTION: Final = 500
 

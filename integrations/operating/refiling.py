@@ -18,6 +18,7 @@ from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.store.inbox_rows import opened
 from healthsvc.visit.rules import OPEN
+from integrations.ahead import profile_of
 from integrations.arrival import State
 from integrations.effects.care import HospitalPolicy, Outcome, take_up
 from integrations.hl7v2.masking import masked
@@ -25,7 +26,6 @@ from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.operating.inbox_desk import reason_of, take_edited
 from integrations.reading import read
-from integrations.worker import profile_of
 
 WITHDRAWN: Final = "entered-in-error"
 _BY_STATUS: Final = frozenset(

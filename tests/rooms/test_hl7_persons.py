@@ -11,13 +11,13 @@ from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
 from healthsvc.store import SYSTEM, Database
+from integrations.ahead import profile_of
 from integrations.effects.event import apply
 from integrations.effects.trace import trace
 from integrations.hospitals.shelf import Shelf, load, read
 from integrations.keep import INBOX
 from integrations.operating import misfiled
 from integrations.reading import read as read_message
-from integrations.worker import profile_of
 
 HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|{id}|P|2.5\r"
 PERSON = "PID|{n}||{number}^^^^IDCard||测试甲||19300101|M\r"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hospital import Hospital, cadre, segment
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from healthsvc import clock
 from healthsvc.fhir.systems import hospital_number
@@ -18,6 +18,7 @@ from healthsvc.healthfile.service import register
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
 from integrations import worker as worker_module
+from integrations.ahead import lane_keys, profile_of
 from integrations.keep import INBOX
 from integrations.worker import Worker
 
@@ -100,6 +101,32 @@ def test_a_message_by_another_number_of_the_same_person_waits_for_the_earlier_on
         assert [row.state for row in hospital.rows()] == ["pending", "pending"]
     assert hospital.worker.drain() == 2
     assert [one["value"] for one in hospital.file("D1")["telecom"]] == ["13800000002"]
+
+
+def test_a_person_at_whom_another_worker_is_costs_one_question_a_round_and_a_pause(hospital: Hospital) -> None:
+    for number in range(40):
+        take(hospital, "ADT^A31", "C1", phone=f"138000000{number:02}")
+    take(hospital, "ADT^A28", "Z9", name="测试丙")
+    (key,) = lane_keys(hospital.message("ADT^A31", "C1").encode(), profile_of(hospital.rows()[0], hospital.inbox.shelf))
+    asked = [0]
+
+    def counted(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked[0] += "pg_try_advisory_xact_lock" in statement
+
+    event.listen(hospital.database.engine, "before_cursor_execute", counted)
+    with hospital.database.writing(SYSTEM, at=clock.now()) as store:
+        lock = int.from_bytes(bytes.fromhex(key)[:8], "big", signed=True)
+        store.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
+        assert hospital.worker.round() == 1, "the other person's"
+        assert asked[0] <= 4, "one for her, and two or three for the other person"
+        asked[0] = 0
+        hospital.worker.start()
+        time.sleep(0.5)
+        assert 0 < asked[0] <= 0.5 / worker_module.PASSED_SECONDS + 1, "it does not ask without a pause"
+    settled(hospital)
+    hospital.worker.stop()
+    event.remove(hospital.database.engine, "before_cursor_execute", counted)
+    assert [one["value"] for one in hospital.file("C1")["telecom"]] == ["13800000039"]
 
 
 def test_a_message_that_waits_for_its_time_holds_back_its_person_alone(hospital: Hospital) -> None:
