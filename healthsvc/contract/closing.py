@@ -12,6 +12,8 @@ from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.closing import is_shut
 from healthsvc.healthfile.service import today
 from healthsvc.healthfile.undo import PutBack, put_back
+from healthsvc.homebed import service as beds
+from healthsvc.infusion import service as infusions
 from healthsvc.infusion.resources import is_course
 from healthsvc.referral import service as referrals
 from healthsvc.referral.rules import Outcome
@@ -19,6 +21,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Kind
+from healthsvc.visit.ward import ADMITTED, hold_in_ward
 
 _OPEN_EPISODE = ("planned", "waitlist", "active", "onhold")
 _OPEN_APPOINTMENT = ("proposed", "pending", "booked", "arrived", "checked-in", "waitlist")
@@ -80,7 +83,8 @@ def join_files(store: Store, survivor: str, retired: str) -> None:
     """Two files have become one: open visits and the contract go over to the surviving file.
 
     A visit of which the survivor has the same open in the same quarter is called off; so is the retired file's contract where the
-    survivor has one in force.
+    survivor has one in force. Where the person lies in a ward, on whichever of the two files the stay is, the visits at home and the home
+    bed are held and the infusions are stopped, as on an admission.
     """
     own = any(to_agreement(one).state is State.ACTIVE for one in _open_contracts(store, survivor))
     for contract in _open_contracts(store, retired):
@@ -95,6 +99,10 @@ def join_files(store: Store, survivor: str, retired: str) -> None:
             visits.reassign(store, visit.id, person=survivor)
         except Conflict:
             visits.cancel(store, visit.id, EndReason.MERGED.value)
+    if hold_in_ward(store, survivor, retired) is not None:
+        for file in (survivor, retired):  # not yet linked while this is being written
+            infusions.stop_all(store, file, ADMITTED)
+            beds.suspend(store, file, ADMITTED)
 
 
 def _open_contracts(store: Store, patient: str) -> list[Resource]:

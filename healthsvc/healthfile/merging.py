@@ -65,8 +65,8 @@ def merge(store: Store, survivor: str, retired: str, *, by: str = "", reason: st
 def unmerge(store: Store, retired: str, *, by: str = "", reason: str = "") -> Unmerged:
     """Undo a merge: both files are in force again, and the contract and visits that had gone over go back.
 
-    What has been changed since (a visit that was made meanwhile) stays with the survivor and is named in ``back.left``. A file that is
-    in force changes nothing.
+    What has been changed since (a visit that was made meanwhile) stays with the survivor and is named in ``back.left``; so is a course of
+    infusions that the merge has stopped, with its doses: it is ordered anew. A file that is in force changes nothing.
     """
     gone = store.read("Patient", retired)
     survivors = links(gone, "replaced-by")
@@ -82,7 +82,7 @@ def unmerge(store: Store, retired: str, *, by: str = "", reason: str = "") -> Un
     alone = _without_link(gone, "replaced-by", survivors)
     alone.pop("active", None)
     again = store.put(alone | ({"active": before["active"]} if "active" in before else {}))
-    back = put_back(store, [retired, *survivors], step.updated)
+    back = put_back(store, [retired, *survivors], step.updated, _never_again(store, [retired, *survivors]))
     for survivor in survivors:
         store.put(_provenance(store, "unmerge", survivor, retired, by, reason))
     return Unmerged(again, back)
@@ -113,6 +113,15 @@ def _merge_step(store: Store, retired: str) -> Stored | None:
             break
         step = version
     return step
+
+
+def _never_again(store: Store, files: list[str]) -> set[str]:
+    """Drugs that were stopped, and the visits at which they were to be given."""
+    drugs = {
+        f"MedicationRequest/{one['id']}" for file in files for one in store.select("MedicationRequest", patient=file, status="stopped")
+    }
+    called_off = [one for file in files for one in store.select("Task", patient=file, status="cancelled")]
+    return drugs | {f"Task/{one['id']}" for one in called_off if drugs & {ref.get("reference") for ref in one.get("basedOn", ())}}
 
 
 def _part(store: Store, survivor: str, gone: Resource, step: Stored) -> None:

@@ -271,7 +271,9 @@ def stays(encounter: Resource | None) -> bool:
 
 def in_ward(store: Store, patient: str, ended: str | None = None) -> bool:
     """Whether the person is in a ward now (``ended``: a stay that is just ending does not count)."""
-    found = store.select("Encounter", patient=patient, status=["in-progress", "onleave"])
+    survivor = str(follow(store, patient)["id"])
+    files = (survivor, *replaced(store, survivor))
+    found = [one for file in files for one in store.select("Encounter", patient=file, status=["in-progress", "onleave"])]
     return any(stays(one) and one["id"] != ended for one in found)
 
 

@@ -8,13 +8,9 @@ from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.service import replaced, responsible_doctor
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
+from healthsvc.visit import ward
 from healthsvc.visit.resources import derived_id
 from healthsvc.visit.rules import OPEN, Priority, Visit, Window
-from integrations.effects.stay import inside
-
-ADMITTED = "admitted"
-"""Reason code of visits that are suspended because the person is in hospital."""
-
 
 ORIGIN = {"tag": [{"system": code_system("origin"), "code": "hospital-directory"}]}
 """Marks a hospital's own departments and staff, so that they are never taken for ours."""
@@ -28,7 +24,6 @@ class HospitalPolicy:
     discharge_followup_days: int
     abnormal_followup_days: int
     critical_followup_days: int
-    kept_on_admission: tuple[str, ...]
     inpatient_classes: tuple[str, ...]
     report_apart_hours: int
     report_open_days: int
@@ -56,27 +51,17 @@ class Outcome:
                 self.made.append(reference)
 
 
-def hold(store: Store, patient: str, encounter: str, policy: HospitalPolicy) -> list[str]:
+def hold(store: Store, patient: str, encounter: str, outcome: Outcome) -> None:
     """Suspend the person's open visits at home, except those made because of the admission."""
-    held = visits.suspend(store, patient, ADMITTED, cause=f"Encounter/{encounter}", keep=policy.kept_on_admission)
-    return [visit.id for visit in held]
+    outcome.made += [f"Task/{visit.id}" for visit in ward.hold(store, patient, encounter)]
 
 
-def in_a_ward(store: Store, patient: str, policy: HospitalPolicy) -> Resource | None:
-    """A stay of the person's that is under way in a ward, whichever of their files it is booked on."""
-    for file in (patient, *replaced(store, patient)):
-        for one in store.select("Encounter", patient=file, status="in-progress"):
-            if inside(one, policy.inpatient_classes):
-                return one
-    return None
-
-
-def take_up(store: Store, patient: str, at: datetime, policy: HospitalPolicy, outcome: Outcome) -> None:
+def take_up(store: Store, patient: str, at: datetime, outcome: Outcome) -> None:
     """Take the suspended visits up again, unless another hospital still has the person."""
-    if in_a_ward(store, patient, policy) is not None:
+    if ward.in_a_ward(store, (patient, *replaced(store, patient))) is not None:
         outcome.remarks.append("another stay is still open; the visits at home stay suspended")
         return
-    outcome.made += [f"Task/{visit.id}" for visit in visits.resume(store, patient, max(at, store.at), ADMITTED)]
+    outcome.made += [f"Task/{visit.id}" for visit in visits.resume(store, patient, max(at, store.at), ward.ADMITTED)]
 
 
 def ask(

@@ -132,8 +132,7 @@ def _follow_stay(
     if is_deceased(party.patient):
         return
     if moved.begins(classes):
-        held = hold(store, party.id, moved.id, policy)
-        outcome.made += [f"Task/{one}" for one in held]
+        hold(store, party.id, moved.id, outcome)
         if kind is Move.CANCEL_DISCHARGE:
             call_off(store, derived_id("follow-up", moved.id), "discharge-cancelled", outcome)
         if referred := referrals.admitted(store, party.id, f"Encounter/{moved.id}"):
@@ -147,7 +146,7 @@ def _follow_stay(
     if moved.ends(classes):
         if kind is Move.DISCHARGE:
             _discharged(store, party, moved, happened, policy, outcome)
-        take_up(store, party.id, happened, policy, outcome)
+        take_up(store, party.id, happened, outcome)
     elif moved.is_new_as("finished") and moved.after.get("class", {}).get("code") in classes:
         _discharged(store, party, moved, happened, policy, outcome)
     elif kind is Move.ADMIT and moved.is_new_as("in-progress"):

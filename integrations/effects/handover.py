@@ -9,9 +9,10 @@ from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow, is_same_person
 from healthsvc.store import Store
 from healthsvc.visit.resources import derived_id
+from healthsvc.visit.ward import inside
 from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
 from integrations.effects.person import admit_person, find
-from integrations.effects.stay import inside, opaque
+from integrations.effects.stay import opaque
 from integrations.effects.which import newest, under
 from integrations.hl7v2.adt import AdtEvent, Merge
 from integrations.hospitals.profile import Profile
@@ -76,8 +77,8 @@ def _give(
     if inside(written, policy.inpatient_classes):
         call_off(store, derived_id("admission-visit", stay["id"]), "admission-cancelled", outcome)
         if before:
-            take_up(store, before, happened, policy, outcome)
+            take_up(store, before, happened, outcome)
         if alive:
-            outcome.made += [f"Task/{held}" for held in hold(store, patient, stay["id"], policy)]
+            hold(store, patient, str(stay["id"]), outcome)
             source = f"{stay['id']}-{patient}"[:64]
             outcome.wrote(ask(store, patient, "admission-visit", stay["id"], happened, policy.admission_visit_days, key=source))

@@ -8,7 +8,7 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow as surviving
 from healthsvc.healthfile.service import update_demographics
 from healthsvc.store import Store
-from integrations.effects.care import HospitalPolicy, Outcome, hold, in_a_ward
+from integrations.effects.care import HospitalPolicy, Outcome
 from integrations.effects.handover import move_visit
 from integrations.effects.person import Party, SetAside, admit_person, citizen_ids, find, identifiers
 from integrations.hl7v2.adt import MOVE_EVENTS, AdtEvent, Merge
@@ -23,8 +23,6 @@ def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str, polic
             move_visit(store, one, event, profile, hospital, policy, outcome)
         else:
             _merge(store, one, profile, outcome, renames=event.event == "A47")
-            if outcome.patient and (stay := in_a_ward(store, outcome.patient, policy)):
-                outcome.made += [f"Task/{held}" for held in hold(store, outcome.patient, str(stay["id"]), policy)]
     return outcome
 
 

@@ -1,6 +1,6 @@
 """A hospital stay or visit as FHIR Encounter: written by ADT events that may come late, twice or in the wrong order."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, V3_ACT_CODE, V3_PARTICIPATION, hospital_number, visit_number
 from healthsvc.store import Store
+from healthsvc.visit.ward import inside
 from integrations.effects.erasing import erase
 from integrations.hl7v2.adt import Stay
 
@@ -78,11 +79,11 @@ class Moved:
         """Encounter id."""
         return str(self.after["id"])
 
-    def begins(self, classes: Iterable[str]) -> bool:
+    def begins(self, classes: Collection[str]) -> bool:
         """Whether the person has come to be in hospital by this event (a stay of one of these classes)."""
         return inside(self.after, classes) and not (self.before and inside(self.before, classes))
 
-    def ends(self, classes: Iterable[str]) -> bool:
+    def ends(self, classes: Collection[str]) -> bool:
         """Whether the person has ceased to be in hospital by this event."""
         return bool(self.before) and inside(self.before, classes) and not inside(self.after, classes)
 
@@ -97,11 +98,6 @@ class Late:
 
     state: bool = False
     details: bool = False
-
-
-def inside(encounter: Resource | None, classes: Iterable[str]) -> bool:
-    """Whether a stay is under way and of one of these classes."""
-    return encounter is not None and encounter.get("status") == "in-progress" and encounter.get("class", {}).get("code") in set(classes)
 
 
 def has_ended(encounter: Resource | None, told: Stay) -> bool:

@@ -14,13 +14,12 @@ from sqlalchemy import select
 from healthsvc.errors import Conflict, Invalid, NotFound, Refusal
 from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.store.inbox_rows import opened
 from healthsvc.visit.rules import OPEN
 from integrations.ahead import profile_of
 from integrations.arrival import State
-from integrations.effects.care import HospitalPolicy, Outcome, take_up
+from integrations.effects.care import Outcome, take_up
 from integrations.hl7v2.masking import masked
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
@@ -71,7 +70,7 @@ def refile(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str
     new = take_edited(store, shelf, row, changes, told, action="hl7-misfiled")
     withdrawn = sum(withdraw(store, *target) for target in targets(provenance))
     if any(type == "Encounter" for type, _ in targets(provenance)) and wrong:
-        take_up(store, wrong, store.at, store.policy.fill(HospitalPolicy, "hospital", today(store)), Outcome())
+        take_up(store, wrong, store.at, Outcome())
     store.delete("Binary", f"hl7-message-{id}")  # it shows the one person's particulars to whoever may see the other's file
     store.delete("Provenance", provenance["id"])
     if wrong:

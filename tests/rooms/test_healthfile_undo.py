@@ -62,6 +62,10 @@ def furnish(store: Store, patient: str, has: frozenset[str]) -> None:
         who = [{"actor": {"reference": f"Patient/{patient}"}, "status": "accepted"}]
         store.put({"resourceType": "Appointment", "id": f"a-{patient}", "status": "booked", "participant": who,
                    "start": "2026-03-05T09:00:00+08:00", "end": "2026-03-05T09:30:00+08:00"})  # fmt: skip
+    if "stay" in has:
+        ward = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
+        store.put({"resourceType": "Encounter", "id": f"s-{patient}", "status": "in-progress", "class": ward,
+                   "subject": {"reference": f"Patient/{patient}"}, "period": {"start": "2026-03-01T09:00:00+08:00"}})  # fmt: skip
     if "device" in has:
         store.put({"resourceType": "Device", "id": f"d-{patient}", "status": "active", "patient": {"reference": f"Patient/{patient}"}})
 
@@ -73,7 +77,7 @@ def people(store: Store, *names: str) -> list[str]:
     return [service.register(store, Person(name, birth=born, category=Category.LIXIU), "urn:test").patient["id"] for name in names]
 
 
-THINGS = st.frozensets(st.sampled_from(["contract", "channel", "visit", "referral", "appointment", "device"]))
+THINGS = st.frozensets(st.sampled_from(["contract", "channel", "visit", "referral", "appointment", "device", "stay"]))
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -96,6 +100,27 @@ def test_unmerging_is_the_identity(database: Database, of_one: frozenset[str], o
         again = merging.merge(store, one, other)
         assert again["id"] == one
         merging.unmerge(store, other)
+
+
+@pytest.mark.parametrize("inpatient", [0, 1], ids=["the survivor", "the retired file"])
+def test_whoever_joins_two_files_of_somebody_in_a_ward_holds_the_visits_at_home(database: Database, inpatient: int) -> None:
+    at = AT + timedelta(minutes=10 * next(_runs))
+    with database.writing(SYSTEM, at=at) as store:
+        files = people(store, "测试甲", "测试乙")
+        one, other = files
+        for file in files:
+            furnish(store, file, frozenset({"visit"}))
+        furnish(store, files[inpatient], frozenset({"stay"}))
+    with database.writing(SYSTEM, at=at + timedelta(minutes=1)) as store:
+        merging.merge(store, one, other)
+        held = visits.open_visits(store, one)
+        assert [(visit.status, visit.reason, visit.cause) for visit in held] == [
+            (Status.ON_HOLD, "admitted", f"Encounter/s-{files[inpatient]}")
+        ] * 2
+        assert visits.open_visits(store, other) == []
+    with database.writing(SYSTEM, at=at + timedelta(minutes=2)) as store:
+        merging.unmerge(store, other)
+        assert [[visit.status for visit in visits.open_visits(store, file)] for file in files] == [[Status.ACCEPTED]] * 2
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
