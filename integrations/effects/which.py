@@ -1,23 +1,27 @@
 """Which stay an event speaks of: by its visit number, and where a hospital uses a number again, by the time.
 
 A stay that has ended is reopened by A13 alone. What is told of a later admission under the same number is another stay; what comes late,
-twice or in the wrong order of the former one still goes to the former one.
+twice or in the wrong order of the former one still goes to the former one. Outpatient visits are often never ended: who is registered
+again on another day has come again.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import visit_number
 from healthsvc.healthfile.resources import links
-from healthsvc.healthfile.service import replaced
+from healthsvc.healthfile.service import replaced, today
 from healthsvc.store import Store
 from healthsvc.store.lookup import holding, holding_of, is_held, pointing
+from integrations.effects.care import HospitalPolicy
+from integrations.effects.moments import is_apart
 from integrations.effects.stay import OPEN, Move, is_before, opaque
 from integrations.hl7v2.adt import Stay
 
 STAY = "stay-"
 """How the id of a stay begins that a hospital has told of."""
+_BEGUN = (OPEN | {"finished"}) - {"planned"}
 
 
 def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None = None) -> str:
@@ -36,7 +40,7 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
     system = visit_number(hospital)
     theirs = holding_of(store, "Encounter", (system, stay.number), _files(store, patient))
     known = [one for one in theirs if one["id"].startswith(STAY)]
-    meant = chosen(known, stay, happened, event)
+    meant = chosen([one for one in known if not _came_again(store, one, stay, happened, event)], stay, happened, event)
     if meant is not None:
         return str(meant["id"])
     id = f"stay-{opaque(system, stay.number)}"
@@ -96,6 +100,15 @@ def _is_over_before(encounter: Resource, moment: str) -> bool:
     return end[:10] <= moment[:10] and _start(encounter)[:10] < moment[:10]
 
 
+def _came_again(store: Store, one: Resource, stay: Stay, happened: datetime, event: Move | None) -> bool:
+    """Whether a registration is another visit than this one of the same class, which lasts no longer than a day or so, ended or not."""
+    hours = store.policy.fill(HospitalPolicy, "hospital", today(store)).visit_hours.get(stay.code)
+    if event is not Move.ADMIT or hours is None or one.get("class", {}).get("code") != stay.code or not _start(one):
+        return False
+    began = stay.admitted.fhir if stay.admitted else happened.isoformat()
+    return one["status"] in _BEGUN and is_apart(_start(one), began, timedelta(hours=hours), store.zone)
+
+
 def _start(encounter: Resource) -> str:
     return str(encounter.get("period", {}).get("start", ""))
 
@@ -112,8 +125,10 @@ def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happe
         for one in store.select("Encounter", patient=file)
         if one["id"].startswith("stay-") and _hospital(one) == hospital and one.get("class", {}).get("code") == stay.code
     ]
-    open_ones = [one for one in here if one["status"] in OPEN]
+    open_ones = [one for one in here if one["status"] in OPEN and not _came_again(store, one, stay, happened, event)]
     if open_ones:
+        if stay.admitted and (same := next((one for one in open_ones if _start(one) == stay.admitted.fhir), None)):
+            return str(same["id"])
         return str(max(open_ones, key=_start)["id"])
     over = newest(one for one in here if one["status"] == "finished")
     if over is not None and event is Move.CANCEL_DISCHARGE:

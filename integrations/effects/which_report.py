@@ -4,13 +4,14 @@ Many laboratories count from one again each day, so the number alone is no repor
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta
 
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
 from healthsvc.healthfile.service import is_same_person
 from healthsvc.store.lookup import holding
+from integrations.effects.moments import gap, instant, is_apart
 from integrations.effects.scene import Scene
 from integrations.effects.stay import opaque
 from integrations.hl7v2.oru import Report
@@ -34,15 +35,15 @@ def which_report(scene: Scene, report: Report, patient: str, fallback: str) -> s
     id = scene.own_id("DiagnosticReport", _numbered(report, scene.hospital, fallback), patient)
     known = _under_its_number(scene, report, id, patient)
     if not known or report.observed is None:
-        return str(max(known, key=lambda one: _instant(_taken(one), scene.zone))["id"]) if known else id
+        return str(max(known, key=lambda one: instant(_taken(one), scene.zone))["id"]) if known else id
     told = report.observed.fhir
-    nearest = sorted(known, key=lambda one: _gap(_taken(one), told, scene.zone))
+    nearest = sorted(known, key=lambda one: gap(_taken(one), told, scene.zone))
     apart = timedelta(hours=scene.policy.report_apart_hours)
-    if not _is_apart(_taken(nearest[0]), told, apart, scene.zone) or _corrects(report):
+    if not is_apart(_taken(nearest[0]), told, apart, scene.zone) or _corrects(report):
         return str(nearest[0]["id"])
     longest = timedelta(days=scene.policy.report_open_days)
     for one in nearest:
-        waited = _instant(told, scene.zone) - _instant(_taken(one), scene.zone)
+        waited = instant(told, scene.zone) - instant(_taken(one), scene.zone)
         if one["status"] in _UNRELEASED and timedelta() < waited <= longest:
             return str(one["id"])  # a culture goes on for days, and some laboratories move OBR-7 along
     taken = {str(one["id"]) for one in known}
@@ -79,24 +80,3 @@ def _corrects(report: Report) -> bool:
 
 def _taken(report: Resource) -> str:
     return str(report.get("effectiveDateTime", "")) or str(report["issued"])
-
-
-def _is_apart(one: str, other: str, apart: timedelta, zone: tzinfo) -> bool:
-    """Whether two moments are two collections; where of one only the day (or month) is known, that decides."""
-    known = min(len(one), len(other), len("2026-01-01"))
-    if min(len(one), len(other)) <= len("2026-01-01"):
-        return one[:known] != other[:known]
-    here, there = _instant(one, zone), _instant(other, zone)
-    return here.date() != there.date() and abs(here - there) >= apart
-
-
-def _gap(one: str, other: str, zone: tzinfo) -> timedelta:
-    return abs(_instant(one, zone) - _instant(other, zone))
-
-
-def _instant(fhir: str, zone: tzinfo) -> datetime:
-    """A FHIR dateTime of any precision on the sender's clock; its beginning where it is a day, a month or a year."""
-    if len(fhir) > len("2026-01-01"):
-        return datetime.fromisoformat(fhir).astimezone(zone)
-    year, month, day = (*(int(part) for part in fhir.split("-")), 1, 1)[:3]
-    return datetime(year, month, day, tzinfo=zone)
