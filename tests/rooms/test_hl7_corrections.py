@@ -1,24 +1,21 @@
 """A laboratory corrects, completes and withdraws what it has reported; the file and the follow-up say what still stands."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from hospital import AT, Hospital, cadre, tasks
+from hospital import AT, Hospital, tasks
 
 from healthsvc import clock
 from healthsvc.fhir.json import Resource
-from healthsvc.store import SYSTEM, Database
+from healthsvc.store import SYSTEM
 from healthsvc.visit import service as visits
 
 SODIUM, POTASSIUM, GLUCOSE = ("NA^钠", "135-145"), ("K^钾", "3.5-5.3"), ("GLU^葡萄糖", "3.9-6.1")
 
 
 @pytest.fixture
-def hospital(database: Database) -> Iterator[Hospital]:
-    there = Hospital(database)
-    yield there
-    there.inbox.stop()
+def hospital(own_hospital: Hospital) -> Hospital:
+    return own_hospital
 
 
 def obr(status: str, at: datetime = AT, filler: str = "F1") -> str:
@@ -43,7 +40,7 @@ def reported(hospital: Hospital, patient: str) -> tuple[Resource, list[tuple[str
 
 
 def test_a_correction_of_one_result_leaves_the_others_and_their_follow_up_standing(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     hospital.says("ORU^R01", "C1", obr("F"), obx(1, SODIUM, "120", "L"), obx(2, POTASSIUM, "6.9", "HH"))
     [follow_up] = tasks(hospital, patient, "follow-up")
     assert (follow_up["status"], follow_up["priority"]) == ("requested", "urgent")
@@ -58,7 +55,7 @@ def test_a_correction_of_one_result_leaves_the_others_and_their_follow_up_standi
 
 
 def test_what_is_added_stands_where_the_message_has_it_and_a_withdrawn_report_has_no_result_left(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     hospital.says("ORU^R01", "C1", obr("P"), obx(1, SODIUM, "140", status="P"), obx(3, GLUCOSE, "5.1", status="P"))
     later = obr("F", AT + timedelta(hours=1)), obx(1, SODIUM, "", status="U"), obx(2, POTASSIUM, "6.9", "HH")
     hospital.says("ORU^R01", "C1", *later)
@@ -73,7 +70,7 @@ def test_what_is_added_stands_where_the_message_has_it_and_a_withdrawn_report_ha
 
 
 def test_a_first_report_that_comes_after_its_correction_only_adds_what_is_missing(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     hospital.says("ORU^R01", "C1", obr("C", AT + timedelta(hours=1)), obx(1, SODIUM, "140", "N", "C"))
     hospital.says("ORU^R01", "C1", obr("F"), obx(1, SODIUM, "120", "LL"), obx(2, POTASSIUM, "6.9", "HH"))
     report, shown = reported(hospital, patient)
@@ -83,7 +80,7 @@ def test_a_first_report_that_comes_after_its_correction_only_adds_what_is_missin
 
 
 def test_an_empty_value_is_not_told_and_the_null_takes_it_out(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     hospital.says("ORU^R01", "C1", obr("P"), obx(1, SODIUM, "120", "L", "P"), obx(2, POTASSIUM, "6.9", "HH", "P"))
     hospital.says("ORU^R01", "C1", obr("F", AT + timedelta(hours=1)), obx(1, SODIUM, ""), obx(2, POTASSIUM, "", "H", "C"))
     report, shown = reported(hospital, patient)
@@ -100,7 +97,7 @@ def test_an_empty_value_is_not_told_and_the_null_takes_it_out(hospital: Hospital
 
 
 def test_of_several_results_of_one_code_only_the_one_meant_is_corrected(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     first, second = "20260302070000", "20260302080000"
     hospital.says("ORU^R01", "C1", obr("F"), obx(1, GLUCOSE, "5.1", at=first), obx(2, GLUCOSE, "9.4", "H", at=second))
     hospital.says("ORU^R01", "C1", obr("C", AT + timedelta(hours=1)), obx(1, GLUCOSE, "8.4", "H", "C", at=second))
@@ -112,7 +109,7 @@ def test_of_several_results_of_one_code_only_the_one_meant_is_corrected(hospital
 
 
 def test_a_text_told_anew_in_fewer_lines_keeps_no_old_line(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     text = ("TXT^所见", "")
     hospital.says("ORU^R01", "C1", obr("F"), *(obx(n, text, f"第{n}行", kind="TX") for n in (1, 2, 3)))
     hospital.says("ORU^R01", "C1", obr("C", AT + timedelta(hours=1)), *(obx(n, text, f"新{n}", kind="TX", status="C") for n in (1, 2)))
@@ -124,7 +121,7 @@ def test_a_text_told_anew_in_fewer_lines_keeps_no_old_line(hospital: Hospital) -
 
 
 def test_a_result_that_becomes_critical_hastens_the_follow_up_and_asks_again_where_somebody_has_been(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     now = clock.now()
     hospital.says("ORU^R01", "C1", obr("F", now), obx(1, POTASSIUM, "5.6", "H"))
     [before] = tasks(hospital, patient, "follow-up")
@@ -141,8 +138,8 @@ def test_a_result_that_becomes_critical_hastens_the_follow_up_and_asks_again_whe
 
 
 def test_a_number_that_the_laboratory_gives_to_somebody_else_leaves_the_first_persons_report_alone(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
-    other, _ = cadre(hospital.database, "C2", 902)
+    patient, _ = hospital.cadre()
+    other, _ = hospital.cadre("C2")
     hospital.says("ORU^R01", "C1", obr("F"), obx(1, POTASSIUM, "4.1"))
     hospital.says("ORU^R01", "C2", obr("F", AT + timedelta(days=1)), obx(1, POTASSIUM, "6.9", "HH"))
     assert reported(hospital, patient)[1] == [("K", "final", "4.1")]

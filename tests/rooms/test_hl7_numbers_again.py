@@ -1,19 +1,14 @@
 """A hospital gives one number to two people: each has what is theirs, and nobody's changes hands."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from hospital import AT, Hospital, cadre
-
-from healthsvc.store import Database
+from hospital import AT, Hospital
 
 
 @pytest.fixture
-def hospital(database: Database) -> Iterator[Hospital]:
-    there = Hospital(database)
-    yield there
-    there.inbox.stop()
+def hospital(own_hospital: Hospital) -> Hospital:
+    return own_hospital
 
 
 SAID = {
@@ -29,7 +24,7 @@ SAID = {
 @pytest.mark.parametrize("type", SAID)
 def test_a_number_that_somebody_else_has_already_is_another_thing(hospital: Hospital, type: str) -> None:
     event, *segments = SAID[type]
-    one, other = cadre(hospital.database)[0], cadre(hospital.database, "C2", 902)[0]
+    one, other = hospital.cadre()[0], hospital.cadre("C2")[0]
     for turn, number in enumerate(("C1", "C2", "C1", "C2")):
         hospital.says(event, number, *segments, at=AT + turn * timedelta(hours=1))
         assert hospital.last().state == "done", hospital.last().remark
@@ -38,7 +33,7 @@ def test_a_number_that_somebody_else_has_already_is_another_thing(hospital: Hosp
 
 
 def test_a_report_names_the_order_of_its_own_person(hospital: Hospital) -> None:
-    one, other = cadre(hospital.database)[0], cadre(hospital.database, "C2", 902)[0]
+    one, other = hospital.cadre()[0], hospital.cadre("C2")[0]
     hospital.says("OML^O21", "C1", *SAID["ServiceRequest"][1:])
     hospital.says("ORU^R01", "C2", "OBR|1|P1|F1|T1^样检||||||||||||||||||||||F", "OBX|1|NM|K^钾||4.1")
     [report] = hospital.select("DiagnosticReport", patient=other)

@@ -1,6 +1,5 @@
 """A hospital uses a visit number again, corrects, takes back and moves: the file says afterwards what really was."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,16 +8,14 @@ from hospital import AT, Hospital, cadre, segment, status, tasks
 from sqlalchemy import event
 
 from healthsvc.fhir.json import Resource
-from healthsvc.store import SYSTEM, Database
+from healthsvc.store import SYSTEM
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def hospital(database: Database) -> Iterator[Hospital]:
-    there = Hospital(database)
-    yield there
-    there.inbox.stop()
+def hospital(own_hospital: Hospital) -> Hospital:
+    return own_hospital
 
 
 def pv1(place: str = "W1^^12", began: datetime | str = "", ended: datetime | str = "", number: str = "V1") -> str:
@@ -38,7 +35,7 @@ def spans(hospital: Hospital, patient: str) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("told", [True, False], ids=["with PV1-44", "without PV1-44"])
 def test_a_later_admission_under_the_same_number_is_another_stay(hospital: Hospital, told: bool) -> None:
-    patient, checkup = cadre(hospital.database)
+    patient, checkup = hospital.cadre()
     again = AT + 20 * DAY
     first, second = pv1(began=AT if told else ""), pv1(began=again if told else "")
     hospital.says("ADT^A01", "C1", first)
@@ -60,7 +57,7 @@ def test_a_later_admission_under_the_same_number_is_another_stay(hospital: Hospi
 
 
 def test_a_discharge_that_comes_before_its_own_admission_does_not_end_the_former_stay_again(hospital: Hospital) -> None:
-    patient, checkup = cadre(hospital.database)
+    patient, checkup = hospital.cadre()
     again = AT + 20 * DAY
     hospital.says("ADT^A01", "C1", pv1(began=AT))
     hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + 3 * DAY)
@@ -71,7 +68,7 @@ def test_a_discharge_that_comes_before_its_own_admission_does_not_end_the_former
 
 
 def test_an_admission_told_again_after_the_discharge_reopens_nothing(hospital: Hospital) -> None:
-    patient, checkup = cadre(hospital.database)
+    patient, checkup = hospital.cadre()
     hospital.says("ADT^A01", "C1", pv1(began=AT))
     hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + 3 * DAY)
     hospital.says("ADT^A01", "C1", pv1(began=AT), at=AT + 4 * DAY)
@@ -81,7 +78,7 @@ def test_an_admission_told_again_after_the_discharge_reopens_nothing(hospital: H
 
 
 def test_the_times_of_a_stay_are_corrected_and_an_older_word_does_not_correct_them_back(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     hospital.says("ADT^A01", "C1", pv1(began=AT))
     hospital.says("ADT^A08", "C1", pv1(began=AT - 5 * HOUR), at=AT + 2 * HOUR)
     hospital.says("ADT^A08", "C1", pv1(began=AT), at=AT + HOUR)
@@ -92,7 +89,7 @@ def test_the_times_of_a_stay_are_corrected_and_an_older_word_does_not_correct_th
 
 
 def test_a_second_stay_whose_beginning_is_corrected_stays_the_second(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     again = AT + 20 * DAY
     hospital.says("ADT^A01", "C1", pv1(began=AT))
     hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + 3 * DAY)
@@ -102,7 +99,7 @@ def test_a_second_stay_whose_beginning_is_corrected_stays_the_second(hospital: H
 
 
 def test_a_transfer_taken_back_never_was(hospital: Hospital) -> None:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     hospital.says("ADT^A01", "C1", pv1("W1^^12"))
     hospital.says("ADT^A02", "C1", pv1("W2^^3"), at=AT + HOUR)
     hospital.says("ADT^A12", "C1", pv1("W1^^12"), at=AT + 2 * HOUR)
@@ -115,7 +112,7 @@ def test_a_transfer_taken_back_never_was(hospital: Hospital) -> None:
 
 
 def test_a_cancelled_admission_keeps_its_results_and_doubts_its_diagnoses_until_it_is_told_again(hospital: Hospital) -> None:
-    patient, checkup = cadre(hospital.database)
+    patient, checkup = hospital.cadre()
     diagnosis = "DG1|1||I63.9^脑梗死^ICD10"
     hospital.says("ADT^A01", "C1", pv1(began=AT), diagnosis)
     report = "OBR|1||F1|K^钾|||20260302100000||||||||||||||||||F", "OBX|1|NM|K^钾||4.1|mmol/L|3.5-5.3||||F"
@@ -138,7 +135,7 @@ def verified(hospital: Hospital, patient: str) -> list[str]:
 
 
 def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital) -> None:
-    patient, checkup = cadre(hospital.database)
+    patient, checkup = hospital.cadre()
     hospital.says("ADT^A01", "C1", pv1(began=AT))
     moved = segment("MRG", _1="C1^^^^IDCard", _5="V1")
     hospital.says("ADT^A49", "C1", moved, pv1(number="V2"), at=AT + HOUR)
@@ -149,7 +146,7 @@ def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital) ->
 
 @pytest.mark.parametrize("number", ["V1", ""], ids=["with PV1-19", "without"])
 def test_two_files_are_joined_while_the_second_is_in_hospital(hospital: Hospital, number: str) -> None:
-    _, checkup = cadre(hospital.database)
+    _, checkup = hospital.cadre()
     hospital.says("ADT^A28", "C2")
     retired = hospital.file("C2")["id"]
     hospital.says("ADT^A01", "C1", pv1(began=AT - 9 * DAY, number="V9"), at=AT - 9 * DAY)
@@ -168,7 +165,7 @@ def test_two_files_are_joined_while_the_second_is_in_hospital(hospital: Hospital
 
 
 def test_a_hospital_without_visit_numbers_takes_somebody_in_twice_on_one_day(hospital: Hospital) -> None:
-    patient, checkup = cadre(hospital.database)
+    patient, checkup = hospital.cadre()
     hospital.says("ADT^A01", "C1", pv1("W1", number=""))
     hospital.says("ADT^A03", "C1", pv1("W1", number=""), at=AT + 2 * HOUR)
     hospital.says("ADT^A01", "C1", pv1("W2", number=""), at=AT + 5 * HOUR)

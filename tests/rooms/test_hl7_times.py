@@ -1,14 +1,12 @@
 """In which zone a hospital's times are meant: MSH-7's offset holds for the whole message, unless the link knows better."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hospital import LISTEN, PEER, Hospital, cadre
+from hospital import LISTEN, PEER, Hospital
 
 from healthsvc.errors import Invalid
-from healthsvc.store import Database
 from integrations.hl7v2.check import read_under
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import Shelf, load, read
@@ -16,20 +14,18 @@ from integrations.inbox import Inbox
 
 
 @pytest.fixture
-def hospital(database: Database) -> Iterator[Hospital]:
-    there = Hospital(database)
-    yield there
-    there.inbox.stop()
+def hospital(own_hospital: Hospital) -> Hospital:
+    return own_hospital
 
 
-def admission(sent: str, began: str) -> bytes:
+def admission(hospital: Hospital, sent: str, began: str) -> bytes:
     evn = sent[:14]
-    lines = f"MSH|^~\\&|HIS|H1|C|C|{sent}||ADT^A01|T1|P|2.4", f"EVN||{evn}", "PID|1||C1^^^^IDCard||测试甲||19300101|M"
+    lines = f"MSH|^~\\&|HIS|{hospital.code}|C|C|{sent}||ADT^A01|T1|P|2.4", f"EVN||{evn}", "PID|1||C1^^^^IDCard||测试甲||19300101|M"
     return "\r".join([*lines, f"PV1|1|I|W1||||||||||||||||V1{'|' * 25}{began}", ""]).encode()
 
 
 def started(hospital: Hospital, profile: Profile, raw: bytes) -> str:
-    patient, _ = cadre(hospital.database)
+    patient, _ = hospital.cadre()
     inbox = Inbox(hospital.database, Shelf([], profile))
     hospital.worker.shelf = inbox.shelf
     inbox.start()
@@ -60,7 +56,7 @@ def test_the_offset_of_the_header_is_the_default_and_the_link_may_know_better(
     hospital: Hospital, sent: str, began: str, settings: dict[str, str], starts: str
 ) -> None:
     profile = replace(load("default"), **settings)  # type: ignore[arg-type]
-    raw = admission(sent, began)
+    raw = admission(hospital, sent, began)
     assert started(hospital, profile, raw) == starts
     checked, values = read_under(raw, "file", 1, profile)
     assert checked.mapped == "visit"
