@@ -93,7 +93,9 @@ class Teller:
         open_stay = "end" not in period and encounter.get("status") not in _ENDED
         chips = (("在院", "red"),) if open_stay else ()
         expected = next((one["valueDateTime"] for one in encounter.get("extension", ()) if one["url"] == _EXPECTED), "")
-        lines = (*lines, ("预计出院", expected[:10])) if expected and open_stay else lines
+        if len(expected) > len("2026-01-01"):
+            expected = datetime.fromisoformat(expected).astimezone(self._zone).date().isoformat()
+        lines = (*lines, ("预计出院", expected)) if expected and open_stay else lines
         yield from self._at(period.get("start"), "hospital", "red", "急诊" if emergency else "入院", lines, kind="hospital", chips=chips)
         if "end" in period:
             left = "离开急诊" if emergency else "出院"
