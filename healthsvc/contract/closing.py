@@ -21,7 +21,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Kind
-from healthsvc.visit.ward import ADMITTED, hold_in_ward
+from healthsvc.visit.ward import ADMITTED, files_of, hold_in_ward, in_a_ward
 
 _OPEN_EPISODE = ("planned", "waitlist", "active", "onhold")
 _OPEN_APPOINTMENT = ("proposed", "pending", "booked", "arrived", "checked-in", "waitlist")
@@ -86,6 +86,10 @@ def join_files(store: Store, survivor: str, retired: str) -> None:
     survivor has one in force. Where the person lies in a ward, on whichever of the two files the stay is, the visits at home and the home
     bed are held and the infusions are stopped, as on an admission.
     """
+    if in_a_ward(store, files_of(store, survivor, retired)) is not None:
+        for file in (survivor, retired):  # not yet linked while this is being written
+            infusions.stop_all(store, file, ADMITTED)
+            beds.suspend(store, file, ADMITTED)
     own = any(to_agreement(one).state is State.ACTIVE for one in _open_contracts(store, survivor))
     for contract in _open_contracts(store, retired):
         agreement = to_agreement(contract)
@@ -99,10 +103,7 @@ def join_files(store: Store, survivor: str, retired: str) -> None:
             visits.reassign(store, visit.id, person=survivor)
         except Conflict:
             visits.cancel(store, visit.id, EndReason.MERGED.value)
-    if hold_in_ward(store, survivor, retired) is not None:
-        for file in (survivor, retired):  # not yet linked while this is being written
-            infusions.stop_all(store, file, ADMITTED)
-            beds.suspend(store, file, ADMITTED)
+    hold_in_ward(store, survivor, retired)
 
 
 def _open_contracts(store: Store, patient: str) -> list[Resource]:

@@ -117,9 +117,8 @@ def _merge_step(store: Store, retired: str) -> Stored | None:
 
 def _never_again(store: Store, files: list[str]) -> set[str]:
     """Drugs that were stopped, and the visits at which they were to be given."""
-    drugs = {
-        f"MedicationRequest/{one['id']}" for file in files for one in store.select("MedicationRequest", patient=file, status="stopped")
-    }
+    over = [one for file in files for one in store.select("MedicationRequest", patient=file, status=["stopped", "cancelled"])]
+    drugs = {f"MedicationRequest/{one['id']}" for one in over}
     called_off = [one for file in files for one in store.select("Task", patient=file, status="cancelled")]
     return drugs | {f"Task/{one['id']}" for one in called_off if drugs & {ref.get("reference") for ref in one.get("basedOn", ())}}
 

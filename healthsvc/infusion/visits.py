@@ -6,6 +6,7 @@ from typing import Any
 from healthsvc.fhir.elements import codes, concept, reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import UCUM, code_system
+from healthsvc.healthfile.service import follow
 from healthsvc.infusion.records import given_id, is_given, to_given
 from healthsvc.infusion.rules.bedside import Act
 from healthsvc.infusion.rules.course import Dose, doses
@@ -54,7 +55,8 @@ def dose_id(course: str, dose: Dose) -> str:
 def call_off(store: Store, patient: str, course: str, reason: str) -> int:
     """Call off the open visits of a course, except one that is under way; gives how many doses that were."""
     source = f"MedicationRequest/{course}"
-    gone = [one for one in open_visits(store, patient) if source in one.sources and one.status is not Status.IN_PROGRESS]
+    person = str(follow(store, patient)["id"])  # the visits have gone over where the file was merged
+    gone = [one for one in open_visits(store, person) if source in one.sources and one.status is not Status.IN_PROGRESS]
     for visit in gone:
         cancel(store, visit.id, reason)
     return sum(visit.kind == Kind.HOME_INFUSION for visit in gone)

@@ -44,11 +44,15 @@ def hold(store: Store, patient: str, encounter: str) -> list[Visit]:
 
 def hold_in_ward(store: Store, patient: str, *more: str) -> Resource | None:
     """Suspend the visits of somebody who lies in a ward; gives the stay. ``more``: files that are just being joined to this one."""
-    files = [known for file in (patient, *more) for known in (file, *replaced(store, file))]
-    stay = in_a_ward(store, dict.fromkeys(files))
+    stay = in_a_ward(store, files_of(store, patient, *more))
     if stay is not None:
         hold(store, patient, str(stay["id"]))
     return stay
+
+
+def files_of(store: Store, *patients: str) -> list[str]:
+    """These files and all that were joined to them, each once."""
+    return list(dict.fromkeys(known for file in patients for known in (file, *replaced(store, file))))
 
 
 def policy_of(store: Store) -> WardPolicy:

@@ -10,7 +10,7 @@ from healthsvc.fhir.consent import SignedConsent
 from healthsvc.fhir.systems import code_system
 from healthsvc.greenchannel import service as channels
 from healthsvc.greenchannel.resources import flag_id
-from healthsvc.healthfile.merging import merge
+from healthsvc.healthfile.merging import merge, unmerge
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import register
 from healthsvc.homebed import service as homebeds
@@ -101,6 +101,26 @@ def test_a_merge_keeps_bed_and_channel_within_reach(database: Database) -> None:
         assert found.id == bed
         assert channels.answer_for(store, survivor, ON).entitled
         assert service.stop_all(store, survivor, "order-changed") == [course]
+
+
+@pytest.mark.parametrize("inpatient", [0, 1], ids=["stay on the survivor", "stay on the retired file"])
+def test_a_merge_of_somebody_in_a_ward_holds_the_bed_and_stops_the_drip(database: Database, inpatient: int) -> None:
+    ward = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
+    with database.writing(SYSTEM, at=AT) as store:
+        patient, bed, course = everything(store)
+        other = str(register(store, Person("测试甲", category=Category.LIXIU), "urn:test").patient["id"])
+        survivor, retired = (other, patient) if inpatient == 0 else (patient, other)
+        stay = {"resourceType": "Encounter", "id": "stay-1", "status": "in-progress", "class": ward}
+        store.put(stay | {"subject": {"reference": f"Patient/{other}"}})
+    with database.writing(SYSTEM, at=AT + timedelta(minutes=1)) as store:
+        merge(store, survivor, retired)
+        assert (store.read("EpisodeOfCare", bed)["status"], homebeds.read(store, bed).held_for) == ("onhold", "admitted")
+        assert store.read("MedicationRequest", course)["status"] == "cancelled"
+        assert {visit.status for visit in open_visits(store, survivor)} == {"on-hold"}
+    with database.writing(SYSTEM, at=AT + timedelta(minutes=2)) as store:
+        undone = unmerge(store, retired)
+        assert f"MedicationRequest/{course}" in undone.back.left
+        assert (store.read("EpisodeOfCare", bed)["status"], store.read("MedicationRequest", course)["status"]) == ("active", "cancelled")
 
 
 def test_what_was_set_aside_comes_back_before_the_bed_is_closed(database: Database) -> None:
