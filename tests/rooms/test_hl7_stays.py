@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hospital import AT, Hospital, cadre, segment, status, tasks
+from hospital import AT, Hospital, segment, status, tasks
 from sqlalchemy import event
 
 from healthsvc.fhir.json import Resource
@@ -208,7 +208,7 @@ def test_a_hospital_that_numbers_each_persons_stays_from_one_is_as_quick_with_th
 
 def test_a_stay_under_a_file_that_a_client_alone_has_linked_goes_on_as_that_stay(hospital: Hospital) -> None:
     """A FHIR client may say of the former file that it is replaced, and nothing of the one in force."""
-    now, _ = cadre(hospital.database)
+    now, _ = hospital.cadre()
     hospital.says("ADT^A01", "Z9", pv1(began=AT, number="V7"), name="测试丙")
     former = hospital.file("Z9")
     with hospital.database.writing(SYSTEM, at=AT) as store:
