@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from healthsvc.access.door import needs
 from healthsvc.errors import Malformed, Refusal, TooLarge
 from integrations.hl7v2 import soap
-from integrations.hl7v2.batch import batch_head, batch_tail, is_batch, messages_of
+from integrations.hl7v2.batch import batch_head, batch_tail, holds_several, is_batch, messages_of
 from integrations.hl7v2.replies import read_reply
 from integrations.hospitals.profile import HTTP_LISTEN
 from integrations.inbox import Inbox
@@ -48,7 +48,8 @@ def router(inbox: Inbox, limit: int, message_limit: int) -> APIRouter:
         if len(raw) > message_limit:
             raise TooLarge(f"the message is longer than {message_limit} bytes")
         answer = await run_in_threadpool(inbox.take_now, raw, HTTP_LISTEN, peer)
-        return Response(answer, status_code=_status(answer), media_type=MEDIA_TYPE)
+        # several messages have several answers, of which each tells its own result, as those of a batch do
+        return Response(answer, status_code=200 if holds_several(raw) else _status(answer), media_type=MEDIA_TYPE)
 
     @made.post("/hl7/soap", dependencies=[needs("feed")])
     async def call(request: Request) -> Response:

@@ -31,7 +31,7 @@ from integrations.arrival import Arrival, State, receive, receive_empty_batch
 from integrations.carrying import Carrier
 from integrations.counting import count
 from integrations.hl7v2.ack import COMMIT, AckCode, Problem, answer, encode_answer
-from integrations.hl7v2.batch import batch_head, batch_tail, is_batch, split
+from integrations.hl7v2.batch import batch_head, batch_tail, holds_several, is_batch, split
 from integrations.hl7v2.charset import ASCII, header_line
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import read_header
@@ -60,7 +60,7 @@ class _Waiting:
     loop: asyncio.AbstractEventLoop | None
     """Where to tell it; None: in the thread that writes."""
     arrival: Arrival | None = None
-    """None for a batch."""
+    """None for a batch, and for several messages in one frame."""
     answer: bytes = b""
 
 
@@ -102,7 +102,7 @@ class Inbox:
         loop = asyncio.get_running_loop()
         if not self._collected:
             self._turn = self._now()
-        waiting = _Waiting(raw, listen, peer, tell, loop, None if is_batch(raw) else self._receive(raw, listen, peer, self._turn))
+        waiting = _Waiting(raw, listen, peer, tell, loop, None if holds_several(raw) else self._receive(raw, listen, peer, self._turn))
         if waiting.arrival is not None and waiting.arrival.query is not None:
             asked = loop.run_in_executor(None, self._ask, waiting.arrival)
             asked.add_done_callback(lambda done: tell(None if done.exception() else done.result()))
@@ -115,7 +115,7 @@ class Inbox:
     def take_now(self, raw: bytes, listen: str, peer: str) -> bytes:
         """As :meth:`take`, for callers without an event loop (HTTP, operators): blocks until the message is on disk."""
         answered: concurrent.futures.Future[bytes] = concurrent.futures.Future()
-        arrival = None if is_batch(raw) else self._receive(raw, listen, peer)
+        arrival = None if holds_several(raw) else self._receive(raw, listen, peer)
         waiting = _Waiting(raw, listen, peer, lambda answer: answered.set_result(answer or b""), None, arrival)
         if waiting.arrival is not None and waiting.arrival.query is not None:
             return self._ask(waiting.arrival)
@@ -209,7 +209,7 @@ class Inbox:
         _tell(group)
 
     def _batch(self, waiting: _Waiting) -> bytes:
-        """Take the messages of a batch in; its answer has one result for each."""
+        """Take the messages of a batch in; its answer has one result for each, and an envelope where the messages came in one."""
         batch = split(waiting.raw)
         messages = batch.messages
         if batch.announced not in (None, len(messages)):
@@ -219,6 +219,8 @@ class Inbox:
             self._write([arrival])
             return arrival.answer
         answers = [arrival.answer for arrival in self.take_all(messages, waiting.listen, waiting.peer)]
+        if not is_batch(waiting.raw):
+            return b"".join(answers)
         return b"".join((batch_head(waiting.raw), *answers, batch_tail(waiting.raw, len(answers), batch.announced)))
 
     def _store(self, arrivals: list[Arrival], *, plain: bool, patience: float | None = None) -> None:

@@ -17,6 +17,7 @@ _BOM = codecs.BOM_UTF8
 _MARK = "\ufeff"
 _WIDE_LE, _WIDE_BE = (frozenset(name.encode(codec) for name in ("MSH", "FHS", "BHS")) for codec in ("utf-16-le", "utf-16-be"))
 _THREE_BYTES = 0x800
+_LABEL = re.compile(r"[A-Za-z0-9 /._-]{1,32}")
 _PAIR = re.compile(rb"[\x80-\xff][\x00-\xff]")
 
 _SINGLE_BYTE = re.compile(r"iso8859-\d+|cp1252")
@@ -117,9 +118,11 @@ def decode(raw: bytes, link: str | None = None, unlabelled: str | None = None) -
                 return decoded
         except (UnicodeError, Invalid):
             continue
+    label = "empty" if not declared else declared if _LABEL.fullmatch(declared) else "unreadable"
+    guessed = f"; bytes without a label are taken for {unlabelled}, where they look like it" if unlabelled and not declared else ""
     raise Malformed(
-        f"the message is not valid UTF-8 (byte {wrong}) and fits neither the link's character set ({link or unlabelled or 'none set'}) "
-        f"nor MSH-18 ({'as declared' if declared else 'empty'}); set the link's charset or mend the sender",
+        f"the message is not valid UTF-8 (byte {wrong}) and fits neither the link's character set ({link or 'none set'}) "
+        f"nor MSH-18 ({label}){guessed}; set the link's charset or mend the sender",
         path="MSH-18",
         reason="charset",
     )

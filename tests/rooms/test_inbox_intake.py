@@ -171,6 +171,13 @@ def test_a_batch_gives_one_result_for_each_message(inbox: Inbox) -> None:
     assert len(rows(inbox)) == 3
 
 
+def test_two_messages_in_one_frame_are_two_and_each_has_its_answer(inbox: Inbox) -> None:
+    told = inbox.take_now((adt("1") + adt("2", event="ADT^A40")).encode(), LOOP, PEER).decode()
+    assert [line.split("|")[1:3] for line in told.split("\r") if line.startswith("MSA")] == [["AA", "1"], ["AE", "2"]]
+    assert told.startswith("MSH|"), "without an envelope, as they came"
+    assert len(rows(inbox)) == 2
+
+
 CHILD = """
 import sys, time
 from healthsvc.store import Database

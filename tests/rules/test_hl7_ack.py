@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer, wants
-from integrations.hl7v2.batch import is_batch, split
+from integrations.hl7v2.batch import holds_several, is_batch, split
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import read_header
 
@@ -76,6 +76,14 @@ def test_a_batch_is_cut_into_its_messages() -> None:
     assert batch.announced == 2
     assert is_batch(b"BHS|^~\\&")
     assert not is_batch(ONE)
+
+
+def test_a_frame_holds_several_messages_where_a_second_header_begins_a_line() -> None:
+    assert holds_several(ONE + TWO)
+    assert holds_several(b"BHS|^~\\&|A\r" + ONE)
+    assert not holds_several(ONE)
+    assert not holds_several(ONE + b"NTE|1||MSH|^~ is how a message begins\rMSHX|1\r")
+    assert not holds_several(b"no message")
 
 
 def test_a_file_of_messages_framed_or_not() -> None:

@@ -53,7 +53,7 @@ def test_western_text_without_a_label_is_not_taken_for_chinese() -> None:
 
 def test_chinese_under_a_western_label_is_no_western_name() -> None:
     raw = message("王嘉啊", "gb18030", "8859/1")
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed, match=r"\(none set\) nor MSH-18 \(8859/1\); set"):
         decode(raw, unlabelled="GB18030")
     assert decode(raw, link="GB18030").codec == "gb18030"
 
