@@ -51,7 +51,7 @@ def test_the_short_way_and_the_long_way_agree(said: list[tuple[tuple[str, ...], 
 def test_one_is_known_after_the_first_message_and_only_on_that_line(tmp_path: Path) -> None:
     (tmp_path / "e.toml").write_text('extends = "default"\nprofile = "e"\nversion = 1\ntitle = "x"\nhospital = "h"\nack = "enhanced"\n')
     shelf = Shelf([read(tmp_path / "e.toml")], KNOWN)
-    raw = b"MSH|^~\\&|HIS|H1|C|C|2026||ADT^A31|1|P|2.4\rPID|1||C1^^^^IDCard||x\r"
+    raw = b"MSH|^~\\&|HIS|H1|C|C|2026||ADT^A31|1|P|2.4|||AL|NE\rPID|1||C1^^^^IDCard||x\r"
     assert b"MSA|CA|1\r" in told(raw, shelf)["answer"]
     assert shelf.acquaintances.meet(raw.replace(b"|1|P", b"|2|P"), "127.0.0.1:1", "127.0.0.1")[0] is not None
     assert shelf.acquaintances.meet(raw, "127.0.0.1:1", "10.0.0.1")[0] is None

@@ -28,6 +28,8 @@ from integrations.operating.open_lines import OpenLines
 from integrations.outbox import send_later
 from integrations.worker import Worker
 
+SAID_OF = "测试庚"
+"""Who the waiting messages are about; nobody of the town, since a later test has the worker open their file."""
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 _REASON = re.compile(r'reason="([a-z-]+)"')
 INBOX_REASONS = {
@@ -46,11 +48,11 @@ def letter(site: Site) -> int:
     inbox.start()
     for number, event in enumerate(("ADT^A01", "ADT^A31"), start=1):
         head = f"MSH|^~\\&|HIS|H1|C|C|20260105170124||{event}|OP{number}|P|2.4\rEVN||20260105170124\r"
-        pid = f"PID|1||K{number}^^^^IDCard||{NAMES[0]}||{'1930' if number == 1 else ''}|M\r"
-        inbox.take_now(f"{head}{pid if number == 1 else pid.replace(NAMES[0], '')}".encode(), "127.0.0.1:1", "127.0.0.1")
+        pid = f"PID|1||K{number}^^^^IDCard||{SAID_OF}||{'1930' if number == 1 else ''}|M\r"
+        inbox.take_now(f"{head}{pid if number == 1 else pid.replace(SAID_OF, '')}".encode(), "127.0.0.1:1", "127.0.0.1")
     inbox.stop()
     Worker(site.database, shelf(), "test").drain()
-    text = f"MSH|^~\\&|A|B|C|D|20260101||ADT^A31|1|P|2.4\rPID|1||1||{NAMES[0]}\r"
+    text = f"MSH|^~\\&|A|B|C|D|20260101||ADT^A31|1|P|2.4\rPID|1||1||{SAID_OF}\r"
     OpenLines(site.database, "feeds1:4711", "10.1.9.2:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)]).say()
     with site.database.writing(SYSTEM, at=clock.now()) as store:
         send_later(store, "h1", "p", text, event="ADT^A31", problem="not sent: PID.PID_3")
@@ -71,14 +73,14 @@ def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, s
     listed = client.get("/operate").text
     assert "OP1" in listed
     assert all(word in listed for word in ("10.1.9.2:2575", "feeds1:4711", "10.1.9.4", "1 个连接")), "lines of another process"
-    assert NAMES[0] not in listed
+    assert SAID_OF not in listed
     seen = client.get(f"/operate/messages/{letter}").text
     assert "某某某" in seen
     assert "IDCard" in seen
-    assert NAMES[0] not in seen
+    assert SAID_OF not in seen
     sent = re.search(r"/operate/sent/(\d+)", listed)
     assert sent is not None
-    assert NAMES[0] not in client.get(sent[0]).text
+    assert SAID_OF not in client.get(sent[0]).text
     assert client.get("/operate/messages/99999").status_code == 404
 
 
