@@ -28,6 +28,10 @@ def results(scene: Scene) -> Outcome:
     party, outcome = scene.meet(event.person, sent)
     if event.adopted:
         outcome.remarks.append(f"{event.adopted} results stood before the order (OBR) of the message and were filed with it")
+    if event.aside:
+        outcome.remarks.append(
+            f"{event.aside} observations of the patient or of a document belong to no order; they are kept with the message"
+        )
     encounter = scene.stay(party.id, event.stay, sent)
     for index, report in enumerate(event.reports, start=1):
         id = which_report(scene, report, party.id, f"{scene.header.control_id}#{index}")

@@ -22,6 +22,8 @@ ORU_EVENTS = frozenset({"R01", "R30", "R31", "R32"})
 OUL_EVENTS = frozenset({"R21", "R22", "R23", "R24"})
 SPECIMEN_FIRST = frozenset({"R22", "R23"})
 """Events in which the specimen stands before its orders."""
+_NO_RESULTS_BEFORE = frozenset({"PV1", "TXA"})
+"""What stands before these and any OBR belongs to no order: PATIENT_OBSERVATION, ORDER_DOCUMENT of ORU_R01 (HL7 v2.7 and later)."""
 ABNORMAL = frozenset({"A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", ">", "<", "W", "U", "D"})
 CRITICAL = frozenset({"AA", "HH", "LL"})
 
@@ -101,6 +103,8 @@ class ResultEvent:
     stay: Stay | None = None
     adopted: int = 0
     """Results that stood before the only order and were read as its own."""
+    aside: int = 0
+    """Observations of the patient (between PID and PV1) and of a document (before TXA): no results, kept with the message."""
 
 
 def read_results(message: Message, header: Header, profile: Profile, zone: tzinfo) -> ResultEvent:
@@ -115,6 +119,7 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
     order: Segment | None = None
     leads = header.trigger in SPECIMEN_FIRST
     strays: list[Segment] = []  # results before any order
+    aside = 0
     waiting: list[Segment] = []  # specimens whose orders follow
     of_specimen = False
     for segment in message.segments:
@@ -124,6 +129,8 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
             continue
         if of_specimen and segment.name in ("OBX", "NTE", "SAC", "INV"):
             continue  # said of the specimen itself; kept with the message
+        if strays and segment.name in _NO_RESULTS_BEFORE:
+            aside, strays = aside + sum(one.name == "OBX" for one in strays), []
         if segment.name == "OBR":
             groups.append((segment, [*([order] if order else []), *waiting]))
             order, of_specimen = None, False
@@ -146,6 +153,7 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
         sent=moment(message["MSH"][7].component(1).text, zone),
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
         adopted=sum(segment.name == "OBX" for segment in strays),
+        aside=aside,
     )
 
 

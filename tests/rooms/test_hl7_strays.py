@@ -32,3 +32,14 @@ def test_a_result_before_its_order_is_filed_with_the_only_one_and_never_lost_bes
         assert (row.state, row.reason, row.place) == ("dead", "result-without-order", "OBX[1]")
     raw = hospital.message("ORU^R01", "C1", OBX.format(value="6.9"), OBR.format(n=2), OBR.format(n=3)).encode()
     assert check_message(raw, "file", 1, load("default")).reason == "result-without-order"
+
+
+@pytest.mark.parametrize("between", [("PV1|1|I|W1",), ("PV1|1|I|W1", "ORC|RE", OBX.format(value="1.1"), "TXA|1|DIS")])
+def test_what_the_standard_puts_before_the_first_order_is_no_result_of_it(hospital: Hospital, between: tuple[str, ...]) -> None:
+    patient, _ = cadre(hospital.database)
+    hospital.says("ORU^R01", "C1", OBX.format(value="6.9"), *between, OBR.format(n=1), OBX.format(value="4.4"))
+    [report] = hospital.select("DiagnosticReport", patient=patient)
+    assert (hospital.last().state, len(report["result"])) == ("done", 1)
+    [observation] = hospital.select("Observation", patient=patient)
+    assert str(observation["valueQuantity"]["value"]) == "4.4"
+    assert f"{len(between) // 2 or 1} observations of the patient or of a document" in hospital.last().remark
