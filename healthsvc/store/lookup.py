@@ -1,7 +1,7 @@
 """The short way to resources by an identifier or its end: one statement on the token index, without a search being planned."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from healthsvc.fhir.emit import GAPS
 from healthsvc.fhir.json import Resource
@@ -35,19 +35,12 @@ _POINTING = "SELECT r.id FROM ix_reference x JOIN resource r ON r.pk = x.pk WHER
 
 def holding(store: "Store", type: str, identifiers: Iterable[tuple[str, str]]) -> list[Resource]:
     """Every resource of a type that carries one of these identifiers (system, value), each once, oldest first."""
-    param = store.terms.find(f"{type}.identifier")
-    found: dict[int, Stored] = {}
-    sql = _HOLDING if store.connection.dialect.name == "sqlite" else _HOLDING.replace("?", "%s")
-    sealer = store.database.sealer
+    sql, found = for_driver(store.connection, _HOLDING), dict[int, Sequence[Any]]()
     for system, value in identifiers:
-        term = store.terms.find(system)
-        if param is None or term is None:
-            continue
-        code = sealer.code(f"{type}.identifier", system, value[:LONGEST])
-        for pk, id, version, updated, body in run(store.connection, sql, (param, term, code)).fetchall():
-            if pk not in found:
-                found[pk] = Stored(pk, type, id, version, updated, False, sealer.open_body(type, id, version, body))
-    return [found[pk].resource for pk in sorted(found)]
+        known = _term(store, type, system, value)
+        if known is not None:
+            found.update((row[0], row) for row in run(store.connection, sql, known).fetchall())
+    return [_stored(store, type, found[pk]).resource for pk in sorted(found)]
 
 
 def holding_of(store: "Store", type: str, identifier: tuple[str, str], patients: Sequence[str]) -> list[Resource]:
@@ -60,8 +53,7 @@ def holding_of(store: "Store", type: str, identifier: tuple[str, str], patients:
         return []
     sql = _HOLDING_OF.format(files=", ".join("?" * len(patients)))
     found = run(store.connection, for_driver(store.connection, sql), (about, *patients, *known)).fetchall()
-    opened = {row[0]: Stored(row[0], type, row[1], row[2], row[3], False, store.opened(type, row[1], row[2], row[4])) for row in found}
-    return [one.resource for one in opened.values()]
+    return [_stored(store, type, row).resource for row in {row[0]: row for row in found}.values()]
 
 
 def pointing(store: "Store", type: str, name: str, target: str) -> list[str]:
@@ -88,6 +80,12 @@ def _term(store: "Store", type: str, system: str, value: str) -> tuple[int, int,
     return param, term, store.sealer.code(f"{type}.identifier", system, value[:LONGEST])
 
 
+def _stored(store: "Store", type: str, row: Sequence[Any]) -> Stored:
+    """A row of these statements, opened."""
+    pk, id, version, updated, body = row
+    return Stored(pk, type, id, version, updated, False, store.opened(type, id, version, body))
+
+
 def ending(store: "Store", digits: str, most: int) -> list[Resource]:
     """Up to ``most`` Patients one of whose identifiers or telephone numbers ends so, oldest first, of those that the actor may see.
 
@@ -96,10 +94,9 @@ def ending(store: "Store", digits: str, most: int) -> list[Resource]:
     param, code = store.terms.find(f"Patient.{TAIL}"), store.sealer.tail(digits)
     if param is None or code is None:
         return []
-    sql = _ENDING if store.connection.dialect.name == "sqlite" else _ENDING.replace("?", "%s")
-    found: list[Resource] = []
-    for pk, id, version, updated, body in run(store.connection, sql, (param, code, CANDIDATES)).fetchall():
-        stored = Stored(pk, "Patient", id, version, updated, False, store.opened("Patient", id, version, body))
+    sql, found = for_driver(store.connection, _ENDING), list[Resource]()
+    for row in run(store.connection, sql, (param, code, CANDIDATES)).fetchall():
+        stored = _stored(store, "Patient", row)
         if _ends(resource := stored.resource, digits.upper()) and store.sees(stored):
             found.append(resource)
         if len(found) == most:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import func, select
 
@@ -25,6 +25,19 @@ STATES: Final = {
     "due": ("待发送", "amber"), "taken": ("等待应用应答", "amber"), "refused": ("对方拒收", "red"), "withheld": ("未获同意", "amber"),
 }  # fmt: skip
 Reason = Annotated[str, Form()]
+
+
+def _edits(
+    position: Annotated[list[str] | None, Form()] = None, value: Annotated[list[str] | None, Form()] = None
+) -> list[tuple[str, str]]:
+    """The places of a form and their new values; a line without a place is left out."""
+    places, values = position or [], value or []
+    if len(places) != len(values):
+        raise Invalid("every position needs its value", path="value", reason="position")
+    return [(place, new) for place, new in zip(places, values, strict=True) if place.strip()]
+
+
+Edits = Annotated[list[tuple[str, str]], Depends(_edits)]
 
 
 @router.get("/operate")
@@ -68,12 +81,11 @@ def edit(
     request: Request,
     store: StoreWriting,
     id: int,
-    position: Annotated[list[str] | None, Form()] = None,
-    value: Annotated[list[str] | None, Form()] = None,
+    edits: Edits,
     reason: Reason = "",
 ) -> Response:
     """Change values by their positions and take the edited message in."""
-    new = desk_of(request).edit(store, id, _changes(position, value), reason)
+    new = desk_of(request).edit(store, id, edits, reason)
     return RedirectResponse(f"/operate/messages/{new}", status_code=303)
 
 
@@ -89,12 +101,11 @@ def move(
     request: Request,
     store: StoreWriting,
     id: int,
-    position: Annotated[list[str] | None, Form()] = None,
-    value: Annotated[list[str] | None, Form()] = None,
+    edits: Edits,
     reason: Reason = "",
 ) -> Response:
     """Withdraw what came under the wrong person, and take the message in under the right numbers; a number left empty is taken out."""
-    changes = [(place, new.strip()) for place, new in _changes(position, value)]
+    changes = [(place, new.strip()) for place, new in edits]
     named = any(new for _, new in changes)  # without any number nobody is named, which the desk refuses
     numbers = [(place if new else place.removesuffix(".1"), new) for place, new in changes] if named else []
     withdrawn, new = desk_of(request).move(store, id, numbers, reason)
@@ -156,13 +167,6 @@ def queues(store: Store) -> list[tuple[str, str, int, datetime]]:
 def why_of(page: Page) -> Any:
     """What a reason code of the hospital line means, in the reader's language; empty where its own text says it all."""
     return lambda code: "" if page.language == "en" else words.reasons().get(code, "")
-
-
-def _changes(position: list[str] | None, value: list[str] | None) -> list[tuple[str, str]]:
-    places, values = position or [], value or []
-    if len(places) != len(values):
-        raise Invalid("every position needs its value", path="value", reason="position")
-    return [(place, new) for place, new in zip(places, values, strict=True) if place.strip()]
 
 
 def _when(text: str, what: str, store: Store) -> datetime:

@@ -24,8 +24,7 @@ _LINES = frozenset({"TX", "FT"})
 
 def held_results(store: Store, report: Resource | None) -> list[Resource]:
     """The results that a report holds, in its order."""
-    named = ((report or {}).get("result", ()), (report or {}).get("id"))
-    ids = [id for one in named[0] if (id := reference_id(one, "Observation"))]
+    ids = [id for one in (report or {}).get("result", ()) if (id := reference_id(one, "Observation"))]
     return [found for id in ids if (found := store.find("Observation", id))]
 
 

@@ -43,12 +43,12 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
     meant = chosen([one for one in known if not _came_again(store, one, stay, happened, event)], stay, happened, event)
     if meant is not None:
         return str(meant["id"])
-    id = f"stay-{opaque(system, stay.number)}"
+    id = f"{STAY}{opaque(system, stay.number)}"
     if known or is_held(store, "Encounter", (system, stay.number), STAY):  # used again: by the hospital, or for another person
-        id = f"stay-{opaque(system, stay.number, patient)}"
+        id = f"{STAY}{opaque(system, stay.number, patient)}"
     if any(one["id"] == id for one in known):
         began = stay.admitted.at if stay.admitted else happened
-        id = f"stay-{opaque(system, stay.number, patient, str(int(began.timestamp())))}"
+        id = f"{STAY}{opaque(system, stay.number, patient, str(int(began.timestamp())))}"
     return id
 
 
@@ -123,7 +123,7 @@ def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happe
         one
         for file in (patient, *replaced(store, patient))
         for one in store.select("Encounter", patient=file)
-        if one["id"].startswith("stay-") and _hospital(one) == hospital and one.get("class", {}).get("code") == stay.code
+        if one["id"].startswith(STAY) and _hospital(one) == hospital and one.get("class", {}).get("code") == stay.code
     ]
     open_ones = [one for one in here if one["status"] in OPEN and not _came_again(store, one, stay, happened, event)]
     if open_ones:
@@ -134,10 +134,10 @@ def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happe
     if over is not None and event is Move.CANCEL_DISCHARGE:
         return str(over["id"])
     began = stay.admitted.at if stay.admitted else happened
-    id = f"stay-{opaque(hospital, patient, stay.code, began.date().isoformat())}"
+    id = f"{STAY}{opaque(hospital, patient, stay.code, began.date().isoformat())}"
     same = next((one for one in here if one["id"] == id), None)
     if same is not None and event is Move.ADMIT and _is_over_before(same, began.isoformat()):
-        id = f"stay-{opaque(hospital, patient, stay.code, began.isoformat())}"  # out and in again on one day
+        id = f"{STAY}{opaque(hospital, patient, stay.code, began.isoformat())}"  # out and in again on one day
     return id
 
 
