@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import postgres
 import pytest
 from hypothesis import HealthCheck, settings
 
 from healthsvc.store import Database
+
+if TYPE_CHECKING:
+    from hospital import Hospital
 
 _SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 _skipped: list[str] = []
@@ -192,3 +196,36 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write_line(f"{len(_skipped)} skipped, and nothing may be skipped here", red=True)
+
+
+@pytest.fixture(scope="module")
+def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """An embedded database for all tests of a module; each asserts on its own persons alone."""
+    from healthsvc.rooms import ROOMS
+
+    opened = Database.open(f"sqlite:///{tmp_path_factory.mktemp('one')}/healthsvc.sqlite", rooms=ROOMS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def another_hospital(one_database: Database) -> Iterator[Callable[[], "Hospital"]]:
+    """Makes hospitals on it. What one numbers is no other's, so every test may have its own C1, V1 and F1."""
+    from hospital import Hospital  # most tests need none of it
+
+    turns = count(1)
+    made: list[Hospital] = []
+
+    def make() -> "Hospital":
+        made.append(Hospital(one_database, f"H{next(turns)}"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.inbox.stop()
+
+
+@pytest.fixture
+def own_hospital(another_hospital: Callable[[], "Hospital"]) -> "Hospital":
+    """A hospital of which no other test has heard."""
+    return another_hospital()

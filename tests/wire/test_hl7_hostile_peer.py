@@ -15,7 +15,6 @@ import pytest
 import trustme
 from test_hl7_outbox import AT, leave, states
 
-from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.outbox import OUTBOX
 from integrations.hl7v2.ack import AckMode
@@ -75,13 +74,6 @@ class Listener:
                     if not self.says(line, number, self.got.count(number)):
                         line.close()
                         return
-
-
-@pytest.fixture(scope="module")
-def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path_factory.mktemp('hostile')}/peer.sqlite", rooms=ROOMS)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

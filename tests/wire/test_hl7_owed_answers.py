@@ -10,7 +10,6 @@ import pytest
 from peer import Peer
 
 from healthsvc import clock
-from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.outbox import OUTBOX
 from integrations.feeds import Feeds
@@ -27,13 +26,6 @@ LINK = replace(
     load("default"), name="h1", hospital="h1", match=Match(sending_facility="H1"), ack=AckMode.ENHANCED, unknown_person=Unknown.REGISTER
 )
 PID = "PID|1||C1^^^^IDCard||测试甲||19300101|M\r"
-
-
-@pytest.fixture(scope="module")
-def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path_factory.mktemp('owed')}/owed.sqlite", rooms=ROOMS)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
