@@ -1,4 +1,4 @@
-"""What every write of a Contract, and the end of a Patient's file, must pass or cause, through whatever door it comes."""
+"""What every write of a Contract, the end of a Patient's file and a hospital stay must pass or cause, through whatever door it comes."""
 
 from typing import Final
 
@@ -11,6 +11,7 @@ from healthsvc.contract.paper import KIND, contract_paper
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
 from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_own_hand, check_start, check_step
 from healthsvc.contract.service import policy_of
+from healthsvc.contract.stays import follow_stay
 from healthsvc.documents import freeze
 from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.fhir.json import Resource
@@ -21,10 +22,13 @@ from healthsvc.store import Room, Store
 
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
-    """Admit a contract, and see to what a death or a merge of files leaves open."""
+    """Admit a contract, and see to what a death, a merge of files and a hospital stay leave open."""
     kind = (new or old or {}).get("resourceType")
     if kind == "Contract":
         _admit_contract(old, new, store)
+    elif kind == "Encounter":
+        if not store.is_undoing:  # what a step held or took up is put back by itself
+            follow_stay(old, new, store)
     elif kind == "Patient" and new is not None:
         if is_deceased(new) and old is not None and not is_deceased(old):
             close_file_on_death(store, new["id"])
@@ -164,4 +168,4 @@ def _end(before: Agreement, after: Agreement, store: Store) -> None:
         store.put({key: value for key, value in person.items() if key != "generalPractitioner"})
 
 
-ROOM: Final = Room("contract", frozenset({"Contract", "Patient"}), admit)
+ROOM: Final = Room("contract", frozenset({"Contract", "Encounter", "Patient"}), admit)

@@ -20,6 +20,8 @@ class WardPolicy:
 
     kept_on_admission: tuple[str, ...]
     inpatient_classes: tuple[str, ...]
+    admission_visit_days: int
+    discharge_followup_days: int
 
 
 def inside(encounter: Resource | None, classes: Collection[str]) -> bool:
@@ -27,12 +29,12 @@ def inside(encounter: Resource | None, classes: Collection[str]) -> bool:
     return encounter is not None and encounter.get("status") == "in-progress" and encounter.get("class", {}).get("code") in classes
 
 
-def in_a_ward(store: Store, files: Iterable[str]) -> Resource | None:
-    """A stay under way in a ward, on any of these files."""
+def in_a_ward(store: Store, files: Iterable[str], *, apart: str = "") -> Resource | None:
+    """A stay under way in a ward, on any of these files; ``apart``: a stay that is just ending does not count."""
     classes = policy_of(store).inpatient_classes
     for file in files:
         for one in store.select("Encounter", patient=file, status="in-progress"):
-            if inside(one, classes):
+            if inside(one, classes) and one["id"] != apart:
                 return one
     return None
 

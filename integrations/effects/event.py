@@ -5,23 +5,22 @@ behind; telling the same again changes nothing.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
+from healthsvc.contract.stays import discharged
 from healthsvc.errors import NotSupported, RuleViolation
 from healthsvc.greenchannel.resources import RIGHTS
 from healthsvc.greenchannel.rules import RIGHT_NAMES
 from healthsvc.greenchannel.service import answer_for
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
-from healthsvc.referral import service as referrals
 from healthsvc.store import Store
 from healthsvc.store.stored import micros
-from healthsvc.visit.resources import derived_id
+from healthsvc.visit.ward import files_of, in_a_ward
 from integrations.effects.alarm import alarm
 from integrations.effects.answered import answered
 from integrations.effects.background import background
 from integrations.effects.booking import booking
-from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
+from integrations.effects.care import HospitalPolicy, Outcome, follows
 from integrations.effects.diagnosis import conditions, doubted
 from integrations.effects.document import document
 from integrations.effects.followed import follow, is_stale
@@ -68,7 +67,7 @@ def apply(store: Store, message: Message, header: Header, profile: Profile) -> O
     if family in (Family.VISIT, Family.PERSON, Family.MERGE):
         event = read_adt(message, known, profile, scene.zone)
         if family is Family.MERGE:
-            return merges(store, event, profile, scene.hospital, scene.policy)
+            return merges(store, event, profile, scene.hospital)
         outcome = _particulars(scene, event) if family is Family.PERSON else _visit(scene, event)
         if outcome.patient:
             background(scene, outcome.patient, outcome)
@@ -106,12 +105,14 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
     elif event.event in ("A01", "A04") and has_ended(store.find("Encounter", stay_id), event.stay):
         kind = Move.CHANGE
         outcome.remarks.append(f"{event.event} tells again of a visit that has ended; it only completed the record (A13 reopens one)")
+    mark = len(store.acts)
     moved = move(store, stay_id, party.id, event.stay, kind, hospital, happened, late)
     follow(store, f"stay:{stay_id}", recorded, event.event)
     if kind not in (Move.CHANGE, Move.CANCEL_TRANSFER):
         follow(store, f"state:{stay_id}", recorded, event.event)
     outcome.wrote(moved.after, *conditions(store, party.id, moved.id, event.diagnoses, hospital))
-    _follow_stay(store, party, moved, kind, happened, policy, outcome)
+    _follow_stay(store, party, moved, kind, policy, outcome)
+    follows(store, mark, outcome)
     return outcome
 
 
@@ -124,42 +125,20 @@ def _tell(store: Store, event: AdtEvent, profile: Profile, recorded: int) -> Par
     return party
 
 
-def _follow_stay(
-    store: Store, party: Party, moved: Moved, kind: Move, happened: datetime, policy: HospitalPolicy, outcome: Outcome
-) -> None:
-    """What a stay means for the care at home: an admission holds the visits and calls for one, a discharge takes them up again."""
+def _follow_stay(store: Store, party: Party, moved: Moved, kind: Move, policy: HospitalPolicy, outcome: Outcome) -> None:
+    """What a hospital's word on a stay means beyond what the stay itself leads to (``healthsvc.contract.stays``)."""
     classes = policy.inpatient_classes
     if is_deceased(party.patient):
         return
-    if moved.begins(classes):
-        hold(store, party.id, moved.id, outcome)
-        if kind is Move.CANCEL_DISCHARGE:
-            call_off(store, derived_id("follow-up", moved.id), "discharge-cancelled", outcome)
-        if referred := referrals.admitted(store, party.id, f"Encounter/{moved.id}"):
-            outcome.made.append(f"ServiceRequest/{referred.id}")
-        outcome.wrote(ask(store, party.id, "admission-visit", moved.id, happened, policy.admission_visit_days))
-        return
     if kind is Move.CANCEL_ADMIT and moved.is_new_as("cancelled"):
-        for asked in ("admission-visit", "follow-up"):
-            call_off(store, derived_id(asked, moved.id), "admission-cancelled", outcome)
         outcome.wrote(*doubted(store, moved.id))
     if moved.ends(classes):
-        if kind is Move.DISCHARGE:
-            _discharged(store, party, moved, happened, policy, outcome)
-        take_up(store, party.id, happened, outcome)
+        if in_a_ward(store, files_of(store, party.id)) is not None:
+            outcome.remarks.append("another stay is still open; the visits at home stay suspended")
     elif moved.is_new_as("finished") and moved.after.get("class", {}).get("code") in classes:
-        _discharged(store, party, moved, happened, policy, outcome)
-    elif kind is Move.ADMIT and moved.is_new_as("in-progress"):
+        discharged(store, party.id, moved.after)  # of a stay of which only the end was told
+    elif kind is Move.ADMIT and moved.is_new_as("in-progress") and not moved.begins(classes):
         _start_channel_clock(store, party.id, moved, outcome)
-
-
-def _discharged(store: Store, party: Party, moved: Moved, at: datetime, policy: HospitalPolicy, outcome: Outcome) -> None:
-    """Somebody is back from hospital: the referral that led there asks for its own follow-up, otherwise the stay does."""
-    referred = referrals.discharged(store, party.id, f"Encounter/{moved.id}")
-    if referred is not None:
-        outcome.made.append(f"ServiceRequest/{referred.id}")
-        return
-    outcome.wrote(ask(store, party.id, "follow-up", moved.id, at, policy.discharge_followup_days))
 
 
 def _start_channel_clock(store: Store, patient: str, moved: Moved, outcome: Outcome) -> None:

@@ -1,16 +1,11 @@
 """A visit or account that was booked on the wrong person goes over to the right one (A44, A45), or gets another number (A49)."""
 
-from datetime import datetime
-
 from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number, visit_number
-from healthsvc.healthfile.resources import is_deceased
-from healthsvc.healthfile.service import follow, is_same_person
+from healthsvc.healthfile.service import is_same_person
 from healthsvc.store import Store
-from healthsvc.visit.resources import derived_id
-from healthsvc.visit.ward import inside
-from integrations.effects.care import HospitalPolicy, Outcome, ask, call_off, hold, take_up
+from integrations.effects.care import Outcome, follows
 from integrations.effects.person import admit_person, find
 from integrations.effects.stay import opaque
 from integrations.effects.which import newest, under
@@ -18,9 +13,7 @@ from integrations.hl7v2.adt import AdtEvent, Merge
 from integrations.hospitals.profile import Profile
 
 
-def move_visit(
-    store: Store, one: Merge, event: AdtEvent, profile: Profile, hospital: str, policy: HospitalPolicy, outcome: Outcome
-) -> None:
+def move_visit(store: Store, one: Merge, event: AdtEvent, profile: Profile, hospital: str, outcome: Outcome) -> None:
     """Give a stay and an account to the person of the PID; the visits at home of both people follow."""
     party = admit_person(store, find(store, one.survivor.numbers), one.survivor, profile, overwrite=False)
     outcome.patient = party.id
@@ -32,10 +25,9 @@ def move_visit(
     account = store.find("Account", f"account-{opaque(hospital, one.account)}") if one.account else None
     if not stays and account is None:
         outcome.remarks.append("neither visit nor account is on file; nothing was moved")
-    happened = event.happened.at if event.happened else store.at
     renamed = event.stay.number if event.stay else ""
     for stay in stays:
-        _give(store, stay, party.id, renamed, hospital, happened, policy, outcome, alive=not is_deceased(party.patient))
+        _give(store, stay, party.id, renamed, hospital, outcome)
     if account is not None:
         number = {"system": f"{hospital_number(hospital)}/account", "value": renamed} if event.event == "A49" and renamed else None
         known = account.get("identifier", [])
@@ -50,19 +42,7 @@ def _booked(store: Store, number: str, hospital: str, former: Resource | None) -
     return newest(theirs or known)
 
 
-def _give(
-    store: Store,
-    stay: Resource,
-    patient: str,
-    renamed: str,
-    hospital: str,
-    happened: datetime,
-    policy: HospitalPolicy,
-    outcome: Outcome,
-    *,
-    alive: bool,
-) -> None:
-    before = reference_id(stay.get("subject"), "Patient") or ""
+def _give(store: Store, stay: Resource, patient: str, renamed: str, hospital: str, outcome: Outcome) -> None:
     told = stay | {"subject": reference("Patient", patient)}
     number = {"system": visit_number(hospital), "value": renamed}
     if renamed and number not in told.get("identifier", []):
@@ -70,15 +50,6 @@ def _give(
     if told == stay:
         outcome.remarks.append("the visit is with that person already")
         return
-    written = store.put(told)
-    outcome.wrote(written)
-    if before and str(follow(store, before)["id"]) == patient:
-        return
-    if inside(written, policy.inpatient_classes):
-        call_off(store, derived_id("admission-visit", stay["id"]), "admission-cancelled", outcome)
-        if before:
-            take_up(store, before, happened, outcome)
-        if alive:
-            hold(store, patient, str(stay["id"]), outcome)
-            source = f"{stay['id']}-{patient}"[:64]
-            outcome.wrote(ask(store, patient, "admission-visit", stay["id"], happened, policy.admission_visit_days, key=source))
+    mark = len(store.acts)
+    outcome.wrote(store.put(told))
+    follows(store, mark, outcome)

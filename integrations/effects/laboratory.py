@@ -4,10 +4,11 @@ from datetime import datetime
 
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.store.stored import micros
+from healthsvc.visit.asking import ask
 from healthsvc.visit.resources import derived_id
 from healthsvc.visit.rules import Priority
 from integrations.effects.amending import GONE
-from integrations.effects.care import Outcome, ask, call_off
+from integrations.effects.care import Outcome, call_off
 from integrations.effects.followed import follow, is_stale
 from integrations.effects.orders import write_specimens
 from integrations.effects.person import Party

@@ -8,19 +8,19 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow as surviving
 from healthsvc.healthfile.service import update_demographics
 from healthsvc.store import Store
-from integrations.effects.care import HospitalPolicy, Outcome
+from integrations.effects.care import Outcome
 from integrations.effects.handover import move_visit
 from integrations.effects.person import Party, SetAside, admit_person, citizen_ids, find, identifiers
 from integrations.hl7v2.adt import MOVE_EVENTS, AdtEvent, Merge
 from integrations.hospitals.profile import Profile, Unknown
 
 
-def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str, policy: HospitalPolicy) -> Outcome:
+def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Outcome:
     """A40, A18, A34, A43, A47: two numbers are one person; A44, A45, A49: a visit changes hands. Every pair, all or none."""
     outcome = Outcome(happened=event.happened.at if event.happened else store.at)
     for one in event.merges:
         if event.event in MOVE_EVENTS:
-            move_visit(store, one, event, profile, hospital, policy, outcome)
+            move_visit(store, one, event, profile, hospital, outcome)
         else:
             _merge(store, one, profile, outcome, renames=event.event == "A47")
     return outcome

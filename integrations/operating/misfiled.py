@@ -22,7 +22,7 @@ from integrations.hl7v2.persons import apart
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.operating.inbox_desk import queue_again, reason_of
-from integrations.operating.refiling import targets, withdraw
+from integrations.operating.refiling import targets, withdraw_all
 from integrations.reading import read
 
 PORTION: Final = 500
@@ -74,7 +74,7 @@ def mend(store: Store, shelf: Shelf, id: int, reason: str) -> int:
     if row is None or row.raw is None or _misfiled(store, shelf, row) is None:
         raise NotFound("this message has not put several persons' results into one file, or that was put right already")
     provenance = store.read("Provenance", _provenance(id))
-    withdrawn = sum(withdraw(store, *target) for target in targets(provenance))
+    withdrawn = withdraw_all(store, targets(provenance))
     store.delete("Binary", f"hl7-message-{id}")  # it shows everybody's results to whoever may see the one file
     store.delete("Provenance", provenance["id"])
     queue_again(store, INBOX.c.id == id, (State.DONE.value,))

@@ -6,7 +6,7 @@ same. All of it is audited, in the file that was wrong, too.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -16,10 +16,10 @@ from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
 from healthsvc.store.inbox_rows import opened
-from healthsvc.visit.rules import OPEN
+from healthsvc.visit.resources import is_visit, to_visit
+from healthsvc.visit.rules import OPEN, Status
 from integrations.ahead import profile_of
 from integrations.arrival import State
-from integrations.effects.care import Outcome, take_up
 from integrations.hl7v2.masking import masked
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
@@ -68,9 +68,7 @@ def refile(store: Store, shelf: Shelf, id: int, changes: Sequence[tuple[str, str
         )
     wrong = _patient(store, id)
     new = take_edited(store, shelf, row, changes, told, action="hl7-misfiled")
-    withdrawn = sum(withdraw(store, *target) for target in targets(provenance))
-    if any(type == "Encounter" for type, _ in targets(provenance)) and wrong:
-        take_up(store, wrong, store.at, Outcome())
+    withdrawn = withdraw_all(store, targets(provenance))
     store.delete("Binary", f"hl7-message-{id}")  # it shows the one person's particulars to whoever may see the other's file
     store.delete("Provenance", provenance["id"])
     if wrong:
@@ -106,8 +104,18 @@ def targets(provenance: Resource) -> list[tuple[str, str]]:
     return [(type, id) for type, id, *_ in (one["reference"].split("/") for one in provenance["target"])]
 
 
-def withdraw(store: Store, type: str, id: str) -> bool:
-    """Mark one thing as entered in error; False where there is nothing to withdraw (a person's file, a visit that was made)."""
+def withdraw_all(store: Store, targets: Sequence[tuple[str, str]]) -> int:
+    """Withdraw what a message wrote, the visits that it asked for last; gives how many were withdrawn."""
+    because = {f"{type}/{id}" for type, id in targets if type != "Task"}
+    last = sorted(targets, key=lambda one: one[0] == "Task")
+    return sum(withdraw(store, type, id, because) for type, id in last)
+
+
+def withdraw(store: Store, type: str, id: str, because: Collection[str] = ()) -> bool:
+    """Mark one thing as entered in error; False where there is nothing to withdraw (a person's file, a visit that was made).
+
+    A visit goes only where all that it was asked for is withdrawn (``because``); one that was merely held goes on.
+    """
     known = store.find(type, id)
     if known is None:
         return False
@@ -116,11 +124,16 @@ def withdraw(store: Store, type: str, id: str) -> bool:
     elif type in _BY_VERIFICATION:
         left = {key: value for key, value in known.items() if key != "clinicalStatus"}
         store.put(left | {"verificationStatus": concept(_BY_VERIFICATION[type], WITHDRAWN)})
-    elif type == "Task" and known["status"] in {one.value for one in OPEN}:
+    elif is_visit(known) and to_visit(known).status in OPEN | {Status.CANCELLED} and _asked_for(known, because):
         store.delete(type, id)  # asked for again, of the right person, if the message calls for it
     else:
         return False
     return True
+
+
+def _asked_for(task: Resource, because: Collection[str]) -> bool:
+    sources = to_visit(task).sources
+    return bool(sources) and set(sources) <= set(because)
 
 
 def _patient(store: Store, id: int) -> str | None:
