@@ -16,7 +16,6 @@ REASONED: dict[tuple[str, str], str] = {
     ("B406", "*"): "escape writes XML, it reads none",
     ("B608", "healthsvc/store/*"): "SQL is written from our own names only; every value is a parameter",
     ("B105", "healthsvc/access/smart/endpoints.py"): "'Bearer' is the name of a kind of token",
-    ("B105", "integrations/demo/run.py"): "empty until a random password is made",
     ("B106", "healthsvc/web/factor.py"): "an empty field of a page before the secret is made",
     ("B311", "healthsvc/express.py"): "the number of a request is its name in the log; nobody gains by guessing one",
     ("B107", "*"): "an empty default of a form field or a setting is no password",

@@ -10,7 +10,6 @@ from typing import Final
 from rich.progress import Progress
 
 from healthsvc import clock, config, logs
-from healthsvc.access.accounts import create_user, set_password
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.town import town
 from healthsvc.dayplan.day import DayPlan
@@ -19,6 +18,7 @@ from healthsvc.errors import Conflict
 from healthsvc.installation import open_installation
 from integrations.address import Address
 from integrations.demo import story
+from integrations.demo.accounts import Logins, let_in
 from integrations.demo.hospital import play, settle_queue
 from integrations.demo.visits import make_some
 from integrations.serving import Serving
@@ -28,7 +28,6 @@ PLAN_SECONDS: Final = 2.0
 WEEK_SECONDS: Final = 10.0
 LATE: Final = 15
 """From this hour on the first planned day is tomorrow: a round that begins now would not end within the shift."""
-LOGIN: Final = "demo"
 
 
 class Demonstration:
@@ -42,7 +41,7 @@ class Demonstration:
         logs.configure(settings)  # what happens is told by the story; only trouble is logged
         self.here = open_installation(folder, settings=settings)
         self.serving = Serving(self.here, Address.of(http, "--http"), Address.of(mllp, "--mllp"))
-        self.password = ""
+        self.logins = Logins((), "")
         self.told = story.Told()
 
     def run(self, bar: Progress) -> story.Told:
@@ -54,7 +53,8 @@ class Demonstration:
         began = (self.at - timedelta(days=1)).replace(hour=6, minute=0, second=0, microsecond=0)
         with _step(bar, "机构与人员 district", 1):
             staff = story.settle(here, places, began, told)
-            self.password = self._account()
+            with here.database.writing(story.DEMO, at=self.at) as store:
+                self.logins = let_in(store, staff)
         with _step(bar, "健康档案 roster", story.PEOPLE) as step:
             story.bring_in(here, places, self.folder, began, told, step)
         with _step(bar, "家庭医生签约 contracts", story.PEOPLE) as step:
@@ -78,7 +78,7 @@ class Demonstration:
     def where(self) -> list[str]:
         """Where to look."""
         return [
-            f"pages 页面     http://{self.serving.http}/   sign in as {LOGIN} / {self.password}",
+            *self.logins.lines(f"http://{self.serving.http}/"),
             f"FHIR R4       http://{self.serving.http}/fhir/metadata   token: healthsvc token --data {self.folder} --role doctor",
             f"HL7 v2 MLLP   {self.serving.mllp}   try: healthsvc hl7 send FILE --to {self.serving.mllp}",
         ]
@@ -89,13 +89,6 @@ class Demonstration:
         self.here.close()
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _account(self) -> str:
-        """One account that may see everything, with a random password that need not be changed at once."""
-        with self.here.database.writing(story.DEMO, at=self.at) as store:
-            password = create_user(store, LOGIN, "centre-head", name="演示 Demo")
-            set_password(store, LOGIN, password)
-        return password
 
     def _plan(self, on: date, at: datetime) -> DayPlan:
         times = travel_times(self.here.settings.data, self.here.policy, on)
