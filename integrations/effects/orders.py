@@ -57,8 +57,9 @@ def _order(
     told["status"] = _status(kind, placed.status, known)
     if stay:
         told["encounter"] = reference("Encounter", stay)
+    around = store.find("Encounter", stay) if stay else None
     if kind == "MedicationRequest" and placed.asked:
-        told["category"] = [{"coding": [{"system": _CATEGORY, "code": _setting(event.stay)}]}]
+        told["category"] = [{"coding": [{"system": _CATEGORY, "code": _setting(event.stay, around)}]}]
     if placed.specimens:
         told["specimen"] = [reference("Specimen", one["id"]) for one in write_specimens(scene, placed.specimens, number, party.id, outcome)]
     written = store.put(joined(known, told))
@@ -67,7 +68,7 @@ def _order(
     if known is None and placed.asked and len(asked_at) > len("2026-01-01"):  # whoever gets an order has been seen
         waited(store, party.id, stay, Right.CONSULTATION, datetime.fromisoformat(asked_at), scene.hospital, outcome)
     if kind == "MedicationRequest":
-        home_infusion(scene, placed, written, party, outcome, inpatient=_setting(event.stay) == "inpatient")
+        home_infusion(scene, placed, written, party, outcome, inpatient=_setting(event.stay, around) == "inpatient")
     return written
 
 
@@ -79,8 +80,10 @@ def _status(kind: str, told: str | None, known: Resource | None) -> str:
     return {"cancelled": "revoked", "stopped": "revoked"}.get(told, told)
 
 
-def _setting(stay: Stay | None) -> str:
-    return "inpatient" if stay is not None and stay.code in ("IMP", "ACUTE", "SS") else "outpatient"
+def _setting(told: Stay | None, on_file: Resource | None) -> str:
+    """Where an order was given: as the message says, else as the stay on file is."""
+    code = told.code if told is not None and told.class_told else (on_file or {}).get("class", {}).get("code")
+    return "inpatient" if code in ("IMP", "ACUTE", "SS") else "outpatient"
 
 
 def _came_of_it(

@@ -163,10 +163,10 @@ def _status(before: Resource | None, event: Move, stay: Stay, *, stale: bool) ->
 
 
 def _class(encounter: Resource, stay: Stay, *, replace_it: bool) -> None:
-    if replace_it or "class" not in encounter:
-        if "class" in encounter and not stay.class_sent:
-            return
+    if "class" not in encounter or (replace_it and stay.class_told):  # a word that nobody knows moves nobody into a ward, nor out of it
         encounter["class"] = {"system": V3_ACT_CODE, "code": stay.code, "display": CLASS_NAMES.get(stay.code, stay.code)}
+    if "type" in encounter and not stay.class_sent:
+        return
     types = [*([{"text": stay.class_sent}] if stay.class_sent else []), *stay.more.get("type", ())]
     if types and (replace_it or "type" not in encounter):
         encounter["type"] = types
@@ -232,9 +232,6 @@ def _places(store: Store, encounter: Resource, stay: Stay, hospital: str, *, sta
         encounter["location"][-1]["status"] = "active"
     if not stale or "participant" not in encounter:
         _participants(encounter, stay, hospital)
-    around = encounter.get("hospitalization", {})
-    if stay.disposition and (not stale or "dischargeDisposition" not in around):
-        encounter["hospitalization"] = around | {"dischargeDisposition": {"text": stay.disposition}}
     if stay.reason and (not stale or "reasonCode" not in encounter):
         encounter["reasonCode"] = [{"text": stay.reason}]
     _more(encounter, stay, stale=stale)

@@ -123,7 +123,7 @@ def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happe
         one
         for file in (patient, *replaced(store, patient))
         for one in store.select("Encounter", patient=file)
-        if one["id"].startswith(STAY) and _hospital(one) == hospital and one.get("class", {}).get("code") == stay.code
+        if one["id"].startswith(STAY) and _hospital(one) == hospital and _of_class(one, stay)
     ]
     open_ones = [one for one in here if one["status"] in OPEN and not _came_again(store, one, stay, happened, event)]
     if open_ones:
@@ -139,6 +139,10 @@ def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happe
     if same is not None and event is Move.ADMIT and _is_over_before(same, began.isoformat()):
         id = f"{STAY}{opaque(hospital, patient, stay.code, began.isoformat())}"  # out and in again on one day
     return id
+
+
+def _of_class(encounter: Resource, stay: Stay) -> bool:
+    return not stay.class_told or encounter.get("class", {}).get("code") == stay.code
 
 
 def _hospital(encounter: Resource) -> str:

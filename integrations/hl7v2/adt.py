@@ -11,7 +11,7 @@ from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE
 from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
-from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
+from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment, number_of
 from integrations.hospitals.profile import Profile
 
 VISIT_EVENTS = {
@@ -46,6 +46,8 @@ MERGE_EVENTS = {
     "A45": "move visit",
     "A49": "change account number",
 }
+_CLASS_BY_EVENT = {"A01": "IMP", "A06": "IMP", "A07": "AMB"}
+"""What an event says of the class where PV1-2 does not: somebody is admitted, becomes an inpatient, becomes an outpatient."""
 MOVE_EVENTS = frozenset({"A44", "A45", "A49"})
 """Of these, those that move a visit or an account and leave both persons as they are."""
 EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS
@@ -59,7 +61,10 @@ class Stay:
     """PV1-19, else PV1-50, else the account (PID-18); empty where the sender gives none."""
     code: str = "IMP"
     """ActCode of the class: IMP, AMB, EMER, OBSENC, PRENC, HH."""
+    class_told: bool = True
+    """Whether PV1-2 by a word that the link knows, or the event itself, says of what class it is; else ``code`` is only assumed."""
     class_sent: str = ""
+    """PV1-2 in words, else its code."""
     department: Coded = NOTHING_CODED
     """PV1-3.1 with the words of PV1-3.5 or .9, as sites fill them."""
     bed: str = ""
@@ -71,7 +76,6 @@ class Stay:
     """PV1-18 as sent: no standard codes."""
     admitted: Moment | None = None
     discharged: Moment | None = None
-    disposition: str = ""
     reason: str = ""
     """PV2-3 as words."""
     more: Resource = field(default_factory=dict)
@@ -145,13 +149,13 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
 def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
     """Read PV1, with PV2-3 as the reason."""
     pv1, pv2, header = message["PV1"], message["PV2"], message["MSH"]
-    also = (message.cut, message["PID"][18].raw, header[4].raw, header[9].raw, zone)
+    also = (message.cut, message["PID"][18].raw, header[4].raw, header[9].raw, message["EVN"][1].raw, zone)
     stay, more = _STAYS.read(profile, (pv1.raw, pv2.raw), also, lambda: _read_stay(message, profile, zone))
     return replace(stay, more=reread(more))  # pieces of an Encounter are changed by whoever gets them
 
 
 ERASABLE = {
-    "PV1": tuple(sorted({3, 4, 7, 16, 36, 44, 45, *(row.field for row in PV1_MORE)})),
+    "PV1": tuple(sorted({3, 4, 7, 16, 44, 45, *(row.field for row in PV1_MORE)})),
     "PV2": tuple(sorted({3, *(row.field for row in PV2_MORE)})),
 }
 """Fields whose null deletes something of the Encounter; a visit's class (PV1-2) and number (PV1-19) are never deleted by a feed."""
@@ -160,19 +164,23 @@ _STAYS: Again[tuple[Stay, bytes]] = Again()
 
 def _read_stay(message: Message, profile: Profile, zone: tzinfo) -> tuple[Stay, bytes]:
     pv1, nothing = message["PV1"], profile.nothing
-    sent = clean(pv1[2].component(1).text, nothing)
+    sent, said = (clean(pv1[2].component(n).text, nothing) for n in (1, 2))
+    event = read_header(message).event
+    trigger = profile.events.get(event, event).partition("^")[2]
+    known = profile.visit_class.get(sent.casefold()) or profile.visit_class.get(said.casefold()) or _CLASS_BY_EVENT.get(trigger)
     place = pv1[3]
     words = next((text for n in (9, 5, 1) if (text := clean(place.component(n).text, nothing))), "")
     unit = clean(place.component(1).subcomponent(1).text, nothing)
     attending = name_and_number(pv1, 7)
     number = next(
-        (text for part in (pv1[19], pv1[50], message["PID"][18]) if (text := clean(part.component(1).text, nothing))),
+        (text for part in (pv1[19], pv1[50], message["PID"][18]) if (text := number_of(part.component(1).text, nothing))),
         "",
     )
     stay = Stay(
         number=number,
-        code=profile.visit_class.get(sent.casefold(), "AMB" if message["MSH"][9].component(2).text == "A04" else "IMP"),
-        class_sent=sent,
+        code=known or ("AMB" if trigger == "A04" else "IMP"),
+        class_told=known is not None,
+        class_sent=said or sent,
         department=Coded(unit, words if words != unit else ""),
         bed=clean(place.component(3).text, nothing),
         facility=clean(place.component(4).subcomponent(1).text, nothing),
@@ -181,7 +189,6 @@ def _read_stay(message: Message, profile: Profile, zone: tzinfo) -> tuple[Stay, 
         patient_type=clean(pv1[18].component(1).text, nothing),
         admitted=moment(pv1[44].component(1).text, zone),
         discharged=moment(pv1[45].component(1).text, zone),
-        disposition=clean(pv1[36].component(1).text, nothing),
         reason=coded(message["PV2"][3], nothing).text or coded(message["PV2"][3], nothing).code,
         erased=frozenset(f"{name}-{n}" for name, fields in ERASABLE.items() for n in fields if message[name][n].is_null),
     )
@@ -211,7 +218,7 @@ def diagnosis_of(segment: Segment, profile: Profile, view: View) -> Diagnosis:
     code = coded(segment[3], profile.nothing)
     words = clean(segment[4].text, profile.nothing)
     return Diagnosis(
-        Coded(code.code, code.text or words, code.system or clean(segment[2].text)),
+        replace(code, text=code.text or words, system=code.system or clean(segment[2].text)),
         clean(segment[6].component(1).text),
         clean(segment[21].text).upper() == "D",
         pour({}, segment, DG1_MORE, view),

@@ -8,7 +8,7 @@ from healthsvc.fhir.systems import CITIZEN_ID
 from integrations.hl7v2.again import Again
 from integrations.hl7v2.er7 import Message, Part, Segment
 from integrations.hl7v2.header import Header
-from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, Name, Phone, address, clean, coded, moment, name, phones
+from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, Name, Phone, address, clean, coded, moment, name, number_of, phones
 from integrations.hospitals.profile import Profile
 
 
@@ -123,7 +123,7 @@ def _candidates(pid: Segment, header: Header, profile: Profile) -> Iterator[Numb
     yield from numbers_in(pid[3], "PID-3", header, profile)
     hospital = profile.hospital_of(header)
     for position, means in ((2, profile.pid_2), (19, profile.pid_19)):
-        value = clean(pid[position].component(1).text, profile.nothing)
+        value = number_of(pid[position].component(1).text, profile.nothing)
         system = profile.system(means, hospital)
         if not value or system is None:
             continue
@@ -137,8 +137,8 @@ def numbers_in(field: Part, place: str, header: Header, profile: Profile) -> Ite
     """The numbers of a CX field with repetitions, by the link's map."""
     hospital = profile.hospital_of(header)
     for cx in field.repetitions:
-        value = clean(cx.component(1).text, profile.nothing)
-        if not value or cx.component(1).is_null:
+        value = number_of(cx.component(1).text, profile.nothing)
+        if not value:
             continue
         authority = cx.component(4)
         words = (*(clean(authority.subcomponent(n).text) for n in (1, 2, 3)), clean(authority.text))

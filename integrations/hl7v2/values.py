@@ -105,6 +105,13 @@ def clean(text: str, nothing: Iterable[str] = ()) -> str:
     return "" if text in nothing else text
 
 
+def number_of(text: str, nothing: Iterable[str] = ()) -> str:
+    """A number of a person or a visit; empty where it names nothing: a word that means nothing, or zeros alone, as feeds write them where
+    there is no number. Taken for a number, a lone 0 would make one of all to whom a hospital has not given one."""
+    value = clean(text, nothing)
+    return value if value.strip("0") else ""
+
+
 def code_of(text: str) -> str:
     """A code as FHIR writes one: no space around it, and single spaces inside (a site's own ``A  B`` is one code all the same)."""
     return " ".join(text.split())

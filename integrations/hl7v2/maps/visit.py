@@ -37,6 +37,7 @@ PV1_MORE = (
     Row(14, "hospitalization.admitSource", concept),
     Row(15, "hospitalization.specialArrangement[]", concepts),
     Row(17, "participant[]", taking_part("ADM"), shown="participant.individual"),
+    Row(36, "hospitalization.dischargeDisposition", concept),
     Row(37, "hospitalization.destination", organization),
     Row(38, "hospitalization.dietPreference[]", concepts),
     Row(52, "participant[]", taking_part("PART"), shown="participant.individual"),
@@ -48,13 +49,12 @@ PV2_MORE = (
     Row(25, "priority", concept),
 )
 PV1_ENCOUNTER = (
-    Row(2, "class", note="by the link's own words; in words as type.text too"),
+    Row(2, "class", note="by the link's own words, code or text; A01, A06 and A07 say it where PV1-2 does not; in words as type.text too"),
     Row(3, "location[].location", note="the former places stay, completed"),
     *PV1_MORE,
     Row(7, "participant[].individual"),
     Row(16, "hospitalization.specialCourtesy[]", note="the hospital's own word, as text; our rights are added where our channel is open"),
     Row(19, "identifier[]", note="by which the visit is known; PV1-50 or PID-18 where empty; used again, it is another stay"),
-    Row(36, "hospitalization.dischargeDisposition"),
     Row(44, "period.start"),
     Row(45, "period.end"),
     Row(50, "identifier[]", note="where PV1-19 is empty"),
@@ -73,7 +73,7 @@ IN1_COVERAGE = (
 )
 PID_PATIENT = (
     Row(2, "identifier[]", note="where PID-3 is empty"),
-    Row(3, "identifier[]", note="each repetition by the link's map"),
+    Row(3, "identifier[]", note="each repetition by the link's map; zeros alone are no number"),
     Row(5, "name[]"),
     Row(7, "birthDate", note="a year or a month where no more is sent and none is on file"),
     Row(8, "gender", note="by the link's table; 0 1 2 9 also as recorded (GB/T 2261.1)"),
@@ -108,6 +108,6 @@ DG1_CONDITION = (
     *DG1_MORE,
     Row(21, "verificationStatus", note="D (delete) becomes entered-in-error"),
     Row(2, "code.coding[].system", note="where DG1-3.3 is empty"),
-    Row(3, "code"),
+    Row(3, "code", note="every triplet that has a code, each in its own system"),
     Row(4, "code.text", note="where DG1-3 has no words"),
 )
