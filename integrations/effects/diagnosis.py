@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import ICD10, code_system
 from healthsvc.store import Store
 from integrations.effects.stay import opaque
 from integrations.hl7v2.adt import Diagnosis
+from integrations.hl7v2.maps.take import codings
 
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -21,9 +21,8 @@ def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[D
             continue  # DG1-3 held only delimiters
         id = f"dx-{opaque(encounter, code.code, code.text)}"
         concept: Resource = {"text": code.text or code.code}
-        if code.code:
-            system = ICD10 if code.system.upper() in ("ICD10", "ICD-10", "I10", "I10C") else code_system(f"hospital/{hospital}/diagnosis")
-            concept["coding"] = [{"system": system, "code": code.code, **({"display": code.text} if code.text else {})}]
+        if codes := codings(code, hospital, "diagnosis"):
+            concept["coding"] = codes
         category = {"system": "http://terminology.hl7.org/CodeSystem/condition-category", "code": "encounter-diagnosis"}
         told: Resource = {
             **diagnosis.more,

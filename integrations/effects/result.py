@@ -6,10 +6,11 @@ from datetime import datetime, tzinfo
 
 from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Lexical, Resource
-from healthsvc.fhir.systems import LOINC, code_system, hospital_number
+from healthsvc.fhir.systems import UCUM, hospital_number
 from healthsvc.store import Store
 from integrations.effects.amending import GONE, amended, held_results, in_order, matched
 from integrations.effects.scene import joined
+from integrations.hl7v2.maps.take import codings
 from integrations.hl7v2.numbers import Quantity
 from integrations.hl7v2.oru import CRITICAL, Report, Result
 from integrations.hl7v2.values import Coded, moment
@@ -206,15 +207,15 @@ def _observation(result: Result, id: str, hospital: str, effective: str, zone: t
 
 def _value(result: Result, hospital: str, zone: tzinfo) -> Resource:
     if result.quantity is not None:
-        return {"valueQuantity": _measured(result.quantity, result.unit)}
+        return {"valueQuantity": _measured(result.quantity, result)}
     if result.span is not None:
-        low, high = (_measured(Quantity(text), result.unit) for text in (result.span.low, result.span.high))
+        low, high = (_measured(Quantity(text), result) for text in (result.span.low, result.span.high))
         return {"valueRange": {"low": low, "high": high}}
     if result.share is not None:
         return {
             "valueRatio": {
-                "numerator": _measured(result.share.numerator, result.unit),
-                "denominator": _measured(Quantity(result.share.denominator), ""),
+                "numerator": _measured(result.share.numerator, result),
+                "denominator": _measured(Quantity(result.share.denominator)),
             }
         }
     if result.coded and len(result.texts) > 1:  # several answers are no one code
@@ -232,11 +233,13 @@ def _value(result: Result, hospital: str, zone: tzinfo) -> Resource:
     return {"dataAbsentReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]}}
 
 
-def _measured(number: Quantity, unit: str) -> Resource:
+def _measured(number: Quantity, of: Result | None = None) -> Resource:
     quantity: Resource = {"value": Lexical(number.text)}
     if number.comparator:
         quantity["comparator"] = number.comparator
-    return quantity | ({"unit": unit} if unit else {})
+    if of and of.unit:
+        quantity["unit"] = of.unit
+    return quantity | ({"system": UCUM, "code": of.ucum} if of and of.ucum else {})
 
 
 def _interpretation(flag: str) -> Resource:
@@ -245,7 +248,5 @@ def _interpretation(flag: str) -> Resource:
 
 def _concept(code: Coded, hospital: str) -> Resource:
     words = code.text or code.code or "未注明"
-    if not code.code:
-        return {"text": words}
-    system = LOINC if code.system.upper() in ("LN", "LOINC") else code_system(f"hospital/{hospital}")
-    return {"coding": [{"system": system, "code": code.code, **({"display": code.text} if code.text else {})}], "text": words}
+    codes = codings(code, hospital)
+    return {"coding": codes, "text": words} if codes else {"text": words}

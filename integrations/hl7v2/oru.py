@@ -1,5 +1,6 @@
 """ORU and OUL: what the laboratory found. Text to values."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
@@ -25,6 +26,7 @@ SPECIMEN_FIRST = frozenset({"R22", "R23"})
 _NO_RESULTS_BEFORE = frozenset({"PV1", "TXA"})
 """What stands before these and any OBR belongs to no order: PATIENT_OBSERVATION, ORDER_DOCUMENT of ORU_R01 (HL7 v2.7 and later)."""
 ABNORMAL = frozenset({"A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", ">", "<", "W", "U", "D"})
+_POWER = re.compile(r"([^\w^]*\s*10)\^(\d{1,2}\s*/\s*[^\^~&\\|]+)")
 CRITICAL = frozenset({"AA", "HH", "LL"})
 
 
@@ -49,6 +51,8 @@ class Result:
     words: tuple[str, ...] = ()
     """Of every repetition of a coded value."""
     unit: str = ""
+    ucum: str = ""
+    """The code of the unit, where OBX-6 says that it is one of UCUM."""
     range_text: str = ""
     low: Decimal | None = None
     high: Decimal | None = None
@@ -210,7 +214,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         texts = tuple("".join(_components(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
     derived = not obx[8] and bool(flags := _derived(quantity, low, high))
-    unit = obx[6]
+    unit = _unit(obx[6])
     return Result(
         index=index,
         code=coded(obx[3], profile.nothing),
@@ -222,7 +226,8 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         share=value if isinstance(value, Share) else None,
         coded=codes[0] if codes else NOTHING_CODED,
         words=tuple(one.text or one.code for one in codes),
-        unit=clean(unit.component(1).text) or clean(unit.component(2).text),
+        unit=unit.code or unit.text,
+        ucum=next((code for code, _, system in ((unit.code, "", unit.system), *unit.also) if code and system.upper() == "UCUM"), ""),
         range_text=range_text,
         low=low,
         high=high,
@@ -247,6 +252,13 @@ def _value(obx: Segment, kind: str, texts: tuple[str, ...], comma: bool) -> Quan
     if kind == "SN":
         return structured(*_components(obx[5]), comma=comma)
     return number_in(texts[0], comma=comma) if kind in ("NM", "ST", "TX", "") else None
+
+
+def _unit(field: Part) -> Coded:
+    """OBX-6; a power of ten that was not escaped (``×10^9/L``) is one unit, not a code and its words."""
+    unit = coded(field)
+    power = _POWER.fullmatch(field.raw)
+    return Coded("".join((power[1].strip(), "^", power[2].strip()))) if power else unit
 
 
 def _components(field: Part) -> tuple[str, str, str, str]:

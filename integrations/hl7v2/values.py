@@ -202,6 +202,8 @@ class Coded:
     code: str
     text: str = ""
     system: str = ""
+    also: tuple[tuple[str, str, str], ...] = ()
+    """The same in other systems: code, words and system of each further triplet that has a code."""
 
     def __bool__(self) -> bool:
         return bool(self.code or self.text)
@@ -212,8 +214,10 @@ NOTHING_CODED = Coded("")
 
 
 def coded(part: Part, nothing: Iterable[str] = ()) -> Coded:
-    """Read CE, CWE or CNE: the first triplet, and the words of the second where the first has none."""
+    """Read CE, CWE or CNE: the first triplet, the words of the second where the first has none, and what the others say beside it."""
     if not part.raw:
         return NOTHING_CODED
-    sent, text, system, _, other = (clean(part.component(n).text, nothing) for n in range(1, 6))
-    return Coded(code_of(sent), text or other, system)
+    pieces = [clean(piece.text, nothing) for piece in part.components[:12]]
+    pieces += [""] * (12 - len(pieces))
+    further = [(code_of(sent), words, system) for sent, words, system in (pieces[3:6], pieces[9:12]) if sent]
+    return Coded(code_of(pieces[0]), pieces[1] or pieces[4], pieces[2], tuple(further))

@@ -6,7 +6,7 @@ from integrations.hl7v2.maps.take import concept, number, organization, people
 OBR_REPORT = (
     Row(2, "identifier[]", note="PLAC; leads to the order: basedOn"),
     Row(3, "identifier[]", note="FILL; by which the report is known"),
-    Row(4, "code"),
+    Row(4, "code", note="every triplet that has a code, each in its own system"),
     Row(7, "effectiveDateTime"),
     Row(22, "issued"),
     Row(24, "category[].coding[].code", note="table 0074; LAB where it is empty or longer"),
@@ -25,10 +25,10 @@ OBX_MORE = (
 OBX_OBSERVATION = (
     *OBX_MORE,
     Row(2, "value", note="how OBX-5 is read"),
-    Row(3, "code"),
+    Row(3, "code", note="every triplet that has a code, each in its own system"),
     Row(4, "id", note="keeps results of one code apart"),
     Row(5, "value", note="Quantity where it is a number, with its digits; Range and Ratio (SN); CodeableConcept, dateTime, string"),
-    Row(6, "valueQuantity.unit"),
+    Row(6, "valueQuantity.unit", note="its code and system too where OBX-6 says UCUM; an unescaped power of ten (10^9/L) is one unit"),
     Row(7, "referenceRange[].text", note="low and high where it is a range"),
     Row(8, "interpretation[]", note="by the link's own words; derived from the range where it is empty"),
     Row(11, "status", note="table 0085; D, W and X without a value mark the result on file, and what is not told again stays"),

@@ -8,7 +8,7 @@ from healthsvc.fhir.systems import ICD10, LOINC, SNOMED, UCUM, code_system, hosp
 from integrations.hl7v2.er7 import Part, Segment
 from integrations.hl7v2.maps.row import Take, View
 from integrations.hl7v2.numbers import number_in
-from integrations.hl7v2.values import clean, code_of, has_han, moment, phones
+from integrations.hl7v2.values import Coded, clean, code_of, has_han, moment, phones
 
 V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _SYSTEMS = {"LN": LOINC, "LOINC": LOINC, "SCT": SNOMED, "SNM": SNOMED, "ICD10": ICD10, "ICD-10": ICD10, "I10": ICD10, "I10C": ICD10}
@@ -65,6 +65,16 @@ def concept_of(part: Part, view: View) -> Resource | None:
     if not words:
         return None
     return {**({"coding": codings} if codings else {}), "text": words}
+
+
+def codings(code: Coded, hospital: str, kind: str = "") -> list[Resource]:
+    """The codings of a coded value that was read already: each once, in the system that it names."""
+    found: dict[tuple[str, str], Resource] = {}
+    for sent, words, named in ((code.code, code.text, code.system), *code.also):
+        system = system_of(named, hospital, kind)
+        if sent:
+            found.setdefault((system, sent), {"system": system, "code": sent, **({"display": words} if words else {})})
+    return list(found.values())
 
 
 def concept(segment: Segment, n: int, view: View) -> Resource | None:

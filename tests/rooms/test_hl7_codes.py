@@ -1,0 +1,63 @@
+"""Codes in the system that names them, and every one of them (CWE has three triplets); units as they were meant."""
+
+import pytest
+from hospital import Hospital, segment
+
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import BASE, ICD10, LOINC, SNOMED, UCUM
+
+OBR = "OBR|1||F1|BIO^生化^99LIS^24320-4^Basic metabolic panel^LN|||20260302070000||||||||||||||||||F"
+
+
+def codings(concept: Resource) -> list[tuple[str, str]]:
+    return [(one["system"].removeprefix(f"{BASE}/CodeSystem/hospital/"), one["code"]) for one in concept["coding"]]
+
+
+def result(hospital: Hospital, patient: str, obx: str, obr: str = OBR) -> Resource:
+    hospital.says("ORU^R01", "C1", obr, obx)
+    [one] = hospital.select("Observation", patient=patient)
+    return one
+
+
+def test_a_result_keeps_every_code_in_its_own_system(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    negative = "260385009^Negative^SCT^NEG^阴性^HL70078"
+    one = result(own_hospital, patient, f"OBX|1|CWE|HBSAG^乙肝表面抗原^99LIS^5195-3^HBsAg^LN||{negative}||||||F")
+    own = own_hospital.code.lower()
+    assert (codings(one["code"]), one["code"]["text"]) == ([(own, "HBSAG"), (LOINC, "5195-3")], "乙肝表面抗原")
+    table = "http://terminology.hl7.org/CodeSystem/v2-0078"
+    assert codings(one["valueCodeableConcept"]) == [(SNOMED, "260385009"), (table, "NEG")]
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    assert codings(report["code"]) == [(own, "BIO"), (LOINC, "24320-4")]
+
+
+def test_a_code_that_stands_only_in_the_second_triplet_is_not_lost(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    one = result(own_hospital, patient, "OBX|1|NM|^^^2823-3^Potassium^LN||4.1|mmol/L||||F")
+    assert (codings(one["code"]), one["code"]["text"]) == ([(LOINC, "2823-3")], "Potassium")
+
+
+@pytest.mark.parametrize(
+    ("sent", "unit", "code"),
+    [
+        ("mmol/L^毫摩尔每升^UCUM", "mmol/L", "mmol/L"),
+        ("U/L^^99LIS^[IU]/L^^UCUM", "U/L", "[IU]/L"),
+        ("mmol/L", "mmol/L", None),
+        ("×10^9/L", "×10^9/L", None),
+        ("10^12/L", "10^12/L", None),
+    ],
+)
+def test_a_unit_is_coded_where_the_sender_says_so_and_a_power_of_ten_is_whole(
+    own_hospital: Hospital, sent: str, unit: str, code: str | None
+) -> None:
+    patient, _ = own_hospital.cadre()
+    value = result(own_hospital, patient, f"OBX|1|NM|W^值||4.1|{sent}|3.5-9.5||||F")["valueQuantity"]
+    assert (value["unit"], value.get("code"), value.get("system")) == (unit, code, UCUM if code else None)
+
+
+def test_a_diagnosis_keeps_every_code(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    dx = "DG1|1|ICD10|I50.900^心力衰竭^^84114007^Heart failure^SCT||20260302|A"
+    own_hospital.says("ADT^A01", "C1", segment("PV1", _2="I", _19="V1"), dx)
+    [one] = own_hospital.select("Condition", patient=patient)
+    assert codings(one["code"]) == [(ICD10, "I50.900"), (SNOMED, "84114007")]
