@@ -27,15 +27,19 @@ def send_files(
 ) -> None:
     """Send each message, wait for its own answer, print it. Exit code 1 if any was not accepted (AA or CA).
 
+    One that asks for no answer (MSH-15 NE, or ER and all is well) is "sent".
+
     It stops at the first message without an answer, exit code 2, and says with which --from to go on.
     """
     from integrations.sending import send
 
     address = Address.of(to, "--to")
     answers, refused, count, told = [], 0, 0, time.monotonic()
+    silent: set[int] = set()
     try:
-        for count, sent in enumerate(send(files, address.host, address.port, seconds, first=first), start=1):
-            refused += sent.code not in ("AA", "CA")
+        for sent in send(files, address.host, address.port, seconds, first=first):
+            (silent.add if sent.silent else silent.discard)(sent.number)
+            count, refused = count + (not sent.silent), refused + sent.refused
             if json:
                 answers.append(sent)
             else:
@@ -46,11 +50,12 @@ def send_files(
     finally:  # what was answered before it stopped is told in any case
         if json:
             show_json([sent.as_json() for sent in answers])
-    if count:
-        err.print(f"{count} messages answered, {refused} not accepted", markup=False)
+    unasked = f", {len(silent)} sent without an answer, as they asked" if silent else ""
+    if count or silent:
+        err.print(f"{count} messages answered, {refused} not accepted{unasked}", markup=False)
     else:
         err.print("no message found in these files", markup=False)
-    if refused or not count:
+    if refused or not (count or silent):
         raise typer.Exit(1)
 
 

@@ -9,7 +9,7 @@ from integrations.hl7v2.replies import control_id_of
 from integrations.mllp.framing import Frame, FrameReader, wrap
 
 Answer = Callable[[str, int], str | None]
-"""From the control id and how often it has come: the code (and another MSA-2), or None to hang up."""
+"""From the control id and how often it has come: the code (and another MSA-2), empty to say nothing, or None to hang up."""
 
 
 class Peer:
@@ -50,5 +50,7 @@ class Peer:
                 told = self._answer(control_id, self.got.count(control_id))
                 if told is None:
                     return
+                if not told:
+                    continue
                 code, _, other = told.partition(" ")
                 line.sendall(wrap(f"MSH|^~\\&|||||||{self._kind}|9|P|2.4\rMSA|{code}|{other or control_id}\r{self._more}".encode()))

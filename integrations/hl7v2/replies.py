@@ -76,6 +76,14 @@ def control_id_of(raw: bytes) -> str:
         return ""
 
 
+def accept_of(raw: bytes) -> str:
+    """MSH-15 of a message: when it asks for an accept acknowledgement (AL NE ER SU); empty where it cannot be read."""
+    try:
+        return read_header(Message(decode(raw, unlabelled="GB18030").text)).accept
+    except Refusal:
+        return ""
+
+
 def belongs(message: bytes, reply: bytes) -> bool:
     """Whether an answer is the one to a message: MSA-2 repeats MSH-10. A late answer to an earlier message does not."""
     return read_reply(reply).control_id.strip() == control_id_of(message).strip()

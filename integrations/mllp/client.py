@@ -89,21 +89,44 @@ class Client:
             NoAnswer: no connection, no answer in time, or one that belongs to another message; the text says which. The line is dropped in
                 each case, so that a late answer cannot be taken for that of the next message.
         """
+        answer = self._exchange(message, None)
+        assert answer is not None
+        return answer
+
+    def _exchange(self, message: bytes, quiet: float | None) -> bytes | None:
+        """Send and wait; None where ``quiet`` seconds pass without a word."""
+        written = False
         try:
             self.look()
             line = self._connected()
             until = time.monotonic() + self._seconds
             self._write(line, message, until)
+            written = True
+            until = until if quiet is None else time.monotonic() + quiet
             while not self._belongs(message, answer := self._next(line, until)):
                 self._put_aside(line, answer)
         except NoAnswer:
             self.close()
             raise
+        except TimeoutError as error:
+            if written and quiet is not None and not self._reader.half_open:
+                return None
+            told = self._why(error)
+            self.close()
+            raise NoAnswer(told) from None
         except (OSError, ValueError) as error:
             told = self._why(error)
             self.close()
             raise NoAnswer(told) from None
         return answer
+
+    def tell(self, message: bytes, seconds: float) -> bytes:
+        """Send one message that asks for no answer; gives one that comes within these seconds all the same, else nothing.
+
+        Raises:
+            NoAnswer: no connection, the peer hung up meanwhile, or what came belongs to nothing.
+        """
+        return self._exchange(message, seconds) or b""
 
     def look(self) -> None:
         """Take what has come on the open line meanwhile, without waiting; notices that the peer has hung up.

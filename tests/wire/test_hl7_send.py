@@ -13,6 +13,7 @@ from peer import Peer
 
 from healthsvc.errors import Invalid
 from healthsvc.main import app
+from integrations import sending
 from integrations.sending import send
 
 LINE = "MSH|^~\\&|HIS|H1|C|C|20260302||ADT^A31|{id}|P|2.4\rPID|1||C1^^^^IDCard||x\r"
@@ -90,3 +91,46 @@ def test_a_long_file_needs_no_memory(tmp_path: Path, peer: Peer) -> None:
         tracemalloc.stop()
     assert [(one.number, one.code) for one in sent] == [(29, "AA"), (30, "AA")]
     assert most < 16 << 20
+
+
+def asking(id: str, accept: str) -> bytes:
+    return LINE.format(id=id).replace("|P|2.4", f"|P|2.4|||{accept}|NE").encode()
+
+
+def test_a_message_that_asks_for_no_answer_is_sent_and_the_next_one_follows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As our own listener on an enhanced link: silent where MSH-15 asks for silence, and by no means dead."""
+    monkeypatch.setattr(sending, "QUIET_SECONDS", 0.2)
+    there = Peer(lambda id, _: "" if id.startswith("N") else "AE M9" if id == "X" else "AA")
+    words = [asking("N1", "NE"), asking("N2", "NE"), asking("E1", "ER"), messages("M1"), asking("N3", "NE")]
+    (tmp_path / "a.hl7").write_bytes(b"".join(words))
+    try:
+        assert run(["hl7", "send", str(tmp_path / "a.hl7"), "--to", f"127.0.0.1:{there.port}"], monkeypatch) == 0
+    finally:
+        there.close()
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "a.hl7 #1: sent N1 no answer was asked for (MSH-15 NE)",
+        "a.hl7 #2: sent N2 no answer was asked for (MSH-15 NE)",
+        "a.hl7 #3: sent E1 no answer was asked for (MSH-15 ER: only on error)",
+        "a.hl7 #3: AA E1",
+        "a.hl7 #4: AA M1",
+        "a.hl7 #5: sent N3 no answer was asked for (MSH-15 NE)",
+    ]
+    assert told.err.strip() == "2 messages answered, 0 not accepted, 3 sent without an answer, as they asked"
+    assert there.got == ["N1", "N2", "E1", "M1", "N3"]
+
+
+def test_an_unasked_answer_that_refuses_counts_and_a_dead_listener_is_still_found_dead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Peer(lambda id, _: None if id == "D1" else "AE")
+    (tmp_path / "a.hl7").write_bytes(asking("M1", "NE") + asking("D1", "NE") + asking("M2", "NE"))
+    try:
+        assert run(["hl7", "send", str(tmp_path / "a.hl7"), "--to", f"127.0.0.1:{there.port}"], monkeypatch) == 2
+    finally:
+        there.close()
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ["a.hl7 #1: AE M1"]
+    assert "message 2 (a.hl7 #2) has no answer: the peer hung up" in told.err
