@@ -11,6 +11,7 @@ from healthsvc.store.stored import micros
 from integrations.acquaintance import GAP_TIME, GAPS, Key
 from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, encode_answer, mode_of, stamp, wants
 from integrations.hl7v2.charset import ASCII, Decoded, decode, header_line
+from integrations.hl7v2.delimiters import flaw_of, usual
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment
 from integrations.hl7v2.header import Header, check_header, read_header
@@ -104,13 +105,15 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
         arrival.answer = known.answer(_as_told(at)[1], number, control_id)
         arrival.sequence = number_of(sequence) if sequence else None
         return arrival
-    read = None
+    read = profile = None
     try:
         read = _read(raw, shelf, listen, peer)
+        profile = read.profile
         _judge(arrival, read, number)
     except Refusal as refusal:
         _refuse(arrival, refusal, read)
-    _answer(arrival, read, at, number)
+        profile = getattr(refusal, "profile", profile)
+    _answer(arrival, read, at, number, profile)
     taken = arrival.state is State.PENDING and arrival.code.positive and arrival.query is None
     arrival.plain = taken and not (arrival.reason or arrival.place or arrival.remark)
     if key is not None and read is not None:
@@ -242,17 +245,17 @@ def _name(arrival: Arrival, header: Header) -> None:
     arrival.event = header.event[:32].replace("\0", "")
 
 
-def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str) -> None:
+def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str, profile: Profile | None) -> None:
     """Write the answer of the commit: in enhanced mode CA, CE or CR, and none where MSH-15 wants none."""
-    if read is not None:
-        header, codec = read.header, read.decoded.codec
-        mode = mode_of(header, read.profile.ack, read.profile.ack_unasked)
-    else:
-        try:
-            header, codec, mode = read_header(Message(header_line(arrival.raw))), ASCII, AckMode.ORIGINAL
-        except Refusal:
-            arrival.answer = b""
-            return
+    try:
+        header = read.header if read is not None else read_header(Message(header_line(arrival.raw)))
+    except Refusal:
+        arrival.answer = b""
+        return
+    codec = read.decoded.codec if read is not None else ASCII
+    mode = mode_of(header, profile.ack, profile.ack_unasked) if profile is not None else AckMode.ORIGINAL
+    if flaw_of(header.cut):
+        header = header._replace(cut=usual(header.cut))
     code = arrival.code
     if mode is AckMode.ENHANCED:
         code = COMMIT[arrival.code]
@@ -287,6 +290,7 @@ def _as_expected(read: Read, code: AckCode) -> tuple[str | None, tuple[str, ...]
 
 _TABLE_0357 = {
     "segment-missing": "100",
+    "delimiters": "102",
     "no-type": "101",
     "no-id": "101",
     "id-too-long": "102",

@@ -13,8 +13,9 @@ from integrations.hl7v2.adt import read_adt
 from integrations.hl7v2.batch import split
 from integrations.hl7v2.booking import read_booking
 from integrations.hl7v2.charset import decode
+from integrations.hl7v2.delimiters import HEADERS
 from integrations.hl7v2.document import read_document
-from integrations.hl7v2.er7 import HEADERS, Message
+from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import Family, as_standard, family_of, missing_segment
 from integrations.hl7v2.files import Source, sources
 from integrations.hl7v2.header import Header, check_header, read_header

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from integrations.hl7v2.er7 import Delimiters
+from integrations.hl7v2.delimiters import Delimiters
 from integrations.hl7v2.escapes import escape
 
 Component: TypeAlias = str | tuple[str, ...]

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from healthsvc.errors import Invalid
-from integrations.hl7v2.er7 import HEADERS, NULL, Delimiters, Message
+from integrations.hl7v2.delimiters import HEADERS, Delimiters, flaw_of
+from integrations.hl7v2.er7 import NULL, Message
 from integrations.hl7v2.escapes import escape
 
 _POSITION = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d{1,4})\])?-(\d{1,3})(?:\((\d{1,3})\))?(?:\.(\d{1,3}))?")
@@ -19,6 +20,10 @@ def edit(message: Message, changes: Iterable[tuple[str, str]]) -> str:
     Raises:
         Invalid: a position that is none, or that the message has no segment for. The text names the position, never a value.
     """
+    changes = list(changes)
+    for _, value in (one for one in changes if one[0].strip().upper() == "MSH-2" and flaw_of(message.cut)):
+        message = _recut(message, value)
+        changes = [one for one in changes if one[0].strip().upper() != "MSH-2"]
     raws = [segment.raw for segment in message.segments]
     for position, value in changes:
         read = _POSITION.fullmatch(position.strip().upper())
@@ -31,10 +36,22 @@ def edit(message: Message, changes: Iterable[tuple[str, str]]) -> str:
         if not 1 <= nth <= len(places):
             raise Invalid(f"the message has no {name} number {nth}", path=position, reason="position")
         if name in HEADERS and field <= 2:
-            raise Invalid("the delimiters of a message (MSH-1, MSH-2) cannot be changed", path=position, reason="position")
+            raise Invalid(
+                "the delimiters of a message (MSH-1, MSH-2) cannot be changed, unless they are none", path=position, reason="position"
+            )
         at = places[nth - 1]
         raws[at] = _with(raws[at], name, field, int(read[4] or 0), int(read[5] or 0), value, message.cut)
     return "".join(part for raw, segment in zip(raws, message.segments, strict=True) for part in (raw, segment.end))
+
+
+def _recut(message: Message, encoding: str) -> Message:
+    """A message whose encoding characters cannot be used, with those that its sender meant; nothing else of it changes."""
+    start = message.text.index(message.segments[0].raw.lstrip()[:4]) + 4
+    text = message.text[:start] + encoding + message.text[start + len(message.cut.encoding) :]
+    read = Message(text, message.cut.codec)
+    if read.cut.encoding != encoding or (flaw := flaw_of(read.cut)):
+        raise Invalid(f"these cannot be the encoding characters: {flaw or 'they contain the separator'}", path="MSH-2", reason="delimiters")
+    return read
 
 
 def _with(raw: str, name: str, field: int, repetition: int, component: int, value: str, cut: Delimiters) -> str:

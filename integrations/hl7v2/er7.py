@@ -13,40 +13,12 @@ Positions count from 1 as in the standard (HL7 v2.5 chapter 2); MSH-1 is the fie
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 
-from healthsvc.errors import Malformed
+from integrations.hl7v2.delimiters import ENDS, HEADERS, Delimiters, find_delimiters
 from integrations.hl7v2.escapes import unescape
 
-HEADERS = ("MSH", "FHS", "BHS")
 NULL = '""'
 _SEGMENT_SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9]{2}(?![A-Za-z0-9])")
-_ENDS = re.compile(r"\r\n|\r|\n")
-_DEFAULT_ENCODING = "^~\\&"
-
-
-@dataclass(frozen=True, slots=True)
-class Delimiters:
-    """The characters that cut a message, as its own header states them; an empty text where the header states none."""
-
-    field: str = "|"
-    component: str = "^"
-    repetition: str = "~"
-    escape: str = "\\"
-    subcomponent: str = "&"
-    truncation: str = ""
-    encoding: str = _DEFAULT_ENCODING
-    """MSH-2 as written."""
-    codec: str = "utf-8"
-    """Character set of the bytes that hexadecimal escapes stand for."""
-
-
-@lru_cache(maxsize=256)
-def _delimiters(field: str, encoding: str, codec: str) -> Delimiters:
-    padded = (encoding or _DEFAULT_ENCODING) + "\0" * 5
-    component, repetition, escape, subcomponent, truncation = (c if c != "\0" else "" for c in padded[:5])
-    return Delimiters(field, component, repetition, escape, subcomponent, truncation, encoding, codec)
 
 
 class Part:
@@ -244,29 +216,12 @@ class Message:
         return "".join([part for segment in self.segments for part in (segment.raw, segment.end)])
 
 
-def find_delimiters(text: str, codec: str = "utf-8") -> Delimiters:
-    """Read the delimiters that a message states in its first characters.
-
-    Raises:
-        Malformed: the text has no message header.
-    """
-    start = 0 if text[:3] in HEADERS else len(text) - len(text.lstrip())
-    if text[start : start + 3] not in HEADERS or len(text) < start + 4 or text[start + 3] in "\r\n":
-        raise Malformed("the message does not begin with MSH and a field separator; send HL7 v2 in pipe-and-hat form", path="MSH-1")
-    separator = text[start + 3]
-    if separator.isalnum():
-        raise Malformed("a letter or digit cannot be the field separator (MSH-1); send HL7 v2 in pipe-and-hat form", path="MSH-1")
-    stop = text.find(separator, start + 4, start + 14)
-    encoding = text[start + 4 : stop] if stop >= 0 else _ENDS.split(text[start + 4 : start + 9], maxsplit=1)[0]
-    return _delimiters(separator, encoding, codec)
-
-
 def _lines(text: str, cut: Delimiters) -> Iterator[Segment]:
     """Cut at CR, CRLF and LF; a line that is no segment belongs to the one before it (a line feed inside a value)."""
     raw, end, at = "", "", 0
     begun = False
     head = len(text) - len(text.lstrip())  # blank lines before the header are part of its segment, so that nothing is lost
-    for match in _ENDS.finditer(text, head):
+    for match in ENDS.finditer(text, head):
         line = text[at : match.start()]
         at = match.end()
         if not begun or _begins_segment(line, cut):

@@ -4,7 +4,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from healthsvc.errors import Malformed
-from integrations.hl7v2.er7 import NULL, Delimiters, Message
+from integrations.hl7v2.delimiters import Delimiters, flaw_of
+from integrations.hl7v2.er7 import NULL, Message
 
 
 class Header(NamedTuple):
@@ -114,8 +115,12 @@ def check_header(header: Header, *, needs_id: bool = True) -> None:
     """Refuse a header that cannot be answered or sorted.
 
     Raises:
-        Malformed: MSH-9 is empty, or MSH-10 (where the link needs it).
+        Malformed: MSH-2 cannot cut the message, MSH-9 is empty, or MSH-10 (where the link needs it).
     """
+    if flaw := flaw_of(header.cut):
+        raise Malformed(
+            f"the encoding characters (MSH-2) cannot be used: {flaw}; the usual ones are ^~\\&", path="MSH-2", reason="delimiters"
+        )
     if not header.code:
         raise Malformed("MSH-9 (message type) is empty; the sender must say what kind of message this is", path="MSH-9", reason="no-type")
     if needs_id and not header.control_id.strip():

@@ -15,7 +15,8 @@ from datetime import date, tzinfo
 from healthsvc.errors import Invalid
 from healthsvc.fhir.systems import CITIZEN_ID
 from integrations.hl7v2.compose import STANDARD
-from integrations.hl7v2.er7 import Delimiters, Message
+from integrations.hl7v2.delimiters import Delimiters
+from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.escapes import escape
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.person import Number, numbers_in

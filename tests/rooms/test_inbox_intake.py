@@ -24,6 +24,7 @@ from integrations.hospitals.shelf import Shelf, load, read, shelf
 from integrations.inbox import Inbox
 from integrations.keep import INBOX
 from integrations.mllp.framing import Frame, FrameReader, wrap
+from integrations.operating.desk import Desk
 
 LOOP, PEER = "127.0.0.1:2575", "127.0.0.1"
 
@@ -115,6 +116,30 @@ def test_what_cannot_be_dealt_with_is_kept_and_refused_with_its_reason(inbox: In
     assert rows(inbox)[0].reason == reason  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("encoding", ["^^\\&", "^", "^~\\&#+", "fake", "^~\\ "])
+def test_encoding_characters_that_cannot_cut_are_refused_kept_and_can_be_put_right(inbox: Inbox, encoding: str) -> None:
+    raw = adt().replace("^~\\&", encoding)
+    answer = take(inbox, raw)
+    assert (answer["MSA"][1].text, answer["MSA"][2].text) == ("AR", "1")
+    assert answer["MSH"][2].raw == "^~\\&", "the answer can be cut"
+    [row] = rows(inbox)
+    assert (row.state, row.reason, row.place) == ("quarantine", "delimiters", "MSH-2")  # type: ignore[attr-defined]
+    with inbox.database.writing(SYSTEM, at=clock.now()) as store:
+        desk = Desk(inbox.shelf)
+        assert [(one.state, one.reason, one.place) for one in desk.letters(store, 10)] == [("quarantine", "delimiters", "MSH-2")]
+        with pytest.raises(Invalid, match="these cannot be"), store.savepoint():
+            desk.edit(store, row.id, [("MSH-2", "^^\\&")], "still wrong")  # type: ignore[attr-defined]
+        desk.edit(store, row.id, [("MSH-2", "^~\\&")], "their engine lost a character")  # type: ignore[attr-defined]
+    assert [row.state for row in rows(inbox)] == ["replaced", "pending"]  # type: ignore[attr-defined]
+
+
+def test_a_backslash_that_was_escaped_once_too_often_is_read_as_meant(inbox: Inbox) -> None:
+    text = adt().replace("^~\\&", "^~\\\\&").replace("C1^^^^IDCard", "C1^^^H&PATID^IDCard")
+    assert take(inbox, text)["MSA"][1].text == "AA"
+    assert Message(text)["PID"][3].component(4).subcomponent(2).text == "PATID"
+    assert Message(text).encode() == text
+
+
 def test_what_is_no_hl7_at_all_is_kept_without_an_answer(inbox: Inbox) -> None:
     assert inbox.take_now(b"hello", LOOP, PEER) == b""
     assert rows(inbox)[0].state == "quarantine"  # type: ignore[attr-defined]
@@ -150,6 +175,17 @@ def test_a_missing_segment_is_taken_to_the_review_list_where_the_link_says_so(in
 def test_an_unknown_sender_on_an_outside_address_is_refused(inbox: Inbox) -> None:
     answer = Message(inbox.take_now(adt().encode(), "10.0.0.5:2575", "10.0.0.9").decode())
     assert (answer["MSA"][1].text, answer["MSA"][2].text) == ("AR", "1")
+
+
+@pytest.mark.parametrize(("asked", "code"), [("AL|AL", "CE"), ("ER|NE", "CE"), ("|", "AE"), ("SU|NE", ""), ("NE|NE", "")])
+def test_the_undecodable_is_answered_in_the_mode_of_its_link(inbox: Inbox, tmp_path: Path, asked: str, code: str) -> None:
+    site = tmp_path / "enhanced.toml"
+    site.write_text('extends = "default"\nprofile = "enhanced"\nversion = 1\ntitle = "x"\nhospital = "h"\nack = "enhanced"\n')
+    inbox.shelf = Shelf([], read(site))
+    answer = inbox.take_now(adt(name="Müller", msh=f"|||{asked}").encode("latin-1"), LOOP, PEER)
+    assert (Message(answer.decode())["MSA"][1].text if answer else "") == code
+    [row] = rows(inbox)
+    assert (row.state, row.reason, row.link) == ("quarantine", "charset", "enhanced")  # type: ignore[attr-defined]
 
 
 def test_enhanced_mode_is_a_switch_of_the_link(inbox: Inbox, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthsvc.errors import Malformed
-from integrations.hl7v2.er7 import Message, find_delimiters
+from integrations.hl7v2.delimiters import find_delimiters
+from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.escapes import escape, unescape
 from integrations.hl7v2.header import read_header
 
