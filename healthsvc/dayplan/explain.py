@@ -154,8 +154,7 @@ def _allow(space: Space, people: range, j: int, *, skilled: bool) -> None:
         for c in people:
             person = space.problem.caregivers[c]
             able = not skilled or visit.services[space.nodes[v].service].skills <= person.skills
-            like = person.id.removeprefix(ANOTHER).rpartition(" ")[0] if person.id.startswith(ANOTHER) else person.id
-            space.world.allow[v, c] |= able and person.id not in visit.barred and like not in visit.far
+            space.world.allow[v, c] |= able and person.id not in visit.barred and like(person) not in visit.far
 
 
 RELAXATIONS: dict[str, Callable[[Space, int, int], None]] = {
@@ -180,6 +179,11 @@ def applies(code: str, problem: Problem, visit: Visit) -> bool:
         "barred": bool(visit.barred),
         "ring": bool(visit.far),
     }.get(code, True)
+
+
+def like(person: Caregiver) -> str:
+    """Whom an additional caregiver is like; anybody else is like themselves."""
+    return person.id.removeprefix(ANOTHER).rpartition(" ")[0] if person.id.startswith(ANOTHER) else person.id
 
 
 def more_staff(problem: Problem) -> list[Caregiver]:

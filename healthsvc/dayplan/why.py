@@ -1,14 +1,10 @@
-"""Why a visit is planned as it is, and what would let a left-over one in: worked out, and proved by solving again."""
+"""Why a visit is planned as it is: who else could come at what price, what settles the time, how far it could move. Pure."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
-from healthsvc.dayplan.explain import MORE_SHIFT, RELAXATIONS, TOGETHER, applies, more_staff
 from healthsvc.dayplan.insertion import Insertion, rank_insertions
 from healthsvc.dayplan.plan import Plan, Route, Stop
-from healthsvc.dayplan.problem import FOREVER, Minutes, Problem, Visit, Window
-from healthsvc.dayplan.solve import StopRule, solve
+from healthsvc.dayplan.problem import FOREVER, Caregiver, Minutes, Problem, Visit, Window, WindowMet
 
 NEAR: Minutes = 0.1
 """Minutes within which two moments are the same."""
@@ -19,8 +15,9 @@ class Reasons:
     """Why these people and this time.
 
     ``able``: who could make it at all; ``instead``: the cheapest places with other people, each with what it costs more than the present
-    one; ``time``: codes of what settles the start (``opens``, ``arrives``, ``partner``, ``gap``, ``waits``); ``earliest`` and ``latest``
-    say how far it could move with everything else staying where it is.
+    one; ``time``: codes of what keeps it from beginning earlier (``opens``, ``arrives``, ``partner``, ``gap``, ``pinned``; ``waits``:
+    nothing does); ``earliest`` and ``latest`` say between when its last service could begin, whoever comes moving along and everything
+    else staying where it is.
     """
 
     visit: str
@@ -47,17 +44,66 @@ def why_planned(problem: Problem, plan: Plan, visit: str, most: int = 3) -> Reas
     for one in places:
         if set(one.caregivers) != who:
             others.setdefault(frozenset(one.caregivers), replace(one, cost=one.cost - own))
-    route, stop = max(mine, key=lambda one: one[1].start)
-    earliest, latest = _room(problem, asked, route, stop)
-    return Reasons(visit, able, tuple(others.values())[:most], tuple(_time(problem, plan, asked, route, stop)), earliest, latest)
+    start = max(stop.start for _, stop in mine)
+    if asked.pinned:
+        return Reasons(visit, able, tuple(others.values())[:most], ("pinned",), start, start)
+    first = _not_before(problem, plan, asked, mine)
+    earliest, latest = _on_steps(problem, start, max(first.values())), _not_after(problem, plan, asked, mine)
+    latest = max(start, -_on_steps(problem, -start, -latest))
+    step = max(NEAR, earliest - max(first.values()) + NEAR)
+    time = tuple(code for code, bound in first.items() if bound > start - step) if earliest > start - NEAR else ("waits",)
+    return Reasons(visit, able, tuple(others.values())[:most], time, earliest, latest)
+
+
+Made = list[tuple[Route, Stop]]
+"""Who makes each service of one visit."""
+
+
+def _not_before(problem: Problem, plan: Plan, visit: Visit, mine: Made) -> dict[str, Minutes]:
+    """Before when its last service cannot begin, by what keeps it; whoever comes moves along, everything else stays where it is."""
+    start = max(stop.start for _, stop in mine)
+    last = next(stop for _, stop in mine if stop.start == start)
+    first: dict[str, Minutes] = {"opens": -FOREVER}
+    for route, stop in mine:
+        later = start - stop.start
+        code = "arrives" if stop is last else "partner"
+        first[code] = max(first.get(code, -FOREVER), _arrival(problem, route, stop) + later)
+        first["opens"] = max(first["opens"], _window(visit, stop).start + later)
+    before = [stop.start for _, stop in plan.stops() if visit.after and stop.visit == visit.after.visit]
+    if visit.after and before:
+        first["gap"] = max(before) + visit.after.least + start - min(stop.start for _, stop in mine)
+    return first
+
+
+def _not_after(problem: Problem, plan: Plan, visit: Visit, mine: Made) -> Minutes:
+    """After when its last service cannot begin with everything else where it is."""
+    start = max(stop.start for _, stop in mine)
+    latest = FOREVER
+    for route, stop in mine:
+        length, later = stop.end - stop.start, start - stop.start
+        latest = min(latest, _leaves(problem, route, stop) - length + later)
+        if visit.hard:
+            latest = min(latest, _window(visit, stop).end - (length if problem.met is WindowMet.AT_END else 0.0) + later)
+    gaps = {one.id: one.after.least for one in problem.visits if one.after and one.after.visit == visit.id}
+    return min((latest, *(stop.start - gaps[stop.visit] for _, stop in plan.stops() if stop.visit in gaps)))
+
+
+def _window(visit: Visit, stop: Stop) -> Window:
+    return next((one for one in reversed(visit.windows) if one.start <= stop.start + NEAR), visit.windows[0])
+
+
+def _on_steps(problem: Problem, start: Minutes, bound: Minutes) -> Minutes:
+    """The first whole step from ``bound`` on where the visit begins on one itself; no later than it begins."""
+    step = problem.grain
+    if step and abs(start / step - round(start / step)) * step <= NEAR:
+        bound = -(-(bound - NEAR) // step) * step
+    return min(start, bound)
 
 
 def _arrival(problem: Problem, route: Route, stop: Stop) -> Minutes:
     """When the caregiver can be there at the earliest after what comes before."""
-    person = next(one for one in problem.caregivers if one.id == route.caregiver)
-    places = {visit.id: visit.place for visit in problem.visits}
-    at = route.stops.index(stop)
-    way = problem.travel[person.mode]
+    person, places = _person(problem, route), {visit.id: visit.place for visit in problem.visits}
+    at, way = route.stops.index(stop), problem.travel[person.mode]
     if at == 0:
         return person.shift.start + float(way[person.start_place, places[stop.visit]])
     before = route.stops[at - 1]
@@ -65,104 +111,16 @@ def _arrival(problem: Problem, route: Route, stop: Stop) -> Minutes:
     return before.end + float(way[here, places[stop.visit]])
 
 
-def _room(problem: Problem, visit: Visit, route: Route, stop: Stop) -> tuple[Minutes, Minutes]:
-    person = next(one for one in problem.caregivers if one.id == route.caregiver)
-    places = {one.id: one.place for one in problem.visits}
-    way, at = problem.travel[person.mode], route.stops.index(stop)
-    window = next((one for one in reversed(visit.windows) if one.start <= stop.start + NEAR), visit.windows[0])
-    if at + 1 < len(route.stops):
-        after = route.stops[at + 1]
-        there = person.start_place if after.visit is None else places[after.visit]
-        latest = after.start - float(way[visit.place, there]) - (stop.end - stop.start)
-    else:
-        latest = person.shift.end - float(way[visit.place, person.end_place]) - (stop.end - stop.start)
-    return max(window.start, _arrival(problem, route, stop)), max(stop.start, min(latest, window.end if visit.hard else FOREVER))
+def _leaves(problem: Problem, route: Route, stop: Stop) -> Minutes:
+    """When the caregiver has to set out from there at the latest for what comes after."""
+    person, places = _person(problem, route), {visit.id: visit.place for visit in problem.visits}
+    at, way = route.stops.index(stop), problem.travel[person.mode]
+    if at + 1 == len(route.stops):
+        return person.shift.end - float(way[places[stop.visit], person.end_place])
+    after = route.stops[at + 1]
+    there = person.start_place if after.visit is None else places[after.visit]
+    return after.start - float(way[places[stop.visit], there])
 
 
-def _time(problem: Problem, plan: Plan, visit: Visit, route: Route, stop: Stop) -> Iterator[str]:
-    """What keeps it from starting earlier."""
-    found = False
-    if any(abs(stop.start - window.start) <= NEAR for window in visit.windows):
-        yield "opens"
-        found = True
-    if abs(stop.start - _arrival(problem, route, stop)) <= NEAR:
-        yield "arrives"
-        found = True
-    for other in plan.routes:
-        for one in other.visits:
-            if one.visit == visit.id and one is not stop and abs(one.start - _arrival(problem, other, one)) <= NEAR:
-                yield "partner"
-                found = True
-            if visit.after and one.visit == visit.after.visit and abs(one.start + visit.after.least - stop.start) <= NEAR:
-                yield "gap"
-                found = True
-    if not found:
-        yield "waits"
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The smallest set of constraints whose relaxation lets a visit in, found by solving again.
-
-    ``caregivers`` and ``starts`` say who would then come and when; ``tried`` counts the problems that were solved: every smaller set was
-    among them, and none of them let it in. ``constraints`` ("unfit",): no set of at most two does; empty: it fits as things are.
-    """
-
-    visit: str
-    constraints: tuple[str, ...]
-    caregivers: tuple[str, ...]
-    starts: tuple[Minutes, ...]
-    tried: int
-
-
-def prove_left(problem: Problem, plan: Plan, visit: str, iterations: int = 60_000, seed: int = 1) -> Proof:
-    """Solve the problem again with constraints relaxed, one and then two at a time, until the visit fits beside all that is planned.
-
-    Each solve begins with the plan and spends ``iterations`` proposals; its answer passes the strict checker.
-    """
-    asked = next(one for one in problem.visits if one.id == visit)
-    relevant = [*asked.relaxed, *(code for code in RELAXATIONS if applies(code, problem, asked))]
-    kept = {stop.visit for _, stop in plan.stops()}
-    tried = 0
-    for size in range(TOGETHER + 1):
-        found = []
-        for codes in combinations(relevant, size):
-            easier = relax(problem, asked, codes)
-            answer = solve(easier, StopRule(iterations=iterations), seed, start=plan)
-            tried += 1
-            made = [(caregiver, stop.start) for caregiver, stop in answer.stops() if stop.visit == visit]
-            if made and kept <= {stop.visit for _, stop in answer.stops()}:
-                found.append((answer.cost, codes, made))
-        if found:
-            _, codes, made = min(found)
-            return Proof(visit, codes, tuple(who for who, _ in made), tuple(start for _, start in made), tried)
-    return Proof(visit, ("unfit",), (), (), tried)
-
-
-def relax(problem: Problem, visit: Visit, codes: Sequence[str]) -> Problem:
-    """The problem without some constraints (codes of the explanations) for one visit."""
-    eased, staff, others = visit, problem.caregivers, problem.visits
-    for code in codes:
-        if code in visit.relaxed:
-            eased = replace(eased, windows=visit.relaxed[code])
-        elif code == "window":
-            eased = replace(eased, windows=(Window(0.0, FOREVER),))
-        elif code == "after":
-            eased = replace(eased, after=None)
-        elif code == "together":
-            eased = replace(eased, gap=None)
-        elif code == "barred":
-            eased = replace(eased, barred=frozenset())
-        elif code == "ring":
-            eased = replace(eased, far=frozenset())
-        elif code == "skill":
-            eased = replace(eased, services=tuple(replace(service, skills=frozenset()) for service in eased.services))
-        elif code == "shift":
-            staff = tuple(replace(one, shift=Window(one.shift.start, one.shift.end + MORE_SHIFT)) for one in staff)
-        elif code == "break":
-            staff = tuple(replace(one, rest=None) for one in staff)
-        elif code == "staff":
-            more = more_staff(problem)
-            staff = (*staff, *more)
-            others = tuple(replace(one, barred=one.barred | {person.id for person in more}) for one in others)
-    return replace(problem, visits=tuple(eased if one.id == visit.id else one for one in others), caregivers=staff)
+def _person(problem: Problem, route: Route) -> Caregiver:
+    return next(one for one in problem.caregivers if one.id == route.caregiver)

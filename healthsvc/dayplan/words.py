@@ -33,7 +33,7 @@ LEFT_OVER: dict[str, tuple[str, str]] = {
         "there is a place, but the search ended first; plan again with more seconds",
     ),
     "by-hand": ("由调度员移出", "taken out by hand"),
-    "unfit": ("放宽任何两项限制仍无法安排", "no two relaxed constraints together would let it in"),
+    "unfit": ("同时放宽两三项限制仍无法安排", "not even two or three relaxed constraints together would let it in"),
 }
 
 WHY: dict[str, tuple[str, str]] = {
@@ -49,6 +49,7 @@ TIME: dict[str, tuple[str, str]] = {
     "arrives": ("前一站结束后此时到达", "that is when they arrive from the stop before"),
     "partner": ("与同行人员会合", "that is when the other person can be there"),
     "gap": ("与前一次服务须间隔", "the gap to the visit before"),
+    "pinned": ("此时间已确认", "the time is confirmed"),
     "waits": ("已告知的时间，或为减少等待而晚出发", "the time that was announced, or a later start that saves waiting"),
 }
 

@@ -10,7 +10,8 @@ from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.hand import Edit, conflicts, edited
 from healthsvc.dayplan.plan import LeftOver, Plan, Route
 from healthsvc.dayplan.problem import Break, Gap, Problem, Service, Weights, Window, WindowMet
-from healthsvc.dayplan.why import prove_left, relax, why_planned
+from healthsvc.dayplan.proof import prove_left, relax
+from healthsvc.dayplan.why import why_planned
 
 NOBODY = Plan((), ())
 

@@ -364,6 +364,10 @@ def schedule(problem: Problem, routes: dict[str, tuple[Item, ...]], chosen: tupl
                 for i, j in pairwise((one.id, service.id) for service in one.services):
                     starts[j] = readable(problem, one, max(starts[j], starts[i] + one.gap.least))
                     starts[i] = readable(problem, one, max(starts[i], starts[j] - one.gap.most))
+            earlier = [start for (name, _), start in starts.items() if one.after and name == one.after.visit]
+            for key in [key for key in starts if earlier and key[0] == one.id]:
+                assert one.after is not None
+                starts[key] = max(starts[key], max(earlier) + one.after.least)
         if starts == before:
             break
     else:

@@ -20,7 +20,8 @@ def reasons(database: Database, actor: Actor, on: date, task: str, travel: Trave
     Raises:
         NotFound: the visit cannot be made on that day at all.
     """
-    from healthsvc.dayplan.why import prove_left, why_planned
+    from healthsvc.dayplan.proof import prove_left
+    from healthsvc.dayplan.why import why_planned
 
     now = standing(database, actor, on, travel, at=at, extra=[task])
     if task in now.out:
