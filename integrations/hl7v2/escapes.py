@@ -34,7 +34,9 @@ _LETTER: dict[str, Callable[[Cut], str]] = {
     "H": lambda cut: "",
     "N": lambda cut: "",
 }
-_SPACING = re.compile(r"\.(br|sp)\+?(\d{0,3})$")
+_SPACING = re.compile(r"\.(br|sp|ce)\+?(\d{0,3})$")
+_SKIP = re.compile(r"\.sk\+?(\d{1,3})$")
+_LAYOUT = re.compile(r"\.(?:fi|nf|in[+-]?\d{1,3}|ti[+-]?\d{1,3})$")
 _HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)$")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _LONGEST = 1024
@@ -63,6 +65,10 @@ def _resolve(code: str, cut: Cut) -> str | None:
         return (_LETTER[code](cut) or None) if code == "P" else _LETTER[code](cut)
     if spacing := _SPACING.match(code):
         return "\n" * max(1, int(spacing[2] or 1))
+    if skip := _SKIP.match(code):
+        return " " * int(skip[1])
+    if _LAYOUT.match(code):
+        return ""
     if digits := _HEX.match(code):
         try:
             meant = bytes.fromhex(digits[1]).decode(cut.codec)

@@ -74,6 +74,7 @@ def test_escapes() -> None:
     cut = find_delimiters("MSH|^~\\&#|")
     assert unescape(r"a\F\b\S\c\T\d\R\e\E\f\P\g", cut) == "a|b^c&d~e\\f#g"
     assert unescape(r"one\.br\two\.sp+2\three", cut) == "one\ntwo\n\nthree"
+    assert unescape(r"\.in+4\one\.ti-2\\.ce\two\.fi\\.sk3\three\.nf\ ", cut) == "one\ntwo   three "
     assert unescape(r"\XE4BDA0\ \X0D0A\ \H\bold\N\ ", cut) == "你 \r\n bold "
     assert unescape("C:\\temp\\x and \\Zown\\ and \\", cut) == "C:\\temp\\x and \\Zown\\ and \\"
     assert unescape(r"\XFF\ ", cut) == r"\XFF\ "
