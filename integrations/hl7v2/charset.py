@@ -20,6 +20,7 @@ _THREE_BYTES = 0x800
 _LABEL = re.compile(r"[A-Za-z0-9 /._-]{1,32}")
 _PAIR = re.compile(rb"[\x80-\xff][\x00-\xff]")
 
+_C1 = re.compile(rb"[\x80-\x84\x86-\x9f]")
 _SINGLE_BYTE = re.compile(r"iso8859-\d+|cp1252")
 
 _ALIASES = (
@@ -141,9 +142,11 @@ def _was_never_utf_8(body: bytes) -> bool:
 
 
 def _lies(codec: str, body: bytes) -> bool:
-    """Whether a label names a set of single bytes, which takes anything, over bytes that all come in pairs as Chinese does."""
-    pairs = _PAIR.findall(body)
-    return bool(_SINGLE_BYTE.fullmatch(codec)) and len(pairs) > 1 and all(pair[1] >= 0x80 for pair in pairs)
+    """Whether a label names a set of single bytes, which takes anything, over bytes that come in pairs as Chinese does: most of them with a
+    second byte as high as the first, or with bytes that ISO 8859 has for control characters alone."""
+    if not _SINGLE_BYTE.fullmatch(codec):
+        return False
+    return (len(_PAIR.findall(body)) > 1 and _plausible(body)) or (codec.startswith("iso8859") and _C1.search(body) is not None)
 
 
 def wide(raw: bytes) -> str | None:

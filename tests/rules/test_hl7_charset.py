@@ -56,6 +56,10 @@ def test_chinese_under_a_western_label_is_no_western_name() -> None:
     with pytest.raises(Malformed, match=r"\(none set\) nor MSH-18 \(8859/1\); set"):
         decode(raw, unlabelled="GB18030")
     assert decode(raw, link="GB18030").codec == "gb18030"
+    for rare in ("王祎", "乗乛亅亊"):  # trail bytes below 0x80, or bytes that no Western text has
+        with pytest.raises(Malformed):
+            decode(message(rare, "gb18030", "8859/1"))
+    assert decode(message("Müller^Jörg~Lüdenscheid", "latin-1", "8859/1")).codec == "iso8859-1"
 
 
 def test_four_byte_characters_and_ascii_and_byte_order_mark() -> None:
