@@ -8,7 +8,21 @@ from healthsvc.fhir.systems import CITIZEN_ID
 from integrations.hl7v2.again import Again
 from integrations.hl7v2.er7 import Message, Part, Segment
 from integrations.hl7v2.header import Header
-from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, Name, Phone, address, clean, coded, moment, name, number_of, phones
+from integrations.hl7v2.values import (
+    NOTHING_CODED,
+    Coded,
+    Moment,
+    Name,
+    Phone,
+    address,
+    clean,
+    coded,
+    day_of,
+    moment,
+    name,
+    number_of,
+    phones,
+)
 from integrations.hospitals.profile import Profile
 
 
@@ -79,7 +93,7 @@ def _person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile
     if sex_sent and sex is None:
         doubts.append("PID-8")
     birth_text = clean(pid[7].component(1).text, nothing)
-    birth = moment(birth_text, zone)
+    birth = day_of(birth_text)
     if birth_text and birth is None:
         doubts.append("PID-7")
     home = phones(pid[13], "home", nothing)

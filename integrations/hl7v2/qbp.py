@@ -20,7 +20,7 @@ from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.escapes import escape
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.person import Number, numbers_in
-from integrations.hl7v2.values import Moment, clean, has_han, moment
+from integrations.hl7v2.values import Moment, clean, day_of, has_han
 from integrations.hospitals.profile import Profile
 
 QUERY_EVENTS = frozenset({"Q21", "Q22", "Q23"})
@@ -104,7 +104,7 @@ def read_query(message: Message, header: Header, profile: Profile, zone: tzinfo)
     full_name = "".join(next(iter(pairs.get(key, [])), "") for key in ("PID.5.1", "PID.5.1.1", "PID.5.2", "PID.5"))
     if not numbers and plain and not bare:
         bare = clean(plain[0].component(1).text, profile.nothing)
-    birth = moment(next(iter(pairs.get("PID.7", pairs.get("PID.7.1", []))), ""), zone)
+    birth = day_of(next(iter(pairs.get("PID.7", pairs.get("PID.7.1", []))), ""))
     if not numbers and not bare and not (full_name and birth):
         raise Invalid(
             "the query names no number (@PID.3.1) and not both name (@PID.5.1) and birth date (@PID.7); ask by one of them",

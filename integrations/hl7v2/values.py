@@ -83,6 +83,14 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
     return Moment(at, "minute" if precision == "hour" else precision)
 
 
+def day_of(text: str) -> Moment | None:
+    """A birth date: the day as it was written, whatever time and offset stand behind it (``19320115000000+0900`` is the fifteenth)."""
+    found = moment(text, UTC)
+    if found is None or found.precision in ("year", "month", "day"):
+        return found
+    return Moment(datetime(found.at.year, found.at.month, found.at.day, tzinfo=UTC), "day")
+
+
 def _spaced(digits: str) -> str:
     """``20260105170124`` with its parts held apart."""
     date, time = digits[:8], digits[8:]
@@ -103,6 +111,11 @@ def clean(text: str, nothing: Iterable[str] = ()) -> str:
     """A text without surrounding space; empty where the sender wrote a word that means nothing (无, 同上)."""
     text = text.strip()
     return "" if text in nothing else text
+
+
+def lines(field: Part, nothing: Iterable[str] = ()) -> str:
+    """The words of a field of ST, TX or FT, its repetitions on lines of their own."""
+    return "\n".join(words for part in field.repetitions if (words := clean(part.text, nothing)))
 
 
 def number_of(text: str, nothing: Iterable[str] = ()) -> str:
@@ -133,7 +146,7 @@ class Name:
 def name(field: Part, nothing: Iterable[str] = ()) -> Name | None:
     """Read XPN or XCN-like repetitions: ``测试甲``, ``CESHI^测试甲``, ``测试甲^CESHI``, ``向^某某``, ``Doe^Jane^M``."""
     latin, best = "", ""
-    for repetition in field.repetitions:
+    for repetition in sorted(field.repetitions, key=_is_byname):
         pieces = [clean(repetition.component(n).subcomponent(1).text, nothing) for n in (1, 2, 3)]
         chinese = "".join(piece for piece in pieces if has_han(piece))
         western = " ".join(piece for piece in (pieces[1], pieces[2], pieces[0]) if piece and not has_han(piece))
@@ -144,6 +157,11 @@ def name(field: Part, nothing: Iterable[str] = ()) -> Name | None:
         elif western and not latin:
             latin = western
     return Name(best, latin if latin != best else "") if best else None
+
+
+def _is_byname(repetition: Part) -> bool:
+    """Whether a name is not the one that somebody bears (XPN.7, table 0200): alias, maiden, nickname, of the spouse, coded."""
+    return repetition.component(7).text.strip().upper() in ("A", "M", "N", "P", "S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +204,11 @@ def address(field: Part, nothing: Iterable[str] = ()) -> str:
 
 
 def _address_text(repetition: Part, nothing: Iterable[str]) -> str:
-    street, other, city, province, code = (
-        clean(repetition.component(1).subcomponent(1).text if n == 1 else repetition.component(n).text, nothing) for n in range(1, 6)
-    )
+    street = clean(repetition.component(1).subcomponent(1).text, nothing)
+    other, city, province, code, area, county = (clean(repetition.component(n).text, nothing) for n in (2, 3, 4, 5, 8, 9))
     if any(has_han(part) for part in (street, other, city, province)):
-        before = "".join(part for part in (province, city) if part and part not in street)
-        return before + street + other
+        wider = dict.fromkeys(part for part in (province, city, county, area) if part and part not in street and has_han(part))
+        return "".join(wider) + street + other
     return ", ".join(part for part in (street, other, city, f"{province} {code}".strip()) if part)
 
 

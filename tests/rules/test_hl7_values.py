@@ -82,6 +82,8 @@ def test_a_written_moment_is_read_as_it_was(at: object, zone: timezone) -> None:
         ("Doe^Jane^M", "Jane M Doe", ""),
         ("Doe^Jane~测试甲^^^^^^L^I", "测试甲", "Jane Doe"),
         ("无^测试甲", "测试甲", ""),
+        ("老王^^^^^^A~王^某某^^^^^L~WANG^MOUMOU^^^^^P", "王某某", "MOUMOU WANG"),
+        ("李^某某^^^^^M", "李某某", ""),
     ],
 )
 def test_names(raw: str, text: str, latin: str) -> None:
@@ -89,6 +91,17 @@ def test_names(raw: str, text: str, latin: str) -> None:
     assert read is not None
     assert (read.text, read.latin) == (text, latin)
     assert name(field("无"), DEFAULT.nothing) is None
+
+
+@pytest.mark.parametrize("written", ["19320115", "19320115000000", "193201150000+0900", "19320115230000-0500", "1932-01-15 00:00:00"])
+@pytest.mark.parametrize("sent", ["20260105170124", "20260105170124+1000", "20260105170124-0800"])
+def test_a_birth_date_is_the_day_that_was_written_whatever_offset_the_message_has(written: str, sent: str) -> None:
+    text = f"MSH|^~\\&|HIS|H1|C|C|{sent}||ADT^A31|1|P|2.4\rPID|1||1||测试甲||{written}"
+    message = Message(text)
+    header = read_header(message)
+    birth = read_adt(message, header, DEFAULT, DEFAULT.zone_of(header, ZONE)).person.birth
+    assert birth is not None
+    assert birth.fhir == "1932-01-15"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +125,8 @@ def test_the_home_address_among_several() -> None:
     raw = "无^^^^000000^^O~某省某市某区^^^^000000^^H~某省某县^^^^000000^^N"
     assert address(field(raw), DEFAULT.nothing) == "某省某市某区"
     assert address(field("一路1号^^某市^某省^315000^^H")) == "某省某市一路1号"
+    assert address(field("某路1号^二单元^某市^某市^300000^CHN^H^某街道^某区")) == "某市某区某街道某路1号二单元"
+    assert address(field("某市某区某路1号^^某市^某市^^^H^^某区")) == "某市某区某路1号"
     assert address(field("1 Test Street^^Town^ST^12345")) == "1 Test Street, Town, ST 12345"
 
 
