@@ -54,7 +54,7 @@ def _order(
         return known
     told = dict(placed.asked) or {"resourceType": kind}
     told |= {"id": id, "subject": reference("Patient", party.id)}
-    told["status"] = _status(kind, placed.status, known)
+    told["status"] = _status(kind, placed.status_as_drug if kind == "MedicationRequest" else placed.status, known)
     if stay:
         told["encounter"] = reference("Encounter", stay)
     around = store.find("Encounter", stay) if stay else None

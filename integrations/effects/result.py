@@ -10,12 +10,14 @@ from healthsvc.fhir.systems import UCUM, hospital_number
 from healthsvc.store import Store
 from integrations.effects.amending import GONE, amended, held_results, in_order, matched
 from integrations.effects.scene import joined
+from integrations.hl7v2.maps.results import KIND_OF_SECTION, SECTIONS
 from integrations.hl7v2.maps.take import codings
 from integrations.hl7v2.numbers import Quantity
 from integrations.hl7v2.oru import CRITICAL, Report, Result
 from integrations.hl7v2.values import Coded, moment
 
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+_V2_0074 = "http://terminology.hl7.org/CodeSystem/v2-0074"
 _V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _KNOWN_FLAGS = frozenset({"N", "A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", "NEG", "IND"}) | frozenset(
     {"<", ">", "U", "D", "B", "W", "S", "R", "I", "DET", "ND"}
@@ -113,7 +115,7 @@ def write_report(
     for result, one in zip(report.results, ids, strict=True):
         if late and one in on_file:
             continue
-        observation = _observation(result, one, hospital, effective, zone)
+        observation = _observation(result, one, hospital, effective, zone, _kind(report.section, known))
         observation |= {"subject": subject, **({"encounter": stay} if stay else {})}
         if len(specimens) == 1:
             observation["specimen"] = {"reference": f"Specimen/{specimens[0]['id']}"}
@@ -135,16 +137,7 @@ def write_report(
         "resourceType": "DiagnosticReport",
         "id": id,
         "status": status,
-        "category": [
-            {
-                "coding": [
-                    {
-                        "system": "http://terminology.hl7.org/CodeSystem/v2-0074",
-                        "code": report.section if report.section.isalnum() and len(report.section) <= 4 else "LAB",
-                    }
-                ]
-            }
-        ],
+        "category": [_section(report.section)],
         "code": _concept(report.code, hospital),
         "subject": subject,
         "effectiveDateTime": effective,
@@ -179,12 +172,24 @@ def flags_of(observation: Resource) -> list[str]:
     return [str(coding.get("code")) for one in observation.get("interpretation", ()) for coding in one.get("coding", ())]
 
 
-def _observation(result: Result, id: str, hospital: str, effective: str, zone: tzinfo) -> Resource:
+def _section(told: str) -> Resource:
+    """Which service has made the report; most laboratories leave it out."""
+    section = told.upper() or "LAB"
+    return {"coding": [{"system": _V2_0074, "code": section}]} if section in SECTIONS else {"text": told}
+
+
+def _kind(section: str, known: Resource | None) -> str:
+    """Of which observation-category the results are; a message that names no section speaks of that on file."""
+    told = [section.upper()] if section else [one.get("code") for of in (known or {}).get("category", ()) for one in of.get("coding", ())]
+    return next((KIND_OF_SECTION[one] for one in told if one in KIND_OF_SECTION), "laboratory")
+
+
+def _observation(result: Result, id: str, hospital: str, effective: str, zone: tzinfo, kind: str) -> Resource:
     observation: Resource = {
         "resourceType": "Observation",
         "id": id,
         "status": RESULT_STATUS.get(result.status, "unknown"),
-        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}],
+        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": kind}]}],
         "code": _concept(result.code, hospital),
         "effectiveDateTime": result.observed.fhir if result.observed else effective,
     }

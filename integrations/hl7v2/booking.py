@@ -10,7 +10,7 @@ from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps import care
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.person import Demographics, demographics
-from integrations.hl7v2.values import clean, coded, moment
+from integrations.hl7v2.values import clean, coded, lines, moment
 from integrations.hospitals.profile import Profile
 
 BOOKING_EVENTS = {
@@ -66,7 +66,7 @@ def _appointment(message: Message, header: Header, view: View) -> Resource:
             pour(made, segment, rows, view)
     for segment in message.all("AIP"):
         pour(made, segment, care.AIP_APPOINTMENT, view)
-    notes = [words for segment in message.all("NTE") if (words := clean(segment[3].text, view.nothing))]
+    notes = [words for segment in message.all("NTE") if (words := lines(segment[3], view.nothing))]
     if notes:
         made["comment"] = "\n".join(dict.fromkeys(notes))
     reason = coded(sch[6], view.nothing)

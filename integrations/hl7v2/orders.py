@@ -41,6 +41,8 @@ class Placed:
     """A medication order; otherwise a service."""
     status: str | None
     """Request status by ORC-5, else ORC-1; None where neither says."""
+    status_as_drug: str | None = None
+    """The same by the tables of a medication order: an ORC alone does not say of what kind the order is."""
     asked: Resource = field(default_factory=dict)
     """ServiceRequest or MedicationRequest without person and id; empty where the message only moves the order on."""
     dispensed: tuple[Resource, ...] = ()
@@ -97,6 +99,7 @@ def _placed(group: Group, view: View) -> Placed:
         filler=_number(view, 3, orc, obr),
         drug=drug,
         status=_status(orc, drug=drug),
+        status_as_drug=_status(orc, drug=True),
         asked=medication(group, view) if details else service(group, view) if obr is not None else {},
         dispensed=tuple(_dispensed(one, group, view) for one in group.all("RXD")),
         given=tuple(_given(one, group, view) for one in group.all("RXA")),

@@ -16,7 +16,7 @@ from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.numbers import Quantity, Share, Span, bounds, number_in, structured
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
-from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment
+from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, lines, moment
 from integrations.hospitals.profile import Profile
 
 ORU_EVENTS = frozenset({"R01", "R30", "R31", "R32"})
@@ -182,7 +182,7 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
     for segment in rest:
         if segment.name == "OBX" and (segment[3] or segment[5]):
             pending.append((segment, []))
-        elif segment.name == "NTE" and (text := clean(segment[3].text)):
+        elif segment.name == "NTE" and (text := lines(segment[3])):
             (pending[-1][1] if pending else notes).append(text)
     for index, (obx, remarks) in enumerate(pending, start=1):
         results.append(_result(obx, index, tuple(remarks), profile, zone, view))
@@ -194,7 +194,7 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
         observed=moment(obr[7].component(1).text, zone),
         issued=moment(obr[22].component(1).text, zone),
         results=tuple(results),
-        section=clean(obr[24].text),
+        section=clean(obr[24].component(1).text, profile.nothing),
         notes=tuple(notes),
         author=name_and_number(obr, 32),
         specimens=specimens(Group((obr, *rest)), view),

@@ -14,7 +14,7 @@ from integrations.hl7v2.maps.orders import PRIORITY
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.take import V2_0203
 from integrations.hl7v2.person import Demographics, demographics
-from integrations.hl7v2.values import NOTHING_CODED, Coded, clean, coded, moment
+from integrations.hl7v2.values import NOTHING_CODED, Coded, clean, coded, lines, moment
 from integrations.hospitals.profile import Profile
 
 PROBLEM_EVENTS = frozenset({"PC1", "PC2", "PC3"})
@@ -127,7 +127,7 @@ def read_referral_answer(message: Message, profile: Profile) -> ReferralAnswer:
     """Read RRI^I12 to I14; without RF1 it only says that the referral has arrived."""
     rf1, nothing = message["RF1"], profile.nothing
     numbers = (clean(rf1[n].component(1).text, nothing) for n in (6, 11))
-    words = [coded(rf1[10], nothing).text, *(clean(one[3].text, nothing) for one in message.all("NTE"))]
+    words = [coded(rf1[10], nothing).text, *(lines(one[3], nothing) for one in message.all("NTE"))]
     return ReferralAnswer(
         tuple(number for number in numbers if number),
         clean(rf1[1].component(1).text).upper(),
@@ -148,7 +148,7 @@ def read_referral(message: Message, header: Header, profile: Profile, zone: tzin
     reason, kind = coded(rf1[10], nothing), coded(rf1[3], nothing)
     view = View(profile.hospital_of(header), zone, nothing)
     diagnoses = tuple(diagnosis_of(segment, profile, view) for segment in message.all("DG1") if segment[3] or segment[4])
-    notes = [words for segment in message.all("NTE") if (words := clean(segment[3].text, nothing))]
+    notes = [words for segment in message.all("NTE") if (words := lines(segment[3], nothing))]
     sent, at = (moment(part.component(1).text, zone) for part in (message["MSH"][7], rf1[7]))
     provider = next((one for one in message.all("PRD")), Segment("PRD", "", message.cut))
     return Referred(

@@ -1,7 +1,9 @@
 """Codes in the system that names them, and every one of them (CWE has three triplets); units as they were meant."""
 
+from datetime import timedelta
+
 import pytest
-from hospital import Hospital, segment
+from hospital import AT, Hospital, segment
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, ICD10, LOINC, SNOMED, UCUM
@@ -61,3 +63,42 @@ def test_a_diagnosis_keeps_every_code(own_hospital: Hospital) -> None:
     own_hospital.says("ADT^A01", "C1", segment("PV1", _2="I", _19="V1"), dx)
     [one] = own_hospital.select("Condition", patient=patient)
     assert codings(one["code"]) == [(ICD10, "I50.900"), (SNOMED, "84114007")]
+
+
+@pytest.mark.parametrize(
+    ("told", "category", "kind"),
+    [
+        ("", {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "LAB"}]}, "laboratory"),
+        ("CT", {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "CT"}]}, "imaging"),
+        ("EC", {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "EC"}]}, "procedure"),
+        ("检验科", {"text": "检验科"}, "laboratory"),
+    ],
+)
+def test_a_section_is_a_code_only_where_the_table_has_it(own_hospital: Hospital, told: str, category: Resource, kind: str) -> None:
+    patient, _ = own_hospital.cadre()
+    one = result(own_hospital, patient, "OBX|1|TX|R^所见||无异常||||||F", f"OBR|1||F1|E^检查|||20260302070000{'|' * 17}{told}|F")
+    assert one["category"][0]["coding"][0]["code"] == kind
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    assert report["category"] == [category]
+
+
+def test_the_lines_of_a_note_are_lines(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    own_hospital.says("ORU^R01", "C1", OBR, "OBX|1|NM|K^钾||4.1||||||F", "NTE|1||复查~空腹\\.br\\采血")
+    [one] = own_hospital.select("Observation", patient=patient)
+    assert one["note"] == [{"text": "复查\n空腹\n采血"}]
+
+
+def test_a_drug_that_is_stopped_by_an_orc_alone_is_stopped(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    own_hospital.says("OMP^O09", "C1", "ORC|NW|M1", "RXO|D1^示例片|1||片")
+    own_hospital.says("ORM^O01", "C1", "ORC|DC|M1", at=AT + timedelta(hours=1))
+    [one] = own_hospital.select("MedicationRequest", patient=patient)
+    assert one["status"] == "stopped"
+
+
+def test_a_department_that_charges_is_shown_by_its_name(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    own_hospital.says("DFT^P03", "C1", segment("FT1", _1="1", _2="T1", _4="20260302", _6="CG", _7="REG^挂号", _13="D1^内科"))
+    [one] = own_hospital.select("ChargeItem", subject=f"Patient/{patient}")
+    assert one["performingOrganization"] == {"display": "内科"}

@@ -12,7 +12,6 @@ from integrations.hl7v2.maps.take import (
     markdown,
     money,
     number,
-    organization,
     people,
     person,
     place,
@@ -73,7 +72,7 @@ def reaction(segment: Segment, n: int, view: View) -> list[Resource]:
 
 
 def named(segment: Segment, n: int, view: View) -> Resource | None:
-    """A piece of equipment by its words: a reference that only displays."""
+    """A piece of equipment, a department by its words: a reference that only displays."""
     found = concept(segment, n, view)
     return {"display": found["text"]} if found else None
 
@@ -187,7 +186,7 @@ FT1_CHARGE = (
     Row(7, "code", concept),
     Row(10, "quantity", lambda segment, n, view: {"value": value} if (value := decimal(segment, n, view)) is not None else None),
     Row(11, "priceOverride", money),
-    Row(13, "performingOrganization", organization),
+    Row(13, "performingOrganization", named),
     Row(19, "reason[]", concepts),
     Row(20, "performer[]", lambda segment, n, view: [{"actor": one} for one in people(segment, n, view)], shown="performer.actor"),
     Row(21, "enterer", person),

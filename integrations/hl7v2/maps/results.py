@@ -3,13 +3,29 @@
 from integrations.hl7v2.maps.row import Row
 from integrations.hl7v2.maps.take import concept, number, organization, people
 
+SECTIONS = frozenset({
+    "AU", "BG", "BLB", "CG", "CH", "CP", "CT", "CTH", "CUS", "EC", "EN", "GE", "HM", "ICU", "IMG", "IMM", "LAB", "MB", "MCB", "MYC",
+    "NMR", "NMS", "NRS", "OSL", "OT", "OTH", "OUS", "PAR", "PAT", "PF", "PHR", "PHY", "PT", "RAD", "RC", "RT", "RUS", "RX", "SP", "SR",
+    "TX", "URN", "VR", "VUS", "XRC",
+})  # fmt: skip
+"""OBR-24 (table 0074). Any other word is the hospital's own."""
+KIND_OF_SECTION = {
+    **dict.fromkeys(("CT", "CUS", "IMG", "NMR", "NMS", "OUS", "RAD", "RUS", "RX", "VUS", "XRC"), "imaging"),
+    **dict.fromkeys(("AU", "CTH", "EC", "EN", "PF"), "procedure"),
+}
+"""What the results of a section are (observation-category); those of all others, and where no section is told, are the laboratory's."""
+
 OBR_REPORT = (
     Row(2, "identifier[]", note="PLAC; leads to the order: basedOn"),
     Row(3, "identifier[]", note="FILL; by which the report is known"),
     Row(4, "code", note="every triplet that has a code, each in its own system"),
     Row(7, "effectiveDateTime"),
     Row(22, "issued"),
-    Row(24, "category[].coding[].code", note="table 0074; LAB where it is empty or longer"),
+    Row(
+        24,
+        "category[].coding[].code",
+        note="table 0074; LAB where it is empty, other words as text; by it results are imaging or procedure",
+    ),
     Row(25, "status", note="table 0123; where it is empty the results decide"),
     Row(32, "resultsInterpreter[].display"),
 )

@@ -8,7 +8,7 @@ from healthsvc.fhir.systems import ICD10, LOINC, SNOMED, UCUM, code_system, hosp
 from integrations.hl7v2.er7 import Part, Segment
 from integrations.hl7v2.maps.row import Take, View
 from integrations.hl7v2.numbers import number_in
-from integrations.hl7v2.values import Coded, clean, code_of, has_han, moment, phones
+from integrations.hl7v2.values import Coded, clean, code_of, has_han, lines, moment, phones
 
 V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _SYSTEMS = {"LN": LOINC, "LOINC": LOINC, "SCT": SNOMED, "SNM": SNOMED, "ICD10": ICD10, "ICD-10": ICD10, "I10": ICD10, "I10C": ICD10}
@@ -17,7 +17,7 @@ _SYSTEMS = {"LN": LOINC, "LOINC": LOINC, "SCT": SNOMED, "SNM": SNOMED, "ICD10": 
 
 def text(segment: Segment, n: int, view: View) -> str:
     """ST, TX, FT, ID: the words, unescaped, repetitions on lines of their own."""
-    return "\n".join(words for part in segment[n].repetitions if (words := clean(part.text, view.nothing)))
+    return lines(segment[n], view.nothing)
 
 
 def markdown(segment: Segment, n: int, view: View) -> Resource | None:
