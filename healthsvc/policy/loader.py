@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -184,7 +184,10 @@ def load(site: Path | None = None, jurisdiction: str = "CN") -> Policy:
     Raises:
         Invalid: a file is not TOML or an entry lacks something; the text says which file, which entry and what.
     """
-    paths = sorted(_SHIPPED.glob("*.toml"))
-    if site is not None and site.is_dir():
-        paths += sorted(site.glob("*.toml"))
-    return Policy((parameter for path in paths for parameter in _read(path)), jurisdiction)
+    own = sorted(site.glob("*.toml")) if site is not None and site.is_dir() else ()
+    return Policy((*_shipped(), *(parameter for path in own for parameter in _read(path))), jurisdiction)
+
+
+@cache
+def _shipped() -> tuple[Parameter, ...]:
+    return tuple(parameter for path in sorted(_SHIPPED.glob("*.toml")) for parameter in _read(path))

@@ -6,6 +6,8 @@ of the release before go on beside it, and the contracting waits until they are 
 """
 
 import time
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -40,9 +42,14 @@ def configuration(connection: Connection | None = None) -> Config:
     return config
 
 
-def scripts() -> list[Script]:
+def scripts() -> Sequence[Script]:
     """The steps that this program knows, oldest first."""
-    return list(reversed(list(ScriptDirectory.from_config(configuration()).walk_revisions())))
+    return _scripts(VERSIONS)
+
+
+@cache  # a release is what it is: each step is a module that Alembic would load anew whenever it is asked
+def _scripts(folder: Path) -> tuple[Script, ...]:
+    return tuple(reversed(list(ScriptDirectory(folder).walk_revisions())))
 
 
 def head() -> str:
@@ -121,13 +128,13 @@ def _run_some(engine: Engine, *, contract: bool) -> bool:
             return True
 
 
-def _after(current: str | None) -> list[Script]:
+def _after(current: str | None) -> Sequence[Script]:
     known = scripts()
     places = [number for number, script in enumerate(known) if script.revision == current]
-    return known[places[0] + 1 :] if places else ([] if current is not None else known)
+    return known[places[0] + 1 :] if places else (() if current is not None else known)
 
 
-def _until_contract(following: list[Script], current: str | None, dialect: str) -> list[Script]:
+def _until_contract(following: Sequence[Script], current: str | None, dialect: str) -> Sequence[Script]:
     if current is None or dialect == "sqlite":
         return following
     stop = next((number for number, script in enumerate(following) if contracts(script)), len(following))
