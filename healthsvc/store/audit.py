@@ -220,7 +220,7 @@ class ReadLog:
         self._batch = _Batch()
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def note(self, acts: Sequence[Act], *, wait: bool = True) -> None:
@@ -259,18 +259,17 @@ class ReadLog:
 
     def close(self) -> None:
         """Write the rest and stop."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
         self.flush()
 
     def _run(self) -> None:
-        pause = threading.Event()
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._wake.wait()
             self._wake.clear()
-            pause.wait(0 if self.before_answer else FLUSH_SECONDS)
+            self._stopping.wait(0 if self.before_answer else FLUSH_SECONDS)
             try:
                 self.flush()
             except Exception as error:  # noqa: BLE001 - a busy or read-only database must not end the audit; the acts stay waiting
@@ -278,4 +277,4 @@ class ReadLog:
 
                 structlog.get_logger().warning("audit of reads waits", reason=type(error).__name__)
                 self._wake.set()
-                pause.wait(1.0)
+                self._stopping.wait(1.0)
