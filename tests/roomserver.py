@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 from fastapi import APIRouter, FastAPI
-from serving import serving
+from serving import NO_TLS, serving
 
 from healthsvc import clock
 from healthsvc.access.throttle import Throttle
@@ -26,5 +26,8 @@ def room_client(database: Database, data: Path, router: APIRouter, role: str = "
     app.include_router(router)
     with database.writing(SYSTEM, at=clock.now()) as store:
         secret = issue_token(store, role, "test", 1)
-    with serving(app) as base, httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=60) as client:
+    with (
+        serving(app) as base,
+        httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=60, verify=NO_TLS) as client,
+    ):
         yield client

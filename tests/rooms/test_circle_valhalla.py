@@ -92,7 +92,7 @@ class Service(BaseHTTPRequestHandler):
 def service() -> Iterator[tuple[type[Service], str]]:
     handler = type("Answering", (Service,), {"questions": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield handler, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

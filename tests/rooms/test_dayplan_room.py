@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from serving import serving
+from serving import NO_TLS, serving
 
 from healthsvc import clock
 from healthsvc.access import tokens
@@ -272,7 +272,10 @@ def client(database: Database, people: list[str], tmp_path: Path) -> Iterator[ht
 
     with database.writing(SYSTEM, at=clock.now()) as store:
         secret = tokens.issue_token(store, "coordinator", "test", 2)
-    with serving(app) as base, httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=60) as opened:
+    with (
+        serving(app) as base,
+        httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=60, verify=NO_TLS) as opened,
+    ):
         yield opened
 
 

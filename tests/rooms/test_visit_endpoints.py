@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from serving import serving
+from serving import NO_TLS, serving
 
 from healthsvc import clock
 from healthsvc.access import tokens
@@ -45,7 +45,10 @@ def client(database: Database, patient: str, tmp_path: Path) -> Iterator[httpx.C
         app.include_router(router)
     with database.writing(SYSTEM, at=clock.now()) as store:
         secret = tokens.issue_token(store, "coordinator", "test", 2)
-    with serving(app) as base, httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=30) as opened:
+    with (
+        serving(app) as base,
+        httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=30, verify=NO_TLS) as opened,
+    ):
         yield opened
 
 

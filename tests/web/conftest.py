@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import serving
+from serving import NO_TLS, serving
 from world import PASSWORD, World, build
 
 from healthsvc import clock
@@ -88,7 +88,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def client(site: Site) -> Iterator[httpx.Client]:
     """A browser without scripts, not signed in."""
-    with httpx.Client(base_url=site.url, follow_redirects=False, headers={"accept": "text/html"}, timeout=60) as opened:
+    with httpx.Client(base_url=site.url, follow_redirects=False, headers={"accept": "text/html"}, timeout=60, verify=NO_TLS) as opened:
         yield opened
 
 

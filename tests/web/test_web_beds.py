@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import time_machine
-from serving import serving
+from serving import NO_TLS, serving
 from staffed import staffed
 from test_web_browser import look
 from world import PASSWORD
@@ -73,7 +73,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         installation = open_installation(settings=Settings(data=tmp_path))
         with installation.database.writing(SYSTEM, at=AT) as store:
             patient = _people(store)
-        with serving(create_app(installation)) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with serving(create_app(installation)) as url, httpx.Client(base_url=url, timeout=30, verify=NO_TLS) as client:
             here = Desk(client, patient, installation)
             here.sign_in("doctor1")
             yield here

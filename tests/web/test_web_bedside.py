@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import time_machine
-from serving import serving
+from serving import NO_TLS, serving
 from world import PASSWORD
 
 from healthsvc.access import accounts
@@ -70,7 +70,7 @@ def bed(tmp_path: Path) -> Iterator[Bed]:
         with installation.database.writing(SYSTEM, at=AT) as store:
             task = _dose(store)
             accounts.create_user(store, "nurse1", "nurse", name="苏念安", practitioner="Practitioner/nu-1", password=PASSWORD)
-        with serving(create_app(installation)) as url, httpx.Client(base_url=url) as client:
+        with serving(create_app(installation)) as url, httpx.Client(base_url=url, verify=NO_TLS) as client:
             client.post("/sign-in", data={"login": "nurse1", "password": PASSWORD})
             yield Bed(client, task)
         installation.close()

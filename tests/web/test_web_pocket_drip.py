@@ -10,7 +10,7 @@ import httpx
 import pytest
 import time_machine
 from pocket_world import PASSWORD, Phone, record
-from serving import serving
+from serving import NO_TLS, serving
 from test_web_bedside import AT, CSRF, KIT, VITALS, _dose
 
 from healthsvc.access import accounts
@@ -62,7 +62,7 @@ def bed(tmp_path: Path) -> Iterator[Bed]:
             window = visits.read(store, task).window
             visits.plan(store, task, window.start, window.start + timedelta(minutes=60), ["Practitioner/nu-1"])
             accounts.create_user(store, "nurse1", "nurse", name="苏念安", practitioner="Practitioner/nu-1", password=PASSWORD)
-        with serving(create_app(installation)) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with serving(create_app(installation)) as url, httpx.Client(base_url=url, timeout=30, verify=NO_TLS) as client:
             yield Bed(Phone(client), installation.database, task)
         installation.close()
 
