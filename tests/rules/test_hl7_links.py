@@ -3,11 +3,11 @@
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from healthsvc import clock
 from healthsvc.errors import Invalid, NotFound
@@ -71,14 +71,22 @@ def test_every_mistake_in_a_profile_is_named_with_its_file(tmp_path: Path, text:
     assert said in refused.value.text
 
 
-@pytest.mark.parametrize("name", shipped())
-def test_the_published_schema_accepts_every_shipped_profile(name: str) -> None:
-    path = Path(hospitals.__file__).parent / f"{name}.toml"
-    assert not list(Draft202012Validator(schema()).iter_errors(tomllib.loads(path.read_text(encoding="utf-8"))))
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    """Of the published schema. Its package takes seconds to load, which only whoever runs these tests shall pay."""
+    from jsonschema import Draft202012Validator
 
-
-def test_the_published_schema_is_the_readers_own() -> None:
     Draft202012Validator.check_schema(schema())
+    return Draft202012Validator(schema())
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_published_schema_accepts_every_shipped_profile(name: str, validator: Any) -> None:
+    path = Path(hospitals.__file__).parent / f"{name}.toml"
+    assert not list(validator.iter_errors(tomllib.loads(path.read_text(encoding="utf-8"))))
+
+
+def test_the_published_schema_is_the_readers_own(validator: Any) -> None:
     assert (Path(hospitals.__file__).parent / "profile.schema.json").read_text(encoding="utf-8") == text()
     assert set(schema()["properties"]) == shelf_module.KEYS
     for wrong in (
@@ -88,7 +96,7 @@ def test_the_published_schema_is_the_readers_own() -> None:
         "[[number]]\nkind = 'X'\nmeans = 'soul'",
         "[sex]\n3 = 'both'",
     ):
-        assert list(Draft202012Validator(schema()).iter_errors(tomllib.loads(GOOD + wrong))), wrong
+        assert list(validator.iter_errors(tomllib.loads(GOOD + wrong))), wrong
 
 
 def test_the_closest_profile_is_chosen_and_loopback_has_the_default(tmp_path: Path) -> None:
