@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import embedded
 import postgres
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,6 +29,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """``--pictures`` writes the README's pictures anew (healthsvc/docs/pictures); ``--engine`` tries a suite on another."""
     parser.addoption("--engine", default="sqlite", help="sqlite, postgresql or partitions: of suites that run on one engine alone")
     parser.addoption("--pictures", action="store_true", help="write the README's pictures anew from the pages")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files of tests lie in memory where there is plenty of it, as their PostgreSQL does: thousands of commits would wait for the disk."""
+    if config.option.basetemp is None and (folder := postgres.memory()):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_hasher() -> Iterator[Any]:
+    """How passwords are kept. Everywhere else in the tests it is argon2id of the least cost: as shipped each costs a fifth of a second."""
+    from pwdlib import PasswordHash
+    from pwdlib.hashers.argon2 import Argon2Hasher
+
+    from healthsvc.access import accounts
+
+    shipped = accounts._HASHER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_HASHER", PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
+        yield shipped
 
 
 @pytest.fixture(scope="session")
@@ -105,10 +126,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, engine_of_the_datab
     """An empty database with every room's rules in force; embedded, unless its suite runs on both engines."""
     from healthsvc.rooms import ROOMS
 
-    embedded = engine_of_the_database == "sqlite"
+    is_embedded = engine_of_the_database == "sqlite"
     server = {"postgresql": "migrated_url", "partitions": "laid_out_url"}
-    url = f"sqlite:///{tmp_path}/healthsvc.sqlite" if embedded else request.getfixturevalue(server[engine_of_the_database])
-    opened = Database.open(url, rooms=ROOMS, signing_keys=None if embedded else tmp_path / "signing-keys")
+    url = embedded.made(tmp_path) if is_embedded else request.getfixturevalue(server[engine_of_the_database])
+    opened = Database.open(url, rooms=ROOMS, signing_keys=None if is_embedded else tmp_path / "signing-keys")
     yield opened
     opened.close()
 
@@ -167,7 +188,7 @@ def new_database_url(
 ) -> Callable[[], str]:
     """Gives URLs of empty databases on the engine of the suite, for suites that open theirs themselves."""
     if engine_of_the_database == "sqlite":
-        return lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/healthsvc.sqlite"
+        return lambda: embedded.made(tmp_path_factory.mktemp("database"))
     names = {"postgresql": "migrated_template", "partitions": "laid_out_template"}
     server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue(names[engine_of_the_database])
     return lambda: postgres.made(server, template)
@@ -203,7 +224,7 @@ def one_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]
     """An embedded database for all tests of a module; each asserts on its own persons alone."""
     from healthsvc.rooms import ROOMS
 
-    opened = Database.open(f"sqlite:///{tmp_path_factory.mktemp('one')}/healthsvc.sqlite", rooms=ROOMS)
+    opened = Database.open(embedded.made(tmp_path_factory.mktemp("one")), rooms=ROOMS)
     yield opened
     opened.close()
 

@@ -26,8 +26,8 @@ def programs() -> Path | None:
     return Path(onpath).parent if onpath else None
 
 
-def _memory() -> str | None:
-    """A folder in memory where there is plenty of it: dozens of databases are made and thrown away."""
+def memory() -> str | None:
+    """A folder in memory where there is plenty of it: hundreds of databases are made and thrown away."""
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30 else None
 
@@ -65,7 +65,7 @@ class Cluster:
         bin_ = programs()
         assert bin_ is not None, REMEDY
         self._bin = bin_
-        self._folder = Path(mkdtemp(prefix="healthsvc-pg-", dir=None if on_disk else _memory()))
+        self._folder = Path(mkdtemp(prefix="healthsvc-pg-", dir=None if on_disk else memory()))
         as_root = os.geteuid() == 0
         self._has_disk = disk_mib is not None and as_root and _mounted(self._folder, disk_mib)
         self._prefix = ["runuser", "-u", "postgres", "--"] if as_root else []  # the server refuses to run as root

@@ -1,15 +1,18 @@
 """The door against a real database and a real ASGI application: tokens, sessions, lock-out, CSRF, audit."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import embedded
 import httpx
 import pytest
 import time_machine
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from serving import serving
+from serving import NO_TLS, serving
 from sqlalchemy import text
 
 from healthsvc.access import accounts, audit, headers, sessions, tokens
@@ -26,7 +29,7 @@ PASSWORD = "bamboo-lantern-7"
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """Access stands below the rooms: no rules of theirs are needed here."""
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
+    opened = Database.open(embedded.made(tmp_path))
     yield opened
     opened.close()
 
@@ -68,7 +71,7 @@ def client(peopled: Database) -> Iterator[httpx.Client]:
     def window(store: StoreReading) -> dict[str, str]:
         return {"actor": store.actor.id}
 
-    with serving(app) as base, httpx.Client(base_url=base) as opened:
+    with serving(app) as base, httpx.Client(base_url=base, verify=NO_TLS) as opened:
         yield opened
 
 
@@ -215,6 +218,13 @@ def test_one_place_may_not_try_for_ever(peopled: Database) -> None:
     later = AT + timedelta(minutes=11)
     with peopled.writing(SYSTEM, at=later) as store:
         assert accounts.forget_attempts(store) == 20
+
+
+def test_a_password_costs_whoever_guesses_it_what_owasp_asks_at_least(shipped_hasher: Any) -> None:
+    """OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes and one lane, or more."""
+    cost = re.match(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$", shipped_hasher.hash(PASSWORD))
+    assert cost is not None
+    assert all(int(kept) >= least for kept, least in zip(cost.groups(), (19 * 1024, 2, 1), strict=True))
 
 
 def test_every_sign_in_leaves_a_trace_and_the_trace_is_a_chain(peopled: Database) -> None:

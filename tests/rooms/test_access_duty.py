@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import embedded
 import pytest
 
 from healthsvc.access.door import narrowed
@@ -21,7 +22,7 @@ DUTY = Actor(WHO, "", frozenset({"doctor"}), "page", frozenset({"Organization/we
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", rooms=ROOMS)
+    opened = Database.open(embedded.made(tmp_path), rooms=ROOMS)
     with opened.writing(SYSTEM, at=AT) as store:
         for area in ("east", "west"):
             store.put({"resourceType": "Organization", "id": area, "name": area})

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import embedded
 import pytest
 
 from healthsvc import clock
@@ -16,7 +17,7 @@ from healthsvc.store.bell import CHANGES, INBOX, OUTBOX
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[tuple[Database, Database]]:
     """As two processes have it: each with a bell of its own."""
-    url = f"sqlite:///{tmp_path}/x.sqlite"
+    url = embedded.made(tmp_path)
     first, second = (Database.open(url, validate=lambda _: []) for _ in range(2))
     yield first, second
     for one in (first, second):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import embedded
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ H1, H2 = Hospital("h1"), Hospital("h2")
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", rooms=ROOMS)
+    opened = Database.open(embedded.made(tmp_path), rooms=ROOMS)
     with opened.writing(SYSTEM, at=AT) as store:
         for id in ("h1", "h2"):
             store.put({"resourceType": "Organization", "id": id, "name": f"示例{id}"})

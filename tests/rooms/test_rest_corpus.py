@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import embedded
 import pytest
 from fhirserver import fhir_client
 
@@ -21,7 +22,7 @@ REFUSED_AT_MOST = 0.005
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
+    opened = Database.open(embedded.made(tmp_path))
     yield opened
     opened.close()
 

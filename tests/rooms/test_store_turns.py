@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import embedded
 import pytest
 from hospital import AT
 
@@ -76,8 +77,8 @@ def test_many_threads_never_write_at_the_same_time() -> None:
 
 
 @pytest.fixture
-def embedded(tmp_path: Path) -> Database:
-    return Database.open(f"sqlite:///{tmp_path}/log.sqlite")
+def database(tmp_path: Path) -> Database:
+    return Database.open(embedded.made(tmp_path))
 
 
 def locks_on(path: Path) -> set[str]:
@@ -87,31 +88,31 @@ def locks_on(path: Path) -> set[str]:
     return {" ".join(one[-5:-3] + one[-2:]) for one in held if one[-3].endswith(f":{inode}") and one[-4] == str(os.getpid())}
 
 
-def test_to_look_at_the_log_gives_up_no_lock_that_keeps_other_programs_off(embedded: Database) -> None:
+def test_to_look_at_the_log_gives_up_no_lock_that_keeps_other_programs_off(database: Database) -> None:
     """Without its lock on the index the next program that opens the database cuts the index off, and this one dies of it."""
-    index = Path(f"{embedded.engine.url.database}-shm")
-    with embedded.writing(SYSTEM, at=AT) as store:
+    index = Path(f"{database.engine.url.database}-shm")
+    with database.writing(SYSTEM, at=AT) as store:
         store.put({"resourceType": "Basic", "id": "b", "code": {"text": "x"}})
         before = locks_on(index)
-        assert Checkpoints(embedded).pages() >= 0
+        assert Checkpoints(database).pages() >= 0
         assert locks_on(index) == before
     assert before
-    assert Checkpoints(embedded).pages() > 0
-    with embedded.engine.connect() as connection:
+    assert Checkpoints(database).pages() > 0
+    with database.engine.connect() as connection:
         here = connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
-        assert Checkpoints(embedded).pages() == here[1]
+        assert Checkpoints(database).pages() == here[1]
     assert locks_on(index)
     other = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM resource').fetchone()[0])"
-    seen = subprocess.run([sys.executable, "-c", other, str(embedded.engine.url.database)], capture_output=True, text=True, check=True)
+    seen = subprocess.run([sys.executable, "-c", other, str(database.engine.url.database)], capture_output=True, text=True, check=True)
     assert seen.stdout == "1\n"
-    embedded.close()
+    database.close()
 
 
-def test_a_full_log_goes_into_the_file_and_is_begun_anew(embedded: Database) -> None:
-    checkpoints = Checkpoints(embedded, pages=60)
+def test_a_full_log_goes_into_the_file_and_is_begun_anew(database: Database) -> None:
+    checkpoints = Checkpoints(database, pages=60)
 
     def write(number: int) -> None:
-        with embedded.writing(SYSTEM, at=AT) as store:
+        with database.writing(SYSTEM, at=AT) as store:
             store.put({"resourceType": "Basic", "id": f"b{number}", "code": {"text": "x" * 3000}})
 
     checkpoints.turn()
@@ -132,4 +133,4 @@ def test_a_full_log_goes_into_the_file_and_is_begun_anew(embedded: Database) -> 
         write(60 + int(time.monotonic() * 1000) % 1000)
     checkpoints.stop()
     assert checkpoints.pages() < 60
-    embedded.close()
+    database.close()

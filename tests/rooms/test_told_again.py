@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import embedded
 import pytest
 
 from healthsvc.rooms import ROOMS
@@ -19,7 +20,7 @@ SHELF = shelf()
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/db.sqlite", rooms=ROOMS)
+    opened = Database.open(embedded.made(tmp_path), rooms=ROOMS)
     yield opened
     opened.close()
 

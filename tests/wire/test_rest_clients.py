@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import embedded
 import httpx
 import pytest
 from fhirclient import client as smart
@@ -19,7 +20,7 @@ from healthsvc.store import Database
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
+    opened = Database.open(embedded.made(tmp_path))
     yield opened
     opened.close()
 

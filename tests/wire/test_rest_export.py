@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import embedded
 import httpx
 import pytest
 from fhirserver import fhir_client, token, working
@@ -85,7 +86,7 @@ def fill(database: Database, patients: int = 5, observations: int = 10) -> None:
 def database(tmp_path: Path) -> Iterator[Database]:
     """The language alone, and small steps."""
     small_steps(tmp_path)
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", policy=load_policy(tmp_path / "policy"))
+    opened = Database.open(embedded.made(tmp_path), policy=load_policy(tmp_path / "policy"))
     fill(opened)
     yield opened
     opened.close()

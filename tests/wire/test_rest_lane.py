@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import embedded
 import httpx
 import pytest
 from fhirserver import fhir_client
@@ -32,7 +33,7 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", rooms=(Room("test", frozenset({"Basic"}), admit),))
+    opened = Database.open(embedded.made(tmp_path), rooms=(Room("test", frozenset({"Basic"}), admit),))
     yield opened
     opened.close()
 

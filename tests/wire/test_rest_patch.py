@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import embedded
 import httpx
 import pytest
 from fhirserver import fhir_client
@@ -22,7 +23,7 @@ SYSTEM = "urn:example:ids"
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """The language alone: no room's rules."""
-    opened = Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite")
+    opened = Database.open(embedded.made(tmp_path))
     yield opened
     opened.close()
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import embedded
 import pytest
 from fhirserver import fhir_client
 
@@ -33,7 +34,7 @@ KEPT: dict[str, Resource] = {
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    return Database.open(f"sqlite:///{tmp_path}/healthsvc.sqlite", rooms=ROOMS)
+    return Database.open(embedded.made(tmp_path), rooms=ROOMS)
 
 
 def test_no_record_says_where_the_staff_are(database: Database, tmp_path: Path) -> None:
