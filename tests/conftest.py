@@ -65,6 +65,7 @@ ON_BOTH_ENGINES = frozenset(
         "test_inbox_turns",
         "test_inbox_worker",
         "test_inbox_families",
+        "test_inbox_found",
         "test_retiring",
         "test_greenchannel_room",
         "test_healthfile_room",

@@ -13,6 +13,7 @@ class InboxRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("link", "sender", "control_id", "hash", name="uq_inbox_message"),
         Index("ix_inbox_state", "state", "id"),
+        Index("ix_inbox_control_id", "control_id", "id"),
     )
     id: int | None = Field(default=None, sa_column=Column(_PK, primary_key=True))
     link: str = Field(sa_column=Column(String, nullable=False))
