@@ -88,6 +88,15 @@ def unmerge(store: Store, retired: str, *, by: str = "", reason: str = "") -> Un
     return Unmerged(again, back)
 
 
+def is_parted(store: Store, one: str, other: str) -> bool:
+    """Whether somebody has undone a merge of these two files, and they have not been joined again since."""
+    pair = {f"Patient/{one}", f"Patient/{other}"}
+    if one == other or follow(store, one)["id"] == follow(store, other)["id"]:
+        return False
+    undone = (store.find("Provenance", f"unmerge-{retired}"[:64]) for retired in (one, other))
+    return any(known is not None and pair <= {target.get("reference") for target in known["target"]} for known in undone)
+
+
 def leave_key(retired: str) -> str:
     """What the survivor holds where a named person has said why two files with different citizen ids are one person's."""
     return f"merge-leave:{retired}"

@@ -46,8 +46,8 @@ class Desk(Protocol):
     def edit(self, store: Store, id: int, changes: Sequence[tuple[str, str]], reason: str) -> int:
         """Change values by position and take the edited one in; gives its number."""
 
-    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> int:
-        """Let messages have their effect anew; gives how many."""
+    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> tuple[int, Sequence[int]]:
+        """Let messages have their effect anew; gives how many, and the merges that were left out since somebody has taken them back."""
 
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""

@@ -130,8 +130,8 @@ def replay(
     patient: Annotated[str, Form()] = "",
 ) -> Response:
     """Let the messages of a line, a time or a person have their effect anew."""
-    count = desk_of(request).replay(store, link.strip(), _when(since, "since", store), _when(until, "until", store), patient.strip())
-    return page.show("operate_replayed.html", count=count)
+    queued, left = desk_of(request).replay(store, link.strip(), _when(since, "since", store), _when(until, "until", store), patient.strip())
+    return page.show("operate_replayed.html", count=queued, left=left)
 
 
 @router.get("/operate/sent/{id}")

@@ -2,7 +2,7 @@
 
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.merging import merge
+from healthsvc.healthfile.merging import is_parted, merge
 from healthsvc.healthfile.resources import links
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow as surviving
@@ -34,6 +34,12 @@ def _merge(store: Store, one: Merge, profile: Profile, outcome: Outcome, *, rena
         admit_person(store, kept, one.survivor, profile, overwrite=False)  # says forget or review, as the link wants
     if gone is not None and kept is not None and gone["id"] != kept["id"]:
         _check_mergeable(kept, gone)
+        if is_parted(store, kept["id"], gone["id"]):
+            raise SetAside(
+                "somebody has taken a merge of these two files back; if they are one person after all, join them by hand, then try again",
+                path="MRG-1",
+                reason="merge-parted",
+            )
         try:
             kept = merge(store, kept["id"], gone["id"])
         except RuleViolation as refused:

@@ -135,12 +135,17 @@ def replay(
     link: Annotated[str, typer.Option("--link", help="Of this line only")] = "",
     patient: Annotated[str, typer.Option("--patient", help="About this file only (Patient id)")] = "",
 ) -> None:
-    """Let messages of a line, a time or a person have their effect anew, in their old order. What is right stays as it is."""
+    """Let messages of a line, a time or a person have their effect anew, in their old order. What is right stays as it is.
+
+    A merge (A40) that somebody has taken back since is left out, and named.
+    """
     if not since:
         raise Invalid("say from when: --since 2026-11-28T08:00", path="--since", reason="moment")
     with at_desk(data, writing=True) as (store, desk):
-        count = desk.replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
-    out.print(f"{count} messages are queued again", markup=False)
+        done = desk.replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
+    out.print(f"{done.queued} messages are queued again", markup=False)
+    for id in done.left:
+        out.print(f"message {id} was left out: its merge was taken back since; if the two are one after all, join the files", markup=False)
 
 
 def unmerge(

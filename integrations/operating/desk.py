@@ -5,7 +5,7 @@ from datetime import datetime
 
 from healthsvc.store import Store
 from integrations.hospitals.shelf import Shelf
-from integrations.operating import inbox_desk, misfiled, outbox_desk, refiling
+from integrations.operating import inbox_desk, misfiled, outbox_desk, refiling, replaying
 from integrations.operating.inbox_desk import Letter, MessageView
 from integrations.operating.lines import LineStanding, standings
 from integrations.operating.open_lines import Listening, listening
@@ -46,9 +46,9 @@ class Desk:
         """Change values by position and take the edited one in; gives its number."""
         return inbox_desk.edit(store, self.shelf, id, changes, reason)
 
-    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> int:
-        """Let messages have their effect anew."""
-        return inbox_desk.replay(store, self.shelf, link=link, since=since, until=until, patient=patient)
+    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> replaying.Replayed:
+        """Let messages have their effect anew; names the merges that were taken back since, which stay as they are."""
+        return replaying.replay(store, self.shelf, link=link, since=since, until=until, patient=patient)
 
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""

@@ -1,4 +1,4 @@
-"""Messages that have come in and need somebody: try again, edit, close, replay, take a merge back. All of it is audited."""
+"""Messages that have come in and need somebody: try again, edit, close, take a merge back. All of it is audited."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from sqlalchemy import select, update
 from healthsvc.errors import Conflict, Invalid, NotFound, Refusal
 from healthsvc.healthfile import merging
 from healthsvc.healthfile.resources import links
-from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store
-from healthsvc.store.inbox_rows import opened, raw_of
+from healthsvc.store.inbox_rows import opened
 from healthsvc.store.retiring import copies
 from healthsvc.store.stored import micros, moment
-from integrations.ahead import lane_keys, profile_of
+from integrations.ahead import profile_of
 from integrations.arrival import State, receive
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.editing import edit as edit_text
@@ -23,14 +22,10 @@ from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.masking import masked
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX, put
-from integrations.lanes import keys
 from integrations.reading import read
 
 TROUBLE: Final = (State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
-_REPLAYED: Final = (*TROUBLE, State.DONE.value, State.IGNORED.value, State.CLOSED.value)
 REASON_LONGEST: Final = 200
-MOST_REPLAYED: Final = 20_000
-"""Most messages that one replay looks at; a longer time is replayed in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,33 +177,6 @@ def take_edited(store: Store, shelf: Shelf, row: Any, changes: Sequence[tuple[st
     return new
 
 
-def replay(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until: datetime, patient: str = "") -> int:
-    """Let messages of a line, a time or a person have their effect anew, in their old order; gives how many.
-
-    Telling the same again changes nothing, so what was right stays; what was lost or mended comes in.
-
-    Raises:
-        Invalid: the time is longer than one replay can take.
-    """
-    wanted = (INBOX.c.received >= micros(since)) & (INBOX.c.received < micros(until)) & INBOX.c.state.in_(_REPLAYED)
-    if link:
-        wanted &= INBOX.c.link == link
-    which = select(INBOX.c.id, INBOX.c.link).where(wanted, INBOX.c.raw.is_not(None)).order_by(INBOX.c.id).limit(MOST_REPLAYED + 1)
-    rows = list(store.connection.execute(which))
-    if len(rows) > MOST_REPLAYED:
-        raise Invalid(f"more than {MOST_REPLAYED} messages; replay a shorter time or one line", path="since", reason="too-many")
-    if patient:
-        mine = _keys_of(store, patient)
-        rows = [
-            row for row in rows if not mine.isdisjoint(lane_keys(raw_of(store.connection, store.sealer, row.id), profile_of(row, shelf)))
-        ]
-    chosen = [row.id for row in rows]
-    for start in range(0, len(chosen), 500):
-        queue_again(store, INBOX.c.id.in_(chosen[start : start + 500]), _REPLAYED)
-    store.audit("hl7-replay", f"inbox of {link or 'all lines'}, {len(chosen)} messages", patient=patient or None)
-    return len(chosen)
-
-
 def unmerge(store: Store, id: int, by: str, reason: str) -> tuple[str, ...]:
     """Take back what a merge message has joined; gives the Patient ids that are in force again.
 
@@ -251,16 +219,6 @@ def queue_again(store: Store, which: Any, states: Sequence[str]) -> int:
 def _joined(store: Store, made: Sequence[str]) -> tuple[str, ...]:
     files = [one.partition("/")[2] for one in made if one.startswith("Patient/")]
     return tuple(one for one in files if (file := store.find("Patient", one)) is not None and links(file, "replaced-by"))
-
-
-def _keys_of(store: Store, patient: str) -> frozenset[str]:
-    survivor = follow(store, patient)["id"]
-    numbers = [
-        (str(number.get("system", "")), str(number.get("value", "")))
-        for one in (survivor, *replaced(store, survivor))
-        for number in (store.find("Patient", one) or {}).get("identifier", [])
-    ]
-    return keys("", numbers)
 
 
 def _masked(raw: bytes, row: Any, shelf: Shelf) -> tuple[tuple[str, tuple[tuple[int, str], ...]], ...]:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from healthsvc import clock
 from healthsvc.errors import Conflict, Invalid, NotFound
+from healthsvc.healthfile.merging import merge as join
 from healthsvc.healthfile.resources import links
 from healthsvc.installation import open_installation
 from healthsvc.main import cli
@@ -97,7 +98,7 @@ def test_replay_of_a_line_a_time_and_a_person_changes_nothing_that_is_right(hosp
 
     def replayed(**how: Any) -> int:
         since, until = clock.now() - hour, clock.now() + hour
-        count = do(database, lambda store: desk.replay(store, how.get("link", ""), since, until, how.get("patient", "")))
+        count = do(database, lambda store: desk.replay(store, how.get("link", ""), since, until, how.get("patient", ""))).queued
         assert sum(row.state == "pending" for row in hospital.rows()) == count
         hospital.worker.drain()
         return int(count)
@@ -105,7 +106,7 @@ def test_replay_of_a_line_a_time_and_a_person_changes_nothing_that_is_right(hosp
     assert replayed(patient=patient) == 1
     assert replayed(link="default") == 2
     assert replayed(link="nobody") == 0
-    assert do(database, lambda store: desk.replay(store, "", clock.now() + hour, clock.now() + 2 * hour)) == 0
+    assert do(database, lambda store: desk.replay(store, "", clock.now() + hour, clock.now() + 2 * hour)).queued == 0
     assert {row.state for row in hospital.rows()} == {"done"}
     assert hospital.select("Encounter") == stays
     assert len(audited(database)) == 4
@@ -125,6 +126,36 @@ def test_a_merge_is_taken_back_by_its_message(hospital: Hospital, desk: Desk) ->
     with pytest.raises(NotFound):
         do(database, lambda store: desk.unmerge(store, merge.id, "测试运维", "again"))
     assert audited(database)[-1] == ("hl7-unmerge", f"inbox/{merge.id}")
+
+
+def test_a_merge_that_was_taken_back_is_not_made_again_by_a_replay_nor_by_a_resend(hospital: Hospital, desk: Desk) -> None:
+    database = hospital.database
+    for number in ("C1", "C2"):
+        hospital.says("ADT^A28", number, name="测试甲")
+    hospital.says("ADT^A40", "C1", "MRG|C2^^^^IDCard")
+    merge = hospital.last()
+    survivor, retired = hospital.file("C1")["id"], do(database, lambda store: desk.unmerge(store, merge.id, "测试运维", "two people"))[0]
+    whole = clock.now() - timedelta(hours=1), clock.now() + timedelta(hours=1)
+
+    def in_force() -> set[str]:
+        return {str(one["id"]) for one in hospital.select("Patient") if not links(one, "replaced-by")}
+
+    for patient in ("", retired):
+        done = do(database, lambda store, patient=patient: desk.replay(store, "", *whole, patient))
+        assert (done.left, done.queued) == ((merge.id,), 2 if not patient else 1)
+        hospital.worker.drain()
+        assert in_force() == {survivor, retired}
+    hospital.says("ADT^A40", "C1", "MRG|C2^^^^IDCard")
+    again = hospital.last()
+    assert (again.state, again.reason) == ("review", "merge-parted")
+    assert in_force() == {survivor, retired}
+    with database.writing(OPERATOR, at=clock.now()) as store:  # they are one person after all, and somebody says so
+        join(store, survivor, retired, by="测试运维", reason="family came")
+        desk.again(store, again.id)
+    hospital.worker.drain()
+    assert hospital.last().state == "done"
+    done = do(database, lambda store: desk.replay(store, "", *whole))
+    assert (done.left, done.queued) == ((), 4)
 
 
 def test_how_the_lines_stand_and_which_is_silent(hospital: Hospital, tmp_path: Path) -> None:
