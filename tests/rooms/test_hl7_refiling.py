@@ -8,7 +8,6 @@ from sqlalchemy import select
 from test_hl7_fuzz import MESSAGES
 
 from healthsvc.errors import Conflict, Invalid, NotFound
-from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.tables import AuditRow
 from integrations.operating.refiling import refile
@@ -30,15 +29,13 @@ VOID = "entered-in-error"
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hospital, dict[str, tuple[str, str]]]]:
-    database = Database.open(f"sqlite:///{tmp_path_factory.mktemp('refiling')}/refiling.sqlite", rooms=ROOMS)
-    there = Hospital(database)
+def people(one_database: Database) -> Iterator[tuple[Hospital, dict[str, tuple[str, str]]]]:
+    database, there = one_database, Hospital(one_database)
     found = {}
     for at, event in enumerate(sorted(KINDS)):
         found[event] = (cadre(database, f"W{at}", 700 + 2 * at)[0], cadre(database, f"R{at}", 701 + 2 * at)[0])
     yield there, found
     there.inbox.stop()
-    database.close()
 
 
 @pytest.mark.parametrize("event", sorted(KINDS))
