@@ -22,6 +22,8 @@ class Refusal(Exception):
 
     status = 400
     issue_code = "invalid"
+    exit_code = 2
+    """What a command ends with that was refused so."""
 
     def __init__(self, text: str, *, path: str | None = None, reason: str | None = None, issues: Sequence[Issue] = ()) -> None:
         super().__init__(text)

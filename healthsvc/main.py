@@ -70,12 +70,12 @@ def version() -> None:
 
 
 def app() -> None:
-    """Run the command line: 0 done, 1 done with findings, 2 refused or wrongly called, 130 interrupted."""
+    """Run the command line: 0 done, 1 done with findings, 2 refused or wrongly called, 78 `serve` wants mending first, 130 interrupted."""
     try:
         code = cli(standalone_mode=False)
     except Refusal as refusal:
         explain(refusal)
-        code = 2
+        code = refusal.exit_code
     except TyperException as error:
         if hasattr(error, "show"):
             error.show()

@@ -3,14 +3,16 @@
 import socket
 import ssl
 import threading
+from errno import EACCES
 from typing import Any, Final
 
 import uvicorn
 
-from healthsvc.errors import Invalid
+from healthsvc.errors import Unavailable
 from integrations.address import Address
 from integrations.https import Protocol
 
+LOW_PORT: Final = "a port below 1024 wants CAP_NET_BIND_SERVICE, which `healthsvc deploy systemd` with that address gives the unit"
 PROBES_SECONDS: Final = 2.0
 """What open questions of a monitor get at a stop."""
 
@@ -25,7 +27,8 @@ class Api:
         try:
             self._socket.bind((address.host, address.port))
         except OSError as error:
-            raise Invalid(f"cannot listen on {address}: {error.strerror}; choose another --http HOST:PORT") from None
+            low = f"; {LOW_PORT}" if error.errno == EACCES else ""
+            raise Unavailable(f"cannot listen on {address}: {error.strerror}{low}; choose another HOST:PORT, or stop who has it") from None
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -46,7 +49,7 @@ class Api:
         waiting = threading.Event()
         while not self._server.started:
             if not self._thread.is_alive():
-                raise Invalid("the API did not start; the log says why")
+                raise Unavailable("the API did not start; the log says why")
             waiting.wait(0.01)
         return int(self._socket.getsockname()[1])
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
+from healthsvc.errors import Invalid
 from integrations import mapping
 from integrations.address import Address
 from integrations.operating import commands as operating
@@ -14,6 +15,8 @@ from integrations.roles import Role
 
 TELL_SECONDS: Final = 5.0
 """How often a long sending says on standard error how far it is."""
+MEND_FIRST: Final = 78
+"""EX_CONFIG of sysexits.h; the systemd units do not start again after it."""
 hl7 = typer.Typer(no_args_is_help=True, help="HL7 v2: send messages, try messages, see how the lines stand, put right what failed.")
 
 
@@ -117,32 +120,10 @@ def serve(
 
     With the setting lines_apart the hospital lines run in a process of their own, which is started, looked after and stopped with this one.
     """
-    from healthsvc.installation import open_installation
-    from healthsvc.logs import settings_for
-    from integrations.apart import Apart, watch_parent
-    from integrations.ending import Ending
-    from integrations.serving import Serving
+    from integrations.process import run
 
-    addresses = Address.of(http, "--http"), Address.of(mllp, "--mllp")
-    settings = settings_for(data)
-    ending = Ending(settings.stop_seconds)
-    watch_parent(ending.begin)
-    installation = open_installation(settings=settings)
-    alone = Address.of(probes, "--probes") if probes else None
-    apart = Apart(settings.data, addresses[1]) if settings.lines_apart and only is None else None
-    roles = frozenset((only,) if only else Role) - ({Role.FEEDS} if apart else set())
-    serving = Serving(installation, *addresses, roles, alone)
     try:
-        if apart is not None:
-            apart.start()
-        serving.start()
-        out.print(f"ready {serving.where()}{f' mllp://{apart.mllp}' if apart else ''}", markup=False)
-        ending.wait()
-    finally:
-        ending.begin()
-        if apart is not None:
-            apart.stop(settings.stop_seconds / 2)
-        serving.stop()
-        installation.close()
-        ending.over()
-    ending.leave()
+        run(data, Address.of(http, "--http"), Address.of(mllp, "--mllp"), only, Address.of(probes, "--probes") if probes else None)
+    except Invalid as refusal:  # trying again changes nothing: a supervisor is told so
+        refusal.exit_code = MEND_FIRST
+        raise

@@ -1,5 +1,6 @@
 """Write out what a deployment needs."""
 
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,10 @@ def systemd(
     prefix: Annotated[Path, typer.Option("--prefix", help="Virtual environment that it runs from")] = Path("/opt/healthsvc/venv"),
     data: Annotated[Path, typer.Option("--data", help="Data directory")] = Path("/var/lib/healthsvc"),
     user: Annotated[str, typer.Option("--user", help="Who runs it: a user with a group of the same name")] = "healthsvc",
+    http: Annotated[str, typer.Option("--http", help="Where API and pages listen (healthsvc.service), HOST:PORT")] = "127.0.0.1:8000",
+    mllp: Annotated[
+        str, typer.Option("--mllp", help="Where hospitals connect, HOST:PORT; beyond this machine a link profile must allow it")
+    ] = "127.0.0.1:2575",
     backup_to: Annotated[Path | None, typer.Option("--backup-to", help="Folder of the nightly backups; may be written")] = None,
     backup_keys_to: Annotated[Path | None, typer.Option("--backup-keys-to", help="Folder of the keys' backups; may be written")] = None,
 ) -> None:
@@ -30,16 +35,24 @@ def systemd(
     odd = [str(one) for one in there if not one.is_absolute() or set(str(one)) & set(" %'\"$\\")]
     if odd:
         raise Invalid(f"{', '.join(odd)}: a unit names whole paths, beginning with /, without spaces, quotes, % or $")
-    _write(to, list(units(prefix, data, user=user, backup_to=backup_to, backup_keys_to=backup_keys_to)))
-    folders = "".join(f"install -d -o {user} -g {user} -m 0700 {one}\n" for one in there[1:])
+    for what, address in (("--http", http), ("--mllp", mllp)):
+        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", address):
+            raise Invalid(f"{what} is HOST:PORT such as 127.0.0.1:8000, not {address!r}")
+    _write(to, list(units(prefix, data, user=user, http=http, mllp=mllp, backup_to=backup_to, backup_keys_to=backup_keys_to)))
+    own = f"install -d -o {user} -g {user} -m 0700"
+    folders = "".join(f"{own} {one}\n" for one in there[1:])
+    lines = f"{data}/hospitals"
+    profile = f'{own} {lines}\ninstall -o {user} -g {user} -m 0600 HOSPITAL.toml {lines}/   # a link profile with listen = ["{mllp}"]\n'
     err.print(
         "then, as root:\n"
-        f"useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {user}\n{folders}"
+        f"id -u {user} >/dev/null 2>&1 ||\\\n"
+        f"  useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {user}\n"
+        f"{folders}{'' if mllp.startswith(('127.', 'localhost:', '[::1]:')) else profile}"
         f"install -D -m 0600 {to}/healthsvc.env /etc/healthsvc/healthsvc.env\n"
         f"install -m 0755 {to}/healthsvc-admin /usr/local/sbin/healthsvc-admin\n"
         f"install -m 0644 {to}/healthsvc*.service {to}/healthsvc.target /etc/systemd/system/\n"
         "systemctl daemon-reload\n"
-        "systemctl enable --now healthsvc.service   # or, with PostgreSQL: healthsvc.target\n"
+        "systemctl enable --now healthsvc.service   # or, with HEALTHSVC_DATABASE set there: healthsvc.target\n"
         "healthsvc-admin doctor; healthsvc-admin user add LOGIN --role security-admin",
         markup=False,
     )

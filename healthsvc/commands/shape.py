@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -63,7 +64,7 @@ def progress() -> Iterator[Progress]:
 
 def explain(refusal: Refusal) -> None:
     """Print a refusal: what, where, how to mend it; at most twenty of its issues."""
-    err.print(f"[bold red]healthsvc:[/] {refusal.text}", markup=True)
+    err.print(f"[bold red]healthsvc:[/] {escape(refusal.text)}", markup=True)
     if len(refusal.issues) > 1:
         for issue in refusal.issues[:20]:
             err.print(f"  {issue.path or '-'}: {issue.text}", markup=False)

@@ -1,17 +1,21 @@
 """What is written out for a deployment is whole: units that systemd takes, commands that we have, an installation without a network."""
 
+import hashlib
 import json
 import os
 import pwd
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
+from served import COMMAND
 from typer import TyperException
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -19,9 +23,13 @@ from typer.testing import CliRunner
 from healthsvc.config import Settings
 from healthsvc.deploy.units import UNITS, units
 from healthsvc.deploy.wheelhouse import LOCK, locked, make, plan
-from healthsvc.errors import Conflict, Invalid
+from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.main import cli
 from healthsvc.monitoring.probes import router as probes
+from integrations.address import Address
+from integrations.api import Api
+from integrations.commands import MEND_FIRST
+from integrations.hospitals.shelf import Shelf
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPOSED = 2.5
@@ -78,6 +86,91 @@ def test_every_unit_and_container_runs_words_that_serve_knows(tmp_path: Path) ->
     password = dict(line.split("=", 1) for line in (tmp_path / "compose" / "healthsvc.env").read_text().splitlines())["POSTGRES_PASSWORD"]
     assert len(password) >= 32
     assert "USER 10001" in (tmp_path / "compose" / "Containerfile").read_text()
+
+
+def test_what_is_written_starts_on_a_new_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hospital line beyond the machine wants a link profile, which a new data directory has not: nothing listens there unasked."""
+    listens = [word for unit in UNITS for word in re.findall(r"--mllp (\S+)", dict(units(Path("/o"), Path("/d")))[unit.name])]
+    folder = written(tmp_path / "compose", "compose")
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    assert services["feeds"]["profiles"] == ["hospitals"]
+    unasked = [one["command"] for one in services.values() if "command" in one and "profiles" not in one]
+    unasked.append(json.loads((folder / "Containerfile").read_text().split("\nCMD ")[1]))
+    listens += [words[words.index("--mllp") + 1] for words in unasked if "--mllp" in words]
+    assert listens
+    for address in listens:
+        Shelf((), None).check_listening(address)
+    monkeypatch.setenv("HEALTHSVC_ZONE", "Mars/Base")
+    done = CliRunner().invoke(cli, ["serve", "--data", str(tmp_path / "data")])
+    assert isinstance(done.exception, Invalid)
+    assert done.exception.exit_code == MEND_FIRST
+    assert f"\nRestartPreventExitStatus={MEND_FIRST}\n" in dict(units(Path("/o"), Path("/d")))["healthsvc.service"]
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Unavailable) as refused:
+        Api(None, Address("127.0.0.1", taken.getsockname()[1]))
+    assert refused.value.exit_code != MEND_FIRST, "an address that is taken may be free in a moment: it is tried again"
+
+
+def test_where_it_listens_is_told_when_the_units_are_written(tmp_path: Path) -> None:
+    folder = tmp_path / "units"
+    words = ["deploy", "systemd", "--out", str(folder), "--http", "0.0.0.0:443", "--mllp", "10.1.2.3:2575"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0
+    assert "/var/lib/healthsvc/hospitals" in done.stderr
+    assert 'listen = ["10.1.2.3:2575"]' in done.stderr
+    said = {unit.name: (folder / unit.name).read_text().splitlines() for unit in UNITS}
+    low = {"CapabilityBoundingSet=CAP_NET_BIND_SERVICE", "AmbientCapabilities=CAP_NET_BIND_SERVICE", "PrivateUsers=no"}
+    assert {name for name, lines in said.items() if low <= set(lines)} == {"healthsvc.service"}
+    assert {name for name, lines in said.items() if {"CapabilityBoundingSet=", "PrivateUsers=yes"} <= set(lines)} == said.keys() - {
+        "healthsvc.service"
+    }
+    assert {name for name, lines in said.items() if any("--mllp 10.1.2.3:2575" in line for line in lines)} == {
+        "healthsvc.service",
+        "healthsvc-feeds.service",
+    }
+    for wrong in ("443", "0.0.0.0", "a b:1", "$x:1"):
+        done = CliRunner().invoke(cli, ["deploy", "systemd", "--out", str(tmp_path / "wrong"), "--http", wrong])
+        assert isinstance(done.exception, Invalid)
+        assert not (tmp_path / "wrong").exists()
+
+
+def test_a_supervisor_hears_when_it_answers_and_when_it_stops(tmp_path: Path) -> None:
+    """What ``Type=notify`` of the units waits for."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(60)
+        words = [*COMMAND, "serve", "--only", "timers", "--data", str(tmp_path / "data"), "--probes", "127.0.0.1:0"]
+        with subprocess.Popen(words, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}, stdout=subprocess.PIPE) as running:
+            try:
+                ready = heard.recv(4096).decode().splitlines()
+                assert ready[0] == "READY=1"
+                where = re.fullmatch(r"STATUS=ready probes=(http://\S+)", ready[1])
+                assert where
+                assert httpx.get(f"{where[1]}/readyz").status_code == 200
+                running.terminate()
+                assert heard.recv(4096).startswith(b"STOPPING=1\n")
+                assert running.wait(30) == 0
+            finally:
+                running.kill()
+
+
+def test_root_s_own_mask_shuts_nobody_out(tmp_path: Path) -> None:
+    """Hardened machines give root the mask 077 or 027; a service of another user must be able to read what was installed."""
+    shutil.copy(ROOT / "healthsvc" / "deploy" / "files" / "install.sh", tmp_path)
+    (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256((tmp_path / 'install.sh').read_bytes()).hexdigest()}  install.sh\n")
+    python = tmp_path / "python"
+    python.write_text(
+        '#!/bin/sh\ntest "$2" != venv || { mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && cp "$0" "$3/bin/healthsvc"; }\necho /usr/lib/x\n'
+    )
+    python.chmod(0o755)
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0o700)
+    for target in (tmp_path / "opt" / "venv", shut / "opt" / "venv"):
+        done = subprocess.run(
+            ["sh", "-c", f"umask 077; PYTHON={python} sh {tmp_path}/install.sh {target}"], capture_output=True, text=True, check=True
+        )
+        for made in (target.parent, target, target / "bin", target / "bin" / "python"):
+            assert made.stat().st_mode & 0o055 == 0o055, made
+        assert (f"chmod o+x {shut}\n" in done.stderr) == (target.is_relative_to(shut)), done.stderr
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

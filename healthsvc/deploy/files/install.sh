@@ -2,6 +2,7 @@
 # Install healthsvc from this folder alone, without any network: sh install.sh [TARGET]
 # Every file is checked against SHA256SUMS, and every package against the hash in requirements.lock.
 set -eu
+umask 022 # the service's user reads what root installs, however strict root's own mask is
 here=$(cd "$(dirname "$0")" && pwd)
 target=${1:-/opt/healthsvc/venv}
 python=${PYTHON:-python3.11}
@@ -16,3 +17,10 @@ test -e "$target/bin/python" || "$python" -m venv "$target"
 "$target/bin/python" -m compileall -q "$("$target/bin/python" -c 'import healthsvc, os; print(os.path.dirname(healthsvc.__file__))')"
 "$target/bin/healthsvc" plan warm
 echo "installed healthsvc $("$target/bin/healthsvc" version) into $target"
+at=$target
+while at=$(dirname "$at") && test "$at" != / && test "$at" != .; do
+  case $(stat -c %A "$at") in
+    *[xt]) ;;
+    *) echo "note: $at lets no other user in, so a service of another user cannot start from it: chmod o+x $at" >&2 ;;
+  esac
+done

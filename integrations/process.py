@@ -1,0 +1,73 @@
+"""One serving process from its start to its end, and what its supervisor (systemd) is told about it."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from healthsvc.commands.shape import out
+from healthsvc.installation import open_installation
+from healthsvc.logs import settings_for
+from integrations.address import Address
+from integrations.apart import Apart, watch_parent
+from integrations.ending import Ending
+from integrations.roles import Role
+from integrations.serving import Serving
+
+log = structlog.get_logger()
+SUPERVISOR: Final = "NOTIFY_SOCKET"
+"""Where systemd hears, by sd_notify(3), how far a service of ``Type=notify`` is."""
+
+
+class Supervisor:
+    """Whoever started this process and wants to hear of it; nobody, where none has named a socket."""
+
+    def __init__(self) -> None:
+        told = os.environ.pop(SUPERVISOR, "")  # what this process starts is not to speak for it
+        self._address = "\0" + told[1:] if told.startswith("@") else told
+
+    def tell(self, *states: str) -> None:
+        """Tell states such as ``READY=1`` (sd_notify(3)). A supervisor that does not listen stops nothing."""
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
+                line.connect(self._address)
+                line.send("\n".join(states).encode())
+        except OSError as error:
+            log.warning("the supervisor could not be told", states=states, error=error.strerror)
+
+
+def run(data: Path | None, http: Address, mllp: Address, only: Role | None, probes: Address | None) -> None:
+    """Serve until SIGTERM or Ctrl-C; ends the process.
+
+    Raises:
+        Invalid: something has to be mended before it can start. Unavailable: not now (the database, an address that another has).
+    """
+    supervisor = Supervisor()
+    settings = settings_for(data)
+    ending = Ending(settings.stop_seconds)
+    watch_parent(ending.begin)
+    installation = open_installation(settings=settings)
+    apart = Apart(settings.data, mllp) if settings.lines_apart and only is None else None
+    roles = frozenset((only,) if only else Role) - ({Role.FEEDS} if apart else set())
+    serving = Serving(installation, http, mllp, roles, probes)
+    try:
+        if apart is not None:
+            apart.start()
+        serving.start()
+        ready = f"ready {serving.where()}{f' mllp://{apart.mllp}' if apart else ''}"
+        out.print(ready, markup=False)
+        supervisor.tell("READY=1", f"STATUS={ready}")
+        ending.wait()
+    finally:
+        ending.begin()
+        supervisor.tell("STOPPING=1", "STATUS=finishing what was begun")
+        if apart is not None:
+            apart.stop(settings.stop_seconds / 2)
+        serving.stop()
+        installation.close()
+        ending.over()
+    ending.leave()
