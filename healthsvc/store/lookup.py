@@ -23,23 +23,43 @@ _HOLDING = (
     "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_token t JOIN resource r ON r.pk = t.pk "
     "WHERE t.param = ? AND t.system = ? AND t.code = ? ORDER BY r.pk"
 )
+_HOLDING_TOGETHER = (
+    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM unnest(%s::int[], %s::text[]) AS n (system, code) "
+    "JOIN ix_token t ON t.param = %s AND t.system = n.system AND t.code = n.code JOIN resource r ON r.pk = t.pk AND r.part = t.part"
+)
+"""The same for many identifiers: on a server each statement is a way there and back."""
 _HOLDING_OF = (
     "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_reference x JOIN ix_token t ON t.pk = x.pk JOIN resource r ON r.pk = x.pk "
     "WHERE x.param = ? AND x.target IN ({files}) AND t.param = ? AND t.system = ? AND t.code = ? ORDER BY r.pk"
 )
+_HOLDING_OF_THERE = (
+    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_reference x JOIN resource r ON r.pk = x.pk AND r.part = x.part "
+    "WHERE x.param = %s AND x.target = ANY(%s) AND EXISTS (SELECT 1 FROM ix_token t "
+    "WHERE t.param = %s AND t.system = %s AND t.code = %s AND t.pk = x.pk AND t.part = x.part OFFSET 0) ORDER BY r.pk"
+)
+"""The same on a server, which would begin at the number and look through everybody who has it: it takes a number for rare, and a hospital
+may number each person's stays from 1. OFFSET 0 keeps it to this order."""
 _IS_HELD = (
     "SELECT 1 FROM ix_token t JOIN resource r ON r.pk = t.pk WHERE t.param = ? AND t.system = ? AND t.code = ? AND r.id LIKE ? LIMIT 1"
+)
+_LATEST = (
+    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_token t JOIN resource r ON r.pk = t.pk "
+    "WHERE t.param = ? AND t.system = ? AND t.code = ? ORDER BY t.pk DESC LIMIT ?"
 )
 _POINTING = "SELECT r.id FROM ix_reference x JOIN resource r ON r.pk = x.pk WHERE x.param = ? AND x.target = ? ORDER BY r.pk"
 
 
 def holding(store: "Store", type: str, identifiers: Iterable[tuple[str, str]]) -> list[Resource]:
     """Every resource of a type that carries one of these identifiers (system, value), each once, oldest first."""
-    sql, found = for_driver(store.connection, _HOLDING), dict[int, Sequence[Any]]()
-    for system, value in identifiers:
-        known = _term(store, type, system, value)
-        if known is not None:
-            found.update((row[0], row) for row in run(store.connection, sql, known).fetchall())
+    known = [one for system, value in identifiers if (one := _term(store, type, system, value)) is not None]
+    found: dict[int, Sequence[Any]] = {}
+    if store.connection.dialect.name == "sqlite":
+        for one in known:
+            found.update((row[0], row) for row in run(store.connection, _HOLDING, one).fetchall())
+    elif known:
+        params, systems, codes = zip(*known, strict=True)
+        rows = run(store.connection, _HOLDING_TOGETHER, (list(systems), list(codes), params[0])).fetchall()
+        found.update((row[0], row) for row in rows)
     return [_stored(store, type, found[pk]).resource for pk in sorted(found)]
 
 
@@ -51,9 +71,20 @@ def holding_of(store: "Store", type: str, identifier: tuple[str, str], patients:
     known, about = _term(store, type, *identifier), store.terms.find(f"{type}.patient")
     if known is None or about is None:
         return []
-    sql = _HOLDING_OF.format(files=", ".join("?" * len(patients)))
-    found = run(store.connection, for_driver(store.connection, sql), (about, *patients, *known)).fetchall()
+    if store.connection.dialect.name == "sqlite":
+        sql = _HOLDING_OF.format(files=", ".join("?" * len(patients)))
+        found = run(store.connection, sql, (about, *patients, *known)).fetchall()
+    else:
+        found = run(store.connection, _HOLDING_OF_THERE, (about, list(patients), *known)).fetchall()
     return [_stored(store, type, row).resource for row in {row[0]: row for row in found}.values()]
+
+
+def latest(store: "Store", type: str, identifier: tuple[str, str], most: int) -> list[Resource]:
+    """Of the resources of a type that carry an identifier the ``most`` that were filed last, newest first, however many there are."""
+    known = _term(store, type, *identifier)
+    if known is None:
+        return []
+    return [_stored(store, type, row).resource for row in run(store.connection, for_driver(store.connection, _LATEST), (*known, most))]
 
 
 def pointing(store: "Store", type: str, name: str, target: str) -> list[str]:

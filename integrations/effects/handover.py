@@ -3,12 +3,12 @@
 from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number, visit_number
-from healthsvc.healthfile.service import is_same_person
+from healthsvc.healthfile.service import follow
 from healthsvc.store import Store
 from integrations.effects.care import Outcome, follows
-from integrations.effects.person import admit_person, find
+from integrations.effects.person import SetAside, admit_person, find
 from integrations.effects.stay import opaque
-from integrations.effects.which import newest, under
+from integrations.effects.which import newest, theirs, under
 from integrations.hl7v2.adt import AdtEvent, Merge
 from integrations.hospitals.profile import Profile
 
@@ -21,7 +21,7 @@ def move_visit(store: Store, one: Merge, event: AdtEvent, profile: Profile, hosp
         outcome.wrote(party.patient)
     named = [number for number in (one.visit, one.account) if number]
     former = find(store, one.prior)
-    stays = [found for number in named if (found := _booked(store, number, hospital, former))]
+    stays = [found for number in named if (found := _booked(store, number, hospital, former, party.id))]
     account = store.find("Account", f"account-{opaque(hospital, one.account)}") if one.account else None
     if not stays and account is None:
         outcome.remarks.append("neither visit nor account is on file; nothing was moved")
@@ -35,11 +35,24 @@ def move_visit(store: Store, one: Merge, event: AdtEvent, profile: Profile, hosp
         outcome.wrote(store.put(account | {"subject": [reference("Patient", party.id)], "identifier": [*known, *more]}))
 
 
-def _booked(store: Store, number: str, hospital: str, former: Resource | None) -> Resource | None:
-    """The newest stay under a number, of the person whom MRG names, where it names one."""
+def _booked(store: Store, number: str, hospital: str, former: Resource | None, right: str) -> Resource | None:
+    """The newest stay under a number: of the person whom MRG names, else of the one to whom it goes, else of the only one who has any.
+
+    Raises:
+        SetAside: several people have stays under the number, and MRG names none of them.
+    """
+    for patient in (*([former["id"]] if former else ()), right):
+        if (stay := newest(theirs(store, patient, number, hospital))) is not None:
+            return stay
     known = under(store, number, hospital)
-    theirs = [one for one in known if former and is_same_person(store, reference_id(one.get("subject"), "Patient") or "", former["id"])]
-    return newest(theirs or known)
+    persons = {str(follow(store, id)["id"]) for one in known if (id := reference_id(one.get("subject"), "Patient"))}
+    if len(persons) > 1:
+        raise SetAside(
+            "several people have stays under this visit number, and MRG-1 names none of them; have the hospital name whose it was",
+            path="MRG-1",
+            reason="visit-number-of-several",
+        )
+    return newest(known)
 
 
 def _give(store: Store, stay: Resource, patient: str, renamed: str, hospital: str, outcome: Outcome) -> None:

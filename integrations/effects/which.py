@@ -13,7 +13,7 @@ from healthsvc.fhir.systems import visit_number
 from healthsvc.healthfile.resources import links
 from healthsvc.healthfile.service import replaced, today
 from healthsvc.store import Store
-from healthsvc.store.lookup import holding, holding_of, is_held, pointing
+from healthsvc.store.lookup import holding_of, is_held, latest, pointing
 from integrations.effects.care import HospitalPolicy
 from integrations.effects.moments import is_apart
 from integrations.effects.stay import OPEN, Move, is_before, opaque
@@ -21,6 +21,7 @@ from integrations.hl7v2.adt import Stay
 
 STAY = "stay-"
 """How the id of a stay begins that a hospital has told of."""
+LATEST = 20
 _BEGUN = (OPEN | {"finished"}) - {"planned"}
 
 
@@ -38,8 +39,7 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
     if not stay.number:
         return _without_number(store, patient, stay, hospital, happened, event)
     system = visit_number(hospital)
-    theirs = holding_of(store, "Encounter", (system, stay.number), _files(store, patient))
-    known = [one for one in theirs if one["id"].startswith(STAY)]
+    known = theirs(store, patient, stay.number, hospital)
     meant = chosen([one for one in known if not _came_again(store, one, stay, happened, event)], stay, happened, event)
     if meant is not None:
         return str(meant["id"])
@@ -52,9 +52,18 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
     return id
 
 
+def theirs(store: Store, patient: str, number: str, hospital: str) -> list[Resource]:
+    """A person's stays under a visit number of a hospital, those on files that were joined with theirs included."""
+    known = holding_of(store, "Encounter", (visit_number(hospital), number), _files(store, patient))
+    return [one for one in known if one["id"].startswith(STAY)]
+
+
 def under(store: Store, number: str, hospital: str) -> list[Resource]:
-    """All stays under a visit number of a hospital, whoever's."""
-    return [one for one in holding(store, "Encounter", [(visit_number(hospital), number)]) if one["id"].startswith(STAY)]
+    """Stays under a visit number of a hospital, whoever's, the last :data:`LATEST` that were filed.
+
+    A hospital may count each person's stays, so that everybody has the number.
+    """
+    return [one for one in latest(store, "Encounter", (visit_number(hospital), number), LATEST) if one["id"].startswith(STAY)]
 
 
 def _files(store: Store, patient: str) -> list[str]:

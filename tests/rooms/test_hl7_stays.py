@@ -144,6 +144,19 @@ def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital) ->
     assert status(hospital, checkup) == "requested"
 
 
+def test_a_visit_number_that_everybody_has_moves_the_stay_of_the_one_who_is_named(hospital: Hospital) -> None:
+    """A hospital that counts each person's stays: the number alone says nothing."""
+    people = {number: hospital.cadre(number)[0] for number in ("C1", "C2", "C3")}
+    for day, number in enumerate(people):
+        hospital.says("ADT^A01", number, pv1(began=AT + day * DAY, number="1"), at=AT + day * DAY)
+    hospital.says("ADT^A45", "C4", segment("MRG", _1="X9^^^^IDCard", _5="1"), pv1(number="1"), at=AT + 4 * DAY)
+    assert (hospital.last().state, hospital.last().reason) == ("review", "visit-number-of-several")
+    assert [len(stays(hospital, one)) for one in people.values()] == [1, 1, 1], "nobody's was moved"
+    hospital.says("ADT^A45", "C4", segment("MRG", _1="C1^^^^IDCard", _5="1"), pv1(number="1"), at=AT + 5 * DAY)
+    assert hospital.last().state == "done"
+    assert [len(stays(hospital, one)) for one in people.values()] == [0, 1, 1], "not the newest, but hers"
+
+
 @pytest.mark.parametrize("number", ["V1", ""], ids=["with PV1-19", "without"])
 def test_two_files_are_joined_while_the_second_is_in_hospital(hospital: Hospital, number: str) -> None:
     _, checkup = hospital.cadre()
