@@ -31,6 +31,10 @@ LOOK_AT: Final = 200
 """Most rows among which it looks for them."""
 _CLAIM: Final = "SELECT id FROM inbox WHERE id = ANY(%s) AND state = %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 _LOCK: Final = "SELECT coalesce(bool_and(pg_try_advisory_xact_lock(k)), true) FROM unnest(%s::bigint[]) AS k"
+_AS_THEY_WERE: Final = (
+    "SELECT count(*) FROM resource r JOIN unnest(%s::text[], %s::int[]) AS known (id, version) "
+    "ON r.id = known.id AND r.version = known.version WHERE r.type = %s"
+)
 _EARLIER: Final = "SELECT 1 FROM inbox WHERE id = ANY(%s) AND state = %s LIMIT 1"
 _ROUNDS: Final = 5
 """A file whose numbers change each time it is looked at is left for the next round."""
@@ -50,9 +54,14 @@ class Queue:
         return sorted({other for key in lane for other in self._carrying.get(key, ()) if other < id})
 
 
-def take(connection: Connection, rows: Iterable[Any]) -> set[int]:
-    """Take the first of these messages that nobody else holds, for this transaction; gives their ids."""
-    found = connection.exec_driver_sql(_CLAIM, ([row.id for row in islice(rows, LOOK_AT)], State.PENDING.value, AT_ONCE))
+def take(connection: Connection, rows: Iterable[Any], most: int) -> set[int]:
+    """Take the first of these messages that nobody else holds, for this transaction; gives their ids.
+
+    Args:
+        most: for how many there is time: whatever else is taken has its row written for nothing, and nobody else may have it.
+    """
+    asked = ([row.id for row in islice(rows, LOOK_AT)], State.PENDING.value, max(1, min(most, AT_ONCE)))
+    found = connection.exec_driver_sql(_CLAIM, asked)
     return {int(row[0]) for row in found}
 
 
@@ -73,8 +82,14 @@ def turn(store: Store, id: int, keys: Iterable[str], numbers: Sequence[Number], 
         if not _lock(store.connection, lane - held):
             return Turn.HELD
         held = set(lane)
-        lane |= _named(store, numbers)
+        files = _named(store, numbers)
+        lane |= _keys(files)
         if lane == held:
+            break
+        if not _lock(store.connection, lane - held):
+            return Turn.HELD
+        held = set(lane)
+        if _as_they_were(store, files):  # nobody has changed them between our look and our lock
             break
     else:
         return Turn.HELD
@@ -89,8 +104,8 @@ def _lock(connection: Connection, lane: Iterable[str]) -> bool:
     return bool(connection.exec_driver_sql(_LOCK, (wanted,)).scalar_one())
 
 
-def _named(store: Store, numbers: Sequence[Number]) -> set[str]:
-    """The keys of every file that these numbers lead to, of all that it was joined with, and of every number on them."""
+def _named(store: Store, numbers: Sequence[Number]) -> list[Resource]:
+    """Every file that these numbers lead to, and all that it was joined with."""
     files: dict[str, Resource] = {}
     found = holding(store, "Patient", ((one.system, one.value) for one in identifiers(store, tuple(numbers))))
     while found:
@@ -99,7 +114,19 @@ def _named(store: Store, numbers: Sequence[Number]) -> set[str]:
             files[str(file["id"])] = file
             joined = (store.find("Patient", id) for kind in ("replaces", "replaced-by") for id in links(file, kind))
             found += [one for one in joined if one is not None]
-    lane = {key_of("Patient", id) for id in files}
-    for file in files.values():
+    return list(files.values())
+
+
+def _keys(files: Sequence[Resource]) -> set[str]:
+    """The keys of files, and of every number on them."""
+    lane = {key_of("Patient", str(file["id"])) for file in files}
+    for file in files:
         lane |= {key_of(one["system"], one["value"]) for one in file.get("identifier", ()) if one.get("system") and one.get("value")}
     return lane
+
+
+def _as_they_were(store: Store, files: Sequence[Resource]) -> bool:
+    """Whether each of these files is still the version that was read."""
+    known = [str(file["id"]) for file in files], [int(file["meta"]["versionId"]) for file in files]
+    found = store.connection.exec_driver_sql(_AS_THEY_WERE, (*known, store.terms.find("Patient")))
+    return int(found.scalar_one()) == len(files)

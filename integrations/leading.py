@@ -1,8 +1,10 @@
 """A thread that goes round and round; and of many processes one that does a thing: whoever holds its lease."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -11,6 +13,8 @@ from healthsvc.errors import Refusal
 from healthsvc.store import Actor, Database, lease
 
 log = structlog.get_logger()
+REFUSED_SECONDS: Final = 0.5
+"""Whom another holds the lease before asks for it no sooner again, however often the bell rings: asking is a transaction."""
 
 
 class Lead:
@@ -70,6 +74,7 @@ class Rounds:
         self.name = name
         self.stopping = threading.Event()
         self._round, self._pause, self._lead = round, pause, lead
+        self._asks_again = 0.0
         self._bell = database.bell if database is not None else None
         self.woken = self._bell.subscribe(topic) if self._bell is not None and topic else threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -89,7 +94,14 @@ class Rounds:
 
     def leads(self) -> bool:
         """Whether this process may go on."""
-        return self._lead is None or self._lead.held()
+        if self._lead is None:
+            return True
+        if time.monotonic() < self._asks_again:
+            return False
+        held = self._lead.held()
+        if not held:
+            self._asks_again = time.monotonic() + REFUSED_SECONDS
+        return held
 
     def _run(self) -> None:
         while not self.stopping.is_set():

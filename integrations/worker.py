@@ -80,6 +80,9 @@ class Worker:
         lead = Lead(database, LEASE, holder, _SYSTEM, LEASE_LENGTH) if self._alone else None
         self._rounds = Rounds("hospital-worker", self._look, IDLE_SECONDS, lead=lead, database=database, topic=INBOX_RINGS)
         self._ahead = Ahead(database.sealer, shelf)
+        self._fits = float(claims.AT_ONCE)
+        """So many messages one transaction has had time for lately."""
+        self._carried = False
         self._held: set[str] = set()
         """Keys of those whose turn it was not when we came to a message of theirs: the rest of this round has no look at them."""
         self._passed = False
@@ -97,7 +100,7 @@ class Worker:
         """Process everything that can be processed now, in the calling thread; gives how many messages were settled."""
         settled = 0
         while True:
-            carry_over(self.database)  # before the look: what somebody else carries between look and question would be missed
+            self._carry_over()  # before the look: what somebody else carries between look and question would be missed
             done = self.round()
             settled += done
             if not done and not self._passed:
@@ -126,7 +129,15 @@ class Worker:
         return settled
 
     def _look(self) -> bool:
-        return self.round() > 0 or self._passed or carry_over(self.database) > 0
+        return self.round() > 0 or self._passed or self._carry_over() > 0
+
+    def _carry_over(self) -> int:
+        """Carry what a process may have left in the anteroom that is gone; on PostgreSQL only a move from SQLite leaves something there."""
+        if self._carried:
+            return 0
+        found = carry_over(self.database)
+        self._carried = not self._alone
+        return found
 
     def _waits_for_others(self, row: Any) -> bool:
         return not self._held.isdisjoint(self._ahead[row.id].keys)
@@ -138,7 +149,7 @@ class Worker:
         try:
             with self.database.writing(_SYSTEM, at=clock.now(clock.zone(self.database.zone))) as store:
                 begun = time.monotonic()
-                free = None if order is None else claims.take(store.connection, left)
+                free = None if order is None else claims.take(store.connection, left, round(self._fits) + 1)
                 if free is not None and not free:
                     for _ in range(min(len(left), claims.LOOK_AT)):
                         left.popleft()
@@ -158,6 +169,8 @@ class Worker:
             if refusal.reason == COLLISION and len(taken) > 1:  # two workers got into each other's way: each message by itself, at once
                 return sum(self._process(deque([row]), order) for row in taken)
             self._postpone(taken, refusal)
+        if settled:
+            self._fits = (self._fits + settled * TOGETHER_SECONDS / max(time.monotonic() - begun, TOGETHER_SECONDS / claims.AT_ONCE)) / 2
         return settled
 
     def _is_ours(self, store: Store, row: Any, order: claims.Queue | None) -> bool:

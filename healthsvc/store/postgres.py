@@ -1,12 +1,20 @@
 """PostgreSQL as an engine: how many connections, how long a statement may take, and what its refusals mean in plain words."""
 
+import select
+import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 
 SILENT: dict[str, Any] = {"hide_parameters": True}
 """An error of the database never carries the values of the statement: they are about persons, and errors reach logs."""
+
+IDLE_SECONDS: Final = 20.0
+"""A connection that nobody has used for so long is asked before it is used."""
+_SINCE: Final = "healthsvc-idle-since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +46,9 @@ class ServerUse:
 
 
 def connect(url: str, use: ServerUse) -> Engine:
-    """An engine that pings a connection before it is used, so that a restart of the server costs nobody an error afterwards."""
-    return create_engine(
+    """An engine that looks at a connection before it is used, so that a restart of the server costs nobody an error afterwards."""
+    engine = create_engine(
         psycopg_url(url),
-        pool_pre_ping=True,
         pool_size=use.pool,
         max_overflow=use.overflow,
         pool_timeout=use.pool_wait_seconds,
@@ -49,6 +56,45 @@ def connect(url: str, use: ServerUse) -> Engine:
         connect_args=connect_arguments(use),
         **SILENT,
     )
+    event.listen(engine, "checkin", _lies_idle)
+    event.listen(engine, "checkout", _is_open)
+    return engine
+
+
+def _lies_idle(_connection: Any, record: Any) -> None:
+    record.info[_SINCE] = time.monotonic()
+
+
+def _is_open(connection: Any, record: Any, _fairy: Any) -> None:
+    """Have the pool open another one where the server has closed this one.
+
+    A server that goes, or ends a connection, says so or closes it: then there is something to be read, which costs no way there and back to
+    look for. Only one that has lain idle for long is asked: whatever stands between may have forgotten it without a word.
+    """
+    since = record.info.pop(_SINCE, None)
+    if since is None:  # it has just been opened
+        return
+    try:
+        if _has_something_to_read(connection.fileno()) or time.monotonic() - since > IDLE_SECONDS:
+            ask(connection)
+    except (psycopg.Error, OSError, ValueError) as error:
+        raise InvalidatePoolError("the server has closed this connection") from error
+
+
+def _has_something_to_read(descriptor: int) -> bool:
+    look = select.poll()
+    look.register(descriptor, select.POLLIN | select.POLLHUP | select.POLLERR)
+    return bool(look.poll(0))
+
+
+def ask(connection: Any) -> None:
+    """A way there and back outside of any transaction, which a closed connection does not survive."""
+    connection.autocommit = True
+    try:
+        connection.execute("SELECT 1")
+    finally:
+        if not connection.closed:
+            connection.autocommit = False
 
 
 def connect_arguments(use: ServerUse) -> dict[str, Any]:

@@ -6,6 +6,7 @@ database cannot be written the chain goes on in the journal, and is written into
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from healthsvc.infusion.reaction import ALARM
 from healthsvc.store import Actor, Database, lease
 from healthsvc.store.outbox import payload_of
 from integrations.alarms.delivery import Delivery
-from integrations.leading import Rounds
+from integrations.leading import REFUSED_SECONDS, Rounds
 from integrations.notify import Notifier
 
 log = structlog.get_logger()
@@ -54,6 +55,7 @@ class Watch:
         self._delivery = Delivery(database, self._journal, notifier, WATCH, now)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{id(self)}"
         self._held_until: datetime | None = None
+        self._asks_again = 0.0
         self._alone = ExitStack()
         self._puzzled: set[str] = set()
         self._rounds = Rounds("emergency-watch", self._look, TURN_SECONDS)
@@ -93,6 +95,8 @@ class Watch:
     def _leads(self) -> bool:
         """Of many processes one watches: whoever holds the lease; while the database cannot be written, whoever holds the journal."""
         at = self._now()
+        if time.monotonic() < self._asks_again:
+            return False
         if self._held_until is None or self._held_until - at < LEASE_LENGTH / 3:
             try:
                 with self._database.writing(WATCH, at=at) as store:
@@ -104,6 +108,8 @@ class Watch:
                 return self._alone.enter_context(self._journal.watched())
             self._alone.close()
             self._held_until = at + LEASE_LENGTH if held else None
+            if not held:
+                self._asks_again = time.monotonic() + REFUSED_SECONDS
         return self._held_until is not None
 
     def _take_up(self, alarm: str) -> None:

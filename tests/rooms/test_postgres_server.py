@@ -1,19 +1,25 @@
 """PostgreSQL as an engine: it goes away and comes back, it is full, it is wrongly named; the program says so and goes on."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import postgres
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from healthsvc import clock
 from healthsvc.config import Settings
 from healthsvc.errors import Conflict, Unavailable
 from healthsvc.installation import open_installation
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store import postgres as postgresql
+from healthsvc.store.bell import CHANGES
 from healthsvc.store.postgres import COLLISION, ServerUse
+from integrations import leading
+from integrations.leading import Lead, Rounds
 
 pytestmark = pytest.mark.postgres
 PERSON = {"resourceType": "Basic", "code": {"text": "x"}}
@@ -59,6 +65,43 @@ def test_a_connection_that_is_cut_is_replaced(quick: Database) -> None:
         killer.execute(text(others))
     put(quick, "b")
     assert ids(quick) == {"a", "b"}
+
+
+def test_a_connection_is_asked_only_where_it_has_lain_idle_for_long(quick: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(quick, "a")
+    asked: list[object] = []
+    monkeypatch.setattr(postgresql, "ask", asked.append)
+    put(quick, "b")
+    assert asked == [], "a way there and back for each transaction"
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 0.0)
+    put(quick, "c")
+    assert asked
+    assert ids(quick) == {"a", "b", "c"}
+
+
+def test_a_process_whom_another_leads_does_not_ask_at_every_ring(quick: Database) -> None:
+    first, second = (Lead(quick, "round", name, SYSTEM, timedelta(seconds=10)) for name in ("one", "other"))
+    assert first.held()
+    rounds = Rounds("test", lambda: None, 60.0, lead=second, database=quick, topic=CHANGES)
+    asked = [0]
+
+    def counted(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked[0] += "INSERT INTO lease" in statement
+
+    event.listen(quick.engine, "before_cursor_execute", counted)
+    rounds.start()
+    ends = time.monotonic() + 0.3
+    while time.monotonic() < ends:
+        rounds.woken.set()
+        time.sleep(0.002)
+    assert asked == [1]
+    first.give_back()
+    time.sleep(leading.REFUSED_SECONDS)
+    rounds.woken.set()
+    time.sleep(0.2)
+    assert asked == [2]
+    assert second.held()
+    rounds.stop()
 
 
 def test_a_transaction_whose_connection_is_cut_says_unavailable_and_leaves_nothing(quick: Database) -> None:

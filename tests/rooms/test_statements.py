@@ -1,13 +1,15 @@
 """How many statements a hospital message costs on a server: each is a way there and back. Counted, not timed."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from healthsvc import clock
 from healthsvc.rooms import ROOMS
-from healthsvc.store import Database
+from healthsvc.store import SYSTEM, Database, lookup
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
 from integrations.worker import Worker
@@ -50,3 +52,24 @@ def test_a_message_costs_few_statements(database: Database, monkeypatch: pytest.
     inbox.stop()
     assert counted.total() / 10 <= MOST, counted.most_common(12)
     assert not [one for one in counted if one.startswith("INSERT INTO ix_")], "index rows of a write go together"
+
+
+@pytest.mark.postgres
+def test_a_stay_under_a_number_that_everybody_has_is_looked_for_among_the_persons_stays(database: Database) -> None:
+    """A hospital may number each person's stays from 1: the statement begins at the person, however many others have had a first stay."""
+    with database.writing(SYSTEM, at=clock.now()) as store:
+        for number in range(300):
+            store.put({"resourceType": "Patient", "id": f"p{number}", "name": [{"text": "测试甲"}]})
+            store.put(
+                {
+                    "resourceType": "Encounter", "id": f"e{number}", "status": "finished", "class": {"code": "IMP"},
+                    "identifier": [{"system": "urn:x", "value": "1"}], "subject": {"reference": f"Patient/p{number}"},
+                }
+            )  # fmt: skip
+    with database.reading(SYSTEM, at=clock.now()) as store:
+        found = lookup.holding_of(store, "Encounter", ("urn:x", "1"), ["p7", "p9"])
+        assert [one["id"] for one in found] == ["e7", "e9"]
+        known = store.terms.find("Encounter.patient"), ["p7", "p9"], *(lookup._term(store, "Encounter", "urn:x", "1") or ())
+        sql = f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {lookup._HOLDING_OF_THERE}"
+        told = str(store.connection.exec_driver_sql(sql, known).scalar_one())
+    assert max(int(rows) for rows in re.findall(r"'Actual Rows': (\d+)", told)) <= 2
