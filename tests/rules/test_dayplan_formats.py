@@ -37,6 +37,43 @@ def test_a_solution_is_solved_proved_and_written(name: str, tmp_path: Path) -> N
     assert json.loads(written)["routes"][0].keys() == {"caregiver_id", "locations"}
 
 
+def two_of_a_kind(sync: dict[str, Any] | None) -> dict[str, Any]:
+    """A unified instance whose only patient asks for the same service twice."""
+    patient = {
+        "id": "p",
+        "distance_matrix_index": 1,
+        "time_windows": [{"start": 0, "end": 50}],
+        "required_services": [{"service": "s"}] * 2,
+    }
+    staff = [{"id": who, "abilities": ["s"], "departing_point": "o", "arrival_point": "o"} for who in "cd"]
+    return {
+        "metadata": {"cost_components": {"travel_time": 1}, "time_window_met": "at_service_start"},
+        "terminal_points": [{"id": "o", "distance_matrix_index": 0}],
+        "services": [{"id": "s", "default_duration": 10}],
+        "distances": [[0, 7], [5, 0]],
+        "patients": [patient | ({"synchronization": sync} if sync else {})],
+        "caregivers": staff,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sync", "apart", "cost"),
+    [
+        ({"type": "simultaneous"}, 0, 24.0),
+        ({"type": "sequential", "distance": {"min": 15, "max": 15}}, 15, 24.0),
+        (None, 10, 12.0),
+    ],
+)
+def test_the_same_service_is_asked_for_twice(sync: dict[str, Any] | None, apart: int, cost: float, tmp_path: Path) -> None:
+    path, out = tmp_path / "twice.json", tmp_path / "solution.json"
+    path.write_text(json.dumps(two_of_a_kind(sync)))
+    assert solve_instance(path, iterations=5_000, out=out).cost == pytest.approx(cost)
+    made = [stop for route in json.loads(out.read_text())["routes"] for stop in route["locations"]]
+    assert [stop["service"] for stop in made] == ["s", "s"]
+    one, two = sorted(stop["arrival_time"] for stop in made)
+    assert two - one == apart
+
+
 def test_two_processes_search_side_by_side(tmp_path: Path) -> None:
     summary = solve_instance(INSTANCES / "mankowska-12.json", iterations=20_000, jobs=2, out=tmp_path / "o.json")
     assert summary.evaluations > 30_000

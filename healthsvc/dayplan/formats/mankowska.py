@@ -4,6 +4,7 @@ Objective: a third each of travel, total tardiness (counted per service) and lar
 and scheduling problem with interdependent services", Health Care Management Science 17, 2014; JSON as published by iolab-uniud.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from healthsvc.dayplan.formats import reading
@@ -49,11 +50,11 @@ def _visit(row: Json, place: int, where: str) -> Visit:
     opens, closes = (reading.as_number(value, f"{where}.time_window") for value in window)
     if opens > closes:
         raise Malformed(f"{where}.time_window ends before it begins", path=f"{where}.time_window")
+    needs = reading.rows(row, "required_caregivers", where)
+    named = [reading.text(need, "service", where) for need in needs]
     services = tuple(
-        Service(
-            reading.text(need, "service", where), frozenset({reading.text(need, "service", where)}), reading.number(need, "duration", where)
-        )
-        for need in reading.rows(row, "required_caregivers", where)
+        Service(id, frozenset({kind}), reading.number(need, "duration", where))
+        for id, kind, need in zip(reading.told_apart(named), named, needs, strict=True)
     )
     if not 1 <= len(services) <= 2:
         raise Malformed(f"{where}.required_caregivers has to list one or two services", path=f"{where}.required_caregivers")
@@ -78,22 +79,22 @@ def write(problem: Problem, plan: Plan) -> dict[str, Any]:
     """The plan as the published solutions are written (``arrival_time`` there means the start of service)."""
     starts = sorted({(stop.start, stop.visit) for _, stop in plan.stops()})
     order = list(dict.fromkeys(visit for _, visit in starts))
-    routes = {route.caregiver: route for route in plan.routes}
+    routes, kinds = {route.caregiver: route.visits for route in plan.routes}, reading.kinds(problem)
     return {
         "global_ordering": order,
         "routes": [
-            {"caregiver_id": person.id, "locations": [_location(stop) for stop in routes[person.id].visits] if person.id in routes else []}
+            {"caregiver_id": person.id, "locations": [_location(stop, kinds) for stop in routes.get(person.id, ())]}
             for person in problem.caregivers
         ],
     }
 
 
-def _location(stop: Stop) -> dict[str, Any]:
+def _location(stop: Stop, kinds: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     return {
         "arrival_time": reading.tidy(stop.start),
         "departure_time": reading.tidy(stop.end),
         "patient": stop.visit,
-        "service": stop.service,
+        "service": kinds[stop.visit, stop.service],
     }
 
 
@@ -111,7 +112,7 @@ def read_plan(problem: Problem, found: Json, name: str) -> Plan:
             stops.append(Stop(visit, service, min(start, free + float(travel[here, places[visit]])), start, end))
             here, free = places[visit], end
         routes.append(Route(reading.text(row, "caregiver_id", where), 0.0, tuple(stops), free + float(travel[here, 0])))
-    return Plan(tuple(routes), ())
+    return Plan(reading.with_ids(problem, routes), ())
 
 
 def _stop(row: Json, where: str) -> tuple[str, str, float, float]:

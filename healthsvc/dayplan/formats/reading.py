@@ -3,12 +3,14 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from healthsvc.dayplan.problem import Matrix
+from healthsvc.dayplan.plan import Rest, Route, Stop
+from healthsvc.dayplan.problem import Matrix, Problem
 from healthsvc.errors import Malformed
 
 Json = Mapping[str, Any]
@@ -130,6 +132,36 @@ def distinct(names: Sequence[str], what: str) -> None:
         if name in seen:
             raise Malformed(f"{what} {name} appears twice")
         seen.add(name)
+
+
+def told_apart(kinds: Sequence[str]) -> list[str]:
+    """Ids for the services of one visit: the files name a service by its kind, and two people may be asked for the same kind."""
+    return [kind if kinds[:at].count(kind) == 0 else f"{kind} ({kinds[: at + 1].count(kind)})" for at, kind in enumerate(kinds)]
+
+
+def kinds(problem: Problem) -> dict[tuple[str, str], str]:
+    """The kind of each service, as the files name it: visit and id of the service to kind."""
+    return {(visit.id, service.id): next(iter(service.skills)) for visit in problem.visits for service in visit.services}
+
+
+def with_ids(problem: Problem, routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Routes read from a file, their services by id: of two of one kind at one visit the earlier start is the first."""
+    ids: dict[tuple[str, str], list[str]] = {}
+    for (visit, id), kind in kinds(problem).items():
+        ids.setdefault((visit, kind), []).append(id)
+    begun: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for route in routes:
+        for stop in route.visits:
+            begun.setdefault((stop.visit, stop.service), []).append((stop.start, route.caregiver))
+    ranks = {key: sorted(found) for key, found in begun.items()}
+
+    def named(route: Route, stop: Stop | Rest) -> Stop | Rest:
+        if isinstance(stop, Rest):
+            return stop
+        known = ids.get((stop.visit, stop.service), [stop.service])
+        return replace(stop, service=known[min(ranks[stop.visit, stop.service].index((stop.start, route.caregiver)), len(known) - 1)])
+
+    return tuple(replace(route, stops=tuple(named(route, stop) for stop in route.stops)) for route in routes)
 
 
 def _need(holder: Json, name: str, where: str) -> Any:

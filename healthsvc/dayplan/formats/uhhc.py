@@ -4,6 +4,7 @@ Source: doi 10.1111/itor.70140; JSON as published by iolab-uniud. A weight in ``
 a missing component does not count.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -163,7 +164,8 @@ def _visit(row: Json, where: str, travel: Matrix, durations: dict[str, float], p
     needs = reading.rows(row, "required_services", where)
     if not 1 <= len(needs) <= 2:
         raise Malformed(f"{where}.required_services has to list one or two services", path=f"{where}.required_services")
-    services = tuple(_service(need, where, durations) for need in needs)
+    found = [_service(need, where, durations) for need in needs]
+    services = tuple(replace(one, id=id) for one, id in zip(found, reading.told_apart([one.id for one in found]), strict=True))
     preferred, barred = (
         frozenset(reading.texts(row, "preferred_caregivers", where)),
         frozenset(reading.texts(row, "incompatible_caregivers", where)),

@@ -36,11 +36,11 @@ def write(problem: Problem, plan: Plan, parts: dict[str, float], depots: dict[in
         "cost": {"objective": reading.tidy(sum(parts.values())), "violations": 0},
         "cost_components": {NAMES[part]: reading.tidy(cost) for part, cost in sorted(parts.items())},
         "global_ordering": list(dict.fromkeys(visit for _, visit in starts)),
-        "routes": [_route(person, routes.get(person.id), depots) for person in problem.caregivers],
+        "routes": [_route(person, routes.get(person.id), depots, reading.kinds(problem)) for person in problem.caregivers],
     }
 
 
-def _route(person: Caregiver, route: Route | None, depots: dict[int, str]) -> dict[str, Any]:
+def _route(person: Caregiver, route: Route | None, depots: dict[int, str], kinds: dict[tuple[str, str], str]) -> dict[str, Any]:
     locations: list[dict[str, Any]] = []
     for stop in route.stops if route else ():
         if isinstance(stop, Rest):
@@ -52,7 +52,7 @@ def _route(person: Caregiver, route: Route | None, depots: dict[int, str]) -> di
                     "arrival_time": reading.tidy(stop.start),
                     "departure_time": reading.tidy(stop.end),
                     "patient": stop.visit,
-                    "service": stop.service,
+                    "service": kinds[stop.visit, stop.service],
                 }
             )
     return {"caregiver_id": person.id, "locations": locations}
@@ -70,7 +70,7 @@ def read_plan(problem: Problem, found: Json, name: str) -> Plan:
             raise Malformed(f"{where} belongs to a caregiver who is not in the instance")
         routes.append(_read_route(problem, person, row, places, where))
         seen |= {stop.visit for stop in routes[-1].visits}
-    return Plan(tuple(routes), tuple(LeftOver(visit.id) for visit in problem.visits if visit.id not in seen))
+    return Plan(reading.with_ids(problem, routes), tuple(LeftOver(visit.id) for visit in problem.visits if visit.id not in seen))
 
 
 def _read_route(problem: Problem, person: Caregiver, row: Json, places: dict[str, int], where: str) -> Route:
