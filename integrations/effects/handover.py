@@ -42,7 +42,7 @@ def _booked(store: Store, number: str, hospital: str, former: Resource | None, r
         SetAside: several people have stays under the number, and MRG names none of them.
     """
     for patient in (*([former["id"]] if former else ()), right):
-        if (stay := newest(theirs(store, patient, number, hospital))) is not None:
+        if (stay := newest(theirs(store, patient, number, hospital), store.zone)) is not None:
             return stay
     known = under(store, number, hospital)
     persons = {str(follow(store, id)["id"]) for one in known if (id := reference_id(one.get("subject"), "Patient"))}
@@ -52,7 +52,7 @@ def _booked(store: Store, number: str, hospital: str, former: Resource | None, r
             path="MRG-1",
             reason="visit-number-of-several",
         )
-    return newest(known)
+    return newest(known, store.zone)
 
 
 def _give(store: Store, stay: Resource, patient: str, renamed: str, hospital: str, outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ again on another day has come again.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import visit_number
@@ -15,7 +15,7 @@ from healthsvc.healthfile.service import replaced, today
 from healthsvc.store import Store
 from healthsvc.store.lookup import holding_of, is_held, latest, pointing
 from integrations.effects.care import HospitalPolicy
-from integrations.effects.moments import is_apart
+from integrations.effects.moments import instant, is_apart
 from integrations.effects.stay import OPEN, Move, is_before, opaque
 from integrations.hl7v2.adt import Stay
 
@@ -36,11 +36,12 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
         happened: when the event happened.
         event: what an ADT event does to the stay; None for results, orders and the like, which open none.
     """
+    lasts = _lasts(store, stay, event)
     if not stay.number:
-        return _without_number(store, patient, stay, hospital, happened, event)
+        return _without_number(store, patient, stay, hospital, happened, event, lasts)
     system = visit_number(hospital)
     known = theirs(store, patient, stay.number, hospital)
-    meant = chosen([one for one in known if not _came_again(store, one, stay, happened, event)], stay, happened, event)
+    meant = chosen([one for one in known if not _came_again(one, stay, happened, lasts, store.zone)], stay, happened, event, store.zone)
     if meant is not None:
         return str(meant["id"])
     id = f"{STAY}{opaque(system, stay.number)}"
@@ -76,17 +77,17 @@ def _files(store: Store, patient: str) -> list[str]:
     return found
 
 
-def newest(stays: Iterable[Resource]) -> Resource | None:
+def newest(stays: Iterable[Resource], zone: tzinfo) -> Resource | None:
     """The stay that began last."""
-    return max(stays, key=lambda one: _instant(_start(one)), default=None)
+    return max(stays, key=lambda one: _began(one, zone), default=None)
 
 
-def chosen(known: Sequence[Resource], stay: Stay, happened: datetime, event: Move | None) -> Resource | None:
+def chosen(known: Sequence[Resource], stay: Stay, happened: datetime, event: Move | None, zone: tzinfo) -> Resource | None:
     """Of a person's stays under one number the one that an event speaks of; None where it speaks of none of them."""
     if not known:
         return None
     moment = stay.admitted.fhir if stay.admitted else happened.isoformat()
-    newest_first = sorted(known, key=lambda one: _instant(_start(one)), reverse=True)
+    newest_first = sorted(known, key=lambda one: _began(one, zone), reverse=True)
     if stay.admitted and (same := next((one for one in newest_first if _start(one) == moment), None)):
         return same
     for one, older in zip(newest_first, [*newest_first[1:], None], strict=True):
@@ -109,24 +110,35 @@ def _is_over_before(encounter: Resource, moment: str) -> bool:
     return end[:10] <= moment[:10] and _start(encounter)[:10] < moment[:10]
 
 
-def _came_again(store: Store, one: Resource, stay: Stay, happened: datetime, event: Move | None) -> bool:
-    """Whether a registration is another visit than this one of the same class, which lasts no longer than a day or so, ended or not."""
+def _lasts(store: Store, stay: Stay, event: Move | None) -> timedelta | None:
+    """How long a visit lasts at most of which this is a registration; None where it is none, or lasts until it is ended."""
+    if event is not Move.ADMIT:
+        return None
     hours = store.policy.fill(HospitalPolicy, "hospital", today(store)).visit_hours.get(stay.code)
-    if event is not Move.ADMIT or hours is None or one.get("class", {}).get("code") != stay.code or not _start(one):
+    return None if hours is None else timedelta(hours=hours)
+
+
+def _came_again(one: Resource, stay: Stay, happened: datetime, lasts: timedelta | None, zone: tzinfo) -> bool:
+    """Whether a registration is another visit than this one of the same class, which lasts no longer than a day or so, ended or not."""
+    if lasts is None or one.get("class", {}).get("code") != stay.code or not _start(one):
         return False
     began = stay.admitted.fhir if stay.admitted else happened.isoformat()
-    return one["status"] in _BEGUN and is_apart(_start(one), began, timedelta(hours=hours), store.zone)
+    return one["status"] in _BEGUN and is_apart(_start(one), began, lasts, zone)
 
 
 def _start(encounter: Resource) -> str:
     return str(encounter.get("period", {}).get("start", ""))
 
 
-def _instant(fhir: str) -> str:
-    return datetime.fromisoformat(fhir).astimezone(UTC).isoformat() if len(fhir) > len("2026-01-01") else fhir
+def _began(encounter: Resource, zone: tzinfo) -> datetime:
+    """When a stay began; long ago where that is not known."""
+    start = _start(encounter)
+    return instant(start, zone) if start else datetime.min.replace(tzinfo=UTC)
 
 
-def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None) -> str:
+def _without_number(
+    store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None, lasts: timedelta | None
+) -> str:
     """A hospital that gives no number: the person's open stay there, else one by the day it began."""
     here = [
         one
@@ -134,12 +146,12 @@ def _without_number(store: Store, patient: str, stay: Stay, hospital: str, happe
         for one in store.select("Encounter", patient=file)
         if one["id"].startswith(STAY) and _hospital(one) == hospital and _of_class(one, stay)
     ]
-    open_ones = [one for one in here if one["status"] in OPEN and not _came_again(store, one, stay, happened, event)]
+    open_ones = [one for one in here if one["status"] in OPEN and not _came_again(one, stay, happened, lasts, store.zone)]
     if open_ones:
         if stay.admitted and (same := next((one for one in open_ones if _start(one) == stay.admitted.fhir), None)):
             return str(same["id"])
-        return str(max(open_ones, key=_start)["id"])
-    over = newest(one for one in here if one["status"] == "finished")
+        return str(max(open_ones, key=lambda one: _began(one, store.zone))["id"])
+    over = newest((one for one in here if one["status"] == "finished"), store.zone)
     if over is not None and event is Move.CANCEL_DISCHARGE:
         return str(over["id"])
     began = stay.admitted.at if stay.admitted else happened
