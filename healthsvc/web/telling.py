@@ -17,6 +17,9 @@ from healthsvc.web.values import Value, value_of
 INPATIENT: Final = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "OBSENC"})
 """Classes of an Encounter that is a stay in hospital."""
 _ENDED: Final = frozenset({"finished", "cancelled", "entered-in-error"})
+_TIME_FROM: Final = extension("time-from")
+_TIMES: Final = {"OBR-14": "时间按标本接收", "OBX-14": "时间按检验", "OBR-22": "时间按报告", "MSH-7": "时间按消息"}
+"""What a report's time is where the collection was not told."""
 _EXPECTED: Final = extension("expected-discharge")
 _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _MOST_VALUES: Final = 24
@@ -131,8 +134,9 @@ class Teller:
             yield from self._at(when, "result", "", _words(report.get("code")) or "检查报告", (), kind="result", chips=(("已撤销", ""),))
             return
         yield from self._at(
-            when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result", chips=_abnormal(shown)
-        )
+            when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result",
+            chips=(*_stands_for(report), *_abnormal(shown)),
+        )  # fmt: skip
 
     def _loose_results(self) -> Iterator[Event]:
         """Observations that belong to no visit and no report, those of one moment together."""
@@ -263,3 +267,9 @@ def _tone(shown: tuple[Value, ...]) -> str:
 
 def _abnormal(shown: tuple[Value, ...]) -> tuple[tuple[str, str], ...]:
     return (("有异常", "red"),) if any(value.mark for value in shown) else ()
+
+
+def _stands_for(report: Resource) -> tuple[tuple[str, str], ...]:
+    """From what a report's time was taken, where the laboratory did not tell when the specimen was taken."""
+    told = next((one.get("valueCode", "") for one in report.get("extension", ()) if one["url"] == _TIME_FROM), "")
+    return ((_TIMES[told], ""),) if told in _TIMES else ()

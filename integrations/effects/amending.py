@@ -15,7 +15,8 @@ from integrations.hl7v2.oru import Result
 
 GONE = frozenset({"entered-in-error", "cancelled"})
 """Statuses of a result that no longer stands."""
-_SETTLED = frozenset({"final", "corrected", "amended", "entered-in-error"})
+SETTLED = frozenset({"final", "corrected", "amended", "appended"})
+"""Statuses of what has been released."""
 _WITHOUT_ITS_VALUE = frozenset({"U", "V", "B", "D", "W", "X"})
 """Words of OBX-11 that speak of a result told before and need not tell it again."""
 _LINES = frozenset({"TX", "FT"})
@@ -84,14 +85,10 @@ def amended(known: Resource | None, told: Resource, result: Result) -> Resource:
 
     So does any other whose OBX-5 is empty, as long as it stands: empty is not told, the null deletes (v2.5.1 2.5.3), and OBX-5 may be left
     out where OBX-8 says it all (7.4.2.5).
-
-    FHIR has ``cancelled`` for what was never released; what had been released and is withdrawn is ``entered-in-error``.
     """
     if known is None:
         return told
-    status = told["status"]
-    if status == "cancelled" and known["status"] in _SETTLED:
-        status = "entered-in-error"
+    status = withdrawn(known) if told["status"] == "cancelled" else told["status"]
     if not result.texts and result.status not in _WITHOUT_ITS_VALUE:
         if result.erased or known["status"] in GONE:
             return told | {"status": status}
@@ -99,6 +96,11 @@ def amended(known: Resource | None, told: Resource, result: Result) -> Resource:
     if result.texts:
         return told | {"status": status}
     return known | {"status": status} | ({"note": told["note"]} if "note" in told else {})
+
+
+def withdrawn(known: Resource | None) -> str:
+    """The status of a finding that is taken back: ``cancelled`` where it was never released, else ``entered-in-error`` (R4)."""
+    return "entered-in-error" if known is not None and known["status"] in SETTLED | {"entered-in-error"} else "cancelled"
 
 
 def in_order(held: Iterable[str], told: Iterable[str]) -> list[str]:

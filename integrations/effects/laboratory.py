@@ -7,12 +7,13 @@ from healthsvc.store.stored import micros
 from healthsvc.visit.asking import ask
 from healthsvc.visit.resources import derived_id
 from healthsvc.visit.rules import Priority
-from integrations.effects.amending import GONE
+from integrations.effects.amending import GONE, SETTLED
 from integrations.effects.care import Outcome, call_off
 from integrations.effects.followed import follow, is_stale
 from integrations.effects.orders import write_specimens
 from integrations.effects.person import Party
-from integrations.effects.result import SETTLED, Filed, flags_of, write_report
+from integrations.effects.relevant import time_from
+from integrations.effects.result import Filed, flags_of, write_report
 from integrations.effects.scene import Scene
 from integrations.effects.stay import opaque
 from integrations.effects.which_report import which_report
@@ -38,7 +39,7 @@ def results(scene: Scene) -> Outcome:
         id = which_report(scene, report, party.id, f"{scene.header.control_id}#{index}")
         issued = report.issued.at if report.issued else sent
         late = is_stale(store, f"report:{id}", micros(issued))
-        specimens = [] if late else write_specimens(scene, report.specimens, id, party.id, outcome)
+        specimens = [] if late else write_specimens(scene, report.specimens, id, party.id, outcome, store.find("DiagnosticReport", id))
         placed = scene.id("order", f"placer:{report.placer}") if report.placer else None
         order = scene.own_id("ServiceRequest", placed, party.id) if placed else None
         based = order if order and store.get("ServiceRequest", order) else None
@@ -46,6 +47,8 @@ def results(scene: Scene) -> Outcome:
         if late:
             came_of_it = "it only added results that were missing there" if filed.written else "it was left aside"
             outcome.remarks.append(f"report {index} is older than the version on file; {came_of_it}")
+        elif source := time_from(filed.report):
+            outcome.remarks.append(f"report {index} has no OBR-7 (time of collection); its time is that of {source}")
         follow(store, f"report:{id}", micros(issued), event.event)
         outcome.wrote(filed.report, *filed.written)
         _follow_report(scene, party, filed, issued, outcome)

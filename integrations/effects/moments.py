@@ -13,6 +13,11 @@ def instant(fhir: str, zone: tzinfo) -> datetime:
     return datetime(year, month, day, tzinfo=zone)
 
 
+def day_of(fhir: str) -> str:
+    """The day as digits, as far as it is known: for ids that tell one day's from another's."""
+    return fhir[:_DAY].replace("-", "")
+
+
 def gap(one: str, other: str, zone: tzinfo) -> timedelta:
     """How far two moments lie from each other, whichever comes first."""
     return abs(instant(one, zone) - instant(other, zone))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from healthsvc.fhir.elements import reference
+from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
 from healthsvc.greenchannel.rules import Right
@@ -12,6 +12,7 @@ from integrations.effects.drip import home_infusion
 from integrations.effects.master import hospital_organization
 from integrations.effects.person import Party
 from integrations.effects.scene import Scene, joined
+from integrations.effects.which_specimen import which_specimen
 from integrations.hl7v2.adt import Stay
 from integrations.hl7v2.orders import OrderEvent, Placed, read_orders
 
@@ -61,7 +62,9 @@ def _order(
     if kind == "MedicationRequest" and placed.asked:
         told["category"] = [{"coding": [{"system": _CATEGORY, "code": _setting(event.stay, around)}]}]
     if placed.specimens:
-        told["specimen"] = [reference("Specimen", one["id"]) for one in write_specimens(scene, placed.specimens, number, party.id, outcome)]
+        told["specimen"] = [
+            reference("Specimen", one["id"]) for one in write_specimens(scene, placed.specimens, number, party.id, outcome, known)
+        ]
     written = store.put(joined(known, told))
     outcome.wrote(written)
     asked_at = str(written.get("authoredOn", ""))
@@ -123,12 +126,17 @@ def _came_of_it(
         waited(scene.store, party.id, stay, Right.DISPENSING, datetime.fromisoformat(at), scene.hospital, outcome, began)
 
 
-def write_specimens(scene: Scene, specimens: tuple[Resource, ...], number: str, patient: str, outcome: Outcome) -> list[Resource]:
-    """Write the specimens of an order or report; known by their own number, else by the order's."""
+def write_specimens(
+    scene: Scene, specimens: tuple[Resource, ...], number: str, patient: str, outcome: Outcome, known: Resource | None = None
+) -> list[Resource]:
+    """Write the specimens of an order or report (``known``: as it is on file); by their own number, else by the order's."""
     written = []
+    held = {id for one in (known or {}).get("specimen", ()) if (id := reference_id(one, "Specimen"))}
     for index, specimen in enumerate(specimens, start=1):
-        own = next((one["value"] for one in specimen.get("identifier", ())), "")
-        id = scene.id("specimen", own) if own else scene.id("specimen", number, str(index))
+        if specimen.get("identifier"):
+            id = which_specimen(scene, specimen, patient, held)
+        else:
+            id = scene.own_id("Specimen", scene.id("specimen", number, str(index)), patient)
         told = specimen | {"id": id, "subject": reference("Patient", patient)}
         written.append(scene.store.put(joined(scene.store.find("Specimen", id), told)))
     outcome.wrote(*written)

@@ -8,7 +8,8 @@ from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import UCUM, hospital_number
 from healthsvc.store import Store
-from integrations.effects.amending import GONE, amended, held_results, in_order, matched
+from integrations.effects.amending import GONE, SETTLED, amended, held_results, in_order, matched, withdrawn
+from integrations.effects.relevant import effective, marked
 from integrations.effects.scene import joined
 from integrations.hl7v2.maps.results import KIND_OF_SECTION, SECTIONS
 from integrations.hl7v2.maps.take import codings
@@ -49,7 +50,6 @@ RESULT_STATUS = {
     "I": "registered",
     "O": "registered",
 }
-SETTLED = frozenset({"final", "corrected", "amended", "appended"})
 
 
 def status_of(report: Report, results: Iterable[Resource]) -> str:
@@ -108,30 +108,28 @@ def write_report(
     on_file = {one["id"]: one for one in held}
     subject = {"reference": f"Patient/{patient}"}
     stay = {"reference": f"Encounter/{encounter}"} if encounter else None
-    effective = report.observed.fhir if report.observed else str((known or {}).get("effectiveDateTime", ""))
-    effective = effective or (report.issued.fhir if report.issued else sent.isoformat())
+    at, source = effective(report, known, sent)
     ids, over = matched(id, report.results, held, [one.observed.fhir if one.observed else "" for one in report.results])
     written: dict[str, Resource] = {}
     for result, one in zip(report.results, ids, strict=True):
         if late and one in on_file:
             continue
-        observation = _observation(result, one, hospital, effective, zone, _kind(report.section, known))
+        observation = _observation(result, one, hospital, at, zone, _kind(report.section, known))
         observation |= {"subject": subject, **({"encounter": stay} if stay else {})}
         if len(specimens) == 1:
             observation["specimen"] = {"reference": f"Specimen/{specimens[0]['id']}"}
-        written[one] = store.put(amended(on_file.get(one), observation, result))
-    withdrawn = [] if late else list(on_file) if report.status == "X" and not report.results else over
-    for one in withdrawn:
+        written[one] = store.put(marked(amended(on_file.get(one), observation, result), "" if result.observed else source))
+    taken_back = [] if late else list(on_file) if report.status == "X" and not report.results else over
+    for one in taken_back:
         if on_file[one]["status"] not in GONE:
-            gone = "entered-in-error" if on_file[one]["status"] in SETTLED else "cancelled"
-            written[one] = store.put(on_file[one] | {"status": gone})
+            written[one] = store.put(on_file[one] | {"status": withdrawn(on_file[one])})
     results = [written.get(one) or on_file[one] for one in in_order(on_file, ids)]
     named = [reference("Observation", one["id"]) for one in results]
     if late and known is not None:
         return Filed(store.put(known | ({"result": named} if named else {})), list(written.values()), results, on_file)
     status = status_of(report, results)
-    if status == "cancelled" and known is not None and known["status"] in SETTLED | {"entered-in-error"}:
-        status = "entered-in-error"  # R4: withdrawn after it had been released
+    if status == "cancelled":
+        status = withdrawn(known)
     issued = report.issued.at if report.issued and report.issued.precision in ("minute", "second") else sent
     told: Resource = {
         "resourceType": "DiagnosticReport",
@@ -140,9 +138,13 @@ def write_report(
         "category": [_section(report.section)],
         "code": _concept(report.code, hospital),
         "subject": subject,
-        "effectiveDateTime": effective,
+        "effectiveDateTime": at,
         "issued": issued.isoformat(),
     }
+    if known is not None and "extension" in known:
+        told["extension"] = known["extension"]
+        known = {key: value for key, value in known.items() if key != "extension"}
+    told = marked(told, source)
     if known is not None and not report.section:
         del told["category"]
     numbers = [

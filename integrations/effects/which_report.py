@@ -11,7 +11,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
 from healthsvc.healthfile.service import is_same_person
 from healthsvc.store.lookup import holding
-from integrations.effects.moments import gap, instant, is_apart
+from integrations.effects.moments import day_of, gap, instant, is_apart
 from integrations.effects.scene import Scene
 from integrations.effects.stay import opaque
 from integrations.hl7v2.oru import Report
@@ -34,9 +34,9 @@ def which_report(scene: Scene, report: Report, patient: str, fallback: str) -> s
     """
     id = scene.own_id("DiagnosticReport", _numbered(report, scene.hospital, fallback), patient)
     known = _under_its_number(scene, report, id, patient)
-    if not known or report.observed is None:
+    if not known or report.taken is None:
         return str(max(known, key=lambda one: instant(_taken(one), scene.zone))["id"]) if known else id
-    told = report.observed.fhir
+    told = report.taken.fhir
     nearest = sorted(known, key=lambda one: gap(_taken(one), told, scene.zone))
     apart = timedelta(hours=scene.policy.report_apart_hours)
     if not is_apart(_taken(nearest[0]), told, apart, scene.zone) or _corrects(report):
@@ -47,7 +47,7 @@ def which_report(scene: Scene, report: Report, patient: str, fallback: str) -> s
         if one["status"] in _UNRELEASED and timedelta() < waited <= longest:
             return str(one["id"])  # a culture goes on for days, and some laboratories move OBR-7 along
     taken = {str(one["id"]) for one in known}
-    stem = f"{id}-{told[:10].replace('-', '')}"
+    stem = f"{id}-{day_of(told)}"
     return next(new for new in (stem, *(f"{stem}-{turn}" for turn in range(2, len(taken) + 3))) if new not in taken)
 
 

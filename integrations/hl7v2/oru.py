@@ -86,9 +86,12 @@ class Report:
     code: Coded
     status: str
     """OBR-25 as sent; empty where it was not."""
-    observed: Moment | None
+    taken: Moment | None
+    """When the specimen was taken (OBR-7, SPM-17), else when it came or was examined."""
     issued: Moment | None
     results: tuple[Result, ...]
+    taken_from: str = ""
+    """``OBR-14`` or ``OBX-14`` where neither OBR-7 nor SPM-17 was sent."""
     section: str = ""
     notes: tuple[str, ...] = ()
     author: Coded = NOTHING_CODED
@@ -186,12 +189,14 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
             (pending[-1][1] if pending else notes).append(text)
     for index, (obx, remarks) in enumerate(pending, start=1):
         results.append(_result(obx, index, tuple(remarks), profile, zone, view))
+    taken, source = _taken(obr, rest, results, zone)
     return Report(
         filler=filler,
         placer=placer,
         code=coded(obr[4], profile.nothing),
         status=clean(obr[25].text).upper(),
-        observed=moment(obr[7].component(1).text, zone),
+        taken=taken,
+        taken_from=source,
         issued=moment(obr[22].component(1).text, zone),
         results=tuple(results),
         section=clean(obr[24].component(1).text, profile.nothing),
@@ -199,6 +204,18 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
         author=name_and_number(obr, 32),
         specimens=specimens(Group((obr, *rest)), view),
     )
+
+
+def _taken(obr: Segment, rest: list[Segment], results: list[Result], zone: tzinfo) -> tuple[Moment | None, str]:
+    """The clinically relevant time of a report, and the field that it stands in where that is not the collection (OBR-7, SPM-17)."""
+    collected = (segment[17].component(1).subcomponent(1) for segment in rest if segment.name == "SPM")
+    for part in (obr[7].component(1), *collected):
+        if (found := moment(part.text, zone)) is not None:
+            return found, ""
+    if (came := moment(obr[14].component(1).text, zone)) is not None:
+        return came, "OBR-14"
+    examined = [one.observed for one in results if one.observed is not None]
+    return (min(examined, key=lambda one: one.at), "OBX-14") if examined else (None, "")
 
 
 def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, zone: tzinfo, view: View) -> Result:

@@ -59,6 +59,10 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("expected-admission", "预计入院时间", "When the hospital expects the admission (PV2-8)", ("Encounter",), MOMENT),
     Extension("expected-discharge", "预计出院时间", "When the hospital expects the discharge (PV2-9)", ("Encounter",), MOMENT),
+    Extension(
+        "time-from", "时间取自", "HL7 field that the time was taken from, where the collection (OBR-7) was not told",
+        ("DiagnosticReport", "Observation"), CODE,
+    ),
     Extension("upgraded-from-15-digits", "由15位号码升位", "The number was converted from 15 digits", ("Identifier",), YES_NO),
     Extension(
         "coordinate-origin", "坐标来源", "Where a position comes from", ("Extension", "Location.position"),

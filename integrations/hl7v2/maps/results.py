@@ -19,8 +19,9 @@ OBR_REPORT = (
     Row(2, "identifier[]", note="PLAC; leads to the order: basedOn"),
     Row(3, "identifier[]", note="FILL; by which the report is known"),
     Row(4, "code", note="every triplet that has a code, each in its own system"),
-    Row(7, "effectiveDateTime"),
-    Row(22, "issued"),
+    Row(7, "effectiveDateTime", note="where it is empty: SPM-17, OBR-14, the first OBX-14, OBR-22; extension time-from says which"),
+    Row(14, "effectiveDateTime", note="where OBR-7 and SPM-17 are empty"),
+    Row(22, "issued", note="effectiveDateTime too where nothing nearer to the collection was sent"),
     Row(
         24,
         "category[].coding[].code",
@@ -48,7 +49,7 @@ OBX_OBSERVATION = (
     Row(7, "referenceRange[].text", note="low and high where it is a range"),
     Row(8, "interpretation[]", note="by the link's own words; derived from the range where it is empty"),
     Row(11, "status", note="table 0085; D, W and X without a value mark the result on file, and what is not told again stays"),
-    Row(14, "effectiveDateTime"),
+    Row(14, "effectiveDateTime", note="of the report, too, where OBR-7, SPM-17 and OBR-14 are empty"),
 )
 NTE_OBSERVATION = (Row(3, "note[].text", note="after its OBX"),)
 STF_PRACTITIONER = (
