@@ -16,6 +16,7 @@ from healthsvc.backup.contents import contents
 from healthsvc.backup.manifest import Contents
 from healthsvc.backup.parts import BLOCK
 from healthsvc.errors import Conflict, Invalid, Unavailable
+from healthsvc.store.postgres import conninfo, psycopg_url
 
 PART = "database.pgdump"
 _PLACES = "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"
@@ -120,17 +121,17 @@ def contents_of(url: str) -> Contents:
 
 def driver(url: str) -> URL:
     """The url by which psycopg is reached."""
-    return make_url(url).set(drivername="postgresql+psycopg")
+    return make_url(psycopg_url(url)).set(drivername="postgresql+psycopg")
 
 
 def _libpq(url: str) -> str:
     """The url for PostgreSQL's programs, without its password: what stands on a command line is seen by every user of the machine."""
-    bare = make_url(url).set(drivername="postgresql")
-    return URL.create("postgresql", bare.username, None, bare.host, bare.port, bare.database, bare.query).render_as_string()
+    bare = driver(url)
+    return conninfo(URL.create(bare.drivername, bare.username, None, bare.host, bare.port, bare.database, bare.query))
 
 
 def _environment(url: str) -> dict[str, str]:
-    password = make_url(url).password
+    password = driver(url).password
     return {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
 
 

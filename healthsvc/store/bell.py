@@ -18,7 +18,7 @@ import psycopg
 import structlog
 from sqlalchemy import Engine
 
-from healthsvc.store.postgres import ServerUse, connect_arguments
+from healthsvc.store.postgres import ServerUse, connect_arguments, conninfo
 
 log = structlog.get_logger()
 
@@ -108,8 +108,7 @@ class Bell:
             event.set()
 
     def _connect(self) -> "psycopg.Connection[Any]":
-        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(url, autocommit=True, **connect_arguments(ServerUse()))
+        return psycopg.connect(conninfo(self._engine.url), autocommit=True, **connect_arguments(ServerUse()))
 
     def _path(self, topic: str) -> Path:
         assert self._file is not None

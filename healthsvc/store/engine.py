@@ -20,6 +20,7 @@ from healthsvc.policy import Policy
 from healthsvc.policy import load as load_policy
 from healthsvc.store import audit
 from healthsvc.store.bell import CHANGES, Bell
+from healthsvc.store.fit import refuse_unfit
 from healthsvc.store.indexed import Indexed
 from healthsvc.store.measure import WRITER_WAIT, measured
 from healthsvc.store.postgres import SILENT, ServerUse, connect
@@ -78,8 +79,7 @@ class Database:
         self.replica: Replica | None = None
         """The standby that answers long reads."""
         self._validate = validate
-        embedded = engine.dialect.name == "sqlite"
-        self.turns = Turns(Path(engine.url.database or "") if embedded else None)
+        self.turns = Turns(Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None)
         """Of the writers of an embedded database one at a time, in their order, those of other processes too."""
         self._rooms: dict[str, list[Room]] = {}
         for room in rooms:
@@ -146,6 +146,7 @@ class Database:
             if replica:
                 database.replica = Replica(replica, server or ServerUse(), replica_patience, replica_bound)
         try:
+            refuse_unfit(engine, server or ServerUse())
             database.migrate()
             with engine.connect() as connection:
                 database.terms.load(connection)

@@ -1,19 +1,25 @@
 """PostgreSQL as an engine: how many connections, how long a statement may take, and what its refusals mean in plain words."""
 
+import re
 import select
 import time
 from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 
 SILENT: dict[str, Any] = {"hide_parameters": True}
 """An error of the database never carries the values of the statement: they are about persons, and errors reach logs."""
 
 IDLE_SECONDS: Final = 20.0
 """A connection that nobody has used for so long is asked before it is used."""
+_DRIVER: Final = "postgresql+psycopg"
+_SEVERAL: Final = re.compile(r"(?P<user>[^/@]*@)?(?P<hosts>[^/@?]+,[^/@?]+)/(?P<name>[^?]*)(?:\?(?P<more>.*))?")
+"""The rest of a url that names several servers: ``user@one:5432,other:5432/name?target_session_attrs=read-write``."""
 _SINCE: Final = "healthsvc-idle-since"
 
 
@@ -37,12 +43,20 @@ class ServerUse:
     audit_chains: int = 8
     """Hash chains of the audit that grow side by side; more of them let more transactions commit at the same time."""
 
+    def settings(self) -> dict[str, str]:
+        """What each connection has set, whatever the database or its user has set otherwise."""
+        return {
+            "statement_timeout": f"{self.statement_seconds}s",
+            "lock_timeout": f"{self.lock_seconds}s",
+            "idle_in_transaction_session_timeout": f"{self.idle_seconds}s",
+            "client_connection_check_interval": "10s",
+            "default_transaction_isolation": "read committed",
+            "bytea_output": "hex",
+        }
+
     def options(self) -> str:
-        """As libpq's ``options``."""
-        return (
-            f"-c statement_timeout={self.statement_seconds}s -c lock_timeout={self.lock_seconds}s "
-            f"-c idle_in_transaction_session_timeout={self.idle_seconds}s -c client_connection_check_interval=10s"
-        )
+        """The same as libpq's ``options``."""
+        return " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in self.settings().items())
 
 
 def connect(url: str, use: ServerUse) -> Engine:
@@ -100,37 +114,75 @@ def ask(connection: Any) -> None:
 def connect_arguments(use: ServerUse) -> dict[str, Any]:
     """How libpq connects: a server or a client that vanished without a word is noticed within a minute on either side."""
     alive = {"keepalives": 1, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 40_000}
-    return {"connect_timeout": use.connect_seconds, "application_name": "healthsvc", "options": use.options(), **alive}
+    told = {"application_name": "healthsvc", "client_encoding": "UTF8", "options": use.options()}
+    return {"connect_timeout": use.connect_seconds, **told, **alive}
 
 
 def psycopg_url(url: str) -> str:
-    """PostgreSQL is spoken to through psycopg 3, whatever short form of URL was given."""
+    """PostgreSQL is spoken to through psycopg 3, whatever short form of URL was given; several servers may be named as libpq has it.
+
+    Raises:
+        ArgumentError: a port is no number.
+    """
     scheme, rest = url.split("://", 1)
-    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+    if scheme in ("postgres", "postgresql", _DRIVER):
+        several = _SEVERAL.fullmatch(rest)
+        if several:
+            hosts = "&".join(f"host={host}" for host in several["hosts"].split(","))
+            rest = f"{several['user'] or ''}/{several['name']}?{hosts}{'&' + several['more'] if several['more'] else ''}"
+        url = f"{_DRIVER}://{rest}"
+        try:
+            make_url(url)
+        except ValueError as error:
+            raise ArgumentError("a port is no number") from error
+    return url
+
+
+def conninfo(url: URL) -> str:
+    """The same for libpq itself, several servers included."""
+    dialect: Any = PGDialect_psycopg
+    return str(psycopg.conninfo.make_conninfo(**dialect().create_connect_args(url)[1]))
 
 
 COLLISION = "collision"
 """Reason of a refusal that only came of two transactions getting into each other's way: once more, at once, may well do."""
 _SAID = {
-    "25006": "readonly",
+    "25006": "the server takes no writes: it is a standby, or set to read only; name the primary in HEALTHSVC_DATABASE",
+    "42501": "this user may not do that there; make it the owner of the database, or of a schema that its search_path names",
     "57014": "a statement took longer than HEALTHSVC_DATABASE_STATEMENT_SECONDS",
     "55P03": "a record was held by another transaction for longer than HEALTHSVC_DATABASE_LOCK_SECONDS",
     "40P01": "two transactions waited for each other",
     "40001": "two transactions changed the same",
     "53300": "the server has no connection left; raise its max_connections or lower HEALTHSVC_DATABASE_POOL",
     "53100": "disk is full",
+    "53200": "the server is out of memory; where its log names shared memory, raise max_locks_per_transaction",
+    "58030": "the server cannot read or write its disk; look at its log",
+    "XX001": "the server has found its files damaged; stop it, look at its log, and restore a backup",
+    "XX002": "the server has found an index damaged; look at its log, and REINDEX",
+    "08P01": "a pooler in front refuses the parameter options; set ignore_startup_parameters = options, and pool_mode = session, there",
+    "55000": "the database takes no connections now (ALLOW_CONNECTIONS)",
+    "57P02": "the server is being restarted after a crash",
     "57P01": "the server is being stopped",
     "57P03": "the server is starting",
     "25P03": "the transaction lay idle for longer than HEALTHSVC_DATABASE_IDLE_SECONDS",
     "28P01": "the password of HEALTHSVC_DATABASE is wrong",
-    "28000": "the server does not let this user in (pg_hba.conf)",
+    "28000": "the server does not let this user in (is there such a role? does pg_hba.conf name it?)",
     "3D000": "there is no such database; create it first",
 }
 _COLLISIONS = frozenset({"40P01", "40001"})
 
 
-_REFUSED = {"does not exist": "3D000", "password authentication failed": "28P01", "no pg_hba.conf entry": "28000", "too many": "53300"}
-"""How a server words its refusal of a new connection, which carries no SQLSTATE."""
+_REFUSED = {
+    "too many": "53300",
+    "connection slots": "53300",
+    'role "': "28000",
+    "no pg_hba.conf entry": "28000",
+    "password authentication failed": "28P01",
+    "unsupported startup parameter": "08P01",
+    "not currently accepting connections": "55000",
+    "does not exist": "3D000",
+}
+"""How a server words its refusal of a new connection, which carries no SQLSTATE; the first that fits."""
 
 
 def said(error: BaseException | None) -> tuple[str | None, str | None]:

@@ -16,7 +16,7 @@ import structlog
 from healthsvc import clock
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.bell import WORK
-from healthsvc.store.postgres import ServerUse, connect_arguments
+from healthsvc.store.postgres import ServerUse, connect_arguments, conninfo
 from healthsvc.store.work import Kind, open_to_take, run
 from healthsvc.store.work_queue import QUEUE, TASK, prepare
 from integrations.leading import Rounds
@@ -99,7 +99,7 @@ class Queued:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         if self._stopping.is_set():
             return
-        url = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        url = conninfo(self._database.engine.url)
         connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=3, kwargs=connect_arguments(ServerUse()))
         app: Any = procrastinate.App(connector=connector)
 
