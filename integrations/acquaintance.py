@@ -6,6 +6,7 @@ kept as a form with three gaps. Whatever is out of the ordinary (other delimiter
 missing, a refusal, a query) is not remembered, and goes the long way.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +16,19 @@ from integrations.hl7v2.ack import AckCode
 
 REMEMBERED: Final = 1024
 """Headers that are remembered; a sender that invents new ones only makes us forget."""
-_OPENING: Final = b"MSH|^~\\&|"
-_SENT, _CONTROL_ID, _SEQUENCE = 6, 9, 12
-"""Places of MSH-7, MSH-10 and MSH-13 in a header cut at its separators."""
-_SHORTEST: Final = 11
+_FIELD: Final = rb"[^|\r\n]*+"
+_HEADER: Final = re.compile(
+    rb"(MSH\|\^~\\&\|(?:%(field)s\|){4})%(field)s"  # MSH-1 to MSH-6; MSH-7 is when it was sent
+    rb"(\|%(field)s\|%(field)s\|)([^|\r\n\0]{1,50}+)"  # MSH-8 and MSH-9; MSH-10 is its number
+    rb"(\|%(field)s(?:\|%(field)s)?)?(?:\|(%(field)s)([^\r\n]*+))?"  # MSH-11 and MSH-12; MSH-13 is its place in a sequence; the rest
+    rb"\r(?=[^\n])" % {b"field": _FIELD}
+)
+"""A header as nearly all are: delimiters and line ends as the standard has them, and a further segment behind it."""
 GAP_TIME: Final = datetime(9998, 12, 31, 23, 59, 58)  # noqa: DTZ001 - stands for a gap in the form of an answer
 GAPS: Final = ("99981231235958", "\x01N\x01", "\x01C\x01")
 """What stands in a form for the time, the answer's own number, and the number of the message."""
-Key = tuple[str, ...]
-Needs = tuple[tuple[str, ...], ...]
+Key = tuple[str | bytes | None, ...]
+Needs = tuple[tuple[bytes, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Acquaintance:
     event: str
     code: AckCode
     needs: Needs
-    """Segments that the message must have, one of each group, as they begin in its text."""
+    """Segments that the message must have, one of each group, as they begin in its bytes."""
     form: tuple[str, str, str, str]
     """The answer around its three gaps."""
 
@@ -55,31 +60,25 @@ class Acquaintances:
 
     def meet(self, raw: bytes, listen: str, peer: str) -> tuple[Acquaintance | None, Key | None, str, str]:
         """Who sends this, the key to remember the sender by, MSH-10 and MSH-13; None and None where it goes the long way for good."""
-        if not raw.startswith(_OPENING):
-            return None, None, "", ""
+        header = _HEADER.match(raw)
+        if header is None:
+            return _STRANGER
+        sender, kind, number, version, sequence, rest = header.groups()
         try:
-            text = raw.decode()
+            if not raw.isascii():
+                raw.decode()
         except UnicodeDecodeError:
-            return None, None, "", ""
-        line, _, rest = text.partition("\r")
-        if not rest or "\n" in line or rest[0] == "\n":
-            return None, None, "", ""
-        fields = line.split("|")
-        if len(fields) < _SHORTEST:
-            return None, None, "", ""
-        control_id = fields[_CONTROL_ID]
-        if not control_id.strip() or len(control_id) > 50 or "\0" in control_id:
-            return None, None, "", ""
-        fields[_SENT] = fields[_CONTROL_ID] = sequence = ""
-        if len(fields) > _SEQUENCE:
-            sequence, fields[_SEQUENCE] = fields[_SEQUENCE], ""
-        key = (listen, peer, *fields)
+            return _STRANGER
+        control_id = number.decode()
+        if not control_id.strip():
+            return _STRANGER
+        key = (listen, peer, sender, kind, version, rest)
         known = self._known.get(key)
         if known is not None:
             for either in known.needs:
-                if either[0] not in text and not any(segment in text for segment in either):
-                    return None, None, control_id, sequence
-        return known, key, control_id, sequence
+                if either[0] not in raw and not any(segment in raw for segment in either):
+                    return _STRANGER
+        return known, key, control_id, sequence.decode() if sequence else ""
 
     def remember(self, key: Key, link: str, sender: str, event: str, code: AckCode, needs: Needs, write: Callable[[], str]) -> None:
         """Remember a sender whose message was taken; ``write`` writes its answer with ``GAPS`` in it."""
@@ -93,3 +92,6 @@ class Acquaintances:
         if len(self._known) >= REMEMBERED:
             self._known.clear()
         self._known[key] = Acquaintance(link, sender, event, code, needs, (pieces[0], pieces[1], pieces[2], text))
+
+
+_STRANGER: Final = (None, None, "", "")

@@ -97,14 +97,14 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
 
     ``number`` is the answer's own control id. The answer must only be sent after the arrival has been stored.
     """
-    arrival = _arrival(raw, listen, peer, at)
     known, key, control_id, sequence = shelf.acquaintances.meet(raw, listen, peer)
     if known is not None:
-        arrival.link, arrival.sender, arrival.event, arrival.control_id = known.link, known.sender, known.event, control_id
-        arrival.code, arrival.state, arrival.plain = known.code, State.PENDING, True
-        arrival.answer = known.answer(_as_told(at)[1], number, control_id)
-        arrival.sequence = number_of(sequence) if sequence else None
+        received, told = _as_told(at)
+        arrival = Arrival(raw, listen, peer, received, known.link, known.sender, control_id, known.event, known.code)
+        arrival.answer, arrival.hash = known.answer(told, number, control_id), digest(raw)
+        arrival.state, arrival.plain, arrival.sequence = State.PENDING, True, number_of(sequence) if sequence else None
         return arrival
+    arrival = _arrival(raw, listen, peer, at)
     read = profile = None
     try:
         read = _read(raw, shelf, listen, peer)
@@ -128,7 +128,7 @@ def _remember(arrival: Arrival, read: Read, shelf: Shelf, key: Key) -> None:
     whole = "^" in read.message.first[9].raw or "_" in read.message.first[9].raw  # the event stands in the header, not in EVN
     if not plain or not whole or family is None or header.event in read.profile.answers:
         return
-    needs = tuple(tuple(f"\r{name}|" for name in either) for either in NEEDS.get(family, ()))
+    needs = tuple(tuple(f"\r{name}|".encode() for name in either) for either in NEEDS.get(family, ()))
     gaps = header._replace(control_id=GAPS[2])
     form = partial(answer, gaps, arrival.code, at=GAP_TIME, number=GAPS[1])
     shelf.acquaintances.remember(key, arrival.link, arrival.sender, arrival.event, arrival.code, needs, form)

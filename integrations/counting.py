@@ -1,11 +1,9 @@
 """Counts what has arrived, for monitoring."""
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from prometheus_client import Counter as Counting
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from integrations import metrics
 from integrations.arrival import Arrival
@@ -14,14 +12,20 @@ from integrations.hl7v2.ack import AckCode
 
 def count(arrivals: Sequence[Arrival]) -> None:
     """Count messages that are answered, by link and code; note when each link was last heard."""
-    for (link, code), number in Counter((arrival.link, arrival.code) for arrival in arrivals).items():
+    numbers: dict[tuple[str, AckCode], int] = {}
+    heard: dict[str, int] = {}
+    for arrival in arrivals:
+        told = arrival.link, arrival.code
+        numbers[told] = numbers.get(told, 0) + 1
+        heard[arrival.link] = arrival.received
+    for (link, code), number in numbers.items():
         _received(link, code).inc(number)
-    for link, received in {arrival.link: arrival.received for arrival in arrivals}.items():
+    for link, received in heard.items():
         _last_message(link).set(received / 1e6)
 
 
 @lru_cache(maxsize=1024)
-def _received(link: str, code: AckCode) -> Counting:
+def _received(link: str, code: AckCode) -> Counter:
     return metrics.RECEIVED.labels(link, code.value)
 
 

@@ -20,7 +20,8 @@ from integrations.hl7v2.header import read_header
 from integrations.hospitals.shelf import Shelf
 from integrations.inbox import Inbox
 from integrations.mllp.framing import Fault, FaultKind
-from integrations.mllp.server import Limits, LineState, Server
+from integrations.mllp.limits import Limits
+from integrations.mllp.server import LineState, Server
 from integrations.returning import Returning
 
 log = structlog.get_logger()

@@ -61,7 +61,13 @@ class _Waiting:
     """Where to tell it; None: in the thread that writes."""
     arrival: Arrival | None = None
     """None for a batch, and for several messages in one frame."""
-    answer: bytes = b""
+    joint: bytes = b""
+    """The answer to a batch."""
+
+    @property
+    def answer(self) -> bytes:
+        """What to tell."""
+        return self.joint if self.arrival is None else self.arrival.answer
 
 
 class Inbox:
@@ -99,18 +105,18 @@ class Inbox:
 
     def take(self, raw: bytes, listen: str, peer: str, tell: Tell) -> str:
         """Take one frame in; ``tell`` gets the answer here once it is on disk (empty where the link wants none). Gives whose line it is."""
-        loop = asyncio.get_running_loop()
-        if not self._collected:
+        loop, collected = asyncio.get_running_loop(), self._collected
+        if not collected:
             self._turn = self._now()
-        waiting = _Waiting(raw, listen, peer, tell, loop, None if holds_several(raw) else self._receive(raw, listen, peer, self._turn))
-        if waiting.arrival is not None and waiting.arrival.query is not None:
-            asked = loop.run_in_executor(None, self._ask, waiting.arrival)
+        arrival = None if holds_several(raw) else self._receive(raw, listen, peer, self._turn)
+        if arrival is not None and arrival.query is not None:
+            asked = loop.run_in_executor(None, self._ask, arrival)
             asked.add_done_callback(lambda done: tell(None if done.exception() else done.result()))
-            return waiting.arrival.link
-        if not self._collected:
+            return arrival.link
+        if not collected:
             loop.call_soon(self._hand_over)  # everything that this turn of the loop has read goes to the writer together
-        self._collected.append(waiting)
-        return "" if waiting.arrival is None else waiting.arrival.link
+        collected.append(_Waiting(raw, listen, peer, tell, loop, arrival))
+        return "" if arrival is None else arrival.link
 
     def take_now(self, raw: bytes, listen: str, peer: str) -> bytes:
         """As :meth:`take`, for callers without an event loop (HTTP, operators): blocks until the message is on disk."""
@@ -169,8 +175,6 @@ class Inbox:
             ended = time.monotonic()
             if ended - begun > SLOW_SECONDS:
                 self._away_until = ended + AWAY_SECONDS
-        for waiting, arrival in zip(group, arrivals, strict=True):
-            waiting.answer = arrival.answer
         count(arrivals)
         return True
 
@@ -205,7 +209,8 @@ class Inbox:
         plain = all(waiting.loop is not None for waiting in group)  # who is no line looks for the message in the inbox next
         self._write([waiting.arrival for waiting in group if waiting.arrival is not None], plain=plain)
         for waiting in group:
-            waiting.answer = waiting.arrival.answer if waiting.arrival is not None else self._batch(waiting)
+            if waiting.arrival is None:
+                waiting.joint = self._batch(waiting)
         _tell(group)
 
     def _batch(self, waiting: _Waiting) -> bytes:

@@ -25,7 +25,7 @@ def put(connection: Connection, sealer: Sealer, arrivals: Sequence[Arrival]) -> 
     """Store arrivals inside an open writing transaction; those that are known already get their stored answer instead."""
     carry(connection)  # what has come before stands before
     keyed = [(arrival.key, arrival) for arrival in arrivals]
-    fresh = _new(connection, sealer, keyed, _in_inbox(connection, keyed))
+    fresh = _new(connection, sealer, keyed, _in_inbox(connection, dict(keyed)))
     # another process may have taken the same message in this very moment; then it is there, which is all that matters
     inbox_rows.append(connection, [_row(arrival, sealer) for _, arrival in fresh])
     owe_settled(connection, sealer, (arrival for _, arrival in fresh))
@@ -38,12 +38,14 @@ def put_in_anteroom(connection: Connection, sealer: Sealer, anteroom: Anteroom, 
     Gives the turn that the anteroom must be told of once this is committed.
     """
     turn = anteroom.look(connection)
-    keyed = [(arrival.key, arrival) for arrival in arrivals]
-    there = _in_inbox(connection, keyed)
-    for key, _ in keyed:
-        if waiting := anteroom.under(key):
-            there.setdefault(key, {}).update(waiting)
-    fresh = _new(connection, sealer, keyed, there)
+    fresh = [(arrival.key, arrival) for arrival in arrivals]
+    asked = dict(fresh)
+    there = _in_inbox(connection, asked)
+    if there or len(asked) < len(fresh) or not anteroom.knows_none_of(asked):
+        for key in asked:
+            if waiting := anteroom.under(key):
+                there.setdefault(key, {}).update(waiting)
+        fresh = _new(connection, sealer, fresh, there)
     if all(arrival.plain and not arrival.reused for _, arrival in fresh):
         anteroom.append(connection, [_arrived(arrival, sealer) for _, arrival in fresh])
         if len(anteroom) >= MOST:
@@ -56,9 +58,9 @@ def put_in_anteroom(connection: Connection, sealer: Sealer, anteroom: Anteroom, 
     return turn
 
 
-def _in_inbox(connection: Connection, keyed: Sequence[_Keyed]) -> _There:
+def _in_inbox(connection: Connection, asked: Iterable[inbox_rows.Key]) -> _There:
     there: _There = {}
-    for row in inbox_rows.known(connection, list({key for key, _ in keyed})):
+    for row in inbox_rows.known(connection, list(asked)):
         there.setdefault(row[1:4], {})[row.hash] = row
     return there
 

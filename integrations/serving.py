@@ -54,7 +54,7 @@ from integrations.https import context_of
 from integrations.inbox import Inbox
 from integrations.longwork.kinds import kinds
 from integrations.longwork.runner import runner
-from integrations.mllp.server import Limits
+from integrations.mllp.limits import Limits
 from integrations.mllp.tls import server_context
 from integrations.notify import notifier_for
 from integrations.operating import retiring

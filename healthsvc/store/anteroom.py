@@ -10,9 +10,8 @@ What is in the anteroom a process knows from memory. It looks at the ends of the
 process has put in or carried over since is then taken into account.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -44,7 +43,7 @@ class Anteroom:
     """What one process knows of it. All but ``kept`` happens inside of a writing transaction."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, dict[bytes, Known]] = {}
+        self._known: dict[Key, dict[bytes, _Short]] = {}
         self._ends: tuple[int | None, int | None] = (None, None)
         self._turn = self._kept = 0
 
@@ -64,7 +63,7 @@ class Anteroom:
         if not since:
             self._known = {}
         for id, link, sender, control_id, hash, answer, code in run(connection, _SINCE, (since or 0,)).fetchall():
-            self._remember(Known(id, link, sender, control_id, bytes(hash), bytes(answer), code, "pending"))
+            self._known.setdefault((link, sender, control_id), {})[bytes(hash)] = id, bytes(answer), code
         self._ends = low, high
         return self._turn
 
@@ -74,22 +73,29 @@ class Anteroom:
 
     def under(self, key: Key) -> dict[bytes, Known]:
         """What waits under this key, by its hash."""
-        return self._known.get(key, _NOTHING)
+        waiting = self._known.get(key, _NOTHING)
+        return {hash: Known(id, *key, hash, answer, code, "pending") for hash, (id, answer, code) in waiting.items()}
+
+    def knows_none_of(self, keys: Mapping[Key, object]) -> bool:
+        """Whether nothing waits under any of these keys."""
+        return self._known.keys().isdisjoint(keys)
 
     def append(self, connection: Connection, messages: Sequence[tuple[Any, ...]]) -> None:
         """Put messages at the end, their values in the order of ``COLUMNS``."""
         low, high = self._ends
         first = (high if high is not None else int(run(connection, "SELECT max(id) FROM inbox", ()).fetchone()[0] or 0)) + 1
-        numbered = [(first + place, *values) for place, values in enumerate(messages)]
-        for portion in in_portions(numbered):
-            run(connection, _put(len(portion)), tuple(chain.from_iterable(portion)))
-        for id, link, sender, control_id, hash, *_, answer, code in numbered:
-            self._remember(Known(id, link, sender, control_id, hash, answer, code, "pending"))
-        if numbered:
-            self._ends = (first if low is None else low), numbered[-1][0]
-
-    def _remember(self, message: Known) -> None:
-        self._known.setdefault(message[1:4], {})[message.hash] = message
+        number = first
+        for portion in in_portions(messages):
+            values: list[Any] = []
+            for row in portion:
+                values.append(number)
+                values += row
+                link, sender, control_id, hash, *_, answer, code = row
+                self._known.setdefault((link, sender, control_id), {})[hash] = number, answer, code
+                number += 1
+            run(connection, _put(len(portion)), tuple(values))
+        if messages:
+            self._ends = (first if low is None else low), number - 1
 
     def carry(self, connection: Connection) -> int:
         """Carry all into the inbox."""
@@ -132,4 +138,6 @@ def _put(rows: int) -> str:
     return f"INSERT INTO arrived (id, {_NAMES}) VALUES {', '.join([_PLACES] * rows)}"  # noqa: S608 - our own names only
 
 
-_NOTHING: Final[dict[bytes, Known]] = {}
+_Short = tuple[int, bytes, str]
+"""Of a message that waits: its number, its answer, and the code of that."""
+_NOTHING: Final[dict[bytes, _Short]] = {}

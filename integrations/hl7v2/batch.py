@@ -43,10 +43,10 @@ def is_batch(block: bytes) -> bool:
 
 def holds_several(block: bytes) -> bool:
     """Whether a block must be cut: a batch, or messages that follow one another in one frame without a batch around them."""
-    if is_batch(block):
-        return True
     # the name alone is found some ten times as fast as a header, and is in hardly any message a second time
-    return block.find(b"MSH", block.find(b"MSH") + 3) >= 0 and sum(1 for _, name in _headers(block) if block[name : name + 3] == b"MSH") > 1
+    if block.find(b"MSH", block.find(b"MSH") + 3) < 0:
+        return block[:3] != b"MSH" and is_batch(block)
+    return is_batch(block) or sum(1 for _, name in _headers(block) if block[name : name + 3] == b"MSH") > 1
 
 
 def split(block: bytes) -> Batch:

@@ -27,6 +27,7 @@ HEAD_KEPT = 4096
 _HEADERS = (b"MSH", b"FHS", b"BHS")
 _NEXT_SEGMENT = re.compile(rb"(?!MSH|FHS|BHS)[A-Z][A-Z0-9]{2}[^\w\s\x0b\x1c]")
 _OPENING = re.compile(rb"\x0b(?=MSH|FHS|BHS)")
+_SHORTEST, _BLANK = 6, ord(" ")
 _BETWEEN_FRAMES = b"\r\n \t\x00"
 
 
@@ -80,10 +81,19 @@ class FrameReader:
         """Whether a frame has begun and not ended."""
         return self._open
 
+    def whole(self, received: bytes) -> bytes | None:
+        """The message, where a read is exactly one plain frame and nothing is left of the reads before it, which is nearly always the case;
+        None where it must be fed."""
+        last = len(received) - 2
+        if self._open or self._buffer or self._junk or not _SHORTEST < last < self._limit + 2 or received[1] <= _BLANK:
+            return None
+        plain = received.find(FS) == last and received.rfind(VT) == 0 and received.endswith(CR)
+        return bytes(received[1:last]) if plain else None
+
     def feed(self, received: bytes) -> list[Frame | Fault]:
         """Take what one read gave; return the frames and faults that it completes, in the order of the line."""
-        if not self._buffer and not self._open and not self._junk and _is_plain(received) and len(received) - 3 <= self._limit:
-            return [Frame(bytes(received[1:-2]))]
+        if (content := self.whole(received)) is not None:
+            return [Frame(content)]
         self._buffer += received
         found: list[Frame | Fault] = []
         while self._step(found):
@@ -191,8 +201,3 @@ class FrameReader:
         self._buffer = bytearray(rest)
         self._open = False
         self._scanned = self._skipped = 0
-
-
-def _is_plain(received: bytes) -> bool:
-    """Whether a read is exactly one plain frame, which is nearly always the case."""
-    return received[:1] == VT and received[-2:] == END and received.find(FS, 0, -2) < 0 and received.find(VT, 1) < 0 and len(received) > 8

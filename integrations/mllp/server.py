@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
+from integrations.mllp.limits import Limits
 from integrations.mllp.peers import keep_alive, names_of
 
 Tell = Callable[[bytes | None], None]
@@ -22,28 +23,6 @@ Handler = Callable[[bytes, str, str, Tell], str]
 this is, empty where the message does not say."""
 FaultHandler = Callable[[Fault, str, str], bytes]
 """What to answer to a block that is no whole message; empty for nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one listening end puts up with."""
-
-    connections: int = 512
-    per_peer: int = 128
-    """Lines from one address."""
-    message_bytes: int = 32 << 20
-    half_frame_seconds: float = 30.0
-    """How long an unfinished frame may stay without a further byte."""
-    frame_seconds: float = 600.0
-    """How long one frame may take altogether."""
-    missing_end_seconds: float = 0.25
-    """After so long a silence FS alone ends a frame."""
-    handshake_seconds: float = 10.0
-    """How long TLS may take to be agreed upon."""
-    unread_seconds: float = 30.0
-    """How long a peer may leave its answers unread."""
-    in_flight: int = 64
-    """Frames of one line that may wait for their answer before reading pauses."""
 
 
 @dataclass(slots=True)
@@ -180,6 +159,11 @@ class Line(asyncio.Protocol):
         """Cut what came into frames and begin to deal with them."""
         if self.transport is None:
             return
+        if (content := self.reader.whole(data)) is not None:
+            self._take(content)
+            if self.transport is not None and len(self._answers) >= self.server.limits.in_flight:
+                self._pace(self.transport)
+            return
         self._begin(self.reader.feed(data))
         self._watch(data)
 
@@ -230,19 +214,25 @@ class Line(asyncio.Protocol):
     def _begin(self, found: list[Frame | Fault]) -> None:
         if not found or self.state is None:
             return
-        self.state.last = self.loop.time()
         for each in found:
             if isinstance(each, Fault):
                 self.state.faults += 1
+                self.state.last = self.loop.time()
                 self._answers.append(Pending(self, self.server.fault_handler(each, self.server.listen, self.state.peer)))
                 self.write_answers()
-                continue
-            self.state.messages += 1
-            pending = Pending(self)
-            self._answers.append(pending)
-            self.state.link = self.server.handler(each.content, self.server.listen, self.state.peer, pending.tell) or self.state.link
+            else:
+                self._take(each.content)
         if self.transport is not None:
             self._pace(self.transport)
+
+    def _take(self, content: bytes) -> None:
+        state, server = self.state, self.server
+        assert state is not None
+        state.last = self.loop.time()
+        state.messages += 1
+        pending = Pending(self)
+        self._answers.append(pending)
+        state.link = server.handler(content, server.listen, state.peer, pending.tell) or state.link
 
     def write_answers(self) -> None:
         """Write the answers that are there, in order; let the line read on, or close it, as is due."""
@@ -256,7 +246,8 @@ class Line(asyncio.Protocol):
             answers.popleft()
             if first:
                 transport.write(wrap(first))
-        self._pace(transport)
+        if self._leaving or not self._reading:
+            self._pace(transport)
 
     def _pace(self, transport: asyncio.Transport) -> None:
         if self._leaving:

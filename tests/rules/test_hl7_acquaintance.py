@@ -21,8 +21,8 @@ heads = st.tuples(
     st.sampled_from(["HIS|H1|C|C", "HIS|H1||", "|||", "系统|一院|C|C"]),
     st.sampled_from(["20260105170124", "99981231235958", ""]),
     st.sampled_from(["ADT^A08", "ADT^A01", "ADT^A40", "ORU^R01", "QBP^Q22", "ADT^ZP1", "ADT_A31", "ACK", ""]),
-    st.sampled_from(["1", "2", "A|B", "", " ", "\x01C\x01", "x" * 60, "号1", "a\0b"]),
-    st.sampled_from(["P|2.4", "P|2.5.1|||AL|AL|CHN", "P|2.4|||NE|NE||UNICODE UTF-8", "", "P|2.4||||||GBK"]),
+    st.sampled_from(["1", "2", "A|B", "", " ", "\x01C\x01", "x" * 60, "号1", "a\0b", "\u3000", "\x1f"]),
+    st.sampled_from(["P|2.4", "P|2.5.1|||AL|AL|CHN", "P|2.4|||NE|NE||UNICODE UTF-8", "", "P|2.4||||||GBK", "P|2.4|7", "P|2.4|8||AL", "P"]),
 )
 bodies = st.lists(
     st.sampled_from(["EVN||2026", "PID|1||C1^^^^IDCard||测试甲", "PV1|1|I", "MRG|C2^^^^IDCard", "OBR|1|2|3|X", "OBX|1|ST|X||1", "junk"]),

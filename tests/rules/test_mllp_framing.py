@@ -129,3 +129,21 @@ def test_no_noise_breaks_the_reader_and_a_good_message_after_it_is_read(noise: l
         found += reader.feed(stream[at : at + chunk])
     assert found[-1] == Frame(B)
     assert reader.close() == []
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from([b"\x0b", b"\x1c", b"\r", b"\x1c\r", b"MSH|", A, b" \n\x00", b"ZZZ|1"]), max_size=6).map(b"".join))
+def test_a_read_taken_whole_is_what_it_is_when_it_comes_in_two(inner: bytes) -> None:
+    for received in (inner, wrap(inner), wrap(A + inner)):
+        content = FrameReader(limit=120).whole(received)
+        two = FrameReader(limit=120)
+        if content is not None:
+            assert two.feed(received[:1]) + two.feed(received[1:]) == [Frame(content)]
+    assert FrameReader().whole(wrap(A)) == A
+
+
+def test_nothing_is_taken_whole_while_something_is_left_of_the_read_before() -> None:
+    reader = FrameReader()
+    reader.feed(b"\x0b" + A[:30])
+    assert reader.whole(wrap(B)) is None
+    assert reader.feed(wrap(B)) == [Fault(FaultKind.RESTARTED, A[:30], 30), Frame(B)]

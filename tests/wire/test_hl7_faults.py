@@ -32,7 +32,7 @@ from integrations.inbox import Inbox
 from integrations.keep import INBOX
 from integrations.mllp.client import Client
 from integrations.mllp.framing import wrap
-from integrations.mllp.server import Limits
+from integrations.mllp.limits import Limits
 from integrations.outbox import Courier, send_later
 
 ROOT = Path(__file__).resolve().parents[2]

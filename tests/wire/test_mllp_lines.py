@@ -18,7 +18,7 @@ from integrations.hospitals.shelf import shelf
 from integrations.keep import INBOX
 from integrations.mllp.client import Client, NoAnswer
 from integrations.mllp.framing import Frame, FrameReader, wrap
-from integrations.mllp.server import Limits
+from integrations.mllp.limits import Limits
 
 QUICK = Limits(connections=3, message_bytes=50_000, half_frame_seconds=0.4, missing_end_seconds=0.1, unread_seconds=1.0)
 

@@ -9,8 +9,9 @@ import hashlib
 import json
 import os
 import secrets
+import struct
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ KID_BYTES: Final = 8
 _KEY_BYTES: Final = 32
 _FIXED_BYTES: Final = 8
 _COUNTER_BYTES: Final = 4
+_COUNTER: Final = struct.Struct(">I")
 _NONCE_BYTES: Final = _FIXED_BYTES + _COUNTER_BYTES
 """NIST SP 800-38D 8.2.1: a fixed field, drawn at random by each process and each 2^32 values anew, and a counter behind it."""
 _FIRST: Final = "first.json"
@@ -40,6 +42,7 @@ class Seal:
         self.kids = frozenset(keys)
         self.newest = newest
         self._ciphers = {kid: AESGCM(key) for kid, key in keys.items()}
+        self._encrypt = self._ciphers[newest].encrypt
         self._nonces: Iterator[bytes] = iter(())
         self._process = 0
 
@@ -77,7 +80,7 @@ class Seal:
     def close(self, plain: bytes, what: str) -> bytes:
         """Seal some bytes; ``what`` (a table and column and row) is bound to it, so that a sealed value cannot be moved elsewhere."""
         nonce = self._nonce()
-        return self.newest + nonce + self._ciphers[self.newest].encrypt(nonce, plain, what.encode())
+        return b"".join((self.newest, nonce, self._encrypt(nonce, plain, what.encode())))
 
     def open(self, sealed: bytes, what: str) -> bytes:
         """What was sealed.
@@ -105,12 +108,8 @@ class Seal:
 
 
 def _nonces() -> Iterator[bytes]:
-    # a map, not a generator: many threads may ask at once
-    return map(partial(_nonce, secrets.token_bytes(_FIXED_BYTES)), range(1 << 8 * _COUNTER_BYTES))
-
-
-def _nonce(fixed: bytes, number: int) -> bytes:
-    return fixed + number.to_bytes(_COUNTER_BYTES, "big")
+    # maps, not a generator: many threads may ask at once
+    return map(secrets.token_bytes(_FIXED_BYTES).__add__, map(_COUNTER.pack, range(1 << 8 * _COUNTER_BYTES)))
 
 
 def rotate(folder: Path) -> str:
