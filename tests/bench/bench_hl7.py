@@ -8,6 +8,7 @@ python-hl7's own MLLP server, and how many commits a second this disk gives to b
 
 import argparse
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
@@ -139,9 +140,12 @@ def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
     here = open_installation(settings=Settings(data=Path(folder)))
     feeds = Feeds(here.database, shelf(), "127.0.0.1", 0)
     worker = Beside(here, feeds.inbox.shelf, "bench", here.settings.worker_process_from)
-    ready.put(feeds.start())
+    port = feeds.start()
     if work:
         worker.start()
+    gc.collect()
+    gc.freeze()  # as a serving process does once all is ready
+    ready.put(port)
     stop.wait()
     if work:
         left = 1
