@@ -318,11 +318,14 @@ def without(plan: Plan, name: str) -> Plan:
 def brute_force(problem: Problem) -> float:
     """The best plan over all choices of visits, people and orders, each started as early as it can."""
     best = sum(one.skip_cost for one in problem.visits) + 1e9
-    for chosen in product((False, True), repeat=len(problem.visits)):
+    for chosen in product((True, False), repeat=len(problem.visits)):
+        skipped = sum(one.skip_cost for one, take in zip(problem.visits, chosen, strict=True) if not take)
         services = [(one, service) for one, take in zip(problem.visits, chosen, strict=True) if take for service in one.services]
         able = [[c for c in problem.caregivers if service.skills <= c.skills] for _, service in services]
         for people in product(*able):
             for order in orders(services, people, problem):
+                if skipped + problem.weights.travel * way(problem, order) >= best:
+                    continue  # whatever the times, it cannot be better
                 plan = schedule(problem, order, chosen)
                 if plan is not None:
                     verdict = check(problem, plan)
@@ -339,6 +342,11 @@ def orders(services: list[Item], people: tuple[Caregiver, ...], problem: Problem
     return [dict(zip((c.id for c in problem.caregivers), found, strict=True)) for found in product(*per)]
 
 
+def way(problem: Problem, routes: dict[str, tuple[Item, ...]]) -> float:
+    """Minutes on the way to the last of everybody's visits."""
+    return sum(LINE[a, b] for c in problem.caregivers for a, b in pairwise((c.start_place, *(one.place for one, _ in routes[c.id]))))
+
+
 def readable(problem: Problem, one: Visit, time: float) -> float:
     """The next whole step of the clock, where the window does not close before it."""
     step = problem.grain
@@ -349,7 +357,7 @@ def readable(problem: Problem, one: Visit, time: float) -> float:
 
 
 def schedule(problem: Problem, routes: dict[str, tuple[Item, ...]], chosen: tuple[bool, ...]) -> Plan | None:
-    """Earliest starts by repeating all conditions until nothing moves; None where they never settle."""
+    """Earliest starts by repeating all conditions until nothing moves; None where they never settle, or not within the shifts."""
     starts = {(one.id, service.id): one.windows[0].start for route in routes.values() for one, service in route}
     for _ in range(60):
         before = dict(starts)
@@ -359,6 +367,8 @@ def schedule(problem: Problem, routes: dict[str, tuple[Item, ...]], chosen: tupl
                 key = one.id, service.id
                 starts[key] = readable(problem, one, max(starts[key], free + LINE[here, one.place]))
                 here, free = one.place, starts[key] + service.duration
+            if free > c.shift.end:
+                return None  # starts only grow, and overtime is forbidden here
         for one in problem.visits:
             if one.gap and (one.id, one.services[0].id) in starts:
                 for i, j in pairwise((one.id, service.id) for service in one.services):
