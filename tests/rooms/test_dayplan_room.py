@@ -279,15 +279,21 @@ def client(database: Database, people: list[str], tmp_path: Path) -> Iterator[ht
         yield opened
 
 
+def ok(response: httpx.Response) -> Any:
+    """What it answers; where it does not, the test says what came instead."""
+    assert response.status_code == 200, (response.status_code, response.text)
+    return response.json()
+
+
 def test_propose_look_and_accept_over_http(client: httpx.Client, database: Database, people: list[str]) -> None:
     for k in range(5):
         ask(database, f"visit-{k}", people[k])
     path = f"/api/dayplan/{ON}"
     assert client.get(path).status_code == 404
-    proposed = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
+    proposed = ok(client.post(f"{path}/propose", params={"seconds": 0.05}))
     assert proposed["planned"] == 5
     assert client.get(path).status_code == 404
-    seen = client.get(f"{path}/proposal").json()
+    seen = ok(client.get(f"{path}/proposal"))
     assert [change["kind"] for change in seen["changes"]] == ["added"] * 5
     assert client.post(f"{path}/accept", headers={"if-match": 'W/"99"'}).status_code == 412
     assert client.post(f"{path}/accept", headers={"if-match": "soon"}).status_code == 400
@@ -295,29 +301,29 @@ def test_propose_look_and_accept_over_http(client: httpx.Client, database: Datab
     assert accepted.status_code == 200
     assert accepted.json()["routes"] == proposed["routes"]
     assert client.get(f"{path}/proposal").status_code == 404
-    pinned = client.post(f"{path}/pin", json={"task": "visit-3"}).json()
+    pinned = ok(client.post(f"{path}/pin", json={"task": "visit-3"}))
     assert [stop["pinned"] for route in pinned["routes"] for stop in route["stops"] if stop["task"] == "visit-3"] == [True]
     ask(database, "urgent", people[6], priority=Priority.STAT)
-    assert client.get(f"{path}/places", params={"task": "urgent"}).json()[0]["staff"]
+    assert ok(client.get(f"{path}/places", params={"task": "urgent"}))[0]["staff"]
 
 
 def test_a_proposal_names_who_is_ill_though_they_are_in_it_no_more(client: httpx.Client, database: Database, people: list[str]) -> None:
     for k in range(3):
         ask(database, f"visit-{k}", people[k])
     path = f"/api/dayplan/{ON}"
-    proposed = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
-    stands = client.post(f"{path}/accept", headers={"if-match": f'W/"{proposed["version"]}"'}).json()
+    proposed = ok(client.post(f"{path}/propose", params={"seconds": 0.05}))
+    stands = ok(client.post(f"{path}/accept", headers={"if-match": f'W/"{proposed["version"]}"'}))
     ill = next(route["practitioner"] for route in stands["routes"] if route["stops"])
     theirs = {stop["task"] for route in stands["routes"] if route["practitioner"] == ill for stop in route["stops"]}
     with database.writing(SYSTEM, at=AT) as store:
         store.put(store.read("Practitioner", ill.rpartition("/")[2]) | {"name": [{"text": "周护"}]})
-    again = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
+    again = ok(client.post(f"{path}/propose", params={"seconds": 0.05}))
     client.post(f"{path}/accept", headers={"if-match": f'W/"{again["version"]}"'})
     away = {"practitioner": ill.rpartition("/")[2], "start": f"{ON}T00:00:00+08:00", "end": f"{ON}T23:00:00+08:00"}
     assert client.post("/api/dayplan/staff/leave", json=away).status_code == 200
-    without = client.post(f"{path}/propose", params={"seconds": 0.05}).json()
+    without = ok(client.post(f"{path}/propose", params={"seconds": 0.05}))
     assert ill not in {route["practitioner"] for route in without["routes"]}
-    seen = client.get(f"{path}/proposal").json()["changes"]
+    seen = ok(client.get(f"{path}/proposal"))["changes"]
     assert {change["task"] for change in seen if change["kind"] == "handed-over"} == theirs
     assert all("周护" in change["zh"] and "周护" in change["en"] for change in seen if change["task"] in theirs)
     assert not any("Practitioner/" in change["zh"] + change["en"] for change in seen)

@@ -40,7 +40,7 @@ def test_an_input_method_composes_in_peace_and_the_person_is_found(page: Any, si
     assert page.locator("#q").input_value() == "shan", "the letters are in the field"
     assert asked == [], "and were not asked for"
     session.send("Input.insertText", {"text": "单"})
-    page.get_by_role("link", name="单国强").wait_for()
+    page.locator(f"a[href='/people/{site.world.first}']").wait_for()  # others may have their own person of that name
     assert len(asked) == 1
     assert page.url == f"{site.url}/people"
 
@@ -122,7 +122,7 @@ def test_rows_are_walked_with_the_arrows_and_nothing_found_is_said(page: Any, si
     page.get_by_text("再输入几位数字").wait_for()
     page.keyboard.press("Control+A")
     page.keyboard.type(site.world.citizen_id[-4:], delay=10)
-    page.get_by_role("link", name="单国强").wait_for()
+    page.locator(f"a[href='/people/{site.world.first}']").wait_for()  # others may have their own person of that name
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.textContent") == "单国强"
     page.keyboard.press("ArrowUp")
