@@ -59,6 +59,36 @@ def shared() -> Path:
     return _SHARED
 
 
+LONGEST_FIRST = (
+    "web/test_web_every_page.py",
+    "paths/test_demo.py",
+    "paths/test_chaos_postgres.py",
+    "paths/test_stop.py",
+    "paths/test_chaos_embedded.py",
+    "paths/test_real_input.py",
+    "paths/test_main_job.py",
+    "wire/test_hl7_faults.py",
+    "wire/test_schemathesis.py",
+    "wire/test_rest_subscriptions.py",
+    "paths/test_roles.py",
+    "web/test_web_browser.py",
+    "web/test_web_pocket_browser.py",
+    "web/test_web_progress.py",
+    "rooms/test_checkup_year.py",
+    "rooms/test_tenancy.py",
+    "rooms/test_tenancy_trouble.py",
+    "test_bandit.py",
+)
+"""What takes longest, before all else: what is left at the end is short, and no core waits for the other one's last file."""
+_TESTS = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; everything else in its order."""
+    places = {_TESTS / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 ON_BOTH_ENGINES = frozenset(
     {
         "test_inbox_story",
