@@ -39,6 +39,7 @@ from healthsvc.store.checkpoints import Checkpoints
 from healthsvc.store.sealing.reseal import step
 from healthsvc.store.work_queue import prepare
 from healthsvc.timetable import jobs
+from integrations import unended
 from integrations.address import Address, allowed_peers
 from integrations.alarms.scout import Scout
 from integrations.alarms.watch import Watch
@@ -167,7 +168,7 @@ class Serving:
             scout.start()
             self._stops.append(("scout", scout.stop))
         silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
-        own = (silence, retiring.job(), *(self._backups() if Role.TIMERS in self.roles else ()))
+        own = (silence, retiring.job(), unended.job(), *(self._backups() if Role.TIMERS in self.roles else ()))
         timed = (*jobs(session_life(here.settings), here.settings.data), *own)
         if Role.TIMERS in self.roles:
             timers = Timers(here.database, timed)

@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
 from typing import Final
 
+from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.service import replaced, today
+from healthsvc.fhir.systems import extension
+from healthsvc.healthfile.service import follow, replaced, today
 from healthsvc.store import Store
 from healthsvc.visit.rules import Visit
 from healthsvc.visit.service import suspend
 
+_EXPECTED: Final = extension("expected-discharge")
 ADMITTED: Final = "admitted"
 """Reason code of visits that are suspended because the person is in hospital."""
 
@@ -22,6 +26,7 @@ class WardPolicy:
     inpatient_classes: tuple[str, ...]
     admission_visit_days: int
     discharge_followup_days: int
+    discharge_overdue_days: int
 
 
 def inside(encounter: Resource | None, classes: Collection[str]) -> bool:
@@ -37,6 +42,61 @@ def in_a_ward(store: Store, files: Iterable[str], *, apart: str = "") -> Resourc
             if inside(one, classes) and one["id"] != apart:
                 return one
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """Somebody who lies in a ward."""
+
+    stay: str
+    """Encounter id."""
+    patient: str
+    """The file that stands for the person."""
+    since: str
+    """FHIR dateTime; empty where it is not known."""
+    where: str
+    """Hospital, ward and bed, as far as they are known."""
+    expected: date | None
+    """When the hospital expects the discharge (PV2-9)."""
+    overdue: int
+    """Days by which that has passed, where it counts as overdue; else 0."""
+    onleave: bool
+    """Whether the person is at home for a day."""
+
+
+def lying(store: Store, *patients: str) -> list[Lying]:
+    """Who lies in a ward, on leave or not: of these persons on any of their files, or of all; the longest overdue first."""
+    policy, on = policy_of(store), today(store)
+    files = {"patient": files_of(store, *patients)} if patients else {}
+    found = store.select("Encounter", status=["in-progress", "onleave"], **{"class": list(policy.inpatient_classes)}, **files)
+    told = [_lying(store, one, on, policy.discharge_overdue_days) for one in found]
+    return sorted((one for one in told if one is not None), key=lambda one: (-one.overdue, one.since))
+
+
+def _lying(store: Store, stay: Resource, on: date, grace: int) -> Lying | None:
+    patient = reference_id(stay.get("subject"), "Patient")
+    if patient is None or store.find("Patient", patient) is None:
+        return None
+    places = [str(one["location"].get("display", "")) for one in stay.get("location", ()) if one.get("status") == "active"]
+    where = " ".join(filter(None, (str(stay.get("serviceProvider", {}).get("display", "")), *places[-1:])))
+    expected = next((_day(str(one["valueDateTime"]), store.zone) for one in stay.get("extension", ()) if one["url"] == _EXPECTED), None)
+    late = (on - expected).days if expected else 0
+    return Lying(
+        str(stay["id"]),
+        str(follow(store, patient)["id"]),
+        str(stay.get("period", {}).get("start", "")),
+        where,
+        expected,
+        late if late >= grace and late > 0 else 0,
+        stay["status"] == "onleave",
+    )
+
+
+def _day(fhir: str, zone: tzinfo) -> date | None:
+    """The day of a moment; None where only month or year are known."""
+    if len(fhir) > len("2026-01-01"):
+        return datetime.fromisoformat(fhir).astimezone(zone).date()
+    return date.fromisoformat(fhir) if len(fhir) == len("2026-01-01") else None
 
 
 def hold(store: Store, patient: str, encounter: str) -> list[Visit]:

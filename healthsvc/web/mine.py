@@ -1,6 +1,6 @@
 """我的 one's own pages: the day in order with the way there, what is overdue, whom one has signed; and the sheet to print."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -20,6 +20,7 @@ from healthsvc.store import Store
 from healthsvc.visit.pending import pending, pressing
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import OPEN, Priority, Standing, Visit, days_late, standing
+from healthsvc.visit.ward import Lying, lying
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory, allergies_of
 from healthsvc.web.order import bundled
@@ -57,6 +58,8 @@ class Signed:
     days: int | None
     """Days that the next visit is overdue; negative: days that are left."""
     fulfilment: Fulfilment
+    stay: Lying | None
+    """The stay in a ward, where the person lies in one."""
 
 
 @router.get("/mine/day")
@@ -111,6 +114,7 @@ _ONLY: Final[dict[str, Any]] = {
     "overdue": lambda one: one.days is not None and one.days > 0,
     "soon": lambda one: one.days is not None and -30 <= one.days <= 0,
     "none": lambda one: one.next is None,
+    "ward": lambda one: one.stay is not None,
 }
 """What the list may be narrowed to."""
 
@@ -149,7 +153,8 @@ def _signed(store: Store, me: str) -> list[Signed]:
     agreements = [to_agreement(one) for one in contracts.values() if is_family_doctor(one)][:_MOST]
     kept = fulfilments(store, agreements, on)
     soonest = _soonest(store, [one.person for one in agreements])
-    found = [_one(store, one, soonest.get(one.person), kept[one.id], on) for one in agreements]
+    stays = {one.patient: one for one in reversed(lying(store))} if agreements else {}
+    found = [_one(store, one, soonest.get(one.person), kept[one.id], on, stays) for one in agreements]
     return sorted(found, key=_order)
 
 
@@ -162,13 +167,14 @@ def _soonest(store: Store, persons: Sequence[str]) -> dict[str, Visit]:
     return found
 
 
-def _one(store: Store, agreement: Agreement, visit: Visit | None, fulfilment: Fulfilment, on: date) -> Signed:
+def _one(store: Store, agreement: Agreement, visit: Visit | None, fulfilment: Fulfilment, on: date, stays: Mapping[str, Lying]) -> Signed:
     store.audit("read", f"Patient/{agreement.person}", patient=agreement.person, purpose="list")
     patient = store.find("Patient", agreement.person)
     person = to_person(patient) if patient else Person("")
     waits = visit is not None and standing(visit, store.at) in (Standing.OVERDUE, Standing.DUE, Standing.UPCOMING)
     days = days_late(visit.window, on, store.zone) if visit is not None and waits else None
-    return Signed(agreement, person, age_on(person, on), visit, days, fulfilment)
+    stay = stays.get(str(follow(store, agreement.person)["id"])) if patient and stays else None
+    return Signed(agreement, person, age_on(person, on), visit, days, fulfilment, stay)
 
 
 def _order(one: Signed) -> tuple[bool, int, float, str]:

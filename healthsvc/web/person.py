@@ -26,6 +26,7 @@ from healthsvc.homebed import service as homebeds
 from healthsvc.masking import Masks
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
+from healthsvc.visit import ward
 from healthsvc.visit.rules import Status, standing
 from healthsvc.web import trends
 from healthsvc.web.contracts import PACKAGE_NAMES, drafts_of
@@ -132,6 +133,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "channel_reason": REASON_NAMES[channel.reason] if channel.reason else None,
         "channel_standing": STANDING_NAMES[channel.standing],
         "bed": homebeds.open_bed(store, id),
+        "stays": ward.lying(store, id),
         "circle": _circle(store, id),
         "complete": completeness_of(store, id),
         "fresh": freshness_of(store, id),

@@ -20,6 +20,7 @@ _ENDED: Final = frozenset({"finished", "cancelled", "entered-in-error"})
 _TIME_FROM: Final = extension("time-from")
 _TIMES: Final = {"OBR-14": "时间按标本接收", "OBX-14": "时间按检验", "OBR-22": "时间按报告", "MSH-7": "时间按消息"}
 """What a report's time is where the collection was not told."""
+_BY_RULE: Final = extension("closed-by-rule")
 _EXPECTED: Final = extension("expected-discharge")
 _WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _MOST_VALUES: Final = 24
@@ -94,7 +95,8 @@ class Teller:
             return
         emergency = encounter.get("class", {}).get("code") == "EMER"
         open_stay = "end" not in period and encounter.get("status") not in _ENDED
-        chips = (("在院", "red"),) if open_stay else ()
+        by_rule = any(one["url"] == _BY_RULE for one in encounter.get("extension", ()))
+        chips = (("在院", "red"),) if open_stay else (("按规则视为结束", ""),) if by_rule else ()
         expected = next((one["valueDateTime"] for one in encounter.get("extension", ()) if one["url"] == _EXPECTED), "")
         if len(expected) > len("2026-01-01"):
             expected = datetime.fromisoformat(expected).astimezone(self._zone).date().isoformat()
@@ -117,7 +119,9 @@ class Teller:
         notes = [note["text"] for note in (task or {}).get("note", []) if "text" in note]
         said = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
         lines = (*_plain(staff), *((("主诉", said),) if said else ()), *(("建议", note) for note in notes))
+        by_rule = any(one["url"] == _BY_RULE for one in encounter.get("extension", ()))
         chips = {"planned": (("已排班", ""),), "in-progress": (("进行中", "blue"),), "cancelled": (("已取消", ""),)}.get(str(status), ())
+        chips = (("按规则视为结束", ""),) if by_rule else chips
         link = f"/visits/{task['id']}" if task else ""
         tone = "main" if status == "finished" else ""
         shown = tuple(value_of(one) for one in found[:_MOST_VALUES])

@@ -34,6 +34,7 @@ TITLES: Final = {
     "firings-forget": "清理定时任务运行记录",
     "messages-retire": "清理到期收发报文",
     "hospital-lines": "医院线路静默检查",
+    "visits-unended": "未办结门急诊视为结束",
     "backup": "备份",
     "audit-anchor": "审计锚点",
 }

@@ -108,7 +108,7 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
     mark = len(store.acts)
     moved = move(store, stay_id, party.id, event.stay, kind, hospital, happened, late)
     follow(store, f"stay:{stay_id}", recorded, event.event)
-    if kind not in (Move.CHANGE, Move.CANCEL_TRANSFER):
+    if kind not in (Move.CHANGE, Move.TRANSFER, Move.CANCEL_TRANSFER):
         follow(store, f"state:{stay_id}", recorded, event.event)
     outcome.wrote(moved.after, *conditions(store, party.id, moved.id, event.diagnoses, hospital))
     _follow_stay(store, party, moved, kind, policy, outcome)

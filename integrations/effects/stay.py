@@ -11,6 +11,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, V3_ACT_CODE, V3_PARTICIPATION, hospital_number, visit_number
 from healthsvc.store import Store
 from healthsvc.visit.ward import inside
+from integrations.effects.by_rule import by_its_own_word, is_closed_by_rule
 from integrations.effects.erasing import erase
 from integrations.hl7v2.adt import Stay
 
@@ -27,6 +28,8 @@ CLASS_NAMES = {
     "FLD": "field",
 }
 _ATTENDING = [concept(V3_PARTICIPATION, "ATND")]
+STAY = "stay-"
+"""How the id of a stay begins that a hospital has told of."""
 OPEN = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "unknown"})
 
 
@@ -35,6 +38,7 @@ class Move(StrEnum):
 
     ADMIT = "admit"
     PLAN = "plan"
+    TRANSFER = "transfer"
     DISCHARGE = "discharge"
     CHANGE = "change"
     CANCEL_TRANSFER = "cancel-transfer"
@@ -46,7 +50,7 @@ class Move(StrEnum):
 
 MOVES = {
     "A01": Move.ADMIT,
-    "A02": Move.CHANGE,
+    "A02": Move.TRANSFER,
     "A03": Move.DISCHARGE,
     "A04": Move.ADMIT,
     "A05": Move.PLAN,
@@ -56,8 +60,8 @@ MOVES = {
     "A11": Move.CANCEL_ADMIT,
     "A12": Move.CANCEL_TRANSFER,
     "A13": Move.CANCEL_DISCHARGE,
-    "A09": Move.CHANGE,
-    "A10": Move.CHANGE,
+    "A09": Move.TRANSFER,
+    "A10": Move.TRANSFER,
     "A14": Move.PLAN,
     "A21": Move.LEAVE,
     "A22": Move.RETURN,
@@ -101,8 +105,9 @@ class Late:
 
 
 def has_ended(encounter: Resource | None, told: Stay) -> bool:
-    """Whether the very stay that is told of (of the same class) has ended."""
-    return encounter is not None and encounter["status"] == "finished" and encounter.get("class", {}).get("code") == told.code
+    """Whether the very stay that is told of (of the same class) has ended, by the hospital's own word."""
+    here = encounter or {}
+    return here.get("status") == "finished" and here.get("class", {}).get("code") == told.code and not is_closed_by_rule(here)
 
 
 def opaque(*parts: str) -> str:
@@ -128,6 +133,7 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
     if not stale:
         erase(after, stay)
     _places(store, after, stay, hospital, stale=stale, event=event)
+    by_its_own_word(after)
     return Moved(before, store.put(_ordered(after)))
 
 
@@ -159,6 +165,8 @@ def _status(before: Resource | None, event: Move, stay: Stay, *, stale: bool) ->
         return "in-progress"
     if event is Move.LEAVE:
         return "onleave"
+    if event is Move.TRANSFER and is_closed_by_rule(before):
+        return "in-progress"
     return now or ("finished" if stay.discharged else "unknown")
 
 
@@ -189,10 +197,7 @@ def _period(encounter: Resource, before: Resource | None, event: Move, stay: Sta
             period["end"] = stay.discharged.fhir  # A08 corrects the discharge
     if "end" in period and "start" in period and is_before(period["end"], period["start"]):
         period.pop("start")
-    if period:
-        encounter["period"] = period
-    else:
-        encounter.pop("period", None)
+    encounter["period"] = period  # an empty one is left out in the end
 
 
 def is_before(one: str, other: str) -> bool:

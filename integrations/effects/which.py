@@ -14,13 +14,12 @@ from healthsvc.healthfile.resources import links
 from healthsvc.healthfile.service import replaced, today
 from healthsvc.store import Store
 from healthsvc.store.lookup import holding_of, is_held, latest, pointing
+from integrations.effects.by_rule import is_closed_by_rule
 from integrations.effects.care import HospitalPolicy
 from integrations.effects.moments import instant, is_apart
-from integrations.effects.stay import OPEN, Move, is_before, opaque
+from integrations.effects.stay import OPEN, STAY, Move, is_before, opaque
 from integrations.hl7v2.adt import Stay
 
-STAY = "stay-"
-"""How the id of a stay begins that a hospital has told of."""
 LATEST = 20
 _BEGUN = (OPEN | {"finished"}) - {"planned"}
 
@@ -146,7 +145,9 @@ def _without_number(
         for one in store.select("Encounter", patient=file)
         if one["id"].startswith(STAY) and _hospital(one) == hospital and _of_class(one, stay)
     ]
-    open_ones = [one for one in here if one["status"] in OPEN and not _came_again(one, stay, happened, lasts, store.zone)]
+    open_ones = [
+        one for one in here if (one["status"] in OPEN or is_closed_by_rule(one)) and not _came_again(one, stay, happened, lasts, store.zone)
+    ]
     if open_ones:
         if stay.admitted and (same := next((one for one in open_ones if _start(one) == stay.admitted.fhir), None)):
             return str(same["id"])

@@ -9,6 +9,7 @@ from pocket_world import NAMES, PASSWORD, Street, street
 from test_web_browser import DESK, PHONE, look
 
 from healthsvc.contract import service as contracts
+from healthsvc.fhir.systems import V3_ACT_CODE, extension
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import Priority, Visit, Window
 
@@ -28,6 +29,20 @@ def here(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[St
                 window, owner = Window(ends - timedelta(days=5), ends), "Practitioner/dr-1"
                 asked = Visit(f"late-{number}", "follow-up", found.people[number], window, 20, owner=owner, priority=priority)
                 visits.request(store, asked)
+            expected = {"url": extension("expected-discharge"), "valueDateTime": (day - timedelta(days=3)).isoformat()}
+            store.put(
+                {
+                    "resourceType": "Encounter",
+                    "id": "ward",
+                    "status": "in-progress",
+                    "class": {"system": V3_ACT_CODE, "code": "IMP"},
+                    "subject": {"reference": f"Patient/{found.people[5]}"},
+                    "period": {"start": (store.at - timedelta(days=12)).isoformat()},
+                    "serviceProvider": {"display": "测试医院"},
+                    "location": [{"location": {"display": "老年医学科 12床"}, "status": "active"}],
+                    "extension": [expected],
+                }
+            )
         found.visit(0, hour=10)
         found.visit(2, hour=9)
         yield found
@@ -76,6 +91,24 @@ def test_the_day_the_overdue_and_the_signed(page: Any, here: Street) -> None:
     look(page, "mine-people")
     page.get_by_role("link", name="逾期 4").click()
     assert page.locator(".rows .who").count() == 4
+
+
+def test_who_lies_in_a_ward_stands_in_the_list_and_in_the_head_of_the_file(page: Any, here: Street) -> None:
+    enter(page, here, "doctor1")
+    page.goto(f"{here.url}/mine/people?only=ward")
+    assert page.locator(".rows .who").all_inner_texts() == [NAMES[5]]
+    assert page.get_by_text("超过预计出院 3 天").is_visible()
+    look(page, "mine-ward")
+    page.locator(".rows .who").first.click()
+    head = page.locator(".in-ward")
+    said = head.inner_text()
+    assert head.bounding_box()["y"] < page.viewport_size["height"], "seen without scrolling"
+    assert said.startswith("在院 · 测试医院 老年医学科 12床")
+    assert "出院" in said
+    assert "已超过 3 天" in said
+    look(page, "person-in-ward")
+    page.goto(f"{here.url}/people/{here.people[1]}")
+    assert page.locator(".in-ward").count() == 0
 
 
 def test_who_visits_nobody_is_told_so(page: Any, here: Street) -> None:

@@ -60,6 +60,9 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("expected-admission", "预计入院时间", "When the hospital expects the admission (PV2-8)", ("Encounter",), MOMENT),
     Extension("expected-discharge", "预计出院时间", "When the hospital expects the discharge (PV2-9)", ("Encounter",), MOMENT),
     Extension(
+        "closed-by-rule", "按规则视为结束", "When a visit was taken as ended, its end never being told", ("Encounter",), MOMENT,
+    ),
+    Extension(
         "time-from", "时间取自", "HL7 field that the time was taken from, where the collection (OBR-7) was not told",
         ("DiagnosticReport", "Observation"), CODE,
     ),

@@ -1,0 +1,72 @@
+"""未办结门急诊 Outpatient visits whose end is never told: after some days without a word they are taken as ended, and say so.
+
+Nothing is made up: the visit gets no end, but a note that it was ended by rule. What the hospital says later counts: an end (A03) is
+written, and a word that it goes on opens it again. Somebody in a ward is never discharged by a clock.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.service import today
+from healthsvc.jobs import Job
+from healthsvc.store import Store
+from healthsvc.visit import ward
+from integrations.effects.by_rule import closed_by_rule
+from integrations.effects.stay import STAY
+
+log = structlog.get_logger()
+JOB: Final = "visits-unended"
+CRON: Final = "*/10 * * * *"
+MOST: Final = 200
+"""Visits that one run closes: an embedded database has one writer at a time. The next run goes on."""
+_OPEN: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class UnendedPolicy:
+    """Filled from ``policy/hospital.toml``."""
+
+    unended_hours: dict[str, int]
+    """By class of visit; a class that is not named is never closed by rule."""
+
+
+def job() -> Job:
+    """What the timers do of it."""
+    return Job(JOB, CRON, close_unended)
+
+
+def close_unended(store: Store) -> int:
+    """One run; gives how many visits it has closed."""
+    count = 0
+    for visit in _unended(store):
+        store.put(closed_by_rule(visit, store.at))
+        count += 1
+        if count == MOST:
+            break
+    if count:
+        log.info("visits closed by rule", count=count)
+    return count
+
+
+def _unended(store: Store) -> Iterator[Resource]:
+    """Visits that a hospital has told of, not in a ward, that began long enough ago and of which nothing was told since."""
+    inpatient = ward.policy_of(store).inpatient_classes
+    for code, hours in store.policy.fill(UnendedPolicy, "hospital", today(store)).unended_hours.items():
+        if code in inpatient:
+            continue
+        since = store.at - timedelta(hours=hours)
+        query = [("status", ",".join(_OPEN)), ("class", code), ("_lastUpdated", f"lt{since.isoformat()}"), ("_count", str(MOST))]
+        for entry in store.search("Encounter", query).matches:
+            visit = entry.resource
+            if visit["id"].startswith(STAY) and _began(visit, since) <= since:
+                yield visit
+
+
+def _began(visit: Resource, unknown: datetime) -> datetime:
+    start = str(visit.get("period", {}).get("start", ""))
+    return datetime.fromisoformat(start) if len(start) > len("2026-01-01") else unknown
