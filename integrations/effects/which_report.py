@@ -32,18 +32,19 @@ def which_report(scene: Scene, report: Report, patient: str, fallback: str) -> s
         patient: Patient id.
         fallback: what names the report where it has no number.
     """
+    zone = scene.store.zone  # the day is the laboratory's, in whatever offset it writes its times
     id = scene.own_id("DiagnosticReport", _numbered(report, scene.hospital, fallback), patient)
     known = _under_its_number(scene, report, id, patient)
     if not known or report.taken is None:
-        return str(max(known, key=lambda one: instant(_taken(one), scene.zone))["id"]) if known else id
+        return str(max(known, key=lambda one: instant(_taken(one), zone))["id"]) if known else id
     told = report.taken.fhir
-    nearest = sorted(known, key=lambda one: gap(_taken(one), told, scene.zone))
+    nearest = sorted(known, key=lambda one: gap(_taken(one), told, zone))
     apart = timedelta(hours=scene.policy.report_apart_hours)
-    if not is_apart(_taken(nearest[0]), told, apart, scene.zone) or _corrects(report):
+    if not is_apart(_taken(nearest[0]), told, apart, zone) or _corrects(report):
         return str(nearest[0]["id"])
     longest = timedelta(days=scene.policy.report_open_days)
     for one in nearest:
-        waited = instant(told, scene.zone) - instant(_taken(one), scene.zone)
+        waited = instant(told, zone) - instant(_taken(one), zone)
         if one["status"] in _UNRELEASED and timedelta() < waited <= longest:
             return str(one["id"])  # a culture goes on for days, and some laboratories move OBR-7 along
     taken = {str(one["id"]) for one in known}

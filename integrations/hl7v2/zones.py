@@ -37,6 +37,10 @@ class SenderZone(tzinfo):
         """That of the zone in which times are meant."""
         return self.meant.dst(when)
 
+    def fromutc(self, when: datetime) -> datetime:
+        """A moment on the sender's clock; Python's own way needs to be told of summer time, of which an offset says nothing."""
+        return self.meant.fromutc(when.replace(tzinfo=self.meant)).replace(tzinfo=self)
+
     def tzname(self, when: datetime | None) -> str | None:
         """That of the zone in which times are meant."""
         return self.meant.tzname(when)

@@ -79,3 +79,19 @@ def test_a_correction_may_correct_the_day_and_finds_the_nearest(own_hospital: Ho
     told(own_hospital, AT + 9 * DAY, "5.2", "C", at=AT + 11 * DAY, result="C")
     told(own_hospital, AT + DAY, "5.1", "", at=AT + 11 * DAY, result="C")
     assert reports(own_hospital, patient) == [("2026-03-03", "corrected", ["5.1"]), ("2026-03-11", "corrected", ["5.2"])]
+
+
+@pytest.mark.parametrize("offset", ["+0800", "+0000", "-0500"])
+def test_a_report_that_comes_again_from_a_sender_with_an_offset_is_the_same_by_our_days(own_hospital: Hospital, offset: str) -> None:
+    patient, _ = own_hospital.cadre()
+    for number, (value, hours) in enumerate((("6.9", 0), ("4.1", 1), ("4.4", 48))):
+        taken = (AT + timedelta(hours=hours)).astimezone(datetime.strptime(offset, "%z").tzinfo)
+        obx = f"OBX|1|NM|K^钾||{value}|mmol/L|3.5-5.3|N|||F"
+        text = own_hospital.message(
+            "ORU^R01", "C1", f"OBR|1||15|LYT^电解质|||{taken:%Y%m%d%H%M%S}{'|' * 18}F", obx, at=taken, id=f"Z{number}"
+        )
+        stamp = f"{taken:%Y%m%d%H%M%S}"
+        own_hospital.inbox.take_now(text.replace(f"|{stamp}||ORU", f"|{stamp}{offset}||ORU").encode(), "127.0.0.1:2575", "127.0.0.1")
+        own_hospital.worker.drain()
+        assert own_hospital.last().state == "done", own_hospital.last().remark
+    assert reports(own_hospital, patient) == [("2026-03-02", "final", ["4.1"]), ("2026-03-04", "final", ["4.4"])]
