@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from healthsvc.errors import Refusal
 from healthsvc.fhir.json import dumps
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+_WIDEST = 10_000
+"""Columns of the widest line that a table may have."""
 
 Data = Annotated[
     Path | None,
@@ -47,11 +51,13 @@ def show_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
-    """Print a table."""
-    shown = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    """Print a table, every cell as it is: none is cut short, and into a pipe or a file each row is one line."""
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    out.print(shown)
+        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    (out if out.is_terminal else Console(width=_WIDEST, highlight=False)).print(shown)
 
 
 @contextmanager
