@@ -30,6 +30,7 @@ from integrations.ahead import Ahead, profile_of
 from integrations.arrival import State
 from integrations.effects.care import HospitalPolicy, Outcome
 from integrations.effects.person import NotOurs, SetAside
+from integrations.hospitals.profile import Profile, UnknownEvent, is_loopback
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.lanes import Waiting, runnable
@@ -57,7 +58,7 @@ PASSED_SECONDS = 0.03
 LONGEST_PAUSE_MICROS = 3_600_000_000
 """No message is put off longer than an hour (eight attempts with doubling pauses take four minutes)."""
 _PENDING = (
-    select(INBOX.c.id, INBOX.c.link, INBOX.c.control_id, INBOX.c.event, INBOX.c.due, INBOX.c.attempts)
+    select(INBOX.c.id, INBOX.c.link, INBOX.c.listen, INBOX.c.control_id, INBOX.c.event, INBOX.c.due, INBOX.c.attempts)
     .where(INBOX.c.state == State.PENDING.value)
     .order_by(INBOX.c.id)
     .limit(LOOK_AHEAD)
@@ -196,6 +197,7 @@ class Worker:
         failed: Refusal | None = None
         try:
             with tracing.work("hl7 message", link=row.link, hl7_event=row.event), store.savepoint():
+                _check_in_force(row, profile)
                 outcome = process(store, row, profile)
             settle(store.connection, row.id, State.DONE, store, outcome=outcome)
             state = State.DONE
@@ -205,7 +207,7 @@ class Worker:
         except (Unavailable, PreconditionFailed, *_OF_THE_MOMENT):
             raise
         except Refusal as refusal:
-            state, failed = State.REVIEW if isinstance(refusal, (SetAside, Conflict)) else State.DEAD, refusal
+            state, failed = _state_of(refusal, profile), refusal
             settle(store.connection, row.id, state, store, refusal=refusal)
         except Exception as error:  # noqa: BLE001 - a message that breaks us must not stop the others; its text may name a person, so only the kind is logged
             state = State.DEAD
@@ -230,6 +232,20 @@ class Worker:
                 later = micros(now + timedelta(seconds=2**row.attempts))
                 store.connection.execute(update(INBOX).where(INBOX.c.id == row.id).values(attempts=row.attempts + 1, due=later))
         log.warning("hl7 messages postponed", messages=len(rows), reason=refusal.text)
+
+
+def _check_in_force(row: Any, profile: Profile) -> None:
+    """Refuse to read a hospital's message by the built-in profile, which knows neither its numbers nor whom it may register."""
+    if profile.name != row.link and not is_loopback(row.listen):
+        text = f"the link profile {row.link!r} of this message is not in force; put it into DATA/hospitals/, restart the service and retry"
+        raise SetAside(text, path="MSH-3", reason="profile-missing")
+
+
+def _state_of(refusal: Refusal, profile: Profile) -> State:
+    """What becomes of a message that was refused; an event that is none of our concern is only kept, as when it came."""
+    if refusal.reason == "unknown-event" and profile.unknown_event is UnknownEvent.ACCEPT:
+        return State.IGNORED
+    return State.REVIEW if isinstance(refusal, (SetAside, Conflict)) else State.DEAD
 
 
 def _due(due: int, now: int) -> int:

@@ -15,7 +15,7 @@ from integrations.hospitals.profile import Profile
 
 _SHOWN = frozenset({"system", "sex", "flags", "identity", "charset", "mapped", "rejected", "reason", "place", "event"})
 """Values that are codes and say nothing of who a person is: shown before and after. Of all others only the place is named."""
-_ALSO = frozenset({"stay.code"})
+_ALSO = frozenset({"stay.code", "stay.class_told"})
 _WHOLE = ("charset", "mapped", "rejected", "reason", "place", "event")
 _NOTHING = "-"
 

@@ -36,7 +36,7 @@ class Desk:
 
     def again(self, store: Store, id: int) -> None:
         """Try it again."""
-        inbox_desk.again(store, id)
+        inbox_desk.again(store, self.shelf, id)
 
     def close(self, store: Store, id: int, reason: str) -> None:
         """Leave it at that."""

@@ -22,6 +22,7 @@ from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.masking import masked
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX, put
+from integrations.operating.relinking import relink
 from integrations.reading import read
 
 TROUBLE: Final = (State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
@@ -116,12 +117,15 @@ def view(store: Store, shelf: Shelf, id: int) -> MessageView:
     )
 
 
-def again(store: Store, id: int) -> None:
+def again(store: Store, shelf: Shelf, id: int) -> None:
     """Put a message back into the queue, after a profile or a file was mended.
 
     Raises:
-        NotFound: there is no such message, or it needs no retry.
+        NotFound: there is no such message, or it needs no retry. Conflict: no profile fits its sender.
     """
+    row = _row(store, id)
+    if row.state in TROUBLE and row.raw is not None:
+        relink(store, shelf, row)
     if not queue_again(store, INBOX.c.id == id, TROUBLE):
         raise NotFound("there is no such message to try again")
     store.audit("hl7-retry", f"inbox/{id}")

@@ -18,6 +18,7 @@ from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.lanes import keys
 from integrations.operating.inbox_desk import TROUBLE, queue_again
+from integrations.operating.relinking import relinked
 
 _REPLAYED: Final = (*TROUBLE, State.DONE.value, State.IGNORED.value, State.CLOSED.value)
 MOST_REPLAYED: Final = 20_000
@@ -56,7 +57,7 @@ def replay(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until
             row for row in rows if not mine.isdisjoint(lane_keys(raw_of(store.connection, store.sealer, row.id), profile_of(row, shelf)))
         ]
     left = tuple(row.id for row in rows if row.state == State.DONE.value and _was_taken_back(store, row.made or ""))
-    chosen = [row.id for row in rows if row.id not in left]
+    chosen = relinked(store, shelf, (row for row in rows if row.id not in left), TROUBLE)
     for start in range(0, len(chosen), 500):
         queue_again(store, INBOX.c.id.in_(chosen[start : start + 500]), _REPLAYED)
     told = f"inbox of {link or 'all lines'}, {len(chosen)} messages" + (f", {len(left)} merges left as taken back" if left else "")
