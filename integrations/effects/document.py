@@ -1,12 +1,12 @@
 """A hospital's document in a person's file: DocumentReference, its content as Binary that only those may read who may read the person."""
 
-from base64 import b64encode
-
 from healthsvc.fhir.elements import reference
 from healthsvc.fhir.json import Resource
+from integrations.effects.attached import attached
 from integrations.effects.care import Outcome
 from integrations.effects.scene import Scene, joined
-from integrations.hl7v2.document import APPENDS, REPLACES, Content, read_document
+from integrations.hl7v2.document import APPENDS, REPLACES, read_document
+from integrations.hl7v2.encapsulated import Content
 
 
 def document(scene: Scene) -> Outcome:
@@ -34,16 +34,9 @@ def document(scene: Scene) -> Outcome:
 
 
 def _kept(scene: Scene, id: str, turn: int, content: Content, patient: str, outcome: Outcome) -> Resource:
-    binary: Resource = {
-        "resourceType": "Binary",
-        "id": f"{id}-{turn}",
-        "contentType": content.kind,
-        "securityContext": reference("Patient", patient),
-        "data": b64encode(content.data).decode(),
-    }
-    outcome.wrote(scene.store.put(binary))
-    attachment: Resource = {"contentType": content.kind, "url": f"Binary/{binary['id']}", "size": len(content.data)}
-    return attachment | ({"title": content.title} if content.title else {})
+    binary, attachment = attached(scene.store, f"{id}-{turn}", content, patient)
+    outcome.wrote(binary)
+    return attachment
 
 
 def _follow_parent(scene: Scene, told: Resource, parent: str, patient: str, *, replaces: bool, outcome: Outcome) -> None:

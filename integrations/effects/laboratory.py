@@ -50,7 +50,7 @@ def results(scene: Scene) -> Outcome:
         elif source := time_from(filed.report):
             outcome.remarks.append(f"report {index} has no OBR-7 (time of collection); its time is that of {source}")
         follow(store, f"report:{id}", micros(issued), event.event)
-        outcome.wrote(filed.report, *filed.written)
+        outcome.wrote(filed.report, *filed.written, *filed.files)
         _follow_report(scene, party, filed, issued, outcome)
     return outcome
 

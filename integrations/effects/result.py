@@ -9,13 +9,15 @@ from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import UCUM, hospital_number
 from healthsvc.store import Store
 from integrations.effects.amending import GONE, SETTLED, amended, held_results, in_order, matched, withdrawn
+from integrations.effects.attached import presented
 from integrations.effects.relevant import effective, marked
 from integrations.effects.scene import joined
+from integrations.effects.stay import is_before
 from integrations.hl7v2.maps.results import KIND_OF_SECTION, SECTIONS
 from integrations.hl7v2.maps.take import codings
 from integrations.hl7v2.numbers import Quantity
 from integrations.hl7v2.oru import CRITICAL, Report, Result
-from integrations.hl7v2.values import Coded, moment
+from integrations.hl7v2.values import Coded, moment, time_of
 
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 _V2_0074 = "http://terminology.hl7.org/CodeSystem/v2-0074"
@@ -76,6 +78,8 @@ class Filed:
     """All that the report holds."""
     former: dict[str, Resource]
     """What stood there before, by id."""
+    files: Sequence[Resource] = ()
+    """Binaries that came inside of it."""
 
     def is_newly_critical(self, result: Resource) -> bool:
         """Whether a result has become critical by the message."""
@@ -125,8 +129,11 @@ def write_report(
             written[one] = store.put(on_file[one] | {"status": withdrawn(on_file[one])})
     results = [written.get(one) or on_file[one] for one in in_order(on_file, ids)]
     named = [reference("Observation", one["id"]) for one in results]
+    told_files = {id: one.content for one, id in zip(report.results, ids, strict=True) if one.content and id in written}
+    files, forms = presented(store, known, told_files, [one["id"] for one in results if one["status"] not in GONE], patient)
     if late and known is not None:
-        return Filed(store.put(known | ({"result": named} if named else {})), list(written.values()), results, on_file)
+        more = ({"result": named} if named else {}) | ({"presentedForm": forms} if forms else {})
+        return Filed(store.put(known | more), list(written.values()), results, on_file, files)
     status = status_of(report, results)
     if status == "cancelled":
         status = withdrawn(known)
@@ -166,7 +173,12 @@ def write_report(
         told["resultsInterpreter"] = [{"display": report.author.text or report.author.code}]
     if named:
         told["result"] = named
-    return Filed(store.put(joined(known, told, ("identifier", "specimen"))), list(written.values()), results, on_file)
+    made = joined(known, told, ("identifier", "specimen"))
+    if forms:
+        made["presentedForm"] = forms
+    else:
+        made.pop("presentedForm", None)
+    return Filed(store.put(made), list(written.values()), results, on_file, files)
 
 
 def flags_of(observation: Resource) -> list[str]:
@@ -232,12 +244,26 @@ def _value(result: Result, hospital: str, zone: tzinfo) -> Resource:
     if result.kind in ("DT", "TS", "DTM") and result.texts:
         read = moment(result.texts[0], zone)
         return {"valueDateTime": read.fhir} if read else {"valueString": result.texts[0]}
+    if result.kind == "TM" and result.texts and (clock := time_of(result.texts[0])):
+        return {"valueTime": clock}
+    if result.kind == "DR" and result.texts:
+        return _period(result, zone)
+    if result.content is not None:
+        return {"dataAbsentReason": {"text": "a file: see presentedForm of the report"}}
     if result.kind in ("ED", "RP"):
         return {"dataAbsentReason": {"text": "attachment kept with the message"}}
     text = "\n".join(result.texts)
     if text:
         return {"valueString": text}
     return {"dataAbsentReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]}}
+
+
+def _period(result: Result, zone: tzinfo) -> Resource:
+    """A period whose beginning does not lie after its end (R4 per-1); else its words."""
+    start, end = (found.fhir if (found := moment(text, zone)) else "" for text in result.ends)
+    span = {key: at for key, at in (("start", start), ("end", end)) if at}
+    backwards = bool(start and end) and is_before(end, start)
+    return {"valuePeriod": span} if span and not backwards else {"valueString": result.texts[0]}
 
 
 def _measured(number: Quantity, of: Result | None = None) -> Resource:

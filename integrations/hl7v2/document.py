@@ -1,33 +1,22 @@
 """MDM: a document of the hospital, with its content or only announced. Text to values."""
 
-import binascii
-from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, stay_of
+from integrations.hl7v2.encapsulated import Content, encapsulated
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps import care
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.person import Demographics, demographics
-from integrations.hl7v2.values import clean, coded, moment
+from integrations.hl7v2.values import clean, moment
 from integrations.hospitals.profile import Profile
 
 APPENDS, REPLACES, CANCELS = frozenset({"T05", "T06"}), frozenset({"T09", "T10"}), "T11"
 DOCUMENT_EVENTS = frozenset({"T01", "T02", "T03", "T04", "T07", "T08", CANCELS}) | APPENDS | REPLACES
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """One piece of a document as it will be stored."""
-
-    kind: str
-    """Media type."""
-    data: bytes
-    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +80,7 @@ def _contents(message: Message, declared: str, doubts: list[str]) -> tuple[Conte
     pieces: list[Content] = []
     for obx in message.all("OBX"):
         if clean(obx[2].text).upper() == "ED":
-            piece = _encapsulated(obx, declared)
+            piece = encapsulated(obx, declared)
             if piece is None:
                 doubts.append("OBX-5")
             else:
@@ -101,22 +90,3 @@ def _contents(message: Message, declared: str, doubts: list[str]) -> tuple[Conte
     if words:
         pieces.insert(0, Content("text/html" if declared == "text/html" else "text/plain", "\n".join(words).encode()))
     return tuple(pieces)
-
-
-def _encapsulated(obx: Segment, declared: str) -> Content | None:
-    """ED: type (component 2, 3), encoding (4) and data (5); None where the data is not what it says to be."""
-    main, sub, encoding, data = (obx[5].component(n).text.strip() for n in (2, 3, 4, 5))
-    kind = care.MEDIA.get(sub.upper()) or (f"{main}/{sub}".lower() if "/" not in main and main.isalpha() and len(main) > 2 and sub else "")
-    try:
-        raw = data.encode() if encoding.upper() in ("", "A") else _decoded(data, encoding)
-    except (ValueError, binascii.Error):
-        return None
-    title = coded(obx[3])
-    return Content(kind or declared or "application/octet-stream", raw, title.text or title.code) if raw else None
-
-
-def _decoded(data: str, encoding: str) -> bytes:
-    packed = "".join(data.split())
-    if encoding.upper() == "HEX":
-        return bytes.fromhex(packed)
-    return b64decode(packed + "=" * (-len(packed) % 4), validate=True)

@@ -82,6 +82,23 @@ def bounds(text: str, *, comma: bool = False) -> tuple[Decimal | None, Decimal |
     return None, None
 
 
+def beside_range(quantity: Quantity | None, low: Decimal | None, high: Decimal | None) -> tuple[str, ...]:
+    """Where a value lies beside its reference range, as a flag of table 0078 (H, L, N); none where nobody can say."""
+    if quantity is None or (low is None and high is None):
+        return ()
+    if quantity.comparator:  # over 100 lies above a range that ends at 50; over 30 may lie in it
+        over, equal = quantity.comparator.startswith(">"), quantity.comparator.endswith("=")
+        end = high if over else low
+        if end is None or (quantity.value == end and equal):
+            return ()
+        return (("H",) if over else ("L",)) if (quantity.value >= end if over else quantity.value <= end) else ()
+    if low is not None and quantity.value < low:
+        return ("L",)
+    if high is not None and quantity.value > high:
+        return ("H",)
+    return ("N",)
+
+
 def _pointed(text: str, comma: bool) -> str:
     text = text if text.isascii() else text.translate(_WIDE)
     return text.replace(",", ".") if comma else text

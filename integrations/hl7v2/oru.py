@@ -8,12 +8,13 @@ from decimal import Decimal
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
+from integrations.hl7v2.encapsulated import Content, encapsulated
 from integrations.hl7v2.er7 import Message, Part, Segment
 from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps.results import OBX_MORE
 from integrations.hl7v2.maps.row import View, pour
-from integrations.hl7v2.numbers import Quantity, Share, Span, bounds, number_in, structured
+from integrations.hl7v2.numbers import Quantity, Share, Span, beside_range, bounds, number_in, structured
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, lines, moment
@@ -63,6 +64,10 @@ class Result:
     observed: Moment | None = None
     sub_id: str = ""
     notes: tuple[str, ...] = ()
+    ends: tuple[str, str] = ("", "")
+    """Of a period (DR), as sent."""
+    content: Content | None = None
+    """The file in OBX-5 (ED), where it could be unpacked."""
     more: Resource = field(default_factory=dict)
     """What else OBX says, as pieces of an Observation."""
 
@@ -221,7 +226,7 @@ def _taken(obr: Segment, rest: list[Segment], results: list[Result], zone: tzinf
 def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, zone: tzinfo, view: View) -> Result:
     kind = clean(obx[2].text).upper()
     comma = profile.decimal_mark == "comma"
-    texts = tuple(part.text.strip() for part in obx[5].repetitions if part)
+    texts = tuple(part.text.strip() for part in obx[5].repetitions if part) if kind != "ED" else ("file",) if obx[5] else ()
     range_text = clean(obx[7].text, profile.nothing)
     low, high = bounds(range_text, comma=comma)
     value = _value(obx, kind, texts, comma)
@@ -230,7 +235,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     if kind == "SN":  # where it is no number it is still to be read: 2+ and not 2^+
         texts = tuple("".join(_components(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
-    derived = not obx[8] and bool(flags := _derived(quantity, low, high))
+    derived = not obx[8] and bool(flags := beside_range(quantity, low, high))
     unit = _unit(obx[6])
     return Result(
         index=index,
@@ -254,6 +259,8 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         observed=moment(obx[14].component(1).text, zone),
         sub_id=clean(obx[4].text),
         notes=notes,
+        ends=(obx[5].component(1).text, obx[5].component(2).text) if kind == "DR" else ("", ""),
+        content=encapsulated(obx) if kind == "ED" else None,
         more=pour({}, obx, OBX_MORE, view),
     )
 
@@ -268,6 +275,9 @@ def _value(obx: Segment, kind: str, texts: tuple[str, ...], comma: bool) -> Quan
         return None
     if kind == "SN":
         return structured(*_components(obx[5]), comma=comma)
+    if kind == "NR":
+        low, high = (clean(obx[5].component(n).text) for n in (1, 2))
+        return structured("", low, "-", high, comma=comma) if low and high else None
     return number_in(texts[0], comma=comma) if kind in ("NM", "ST", "TX", "") else None
 
 
@@ -281,19 +291,3 @@ def _unit(field: Part) -> Coded:
 def _components(field: Part) -> tuple[str, str, str, str]:
     one, two, three, four = (clean(field.component(n).text) for n in (1, 2, 3, 4))
     return one, two, three, four
-
-
-def _derived(quantity: Quantity | None, low: Decimal | None, high: Decimal | None) -> tuple[str, ...]:
-    if quantity is None or (low is None and high is None):
-        return ()
-    if quantity.comparator:  # over 100 lies above a range that ends at 50; over 30 may lie in it
-        over, equal = quantity.comparator.startswith(">"), quantity.comparator.endswith("=")
-        end = high if over else low
-        if end is None or (quantity.value == end and equal):
-            return ()
-        return (("H",) if over else ("L",)) if (quantity.value >= end if over else quantity.value <= end) else ()
-    if low is not None and quantity.value < low:
-        return ("L",)
-    if high is not None and quantity.value > high:
-        return ("H",)
-    return ("N",)

@@ -15,6 +15,7 @@ _MOMENT = re.compile(
     r"(?:[ T]*(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?)?"
     r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
 )
+_TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?")
 YEARS = range(1800, 2200)
 """Years that a hospital can mean."""
 _PACKED = re.compile(r"\d{4,14}(?!\d)")
@@ -89,6 +90,12 @@ def day_of(text: str) -> Moment | None:
     if found is None or found.precision in ("year", "month", "day"):
         return found
     return Moment(datetime(found.at.year, found.at.month, found.at.day, tzinfo=UTC), "day")
+
+
+def time_of(text: str) -> str:
+    """A time of day (TM: ``0930``, ``093000.5+0800``, ``09:30``) as FHIR writes it, the offset left out; empty where it is none."""
+    found = _TIME.fullmatch(text.strip())
+    return f"{found[1]}:{found[2]}:{found[3] or '00'}" if found else ""
 
 
 def _spaced(digits: str) -> str:

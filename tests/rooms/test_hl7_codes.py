@@ -7,6 +7,7 @@ from hospital import AT, Hospital, segment
 
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, ICD10, LOINC, SNOMED, UCUM
+from healthsvc.store import SYSTEM
 
 OBR = "OBR|1||F1|BIO^生化^99LIS^24320-4^Basic metabolic panel^LN|||20260302070000||||||||||||||||||F"
 
@@ -102,3 +103,50 @@ def test_a_department_that_charges_is_shown_by_its_name(own_hospital: Hospital) 
     own_hospital.says("DFT^P03", "C1", segment("FT1", _1="1", _2="T1", _4="20260302", _6="CG", _7="REG^挂号", _13="D1^内科"))
     [one] = own_hospital.select("ChargeItem", subject=f"Patient/{patient}")
     assert one["performingOrganization"] == {"display": "内科"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "key", "value"),
+    [
+        ("TM", "0930", "valueTime", "09:30:00"),
+        ("TM", "093015.25+0800", "valueTime", "09:30:15"),
+        ("TM", "上午", "valueString", "上午"),
+        ("DR", "20260301080000^20260302", "valuePeriod", {"start": "2026-03-01T08:00:00+08:00", "end": "2026-03-02"}),
+        ("DR", "20260302^20260301", "valueString", "20260302^20260301"),
+    ],
+)
+def test_a_time_and_a_period_are_what_they_are(own_hospital: Hospital, kind: str, sent: str, key: str, value: object) -> None:
+    patient, _ = own_hospital.cadre()
+    assert result(own_hospital, patient, f"OBX|1|{kind}|T^时间||{sent}||||||F")[key] == value
+
+
+def test_a_range_of_numbers_is_a_range(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    found = result(own_hospital, patient, "OBX|1|NR|W^白细胞||3^5|/HP|||||F")["valueRange"]
+    assert [str(found[end]["value"]) for end in ("low", "high")] == ["3", "5"]
+
+
+def test_a_file_in_a_report_can_be_opened_and_goes_with_its_result(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    pdf = "OBX|2|ED|PDF^报告单||^AP^PDF^Base64^JVBERi0xLjQK||||||{}"
+    own_hospital.says("ORU^R01", "C1", OBR, "OBX|1|NM|K^钾||4.1||||||F", pdf.format("F"))
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    [form] = report["presentedForm"]
+    assert (form["contentType"], form["title"], form["size"]) == ("application/pdf", "报告单", 9)
+    with own_hospital.database.reading(SYSTEM, at=AT) as store:
+        kept = store.read("Binary", form["url"].partition("/")[2])
+    assert (kept["data"], kept["securityContext"]) == ("JVBERi0xLjQK", {"reference": f"Patient/{patient}"})
+    own_hospital.says("ORU^R01", "C1", OBR, "OBX|1|NM|K^钾||4.2||||||C", at=AT + timedelta(hours=1))
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    assert report["presentedForm"] == [form], "what is not told stays"
+    own_hospital.says("ORU^R01", "C1", OBR, pdf.format("W"), at=AT + timedelta(hours=2))
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    assert "presentedForm" not in report
+
+
+def test_a_file_that_cannot_be_unpacked_stays_with_the_message(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    one = result(own_hospital, patient, "OBX|1|ED|PDF^报告单||^AP^PDF^Base64^***||||||F")
+    assert one["dataAbsentReason"] == {"text": "attachment kept with the message"}
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    assert "presentedForm" not in report

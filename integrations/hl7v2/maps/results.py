@@ -44,7 +44,11 @@ OBX_OBSERVATION = (
     Row(2, "value", note="how OBX-5 is read"),
     Row(3, "code", note="every triplet that has a code, each in its own system"),
     Row(4, "id", note="keeps results of one code apart"),
-    Row(5, "value", note="Quantity where it is a number, with its digits; Range and Ratio (SN); CodeableConcept, dateTime, string"),
+    Row(
+        5,
+        "value",
+        note="Quantity with its digits where it is a number; Range and Ratio (SN, NR), Period (DR), concept, time; ED: presentedForm",
+    ),
     Row(6, "valueQuantity.unit", note="its code and system too where OBX-6 says UCUM; an unescaped power of ten (10^9/L) is one unit"),
     Row(7, "referenceRange[].text", note="low and high where it is a range"),
     Row(8, "interpretation[]", note="by the link's own words; derived from the range where it is empty"),
