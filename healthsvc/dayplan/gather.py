@@ -128,6 +128,8 @@ def gather(
         )
         crowd = bool(people) and task.staff > people
         out = "in-hospital" if task.person in away else "no-position" if home is None else "too-many-staff" if crowd else ""
+        if standing is Standing.OVERDUE and task.kind in policy.hard_kinds and held is None:
+            out = "closed"
         asked.append(Asked(call, (home.lon, home.lat) if home else None, str(raw.get("meta", {}).get("versionId", "")), out))
     places = {f"Location/{one.id}": (one.lon, one.lat) for one in stations(store)}
     names = {f"Location/{one.id}": one.name for one in stations(store)}

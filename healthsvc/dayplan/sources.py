@@ -10,6 +10,7 @@ from healthsvc.fhir.elements import codes, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.infusion.visits import input_of, not_before
 from healthsvc.store import Store
+from healthsvc.visit.encounters import under_way_on
 from healthsvc.visit.resources import moment_of, to_visit
 from healthsvc.visit.rules import Status, days_late
 from healthsvc.visit.rules import Visit as Task
@@ -50,7 +51,7 @@ def planned_elsewhere(store: Store, task: Task, on: date) -> bool:
 def under_way(store: Store, on: date) -> dict[str, tuple[tuple[float, float], float]]:
     """Who is at which home now, and until when, as far as the visit's length says."""
     found: dict[str, tuple[tuple[float, float], float]] = {}
-    for encounter in store.select("Encounter", status="in-progress", date=on.isoformat()):
+    for encounter in under_way_on(store, on):
         task = next((one for one in store.select("Task", encounter=f"Encounter/{encounter['id']}")), None)
         patient = store.find("Patient", reference_id(encounter.get("subject"), "Patient") or "")
         home = to_home(patient) if patient else None

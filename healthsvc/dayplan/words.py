@@ -12,6 +12,10 @@ LEFT_OVER: dict[str, tuple[str, str]] = {
         "圈内站点无人有空；允许圈外站点上门即可安排",
         "nobody from within the ten-minute circle is free; from further away somebody is",
     ),
+    "closed": (
+        "规定时段已过，不能改到别的时间；由医生决定是否补做",
+        "its window has closed and it may not be made at another time; a doctor decides",
+    ),
     "no-staff": ("当天没有人员值班", "nobody is on duty on that day"),
     "no-time": ("当天剩余时间不在可上门时段内", "nothing is left of the time of day in which the visit may begin"),
     "capacity": ("当天更紧要的服务已占满全部人力", "more pressing visits already take all the time of those who could come"),

@@ -7,12 +7,12 @@ from typing import Final
 
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
+from healthsvc.visit.encounters import encounters_on
 from healthsvc.visit.pending import Pending, pending
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Visit, days_late
 from healthsvc.web.faces import NOBODY, Face, faces
 from healthsvc.web.lookup import Directory
-from healthsvc.web.words import as_day
 
 _SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished"})
 
@@ -127,14 +127,6 @@ def _stops(store: Store, on: date) -> list[Stop]:
     people = faces(store, (visit.person for visit in made), "list")
     found = [_stop(visit, encounters[str(visit.encounter)], store, people.get(visit.person, NOBODY)) for visit in made]
     return sorted(found, key=lambda stop: (stop.start, stop.visit.id))
-
-
-def encounters_on(store: Store, on: date, **narrowed: str) -> list[Resource]:
-    """Encounters of a day, planned, made or under way. One that is under way has no end, so that FHIR's search does not find it inside
-    the day; it counts for the day on which it began."""
-    under_way = store.select("Encounter", status=["arrived", "in-progress", "onleave"], **{"class": "HH"}, **narrowed)
-    begun = (one for one in under_way if on == as_day(one.get("period", {}).get("start", ""), store.zone))
-    return list({one["id"]: one for one in (*store.select("Encounter", date=on.isoformat(), **narrowed), *begun)}.values())
 
 
 def _stop(visit: Visit, encounter: Resource, store: Store, face: Face) -> Stop:

@@ -212,6 +212,7 @@ def counts(seen: DayBoard) -> dict[str, Any]:
         "planned": len(blocks),
         "pinned": sum(one.pinned for one in blocks),
         "finished": sum(one.state == "finished" for one in blocks),
+        "under_way": sum(one.state == "in-progress" for one in blocks),
         "late": sum(one.state == "late" for one in blocks),
         "on_duty": sum(bool(lane.duty) for lane in seen.lanes),
         "travel": round(sum(lane.travel for lane in seen.lanes)),

@@ -15,13 +15,14 @@ from healthsvc.dayplan.staffing import OnDuty, on_duty
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
+from healthsvc.visit.encounters import BEGUN, encounters_on
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Visit
 from healthsvc.web.board import COLOURS
 from healthsvc.web.faces import NOBODY, Face, faces
 from healthsvc.web.lookup import name_of
 
-_SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished"})
+_SHOWN: Final = frozenset({"planned", *BEGUN, "finished"})
 _DAY: Final = 24 * 60
 Span = tuple[int, int]
 """From minute to minute of the day."""
@@ -103,6 +104,8 @@ class DayBoard:
     lanes: tuple[Lane, ...]
     first: int
     last: int
+    now: int | None = None
+    """The present minute where the day is today."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -131,7 +134,9 @@ def day_board(store: Store, on: date) -> DayBoard:
     ordered = sorted(names, key=lambda who: (_rank(mine[who]), names[who], who))
     lanes = tuple(_lane(who, number, names[who], mine[who], places, away.get(who, ()), blocks, plan) for number, who in enumerate(ordered))
     first, last = _hours(lanes)
-    return DayBoard(on, known.version if known and not known.deleted else 0, plan, lanes, first, last)
+    at = store.at.astimezone(store.zone)
+    now = int(minutes_of(at, on)) if at.date() == on else None
+    return DayBoard(on, known.version if known and not known.deleted else 0, plan, lanes, first, last, now)
 
 
 def clock(minute: int) -> str:
@@ -178,7 +183,7 @@ def _lane(
 def _blocks(store: Store, on: date, plan: DayPlan | None) -> list[Block]:
     encounters = {
         f"Encounter/{one['id']}": one
-        for one in store.select("Encounter", date=on.isoformat())
+        for one in encounters_on(store, on)
         if one.get("status") in _SHOWN and one.get("class", {}).get("code") != "IMP" and "start" in one.get("period", {})
     }
     if not encounters:
@@ -196,7 +201,9 @@ def _block(visit: Visit, encounter: Resource, face: Face, way: DayStop | None, s
     start = datetime.fromisoformat(period["start"]).astimezone(store.zone)
     end = datetime.fromisoformat(period["end"]).astimezone(store.zone) if "end" in period else start + timedelta(minutes=visit.minutes)
     status = str(encounter["status"])
-    state = "late" if status == "planned" and end < store.at else "in-progress" if status == "arrived" else status
+    if status in BEGUN and start.date() == store.at.astimezone(store.zone).date():
+        end = max(end, store.at.astimezone(store.zone))  # still there, longer than planned
+    state = "late" if status == "planned" and end < store.at else "in-progress" if status in BEGUN else status
     staff = tuple(one["individual"]["reference"] for one in encounter.get("participant", ()) if "individual" in one)
     pinned = way is not None and way.pinned and status == "planned"
     return Block(visit, face, _span(start, end, start.date()), state, staff, pinned, way)

@@ -20,10 +20,10 @@ from healthsvc.pocket import facts as reading
 from healthsvc.pocket.policy import PocketPolicy
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
+from healthsvc.visit.encounters import encounters_on
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import OPEN, Kind, Status, Visit
 from healthsvc.web import findings_form
-from healthsvc.web.board import encounters_on
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.form import Asked
 from healthsvc.web.form_fields import fields

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,10 +20,11 @@ from healthsvc.circle import town
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.travel import Estimate, TravelTimes
 from healthsvc.config import Settings
-from healthsvc.dayplan import service
+from healthsvc.dayplan import service, words
 from healthsvc.dayplan.board import trial as board
 from healthsvc.dayplan.board.endpoints import router as board_router
 from healthsvc.dayplan.endpoints import router
+from healthsvc.dayplan.gather import gather
 from healthsvc.errors import Conflict, NotFound, Refusal
 from healthsvc.fhir.elements import reference
 from healthsvc.fhir.json import Resource
@@ -221,6 +222,32 @@ def test_every_visit_confirmed_stays_to_the_second_whoever_else_comes(database: 
     soon = min(start for start, _ in first.values()) - timedelta(seconds=20)
     during = {stop.task: (stop.start, stop.staff) for stop in service.plan_day(database, SYSTEM, ON, times, at=soon, seconds=0.3).stops()}
     assert {task: during[task] for task in first} == first
+
+
+def test_what_has_to_keep_its_window_is_not_made_up_for_once_that_has_closed(database: Database, people: list[str]) -> None:
+    yesterday = Window(datetime(2026, 11, 22, 8, 0, tzinfo=ZONE), datetime(2026, 11, 22, 19, 0, tzinfo=ZONE))
+    ask(database, "nursing", people[0], kind="home-nursing", window=yesterday)
+    ask(database, "dose", people[1], kind="follow-up", window=yesterday)
+    with database.reading(SYSTEM, at=AT) as store:
+        policy = replace(service.policy_of(store.policy, ON), hard_kinds=("follow-up",))
+        assert {one.call.task.id: one.out for one in gather(store, ON, policy).asked} == {"nursing": "", "dose": "closed"}
+    assert "医生决定" in words.left_over(("closed",))[0]
+
+
+def test_whoever_is_at_a_bedside_goes_nowhere_else_meanwhile(database: Database, people: list[str], times: TravelTimes) -> None:
+    for k in range(4):
+        ask(database, f"visit-{k}", people[k], owner="Practitioner/dr-a", latest=time(12, 0))
+    first = min(plan(database, times).stops(), key=lambda stop: stop.start)
+    with database.writing(SYSTEM, at=first.start) as store:
+        visits.start(store, first.task, first.start, list(first.staff))
+    soon = first.start + timedelta(minutes=5)
+    ask(database, "urgent", people[5], 20, priority=Priority.STAT)
+    during = service.propose(database, SYSTEM, ON, times, at=soon, seconds=0.1)
+    mine = next(route for route in during.routes if route.practitioner == first.staff[0])
+    assert mine.departure >= first.end, "she is there until the visit is over"
+    assert mine.stops[0].start >= first.end + timedelta(minutes=mine.stops[0].travel_minutes)
+    place = board.find_places(database, SYSTEM, ON, "urgent", times, at=soon)[0]
+    assert place.starts[0] >= (first.end.hour * 60 + first.end.minute if place.caregivers == first.staff else 0)
 
 
 def test_a_plan_made_from_what_has_changed_is_refused(database: Database, people: list[str], times: TravelTimes) -> None:

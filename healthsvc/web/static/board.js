@@ -33,6 +33,9 @@
     });
     grid.querySelectorAll("[data-from]").forEach(lay);
     grid.classList.add("ready");
+    setInterval(function () {  // the present moment goes on while the page stands open
+      grid.querySelectorAll(".now-line").forEach(function (line) { line.dataset.from = Number(line.dataset.from) + 1; lay(line); });
+    }, 60000);
   }
 
   // Parts of the page that the server writes.
