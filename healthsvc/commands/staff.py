@@ -14,7 +14,9 @@ staff = typer.Typer(no_args_is_help=True, help="Staff as the planner sees them: 
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day")]
 Who = Annotated[str, typer.Argument(help="Practitioner id")]
 Station = Annotated[str, typer.Option("--station", help="Location id of the station")]
-Stretches = Annotated[list[str] | None, typer.Option("--hours", help="08:00-12:00; several times for several stretches")]
+Stretches = Annotated[
+    list[str] | None, typer.Option("--hours", help="08:00-12:00; several times for several stretches; 20:00-08:00 is a night")
+]
 
 
 @staff.command("list")

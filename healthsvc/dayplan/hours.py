@@ -6,9 +6,9 @@ Minutes of the day throughout. FHIR has three places for it: ``PractitionerRole.
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
-from healthsvc.dayplan.rules import DayPolicy, clock_minutes
+from healthsvc.dayplan.rules import DAY, DayPolicy, clock_minutes
 from healthsvc.fhir.json import Resource
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -18,17 +18,25 @@ STAND_IN = "mon"
 Stretch = tuple[float, float]
 
 
-def usual(role: Resource, on: date, works: bool, policy: DayPolicy) -> list[Stretch]:
-    """The hours that the role says for the day. ``works``: whether the day is worked at all (holidays, make-up days)."""
+def usual(role: Resource, on: date, works: bool, policy: DayPolicy, *, worked: bool = False) -> list[Stretch]:
+    """The hours that the role says for the day. ``works``: whether the day is worked at all (holidays, make-up days); ``worked``: whether
+    the day before was: a night that began then lasts into this morning."""
+    today = [(start, min(end, DAY)) for start, end in _written(role, on, works, policy)]
+    night = [(0.0, end - DAY) for _, end in _written(role, on - timedelta(days=1), worked, policy) if end > DAY]
+    return sorted(night + today)
+
+
+def _written(role: Resource, on: date, works: bool, policy: DayPolicy) -> list[Stretch]:
+    """The hours that begin on a day; those of a night end after midnight."""
     times = role.get("availableTime")
     if times is None:
         return [(clock_minutes(policy.shift[0]), clock_minutes(policy.shift[1]))] if works else []
     weekday = WEEKDAYS[on.weekday()]
     if on.weekday() < 5 and not works and not policy.holidays_worked:
         return []
-    stretches = sorted(_stretch(one) for one in times if weekday in one.get("daysOfWeek", WEEKDAYS))
+    stretches = [_stretch(one) for one in times if weekday in one.get("daysOfWeek", WEEKDAYS)]
     if not stretches and on.weekday() >= 5 and works:
-        stretches = sorted(_stretch(one) for one in times if STAND_IN in one.get("daysOfWeek", WEEKDAYS))
+        stretches = [_stretch(one) for one in times if STAND_IN in one.get("daysOfWeek", WEEKDAYS)]
     return stretches
 
 
@@ -92,7 +100,8 @@ def rest_of(hours: list[Stretch], policy: DayPolicy) -> tuple[float, float, floa
 def _stretch(one: Resource) -> Stretch:
     if one.get("allDay"):
         return 0.0, 24 * 60.0
-    return clock_minutes(one.get("availableStartTime", "00:00:00")), clock_minutes(one.get("availableEndTime", "23:59:00"))
+    begins, ends = clock_minutes(one.get("availableStartTime", "00:00:00")), clock_minutes(one.get("availableEndTime", "23:59:00"))
+    return begins, ends + DAY if ends <= begins else ends
 
 
 def _span(slot: Resource, on: date, zone: tzinfo) -> Stretch:

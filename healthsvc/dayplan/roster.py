@@ -1,6 +1,6 @@
 """值班 Staff and what the planner must know of them, written as FHIR: enrol somebody, give them duty on a day, note a station's car."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 from healthsvc.dayplan.staffing import CAR, MODES, TRAVEL_MODE
 from healthsvc.errors import Invalid, NotFound
@@ -15,17 +15,17 @@ Hours = tuple[time, time]
 
 
 def hours_of(text: str) -> Hours:
-    """Read ``08:00-17:00``.
+    """Read ``08:00-17:00``; what ends before it begins is a night: ``20:00-08:00``.
 
     Raises:
-        Invalid: it is written otherwise, or ends before it begins.
+        Invalid: it is written otherwise, or ends when it begins.
     """
     try:
         begins, ends = (time.fromisoformat(part.strip()) for part in text.split("-"))
     except ValueError:
         raise Invalid(f"hours are written 08:00-17:00, not {text}", path="hours") from None
-    if ends <= begins:
-        raise Invalid(f"hours end before they begin: {text}", path="hours")
+    if ends == begins:
+        raise Invalid(f"hours end when they begin: {text}", path="hours")
     return begins, ends
 
 
@@ -117,7 +117,8 @@ def give_duty(store: Store, practitioner: str, on: date, hours: tuple[Hours, ...
     for slot in store.select("Slot", schedule=id):
         store.delete("Slot", str(slot["id"]))
     for number, (begins, ends) in enumerate(hours, 1):
-        start, end = (datetime.combine(on, moment, store.zone) for moment in (begins, ends))
+        start = datetime.combine(on, begins, store.zone)
+        end = datetime.combine(on if ends > begins else on + timedelta(days=1), ends, store.zone)
         store.put(
             {
                 "resourceType": "Slot",

@@ -6,7 +6,7 @@ ends there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 from healthsvc.checkup.calendar import is_workday, site_calendar
 from healthsvc.dayplan.hours import Stretch, covers, cut, rest_of, rostered, usual, without_leave
@@ -59,7 +59,8 @@ class _Piece:
     def goes_on(self, after: "_Piece") -> bool:
         """Whether both are one duty with a break between: the same role and station, and no leave lies between them."""
         same = (self.role["id"], self.station) == (after.role["id"], after.station)
-        return same and (self.origin != after.origin or self.stretch[0] == after.stretch[1])
+        night = after.stretch[0] <= 0 and self.stretch[0] > after.stretch[1]  # what follows the end of a night is no break in it
+        return same and not night and (self.origin != after.origin or self.stretch[0] == after.stretch[1])
 
 
 @dataclass(slots=True)
@@ -76,7 +77,8 @@ def on_duty(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, Stre
     ``absent``: ``Practitioner/x`` who is taken to be away from minute to minute, whatever is written (a what-if).
     """
     people = {str(one["id"]): one for one in store.select("Practitioner") if one.get("active") is not False}
-    works = is_workday(on, site_calendar(store.policy, on))
+    before = on - timedelta(days=1)
+    works = is_workday(on, site_calendar(store.policy, on)), is_workday(before, site_calendar(store.policy, before))
     rosters = _rosters(store, on)
     found: dict[str, _Work] = {}
     for role in sorted(store.select("PractitionerRole"), key=lambda one: str(one["id"])):
@@ -89,9 +91,18 @@ def on_duty(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, Stre
 
 
 def _add(
-    work: _Work, role: Resource, roster: dict[str, list[Resource]] | None, on: date, works: bool, policy: DayPolicy, store: Store
+    work: _Work,
+    role: Resource,
+    roster: dict[str, list[Resource]] | None,
+    on: date,
+    works: tuple[bool, bool],
+    policy: DayPolicy,
+    store: Store,
 ) -> None:
-    """Enter the hours of one role. Where two roles overlap, the one with more skills counts."""
+    """Enter the hours of one role. ``works``: whether the day and the one before it are worked.
+
+    Where two roles overlap, the one with more skills counts.
+    """
     stations = [id for one in role.get("location", ()) if (id := reference_id(one, "Location"))]
     written = {coding.get("code") for concept in role.get("code", ()) for coding in concept.get("coding", ())}
     written |= {coding.get("code") for concept in role.get("specialty", ()) for coding in concept.get("coding", ())}
@@ -99,7 +110,7 @@ def _add(
     if not stations or not skills & {"doctor", "nurse"}:
         return
     if roster is None:
-        hours = {stations[0]: usual(role, on, works, policy)}
+        hours = {stations[0]: usual(role, on, works[0], policy, worked=works[1])}
     else:
         hours = {}
         for station, slots in roster.items():
@@ -148,21 +159,39 @@ def _joined(stretches: list[Stretch]) -> list[Stretch]:
 
 
 def _rosters(store: Store, on: date) -> dict[str, dict[str, list[Resource]]]:
-    """The roster of everybody who has one for the day: Practitioner id to Location id ("" where it names none) to Slots."""
-    found: dict[str, dict[str, list[Resource]]] = {}
-    by_schedule: dict[str, list[Resource]] = {}
-    schedules = [one for one in store.select("Schedule") if one.get("active") is not False and one.get("planningHorizon")]
-    schedules = [one for one in schedules if covers(one["planningHorizon"], on)]
-    if not schedules:
+    """The roster of everybody who has one for the day: Practitioner id to Location id ("" where it names none) to Slots.
+
+    A night that began the day before counts, too: whoever has one has no other duty on the day than what a roster says.
+    """
+    before = on - timedelta(days=1)
+    written = [one for one in store.select("Schedule") if one.get("active") is not False and one.get("planningHorizon")]
+    schedules = {str(one["id"]): one for one in written if covers(one["planningHorizon"], on)}
+    of_before = {str(one["id"]): one for one in written if covers(one["planningHorizon"], before)}
+    if not schedules and not of_before:
         return {}
-    for slot in store.select("Slot", start=on.isoformat()):
-        by_schedule.setdefault(reference_id(slot.get("schedule"), "Schedule") or "", []).append(slot)
-    for schedule in schedules:
-        actors = schedule.get("actor", ())
-        station = next((id for one in actors if (id := reference_id(one, "Location"))), "")
-        for who in (id for one in actors if (id := reference_id(one, "Practitioner"))):
-            found.setdefault(who, {}).setdefault(station, []).extend(by_schedule.get(str(schedule["id"]), []))
+    found: dict[str, dict[str, list[Resource]]] = {}
+    for one in schedules.values():
+        _enter(found, one, [])
+    for day, mine in ((on, schedules), (before, of_before)):
+        for slot in store.select("Slot", start=day.isoformat()):
+            schedule = mine.get(reference_id(slot.get("schedule"), "Schedule") or "")
+            if schedule is not None and (day == on or _reaches(slot, on, store)):
+                _enter(found, schedule, [slot])
     return found
+
+
+def _enter(found: dict[str, dict[str, list[Resource]]], schedule: Resource, slots: list[Resource]) -> None:
+    """Enter slots of a schedule for its people, at the station that it names."""
+    actors = schedule.get("actor", ())
+    station = next((id for one in actors if (id := reference_id(one, "Location"))), "")
+    for who in (id for one in actors if (id := reference_id(one, "Practitioner"))):
+        found.setdefault(who, {}).setdefault(station, []).extend(slots)
+
+
+def _reaches(slot: Resource, on: date, store: Store) -> bool:
+    """Whether a slot that began the day before goes on after midnight."""
+    end = datetime.fromisoformat(str(slot["end"])).astimezone(store.zone)
+    return end > datetime.combine(on, time(), store.zone)
 
 
 def _with_vehicles(store: Store, duties: list[OnDuty], policy: DayPolicy) -> list[OnDuty]:

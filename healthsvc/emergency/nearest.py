@@ -64,17 +64,23 @@ def _on_duty(store: Store, at: datetime) -> Iterable[tuple[str, tuple[float, flo
 
 def works(role: Resource, local: datetime, shift: tuple[time, time]) -> bool:
     """Whether somebody works at a moment (in the site's zone): on duty by their hours, and not on leave."""
-    day, clock = _DAYS[local.weekday()], local.time()
+    clock = local.time()
     if not _covers(role.get("period"), local) or any(_covers(leave.get("during"), local) for leave in role.get("notAvailable", ())):
         return False
     hours = role.get("availableTime")
     if hours is None:
         return local.weekday() < 5 and shift[0] <= clock <= shift[1]
-    return any(
-        day in one.get("daysOfWeek", _DAYS)
-        and (one.get("allDay") or _time(one.get("availableStartTime"), time.min) <= clock <= _time(one.get("availableEndTime"), time.max))
-        for one in hours
-    )
+    return any(_within(one, local) for one in hours)
+
+
+def _within(hours: Resource, local: datetime) -> bool:
+    """Whether a moment lies in weekly hours; those that end before they begin are a night, which lasts into the next morning."""
+    today, yesterday = _DAYS[local.weekday()], _DAYS[local.weekday() - 1]
+    begins, ends = _time(hours.get("availableStartTime"), time.min), _time(hours.get("availableEndTime"), time.max)
+    days, clock = hours.get("daysOfWeek", _DAYS), local.time()
+    if hours.get("allDay") or begins < ends:
+        return today in days and (bool(hours.get("allDay")) or begins <= clock <= ends)
+    return (today in days and clock >= begins) or (yesterday in days and clock <= ends)
 
 
 def _busy(store: Store, at: datetime) -> Iterable[str]:

@@ -180,6 +180,10 @@ def test_the_nearest_free_doctor_joins_a_grave_alarm(database: Database, tmp_pat
         assert service.read(store, quiet.id).status is Status.RINGING
 
 
+NIGHT = {"daysOfWeek": ["sun"], "availableStartTime": "20:00:00", "availableEndTime": "08:00:00"}
+"""Of Sunday, until Monday morning."""
+
+
 @pytest.mark.parametrize(
     ("role", "at", "expected"),
     [
@@ -187,6 +191,9 @@ def test_the_nearest_free_doctor_joins_a_grave_alarm(database: Database, tmp_pat
         ({}, "2026-11-22T12:00:00+08:00", False),
         ({}, "2026-11-24T19:00:00+08:00", False),
         ({"availableTime": [{"allDay": True, "daysOfWeek": ["sun"]}]}, "2026-11-22T03:00:00+08:00", True),
+        ({"availableTime": [NIGHT]}, "2026-11-22T22:00:00+08:00", True),
+        ({"availableTime": [NIGHT]}, "2026-11-23T05:00:00+08:00", True),
+        ({"availableTime": [NIGHT]}, "2026-11-22T05:00:00+08:00", False),
         ({"period": {"end": "2026-11-23"}}, "2026-11-24T12:00:00+08:00", False),
         ({"notAvailable": [{"during": {"start": "2026-11-24T11:00:00+08:00"}}]}, "2026-11-24T12:00:00+08:00", False),
         ({"notAvailable": [{"during": {"end": "2026-11-24T11:00:00+08:00"}}]}, "2026-11-24T12:00:00+08:00", True),
