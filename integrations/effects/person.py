@@ -133,7 +133,7 @@ def _unknown(store: Store, told: Demographics, profile: Profile) -> Party:
         raise Invalid("the message gives no name for a person who is not on file yet", path="PID-5", reason="no-name")
     besides = {"maritalStatus": said} if (said := _marital_said(told, profile)) else {}
     filed = register(store, _person(told), f"urn:healthsvc:link:{profile.name}", besides=besides)
-    filed = _born(store, _marital(store, filed, told, profile, overwrite=False), told)
+    filed = _deceased(store, _born(store, _marital(store, filed, told, profile, overwrite=False), told), told)
     return Party(filed.patient["id"], filed.patient, filed.new, True, filed.warnings)
 
 
@@ -218,10 +218,15 @@ def _born(store: Store, filed: Filed, told: Demographics) -> Filed:
 
 
 def _deceased(store: Store, filed: Filed, told: Demographics) -> Filed:
-    """A death without a date (PID-30 only)."""
-    if not told.dead or is_deceased(filed.patient):
+    """A death without a date (PID-30 only), and the hour of one whose day alone is on file."""
+    died = told.died
+    if died and died.precision in ("minute", "second") and filed.patient.get("deceasedDateTime") == died.day:
+        news: Resource = {"deceasedDateTime": died.fhir}
+    elif told.dead and not is_deceased(filed.patient):
+        news = {"deceasedBoolean": True}
+    else:
         return filed
-    return Filed(store.put(filed.patient | {"deceasedBoolean": True}), filed.warnings, changed=True)
+    return Filed(store.put(filed.patient | news), filed.warnings, filed.new, changed=True)
 
 
 def _erase(store: Store, filed: Filed, told: Demographics) -> Filed:

@@ -84,3 +84,19 @@ def test_an_order_without_a_class_is_of_the_kind_of_the_stay_on_file(own_hospita
         for one in own_hospital.select("MedicationRequest", patient=patient)
     }
     assert found == {"M0": "inpatient", "M1": "outpatient"}
+
+
+@pytest.mark.parametrize(
+    ("died", "dead", "told"),
+    [("20260301103000", "Y", "2026-03-01T10:30:00+08:00"), ("20260301", "", "2026-03-01"), ("", "Y", True)],
+)
+def test_a_death_is_told_as_exactly_as_it_was_also_of_somebody_new(own_hospital: Hospital, died: str, dead: str, told: str | bool) -> None:
+    own_hospital.cadre()
+    for number in ("C1", "C8"):
+        text = own_hospital.message("ADT^A31", number)
+        pid = next(line for line in text.split("\r") if line.startswith("PID"))
+        more = "|".join([*pid.split("|"), *[""] * 30][:29]) + f"|{died}|{dead}"
+        own_hospital.inbox.take_now(text.replace(pid, more).encode(), "127.0.0.1:2575", "127.0.0.1")
+        own_hospital.worker.drain()
+        file = own_hospital.file(number)
+        assert file.get("deceasedDateTime", file.get("deceasedBoolean")) == told

@@ -82,7 +82,7 @@ PID_PATIENT = (
     Row(14, "telecom[]"),
     Row(16, "maritalStatus", concept),
     Row(19, "identifier[]", note="citizen id, never a us-ssn"),
-    Row(29, "deceasedDateTime"),
+    Row(29, "deceasedDateTime", note="as exactly as it was told"),
     Row(30, "deceasedBoolean"),
 )
 PID_ENCOUNTER = (Row(18, "identifier[]", note="the account, where PV1-19 and PV1-50 are empty"),)
