@@ -82,6 +82,13 @@ def test_the_top_level_is_what_the_architecture_says() -> None:
     }  # fmt: skip
 
 
+def test_every_folder_of_the_house_stands_in_the_architecture() -> None:
+    told = (ROOT / "healthsvc" / "docs" / "architecture.md").read_text(encoding="utf-8")
+    folders = {path.parent for path in tracked() if path.name == "__init__.py" and path.parts[-3] in ("healthsvc", "integrations")}
+    assert len(folders) > 30
+    assert {f"{one.parent.name}/{one.name}" for one in folders if f"{one.name}/`" not in told} == set()
+
+
 def test_every_link_in_the_documents_leads_somewhere() -> None:
     broken = []
     for path in tracked():
