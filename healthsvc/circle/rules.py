@@ -74,11 +74,6 @@ class CirclePolicy:
         """The circle's limit in seconds."""
         return self.limit_minutes * 60.0
 
-    @property
-    def default_mode(self) -> Mode:
-        """The mode in which the circle is measured unless the question says otherwise."""
-        return mode(self.mode)
-
     def speed(self, how: Mode) -> float:
         """The speed in km/h that an answer states: the rider's own, or for driving that of an ordinary street."""
         if how is Mode.DRIVE:

@@ -13,7 +13,7 @@ from healthsvc.fhir.systems import CITIZEN_ID
 from healthsvc.greenchannel import rules
 from healthsvc.greenchannel.disclosure import Asks, unless_forbidden
 from healthsvc.greenchannel.resources import CODE, Channel, Token, birth_date, flag_id, is_channel, to_channel, to_flag
-from healthsvc.greenchannel.rules import Answer, Cadre, Decision, GreenChannelPolicy, Reason, ReviewReason, Right, Standing
+from healthsvc.greenchannel.rules import Answer, Cadre, GreenChannelPolicy, Reason, ReviewReason, Right, Standing
 from healthsvc.healthfile import citizen_id
 from healthsvc.healthfile.resources import is_deceased, to_person
 from healthsvc.healthfile.service import follow, identify, replaced, today
@@ -66,12 +66,6 @@ def cadre_of(patient: Resource, policy: GreenChannelPolicy) -> Cadre:
         veteran=bool(tags & set(policy.veteran_tags)),
         deceased=is_deceased(patient),
     )
-
-
-def entitlement(store: Store, patient: str, on: date) -> Decision:
-    """What the rules say a person is entitled to from a day on; nothing is written."""
-    policy = policy_of(store, on)
-    return rules.decide(cadre_of(follow(store, patient), policy), on, policy)
 
 
 def grant(

@@ -48,9 +48,7 @@ def write_signature(store: Store, task: str, patient: str, signed: Signed) -> Re
             "target": [reference("Task", task)],
             "recorded": instant(store.at),
             "activity": concept(ACTIVITY, CONFIRMED, "上门确认签字"),
-            "agent": [
-                {"who": {"reference": store.actor.id} if store.actor.id.startswith("Practitioner/") else {"display": store.actor.name}}
-            ],
+            "agent": [{"who": _author(store)}],
             "signature": [signature],
         }
     )
@@ -60,12 +58,6 @@ def _author(store: Store) -> Resource:
     if store.actor.id.startswith("Practitioner/"):
         return {"reference": store.actor.id}
     return {"display": store.actor.name}
-
-
-def signature_of(store: Store, task: str) -> Resource | None:
-    """The Provenance with the signature of a visit, where there is one."""
-    found = store.find("Provenance", derived_id("confirmed", task))
-    return found if is_confirmation(found) else None
 
 
 def is_confirmation(resource: Resource | None) -> bool:
