@@ -234,9 +234,11 @@ def test_every_page_has_a_reader(readers: dict[str, list[str]]) -> None:
     assert len(readers) > 55
 
 
-def test_every_page_is_sound_in_a_browser_far_away(town: Town, readers: dict[str, list[str]], chromium: Any) -> None:
-    """axe, weight, nothing asked of others, nothing on the console, nothing sticking out at 390 pixels; pictures of all at both widths."""
-    folder = SHOTS / "every"
+def test_every_page_is_sound_in_a_browser_far_away(
+    town: Town, readers: dict[str, list[str]], chromium: Any, pytestconfig: pytest.Config
+) -> None:
+    """axe, weight, nothing asked of others, nothing on the console, nothing sticking out at 390 pixels. Pictures with ``--shots``."""
+    folder, keeps = SHOTS / "every", pytestconfig.getoption("--shots")
     folder.mkdir(parents=True, exist_ok=True)
     axe = (assets.TEST_PARTS / "axe.min.js").read_text(encoding="utf-8")
     faults: list[str] = []
@@ -276,12 +278,14 @@ def test_every_page_is_sound_in_a_browser_far_away(town: Town, readers: dict[str
         found = opened.evaluate("options => axe.run(document, options)", RULES)["violations"]
         faults += [f"{page}: {one['id']} {[node['target'] for node in one['nodes']][:3]}" for one in found]
         name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "id", page)).strip("-") or "today"
-        opened.screenshot(path=folder / f"{name[:60]}-1280.png")
+        if keeps:
+            opened.screenshot(path=folder / f"{name[:60]}-1280.png")
         opened.set_viewport_size({"width": 390, "height": 844})
         wide = opened.evaluate("document.documentElement.scrollWidth")
         if wide > 390:
             faults.append(f"{page}: {wide} pixels wide on a phone")
-        opened.screenshot(path=folder / f"{name[:60]}-390.png")
+        if keeps:
+            opened.screenshot(path=folder / f"{name[:60]}-390.png")
     (SHOTS / "weights.json").write_text(json.dumps(weights, indent=1), encoding="utf-8")
     context.close()
     assert faults == [], "\n".join(faults)
