@@ -1,9 +1,10 @@
 """Structured logs: the event and its outcome, never the person."""
 
 import logging
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from asgi_correlation_id import correlation_id
@@ -26,6 +27,8 @@ class _StandardError:
 
 
 _STDERR: Any = _StandardError()
+_PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+"""Of syslog (RFC 5424)."""
 
 
 def _with_request(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -38,6 +41,27 @@ def _with_request(_logger: Any, _method: str, event: structlog.typing.EventDict)
 def _scrubbed(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Nobody logs a number of a person; should one have come into a text all the same, its shape is logged."""
     return scrubbed(event)
+
+
+class _Journal:
+    """Each line begins with its priority, as the journal of systemd reads it (sd-daemon(3)): ``journalctl -p warning`` finds it."""
+
+    def __init__(self, render: Any) -> None:
+        self._render = render
+
+    def __call__(self, logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+        """The rendered event, each of its lines with the priority of its level."""
+        mark = f"<{_PRIORITIES.get(str(event.get('level')), 6)}>"
+        return "\n".join(mark + line for line in str(self._render(logger, method, event)).split("\n"))
+
+
+def _to_journal() -> bool:
+    """Whether standard error goes to the journal of systemd, which says so in the environment (systemd.exec(5))."""
+    try:
+        there = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
 
 
 def configure(settings: Settings) -> None:
@@ -53,14 +77,22 @@ def configure(settings: Settings) -> None:
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if settings.log_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    ends: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, _Journal(last) if _to_journal() else last]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, last],
+        processors=[*shared, *ends],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(_STDERR),
         cache_logger_on_first_use=True,
     )
     # libraries speak through the standard module: only what needs somebody, and never a request line (paths may name people)
-    logging.basicConfig(level=logging.WARNING, stream=_STDERR, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s", force=True)
+    said = logging.StreamHandler(_STDERR)
+    theirs: list[structlog.typing.Processor] = [structlog.stdlib.add_logger_name, *shared]
+    said.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=theirs, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ends]
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[said], force=True)
     for name in ("uvicorn.access", "httpx", "apscheduler.executors.default", "apscheduler.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
