@@ -147,11 +147,12 @@ class Bell:
             return 0
 
     def _listen(self) -> None:
+        told = False
         while not self._closing.is_set():
             try:
                 with self._connect() as connection:
                     connection.execute(f"LISTEN {_CHANNEL}")
-                    self._heard = True
+                    self._heard, told = True, False
                     for topic in list(self._waiting):  # what was rung while nobody listened
                         self._wake(topic)
                     while not self._closing.is_set():
@@ -160,7 +161,9 @@ class Bell:
                                 self._wake(notice.payload)
             except psycopg.Error as error:
                 self._heard = False
-                log.warning("the bell is not heard; looking more often until it is", error=type(error).__name__)
+                if not told:
+                    log.warning("the bell is not heard; looking more often until it is", error=type(error).__name__)
+                told = True
                 self._closing.wait(_AGAIN_SECONDS)
 
     def _send(self) -> None:

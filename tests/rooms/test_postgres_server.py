@@ -8,7 +8,10 @@ from pathlib import Path
 
 import postgres
 import pytest
-from sqlalchemy import event, text
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import URL, event, make_url, text
 
 from healthsvc import clock
 from healthsvc.config import Settings
@@ -17,7 +20,7 @@ from healthsvc.installation import open_installation
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store import postgres as postgresql
 from healthsvc.store.bell import CHANGES
-from healthsvc.store.postgres import COLLISION, ServerUse
+from healthsvc.store.postgres import COLLISION, ServerUse, conninfo
 from integrations import leading
 from integrations.leading import Lead, Rounds
 
@@ -54,6 +57,30 @@ def test_a_restarted_server_costs_one_refusal_at_most_and_nothing_that_was_commi
         put(database, "after")
         assert ids(database) == {"before", "after"}
         database.close()
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.text("a b+%&?='\\/@:é", min_size=1))
+def test_libpq_is_told_the_same_password_and_name_as_the_engine(password: str, name: str) -> None:
+    url = URL.create("postgresql+psycopg", "care", password, "db.example", 5433, name, {"sslmode": "require"})
+    for given_as in (url, make_url(url.render_as_string(hide_password=False).replace(" ", "%20"))):
+        told = {"user": "care", "password": password, "host": "db.example", "port": "5433", "dbname": name, "sslmode": "require"}
+        assert conninfo_to_dict(conninfo(given_as)) == told
+
+
+def test_whatever_a_password_holds_everybody_connects(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bell and the runner of long work connect past the pool; a space in the password kept them away, and nobody but the log knew."""
+    password = "p w&$x%41+'\\ü"
+    url = make_url(migrated_url).set(password=password)
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    opened = Database.open(url.render_as_string(hide_password=False).replace(" ", "%20"))
+    try:
+        opened.bell.subscribe("topic")
+        late = time.monotonic() + 10
+        while opened.bell.patience(0.01) < 1 and time.monotonic() < late:
+            time.sleep(0.01)
+        assert opened.bell.patience(0.01) > 1
+    finally:
+        opened.close()
 
 
 def test_a_connection_that_is_cut_is_replaced(quick: Database) -> None:
