@@ -15,6 +15,8 @@ from healthsvc.store import Actor, Database, lease
 log = structlog.get_logger()
 REFUSED_SECONDS: Final = 0.5
 """Whom another holds the lease before asks for it no sooner again, however often the bell rings: asking is a transaction."""
+SAID_AGAIN_SECONDS: Final = 60.0
+"""How often it is said that the same still goes wrong."""
 
 
 class Lead:
@@ -104,16 +106,21 @@ class Rounds:
         return held
 
     def _run(self) -> None:
+        said, again = "", 0.0
         while not self.stopping.is_set():
             self.woken.clear()
             try:
                 busy = self.leads() and bool(self._round())
             except Refusal as refusal:
-                log.error("a round could not be made", part=self.name, reason=refusal.text)
+                if refusal.text != said or time.monotonic() > again:  # a database that is away for an hour is not told four times a second
+                    log.error("a round could not be made", part=self.name, reason=refusal.text)
+                    said, again = refusal.text, time.monotonic() + SAID_AGAIN_SECONDS
                 busy = False
             except Exception as error:  # noqa: BLE001 - the thread must go on; what was not done is still there
                 log.error("a round stumbled", part=self.name, error=type(error).__name__)
                 busy = False
+            else:
+                said = ""
             if not busy:
                 self.woken.wait(self._pause if self._bell is None else self._bell.patience(self._pause))
 

@@ -15,6 +15,7 @@ import structlog
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
 
 from healthsvc import __version__, clock
 from healthsvc.access.audit import bear_witness
@@ -24,6 +25,7 @@ from healthsvc.app import create_app
 from healthsvc.backup.collector import BackupCollector
 from healthsvc.backup.keeper import Keeper
 from healthsvc.circle.providers import use as use_roads
+from healthsvc.errors import Refusal
 from healthsvc.fhir.validation import warm_up
 from healthsvc.indicators.warming import warm
 from healthsvc.installation import Installation, publish_conformance
@@ -273,8 +275,12 @@ class Serving:
         if self._stops and (Role.API in self.roles or self.probes is not None):
             threading.Event().wait(self.installation.settings.drain_seconds)
         for name, stop in reversed(self._stops):
-            stop()
-            log.info("stopped", role=name)
+            try:
+                stop()
+            except (Refusal, SQLAlchemyError) as error:  # the database is away: leases end by themselves, and the others stop all the same
+                log.warning("stopped without the database", role=name, error=type(error).__name__)
+            else:
+                log.info("stopped", role=name)
         self._stops.clear()
         self._leaving.clear()
         gc.unfreeze()

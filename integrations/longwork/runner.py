@@ -99,8 +99,9 @@ class Queued:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         if self._stopping.is_set():
             return
-        url = conninfo(self._database.engine.url)
-        connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=3, kwargs=connect_arguments(ServerUse()))
+        url, use = conninfo(self._database.engine.url), ServerUse()
+        pool: dict[str, Any] = {"min_size": 1, "max_size": 3, "timeout": use.connect_seconds, "kwargs": connect_arguments(use)}
+        connector = procrastinate.PsycopgConnector(conninfo=url, **pool)
         app: Any = procrastinate.App(connector=connector)
 
         def work(id: str) -> None:

@@ -1,5 +1,6 @@
 """PostgreSQL as an engine: it goes away and comes back, it is full, it is wrongly named; the program says so and goes on."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import postgres
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, event, make_url, text
+from structlog.testing import LogCapture
 
 from healthsvc import clock
 from healthsvc.config import Settings
@@ -22,7 +25,10 @@ from healthsvc.store import postgres as postgresql
 from healthsvc.store.bell import CHANGES
 from healthsvc.store.postgres import COLLISION, ServerUse, conninfo
 from integrations import leading
+from integrations.address import Address
 from integrations.leading import Lead, Rounds
+from integrations.roles import Role
+from integrations.serving import Serving
 
 pytestmark = pytest.mark.postgres
 PERSON = {"resourceType": "Basic", "code": {"text": "x"}}
@@ -81,6 +87,40 @@ def test_whatever_a_password_holds_everybody_connects(migrated_url: str, monkeyp
         assert opened.bell.patience(0.01) > 1
     finally:
         opened.close()
+
+
+def test_what_goes_on_going_wrong_is_said_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, tried = LogCapture(), threading.Semaphore(0)
+    monkeypatch.setattr(leading, "log", structlog.wrap_logger(None, processors=[said]))
+    reasons = iter(["away"] * 20 + ["", *["away"] * 5, *["full"] * 5])
+
+    def a_round() -> bool:
+        tried.release()
+        if reason := next(reasons, ""):
+            raise Unavailable(reason)
+        return False
+
+    rounds = Rounds("x", a_round, 0.001)
+    rounds.start()
+    for _ in range(33):
+        assert tried.acquire(timeout=10)
+    rounds.stop()
+    assert [one["reason"] for one in said.entries] == ["away", "away", "full"]
+
+
+def test_a_stop_while_the_server_is_away_stops_everything_at_once(tmp_path: Path) -> None:
+    """A lease that cannot be given back ends by itself; nobody waits for it until the watchdog ends the process."""
+    here = Address("127.0.0.1", 0)
+    with postgres.cluster() as server:
+        opened = open_installation(settings=Settings(data=tmp_path, database=server.url, backup_to=tmp_path / "to"))
+        running = Serving(opened, here, here, (Role.FEEDS, Role.WORKER, Role.TIMERS), here)
+        before = set(threading.enumerate())
+        running.start()
+        server.stop()
+        running.stop()
+        opened.close()
+        left = [one.name for one in set(threading.enumerate()) - before if not one.daemon]
+        assert left == [], "a process with such a thread does not end"
 
 
 def test_a_connection_that_is_cut_is_replaced(quick: Database) -> None:
