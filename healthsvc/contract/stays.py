@@ -5,6 +5,7 @@ bed, the infusions and the referral follow the same Encounter in their own rooms
 uppermost of those that have something open for a person.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -29,6 +30,8 @@ def follow_stay(old: Resource | None, new: Resource | None, store: Store) -> Non
     """Hold, ask for, call off and take up visits as a stay in a ward begins, ends, is taken back or turns out to be another person's."""
     classes = ward.policy_of(store).inpatient_classes
     before, after = ward.inside(old, classes), ward.inside(new, classes)
+    if _is_nothing_to_us(old, new, classes, before=before, after=after):
+        return
     was, now = _person(old, store), _person(new, store)
     stay = str((new or old or {})["id"])
     moved = before and after and was is not None and was != now
@@ -47,6 +50,14 @@ def follow_stay(old: Resource | None, new: Resource | None, store: Store) -> Non
             call_off(store, derived_id(asked, stay), "admission-cancelled")
     elif _status(new) == "finished" and _status(old) in _BEGUN and now is not None and new is not None and _class(new) in classes:
         discharged(store, now, new)
+
+
+def _is_nothing_to_us(old: Resource | None, new: Resource | None, classes: Collection[str], *, before: bool, after: bool) -> bool:
+    """Whether a write leaves the care at home as it is, without asking whose the stay is: most are details, or outpatient visits."""
+    if old is not None and new is not None and _status(old) == _status(new) and before == after:
+        return old.get("subject") == new.get("subject")
+    ends = _status(new) in _TAKEN_BACK or (new is not None and _status(new) == "finished" and _class(new) in classes)
+    return not before and not after and not ends
 
 
 def _admitted(old: Resource | None, new: Resource, store: Store, patient: str) -> None:

@@ -67,12 +67,16 @@ def letters(
     data: Data = None,
     link: Annotated[str, typer.Option("--link", help="Of this line only")] = "",
     state: Annotated[str, typer.Option("--state", help="dead, review or quarantine only")] = "",
+    number: Annotated[str, typer.Option("--control-id", help="The messages with this MSH-10, whatever has become of them")] = "",
     outgoing: Outgoing = False,
     json: Json = False,
 ) -> None:
-    """The dead letters and the review list, with reason and field; with --out what hospitals did not get."""
+    """The dead letters and the review list, with reason and field; with --out what hospitals did not get.
+
+    With --control-id every message that came under a number, processed or not: what a hospital asks for by telephone.
+    """
     with at_desk(data) as (store, desk):
-        found: list[Any] = list(desk.stuck(store, MOST, link) if outgoing else desk.letters(store, MOST, link, state))
+        found: list[Any] = list(desk.stuck(store, MOST, link) if outgoing else desk.letters(store, MOST, link, state, number))
     if json:
         show_json([_plain(asdict(one)) for one in found])
     elif outgoing:

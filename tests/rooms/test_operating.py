@@ -1,5 +1,6 @@
 """The operator's tools on real messages: seen masked, mended by position, replayed, closed, a merge taken back; all of it audited."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -204,6 +205,9 @@ def test_the_same_on_the_command_line(tmp_path: Path) -> None:
     code, listed = told("letters")
     assert code == 0
     assert "no-visit" in listed
+    assert "ADT^ZZ9" not in listed, "what needs nobody"
+    code, found = told("letters", "--control-id", "M2", "--json")
+    assert [(one["control_id"], one["event"], one["state"]) for one in json.loads(found)] == [("M2", "ADT^ZZ9", "ignored")]
     assert "测试" not in told("show", "1")[1]
     assert told("edit", "1", "--set", "MSH-9.2=A31", "--reason", "typing error")[0] == 0
     assert told("retry", "1")[0] != 0, "it is replaced"
