@@ -7,14 +7,17 @@ written, and a word that it goes on opens it again. Somebody in a ward is never 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 import structlog
 
+from healthsvc.errors import Refusal
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import today
 from healthsvc.jobs import Job
 from healthsvc.store import Store
+from healthsvc.store.search import matches_all
 from healthsvc.visit import ward
 from integrations.effects.by_rule import closed_by_rule
 from integrations.effects.stay import STAY
@@ -24,6 +27,8 @@ JOB: Final = "visits-unended"
 CRON: Final = "*/10 * * * *"
 MOST: Final = 200
 """Visits that one run closes: an embedded database has one writer at a time. The next run goes on."""
+WRONG: Final = 50
+"""Visits that one run tries beyond these, where some cannot be written."""
 _OPEN: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
 
 
@@ -41,15 +46,20 @@ def job() -> Job:
 
 
 def close_unended(store: Store) -> int:
-    """One run; gives how many visits it has closed."""
-    count = 0
-    for visit in _unended(store):
-        store.put(closed_by_rule(visit, store.at))
-        count += 1
+    """One run; gives how many visits it has closed. One that cannot be written (by an old rule it could) keeps no other from it."""
+    count = refused = 0
+    for visit in list(islice(_unended(store), MOST + WRONG)):
         if count == MOST:
             break
+        try:
+            with store.savepoint():
+                store.put(closed_by_rule(visit, store.at))
+            count += 1
+        except Refusal as refusal:
+            refused += 1
+            log.warning("visit not closed by rule", encounter=visit["id"], reason=refusal.reason or refusal.issue_code)
     if count:
-        log.info("visits closed by rule", count=count)
+        log.info("visits closed by rule", count=count, refused=refused)
     return count
 
 
@@ -60,10 +70,9 @@ def _unended(store: Store) -> Iterator[Resource]:
         if code in inpatient:
             continue
         since = store.at - timedelta(hours=hours)
-        query = [("status", ",".join(_OPEN)), ("class", code), ("_lastUpdated", f"lt{since.isoformat()}"), ("_count", str(MOST))]
-        for entry in store.search("Encounter", query).matches:
-            visit = entry.resource
-            if visit["id"].startswith(STAY) and _began(visit, since) <= since:
+        wanted = {"status": _OPEN, "class": code, "_lastUpdated": f"lt{since.isoformat()}"}
+        for stored in matches_all(store, "Encounter", wanted):
+            if stored.id.startswith(STAY) and _began(visit := stored.resource, since) <= since:
                 yield visit
 
 

@@ -98,6 +98,10 @@ def test_many_are_closed_in_portions(hospital: Hospital, monkeypatch: pytest.Mon
     monkeypatch.setattr(unended, "MOST", 2)
     for number in ("V1", "V2", "V3"):
         hospital.says("ADT^A04", "C1", pv1(number=number))
+    with hospital.database.writing(SYSTEM, at=clock.now()) as store:
+        ward = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}
+        for number in range(5):  # somebody else's, never ended either: they keep nobody from being closed
+            store.put({"resourceType": "Encounter", "id": f"other-{number}", "status": "in-progress", "class": ward})
     assert [run(hospital, 3 * DAY) for _ in range(3)] == [2, 1, 0]
 
 
