@@ -24,6 +24,7 @@ from integrations.answers import KIND, TAKEN
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
 from integrations.mllp.server import LineState
+from integrations.operating.desk import Desk
 from integrations.operating.open_lines import OpenLines
 from integrations.outbox import send_later
 from integrations.worker import Worker
@@ -34,7 +35,7 @@ AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 _REASON = re.compile(r'reason="([a-z-]+)"')
 INBOX_REASONS = {
     code
-    for place in ("effects/*.py", "arrival.py", "reading.py", "hl7v2/*.py", "operating/inbox_desk.py", "operating/refiling.py")
+    for place in ("effects/*.py", "arrival.py", "reading.py", "hl7v2/*.py", "operating/*.py")
     for file in Path(integrations.__path__[0]).glob(place)
     for code in _REASON.findall(file.read_text(encoding="utf-8"))
 }
@@ -104,6 +105,29 @@ def test_the_tools_work_from_their_forms(client: httpx.Client, site: Site, lette
     span = {"since": "2020-01-01T00:00", "until": "2099-01-01T00:00"}
     assert "条消息已重新排队" in client.post("/operate/replay", data={**token, **span}).text
     assert client.post("/operate/replay", data={**token, "since": "x", "until": "y"}).status_code == 422
+
+
+def test_a_replay_names_the_merges_that_it_left_out(client: httpx.Client, site: Site) -> None:
+    inbox = Inbox(site.database, shelf())
+    inbox.start()
+    for number, (event, last) in enumerate((("ADT^A28", ""), ("ADT^A28", ""), ("ADT^A40", "MRG|KM1^^^^IDCard\r")), start=1):
+        head = f"MSH|^~\\&|HIS|H1|C|C|20260106||{event}|MERGE{number}|P|2.4\rEVN||20260106\r"
+        pid = f"PID|1||KM{min(number, 2)}^^^^IDCard||{SAID_OF}||19310101|M\r"
+        inbox.take_now(f"{head}{pid}{last}".encode(), "127.0.0.1:1", "127.0.0.1")
+    inbox.stop()
+    Worker(site.database, shelf(), "test").drain()
+    desk = Desk(shelf())
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        [merge] = desk.letters(store, 5, number="MERGE3")
+        desk.unmerge(store, merge.id, "测试运维", "two people")
+    enter(client, "operator1")
+    token = re.search(r'name="csrf" value="([^"]+)"', client.get("/operate").text)
+    assert token is not None
+    span = {"since": "2020-01-01T00:00", "until": "2099-01-01T00:00", "csrf": token[1]}
+    told = client.post("/operate/replay", data=span).text
+    assert "1 条合并消息未重放" in told
+    assert f'href="/operate/messages/{merge.id}"' in told
+    Worker(site.database, shelf(), "test").drain()
 
 
 def test_a_message_of_the_wrong_person_is_found_by_its_number_and_moved_from_its_page(client: httpx.Client, site: Site) -> None:
