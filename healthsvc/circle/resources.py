@@ -19,6 +19,8 @@ BASIS: Final = code_system("circle-basis")
 DOUBT: Final = code_system("circle-doubt")
 STATION_CODES: Final = frozenset({"station", "centre"})
 """Codes in Location.type or in its Organization's type that make a service point of the circle."""
+TRAVEL_CODES: Final = frozenset(f"travel-{mode}" for mode in Mode)
+"""Codes of what is measured about a home: nothing that happened to a person."""
 _CATEGORY: Final = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "survey"}
 
 

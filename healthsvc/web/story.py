@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from healthsvc.circle.resources import TRAVEL_CODES
 from healthsvc.emergency.resources import EMERGENCY
 from healthsvc.fhir.dates import END
 from healthsvc.fhir.json import Resource
@@ -111,12 +112,13 @@ def _spots(store: Store, files: Sequence[str]) -> list[Spot]:
 
 
 def _loose(store: Store, files: Sequence[str], when: chronicle.Dates, visits: set[int]) -> list[Spot]:
-    """Observations that belong to no report and to no visit; those of one moment are one place."""
+    """Observations that belong to no report and to no visit; those of one moment are one place. How far the station is, is no event."""
     encounters = chronicle.ids(store, "Encounter", files)
     results = {target for _, target in chronicle.targets(store, "DiagnosticReport", files, "result")}
     told = set(chronicle.ids(store, "Observation", files, results).values())
     told |= {pk for pk, target in chronicle.targets(store, "Observation", files, "encounter") if encounters.get(target) in visits}
     void = chronicle.coded(store, "Observation", files, ("status",), ("cancelled", "entered-in-error"))
+    void |= chronicle.coded(store, "Observation", files, ("code",), TRAVEL_CODES)
     moments: dict[int, list[int]] = {}
     for pk, (low, _) in when.items():
         if pk not in told and pk not in void:

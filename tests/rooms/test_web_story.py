@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from healthsvc.circle.resources import MEASUREMENT
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import LOINC, V3_ACT_CODE
 from healthsvc.healthfile.merging import merge
@@ -48,6 +49,7 @@ def written(patient: str) -> Iterator[Resource]:
         "effectiveDateTime": when.isoformat(), "result": [{"reference": f"Observation/{p}-lab-{number}"} for number in range(2)],
     }  # fmt: skip
     yield result("void", when, status="entered-in-error")
+    yield result("way", when, code={"coding": [{"system": MEASUREMENT, "code": "travel-walk"}], "text": "最近服务站步行到达时间"})
     yield {"resourceType": "Condition", "id": f"{p}-condition", "subject": subject, "code": {"text": "高血压"}, "onsetDateTime": "2019"}
     yield {"resourceType": "Condition", "id": f"{p}-undated", "subject": subject, "code": {"text": "不知何时"}}
     yield {
