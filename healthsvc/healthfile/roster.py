@@ -237,14 +237,17 @@ def _columns(row: Row) -> tuple[dict[int, Column], tuple[str, ...]]:
             if cell not in (None, ""):
                 unknown.append(str(cell).strip())
         elif column in columns.values():
-            raise Malformed(f"line {line}: two columns mean {column.heading}; rename or remove one")
+            raise Malformed(f"line {line}: two columns mean {column.heading}; rename or remove one", reason="roster-column-twice")
         else:
             columns[index] = column
     there = {column.field for column in columns.values()}
     if "name" not in there:
-        raise Malformed(f"line {line}: there is no column 姓名")
+        raise Malformed(f"line {line}: there is no column 姓名", reason="roster-no-name")
     if not there & set(NUMBERS):
-        raise Malformed(f"line {line}: there is no column 身份证号, 健康档案号 or 离休证号; people are recognised by one of them")
+        raise Malformed(
+            f"line {line}: there is no column 身份证号, 健康档案号 or 离休证号; people are recognised by one of them",
+            reason="roster-no-number",
+        )
     return columns, tuple(unknown)
 
 

@@ -22,6 +22,7 @@ _HEADER_WITHIN: Final = 10
 _MOST_UNPACKED: Final = 128 << 20
 """Bytes of a workbook once it is unpacked: some hundred thousand rows."""
 _MOST_ROWS: Final = 200_000
+_NO_WORKBOOK: Final = "the file is not a readable Excel workbook; open it and save it again as .xlsx"
 _RUNS: Final = ("=", "+", "-", "@", "\t", "\r")
 Row = tuple[int, list[Any]]
 """Line (or sheet row) number from 1, and the cells."""
@@ -41,7 +42,7 @@ def rows(path: Path) -> list[Row]:
     elif kind in (".csv", ".txt", ".tsv"):
         found = _text_rows(path)
     else:
-        raise NotSupported(f"a roster is a .csv or .xlsx file; save {kind or 'the file'} as one of these")
+        raise NotSupported(f"a roster is a .csv or .xlsx file; save {kind or 'the file'} as one of these", reason="roster-kind")
     return [(line, cells) for line, cells in found if any(cell not in (None, "") for cell in cells)]
 
 
@@ -49,7 +50,10 @@ def header(found: Sequence[Row]) -> int:
     """Index of the row that holds the headings: the one among the first ten with most known ones (a name among them)."""
     known = [sum(heading(cell) in BY_HEADING for cell in cells) for _, cells in found[:_HEADER_WITHIN]]
     if not known or max(known) < 2:
-        raise Malformed("no row of headings was found in the first ten rows; write 姓名, 身份证号 ... above the columns (see the template)")
+        raise Malformed(
+            "no row of headings was found in the first ten rows; write 姓名, 身份证号 ... above the columns (see the template)",
+            reason="roster-headings",
+        )
     return known.index(max(known))
 
 
@@ -109,7 +113,7 @@ def harmless(value: str) -> str:
 def _text_rows(path: Path) -> Iterator[Row]:
     text = decode(path.read_bytes())
     if "\0" in text:
-        raise Malformed("the file holds zero bytes; it is not a text file")
+        raise Malformed("the file holds zero bytes; it is not a text file", reason="roster-text")
     first = "\n".join(text.splitlines()[:_HEADER_WITHIN])
     delimiter = max(",\t;|", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -119,7 +123,7 @@ def _text_rows(path: Path) -> Iterator[Row]:
             yield line, list(cells)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise Malformed(f"the CSV file is damaged in line {line}: {error}") from None
+        raise Malformed(f"the CSV file is damaged in line {line}: {error}", reason="roster-csv") from None
 
 
 def _workbook_rows(path: Path) -> Iterator[Row]:
@@ -127,12 +131,14 @@ def _workbook_rows(path: Path) -> Iterator[Row]:
     try:
         book = load_workbook(path, read_only=True, data_only=False)
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, ParseError, AttributeError, TypeError):
-        raise Malformed("the file is not a readable Excel workbook; open it and save it again as .xlsx") from None
+        raise Malformed(_NO_WORKBOOK, reason="roster-workbook") from None
     try:
         page = book.worksheets[0]
         for line, row in enumerate(page.iter_rows(), start=1):
             if line > _MOST_ROWS:
-                raise TooLarge(f"the workbook has more than {_MOST_ROWS} rows; split it, or delete the empty ones below the list")
+                raise TooLarge(
+                    f"the workbook has more than {_MOST_ROWS} rows; split it, or delete the empty ones below the list", reason="roster-long"
+                )
             yield line, [Formula() if cell.data_type == "f" else cell.value for cell in row]
     finally:
         book.close()
@@ -144,9 +150,12 @@ def _must_unpack(path: Path) -> None:
         with zipfile.ZipFile(path) as packed:
             unpacked = sum(one.file_size for one in packed.infolist())
     except (zipfile.BadZipFile, OSError, ValueError):
-        raise Malformed("the file is not a readable Excel workbook; open it and save it again as .xlsx") from None
+        raise Malformed(_NO_WORKBOOK, reason="roster-workbook") from None
     if unpacked > _MOST_UNPACKED:
-        raise TooLarge(f"the workbook unpacks to more than {_MOST_UNPACKED >> 20} MiB; keep one sheet with the list and save it again")
+        raise TooLarge(
+            f"the workbook unpacks to more than {_MOST_UNPACKED >> 20} MiB; keep one sheet with the list and save it again",
+            reason="roster-long",
+        )
 
 
 def _strictly(raw: bytes, charset: str) -> str:
@@ -154,5 +163,6 @@ def _strictly(raw: bytes, charset: str) -> str:
         return raw.decode(charset)
     except UnicodeDecodeError as error:
         raise Malformed(
-            f"the file is neither UTF-8 nor GB18030 (byte {error.start} cannot be read); save it as CSV UTF-8 or as .xlsx"
+            f"the file is neither UTF-8 nor GB18030 (byte {error.start} cannot be read); save it as CSV UTF-8 or as .xlsx",
+            reason="roster-charset",
         ) from None

@@ -15,7 +15,8 @@ from healthsvc.healthfile import later
 from healthsvc.healthfile.roster import Report, import_roster
 from healthsvc.healthfile.roster_files import write_template
 from healthsvc.rest.progress.seen import seen
-from healthsvc.web.render import SignedPage
+from healthsvc.web.render import Page, SignedPage
+from healthsvc.web.words import row_words
 
 router = APIRouter(dependencies=[needs("write-clinical")])
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -27,8 +28,8 @@ def roster(page: SignedPage, store: StoreReading, work: str = "") -> Response:
     """The form, and an empty roster to start from; with ``work`` what became of a roster that a worker has imported."""
     found = seen(store, work) if work else None
     if found is None or found.result is None:
-        return page.show("roster.html", report=None, wrong="", more=0)
-    return page.show("roster.html", report=Report.of_json(found.result), wrong="", more=int(found.result["moreProblems"]))
+        return _show(page, None)
+    return _show(page, Report.of_json(found.result), more=int(found.result["moreProblems"]))
 
 
 @router.get("/roster/template.xlsx")
@@ -54,17 +55,22 @@ def take(page: SignedPage, request: Request, file: Annotated[UploadFile, File()]
                 return RedirectResponse(f"/progress/{id}?go=true", status_code=303)
             report = import_roster(state.database, path, actor=page.who.actor, at=clock.now())
     except Refusal as refusal:
-        return page.show("roster.html", status=refusal.status, report=None, wrong=refusal.text, more=0)
-    return page.show("roster.html", report=report, wrong="", more=0)
+        return _show(page, None, status=refusal.status, wrong=page.told(refusal))
+    return _show(page, report)
+
+
+def _show(page: Page, report: Report | None, *, status: int = 200, wrong: str = "", more: int = 0) -> Response:
+    told = [(one, row_words(one.reason, one.text, page.language)) for one in report.problems] if report else []
+    return page.show("roster.html", status=status, report=report, told=told, wrong=wrong, more=more)
 
 
 def _kept(file: UploadFile, folder: Path, limit: int) -> Path:
     """The upload as a file of our own name; the sender's name is only asked for its ending."""
     ending = Path(file.filename or "").suffix.lower()
     if ending not in _KINDS:
-        raise Malformed("a roster is a .csv or .xlsx file; save the list as one of them")
+        raise Malformed("a roster is a .csv or .xlsx file; save the list as one of them", reason="roster-kind")
     if file.size is not None and file.size > limit:
-        raise TooLarge(f"the file is larger than {limit >> 20} MiB; split it")
+        raise TooLarge(f"the file is larger than {limit >> 20} MiB; split it", reason="roster-long")
     path = folder / f"roster{ending}"
     with path.open("wb") as kept:
         shutil.copyfileobj(file.file, kept)

@@ -45,6 +45,20 @@ def reasons() -> Mapping[str, str]:
     return {key: str(value) for key, value in _read("reasons.toml")["reason"].items()}
 
 
+@lru_cache(maxsize=1)
+def cells() -> Mapping[str, str]:
+    """Reason code of a cell of a list that cannot be taken -> its Chinese words; ``{choices}`` are what one may write."""
+    return {key: str(value) for key, value in _read("reasons.toml")["cell"].items()}
+
+
+def row_words(reason: str, text: str, language: str = "zh") -> str:
+    """What is wrong with a row of a list, in the reader's language; what no table has stays as it was said."""
+    if language != "zh":
+        return text
+    told = cells().get(reason) or reasons().get(reason) or text
+    return told.replace("{choices}", text.partition("write one of ")[2])
+
+
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((_HERE / name).read_text(encoding="utf-8"))
 
