@@ -21,7 +21,7 @@ from healthsvc.homebed.signing import hands_of
 from healthsvc.homebed.visits import coming_round, next_round
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
-from healthsvc.visit.rules import standing
+from healthsvc.visit.rules import Standing, Visit, days_late, standing
 from healthsvc.web import beds_form as form
 from healthsvc.web.beds_agreement import kept_agreement
 from healthsvc.web.beds_words import made_round, spoken, told_of, why
@@ -46,14 +46,31 @@ def all_beds(page: SignedPage, store: StoreReading) -> Response:
     rows = []
     for bed in sorted(service.beds(store, OPEN), key=lambda one: (rules.days_left(one, on), one.id)):
         coming = coming_round(store, bed)
-        rows.append((bed, names.person(bed.patient), names.staff(f"Practitioner/{bed.doctor}"), rules.days_left(bed, on), coming))
+        rows.append(
+            (
+                bed,
+                names.person(bed.patient),
+                names.staff(f"Practitioner/{bed.doctor}"),
+                rules.days_left(bed, on),
+                coming,
+                _late(store, coming),
+            )
+        )
     asked = applications.waiting(store)
     waiting = [(one, names.person(one.patient), names.staff(f"Practitioner/{one.doctor}" if one.doctor else None)) for one in asked]
     notice = service.policy_of(store).reapply_notice_days
     return page.show(
         "beds.html", rows=rows, waiting=waiting, notice=notice, kinds=BED_KIND_NAMES, held=HELD, stages=STAGE_NAMES, origins=ORIGIN_NAMES,
+        overdue=sum(row[5] is not None for row in rows),
         ending=sum(row[3] <= notice for row in rows), on_hold=sum(row[0].status is Status.ONHOLD for row in rows),
     )  # fmt: skip
+
+
+def _late(store: Store, coming: Visit | None) -> int | None:
+    """Whole days that the next round is overdue (0: since some hours); None: it is not."""
+    if coming is None or standing(coming, store.at) is not Standing.OVERDUE:
+        return None
+    return days_late(coming.window, today(store), store.zone)
 
 
 @router.get("/people/{id}/bed")

@@ -165,6 +165,18 @@ def test_a_bed_on_the_pages(desk: Desk) -> None:
     assert "没有建过床" not in desk.see(way)
 
 
+def test_a_round_that_is_overdue_is_told_in_the_list_with_the_way_to_it(desk: Desk) -> None:
+    established(desk)
+    assert "下次查床" in desk.see("/beds")
+    assert "查床逾期 " not in desk.see("/beds")
+    with time_machine.travel(AT + timedelta(days=4), tick=True):
+        desk.sign_in("doctor1")
+        told = desk.see("/beds")
+    assert re.search(r"查床逾期 \d 天，应在 11月2\d日 前", told)
+    assert "<b>1</b><span>查床逾期</span>" in told
+    assert 'href="/visits/' in told
+
+
 def test_a_course_on_the_pages(desk: Desk) -> None:
     bed = established(desk)
     form = f"/people/{desk.patient}/infusion"
