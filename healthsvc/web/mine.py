@@ -25,7 +25,7 @@ from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory, allergies_of
 from healthsvc.web.order import bundled
 from healthsvc.web.render import Page, SignedPage
-from healthsvc.web.today import KINDS, Day, mine_of
+from healthsvc.web.today import AHEAD, KINDS, Day, mine_of
 from healthsvc.web.values import value_of
 
 router = APIRouter()
@@ -66,14 +66,16 @@ class Signed:
 def my_day(page: SignedPage, store: StoreReading, day: Day) -> Response:
     """My stops of a day, in the order of the way."""
     on = day or today(store)
+    found = _calls(page, store, on)
     return page.show(
         "mine_day.html",
         on=on,
+        coming=None if found["calls"] else _next_mine(page, store, on),
         before=on - timedelta(days=1),
         after=on + timedelta(days=1),
         kinds=KINDS,
         way_to=way_to,
-        **_calls(page, store, on),
+        **found,
     )
 
 
@@ -132,6 +134,12 @@ def _calls(page: Page, store: Store, on: date) -> dict[str, Any]:
     stops = lanes[0].stops if lanes else ()
     done = sum(one.state == "finished" for one in stops)
     return {"calls": [_call(store, stop, names.person(stop.visit.person), on) for stop in stops], "name": names.staff(me), "done": done}
+
+
+def _next_mine(page: Page, store: Store, after: date) -> date | None:
+    """The next day that has visits of mine, as far as Today looks ahead; None where none has."""
+    coming = (after + timedelta(days=number) for number in range(1, AHEAD + 1))
+    return next((on for on in coming if boards.lanes(store, on, Directory(store), _me(page))), None)
 
 
 def _call(store: Store, stop: boards.Stop, person: Person, on: date) -> Call:

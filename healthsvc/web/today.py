@@ -23,7 +23,7 @@ KINDS = {"quarterly-checkup": "main", "home-bed-round": "blue", "home-infusion":
 _FIRST = 12
 _MANY = 100
 _LEFT_OVER = 40
-_AHEAD = 7
+AHEAD = 7
 """Days that a day without visits looks ahead for the next that has some."""
 
 
@@ -60,7 +60,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
         after=on + timedelta(days=1),
         planning=planning_of(store, on, _LEFT_OVER),
         work=bar_of(page, going, go=True) if going else None,
-        coming=None if seen.lanes else next_planned(store, on, _AHEAD),
+        coming=None if seen.lanes else next_planned(store, on, AHEAD),
         kinds=KINDS,
     )
 

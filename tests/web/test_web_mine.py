@@ -1,5 +1,6 @@
 """One's own pages: the day in order, what is overdue, whom one has signed; in Chromium at a desk and on a phone, and on paper."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -109,6 +110,16 @@ def test_who_lies_in_a_ward_stands_in_the_list_and_in_the_head_of_the_file(page:
     look(page, "person-in-ward")
     page.goto(f"{here.url}/people/{here.people[1]}")
     assert page.locator(".in-ward").count() == 0
+
+
+def test_a_day_without_visits_leads_to_the_next_that_has_some(page: Any, here: Street) -> None:
+    enter(page, here, "nurse1")
+    with here.writing() as store:
+        day = store.at.astimezone(store.zone).date()
+    page.goto(f"{here.url}/mine/day?on={day - timedelta(days=2)}")
+    page.get_by_role("link", name=re.compile("的安排")).click()
+    page.wait_for_url(f"**/mine/day?on={day}")
+    assert page.locator(".call").count() == 2
 
 
 def test_who_visits_nobody_is_told_so(page: Any, here: Street) -> None:
