@@ -33,6 +33,7 @@ from healthsvc.web.contracts import PACKAGE_NAMES, drafts_of
 from healthsvc.web.lookup import Directory, allergies_of, by_role, phone_of
 from healthsvc.web.render import SignedPage
 from healthsvc.web.story import story
+from healthsvc.web.today import mine_of
 
 router = APIRouter()
 AWAY: Final = "away"
@@ -40,7 +41,7 @@ MISSING: Final = {
     "name": "姓名", "sex": "性别", "birth": "出生日期", "phones": "电话", "address": "住址", "position": "住址定位", "category": "干部类别",
     "managing_unit": "管理单位", "residence_area": "居住社区", "living": "居住情况", "doctor": "责任医生", "centre": "建档机构",
     "contact:family": "家属联系人", "contact:former-unit": "原单位联系人", "contact:community-worker": "社区联系人",
-    "contact:community-doctor": "社区医生联系方式",
+    "contact:community-doctor": "社区医生联系方式", "identifier:1.3": "身份证号", "identifier:1.2": "健康档案编号",
 }  # fmt: skip
 """What a file may lack, as one says it."""
 FRESH: Final = {
@@ -76,7 +77,8 @@ def person(id: str, page: SignedPage, store: StoreReading, kind: Kind = "", befo
         return RedirectResponse(f"/people/{patient['id']}", status_code=303)
     store.audit("read", f"Patient/{id}", patient=id, purpose="file")
     told = story(store, id, Directory(store), kind, before)
-    return page.show("person.html", id=id, kinds=_KINDS, kind=kind, before=before, told=told, **_file(store, patient))
+    shown = _file(store, patient)
+    return page.show("person.html", id=id, me=mine_of(page), kinds=_KINDS, kind=kind, before=before, told=told, **shown)
 
 
 @router.get("/people/{id}/story")
