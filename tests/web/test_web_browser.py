@@ -230,6 +230,21 @@ def test_each_other_page_is_fit_to_be_seen(page: Any, site: Site, login: str, pa
     look(page, path.strip("/").replace("/", "-"))
 
 
+def test_a_file_is_chosen_in_the_language_of_the_page(page: Any, site: Site, tmp_path: Path) -> None:
+    sign_in(page, site.url)
+    page.goto(f"{site.url}/roster")
+    roster = tmp_path / "名册.txt"
+    roster.write_text("姓名")
+    field = page.get_by_label("名册文件")
+    assert page.get_by_text("未选择文件").is_visible()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("选择文件", exact=True).click()
+    chooser.value.set_files(roster)
+    assert page.locator(".file-name").inner_text() == "名册.txt"
+    field.focus()
+    look(page, "roster-chosen")
+
+
 def test_pages_are_light(chromium: Any, site: Site) -> None:
     context = chromium.new_context(viewport=DESK)
     opened = context.new_page()

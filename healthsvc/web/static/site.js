@@ -83,6 +83,24 @@
     setTimeout(function () { location.reload(); }, 1000 * Number(one.dataset.poll));
   });
 
+  // A browser names its own file button in the language of the browser; ours speaks that of the page.
+  document.querySelectorAll('input[type="file"]').forEach(function (one) {
+    const frame = document.createElement("span");
+    const button = document.createElement("label");
+    const name = document.createElement("span");
+    frame.className = "file grow";
+    button.className = "button second";
+    button.htmlFor = one.id;
+    button.textContent = document.body.dataset.choose;
+    name.className = "muted file-name";
+    function say() { name.textContent = one.files.length ? one.files[0].name : document.body.dataset.noFile; }
+    one.replaceWith(frame);
+    one.className = "sr";
+    frame.append(one, button, name);
+    one.addEventListener("change", say);
+    say();
+  });
+
   document.querySelectorAll("[data-print]").forEach(function (one) {
     one.addEventListener("click", function () { window.print(); });
   });
