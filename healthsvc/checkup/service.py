@@ -12,6 +12,7 @@ from healthsvc.checkup.resources import (
 )
 from healthsvc.checkup.rules import CheckupPolicy, Quarter, quarters
 from healthsvc.checkup.selfcare import SelfCare, assess
+from healthsvc.errors import RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
@@ -73,7 +74,13 @@ def complete(
 
     Raises:
         Invalid: an impossible number or an answer that the form does not offer; nothing is written.
+        RuleViolation: nothing was found; a checkup of which nothing is on file has not been kept.
     """
+    if findings.empty and self_care is None:
+        raise RuleViolation(
+            "nothing of the checkup is filled in; write what was measured, complained of or advised, or write the visit off as not made",
+            reason="checkup-empty",
+        )
     score = None
     if self_care is not None:
         score = assess(self_care, store.policy.value("checkup.selfcare_bands", today(store)))

@@ -76,6 +76,14 @@ class Findings:
     next_on: date | None = None
     """The day that was agreed for the next visit."""
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was found: no number, no word, no mark; when, how and why late is no finding."""
+        bare = Findings(
+            self.start, self.end, glucose_fasting=self.glucose_fasting, mode=self.mode, late_reason=self.late_reason, next_on=self.next_on
+        )
+        return self == bare
+
 
 @dataclass(frozen=True, slots=True)
 class Vital:

@@ -1,6 +1,7 @@
 """Checkups on a real database: a bad result asks for what the rules say, whatever the door; the self-care score is kept."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,14 +15,14 @@ from healthsvc.checkup.followup import Result
 from healthsvc.checkup.resources import PROVISIONAL, to_result, to_self_care
 from healthsvc.checkup.selfcare import Level
 from healthsvc.contract import service as contracts
-from healthsvc.errors import Conflict, Invalid
+from healthsvc.errors import Conflict, Invalid, RuleViolation
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import register
 from healthsvc.policy import load
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.visit import service as visits
-from healthsvc.visit.findings import Findings, Pressure
+from healthsvc.visit.findings import Findings, Mode, Pressure
 from healthsvc.visit.resources import to_visit
 from healthsvc.visit.rules import Kind, Priority, Visit, Window
 
@@ -138,6 +139,17 @@ def test_the_self_care_answers_are_kept_and_the_total_computed(database: Databas
         assert (made.self_care.total, made.self_care.level) == (17, Level.MODERATE)
         (kept,) = store.select("Observation", patient=patient, code="https://healthsvc.example/fhir/CodeSystem/self-care|total")
         assert to_self_care(kept) == made.self_care
+
+
+def test_a_checkup_of_which_nothing_is_on_file_has_not_been_kept(database: Database) -> None:
+    """签而不约: one press on an empty form must not count as a checkup."""
+    with database.writing(SYSTEM, at=AT) as store:
+        task = f"checkup-{signed(store)}-2026Q4"
+        bare = Findings(AT, AT, mode=Mode.PHONE, late_reason="away", next_on=AT.date(), glucose_fasting=False)
+        with pytest.raises(RuleViolation, match="nothing of the checkup"):
+            service.complete(store, task, bare, D1)
+        assert store.read("Task", task)["status"] == "requested"
+        assert service.complete(store, task, replace(bare, advice="多饮水"), D1).visit
 
 
 def test_a_wrong_answer_leaves_the_checkup_open(database: Database) -> None:
