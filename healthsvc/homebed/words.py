@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+from healthsvc.circle.resources import TRAVEL_CODES
 from healthsvc.fhir.conformance.publish import CODE_TABLES
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
+from healthsvc.visit.vital_names import DIASTOLIC, NAMES, SYSTOLIC
 
 
 def _zh(table: str) -> dict[str, str]:
@@ -31,9 +33,25 @@ def named(store: Store, practitioner: str | None) -> str:
 
 
 def measured(observation: Resource) -> Iterator[tuple[str, str]]:
-    """What an Observation measured, label and value."""
+    """What was measured on the person, label and value; a blood pressure in one, 120/80."""
+    parts = {code: part for part in observation.get("component", ()) for code in _codes(part)}
+    if TRAVEL_CODES & set(_codes(observation)):
+        return
+    if SYSTOLIC in parts and DIASTOLIC in parts:
+        upper, lower = (parts[code].get("valueQuantity", {}).get("value", "–") for code in (SYSTOLIC, DIASTOLIC))
+        yield NAMES["85354-9"], f"{upper}/{lower} mmHg"
+        return
     for one in (observation, *observation.get("component", ())):
         quantity = one.get("valueQuantity")
         if quantity:
-            label = one.get("code", {}).get("text") or one.get("code", {}).get("coding", [{}])[0].get("display", "")
-            yield label, f"{quantity.get('value')} {quantity.get('unit', '')}".strip()
+            yield _label(one), f"{quantity.get('value')} {quantity.get('unit', '')}".strip()
+
+
+def _codes(element: Resource) -> list[str]:
+    return [str(one["code"]) for one in element.get("code", {}).get("coding", ()) if "code" in one]
+
+
+def _label(element: Resource) -> str:
+    known = next((NAMES[code] for code in _codes(element) if code in NAMES), None)
+    concept = element.get("code", {})
+    return known or concept.get("text") or next((str(one["display"]) for one in concept.get("coding", ()) if "display" in one), "")

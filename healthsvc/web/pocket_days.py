@@ -32,7 +32,7 @@ from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.pocket_drip import drip_of
 from healthsvc.web.pocket_note import note_form
 from healthsvc.web.render import Page
-from healthsvc.web.values import value_of
+from healthsvc.web.values import is_measured, value_of
 from healthsvc.web.visit import filled
 
 _SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished", "onleave"})
@@ -128,7 +128,8 @@ def _illnesses(store: Store, patient: str) -> list[str]:
 
 def _last(store: Store, patient: str, page: Page) -> list[dict[str, str]]:
     found = sorted(store.select("Observation", patient=patient), key=lambda one: str(one.get("effectiveDateTime", "")), reverse=True)
-    values = ((str(one.get("effectiveDateTime", ""))[:10], value_of(one)) for one in found if one.get("status") != "entered-in-error")
+    valid = (one for one in found if one.get("status") != "entered-in-error" and is_measured(one))
+    values = ((str(one.get("effectiveDateTime", ""))[:10], value_of(one)) for one in valid)
     return [{"on": on, "name": page.say(value.name), "text": value.text} for on, value in list(values)[:_LAST]]
 
 

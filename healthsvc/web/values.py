@@ -3,28 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from healthsvc.circle.resources import TRAVEL_CODES
 from healthsvc.fhir.conformance.publish import CODE_TABLES
 from healthsvc.fhir.json import Resource
+from healthsvc.visit.vital_names import DIASTOLIC, NAMES, SYSTOLIC
 
-NAMES: Final = {
-    "85354-9": "血压",
-    "8480-6": "收缩压",
-    "8462-4": "舒张压",
-    "8867-4": "心率",
-    "9279-1": "呼吸",
-    "8310-5": "体温",
-    "29463-7": "体重",
-    "8302-2": "身高",
-    "8280-0": "腰围",
-    "2708-6": "血氧",
-    "59408-5": "血氧",
-    "15074-8": "血糖",
-    "76629-5": "空腹血糖",
-    "39156-5": "体质指数",
-}
-"""LOINC code -> what the ward calls it. What stands in no table keeps the name that the sender gave."""
 _MARKS: Final = {"H": "high", "HH": "high", "HU": "high", "L": "low", "LL": "low", "LU": "low", "A": "high", "AA": "high"}
-SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +88,10 @@ def _word(coding: Resource) -> str:
 
 
 def is_measured(observation: Resource) -> bool:
-    """Whether it is a number that somebody has measured, not a judgement."""
-    return any("valueQuantity" in one for one in (observation, *observation.get("component", ())))
+    """Whether it is a number that somebody has measured on the person: not a judgement, and not how far the station is."""
+    return not TRAVEL_CODES & set(codes(observation)) and any(
+        "valueQuantity" in one for one in (observation, *observation.get("component", ()))
+    )
 
 
 def _mark(observation: Resource) -> str:

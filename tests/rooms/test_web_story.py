@@ -9,11 +9,13 @@ from healthsvc.circle.resources import MEASUREMENT
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import LOINC, V3_ACT_CODE
 from healthsvc.healthfile.merging import merge
+from healthsvc.homebed.words import measured as measured_words
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.web.lookup import Directory
 from healthsvc.web.story import KINDS, story
 from healthsvc.web.telling import Event
 from healthsvc.web.trends import charts, measured
+from healthsvc.web.values import is_measured
 
 AT = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 
@@ -119,3 +121,15 @@ def test_drawings_read_what_they_need(store: Store) -> None:
     [chart] = charts(measured(store, ("a",)), store.zone)
     assert (chart.title, chart.latest) == ("心率", "70")
     assert len(chart.table) == 2
+
+
+def test_what_is_measured_is_on_the_person_and_has_its_chinese_name(store: Store) -> None:
+    way = store.read("Observation", "a-way")
+    assert not is_measured(way)
+    assert list(measured_words(way)) == []
+    pressure = [
+        {"code": {"coding": [{"code": code, "display": "x"}]}, "valueQuantity": {"value": value, "unit": "mmHg"}}
+        for code, value in (("8480-6", 120), ("8462-4", 87))
+    ]
+    assert list(measured_words({"resourceType": "Observation", "component": pressure})) == [("血压", "120/87 mmHg")]
+    assert list(measured_words(store.read("Observation", "a-lab-1"))) == [("心率", "70 /min")]
