@@ -158,7 +158,7 @@ def moments(typed: Typed, zone: tzinfo) -> tuple[datetime, datetime]:
     moments = []
     for name in ("start", "end"):
         try:
-            moments.append(datetime.combine(day or date.min, time.fromisoformat(typed[name]), zone))
+            moments.append(datetime.combine(day or date.min, time.fromisoformat(typed[name].zfill(5)), zone))
         except ValueError:
             typed.wrong.append(Issue("a time is written 09:30", "value", name))
             moments.append(datetime.combine(date.min, time.min, zone))

@@ -1,7 +1,7 @@
 """上门办理 one visit: what is known before the door, the form of findings, and writing it off with a reason."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Response
 from fastapi.responses import RedirectResponse
@@ -126,10 +126,20 @@ def wrong_lines(refusal: Refusal | None, page: Page) -> list[str]:
     for issue in refusal.issues:
         name = form.FIELD_NAMES.get(issue.path or "") or form.FIELD_NAMES.get((issue.path or "").partition("_")[0])
         if page.language == "zh":
-            lines.append(f"{name}：数值不合理或无法识别，请核对。" if name and issue.code != "business-rule" else page.told(refusal))
+            how = _HOW.get(issue.text, "数值不合理或无法识别，请核对。")
+            lines.append(f"{name}：{how}" if name and issue.code != "business-rule" else page.told(refusal))
         else:
             lines.append(f"{page.say(name)}: {issue.text}" if name else issue.text)
     return list(dict.fromkeys(lines))
+
+
+_HOW: Final = {
+    "a time is written 09:30": "请写成 09:30。",
+    "a day is written 2026-11-23": "没有这一天，请写成 2026-11-23。",
+    "the day is missing": "请填写日期。",
+    "a blood pressure has two numbers": "收缩压和舒张压都要填。",
+}
+"""How to mend what is typed most often in another way."""
 
 
 def participants(encounter: Resource | None) -> list[str]:

@@ -230,6 +230,21 @@ def test_each_other_page_is_fit_to_be_seen(page: Any, site: Site, login: str, pa
     look(page, path.strip("/").replace("/", "-"))
 
 
+def test_a_day_and_a_time_are_taken_as_one_types_them(page: Any, site: Site) -> None:
+    sign_in(page, site.url)
+    page.goto(f"{site.url}/policy")
+    day = page.locator("main input[pattern]").first
+    for typed, kept in (("2026/1/5", "2026-01-05"), ("20260105", "2026-01-05"), ("2026年11月5日", "2026-11-05"), ("2026115", "2026115")):
+        day.fill(typed)
+        day.blur()
+        assert day.input_value() == kept
+    day.evaluate("one => { one.pattern = '\\\\d{1,2}:\\\\d{2}'; }")
+    for typed, kept in (("9：05", "09:05"), ("0905", "09:05"), ("9点05", "09:05"), ("99", "99")):
+        day.fill(typed)
+        day.blur()
+        assert day.input_value() == kept
+
+
 def test_a_file_is_chosen_in_the_language_of_the_page(page: Any, site: Site, tmp_path: Path) -> None:
     sign_in(page, site.url)
     page.goto(f"{site.url}/roster")

@@ -83,6 +83,18 @@
     setTimeout(function () { location.reload(); }, 1000 * Number(one.dataset.poll));
   });
 
+  // Days and times are taken as one types them (2026/1/5, 20260105, 9：05) and shown as they are kept.
+  const ways = [
+    [/^\\d\{4\}-/, /^(\d{4})(?:(\d\d)(\d\d)|[-/.年](\d{1,2})[-/.月](\d{1,2})日?)$/, "-"],
+    [/:/, /^(?:(\d\d)([0-5]\d)|(\d{1,2})[:.点时]([0-5]\d)分?)$/, ":"],
+  ];
+  document.addEventListener("change", function (event) {
+    const one = event.target;
+    const way = one.pattern && ways.find(function (known) { return known[0].test(one.pattern); });
+    const found = way && way[1].exec(one.value.normalize("NFKC").replace(/\s/g, ""));
+    if (found) one.value = found.slice(1).filter(Boolean).map(function (part) { return part.padStart(2, "0"); }).join(way[2]);
+  });
+
   // A browser names its own file button in the language of the browser; ours speaks that of the page.
   document.querySelectorAll('input[type="file"]').forEach(function (one) {
     const frame = document.createElement("span");
