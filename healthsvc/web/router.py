@@ -222,7 +222,7 @@ async def refusal_page(request: Request, refusal: Refusal) -> Response:
         who = None
     page = Page(request, who)
     template = "refusal_part.html" if page.wants_part else "refusal.html"
-    return page.show(template, status=refusal.status, refusal=refusal, told=page.told(refusal))
+    return page.show(template, status=refusal.status, refusal=refusal, told=page.told(refusal), sent=request.method == "POST")
 
 
 def _is_page(request: Request) -> bool:

@@ -230,6 +230,25 @@ def test_each_other_page_is_fit_to_be_seen(page: Any, site: Site, login: str, pa
     look(page, path.strip("/").replace("/", "-"))
 
 
+def test_a_session_that_ends_in_the_middle_of_a_form_loses_nothing_that_was_typed(page: Any, site: Site) -> None:
+    sign_in(page, site.url)
+    page.goto(f"{site.url}/account/password")
+    fields = page.locator("main input[type=password]")
+    for number in range(fields.count()):
+        fields.nth(number).fill("not-the-old-one")
+    kept = page.context.cookies()
+    page.context.clear_cookies()
+    page.evaluate("() => { const late = Date.now() + 3600000; Date.now = () => late; }")
+    page.locator("main form button").click()
+    page.get_by_role("alert").get_by_text("填写的内容还在本页").wait_for()
+    assert page.get_by_role("link", name="在新窗口登录").get_attribute("target") == "_blank"
+    assert fields.first.input_value() == "not-the-old-one"
+    look(page, "session-ended")
+    page.context.add_cookies(kept)
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.locator("main form button").click()
+
+
 def test_a_day_and_a_time_are_taken_as_one_types_them(page: Any, site: Site) -> None:
     sign_in(page, site.url)
     page.goto(f"{site.url}/policy")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyotp
@@ -139,3 +140,20 @@ def test_sealed_values_open_under_old_keys_and_nowhere_else(tmp_path: Path) -> N
             second.open(wrong, what)
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "keys").glob("*.json"))
     assert {path.name for path in (tmp_path / "keys").iterdir()} >= {"first.json"}
+
+
+@pytest.mark.browser
+def test_who_must_first_set_a_factor_sees_one_page_and_not_a_page_within_its_head(here: Installation, url: str, chromium: Any) -> None:
+    with here.database.writing(SYSTEM, at=clock.now()) as store:
+        accounts.create_user(store, "xinshenji", "auditor", password=PASSWORD)
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{url}/sign-in")
+    page.get_by_label("账号").fill("xinshenji")
+    page.get_by_label("密码").fill(PASSWORD)
+    with page.expect_response(lambda answer: "/progress/open" in answer.url):
+        page.get_by_role("button", name="登录").click()
+    page.wait_for_load_state("networkidle")
+    assert page.url.endswith("/account/second-factor")
+    assert (page.locator("h1").count(), page.locator("header.top").count()) == (1, 1)
+    context.close()

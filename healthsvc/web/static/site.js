@@ -50,7 +50,10 @@
   const again = 3000, later = 30000; // milliseconds: while work goes on, and where the network is away
   function look() {
     fetch("/progress/open", { credentials: "same-origin", headers: { "hx-request": "true", accept: "text/html" } })
-      .then(function (answer) { return answer.ok ? answer.text() : ""; })
+      .then(function (answer) {
+        const whole = answer.ok && !answer.redirected; // who must first do something else is led to another page, which has no place here
+        return answer.text().then(function (text) { return whole ? text : ""; });
+      })
       .then(function (text) {
         const open = atWork.querySelector("details[open]") !== null;
         const made = new DOMParser().parseFromString(text, "text/html");
@@ -62,6 +65,52 @@
       .catch(function () { setTimeout(look, later); });
   }
   if (atWork) look();
+
+  // Before a form is sent that has been open for a while, the session is asked after: if it has ended, what was typed stays on the page.
+  const fresh = 60000; // milliseconds
+  let seen = Date.now();
+  let asking = false;
+  function ended(form) {
+    let told = document.getElementById("ended");
+    if (!told) {
+      const words = document.body.dataset, link = document.createElement("a"), text = document.createElement("p");
+      told = document.createElement("div");
+      told.id = "ended";
+      told.className = "told amber";
+      told.setAttribute("role", "alert");
+      link.href = "/sign-in";
+      link.target = "_blank";
+      link.textContent = words.signIn;
+      text.append(words.ended + " ", link);
+      told.append(text);
+    }
+    form.before(told);
+    told.scrollIntoView({ block: "center" });
+  }
+  document.addEventListener("submit", function (event) {
+    const form = event.target, button = event.submitter;
+    const token = form.elements.namedItem("csrf");
+    if (!token || form.method !== "post" || form.hasAttribute("hx-post") || Date.now() - seen < fresh) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (asking) return;
+    asking = true;
+    fetch("/account/password", { credentials: "same-origin", headers: { accept: "text/html" } })
+      .then(function (answer) { return answer.text().then(function (text) { return new URL(answer.url).pathname === "/sign-in" ? null : text; }); })
+      .then(function (text) {
+        if (text === null) { ended(form); return; }
+        const now = new DOMParser().parseFromString(text, "text/html").querySelector('input[name="csrf"]');
+        if (now) document.querySelectorAll('input[name="csrf"]').forEach(function (one) { one.value = now.value; });
+        seen = Date.now();
+        form.requestSubmit(button);
+      })
+      .catch(function () { seen = Date.now(); form.requestSubmit(button); })
+      .finally(function () { asking = false; });
+  }, true);
+
+  document.querySelectorAll("[data-back]").forEach(function (one) {
+    one.addEventListener("click", function () { history.back(); });
+  });
 
   // A form is sent once; what takes long says so.
   document.addEventListener("submit", function (event) {
