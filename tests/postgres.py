@@ -119,6 +119,10 @@ class Cluster:
         """Stop; ``immediate`` is a crash: what was not committed is gone, the next start recovers."""
         self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
 
+    def promote(self) -> None:
+        """A standby becomes a primary; it takes writes when this returns."""
+        self._run("pg_ctl", "-D", self._data, "-w", "promote")
+
     def runs(self) -> bool:
         """Whether its first process is there."""
         try:

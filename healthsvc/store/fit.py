@@ -5,8 +5,8 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import Engine, event
 
-from healthsvc.errors import Invalid
-from healthsvc.store.postgres import ServerUse, conninfo
+from healthsvc.errors import Invalid, Unavailable
+from healthsvc.store.postgres import READ_ONLY, ServerUse, conninfo
 
 OLDEST: Final = 15
 """PostgreSQL's number before the point."""
@@ -21,6 +21,7 @@ def refuse_unfit(engine: Engine, use: ServerUse) -> None:
 
     Raises:
         Invalid: on this server, or in this database, something would be garbled or lost later on.
+        Unavailable: it is a standby, which may be promoted yet.
     """
     if engine.dialect.name != "postgresql":
         return
@@ -29,7 +30,10 @@ def refuse_unfit(engine: Engine, use: ServerUse) -> None:
         if driver.info.server_version < OLDEST * 10_000:
             told = driver.info.parameter_status("server_version")
             raise Invalid(f"the server is PostgreSQL {told}; {OLDEST} or newer is needed", reason="server-unfit")
-        encoding, pid = connection.exec_driver_sql("SELECT current_setting('server_encoding'), pg_backend_pid()").one()
+        asked = "SELECT current_setting('server_encoding'), pg_backend_pid(), pg_is_in_recovery()"
+        encoding, pid, standby = connection.exec_driver_sql(asked).one()
+        if standby:
+            raise Unavailable(f"the database cannot be opened: {READ_ONLY}")
         if encoding != "UTF8":
             raise Invalid(
                 f"the database is of encoding {encoding}, which does not hold every name; make one with createdb --encoding=UTF8 "

@@ -144,10 +144,11 @@ def conninfo(url: URL) -> str:
     return str(psycopg.conninfo.make_conninfo(**dialect().create_connect_args(url)[1]))
 
 
+READ_ONLY: Final = "the server takes no writes: it is a standby, or set to read only; name the primary in HEALTHSVC_DATABASE"
 COLLISION = "collision"
 """Reason of a refusal that only came of two transactions getting into each other's way: once more, at once, may well do."""
 _SAID = {
-    "25006": "the server takes no writes: it is a standby, or set to read only; name the primary in HEALTHSVC_DATABASE",
+    "25006": READ_ONLY,
     "42501": "this user may not do that there; make it the owner of the database, or of a schema that its search_path names",
     "57014": "a statement took longer than HEALTHSVC_DATABASE_STATEMENT_SECONDS",
     "55P03": "a record was held by another transaction for longer than HEALTHSVC_DATABASE_LOCK_SECONDS",

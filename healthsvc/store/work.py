@@ -37,6 +37,8 @@ TELL_SECONDS = 1.0
 """How often at most it is written down how far a piece of work has come."""
 AGAIN_SECONDS: Final = 5
 MOST_ATTEMPTS: Final = 5
+UNKNOWN_FOR: Final = timedelta(days=1)
+"""Work of a kind that this release does not know waits so long for a process of a newer one: an upgrade restarts them one by one."""
 
 
 class TakenAway(Conflict):
@@ -102,6 +104,8 @@ def run(database: "Database", id: str, kinds: Mapping[str, Kind], leaving: threa
     work = _take(database, id, holder)
     if work is None:
         return None
+    if work.kind not in kinds and clock.utc_now() - work.created < UNKNOWN_FOR:
+        return _hand_back(database, id, holder, wait=timedelta(seconds=AGAIN_SECONDS))
     try:
         with _pulse(database, id, holder, leaving or threading.Event()) as report:
             finish = kinds[work.kind](database, work, report)
@@ -225,13 +229,14 @@ def _again(database: "Database", id: str, holder: str, refusal: Unavailable) -> 
     return State.WAITING
 
 
-def _hand_back(database: "Database", id: str, holder: str) -> State:
-    """Free at once, and not counted as an attempt: nothing went wrong."""
+def _hand_back(database: "Database", id: str, holder: str, wait: timedelta = timedelta()) -> State:
+    """Free at once, or after a while, and not counted as an attempt: nothing went wrong."""
     log.info("long work is left to another process", work=id)
     with database.plainly() as connection:
         mine = (ROWS.c.id == id) & (ROWS.c.holder == holder) & (ROWS.c.state == State.RUNNING.value)
-        free = {"state": State.WAITING.value, "until": 0, "holder": "", "attempts": ROWS.c.attempts - 1}
-        if connection.execute(update(ROWS).where(mine).values(**free)).rowcount:
+        until = micros(clock.utc_now() + wait) if wait else 0
+        free = {"state": State.WAITING.value, "until": until, "holder": "", "attempts": ROWS.c.attempts - 1}
+        if connection.execute(update(ROWS).where(mine).values(**free)).rowcount and not wait:
             work_queue.put(connection, id)
     database.bell.ring(WORK)
     return State.WAITING

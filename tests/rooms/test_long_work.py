@@ -260,3 +260,29 @@ def test_work_of_a_killed_worker_is_taken_over(engine_url: str, database: Databa
     wait(lambda: seen(database, id).state is State.DONE)
     working.stop()
     assert effects(database) == 1
+
+
+def test_work_that_an_older_process_does_not_know_waits_for_a_newer_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a rolling upgrade the first new process may leave what the others have never heard of."""
+    id = leave(database, "new-kind", text="a")
+    for _ in range(work.MOST_ATTEMPTS + 1):
+        assert run(database, id, {}) is State.WAITING
+        with database.plainly() as connection:
+            connection.execute(text("UPDATE work SET until = 0"))
+    assert run(database, id, {"new-kind": effect}) is State.DONE
+    assert effects(database) == 1
+    monkeypatch.setattr(work, "UNKNOWN_FOR", timedelta(0))
+    id = leave(database, "nobodys", text="a")
+    assert run(database, id, {}) is State.FAILED
+
+
+def test_work_that_kills_whoever_begins_it_is_given_up(database: Database) -> None:
+    id = leave(database, "x", text="a")
+    for _ in range(work.MOST_ATTEMPTS):
+        assert work._take(database, id, "somebody who dies") is not None
+        with database.plainly() as connection:  # and whose lease ends
+            connection.execute(text("UPDATE work SET until = 0"))
+    assert run(database, id, {"x": effect}) is None
+    assert seen(database, id).state is State.FAILED
+    assert "never came to an end" in str(seen(database, id).error)
+    assert effects(database) == 0
