@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import embedded
 import httpx
 from conftest import NO_FACTOR
 from serving import serving
@@ -74,6 +75,7 @@ def street(data: Path) -> Iterator[Street]:
     """Found it and serve it."""
     (data / "policy").mkdir(parents=True)
     (data / "policy" / "access.toml").write_text(NO_FACTOR, encoding="utf-8")
+    embedded.made(data)
     installation = open_installation(settings=Settings(data=data))
     with installation.database.writing(SYSTEM, at=clock.now()) as store:
         for id, name, code in (("dr-1", "程致和", "doctor"), ("nu-1", "苏念安", "nurse"), ("nu-2", "叶知秋", "nurse")):

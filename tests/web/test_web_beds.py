@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import embedded
 import httpx
 import pytest
 import time_machine
@@ -70,6 +71,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with time_machine.travel(AT, tick=True):
+        embedded.made(tmp_path)
         installation = open_installation(settings=Settings(data=tmp_path))
         with installation.database.writing(SYSTEM, at=AT) as store:
             patient = _people(store)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import embedded
 import httpx
 import pytest
 import time_machine
@@ -66,6 +67,7 @@ class Bed:
 @pytest.fixture
 def bed(tmp_path: Path) -> Iterator[Bed]:
     with time_machine.travel(AT, tick=True):
+        embedded.made(tmp_path)
         installation = open_installation(settings=Settings(data=tmp_path))
         with installation.database.writing(SYSTEM, at=AT) as store:
             task = _dose(store)

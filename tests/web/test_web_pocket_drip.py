@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import embedded
 import httpx
 import pytest
 import time_machine
@@ -56,6 +57,7 @@ class Bed:
 @pytest.fixture
 def bed(tmp_path: Path) -> Iterator[Bed]:
     with time_machine.travel(AT, tick=True):
+        embedded.made(tmp_path)
         installation = open_installation(settings=Settings(data=tmp_path))
         with installation.database.writing(SYSTEM, at=AT) as store:
             task = _dose(store)

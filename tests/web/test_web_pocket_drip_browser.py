@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import embedded
 import pytest
 import time_machine
 from pocket_world import PASSWORD
@@ -31,6 +32,7 @@ def press(phone: Handset, act: str) -> None:
 def test_a_drip_without_network(chromium: Any, tmp_path: Path) -> None:
     at = AT + timedelta(minutes=5)
     with time_machine.travel(at, tick=True):
+        embedded.made(tmp_path / "data")
         installation = open_installation(settings=Settings(data=tmp_path / "data"))
         with installation.database.writing(SYSTEM, at=AT) as store:
             task = _dose(store)
