@@ -121,7 +121,19 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no zone of this name; write an IANA name such as {clock.DEFAULT_ZONE}")
         return zone
 
-    @field_validator("database")
+    @field_validator("backup_at")
+    @classmethod
+    def known_times(cls, times: str) -> str:
+        """Five fields of cron."""
+        from apscheduler.triggers.cron import CronTrigger
+
+        try:
+            CronTrigger.from_crontab(times)
+        except ValueError:
+            raise ValueError("write five fields of cron such as 30 2 * * *") from None
+        return times
+
+    @field_validator("database", "database_replica")
     @classmethod
     def is_url(cls, url: str | None) -> str | None:
         """A SQLAlchemy url, as far as its form tells."""
@@ -201,6 +213,12 @@ def load(data: Path | None = None) -> Settings:
         raise Invalid(f"the settings cannot be read: {_said(str(error))}", reason="setting") from None
     except OSError as error:
         raise Unavailable(f"DATA/healthsvc.toml cannot be read: {error.strerror}") from None
+
+
+def unknown() -> list[str]:
+    """Variables of the environment that look like settings and are none. Those of tests begin with ``HEALTHSVC_TESTS_``."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TESTS_"))
 
 
 def as_its_owner(data: Path) -> None:

@@ -1,5 +1,7 @@
 """What the doctor looks at beside the program itself: each check gives a line, or raises what is wrong and how to mend it."""
 
+import os
+import ssl
 import stat
 from collections import Counter
 from datetime import datetime, timedelta
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from healthsvc import clock
+from healthsvc import clock, config
 from healthsvc.backup.make import BackupPolicy, backups
 from healthsvc.commands.actor import COMMAND
 from healthsvc.fhir.reference import parse
@@ -19,6 +21,7 @@ from healthsvc.store.tables import NO_TERM
 from healthsvc.store.tenancy import shadow, tend
 
 if TYPE_CHECKING:
+    from healthsvc.config import Settings
     from healthsvc.installation import Installation
 
 MUCH_WAL: Final = 1 << 30
@@ -36,6 +39,14 @@ _MUST_BE_ON: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 class Amiss(RuntimeError):
     """Something to mend; the text says how."""
+
+
+def settings(held: "Settings") -> str:
+    """Whether each variable that looks like a setting is one: a misspelt one sets nothing, and nobody else says so."""
+    unknown = config.unknown()
+    if unknown:
+        raise Amiss(f"{', '.join(unknown)} in the environment: no such setting (`healthsvc settings` lists them); mend the name")
+    return f"zone {held.zone}, jurisdiction {held.jurisdiction}"
 
 
 def migrations(here: "Installation") -> str:
@@ -170,14 +181,22 @@ def certificates(here: "Installation") -> str:
     """How long the certificates of the hospital line and of the pages hold."""
     from cryptography import x509
 
-    told = []
-    for of, path in (("hospital line", here.settings.mllp_certificate), ("pages and API", here.settings.https_certificate)):
+    told, held = [], here.settings
+    for of, path, key in (
+        ("hospital line", held.mllp_certificate, held.mllp_key),
+        ("pages and API", held.https_certificate, held.https_key),
+    ):
         if path is None:
             continue
         try:
             ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(path, key)
         except ValueError:
             raise Amiss(f"{path.name} is no certificate in PEM: mend the setting of the {of}") from None
+        except ssl.SSLError:
+            raise Amiss(f"{(key or path).name} is not the key of {path.name}: mend the settings of the {of}") from None
+        except OSError as error:
+            raise Amiss(f"certificate or key of the {of}: {error.strerror}; the service's user must be able to read both") from None
         left = (ends - clock.utc_now()).days
         if left < CERTIFICATE_DAYS:
             raise Amiss(f"the certificate of the {of} ends in {left} days ({ends:%Y-%m-%d}): renew it, tell who trusts it, restart")
@@ -192,6 +211,8 @@ def backup_age(here: "Installation") -> str:
         return "none by the clock: set backup_to, or run `healthsvc backup` from the site's own scheduler"
     limit = here.policy.fill(BackupPolicy, "backup", clock.today()).stale_hours
     found = backups(target)
+    if not target.is_dir() or not os.access(target, os.W_OK | os.X_OK):
+        raise Amiss(f"the service may not write to {target}: make it the service's own, and name it to `healthsvc deploy systemd`")
     if not found:
         raise Amiss(f"there is no whole backup in {target}: run `healthsvc backup` and look at what it says")
     age = clock.utc_now() - datetime.fromisoformat(found[0][1].created)

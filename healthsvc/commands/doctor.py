@@ -36,7 +36,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
 
     look("python", _python)
     look("packages", lambda: f"healthsvc {__version__}, fhir.resources {version('fhir.resources')}, hl7apy {version('hl7apy')}")
-    look("settings", lambda: f"zone {settings_for(data).zone}, jurisdiction {settings_for(data).jurisdiction}")
+    look("settings", lambda: checks.settings(settings_for(data)))
     look("disk", lambda: _disk(settings_for(data).data))
     look("page assets", _assets)
     try:
@@ -85,7 +85,7 @@ def _assets() -> str:
 
     lacking = missing()
     if lacking:
-        raise RuntimeError(f"{', '.join(lacking)} not there: run `make setup` (python -m healthsvc.web.assets)")
+        raise RuntimeError(f"{', '.join(lacking)} not there: install healthsvc again (in a source tree: `make setup`)")
     return "all there"
 
 

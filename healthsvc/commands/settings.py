@@ -22,7 +22,8 @@ Written by `healthsvc settings --reference`; do not edit.
 
 Order of force: the command line, the environment (`HEALTHSVC_...`), `DATA/healthsvc.toml` (the name as in the first column), the default.
 `healthsvc settings` prints what is in force and where each value comes from; secrets are never shown. Numbers that are policy are not
-here: [policy](policy.md). A name that is unknown, or a value that cannot be, stops the start with one sentence that names it.
+here: [policy](policy.md). A name in the file that is unknown, or a value that cannot be, stops the start with one sentence that names it; a
+variable that is unknown sets nothing, and the doctor names it.
 
 | in healthsvc.toml | environment | kind | default | what it is |
 | --- | --- | --- | --- | --- |

@@ -97,6 +97,8 @@ def test_a_clock_that_was_set_back(here: Installation) -> None:
 
 
 def test_the_age_of_the_backups(here: Installation, tmp_path: Path) -> None:
+    assert "may not write" in amiss(checks.backup_age, here)
+    (tmp_path / "to").mkdir()
     assert "no whole backup" in amiss(checks.backup_age, here)
     make(here.settings, tmp_path / "to", clock.utc_now() - timedelta(hours=3), keep=2)
     assert "3 h old without its keys" in checks.backup_age(here)
@@ -107,16 +109,27 @@ def test_the_age_of_the_backups(here: Installation, tmp_path: Path) -> None:
 def test_the_certificate_of_the_line(here: Installation) -> None:
     path = here.settings.mllp_certificate
     assert path is not None
+    assert "No such file" in amiss(checks.certificates, here)
     path.write_text("no certificate")
     assert "PEM" in amiss(checks.certificates, here)
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "line")])
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     for days, fine in ((400, True), (10, False), (-1, False)):
         now = datetime.now(UTC)
         made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
         made = made.not_valid_before(now - timedelta(days=900)).not_valid_after(now + timedelta(days=days))
         path.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        assert "is not the key of" in amiss(checks.certificates, here)
+        path.write_bytes(path.read_bytes() + pem)
         said = checks.certificates(here) if fine else amiss(checks.certificates, here)
         assert "hospital line until" in said if fine else "renew" in said
+
+
+def test_a_variable_that_sets_nothing(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "zone Asia/Shanghai" in checks.settings(here.settings)
+    monkeypatch.setenv("HEALTHSVC_BACKUPTO", "/mnt")
+    with pytest.raises(checks.Amiss, match="HEALTHSVC_BACKUPTO"):
+        checks.settings(here.settings)
 
 
 def test_roads_that_cannot_be_read(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from healthsvc.main import cli
         ("HEALTHSVC_ZONE", "Mars/Phobos", "zone"),
         ("HEALTHSVC_PAGE_SIZE", "many", "page_size"),
         ("HEALTHSVC_LOG_LEVEL", "loud", "log_level"),
+        ("HEALTHSVC_BACKUP_AT", "30 25 * * *", "backup_at"),
+        ("HEALTHSVC_DATABASE_REPLICA", "standby", "database_replica"),
         ("HEALTHSVC_DATABASE", "oracle9://user:secret@there", "HEALTHSVC_DATABASE"),
         ("HEALTHSVC_DATABASE", "not a url", "database"),
     ],
