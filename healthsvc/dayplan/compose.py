@@ -48,7 +48,7 @@ def compose(
     for caregiver, stop in plan.stops():
         staff_of.setdefault(stop.visit, []).append(people[caregiver])
     routes = []
-    later = leeways(problem, plan)
+    later = leeways(replace(problem, travel=day.travel), plan)
     for duty in day.duties:
         route = next((one for one in plan.routes if one.caregiver == duty.key), None)
         if route is not None and route.visits:
@@ -110,7 +110,9 @@ def _route(
             continue  # taken on the way: the next visit's travel still counts from the last one
         call = calls[stop.visit]
         minutes = float(day.travel[duty.mode][here, call.place])
-        one = _stop(day, duty, stop, call, tuple(staff_of[stop.visit]), minutes, basis_of(way, here, call.place), problem, at)
+        spare = float(problem.travel[duty.mode][here, call.place]) - minutes
+        reached = replace(stop, arrival=stop.arrival - spare)
+        one = _stop(day, duty, reached, call, tuple(staff_of[stop.visit]), minutes, basis_of(way, here, call.place), problem, at)
         stops.append(replace(one, slack=round(later[route.caregiver, stop.visit], 4)))
         here = call.place
     return DayRoute(

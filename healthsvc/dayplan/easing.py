@@ -15,7 +15,7 @@ Begins = dict[tuple[str, int], Minutes]
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class Held:
     """One service of a pinned visit."""
 
     visit: Visit
@@ -39,29 +39,29 @@ def eased(problem: Problem) -> Problem:
     later as the pinned ones before it force, a break that fits nowhere between them is not asked for, gaps between two of them are theirs.
     """
     pinned = {visit.id: visit for visit in problem.visits if visit.pinned}
-    chains = _chains(problem, pinned.values())
-    if not any(chains.values()):
+    held = chains(problem, pinned.values())
+    if not any(held.values()):
         return problem
-    begins = _begins(problem, pinned.values(), chains)
+    begins = earliest(problem, pinned.values(), held)
     late = {name: max(0.0, *_later(visit, begins)) for name, visit in pinned.items()}
     return replace(
         problem,
         visits=tuple(_visit(visit, pinned, late) if visit.pinned else visit for visit in problem.visits),
-        caregivers=tuple(_person(problem, person, chains[person.id], begins) for person in problem.caregivers),
+        caregivers=tuple(_person(problem, person, held[person.id], begins) for person in problem.caregivers),
     )
 
 
-def _chains(problem: Problem, pinned: Collection[Visit]) -> dict[str, list[_Held]]:
+def chains(problem: Problem, pinned: Collection[Visit]) -> dict[str, list[Held]]:
     """Everybody's pinned services in order of time."""
-    chains: dict[str, list[_Held]] = {person.id: [] for person in problem.caregivers}
+    chains: dict[str, list[Held]] = {person.id: [] for person in problem.caregivers}
     for visit in pinned:
         for number, who in enumerate(visit.pinned.caregivers if visit.pinned else ()):
             if who in chains:
-                chains[who].append(_Held(visit, number))
+                chains[who].append(Held(visit, number))
     return {who: sorted(chain, key=lambda one: one.window) for who, chain in chains.items()}
 
 
-def _begins(problem: Problem, pinned: Collection[Visit], chains: dict[str, list[_Held]]) -> Begins:
+def earliest(problem: Problem, pinned: Collection[Visit], chains: dict[str, list[Held]]) -> Begins:
     """When each pinned service can begin at the earliest, the pinned visits alone being made; pairs keep their gap."""
     begins = {one.key: one.window[0] for chain in chains.values() for one in chain}
     for _ in range(len(begins)):
@@ -99,7 +99,7 @@ def _visit(visit: Visit, pinned: Mapping[str, Visit], late: Mapping[str, Minutes
     return replace(visit, pinned=Pin(visit.pinned.caregivers, start, more), windows=(Window(start, start + more),), after=after)
 
 
-def _person(problem: Problem, person: Caregiver, chain: list[_Held], begins: Begins) -> Caregiver:
+def _person(problem: Problem, person: Caregiver, chain: list[Held], begins: Begins) -> Caregiver:
     if not chain:
         return person
     first, last = chain[0], chain[-1]
@@ -113,7 +113,7 @@ def _person(problem: Problem, person: Caregiver, chain: list[_Held], begins: Beg
     return replace(person, shift=Window(starts, ends), rest=rest)
 
 
-def _rests(problem: Problem, person: Caregiver, chain: list[_Held], begins: Begins) -> bool:
+def _rests(problem: Problem, person: Caregiver, chain: list[Held], begins: Begins) -> bool:
     """Whether the break fits before, between or after the pinned visits."""
     if person.rest is None:
         return False

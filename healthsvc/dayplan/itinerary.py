@@ -110,7 +110,7 @@ def _walk(
 ) -> None:
     """One person's day: every stop, then the way home."""
     here, number, before = person.start_place, len(rows.ready), len(rows.legs)
-    minutes = now.problem.travel[person.mode]
+    minutes = now.day.travel[person.mode]
     for stop in route.stops:
         there = person.start_place if stop.visit is None else visits[stop.visit].place
         estimated = basis_of(now.ways[person.mode], here, there) == Basis.ESTIMATE

@@ -11,6 +11,7 @@ from healthsvc.dayplan.easing import eased
 from healthsvc.dayplan.matching import matched
 from healthsvc.dayplan.problem import After, Break, Caregiver, Gap, Matrix, Pin, Problem, Service, Visit, Weights, Window, WindowMet
 from healthsvc.dayplan.rules import DAY, Call, Day, DayPolicy, Duty, is_soft, windows_of
+from healthsvc.dayplan.spare import with_spare
 from healthsvc.errors import Invalid
 from healthsvc.visit.rules import Visit as Task
 
@@ -103,7 +104,7 @@ def problem_of_days(days: Sequence[Day], policy: DayPolicy) -> Problem:
     grain, finest = _steps(policy)
     at_start = WindowMet.AT_START
     whole = Problem(visits, staff, days[0].travel, weights, at_start, overtime_hard=True, name=name, grain=grain, finest=finest)
-    return eased(whole)
+    return eased(with_spare(whole, policy.way_slack))
 
 
 def _steps(policy: DayPolicy) -> tuple[float, float]:

@@ -58,6 +58,7 @@ class DayPolicy:
     delay_price: dict[str, float]
     start_grain: float
     start_finest: float
+    way_slack: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import register
+from healthsvc.policy import load as load_policy
 from healthsvc.rest.progress.endpoints import router as work_router
 from healthsvc.store import SYSTEM, Database
 from healthsvc.visit import service as visits
@@ -232,6 +233,26 @@ def test_what_has_to_keep_its_window_is_not_made_up_for_once_that_has_closed(dat
         policy = replace(service.policy_of(store.policy, ON), hard_kinds=("follow-up",))
         assert {one.call.task.id: one.out for one in gather(store, ON, policy).asked} == {"nursing": "", "dose": "closed"}
     assert "医生决定" in words.left_over(("closed",))[0]
+
+
+def test_a_site_may_ask_for_time_to_spare_on_every_way(database: Database, people: list[str], times: TravelTimes, tmp_path: Path) -> None:
+    for k in range(6):
+        ask(database, f"visit-{k}", people[k], latest=time(16, 0))
+    changed = tmp_path / "policy"
+    changed.mkdir()
+    (changed / "dayplan.toml").write_text(
+        '[[parameter]]\nname = "dayplan.way_slack"\nvalue = 8\nunit = "min"\ntitle = "余量"\ntitle_en = "Slack"\n'
+        'source = "this site"\ntrust = "I"\neffective_from = 2026-01-01\njurisdiction = "CN"\n'
+    )
+    database.policy = load_policy(changed)
+    made = plan(database, times)
+    assert len(made.stops()) == 6
+    for route in made.routes:
+        ends = [route.departure, *(stop.end for stop in route.stops)]
+        for free, stop in zip(ends, route.stops, strict=False):
+            way = timedelta(minutes=stop.travel_minutes)
+            assert stop.arrival <= stop.start, "reached before it is told to begin"
+            assert not way or stop.start - free - way >= timedelta(minutes=8) - timedelta(seconds=1)
 
 
 def test_whoever_is_at_a_bedside_goes_nowhere_else_meanwhile(database: Database, people: list[str], times: TravelTimes) -> None:
