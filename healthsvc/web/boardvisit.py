@@ -12,6 +12,7 @@ from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan import words
 from healthsvc.dayplan.board.reasons import reasons
 from healthsvc.dayplan.board.trial import find_places
+from healthsvc.dayplan.shelf import cold
 from healthsvc.errors import Refusal
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
@@ -62,6 +63,7 @@ def visit(on: date, task: str, page: SignedPage, store: StoreReading, view: str 
         "why": _why(block),
         "kinds": KINDS,
         "chosen": list(block.staff if block else ()),
+        "cold": cold(),
     }
     return page.show("board_visit.html", block="part" if page.wants_part else None, **values)
 

@@ -14,6 +14,7 @@ from healthsvc.circle.providers import travel_times
 from healthsvc.circle.town import town
 from healthsvc.dayplan.day import DayPlan
 from healthsvc.dayplan.service import accept_all, plan_day, propose_week
+from healthsvc.dayplan.watching import compiling
 from healthsvc.errors import Conflict
 from healthsvc.installation import open_installation
 from integrations.address import Address
@@ -63,7 +64,7 @@ class Demonstration:
             story.open_channels(here, began, told)
         with _step(bar, "家庭病床 home beds, 上门输液 infusions", story.BEDS):
             story.open_beds(here, staff, began, told)
-        with _step(bar, "昨日上门 yesterday's visits", None) as step:
+        with compiling(_once(bar)), _step(bar, "昨日上门 yesterday's visits", None) as step:
             make_some(here, self._plan(began.date(), began), told, step)
         with _step(bar, "服务启动 service", 1):
             self.serving.start()
@@ -111,6 +112,18 @@ class Demonstration:
         span = f"{week.days[0].on} to {week.days[-1].on}"
         self.told.say("周计划 week's plan", f"{len(stops)} visits from {span}, {travel:.1f} min of travel each")
         self.told.say("未排上 left over", f"{len(week.left_over)} found no place in the week, each with its reason")
+
+
+def _once(bar: Progress) -> Callable[[bool], None]:
+    """Say why the first plan of a machine takes longer."""
+    said: list[bool] = []
+
+    def compiles(at_it: bool) -> None:
+        if at_it and not said:
+            said.append(True)
+            bar.console.print("首次运行，正在编译排班程序 · compiling the planner once on this machine, about half a minute", markup=False)
+
+    return compiles
 
 
 @contextmanager

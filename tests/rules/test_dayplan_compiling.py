@@ -1,14 +1,18 @@
 """Whoever waits for the first plan of a machine hears that it is compiled, and why; nobody hears it where it is taken from the disk."""
 
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
-from healthsvc.dayplan import compiled, later
+from healthsvc.dayplan import compiled, later, shelf
 from healthsvc.dayplan.watching import compiling, made
 from healthsvc.policy import load
 from healthsvc.store.work import TakenAway
+from integrations.demo.run import _once
 
 
 @compiled.compiled
@@ -95,3 +99,19 @@ def test_a_command_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 def halved_twice(number: float) -> float:
     return halved(halved(number))
+
+
+def test_a_page_knows_beforehand_whether_whoever_asks_will_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(shelf, "_stock", lambda folder, installed: None)
+    assert shelf.cold()
+    (tmp_path / f"healthsvc-dayplan-{shelf.fingerprint()}" / "one.nbi").write_bytes(b"")
+    assert not shelf.cold()
+
+
+def test_the_demonstration_says_so_once() -> None:
+    written = StringIO()
+    tell = _once(Progress(console=Console(file=written, width=200)))
+    for at_it in (False, True, False, True):
+        tell(at_it)
+    assert written.getvalue().count("compiling the planner once") == 1
