@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from healthsvc import clock
 from healthsvc.circle.policy import policy_values
 from healthsvc.circle.rules import CirclePolicy, Mode
+from healthsvc.errors import Malformed
 from healthsvc.policy import load as load_policy
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def load(
 
     Raises:
         NotFound: there is no such file.
-        Malformed: it is empty, no PBF, damaged, or holds no road. What was loaded before stays in force.
+        Malformed: it is empty, no PBF, damaged, or holds no road that anybody could use. What was loaded before stays in force.
     """
     from healthsvc.circle import network as networks
     from healthsvc.circle import osm
@@ -108,6 +109,10 @@ def load(
         attribution=osm.ATTRIBUTION,
         modes=parts(network, values),
     )
+    if not any(part.parts_km for part in report.modes):
+        raise Malformed(
+            f"{path.name} holds no connected roads long enough to bring an address to; load an extract of the whole area", path="file"
+        )
     progress(3, 4)
     networks.save(network, report.as_json(), data / "roads")
     progress(4, 4)

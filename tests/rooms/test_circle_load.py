@@ -109,6 +109,21 @@ def test_an_extract_without_roads_is_refused(tmp_path: Path) -> None:
         load(empty, tmp_path)
 
 
+def test_an_extract_whose_roads_lead_nowhere_leaves_what_was_loaded(tmp_path: Path) -> None:
+    import osmium
+
+    point = tmp_path / "point.osm.pbf"
+    writer = osmium.SimpleWriter(str(point))
+    for number in (1, 2):
+        writer.add_node(osmium.osm.mutable.Node(id=number, location=(121.6, 30.4)))
+    writer.add_way(osmium.osm.mutable.Way(id=1, nodes=[1, 2], tags={"highway": "residential"}))
+    writer.close()
+    before = load(EXTRACT, tmp_path).sha256
+    with pytest.raises(Malformed, match="no connected roads"):
+        load(point, tmp_path)
+    assert before in (tmp_path / "roads" / "manifest.json").read_text()
+
+
 def test_loading_another_extract_changes_the_answers_at_once(tmp_path: Path) -> None:
     start, end = town.town().stations[0], town.town().homes[0]
     question = ([(start.lon, start.lat)], [(end.lon, end.lat)], "walk")
