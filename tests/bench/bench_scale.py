@@ -84,6 +84,8 @@ def serving(folder: Path, url: str | None, roles: tuple[str, ...], busy: bool) -
     ]
     try:
         said = " ".join(one.stdout.readline() for one in running if one.stdout)
+        if any(one.poll() is not None for one in running):
+            raise RuntimeError("a process did not start; call healthsvc serve by hand to see why")
         http = tuple(int(port) for port in re.findall(r"http://[\d.]+:(\d+)", said))
         mllp = tuple(int(port) for port in re.findall(r"mllp://[\d.]+:(\d+)", said))
         there = url or f"sqlite:///{data}/healthsvc.sqlite"
@@ -330,8 +332,8 @@ def table(rows: Sequence[Row]) -> str:
             ours, servers = known[f"{what}: processor time, ours"], known.get(f"{what}: processor time, the server's", 0.0)
             cost.append(f"{ours:.1f} + {servers:.1f} ms" if servers else f"{ours:.1f} ms")
             rate.append(f"{known[what]:.0f}")
-            against.append(f"{known[what] / known[one]:.2f}" if one in known else "–")
-            bound.append(f"{cores * 1000 / (ours + servers):.0f}")
+            against.append(f"{known[what] / known[one]:.2f}" if known.get(one) else "–")
+            bound.append(f"{cores * 1000 / (ours + servers):.0f}" if ours + servers else "–")
         told = ("processor time of one, ours + the server's", cost), ("a second", rate), ("a second, times one process", against)
         for word, cells in (*told, (f"a second at most, if {cores} cores did nothing else", bound)):
             lines.append(f"| {act}: {word} | {' | '.join(cells)} |")
@@ -379,8 +381,9 @@ def main() -> int:
         for one in measure(Path(folder), server, size, options.chains, options.engine or list(ENGINES), options.processes):
             rows.append(one)
             sys.stderr.write(f"{one['what']}: {one['value']} {one['unit']}\n")
-    sys.stdout.write(f"{table(rows)}\n\n")
-    return show(rows, options.json)
+    ended = show(rows, options.json)
+    sys.stdout.write(f"\n{table(rows)}\n")
+    return ended
 
 
 if __name__ == "__main__":
