@@ -33,6 +33,8 @@ OLDEST_POSTGRESQL: Final = 150_000
 OLDEST_SQLITE: Final = (3, 37, 0)
 MOST_LOOKED_UP: Final = 10_000
 """Absolute references that are looked at one by one (about a tenth of a second)."""
+MOST_SEALS: Final = 200
+"""Documents from each end whose seals are looked at."""
 _OPEN: Final = stat.S_IRWXG | stat.S_IRWXO
 _MUST_BE_ON: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -175,6 +177,34 @@ def keys(here: "Installation") -> str:
     if wide:
         raise Amiss(f"others may read {wide[0].name} and {len(wide) - 1} more: chmod 700 the folders of keys and 600 the files in them")
     return f"{sum(1 for folder in folders for _ in folder.iterdir())} files, readable by the service alone"
+
+
+def seals(here: "Installation") -> str:
+    """Whether the keys that sealed the frozen documents are there: where they are gone the service makes a new one and goes on, and what
+    was sealed before can no longer be verified. The oldest and the newest documents are looked at, where the kept keys would differ."""
+    from healthsvc.documents.keys import Keyring, kid_of
+    from healthsvc.documents.resources import is_frozen, seal_of
+
+    folder = here.database.signing_keys
+    held = Keyring.there(folder) if folder is not None else Keyring({})
+    found: Counter[str] = Counter()
+    with here.database.reading(COMMAND, at=clock.now()) as store:
+        documents = "SELECT r.id FROM resource r JOIN term t ON t.id=r.type WHERE t.text='DocumentReference' ORDER BY r.id"
+        for told in (f"{documents} LIMIT :most", f"{documents} DESC LIMIT :most"):
+            for (id,) in store.connection.execute(text(told), {"most": MOST_SEALS}).all():
+                entry = store.find("DocumentReference", id)
+                if entry is not None and is_frozen(entry):
+                    try:
+                        found[kid_of(seal_of(entry))] += 1
+                    except (ValueError, KeyError, TypeError):
+                        raise Amiss(f"DocumentReference/{id} has no readable seal: run `healthsvc documents verify`") from None
+    lost = [kid for kid in found if kid not in held]
+    if lost:
+        raise Amiss(
+            f"signing key {lost[0]}{f' and {len(lost) - 1} more' if len(lost) > 1 else ''} of sealed documents is not in {folder}: put the "
+            "folder back from the backup of the keys (HEALTHSVC_SIGNING_KEYS says where it lies); until then nobody can verify them"
+        )
+    return f"{len(found)} signing keys of the documents looked at, all there" if found else "no document is sealed yet"
 
 
 def certificates(here: "Installation") -> str:

@@ -22,7 +22,9 @@ ENOUGH_DISK = 1 << 30
 
 def doctor(data: Data = None, json: Json = False) -> None:
     """Check the installation and say how to mend what is wrong: program, settings, disk, database and its settings, schema, partitions,
-    address, clock, keys, certificate, retention, backups, audit, sealing, policy, roads. Exit code 1 if anything is wrong."""
+    address, clock, keys, seals of documents, certificate, retention, backups, audit, sealing, policy, roads.
+
+    Exit code 1 if anything is wrong."""
     from healthsvc.commands import checks
     from healthsvc.logs import settings_for
 
@@ -49,6 +51,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
             look("write-ahead log", lambda: checks.log_size(here))
             look("clock", lambda: checks.clocks(here))
             look("keys", lambda: checks.keys(here))
+            look("signing keys", lambda: checks.seals(here))
             look("certificates", lambda: checks.certificates(here))
             look("retention", lambda: checks.retention(here))
             look("backups", lambda: checks.backup_age(here))

@@ -5,6 +5,7 @@ long as its documents are, its private part (``d``) may be struck out.
 """
 
 import json
+import os
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,21 @@ class Keyring:
         self._keys = keys
 
     @classmethod
+    def there(cls, folder: Path) -> "Keyring":
+        """The keys of a folder as they are; none is ever made, and a folder that is not there has none.
+
+        Raises:
+            Unavailable: the folder or a key in it cannot be read.
+        """
+        try:
+            os.listdir(folder)  # glob passes a folder that may not be read over in silence
+            return _read(folder, folder.stat().st_mtime_ns)
+        except FileNotFoundError:
+            return cls({})
+        except OSError as error:
+            raise _unreadable(error) from None
+
+    @classmethod
     def of(cls, folder: Path, at: datetime) -> "Keyring":
         """The keys of a folder; the first one is made where there is none yet.
 
@@ -41,7 +57,7 @@ class Keyring:
                 _make(folder, _FIRST, at)
             return _read(folder, folder.stat().st_mtime_ns)
         except OSError as error:
-            raise Unavailable(f"the signing keys cannot be read: {error.strerror}; look after HEALTHSVC_SIGNING_KEYS") from None
+            raise _unreadable(error) from None
 
     def sign(self, content: bytes, claims: dict[str, Any]) -> str:
         """A detached JWS over some bytes; ``claims`` stand in its protected header beside alg and kid."""
@@ -55,16 +71,31 @@ class Keyring:
     def claims(self, signature: str, content: bytes) -> dict[str, Any] | None:
         """What a detached JWS over these bytes says; None where it was made by no key of ours, or over other bytes."""
         try:
-            head = json.loads(urlsafe_b64decode(signature.partition(".")[0].encode()))
-            _, key = self._keys[head["kid"]]
+            _, key = self._keys[kid_of(signature)]
             return dict(jws.deserialize_compact(signature, key, payload=content, registry=_REGISTRY).headers())
         except (JoseError, KeyError, ValueError, TypeError, AttributeError):
             return None
+
+    def __contains__(self, kid: str) -> bool:
+        return kid in self._keys
 
     def public(self) -> dict[str, Any]:
         """The public parts as a JWK set (RFC 7517), newest first."""
         newest = sorted(self._keys.items(), key=lambda one: -one[1][0])
         return {"keys": [key.as_dict(private=False) | {"kid": kid, "alg": ALGORITHM, "use": "sig"} for kid, (_, key) in newest]}
+
+
+def kid_of(signature: str) -> str:
+    """Id of the key that a detached JWS says it was made by.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    return str(json.loads(urlsafe_b64decode(signature.partition(".")[0].encode()))["kid"])
+
+
+def _unreadable(error: OSError) -> Unavailable:
+    return Unavailable(f"the signing keys cannot be read: {error.strerror}; look after HEALTHSVC_SIGNING_KEYS (unset: DATA/signing-keys)")
 
 
 def rotate(folder: Path, at: datetime) -> str:

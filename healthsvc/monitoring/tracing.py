@@ -12,7 +12,7 @@ from asgi_correlation_id import correlation_id
 from starlette.types import Scope
 
 from healthsvc.config import Settings
-from healthsvc.errors import Unavailable
+from healthsvc.errors import Invalid
 
 SERVICE: Final = "healthsvc"
 _FAILED: Final = 500
@@ -51,7 +51,7 @@ def start(settings: Settings, version: str, exporter: Any = None) -> bool:
         exporter: where spans go instead of the collector.
 
     Raises:
-        Unavailable: the extra is not installed.
+        Invalid: the extra is not installed.
     """
     global _tracer
     if not settings.otel_endpoint:
@@ -63,7 +63,7 @@ def start(settings: Settings, version: str, exporter: Any = None) -> bool:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
     except ImportError:
-        raise Unavailable("otel_endpoint is set, but OpenTelemetry is not installed: pip install 'healthsvc[otel]'") from None
+        raise Invalid("otel_endpoint is set, but OpenTelemetry is not installed: pip install 'healthsvc[otel]'", reason="setting") from None
     resource = Resource.create({"service.name": SERVICE, "service.version": version})
     provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(settings.otel_share)))
     to = exporter or OTLPSpanExporter(endpoint=f"{settings.otel_endpoint.rstrip('/')}/v1/traces")

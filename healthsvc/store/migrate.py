@@ -18,7 +18,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
-from healthsvc.errors import Unavailable
+from healthsvc.errors import Invalid
 from healthsvc.store.schema_tables import SchemaPromise
 
 _LOCK_KEY = 0x6D696772
@@ -83,7 +83,7 @@ def upgrade(engine: Engine, *, contract: bool = False) -> None:
     ``contract``.
 
     Raises:
-        Unavailable: the database is so much newer than this program that it would not work on it.
+        Invalid: the database is so much newer than this program that it would not work on it; starting again changes nothing.
     """
     with engine.connect() as plain:
         if MigrationContext.configure(plain).get_current_revision() == head():
@@ -165,4 +165,6 @@ def _must_be_promised(connection: Connection, current: str) -> None:
     oldest = connection.execute(select(_PROMISE.c.oldest)).scalar() if there else None
     if oldest not in revisions():
         wanted = "" if oldest is None else f"; it is only for versions that know step {oldest}"
-        raise Unavailable(f"the database has schema {current}, which this version does not know{wanted}: run the newer healthsvc")
+        raise Invalid(
+            f"the database has schema {current}, which this version does not know{wanted}: run the newer healthsvc", reason="schema-newer"
+        )

@@ -7,6 +7,7 @@ import pwd
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from healthsvc.config import Settings
 from healthsvc.deploy.units import UNITS, units
 from healthsvc.deploy.wheelhouse import LOCK, locked, make, plan
 from healthsvc.errors import Conflict, Invalid, Unavailable
+from healthsvc.installation import open_installation
 from healthsvc.main import cli
 from healthsvc.monitoring.probes import router as probes
 from integrations.address import Address
@@ -108,6 +110,18 @@ def test_what_is_written_starts_on_a_new_installation(tmp_path: Path, monkeypatc
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Unavailable) as refused:
         Api(None, Address("127.0.0.1", taken.getsockname()[1]))
     assert refused.value.exit_code != MEND_FIRST, "an address that is taken may be free in a moment: it is tried again"
+
+
+def test_a_program_older_than_its_database_is_not_started_again_and_again(tmp_path: Path) -> None:
+    """Starting it once more changes nothing: a supervisor hears that somebody has to come."""
+    open_installation(settings=Settings(data=tmp_path)).close()
+    with sqlite3.connect(tmp_path / "healthsvc.sqlite") as later:
+        later.execute("UPDATE alembic_version SET version_num='9999_later'")
+        later.execute("UPDATE schema_promise SET oldest='9999_later'")
+    done = CliRunner().invoke(cli, ["serve", "--data", str(tmp_path)], env={"HEALTHSVC_DATABASE": None})
+    assert isinstance(done.exception, Invalid)
+    assert "run the newer healthsvc" in done.exception.text
+    assert done.exception.exit_code == MEND_FIRST
 
 
 def test_where_it_listens_is_told_when_the_units_are_written(tmp_path: Path) -> None:

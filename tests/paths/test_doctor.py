@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,8 @@ from healthsvc.backup.make import make
 from healthsvc.commands import checks
 from healthsvc.config import Settings
 from healthsvc.documents.keys import Keyring
+from healthsvc.documents.service import freeze_scan
+from healthsvc.errors import Unavailable
 from healthsvc.installation import Installation, open_installation
 from healthsvc.main import cli
 from healthsvc.store import SYSTEM
@@ -53,6 +56,7 @@ def test_a_sound_installation_and_an_unknown_directory(tmp_path: Path) -> None:
         "write-ahead log",
         "clock",
         "keys",
+        "signing keys",
         "retention",
         "certificates",
         "backups",
@@ -68,6 +72,32 @@ def test_keys_that_others_may_read(here: Installation) -> None:
     assert "readable by the service alone" in checks.keys(here)
     os.chmod(here.settings.sealing_folder / "first.json", 0o640)
     assert "chmod" in amiss(checks.keys, here)
+
+
+def test_keys_of_sealed_documents_that_are_gone(here: Installation) -> None:
+    """Without them the service would make a new key and go on, and nobody could verify what was sealed before."""
+    folder = here.database.signing_keys
+    assert folder is not None
+    assert checks.seals(here) == "no document is sealed yet"
+    with here.database.writing(SYSTEM, at=clock.now()) as store:
+        freeze_scan(store, b"%PDF-1.7 scan", title="协议", kind="contract", patient="p")
+    assert checks.seals(here) == "1 signing keys of the documents looked at, all there"
+    folder.rename(folder.with_name("away"))
+    assert f"is not in {folder}" in amiss(checks.seals, here)
+    Keyring.of(folder, clock.now())
+    assert "put the folder back" in amiss(checks.seals, here), "a new key verifies nothing"
+    shutil.rmtree(folder)
+    folder.touch()
+    with pytest.raises(Unavailable, match="Not a directory"):
+        checks.seals(here)
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    assert "all there" in checks.seals(here)
+    if os.geteuid() != 0:
+        folder.chmod(0)
+        with pytest.raises(Unavailable, match="Permission denied"):
+            checks.seals(here)
+        folder.chmod(0o700)
 
 
 def test_references_by_an_address_that_may_be_ours(here: Installation) -> None:

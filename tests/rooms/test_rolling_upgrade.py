@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from healthsvc import clock
 from healthsvc.access.accounts import create_user
-from healthsvc.errors import Unavailable
+from healthsvc.errors import Invalid
 from healthsvc.jobs import Job, run_due
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database, migrate
@@ -236,6 +236,6 @@ def test_taking_away_waits_until_it_is_told_and_then_the_program_of_before_says_
         migrate.upgrade(engine, contract=True)
         assert not inspect(engine).has_table("of_later")
         assert migrate.pending(engine) == ([], [])
-    with pytest.raises(Unavailable, match="9002_gone"):
+    with pytest.raises(Invalid, match="9002_gone"):
         Database.open(postgres_url, rooms=ROOMS)
     engine.dispose()

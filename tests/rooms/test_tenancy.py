@@ -21,7 +21,7 @@ from healthsvc import clock
 from healthsvc.backup import postgresql
 from healthsvc.backup.contents import differences
 from healthsvc.commands import checks
-from healthsvc.errors import Conflict, Invalid, NotFound, Unavailable
+from healthsvc.errors import Conflict, Invalid, NotFound
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
 from healthsvc.installation import open_installation
@@ -319,12 +319,12 @@ def test_a_release_that_knows_no_parts_is_refused_and_one_that_does_is_not(datab
 
     opens(older)
     lay_out(database)
-    with pytest.raises(Unavailable, match=f"only for versions that know step {lay.NEEDS}: run the newer healthsvc"):
+    with pytest.raises(Invalid, match=f"only for versions that know step {lay.NEEDS}: run the newer healthsvc"):
         opens(older)
     opens([script for script in known if script.revision <= lay.NEEDS])
     with database.plainly() as connection:
         migrate.demand(connection, known[0].revision)
-    with pytest.raises(Unavailable, match=lay.NEEDS):
+    with pytest.raises(Invalid, match=lay.NEEDS):
         opens(older)
 
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from healthsvc.config import Settings
-from healthsvc.errors import Unavailable
+from healthsvc.errors import Invalid
 from healthsvc.installation import Installation, open_installation
 from healthsvc.monitoring import tracing
 from integrations.address import Address
@@ -213,5 +213,5 @@ def test_tracing_costs_no_import_and_names_no_address(tmp_path: Path, monkeypatc
         assert NAME not in told
         assert CITIZEN not in told
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(Unavailable, match="pip install"):
+    with pytest.raises(Invalid, match="pip install"):
         tracing.start(Settings(otel_endpoint="http://127.0.0.1:9"), "0")
