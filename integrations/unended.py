@@ -14,11 +14,11 @@ import structlog
 
 from healthsvc.errors import Refusal
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.inpatient import inpatient_classes
 from healthsvc.healthfile.service import today
 from healthsvc.jobs import Job
 from healthsvc.store import Store
 from healthsvc.store.search import matches_all
-from healthsvc.visit import ward
 from integrations.effects.by_rule import closed_by_rule
 from integrations.effects.stay import STAY
 
@@ -65,7 +65,7 @@ def close_unended(store: Store) -> int:
 
 def _unended(store: Store) -> Iterator[Resource]:
     """Visits that a hospital has told of, not in a ward, that began long enough ago and of which nothing was told since."""
-    inpatient = ward.policy_of(store).inpatient_classes
+    inpatient = inpatient_classes(store)
     for code, hours in store.policy.fill(UnendedPolicy, "hospital", today(store)).unended_hours.items():
         if code in inpatient:
             continue

@@ -11,6 +11,7 @@ from typing import Final
 
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.inpatient import inpatient_classes, is_of_class
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow, is_same_person
 from healthsvc.homebed import service as beds
@@ -28,7 +29,7 @@ _BEGUN: Final = frozenset({"in-progress", "onleave"})
 
 def follow_stay(old: Resource | None, new: Resource | None, store: Store) -> None:
     """Hold, ask for, call off and take up visits as a stay in a ward begins, ends, is taken back or turns out to be another person's."""
-    classes = ward.policy_of(store).inpatient_classes
+    classes = inpatient_classes(store)
     before, after = ward.inside(old, classes), ward.inside(new, classes)
     if _is_nothing_to_us(old, new, classes, before=before, after=after):
         return
@@ -48,7 +49,7 @@ def follow_stay(old: Resource | None, new: Resource | None, store: Store) -> Non
     elif _status(new) in _TAKEN_BACK and _status(old) not in _TAKEN_BACK and old is not None:
         for asked in ("admission-visit", "follow-up"):
             call_off(store, derived_id(asked, stay), "admission-cancelled")
-    elif _status(new) == "finished" and _status(old) in _BEGUN and now is not None and new is not None and _class(new) in classes:
+    elif _status(new) == "finished" and _status(old) in _BEGUN and now is not None and new is not None and is_of_class(new, classes):
         discharged(store, now, new)
 
 
@@ -56,7 +57,7 @@ def _is_nothing_to_us(old: Resource | None, new: Resource | None, classes: Colle
     """Whether a write leaves the care at home as it is, without asking whose the stay is: most are details, or outpatient visits."""
     if old is not None and new is not None and _status(old) == _status(new) and before == after:
         return old.get("subject") == new.get("subject")
-    ends = _status(new) in _TAKEN_BACK or (new is not None and _status(new) == "finished" and _class(new) in classes)
+    ends = _status(new) in _TAKEN_BACK or (_status(new) == "finished" and is_of_class(new, classes))
     return not before and not after and not ends
 
 
@@ -94,10 +95,6 @@ def _person(encounter: Resource | None, store: Store) -> str | None:
 
 def _status(encounter: Resource | None) -> str:
     return str((encounter or {}).get("status", ""))
-
-
-def _class(encounter: Resource) -> str:
-    return str(encounter.get("class", {}).get("code", ""))
 
 
 def _moment(encounter: Resource | None, end: str, store: Store) -> datetime:

@@ -95,7 +95,7 @@ def gather(
     pinned = pinned_tasks(store, on)
     last = sources.who_came_last(store, on, policy)
     teams = sources.teams(store)
-    away = sources.in_hospital(store, on)
+    away = sources.in_hospital(store)
     busy = sources.appointments(store, on, policy)
     staff = tuple(on_duty(store, on, policy, absent))
     people = len({one.practitioner for one in staff})

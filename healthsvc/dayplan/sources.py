@@ -8,6 +8,7 @@ from healthsvc.dayplan.resources import INPUT
 from healthsvc.dayplan.rules import DayPolicy, Held, clock_minutes, minutes_of
 from healthsvc.fhir.elements import codes, reference_id
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.inpatient import all_stays
 from healthsvc.infusion.visits import input_of, not_before
 from healthsvc.store import Store
 from healthsvc.visit.encounters import under_way_on
@@ -98,14 +99,9 @@ def opens_at(store: Store, task: Resource, on: date) -> float | None:
     return minutes_of(moment.astimezone(store.zone), on) if moment else None
 
 
-def in_hospital(store: Store, on: date) -> frozenset[str]:
+def in_hospital(store: Store) -> frozenset[str]:
     """Patients with an open inpatient stay: nobody is at home."""
-    classes = set(store.policy.value("hospital.inpatient_classes", on))
-    return frozenset(
-        id
-        for one in store.select("Encounter", status="in-progress")
-        if one.get("class", {}).get("code") in classes and (id := reference_id(one.get("subject"), "Patient"))
-    )
+    return frozenset(id for one in all_stays(store) if (id := reference_id(one.get("subject"), "Patient")))
 
 
 def appointments(store: Store, on: date, policy: DayPolicy) -> Mapping[str, tuple[tuple[float, float], ...]]:

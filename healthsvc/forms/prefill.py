@@ -6,11 +6,12 @@ from typing import Any
 
 from healthsvc.fhir.elements import codes, is_active
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE, code_system
+from healthsvc.fhir.systems import HOME_CARE, code_system
 from healthsvc.forms.personal import known_values
 from healthsvc.forms.resources import to_answers
 from healthsvc.forms.rules import DONE, Answers, Code, Form, Item, Kind, is_asked
 from healthsvc.forms.tables import BY_URL
+from healthsvc.healthfile.inpatient import stays_of
 from healthsvc.healthfile.service import replaced
 from healthsvc.store import Store
 
@@ -101,7 +102,7 @@ def _recorded(store: Store, form: Form, files: list[str]) -> Answers:
             if "home-bed" in codes(one.get("type", []), HOME_CARE)
         ]
     if "stay" in links:
-        stays = [one for one in store.select("Encounter", patient=files, status="finished") if _is_stay(one)]
+        stays = stays_of(store, files, "finished")
         made["stay"] = [_spell("stay", one.get("period", {}), one.get("serviceProvider", {}).get("display", "")) for one in stays]
     return {link: [one for one in values if one] for link, values in made.items() if any(values)}
 
@@ -136,11 +137,6 @@ def _spell(link: str, period: Resource, place: str) -> Answers:
         if len(day) == len("2026-01-01"):
             made[f"{link}-{name}"] = [date.fromisoformat(day)]
     return made | ({f"{link}-place": [place]} if place and made else {})
-
-
-def _is_stay(encounter: Resource) -> bool:
-    kind = encounter.get("class", {})
-    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
 
 
 def _is_coded(condition: Resource, code: str) -> bool:

@@ -8,6 +8,7 @@ from healthsvc.errors import Conflict, Forbidden, RuleViolation
 from healthsvc.fhir.elements import codes, day, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE
+from healthsvc.healthfile.inpatient import is_admitted
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
 from healthsvc.healthfile.staff import standing
@@ -170,7 +171,7 @@ def _claim(key: str, bed: str, store: Store) -> None:
 
 def _follow_hospital(old: Resource | None, new: Resource | None, store: Store) -> None:
     """An admission puts the bed on hold; the end of the stay (or a cancelled admission) takes it up again with a review."""
-    before, after = service.stays(old), service.stays(new)
+    before, after = is_admitted(old, store), is_admitted(new, store)
     patient = reference_id((new or old or {}).get("subject"), "Patient")
     if patient is None or before == after or store.find("Patient", patient) is None:
         return

@@ -8,7 +8,8 @@ from healthsvc.errors import Invalid, NotFound, RuleViolation
 from healthsvc.fhir.consent import SignedConsent, is_consent, to_consent, to_signed
 from healthsvc.fhir.elements import codes, extensions, reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import HOME_CARE, V3_ACT_CODE
+from healthsvc.fhir.systems import HOME_CARE
+from healthsvc.healthfile.inpatient import ADMITTED_STATES, stays_of
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow, replaced, today
 from healthsvc.homebed.plans import plan_of
@@ -261,20 +262,10 @@ def assessment_id(assessment: Assessment) -> str:
     return derived_id("bed-assessment", f"{assessment.patient}-{assessment.on:%Y%m%d}")
 
 
-def stays(encounter: Resource | None) -> bool:
-    """Whether an Encounter says that the person is in a ward now."""
-    if encounter is None or encounter.get("status") not in ("in-progress", "onleave"):
-        return False
-    kind = encounter.get("class", {})
-    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
-
-
 def in_ward(store: Store, patient: str, ended: str | None = None) -> bool:
     """Whether the person is in a ward now (``ended``: a stay that is just ending does not count)."""
     survivor = str(follow(store, patient)["id"])
-    files = (survivor, *replaced(store, survivor))
-    found = [one for file in files for one in store.select("Encounter", patient=file, status=["in-progress", "onleave"])]
-    return any(stays(one) and one["id"] != ended for one in found)
+    return any(one["id"] != ended for one in stays_of(store, (survivor, *replaced(store, survivor)), *ADMITTED_STATES))
 
 
 def established_at(store: Store, bed: Bed) -> datetime:

@@ -8,6 +8,7 @@ from healthsvc.fhir.consent import is_consent, to_signed
 from healthsvc.fhir.elements import codes, day, moment, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE, code_system
+from healthsvc.healthfile.inpatient import stays_of
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.infusion.records import OfTheDay, is_given, to_given
 from healthsvc.infusion.resources import DRUG, approval_of, consent_id, first_dose_of, overrides_of, skin_test_of, value_of
@@ -232,8 +233,4 @@ def _counts(allergy: Resource) -> bool:
 
 def patient_in_hospital(store: Store, files: tuple[str, ...]) -> bool:
     """Whether the person is in a ward now."""
-    return any(
-        one.get("class", {}).get("code") in ("IMP", "ACUTE", "NONAC")
-        for patient in files
-        for one in store.select("Encounter", patient=patient, status="in-progress")
-    )
+    return bool(stays_of(store, files))

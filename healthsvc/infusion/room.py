@@ -7,7 +7,7 @@ from healthsvc.consent.service import require_care
 from healthsvc.errors import Forbidden, Invalid, RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import V3_ACT_CODE
+from healthsvc.healthfile.inpatient import is_admitted
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.infusion import bedside, reaction, service, visits
 from healthsvc.infusion.druglist import admit_list
@@ -52,7 +52,7 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
         admit_signature(old, new, store)
     elif kind == "Task":
         _admit_dose(old, new, store)
-    elif kind == "Encounter" and new is not None and _stays(new) and not _stays(old):
+    elif kind == "Encounter" and new is not None and is_admitted(new, store) and not is_admitted(old, store):
         patient = reference_id(new.get("subject"), "Patient")
         if patient is not None and store.find("Patient", patient) is not None:
             service.stop_all(store, patient, "admitted")
@@ -205,13 +205,6 @@ def _after(log: tuple[Entry, ...]) -> Bedside:
     for entry in log:
         step = TRANSITIONS[step, entry.act]
     return Bedside(step, log)
-
-
-def _stays(encounter: Resource | None) -> bool:
-    if encounter is None or encounter.get("status") not in ("in-progress", "onleave"):
-        return False
-    kind = encounter.get("class", {})
-    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in ("IMP", "ACUTE", "NONAC")
 
 
 ROOM: Final = Room(

@@ -11,7 +11,7 @@ from healthsvc.consent.service import forbids
 from healthsvc.emergency.resources import EMERGENCY, to_alarm
 from healthsvc.errors import NotFound, RuleViolation
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import V3_ACT_CODE
+from healthsvc.healthfile.inpatient import all_stays
 from healthsvc.healthfile.resources import is_deceased, links, to_person
 from healthsvc.healthfile.rules import ContactRole, Person
 from healthsvc.mustvisit import rules
@@ -98,7 +98,7 @@ def _all(store: Store, people: dict[str, Person], on: date, policy: MustVisitPol
             yield from rules.of_birthday(id, person.birth, on, policy)
         if person.category in policy.festival_categories:
             yield from rules.of_festivals(id, on, policy, lunar)
-    for stay in store.select("Encounter", status="in-progress", **{"class": [f"{V3_ACT_CODE}|{code}" for code in ("IMP", "ACUTE")]}):
+    for stay in all_stays(store):
         patient, start = _person(stay.get("subject")), stay.get("period", {}).get("start")
         if patient in people and start and stay.get("serviceProvider"):
             where = str(stay["serviceProvider"].get("display") or "")

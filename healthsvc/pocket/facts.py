@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from healthsvc.fhir.json import Resource
 from healthsvc.forms import service as forms
+from healthsvc.healthfile.inpatient import stays_of
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.infusion.records import given_id, is_given, to_given
 from healthsvc.infusion.rules.bedside import Entry
@@ -16,8 +17,6 @@ from healthsvc.pocket.rules import Facts
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import Visit
-
-_WARD: Final = ("IMP", "ACUTE", "NONAC")
 
 
 def facts_of(store: Store, task: str, form_names: Iterable[str]) -> Facts:
@@ -52,8 +51,8 @@ def admitted_since(store: Store, patient: str) -> datetime | None:
     file = follow(store, patient)["id"]
     stays = [
         datetime.fromisoformat(one["period"]["start"])
-        for one in store.select("Encounter", patient=[file, *replaced(store, file)], status="in-progress")
-        if one.get("class", {}).get("code") in _WARD and "T" in str(one.get("period", {}).get("start", ""))
+        for one in stays_of(store, [file, *replaced(store, file)])
+        if "T" in str(one.get("period", {}).get("start", ""))
     ]
     return min(stays, default=None)
 

@@ -5,7 +5,7 @@ from typing import Final
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import V3_ACT_CODE
+from healthsvc.healthfile.inpatient import is_admitted
 from healthsvc.referral.resources import is_referral, is_request, outcome_of, stage_of, task_id
 from healthsvc.referral.rules import TRANSITIONS as STEPS
 from healthsvc.referral.rules import Act, Stage, check_closing, check_step
@@ -13,8 +13,6 @@ from healthsvc.referral.service import admission_cancelled, admitted, begin, dis
 from healthsvc.store import Room, Store
 from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.visit.rules import Kind
-
-_WARD: Final = frozenset({"IMP", "ACUTE", "NONAC"})
 
 
 def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
@@ -51,7 +49,7 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
 def _follow_stay(old: Resource | None, new: Resource, store: Store) -> None:
     """A stay that begins, ends or is taken back moves the referral that led to it, whoever writes the Encounter."""
     patient, stay = reference_id(new.get("subject"), "Patient"), f"Encounter/{new['id']}"
-    before, after = _stays(old), _stays(new)
+    before, after = is_admitted(old, store), is_admitted(new, store)
     if patient is None or before == after:
         return
     if after:
@@ -60,14 +58,6 @@ def _follow_stay(old: Resource | None, new: Resource, store: Store) -> None:
         discharged(store, patient, stay)
     elif new.get("status") in ("cancelled", "entered-in-error"):
         admission_cancelled(store, patient, stay)
-
-
-def _stays(encounter: Resource | None) -> bool:
-    """Whether an Encounter says that the person is in a ward now."""
-    if encounter is None or encounter.get("status") not in ("in-progress", "onleave"):
-        return False
-    kind = encounter.get("class", {})
-    return kind.get("system", V3_ACT_CODE) == V3_ACT_CODE and kind.get("code") in _WARD
 
 
 def _move_on(source: str, store: Store) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension
+from healthsvc.healthfile.inpatient import ADMITTED_STATES, all_stays, is_of_class, stays_of
 from healthsvc.healthfile.service import follow, replaced, today
 from healthsvc.store import Store
 from healthsvc.visit.rules import Visit
@@ -23,7 +24,6 @@ class WardPolicy:
     """Filled from ``policy/hospital.toml``."""
 
     kept_on_admission: tuple[str, ...]
-    inpatient_classes: tuple[str, ...]
     admission_visit_days: int
     discharge_followup_days: int
     discharge_overdue_days: int
@@ -31,17 +31,12 @@ class WardPolicy:
 
 def inside(encounter: Resource | None, classes: Collection[str]) -> bool:
     """Whether a stay is under way and of one of these classes (v3 ActCode)."""
-    return encounter is not None and encounter.get("status") == "in-progress" and encounter.get("class", {}).get("code") in classes
+    return encounter is not None and encounter.get("status") == "in-progress" and is_of_class(encounter, classes)
 
 
 def in_a_ward(store: Store, files: Iterable[str], *, apart: str = "") -> Resource | None:
     """A stay under way in a ward, on any of these files; ``apart``: a stay that is just ending does not count."""
-    classes = policy_of(store).inpatient_classes
-    for file in files:
-        for one in store.select("Encounter", patient=file, status="in-progress"):
-            if inside(one, classes) and one["id"] != apart:
-                return one
-    return None
+    return next((one for one in stays_of(store, files) if one["id"] != apart), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +62,7 @@ class Lying:
 def lying(store: Store, *patients: str) -> list[Lying]:
     """Who lies in a ward, on leave or not: of these persons on any of their files, or of all; the longest overdue first."""
     policy, on = policy_of(store), today(store)
-    files = {"patient": files_of(store, *patients)} if patients else {}
-    found = store.select("Encounter", status=["in-progress", "onleave"], **{"class": list(policy.inpatient_classes)}, **files)
+    found = stays_of(store, files_of(store, *patients), *ADMITTED_STATES) if patients else all_stays(store, *ADMITTED_STATES)
     told = [_lying(store, one, on, policy.discharge_overdue_days) for one in found]
     return sorted((one for one in told if one is not None), key=lambda one: (-one.overdue, one.since))
 

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.inpatient import is_inpatient
 from healthsvc.store import Store
 from healthsvc.visit.encounters import encounters_on
 from healthsvc.visit.pending import Pending, pending
@@ -118,7 +119,7 @@ def _stops(store: Store, on: date) -> list[Stop]:
     encounters = {
         f"Encounter/{one['id']}": one
         for one in encounters_on(store, on)
-        if one.get("status") in _SHOWN and one.get("class", {}).get("code") != "IMP" and "period" in one
+        if one.get("status") in _SHOWN and not is_inpatient(one, store) and "period" in one
     }
     if not encounters:
         return []

@@ -14,6 +14,7 @@ from healthsvc.dayplan.service import policy_of
 from healthsvc.dayplan.staffing import OnDuty, on_duty
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.inpatient import is_inpatient
 from healthsvc.store import Store
 from healthsvc.visit.encounters import BEGUN, encounters_on
 from healthsvc.visit.resources import is_visit, to_visit
@@ -184,7 +185,7 @@ def _blocks(store: Store, on: date, plan: DayPlan | None) -> list[Block]:
     encounters = {
         f"Encounter/{one['id']}": one
         for one in encounters_on(store, on)
-        if one.get("status") in _SHOWN and one.get("class", {}).get("code") != "IMP" and "start" in one.get("period", {})
+        if one.get("status") in _SHOWN and not is_inpatient(one, store) and "start" in one.get("period", {})
     }
     if not encounters:
         return []

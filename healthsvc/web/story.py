@@ -9,11 +9,12 @@ from healthsvc.circle.resources import TRAVEL_CODES
 from healthsvc.emergency.resources import EMERGENCY
 from healthsvc.fhir.dates import END
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.inpatient import inpatient_classes
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store, chronicle
 from healthsvc.store.stored import micros
 from healthsvc.web.lookup import Directory
-from healthsvc.web.telling import INPATIENT, Event, Teller
+from healthsvc.web.telling import ATTENDED, Event, Teller
 
 KINDS: Final = ("", "hospital", "result", "visit", "care")
 """What the line can be narrowed to; empty: everything."""
@@ -67,7 +68,7 @@ def story(store: Store, patient: str, names: Directory, kind: str = "", before: 
     """
     survivor = str(follow(store, patient)["id"])
     files = (survivor, *replaced(store, survivor))
-    told = {(event.ref, event.part): event for event in Teller(store.zone, names, _few(store, files)).tell()}
+    told = {(event.ref, event.part): event for event in Teller(store.zone, names, _few(store, files), _stays(store)).tell()}
     spots = _spots(store, files) + [Spot(micros(event.at), "", event.kind, (), f"{ref} {part}") for (ref, part), event in told.items()]
     wanted = [spot for spot in spots if kind in ("", spot.kind)]
     ahead = sorted((spot for spot in wanted if before is None or spot.at < before), key=lambda spot: spot.at, reverse=True)
@@ -91,9 +92,14 @@ def _few(store: Store, files: Sequence[str]) -> Mapping[str, list[Resource]]:
     return held
 
 
+def _stays(store: Store) -> frozenset[str]:
+    """Classes of an Encounter that the line tells as a stay in hospital."""
+    return frozenset((*inpatient_classes(store), *ATTENDED))
+
+
 def _spots(store: Store, files: Sequence[str]) -> list[Spot]:
     """All places of the line, without reading a resource."""
-    stays = chronicle.coded(store, "Encounter", files, ("class",), INPATIENT)
+    stays = chronicle.coded(store, "Encounter", files, ("class",), _stays(store))
     visits = [pk for pk in chronicle.ids(store, "Encounter", files).values() if pk not in stays]
     spots: list[Spot] = []
     for type, params in _MANY.items():
@@ -136,7 +142,8 @@ def _read(store: Store, files: Sequence[str], names: Directory, spots: Sequence[
             if pk in found:
                 parts[f"{spot.type}/{found[pk]['id']}"].add(spot.part)
     encounters = (one for one in found.values() if one["resourceType"] == "Encounter")
-    shown = {one["id"] for one in encounters if one.get("class", {}).get("code") not in INPATIENT}
+    stays = _stays(store)
+    shown = {one["id"] for one in encounters if one.get("class", {}).get("code") not in stays}
     results = {ref for one in found.values() if one["resourceType"] == "DiagnosticReport" for ref in _results(one)}
     more = {pk for pk, target in chronicle.targets(store, "Observation", files, "encounter") if target in shown} if shown else set()
     more |= {pk for pk, target in chronicle.targets(store, "Task", files, "encounter") if target in shown} if shown else set()
@@ -144,7 +151,11 @@ def _read(store: Store, files: Sequence[str], names: Directory, spots: Sequence[
     held: dict[str, list[Resource]] = defaultdict(list)
     for one in (*found.values(), *(body for _, body in chronicle.bodies(store, more - pks))):
         held[one["resourceType"]].append(one)
-    return [one for one in Teller(store.zone, names, held).tell() if one.ref.startswith("Observation/") or one.part in parts[one.ref]]
+    return [
+        one
+        for one in Teller(store.zone, names, held, _stays(store)).tell()
+        if one.ref.startswith("Observation/") or one.part in parts[one.ref]
+    ]
 
 
 def _results(report: Resource) -> set[str]:

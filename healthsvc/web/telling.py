@@ -1,6 +1,6 @@
 """时间线 the events of a file told from its resources: hospital, results, visits, bed, infusions, contracts, alarms."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, tzinfo
 from typing import Any, Final
@@ -14,8 +14,8 @@ from healthsvc.infusion.records import is_given, to_given
 from healthsvc.web.lookup import Directory
 from healthsvc.web.values import Value, value_of
 
-INPATIENT: Final = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "OBSENC"})
-"""Classes of an Encounter that is a stay in hospital."""
+ATTENDED: Final = ("EMER", "OBSENC")
+"""Classes of an Encounter that the line tells as it tells a stay in a ward, though it is none: the emergency room and its observation."""
 _ENDED: Final = frozenset({"finished", "cancelled", "entered-in-error"})
 _TIME_FROM: Final = extension("time-from")
 _TIMES: Final = {"OBR-14": "时间按标本接收", "OBX-14": "时间按检验", "OBR-22": "时间按报告", "MSH-7": "时间按消息"}
@@ -57,8 +57,8 @@ class Event:
 class Teller:
     """Turns the resources of one file into events; knows which Observations belong to which visit or report."""
 
-    def __init__(self, zone: tzinfo, names: Directory, held: Mapping[str, Sequence[Resource]]) -> None:
-        self._zone, self._names, self._held = zone, names, held
+    def __init__(self, zone: tzinfo, names: Directory, held: Mapping[str, Sequence[Resource]], stays: Collection[str]) -> None:
+        self._zone, self._names, self._held, self._stays = zone, names, held, stays
         self._by_encounter: dict[str, list[Resource]] = {}
         self._by_id = {f"Observation/{one['id']}": one for one in held["Observation"]}
         self._tasks = {one.get("encounter", {}).get("reference"): one for one in held["Task"] if "encounter" in one}
@@ -80,7 +80,7 @@ class Teller:
         yield from self._loose_results()
 
     def _encounter(self, encounter: Resource) -> Iterator[Event]:
-        inpatient = encounter.get("class", {}).get("code") in INPATIENT
+        inpatient = encounter.get("class", {}).get("code") in self._stays
         yield from self._stay(encounter) if inpatient else self._visit(encounter)
 
     def _stay(self, encounter: Resource) -> Iterator[Event]:

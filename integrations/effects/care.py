@@ -18,7 +18,6 @@ class HospitalPolicy:
 
     abnormal_followup_days: int
     critical_followup_days: int
-    inpatient_classes: tuple[str, ...]
     visit_hours: dict[str, int]
     """By class of visit; a class that is not named lasts until it is ended."""
     report_apart_hours: int

@@ -11,6 +11,7 @@ from healthsvc.errors import NotSupported, RuleViolation
 from healthsvc.greenchannel.resources import RIGHTS
 from healthsvc.greenchannel.rules import RIGHT_NAMES
 from healthsvc.greenchannel.service import answer_for
+from healthsvc.healthfile.inpatient import inpatient_classes, is_of_class
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
@@ -127,7 +128,7 @@ def _tell(store: Store, event: AdtEvent, profile: Profile, recorded: int) -> Par
 
 def _follow_stay(store: Store, party: Party, moved: Moved, kind: Move, policy: HospitalPolicy, outcome: Outcome) -> None:
     """What a hospital's word on a stay means beyond what the stay itself leads to (``healthsvc.contract.stays``)."""
-    classes = policy.inpatient_classes
+    classes = inpatient_classes(store)
     if is_deceased(party.patient):
         return
     if kind is Move.CANCEL_ADMIT and moved.is_new_as("cancelled"):
@@ -135,7 +136,7 @@ def _follow_stay(store: Store, party: Party, moved: Moved, kind: Move, policy: H
     if moved.ends(classes):
         if in_a_ward(store, files_of(store, party.id)) is not None:
             outcome.remarks.append("another stay is still open; the visits at home stay suspended")
-    elif moved.is_new_as("finished") and moved.after.get("class", {}).get("code") in classes:
+    elif moved.is_new_as("finished") and is_of_class(moved.after, classes):
         discharged(store, party.id, moved.after)  # of a stay of which only the end was told
     elif kind is Move.ADMIT and moved.is_new_as("in-progress") and not moved.begins(classes):
         _start_channel_clock(store, party.id, moved, outcome)

@@ -6,6 +6,8 @@ from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
 from healthsvc.greenchannel.rules import Right
+from healthsvc.healthfile.inpatient import inpatient_classes
+from healthsvc.store import Store
 from integrations.effects.care import Outcome
 from integrations.effects.clock import waited
 from integrations.effects.drip import home_infusion
@@ -60,7 +62,7 @@ def _order(
         told["encounter"] = reference("Encounter", stay)
     around = store.find("Encounter", stay) if stay else None
     if kind == "MedicationRequest" and placed.asked:
-        told["category"] = [{"coding": [{"system": _CATEGORY, "code": _setting(event.stay, around)}]}]
+        told["category"] = [{"coding": [{"system": _CATEGORY, "code": _setting(store, event.stay, around)}]}]
     if placed.specimens:
         told["specimen"] = [
             reference("Specimen", one["id"]) for one in write_specimens(scene, placed.specimens, number, party.id, outcome, known)
@@ -71,7 +73,7 @@ def _order(
     if known is None and placed.asked and len(asked_at) > len("2026-01-01"):  # whoever gets an order has been seen
         waited(store, party.id, stay, Right.CONSULTATION, datetime.fromisoformat(asked_at), scene.hospital, outcome)
     if kind == "MedicationRequest":
-        home_infusion(scene, placed, written, party, outcome, inpatient=_setting(event.stay, around) == "inpatient")
+        home_infusion(scene, placed, written, party, outcome, inpatient=_setting(store, event.stay, around) == "inpatient")
     return written
 
 
@@ -83,10 +85,10 @@ def _status(kind: str, told: str | None, known: Resource | None) -> str:
     return {"cancelled": "revoked", "stopped": "revoked"}.get(told, told)
 
 
-def _setting(told: Stay | None, on_file: Resource | None) -> str:
+def _setting(store: Store, told: Stay | None, on_file: Resource | None) -> str:
     """Where an order was given: as the message says, else as the stay on file is."""
     code = told.code if told is not None and told.class_told else (on_file or {}).get("class", {}).get("code")
-    return "inpatient" if code in ("IMP", "ACUTE", "SS") else "outpatient"
+    return "inpatient" if code in inpatient_classes(store) else "outpatient"
 
 
 def _came_of_it(
