@@ -6,7 +6,7 @@ from itertools import combinations
 
 from healthsvc.dayplan import layout as at
 from healthsvc.dayplan.arrays import Space
-from healthsvc.dayplan.insertion import Insertion, best_place, load
+from healthsvc.dayplan.insertion import NO_LIMIT, Insertion, best_place, load
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import FOREVER, Caregiver, Problem, Visit, Window
 
@@ -45,20 +45,19 @@ def why_left(problem: Problem, plan: Plan, visits: Iterable[str]) -> dict[str, W
 def _why(space: Space, known: int, j: int, visit: Visit) -> Why:
     relevant = [*visit.relaxed, *(code for code in RELAXATIONS if applies(code, space.problem, visit))]
     for size in range(TOGETHER + 1):
-        found = []
+        best: tuple[float, tuple[str, ...], Insertion] | None = None
         for codes in combinations(relevant, size):
-            place = _relaxed(space, known, j, codes)
-            if place is not None and place.cost < visit.skip_cost:
-                found.append((place.cost, codes, place))
-        if found:
-            _, codes, place = min(found, key=lambda one: one[:2])
-            return Why(codes, place)
+            place = _relaxed(space, known, j, codes, best[0] if best else visit.skip_cost)
+            if place is not None and place.cost < visit.skip_cost and (best is None or (place.cost, codes) < best[:2]):
+                best = (place.cost, codes, place)
+        if best:
+            return Why(*best[1:])
     place = _relaxed(space, known, j, ())
     return Why(("unfit",), None) if place is None else Why(("priority",), place)
 
 
-def _relaxed(space: Space, known: int, j: int, codes: tuple[str, ...]) -> Insertion | None:
-    """The best place for visit ``j`` with these constraints relaxed; everything is as before afterwards."""
+def _relaxed(space: Space, known: int, j: int, codes: tuple[str, ...], limit: float = NO_LIMIT) -> Insertion | None:
+    """The best place for visit ``j`` with these constraints relaxed that costs at most ``limit``; everything is as before afterwards."""
     w = space.world
     touched = (w.win, w.kind, w.allow, w.route, w.person, w.gap)
     kept = [array.copy() for array in touched]
@@ -68,7 +67,7 @@ def _relaxed(space: Space, known: int, j: int, codes: tuple[str, ...]) -> Insert
             RELAXATIONS[code](space, known, j)
         else:
             _windows(space, j, space.problem.visits[j].relaxed[code])
-    place = best_place(space, j)
+    place = best_place(space, j, limit)
     for array, old in zip(touched, kept, strict=True):
         array[:] = old
     return place

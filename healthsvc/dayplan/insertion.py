@@ -14,6 +14,10 @@ from healthsvc.errors import NotFound
 
 FIRST_HALVES = 12
 """How many places of the first half of a double visit are tried with every place of the second."""
+NEXT = 3
+"""How many places of the next service are looked at for each place of the ones before it."""
+NO_LIMIT = 1e290
+"""More than any plan costs, less than what counts as INFINITE."""
 MIDDLES = 24
 """How many places of the first services of a visit for three and more are tried with every place of the next."""
 
@@ -63,19 +67,22 @@ def rank_insertions(problem: Problem, plan: Plan, visit: str, most: int = 5) -> 
     return found
 
 
-def best_place(space: Space, j: int) -> Insertion | None:
-    """The cheapest place for visit ``j``, which is not linked, that keeps every hard limit; the plan is as before afterwards."""
+def best_place(space: Space, j: int, limit: float = NO_LIMIT) -> Insertion | None:
+    """The cheapest place for visit ``j``, which is not linked, that keeps every hard limit; the plan is as before afterwards.
+
+    Only places that cost no more than ``limit`` count.
+    """
     from healthsvc.dayplan import pricing
 
     pricing.rebuild(space.world)
-    return next(iter(_ranked(space, j, 1)), None)
+    return next(iter(_ranked(space, j, 1, limit)), None)
 
 
-def _ranked(space: Space, j: int, most: int) -> tuple[Insertion, ...]:
+def _ranked(space: Space, j: int, most: int, limit: float = NO_LIMIT) -> tuple[Insertion, ...]:
     w = space.world
     before = w.time[: len(space.nodes), at.S].copy()
     price, hard = float(w.total[at.COST]), _overrun(space)
-    tries = _by_person(space, _candidates(space, j), most)
+    tries = _by_person(space, _candidates(space, j, min(NO_LIMIT, price + limit)), most)
     found: list[Insertion] = []
     for places in tries:
         one = _try(space, j, places, before, price, hard)
@@ -92,34 +99,34 @@ def _overrun(space: Space) -> float:
     return float(total[at.SUM_HARD] + (total[at.SUM_OVER] if space.problem.overtime_hard else 0.0))
 
 
-def _candidates(space: Space, j: int) -> list[tuple[float, tuple[int, ...]]]:
-    """Places for all services of visit ``j`` with the price of the plan then, cheapest first."""
+def _candidates(space: Space, j: int, limit: float) -> list[tuple[float, tuple[int, ...]]]:
+    """Places for all services of visit ``j`` with the price of the plan then, cheapest first; none dearer than ``limit``."""
     from healthsvc.dayplan import spots
 
     w = space.world
     first, count = int(w.job[j, at.FIRST]), int(w.job[j, at.COUNT])
     prices = np.zeros(2 * len(w.link))
-    spots.price_spots(w, first, prices)
-    places = [int(p) for p in np.argsort(prices, kind="stable") if prices[p] < 1e290]
+    spots.price_spots(w, first, prices, NO_LIMIT if count > 1 else limit, np.empty(0))
+    places = [int(p) for p in np.argsort(prices, kind="stable") if prices[p] < NO_LIMIT]
     found: list[tuple[float, tuple[int, ...]]] = [(float(prices[p]), (p,)) for p in places]
     tried = _spread(space, places) if count > 1 else []
     for number in range(1, count):
         heads = [(p,) for p in tried] if number == 1 else [place for _, place in found[:MIDDLES]]
-        found = sorted(one for head in heads for one in _next(space, first, head))
+        found = sorted(one for head in heads for one in _next(space, first, head, limit))
     return found
 
 
-def _next(space: Space, first: int, head: tuple[int, ...]) -> list[tuple[float, tuple[int, ...]]]:
-    """The three cheapest places of the next service, the ones before it being at ``head``."""
+def _next(space: Space, first: int, head: tuple[int, ...], limit: float) -> list[tuple[float, tuple[int, ...]]]:
+    """The cheapest places of the next service, the ones before it being at ``head``."""
     from healthsvc.dayplan import spots
 
     w = space.world
     kept = _keep(space)
     found: list[tuple[float, tuple[int, ...]]] = []
-    if all(spots.put(w, first + number, p) < 1e290 for number, p in enumerate(head)):
+    if all(spots.put(w, first + number, p) < NO_LIMIT for number, p in enumerate(head)):
         prices = np.zeros(2 * len(w.link))
-        spots.price_spots(w, first + len(head), prices)
-        found = [(float(prices[q]), (*head, int(q))) for q in np.argsort(prices, kind="stable")[:3] if prices[q] < 1e290]
+        spots.price_spots(w, first + len(head), prices, limit, np.empty(NEXT))
+        found = [(float(prices[q]), (*head, int(q))) for q in np.argsort(prices, kind="stable")[:NEXT] if prices[q] < NO_LIMIT]
     _put_back(space, kept)
     return found
 
@@ -161,10 +168,10 @@ def _try(space: Space, j: int, places: tuple[int, ...], before: npt.NDArray[np.f
     cost = price
     for k, p in enumerate(places):
         cost = float(spots.put(w, first + k, p))
-        if cost >= 1e290:
+        if cost >= NO_LIMIT:
             break
     found = None
-    if cost < 1e290 and _overrun(space) <= hard + 1e-6:
+    if cost < NO_LIMIT and _overrun(space) <= hard + 1e-6:
         mine = range(first, first + len(places))
         later = [
             (problem.visits[space.nodes[v].visit].id, float(w.time[v, at.S] - before[v]))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from healthsvc.dayplan import layout as at
-from healthsvc.dayplan.compiled import entry
+from healthsvc.dayplan.compiled import compiled, entry
 from healthsvc.dayplan.layout import World
 from healthsvc.dayplan.links import begin, insert_at, undo
 from healthsvc.dayplan.moves import may_join
@@ -12,11 +12,16 @@ from healthsvc.dayplan.timing import INFINITE
 
 
 @entry
-def price_spots(w: World, v: int, prices: Any) -> None:
+def price_spots(w: World, v: int, prices: Any, limit: float, best: Any) -> None:
     """Fill ``prices[p]`` with the price of the plan with service ``v`` after node ``p``; INFINITE where it cannot go.
 
-    ``prices[size + p]`` is the same before the break, where one is taken after ``p``.
+    ``prices[size + p]`` is the same before the break, where one is taken after ``p``. What costs more than ``limit`` counts as INFINITE;
+    where ``best`` has room for some of the cheapest prices, so does what is dearer than as many found before. Most places are rejected by
+    their travel alone, or after a few of the starts that they would move.
     """
+    room = len(best)
+    for k in range(room):
+        best[k] = limit
     n = w.flag[at.N]
     size = len(w.link)
     for p in range(len(prices)):
@@ -30,9 +35,25 @@ def price_spots(w: World, v: int, prices: Any) -> None:
                 travel, affinity, skip = w.total[at.SUM_TRAVEL], w.total[at.SUM_AFFINITY], w.total[at.SUM_SKIP]
                 begin(w)
                 insert_at(w, v, p, early == 1)
-                prices[size * early + p] = evaluate(w, fixed_price(w), 0.0, 1e290)
+                fixed = fixed_price(w)
+                price = evaluate(w, fixed, 0.0, limit) if fixed <= limit else INFINITE
                 undo(w, travel, affinity, skip)
+                if price <= limit:
+                    prices[size * early + p] = price
+                    if room > 0:
+                        limit = _among(best, price)
             p = w.link[p, at.NXT]
+
+
+@compiled
+def _among(best: Any, price: float) -> float:
+    """Put a price among the cheapest, which are in order; the last of them then."""
+    k = len(best) - 1
+    while k > 0 and best[k - 1] > price:
+        best[k] = best[k - 1]
+        k -= 1
+    best[k] = price
+    return float(best[len(best) - 1])
 
 
 @entry

@@ -12,7 +12,8 @@ from healthsvc.dayplan import words
 from healthsvc.dayplan.day import DayPlan, DayRoute, DayStop
 from healthsvc.dayplan.difference import difference
 from healthsvc.dayplan.explain import RELAXATIONS, why_left
-from healthsvc.dayplan.insertion import rank_insertions
+from healthsvc.dayplan.insertion import NO_LIMIT, best_place, rank_insertions
+from healthsvc.dayplan.insertion import load as loaded
 from healthsvc.dayplan.model import problem_of, services_of, skip_price
 from healthsvc.dayplan.pacing import days_left, share
 from healthsvc.dayplan.plan import LeftOver, Plan
@@ -71,6 +72,26 @@ def test_a_double_visit_is_ranked_with_two_people(city: tuple[Problem, Plan]) ->
     best = rank_insertions(replace(problem, visits=(*problem.visits[:-1], double)), plan, "v301")[0]
     assert len(set(best.caregivers)) == 2
     assert best.starts[0] == best.starts[1]
+
+
+def test_a_place_that_is_given_up_early_is_none_of_the_cheapest(city: tuple[Problem, Plan]) -> None:
+    from healthsvc.dayplan.spots import price_spots
+
+    problem, plan = city
+    space = loaded(problem, plan)
+    v = len(space.nodes) - 1
+    every, some, below = (np.zeros(2 * len(space.world.link)) for _ in range(3))
+    price_spots(space.world, v, every, NO_LIMIT, np.empty(0))
+    price_spots(space.world, v, some, NO_LIMIT, np.empty(3))
+    third = np.sort(every)[2]
+    price_spots(space.world, v, below, third, np.empty(0))
+    assert np.isfinite(third)
+    assert list(np.argsort(some, kind="stable")[:3]) == list(np.argsort(every, kind="stable")[:3])
+    assert list(np.flatnonzero(below < NO_LIMIT)) == list(np.flatnonzero(every <= third))
+    best = best_place(space, len(problem.visits) - 1)
+    assert best is not None
+    assert best_place(space, len(problem.visits) - 1, best.cost + 1e-6) == best
+    assert best_place(space, len(problem.visits) - 1, best.cost - 1e-3) is None
 
 
 def test_only_a_visit_of_the_problem_can_be_ranked(city: tuple[Problem, Plan]) -> None:
