@@ -18,6 +18,7 @@ from healthsvc.access.door import CHANGE_PASSWORD, GIVE_CODE, SET_UP_FACTOR, who
 from healthsvc.errors import Malformed, NotFound, NotSignedIn, Refusal
 from healthsvc.web import (
     account,
+    attachments,
     audit,
     authorize,
     beds,
@@ -119,6 +120,7 @@ _PAGES = (
     policy,
     help,
     origin,
+    attachments,
     progress,
 )
 _PATHS = frozenset(
@@ -153,6 +155,7 @@ _PATHS = frozenset(
         "duplicates",
         "figures",
         "origin",
+        "attachments",
         "forms",
         "glass",
         "operate",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from healthsvc.circle.resources import TRAVEL_CODES
+from healthsvc.documents.resources import KIND
 from healthsvc.emergency.resources import EMERGENCY
 from healthsvc.fhir.dates import END
 from healthsvc.fhir.json import Resource
@@ -27,10 +28,11 @@ _MANY: Final[Mapping[str, tuple[str, ...]]] = {
     "MedicationAdministration": ("effective-time",),
     "ServiceRequest": ("authored", "occurrence"),
     "Condition": ("onset-date", "recorded-date"),
+    "DocumentReference": ("period", "date"),
 }
 """Of what a file may hold thousands, and the search parameters that say when it was, the first that has a value."""
 _FEW: Final = ("Contract", "EpisodeOfCare", "Flag", "AllergyIntolerance")
-_KIND_OF: Final = {"DiagnosticReport": "result", "Observation": "result", "ServiceRequest": "hospital"}
+_KIND_OF: Final = {"DiagnosticReport": "result", "Observation": "result", "ServiceRequest": "hospital", "DocumentReference": "hospital"}
 
 
 class Spot(NamedTuple):
@@ -109,12 +111,21 @@ def _spots(store: Store, files: Sequence[str]) -> list[Spot]:
         if type == "Observation":
             spots += _loose(store, files, when, set(visits))
             continue
+        if type == "DocumentReference":
+            when = _of_others(store, files, when)
         for pk, (low, high) in when.items():
             kind = ("hospital" if pk in stays else "visit") if type == "Encounter" else _KIND_OF.get(type, "care")
             spots.append(Spot(low, type, kind, (pk,)))
             if pk in stays and high < END:
                 spots.append(Spot(high, type, kind, (pk,), "end"))
     return spots
+
+
+def _of_others(store: Store, files: Sequence[str], when: chronicle.Dates) -> chronicle.Dates:
+    """Documents but those that we froze: the contract or agreement itself stands on the line."""
+    ours = {str(one["id"]) for one in store.select("DocumentReference", patient=list(files), type=f"{KIND}|")}
+    frozen = set(chronicle.ids(store, "DocumentReference", files, ours).values()) if ours else set()
+    return {pk: span for pk, span in when.items() if pk not in frozen}
 
 
 def _loose(store: Store, files: Sequence[str], when: chronicle.Dates, visits: set[int]) -> list[Spot]:

@@ -11,6 +11,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension
 from healthsvc.infusion.evidence import says_none
 from healthsvc.infusion.records import is_given, to_given
+from healthsvc.web.attachments import Attached, attached_to, when_of
 from healthsvc.web.lookup import Directory
 from healthsvc.web.values import Value, value_of
 
@@ -52,6 +53,8 @@ class Event:
     """``Type/id`` of what it is told from."""
     part: str = ""
     """``end`` where it is the end of something that lasts."""
+    files: tuple[Attached, ...] = ()
+    """What came with it and can be opened."""
 
 
 class Teller:
@@ -72,11 +75,13 @@ class Teller:
             ("Encounter", self._encounter), ("DiagnosticReport", self._report), ("Contract", self._contract), ("EpisodeOfCare", self._bed),
             ("MedicationRequest", self._order), ("MedicationAdministration", self._infusion), ("ServiceRequest", self._referral),
             ("Flag", self._flag), ("Condition", self._condition), ("AllergyIntolerance", self._allergy), ("Task", self._task),
+            ("DocumentReference", self._document),
         )  # fmt: skip
         for type, way in ways:
             for one in self._held[type]:
+                files = attached_to(one) if type in ("DiagnosticReport", "DocumentReference") else ()
                 for event in way(one):
-                    yield replace(event, ref=f"{type}/{one['id']}")
+                    yield replace(event, ref=f"{type}/{one['id']}", files=files)
         yield from self._loose_results()
 
     def _encounter(self, encounter: Resource) -> Iterator[Event]:
@@ -132,7 +137,7 @@ class Teller:
         self._told |= {one["id"] for one in held}
         results = [one for one in held if one.get("status") not in _WITHDRAWN]
         shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
-        when = report.get("effectiveDateTime") or report.get("effectivePeriod", {}).get("start") or report.get("issued")
+        when = when_of(report)
         lines = _plain(report.get("conclusion", ""))
         if report.get("status") in _WITHDRAWN:
             yield from self._at(when, "result", "", _words(report.get("code")) or "检查报告", (), kind="result", chips=(("已撤销", ""),))
@@ -141,6 +146,17 @@ class Teller:
             when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result",
             chips=(*_stands_for(report), *_abnormal(shown)),
         )  # fmt: skip
+
+    def _document(self, document: Resource) -> Iterator[Event]:
+        """A document of a hospital (discharge summary, letter), with its files or only announced."""
+        status, title = document.get("status"), _words(document.get("type")) or "医院文书"
+        if status in _WITHDRAWN:
+            yield from self._at(when_of(document), "note", "", title, (), kind="hospital", chips=(("已撤销", ""),))
+            return
+        by = "、".join(filter(None, (one.get("display") or self._names.staff(one.get("reference")) for one in document.get("author", ()))))
+        lines = _plain(by, document.get("description", ""), "" if attached_to(document) else "医院已告知，正文尚未送达")
+        chips = (("已有新版", ""),) if status == "superseded" else ()
+        yield from self._at(when_of(document), "note", "blue", title, lines, kind="hospital", chips=chips)
 
     def _loose_results(self) -> Iterator[Event]:
         """Observations that belong to no visit and no report, those of one moment together."""

@@ -23,6 +23,8 @@ def document(scene: Scene) -> Outcome:
     if stay:
         told["context"] = {"encounter": [reference("Encounter", stay)], **told.get("context", {})}
     known = store.find("DocumentReference", id)
+    if event.sent and "date" not in (known or {}):
+        told.setdefault("date", event.sent.isoformat())  # without a time of its own it stands at that of its first message
     if event.contents:
         told["content"] = [{"attachment": _kept(scene, id, k, one, party.id, outcome)} for k, one in enumerate(event.contents, start=1)]
     elif known is not None:

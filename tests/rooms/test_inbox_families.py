@@ -168,6 +168,8 @@ def test_a_document_comes_announced_then_whole_then_replaced(hospital: Hospital)
     done(hospital, "MDM^T01", "C1", "TXA|1|DS^出院小结|PDF||D1^王示例||||||| DOC1".replace("| DOC1", "|DOC1"))
     [document] = hospital.select("DocumentReference", patient=patient)
     assert (document["status"], document["type"]["text"]) == ("current", "出院小结")
+    announced = document["date"]
+    assert datetime.fromisoformat(announced) == AT, "so that it stands on the line of time"
     paper = b"%PDF-1.4 synthetic"
     done(
         hospital, "MDM^T02", "C1", "TXA|1|DS^出院小结|PDF||D1^王示例|||||||DOC1|||||AU||AV",
@@ -175,7 +177,7 @@ def test_a_document_comes_announced_then_whole_then_replaced(hospital: Hospital)
         at=AT + timedelta(hours=1),
     )  # fmt: skip
     [document] = hospital.select("DocumentReference", patient=patient)
-    assert document["docStatus"] == "final"
+    assert (document["docStatus"], document["date"]) == ("final", announced)
     urls = [one["attachment"]["url"] for one in document["content"]]
     with hospital.database.reading(SYSTEM, at=AT) as store:
         kept = {one["contentType"]: base64.b64decode(one["data"]) for one in (store.read("Binary", url[7:]) for url in urls)}

@@ -57,7 +57,7 @@ NO_PAGE = {
     "/people/{id}/story", "/infusions/running", "/emergency/list", "/emergency/{alarm}/course", "/account/code",
     "/infusions/reactions/{event}", "/worker.js", "/api/pocket/hello", "/api/pocket/days", "/pocket", "/pocket/desk/{key}",
     "/map/siting.json", "/board/week/proposal", "/progress/{id}",
-    "/progress/open", "/board/{on}/visits/{task}", "/board/{on}/visits/{task}/why", "/board/{on}/risk",
+    "/attachments/{type}/{id}/{turn}", "/progress/open", "/board/{on}/visits/{task}", "/board/{on}/visits/{task}/why", "/board/{on}/risk",
     "/board/{on}/proposal", "/board/{on}/what-if",
 }  # fmt: skip
 """Routes that answer with something else than a whole page (a file, a part of a page, the way to another page), or with one that only

@@ -126,7 +126,7 @@ TXA_DOCUMENT = (
     Row(3, "content.attachment.contentType", note="table 0191; the content's own word (OBX-5) counts first"),
     Row(4, "context.period.start", when),
     Row(5, "author[]", people),
-    Row(6, "date", instant),
+    Row(6, "date", instant, note="where it is empty: MSH-7 of the first message"),
     Row(9, "author[]", people),
     Row(10, "authenticator", person),
     Row(12, "masterIdentifier", first(number("", "document"))),
