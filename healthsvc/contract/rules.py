@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -165,9 +165,17 @@ def check_step(old: State | None, new: State) -> None:
 
 
 def term_end(start: date, months: int) -> date:
-    """Last day of a term of so many months: the day before the same day of the month (2026-11-22 + 12 -> 2027-11-21)."""
+    """Last day of a term of so many months: the day before the same day of the month (2026-11-22 + 12 -> 2027-11-21).
+
+    Raises:
+        RuleViolation: the calendar ends before the term does.
+    """
     years, month = divmod(start.month - 1 + months, 12)
     year, month = start.year + years, month + 1
+    if not MINYEAR <= year <= MAXYEAR:
+        raise RuleViolation(
+            "the term ends beyond the calendar; check its first day and its months", reason="contract-first-day", path="start"
+        )
     days = monthrange(year, month)[1]
     return date(year, month, start.day) - timedelta(days=1) if start.day <= days else date(year, month, days)
 

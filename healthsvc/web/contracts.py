@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Final
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
@@ -82,21 +81,6 @@ def contracts(page: SignedPage, store: StoreNearby, all: bool = False, show: str
 def contract(id: str, page: SignedPage, store: StoreReading) -> Response:
     """One contract: what was promised and given first."""
     return _show(page, store, id)
-
-
-@router.post("/people/{id}/contract")
-def draft(
-    id: str,
-    store: StoreWriting,
-    doctor: Annotated[str, Form()],
-    start: Annotated[date, Form()],
-    nurse: Annotated[str, Form()] = "",
-    package: Annotated[str, Form()] = "basic",
-    months: Annotated[int | None, Form()] = None,
-) -> Response:
-    """Draft a contract and go on to sign it."""
-    drafted = service.offer(store, service.draft(store, id, doctor, nurse or None, start, months=months, package=package))
-    return RedirectResponse(f"/contracts/{drafted['id']}", status_code=303)
 
 
 @router.post("/contracts/{id}/signature")

@@ -57,4 +57,4 @@ def times_of(request: Request) -> TravelTimes:
 
 
 def _refused(page: Page, refusal: Refusal) -> Response:
-    return page.show("refusal.html", status=refusal.status, refusal=refusal, told=page.told(refusal), sent=True)
+    return page.show("refusal.html", status=refusal.status, refusal=refusal, told=page.told(refusal), lines=[], sent=True)

@@ -31,7 +31,7 @@ from healthsvc.visit.rules import Status, standing
 from healthsvc.web import trends
 from healthsvc.web.contracts import PACKAGE_NAMES, drafts_of
 from healthsvc.web.lookup import Directory, allergies_of, by_role, phone_of
-from healthsvc.web.render import SignedPage
+from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.story import story
 from healthsvc.web.today import mine_of
 
@@ -75,10 +75,21 @@ def person(id: str, page: SignedPage, store: StoreReading, kind: Kind = "", befo
     patient = follow(store, id)
     if patient["id"] != id:
         return RedirectResponse(f"/people/{patient['id']}", status_code=303)
+    return show_file(page, store, patient, kind, before)
+
+
+def show_file(
+    page: Page, store: Store, patient: Resource, kind: Kind = "", before: Before = None, *, status: int = 200, draft: object = None,
+    refused: str = "", wrong: str = "",
+) -> Response:  # fmt: skip
+    """The file; where a contract that was asked for on it was refused (``draft``), with that form open and what is ``wrong`` beside it."""
+    id = patient["id"]
     store.audit("read", f"Patient/{id}", patient=id, purpose="file")
     told = story(store, id, Directory(store), kind, before)
-    shown = _file(store, patient)
-    return page.show("person.html", id=id, me=mine_of(page), kinds=_KINDS, kind=kind, before=before, told=told, **shown)
+    return page.show(
+        "person.html", status=status, id=id, me=mine_of(page), kinds=_KINDS, kind=kind, before=before, told=told, draft=draft,
+        refused=refused, wrong=wrong, **_file(store, patient),
+    )  # fmt: skip
 
 
 @router.get("/people/{id}/story")

@@ -30,6 +30,7 @@ from healthsvc.web import (
     channels,
     clients,
     consents,
+    contract_draft,
     contracts,
     coverage,
     dayboard,
@@ -69,6 +70,7 @@ from healthsvc.web import (
     window,
 )
 from healthsvc.web.render import Page
+from healthsvc.web.wrong_input import Unread, unread
 
 _STATIC = Path(__file__).parent / "static"
 _PAGES = (
@@ -99,6 +101,7 @@ _PAGES = (
     referrals,
     form,
     channels,
+    contract_draft,
     contracts,
     reminders,
     beds,
@@ -178,18 +181,18 @@ def install(app: FastAPI) -> None:
     for page in _PAGES:
         app.include_router(page.router, include_in_schema=False)
     app.mount("/static", GZipMiddleware(_Unchanging(directory=_STATIC, check_dir=False), minimum_size=1000), name="static")
-    _answer_as_page(app, Refusal, lambda error: error)
+    _answer_as_page(app, Refusal, lambda _request, error: error)
     _answer_as_page(app, HTTPException, _of_status)
-    _answer_as_page(app, RequestValidationError, _of_input)
+    _answer_as_page(app, RequestValidationError, unread)
 
 
-def _answer_as_page(app: FastAPI, kind: type[Exception], translate: Callable[[Any], Refusal]) -> None:
+def _answer_as_page(app: FastAPI, kind: type[Exception], translate: Callable[[Request, Any], Refusal]) -> None:
     """Answer an error on a page's address as a page, and leave all others to the handler that is already there."""
     before: Any = app.exception_handlers.get(kind)
 
     async def handler(request: Request, error: Exception) -> Response:
         if before is None or _is_page(request):
-            refusal = translate(error)
+            refusal = translate(request, error)
             looks.refused(request, refusal)
             return await refusal_page(request, refusal)
         answer = before(request, error)
@@ -198,14 +201,8 @@ def _answer_as_page(app: FastAPI, kind: type[Exception], translate: Callable[[An
     app.add_exception_handler(kind, handler)
 
 
-def _of_status(error: HTTPException) -> Refusal:
+def _of_status(_request: Request, error: HTTPException) -> Refusal:
     return NotFound("there is no such page") if error.status_code == 404 else Malformed("this address does not take that request")
-
-
-def _of_input(error: RequestValidationError) -> Refusal:
-    """Names the fields, never what was typed."""
-    fields = ", ".join(str(one["loc"][-1]) for one in error.errors())
-    return Malformed(f"something is missing or cannot be read: {fields}")
 
 
 async def refusal_page(request: Request, refusal: Refusal) -> Response:
@@ -227,7 +224,22 @@ async def refusal_page(request: Request, refusal: Refusal) -> Response:
         who = None
     page = Page(request, who)
     template = "refusal_part.html" if page.wants_part else "refusal.html"
-    return page.show(template, status=refusal.status, refusal=refusal, told=page.told(refusal), sent=request.method == "POST")
+    return page.show(
+        template,
+        status=refusal.status,
+        refusal=refusal,
+        told=page.told(refusal),
+        lines=_lines(page, refusal),
+        sent=request.method == "POST",
+    )
+
+
+def _lines(page: Page, refusal: Refusal) -> list[str]:
+    """What is wrong with which field; none where the refusal is about no field."""
+    if not isinstance(refusal, Unread):
+        return []
+    told = [(page.say(label), page.say(how, **dict(slots))) for label, how, slots in refusal.lines]
+    return [page.say("{label}：{how}", label=label, how=how) if label else how for label, how in told]
 
 
 def _is_page(request: Request) -> bool:

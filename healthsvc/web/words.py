@@ -29,6 +29,12 @@ def codes() -> Mapping[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=1)
+def labels() -> Mapping[str, str]:
+    """Field of a form -> the Chinese label beside it; behind the path of a route, of that route alone."""
+    return {key: str(value) for key, value in _read("codes.toml")["labels"].items()}
+
+
+@lru_cache(maxsize=1)
 def units() -> Mapping[str, tuple[str, str]]:
     """Unit of a policy parameter -> how it reads behind its value, in Chinese and English; empty where the value says it all."""
     return {key: (str(value[0]), str(value[1])) for key, value in _read("codes.toml")["units"].items()}

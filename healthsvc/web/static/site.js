@@ -137,11 +137,16 @@
     [/^\\d\{4\}-/, /^(\d{4})(?:(\d\d)(\d\d)|[-/.年](\d{1,2})[-/.月](\d{1,2})日?)$/, "-"],
     [/:/, /^(?:(\d\d)([0-5]\d)|(\d{1,2})[:.点时]([0-5]\d)分?)$/, ":"],
   ];
+  function noDay(text) { // 2026-02-30 is written as a day is, and is none
+    const parts = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text);
+    return parts !== null && new Date(Date.UTC(parts[1], parts[2] - 1, parts[3])).toISOString().slice(0, 10) !== text;
+  }
   document.addEventListener("change", function (event) {
     const one = event.target;
     const way = one.pattern && ways.find(function (known) { return known[0].test(one.pattern); });
     const found = way && way[1].exec(one.value.normalize("NFKC").replace(/\s/g, ""));
     if (found) one.value = found.slice(1).filter(Boolean).map(function (part) { return part.padStart(2, "0"); }).join(way[2]);
+    if (way && way[2] === "-") one.setCustomValidity(noDay(one.value) ? document.body.dataset.noDay : "");
   });
 
   // A browser names its own file button in the language of the browser; ours speaks that of the page.
