@@ -68,7 +68,7 @@ def compose(
         on=day.on,
         made_at=at,
         routes=tuple(routes),
-        left_over=tuple(_left(asked[task].call, codes) for task, codes in sorted(left.items())),
+        left_over=tuple(_left(asked[task].call, codes, task in explained) for task, codes in sorted(left.items())),
         figures=figures,
         seed=plan.seed,
         evaluations=plan.evaluations,
@@ -169,7 +169,8 @@ def _why(day: Day, duty: Duty, call: Call, pinned: bool) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _left(call: Call, codes: tuple[str, ...]) -> DayLeft:
-    reason, reason_en = words.left_over(codes)
+def _left(call: Call, codes: tuple[str, ...], routed: bool) -> DayLeft:
+    """``routed``: the routes were asked, as they are; whether others would have room for it is a matter of the proof."""
+    reason, reason_en = words.as_routed(codes) if routed else words.left_over(codes)
     task = call.task
     return DayLeft(task.id, task.person, task.kind, task.title or task.kind, codes, reason, reason_en)

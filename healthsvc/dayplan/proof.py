@@ -68,11 +68,11 @@ class _Asking:
         return (now.cost, made) if now.cost < before.cost else None
 
 
-def prove_left(problem: Problem, plan: Plan, visit: str, iterations: int = 60_000, seed: int = 1) -> Proof:
+def prove_left(problem: Problem, plan: Plan, visit: str, iterations: int = 60_000, seed: int = 1, listed: tuple[str, ...] = ()) -> Proof:
     """Solve the problem again with constraints relaxed, more and more at a time, until the visit fits beside all that is planned.
 
     Each search begins with the plan and spends ``iterations`` proposals, once near it and once further away; its answer passes the strict
-    checker.
+    checker. Of several sets that are as small the one that was ``listed`` with the plan is named, else the cheapest.
     """
     asked = next(one for one in problem.visits if one.id == visit)
     relevant = [*asked.relaxed, *(code for code in RELAXATIONS if applies(code, problem, asked))]
@@ -86,7 +86,7 @@ def prove_left(problem: Problem, plan: Plan, visit: str, iterations: int = 60_00
         sets = [codes for codes in combinations(relevant, size) if indispensable <= set(codes)]
         found = [(cost, codes, made) for codes in sets if (answer := asking.lets_in(codes)) for cost, made in (answer,)]
         if found:
-            _, codes, made = min(found)
+            _, codes, made = min(found, key=lambda one: (one[1] != listed, one[:2]))
             return Proof(visit, codes, tuple(who for who, _ in made), tuple(start for _, start in made), asking.tried)
     who = asking.fits
     return Proof(visit, ("priority",) if who else ("unfit",), tuple(one for one, _ in who), tuple(start for _, start in who), asking.tried)

@@ -58,10 +58,43 @@ TIME: dict[str, tuple[str, str]] = {
 }
 
 
+GIVEN_UP: dict[str, tuple[str, str]] = {
+    "appointment": ("改约就诊时间", "without the appointment"),
+    "window": ("放宽时段", "a wider window"),
+    "after": ("缩短与前一次服务的间隔", "a shorter gap to the visit before"),
+    "shift": ("延长班次", "two hours more of the shifts"),
+    "break": ("取消午休", "without the midday break"),
+    "staff": ("增加一名同类人员", "one more person with the same skills"),
+    "together": ("同行人员分开到达", "those who come together arriving one by one"),
+    "barred": ("不宜上门的人员上门", "somebody who must not come to this person"),
+    "ring": ("圈外站点上门", "somebody from outside the ten-minute circle"),
+    "skill": ("无该资质的人员上门", "somebody without the qualification"),
+}
+"""What giving a constraint up means, where none alone is enough."""
+
+
 def left_over(codes: tuple[str, ...]) -> tuple[str, str]:
-    """The constraints that keep a visit out, in Chinese and English."""
-    known = [LEFT_OVER[code] for code in codes]
-    return "；".join(zh for zh, _ in known), "; ".join(en for _, en in known)
+    """The constraints that keep a visit out, in Chinese and English; of several, that only all of them together let it in."""
+    if len(codes) == 1:
+        return LEFT_OVER[codes[0]]
+    known = [GIVEN_UP[code] for code in codes]
+    return "须同时：" + "；".join(zh for zh, _ in known), "fits only with all of these: " + "; ".join(en for _, en in known)
+
+
+def as_routed(codes: tuple[str, ...]) -> tuple[str, str]:
+    """The same of a visit for which only the routes as they are were asked, as the list of a plan does."""
+    if codes == ("search",):
+        return LEFT_OVER["search"]
+    zh, en = left_over(codes)
+    if codes == ("unfit",):
+        zh, en = "同时放宽两项限制仍无法安排", "not even two relaxed constraints together would let it in"
+    return f"按现有路线，{zh}", f"with the routes as they are, {en}"
+
+
+def as_proved(codes: tuple[str, ...]) -> tuple[str, str]:
+    """The same of a visit for which all routes were searched again."""
+    zh, en = left_over(codes)
+    return f"全部路线重排后，{zh}", f"with all routes searched again, {en}"
 
 
 CONFLICTS: dict[str, tuple[str, str]] = {

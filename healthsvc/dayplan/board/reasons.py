@@ -41,8 +41,10 @@ def reasons(database: Database, actor: Actor, on: date, task: str, travel: Trave
             "earliest": _moment(now, found.earliest),
             "latest": _moment(now, found.latest),
         }
-    proof = prove_left(now.problem, plan, task)
-    zh, en = words.left_over(proof.constraints or ("search",))
+    kept = now.gathered.stored.left_over if now.gathered.stored else ()
+    listed = next((left.codes for left in kept if left.visit == task), ())
+    proof = prove_left(now.problem, plan, task, listed=listed)
+    zh, en = words.as_proved(proof.constraints or ("search",))
     return {
         "task": task,
         "planned": False,
