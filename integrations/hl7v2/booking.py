@@ -1,5 +1,6 @@
 """SIU: what the hospital has booked for a person, moved or called off. Text to values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -17,7 +18,8 @@ BOOKING_EVENTS = {
     "S12": "booked", "S13": "booked", "S14": "booked", "S15": "cancelled", "S16": "cancelled", "S17": "entered-in-error",
     "S18": "booked", "S19": "booked", "S20": "booked", "S21": "booked", "S22": "booked", "S26": "noshow",
 }  # fmt: skip
-"""Event to appointmentstatus; SCH-25 may say more of those that are booked."""
+"""Event to appointmentstatus; SCH-25 may say more of those that are booked, and why one that is called off was."""
+_CALLED_OFF = frozenset({"cancelled", "noshow", "entered-in-error"})
 _MINUTES = {"": 1.0, "M": 1.0, "S": 1 / 60, "H": 60.0, "D": 1440.0}
 
 
@@ -52,13 +54,13 @@ def read_booking(message: Message, header: Header, profile: Profile, zone: tzinf
         event=header.trigger,
         person=demographics(message, header, profile, zone),
         number=number,
-        appointment=_appointment(message, header, view),
+        appointment=_appointment(message, header, view, profile.appointment),
         sent=sent.at if sent else None,
     )
 
 
-def _appointment(message: Message, header: Header, view: View) -> Resource:
-    made: Resource = {"resourceType": "Appointment", "status": _status(message, header)}
+def _appointment(message: Message, header: Header, view: View, site: Mapping[str, str]) -> Resource:
+    made: Resource = {"resourceType": "Appointment", "status": _status(message, header, site)}
     sch = message["SCH"]
     pour(made, sch, care.SCH_APPOINTMENT, view)
     for name, rows in (("AIS", care.AIS_APPOINTMENT), ("AIG", care.AIG_APPOINTMENT), ("AIL", care.AIL_APPOINTMENT)):
@@ -80,12 +82,16 @@ def _appointment(message: Message, header: Header, view: View) -> Resource:
     return made
 
 
-def _status(message: Message, header: Header) -> str:
+def _status(message: Message, header: Header, site: Mapping[str, str]) -> str:
+    """What the event says, and beside it SCH-25, else AIS-10, by code or text: by the site's own words, then by table 0278."""
     by_event = BOOKING_EVENTS[header.trigger]
-    if by_event != "booked":
-        return by_event
-    words = (clean(part.component(1).text).upper() for part in (message["SCH"][25], message["AIS"][10]))
-    return next((care.APPOINTMENT_STATUS[word] for word in words if word in care.APPOINTMENT_STATUS), by_event)
+    known = {**care.APPOINTMENT_STATUS, **site}
+    parts = (message["SCH"][25], message["AIS"][10])
+    words = (clean(part.component(n).text).upper() for part in parts for n in (1, 2, 4, 5))
+    told = next((known[word] for word in words if word in known), by_event)
+    if by_event == "booked":
+        return told
+    return told if by_event == "cancelled" and told in _CALLED_OFF else by_event
 
 
 def _span(message: Message, view: View) -> tuple[datetime | None, datetime | None]:

@@ -109,6 +109,8 @@ class Profile:
     abnormal: Mapping[str, str] = field(default_factory=dict)
     """OBX-8 words of the site to table 0078 codes (``M`` for normal in Chinese laboratories)."""
 
+    appointment: Mapping[str, str] = field(default_factory=dict)
+    """SCH-25 and AIS-10 words of the site (upper case) to appointmentstatus, before those of table 0278."""
     decimal_mark: str = "point"
     """``comma`` where the site writes 1,5 for one and a half in results and ranges; elsewhere such a text stays a text."""
     time_zone: str = ""

@@ -63,6 +63,7 @@ def schema() -> Schema:
         "vip": _words(shelf.REASONS),
         "patient_type": _words(shelf.REASONS),
         "abnormal": _words(shelf.FLAGS),
+        "appointment": _words(shelf.BOOKINGS),
         "nothing": {**_TEXTS, "description": "words that mean an empty field"},
         "events": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},
         "answers": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},

@@ -32,10 +32,13 @@ SEXES = frozenset({"male", "female", "other", "unknown"})
 CLASSES = frozenset({"IMP", "ACUTE", "AMB", "EMER", "OBSENC", "PRENC", "SS", "HH", "VR", "FLD"})
 REASONS = frozenset({"lixiu", "age", "disability", "veteran", "other"})
 FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""})
+BOOKINGS = frozenset(
+    {"proposed", "pending", "booked", "arrived", "fulfilled", "cancelled", "noshow", "entered-in-error", "checked-in", "waitlist"}
+)
 _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unlabelled", "untyped", "unlisted", "pid_2", "pid_19"})
 KEYS = _TEXT_KEYS | {
     "extends", "version", "match", "ack", "ack_unasked", "unknown_person", "unknown_event", "missing_segment", "control_id", "decimal_mark",
-    "number", "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "send", "events", "answers",
+    "number", "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "appointment", "send", "events", "answers",
     "time_zone", "offsets", "master", "infusion_routes", "silence_minutes", "receive",
 }  # fmt: skip
 
@@ -140,7 +143,7 @@ def _document(path: Path) -> Document:
         raise Invalid(f"link profile {path.name}: extends names no shipped profile; use one of {', '.join(shipped())}")
     below = {key: value for key, value in _document(_SHIPPED / f"{base}.toml").items() if key != "match"}
     merged = below | document
-    for key in ("sex", "visit_class", "vip", "patient_type", "abnormal", "events", "answers", "master"):
+    for key in ("sex", "visit_class", "vip", "patient_type", "abnormal", "appointment", "events", "answers", "master"):
         if isinstance(below.get(key), dict) and isinstance(document.get(key), dict):
             merged[key] = below[key] | document[key]
     if isinstance(document.get("number"), list):
@@ -191,6 +194,7 @@ class _Reader:
             vip=self.table("vip", REASONS),
             patient_type=self.table("patient_type", REASONS),
             abnormal=self.table("abnormal", FLAGS, fold=str.upper),
+            appointment=self.table("appointment", BOOKINGS, fold=str.upper),
             silence_minutes=read_silence(self.document.get("silence_minutes"), self.wrong),
             folder=read_folder(self.document.get("receive", {}), self.wrong),
             send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),

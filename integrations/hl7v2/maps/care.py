@@ -90,7 +90,11 @@ SCH_APPOINTMENT = (
     Row(12, "participant[]", taking(people, "placer contact"), shown="participant.actor"),
     Row(16, "participant[]", taking(people, "filler contact"), shown="participant.actor"),
     Row(20, "participant[]", taking(people, "entered by"), shown="participant.actor"),
-    Row(25, "status", note="table 0278; the event itself decides where it is empty"),
+    Row(
+        25,
+        "status",
+        note="the link's own words, then table 0278; the event decides where it is empty, or calls off what this would let stand",
+    ),
     Row(26, "basedOn[]", basis),
     Row(27, "basedOn[]", basis),
 )
