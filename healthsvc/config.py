@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 
 from healthsvc import clock
+from healthsvc import config_values as values
 from healthsvc.errors import Invalid, Unavailable
 
 PREFIX = "HEALTHSVC_"
@@ -18,12 +19,14 @@ _FILE = "healthsvc.toml"
 DATABASE = "healthsvc.sqlite"
 """The embedded database's file in the data directory."""
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_FOLDERS = ("data", "sealing_keys", "signing_keys", "backup_to", "backup_keys_to")
+_FILES = ("https_certificate", "https_key", "https_client_ca", "mllp_certificate", "mllp_key", "mllp_client_ca")
 
 
 class Settings(BaseSettings):
     """What a site may set. Order of force: the command line, the environment, DATA/healthsvc.toml, the defaults here."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", allow_inf_nan=False)
 
     data: Path = Field(Path("healthsvc-data"), description="Directory of the embedded database, keys and site files")
     database: str | None = Field(None, repr=False, description="SQLAlchemy URL; unset: SQLite in the data directory")
@@ -97,13 +100,49 @@ class Settings(BaseSettings):
     otel_share: float = Field(0.1, ge=0, le=1, description="Share of the requests that are traced, where no caller has decided it")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it wherever TLS stands in front")
 
+    _web = field_validator("notify_webhook")(values.web_address)
+    _public = field_validator("public_url")(values.public_address)
+    _collector = field_validator("otel_endpoint")(values.collector_address)
+    _own = field_validator("valhalla")(values.own_service)
+    _mails = field_validator("notify_smtp")(values.mail_server)
+    _sender = field_validator("notify_sender")(values.mail_address)
+    _gateway = field_validator("notify_mail_gateway")(values.domain)
+    _where = field_validator("jurisdiction")(values.jurisdiction)
+    _url = field_validator("database", "database_replica")(values.database_url)
+    _level = field_validator("database_partition_level")(values.code)
+    _peers = field_validator("mllp_peers")(values.peers)
+    _key = field_validator("backup_recipient")(values.public_key)
+    _named = field_validator(*_FOLDERS, *_FILES, "audit_witness", mode="before")(values.named)
+    _folder = field_validator(*_FOLDERS)(values.folder)
+    _file = field_validator(*_FILES)(values.file)
+    _new = field_validator("audit_witness")(values.new_file)
+
     @model_validator(mode="after")
     def own_tls(self) -> "Settings":
-        """With TLS of our own every cookie goes over it."""
+        """With TLS of our own every cookie goes over it; what is only for it is not set without it."""
         if self.https_certificate is not None:
             self.secure_cookies = True
-        elif self.https_client_ca is not None or self.https_client_required:
-            raise ValueError("https_client_ca and https_client_required need https_certificate")
+        elif self.https_client_ca is not None or self.https_client_required or self.https_key is not None:
+            raise ValueError("https_key, https_client_ca and https_client_required need https_certificate")
+        if self.mllp_certificate is None and (self.mllp_client_ca is not None or self.mllp_key is not None):
+            raise ValueError("mllp_key and mllp_client_ca need mllp_certificate: without it the hospital line is not closed at all")
+        if self.mllp_client_names and self.mllp_client_ca is None:
+            raise ValueError("mllp_client_names needs mllp_client_ca: without it no certificate is asked for")
+        return self
+
+    @model_validator(mode="after")
+    def belong_together(self) -> "Settings":
+        """What has no effect, or a wrong one, without another setting."""
+        if self.page_size > self.page_size_max:
+            raise ValueError(f"page_size ({self.page_size}) must not be more than page_size_max ({self.page_size_max})")
+        if self.notify_smtp and not self.notify_sender:
+            raise ValueError("notify_smtp needs notify_sender, the mail address that emergency mails come from")
+        if (self.notify_sender or self.notify_mail_gateway) and not self.notify_smtp:
+            raise ValueError("notify_sender and notify_mail_gateway need notify_smtp, the mail server")
+        if self.database_replica is not None and not (self.database or "").startswith("postgres"):
+            raise ValueError("database_replica needs a PostgreSQL database")
+        if self.backup_to is not None and self.backup_keys_to is not None and values.inside(self.backup_keys_to, self.backup_to):
+            raise ValueError("backup_keys_to must not be backup_to nor lie in it or around it: who finds the backups would find their keys")
         return self
 
     @model_validator(mode="after")
@@ -132,14 +171,6 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("write five fields of cron such as 30 2 * * *") from None
         return times
-
-    @field_validator("database", "database_replica")
-    @classmethod
-    def is_url(cls, url: str | None) -> str | None:
-        """A SQLAlchemy url, as far as its form tells."""
-        if url is not None and "://" not in url:
-            raise ValueError("write a SQLAlchemy url such as postgresql+psycopg://USER:PASSWORD@HOST/NAME")
-        return url
 
     @field_validator("log_level")
     @classmethod

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
+from healthsvc.config_values import networks
 from healthsvc.errors import Invalid
 
 
@@ -32,14 +33,11 @@ def allowed_peers(text: str) -> Callable[[str], bool] | None:
     Raises:
         Invalid: an entry is neither.
     """
-    networks = []
-    for one in (part.strip() for part in text.split(",")):
-        if one:
-            try:
-                networks.append(ip_network(one, strict=False))
-            except ValueError:
-                raise Invalid(f"mllp_peers: {one!r} is no address and no network; write 10.1.9.0/24", reason="setting") from None
-    if not networks:
+    try:
+        known = networks(text)
+    except ValueError as error:
+        raise Invalid(f"mllp_peers: {error}", reason="setting") from None
+    if not known:
         return None
 
     def allowed(peer: str) -> bool:
@@ -48,6 +46,6 @@ def allowed_peers(text: str) -> Callable[[str], bool] | None:
         except ValueError:
             return False
         plain = getattr(address, "ipv4_mapped", None) or address
-        return any(plain in network for network in networks)
+        return any(plain in network for network in known)
 
     return allowed

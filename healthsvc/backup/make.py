@@ -20,6 +20,7 @@ from healthsvc.backup import embedded, postgresql, site
 from healthsvc.backup.manifest import Contents, Manifest, Part
 from healthsvc.backup.parts import blocks_of, pack, write
 from healthsvc.config import Settings
+from healthsvc.config_values import inside
 from healthsvc.errors import Conflict, Invalid, Unavailable
 
 log = structlog.get_logger()
@@ -70,7 +71,7 @@ def make(
         Conflict: another backup of this installation is being made.
         Unavailable: the database or a disk does not answer, or a program that is needed is not installed.
     """
-    if keys_to is not None and _inside(keys_to, target):
+    if keys_to is not None and inside(keys_to, target):
         raise Invalid("keys never lie beside the data they open: name another folder, best on another medium, with --keys-to")
     name = f"{PREFIX}{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     try:
@@ -153,11 +154,6 @@ def _retain(target: Path, keep: int, newest: str) -> tuple[str, ...]:
         shutil.rmtree(going, ignore_errors=True)
         removed.append(folder.name)
     return tuple(removed)
-
-
-def _inside(one: Path, other: Path) -> bool:
-    a, b = one.resolve(), other.resolve()
-    return a == b or b in a.parents or a in b.parents
 
 
 @contextmanager

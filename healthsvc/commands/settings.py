@@ -23,7 +23,7 @@ Written by `healthsvc settings --reference`; do not edit.
 Order of force: the command line, the environment (`HEALTHSVC_...`), `DATA/healthsvc.toml` (the name as in the first column), the default.
 `healthsvc settings` prints what is in force and where each value comes from; secrets are never shown. Numbers that are policy are not
 here: [policy](policy.md). A name in the file that is unknown, or a value that cannot be, stops the start with one sentence that names it; a
-variable that is unknown sets nothing, and the doctor names it.
+variable that is unknown sets nothing, and the doctor names it. Free text is taken as it stands; every other kind is looked at.
 
 | in healthsvc.toml | environment | kind | default | what it is |
 | --- | --- | --- | --- | --- |
@@ -75,10 +75,18 @@ def reference_text() -> str:
             for limit in field.metadata
             if "=" in str(limit)
         ]
-        kind = f"{_kind(field.annotation)}{', ' + ', '.join(bounds) if bounds else ''}"
+        kind = _kind(field.annotation)
+        if kind.startswith("text") and name not in _formed():
+            kind = f"free {kind}"
+        kind = f"{kind}{', ' + ', '.join(bounds) if bounds else ''}"
         told = (field.description or "").replace("|", "\\|")
         lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {kind} | {default} | {told} |\n")
     return "".join(lines)
+
+
+def _formed() -> set[str]:
+    """Settings whose text has a form that is looked at."""
+    return {name for one in Settings.__pydantic_decorators__.field_validators.values() for name in one.info.fields}
 
 
 def _kind(annotation: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from healthsvc.config_values import PROVINCE
 from healthsvc.errors import Invalid
 from healthsvc.healthfile.rules import age
 
@@ -16,8 +17,6 @@ _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK: Final = "10X98765432"
 _EIGHTEEN: Final = re.compile(r"[0-9]{17}[0-9X]")
 _FIFTEEN: Final = re.compile(r"[0-9]{15}")
-_PROVINCE: Final = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91")
-"""First two digits of GB/T 2260 division codes in use."""
 _CENTENARIANS: Final = frozenset({"996", "997", "998", "999"})
 """Sequence numbers that 15-digit cards reserved for people of a hundred years and more, hence born in the 1800s."""
 
@@ -70,7 +69,7 @@ def read(text: str, on: date, oldest: int = 125) -> CitizenId:
         raise _wrong("age", f"the citizen id says that the person is older than {oldest}; check digits 7 to 14")
     if not converted and check_digit(number[:17]) != number[17]:
         raise _wrong("check-digit", "the last character of the citizen id does not match the others; one of them is mistyped")
-    warnings = () if _PROVINCE.match(number) else ("the area part of the citizen id is not a province that is known here",)
+    warnings = () if PROVINCE.match(number) else ("the area part of the citizen id is not a province that is known here",)
     return CitizenId(number, birth, "male" if int(number[16]) % 2 else "female", converted, warnings)
 
 

@@ -6,7 +6,6 @@ Which one answered stands in the provenance. API: Valhalla 3.x, ``/sources_to_ta
 """
 
 import http.client
-import ipaddress
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from healthsvc.circle.rules import Basis, CirclePolicy, Mode
 from healthsvc.circle.rules import mode as read_mode
 from healthsvc.circle.travel import NO_PATH, ROAD, Floats, Matrix, Reach, Snap, Status, distances, points
+from healthsvc.config_values import is_here
 from healthsvc.errors import Invalid, Unavailable
 from healthsvc.healthfile.datum import EARTH_RADIUS
 
@@ -39,7 +39,7 @@ class Valhalla:
 
     def __init__(self, url: str, policy: CirclePolicy, *, pairs: int = 2_500, timeout: float = 60.0) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not _is_here(parts.hostname or ""):
+        if parts.scheme != "http" or not is_here(parts.hostname or ""):
             raise Invalid("the Valhalla address must be http:// on this machine (127.0.0.1, ::1 or localhost): homes stay here", path="url")
         self.host, self.port, self.prefix = parts.hostname or "", parts.port or 80, parts.path.rstrip("/")
         self.policy, self.pairs, self.timeout = policy, pairs, timeout
@@ -142,13 +142,6 @@ class Valhalla:
             "network": f"tileset {changed}" if changed else None,
             "data_date": datetime.fromtimestamp(changed, UTC).date().isoformat() if changed else None,
         }
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _locations(places: Floats) -> list[dict[str, float]]:

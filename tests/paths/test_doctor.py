@@ -31,6 +31,7 @@ from healthsvc.store import SYSTEM
 
 @pytest.fixture
 def here(tmp_path: Path) -> Any:
+    (tmp_path / "c.pem").touch()
     opened = open_installation(settings=Settings(data=tmp_path / "data", backup_to=tmp_path / "to", mllp_certificate=tmp_path / "c.pem"))
     with opened.database.writing(SYSTEM, at=clock.now()) as store:
         store.put({"resourceType": "Patient", "id": "p", "name": [{"text": "某"}]})
@@ -139,6 +140,7 @@ def test_the_age_of_the_backups(here: Installation, tmp_path: Path) -> None:
 def test_the_certificate_of_the_line(here: Installation) -> None:
     path = here.settings.mllp_certificate
     assert path is not None
+    path.unlink()
     assert "No such file" in amiss(checks.certificates, here)
     path.write_text("no certificate")
     assert "PEM" in amiss(checks.certificates, here)

@@ -146,7 +146,7 @@ def test_who_may_connect(database: Database) -> None:
         True
     ]
     assert allowed_peers(" ") is None
-    with pytest.raises(Invalid, match="no address"):
+    with pytest.raises(Invalid, match="mllp_peers: write addresses"):
         allowed_peers("10.1.9.*")
     line = Feeds(database, shelf(), "127.0.0.1", 0, allowed=allowed)
     port = line.start()

@@ -171,8 +171,11 @@ def test_a_port_for_hospitals_alone(site: Site, tmp_path: Path) -> None:
     assert required is not None
     assert required.verify_mode is ssl.CERT_REQUIRED
     assert required.minimum_version is ssl.TLSVersion.TLSv1_2
+    (tmp_path / "none.pem").touch()
+    gone = Settings(data=tmp_path, https_certificate=tmp_path / "none.pem")
+    (tmp_path / "none.pem").unlink()
     with pytest.raises(Invalid, match="https_certificate"):
-        context_of(Settings(data=tmp_path, https_certificate=tmp_path / "none.pem"))
+        context_of(gone)
     (tmp_path / "healthsvc.toml").write_text(f'https_client_ca = "{folder / "hospitals.pem"}"')
     with pytest.raises(Invalid, match="need https_certificate"):
         load(tmp_path)
