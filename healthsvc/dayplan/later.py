@@ -28,11 +28,13 @@ def ask_for_day(store: Store, on: date, seconds: float, seed: int = 1, *, begin:
 
     ``begin``: where nobody has planned the day yet the plan is in force at once, since there is nothing that it could change.
     """
+    service.refuse_past(store, on)
     return defer(store, DAY, {"on": on.isoformat(), "seconds": seconds, "seed": seed, "begin": begin}, about=on.isoformat())
 
 
 def ask_for_week(store: Store, first: date, days: int, seconds: float, seed: int = 1) -> str:
     """Leave the planning of consecutive days to a worker; gives the id of the work."""
+    service.refuse_past(store, first)
     return defer(store, WEEK, {"first": first.isoformat(), "days": days, "seconds": seconds, "seed": seed}, about=first.isoformat())
 
 

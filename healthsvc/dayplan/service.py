@@ -36,6 +36,17 @@ def policy_of(policy: Policy, on: date) -> DayPolicy:
     return policy.fill(DayPolicy, "dayplan", on)
 
 
+def refuse_past(store: Store, on: date) -> None:
+    """Refuse to plan a day that is over at the site: nobody can be sent there any more.
+
+    Raises:
+        Invalid: the day is over.
+    """
+    today = store.at.astimezone(store.zone).date()
+    if on < today:
+        raise Invalid(f"{on} is over, today is {today}; choose today or a coming day to plan", path="on", reason="dayplan-over")
+
+
 def propose(
     database: Database,
     actor: Actor,
@@ -52,8 +63,12 @@ def propose(
     ``absent``: who is taken to be away (``Practitioner/x`` to minutes of the day): what if?
 
     ``seconds`` buys ``dayplan.proposals_a_second`` proposals each, so the same data, seed and seconds give the same plan on every machine.
+
+    Raises:
+        Invalid: the day is over.
     """
     with database.reading(actor, at=at) as store:
+        refuse_past(store, on)
         policy = policy_of(store.policy, on)
         gathered = gather(store, on, policy, absent)
         looks.listed(store, people_of(gathered), f"plan {on.isoformat()}", most=0)
@@ -90,13 +105,14 @@ def propose_week(
     """Work out a plan for ``days`` consecutive days at once: which day for which visit, then routes; nothing is stored.
 
     Raises:
-        Invalid: more days than a week has, or none.
+        Invalid: more days than a week has, or none; or the first of them is over.
     """
     from healthsvc.dayplan.week import DAYS, dates, plan_week
 
     if not 1 <= days <= DAYS:
         raise Invalid(f"one to {DAYS} days can be planned at once, not {days}", path="days")
     with database.reading(actor, at=at) as store:
+        refuse_past(store, first)
         policy = policy_of(store.policy, first)
         gathered = [gather(store, on, policy) for on in dates(first, days)]
         looks.listed(
@@ -175,12 +191,14 @@ def accept_proposals(store: Store, versions: Mapping[date, int | None]) -> list[
     """Make the stored proposals of several days the plans in force, all or none. ``versions``: what was looked at (None: whatever).
 
     Raises:
+        Invalid: one of the days is over.
         NotFound: nobody has proposed a plan for one of the days.
         PreconditionFailed: a proposal has been replaced since.
         Conflict: a visit, or the plan of a day itself, has changed since; plan again.
     """
     plans = []
     for on, version in sorted(versions.items()):
+        refuse_past(store, on)
         known = store.get("List", proposal_id(on))
         if known is None or known.deleted:
             raise NotFound(f"there is no proposed plan for {on}; propose one first")

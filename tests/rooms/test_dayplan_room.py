@@ -9,23 +9,23 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+import time_machine
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from serving import NO_TLS, serving
 
-from healthsvc import clock
 from healthsvc.access import tokens
 from healthsvc.circle import service as circle
 from healthsvc.circle import town
 from healthsvc.circle.providers import travel_times
 from healthsvc.circle.travel import Estimate, TravelTimes
 from healthsvc.config import Settings
-from healthsvc.dayplan import service, words
+from healthsvc.dayplan import later, service, words
 from healthsvc.dayplan.board import trial as board
 from healthsvc.dayplan.board.endpoints import router as board_router
 from healthsvc.dayplan.endpoints import router
 from healthsvc.dayplan.gather import gather
-from healthsvc.errors import Conflict, NotFound, Refusal
+from healthsvc.errors import Conflict, Invalid, NotFound, Refusal
 from healthsvc.fhir.elements import reference
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
@@ -318,13 +318,41 @@ def client(database: Database, people: list[str], tmp_path: Path) -> Iterator[ht
     def refused(request: Request, refusal: Refusal) -> JSONResponse:
         return JSONResponse({"text": refusal.text, "reason": refusal.reason}, status_code=refusal.status)
 
-    with database.writing(SYSTEM, at=clock.now()) as store:
+    with database.writing(SYSTEM, at=AT) as store:
         secret = tokens.issue_token(store, "coordinator", "test", 2)
     with (
+        time_machine.travel(AT, tick=True),
         serving(app) as base,
         httpx.Client(base_url=base, headers={"authorization": f"Bearer {secret}"}, timeout=60, verify=NO_TLS) as opened,
     ):
         yield opened
+
+
+def test_a_day_that_is_over_is_not_planned(client: httpx.Client, database: Database, people: list[str], times: TravelTimes) -> None:
+    ask(database, "visit-0", people[0])
+    with database.writing(SYSTEM, at=AT) as store:
+        service.keep_proposal(store, service.propose(database, SYSTEM, ON, times, at=AT, seconds=0.01))
+    last, over = AT + timedelta(days=1, hours=3), AT + timedelta(days=1, hours=5)
+    assert service.propose(database, SYSTEM, ON, times, at=last, seconds=0.01).on == ON, "until midnight at the site"
+    said = "2026-11-23 is over, today is 2026-11-24; choose today or a coming day to plan"
+    with pytest.raises(Invalid, match=said):
+        service.plan_day(database, SYSTEM, ON, times, at=over)
+    with pytest.raises(Invalid, match=said):
+        service.propose_week(database, SYSTEM, ON, times, at=over)
+    with database.writing(SYSTEM, at=over) as store:
+        for refused in (
+            lambda: later.ask_for_day(store, ON, 1.0),
+            lambda: later.ask_for_week(store, ON, 2, 1.0),
+            lambda: service.accept_proposal(store, ON),
+        ):
+            with pytest.raises(Invalid, match=said):
+                refused()
+    for path in ("/api/dayplan/2026-11-21/propose", "/api/dayplan/week/2026-11-21/propose"):
+        for prefer in ("", "respond-async"):
+            answer = client.post(path, headers={"Prefer": prefer})
+            assert (answer.status_code, answer.json()["reason"]) == (422, "dayplan-over")
+    with database.reading(SYSTEM, at=over) as store:
+        assert service.read_plan(store, ON) is None
 
 
 def ok(response: httpx.Response) -> Any:
