@@ -22,8 +22,22 @@ def effective(report: Report, known: Resource | None, sent: datetime) -> tuple[s
         told = report.taken.fhir, report.taken_from
     else:
         told = (report.issued.fhir, "OBR-22") if report.issued else (sent.isoformat(), "MSH-7")
-    held = str((known or {}).get("effectiveDateTime", "")), time_from(known)
+    held = begin_of(known), time_from(known)
     return held if held[0] and _RANK.index(held[1]) < _RANK.index(told[1]) else told
+
+
+def begin_of(report: Resource | None) -> str:
+    """When a report on file is of: its moment, or the start of its period; empty where neither is told."""
+    known = report or {}
+    return str(known.get("effectiveDateTime") or known.get("effectivePeriod", {}).get("start", ""))
+
+
+def span_of(report: Report, known: Resource | None, at: str) -> Resource:
+    """The time of a report as its element: a period where the end was told too (OBR-8), now or before of the same start."""
+    held = (known or {}).get("effectivePeriod", {})
+    end = report.ended.fhir if report.ended and report.taken and report.taken.fhir == at else ""
+    end = end or (held.get("end", "") if held.get("start") == at else "")
+    return {"effectivePeriod": {"start": at, "end": end}} if end else {"effectiveDateTime": at}
 
 
 def time_from(resource: Resource | None) -> str:

@@ -10,7 +10,7 @@ from healthsvc.fhir.systems import UCUM, hospital_number
 from healthsvc.store import Store
 from integrations.effects.amending import GONE, SETTLED, amended, held_results, in_order, matched, withdrawn
 from integrations.effects.attached import presented
-from integrations.effects.relevant import effective, marked
+from integrations.effects.relevant import effective, marked, span_of
 from integrations.effects.scene import joined
 from integrations.effects.stay import is_before
 from integrations.hl7v2.maps.results import KIND_OF_SECTION, SECTIONS
@@ -145,9 +145,12 @@ def write_report(
         "category": [_section(report.section)],
         "code": _concept(report.code, hospital),
         "subject": subject,
-        "effectiveDateTime": at,
+        **span_of(report, known, at),
         "issued": issued.isoformat(),
+        **{key: value for key, value in report.more.items() if key != "resultsInterpreter"},
     }
+    if known is not None:
+        known = {key: value for key, value in known.items() if key not in ("effectiveDateTime", "effectivePeriod")}
     if known is not None and "extension" in known:
         told["extension"] = known["extension"]
         known = {key: value for key, value in known.items() if key != "extension"}
@@ -169,8 +172,9 @@ def write_report(
         told["basedOn"] = [{"reference": f"ServiceRequest/{order}"}]
     if report.notes:
         told["conclusion"] = "\n".join(report.notes)
-    if report.author:
-        told["resultsInterpreter"] = [{"display": report.author.text or report.author.code}]
+    author = [{"display": report.author.text or report.author.code}] if report.author else []
+    if interpreters := [*author, *report.more.get("resultsInterpreter", ())]:
+        told["resultsInterpreter"] = interpreters
     if named:
         told["result"] = named
     made = joined(known, told, ("identifier", "specimen"))

@@ -12,6 +12,7 @@ from healthsvc.fhir.systems import hospital_number
 from healthsvc.healthfile.service import is_same_person
 from healthsvc.store.lookup import holding
 from integrations.effects.moments import day_of, gap, instant, is_apart
+from integrations.effects.relevant import begin_of
 from integrations.effects.scene import Scene
 from integrations.effects.stay import opaque
 from integrations.hl7v2.oru import Report
@@ -80,4 +81,4 @@ def _corrects(report: Report) -> bool:
 
 
 def _taken(report: Resource) -> str:
-    return str(report.get("effectiveDateTime", "")) or str(report["issued"])
+    return begin_of(report) or str(report["issued"])

@@ -1,6 +1,5 @@
 """ORU and OUL: what the laboratory found. Text to values."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
@@ -15,9 +14,10 @@ from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps.results import OBX_MORE
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.numbers import Quantity, Share, Span, beside_range, bounds, number_in, structured
+from integrations.hl7v2.participation import in_report, in_result
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
-from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, lines, moment
+from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, lines, moment, unit_of
 from integrations.hospitals.profile import Profile
 
 ORU_EVENTS = frozenset({"R01", "R30", "R31", "R32"})
@@ -27,7 +27,6 @@ SPECIMEN_FIRST = frozenset({"R22", "R23"})
 _NO_RESULTS_BEFORE = frozenset({"PV1", "TXA"})
 """What stands before these and any OBR belongs to no order: PATIENT_OBSERVATION, ORDER_DOCUMENT of ORU_R01 (HL7 v2.7 and later)."""
 ABNORMAL = frozenset({"A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", ">", "<", "W", "U", "D"})
-_POWER = re.compile(r"([^\w^]*\s*10)\^(\d{1,2}\s*/\s*[^\^~&\\|]+)")
 CRITICAL = frozenset({"AA", "HH", "LL"})
 
 
@@ -95,11 +94,15 @@ class Report:
     """When the specimen was taken (OBR-7, SPM-17), else when it came or was examined."""
     issued: Moment | None
     results: tuple[Result, ...]
+    ended: Moment | None = None
+    """OBR-8, where it is not before ``taken`` and that is OBR-7."""
     taken_from: str = ""
     """``OBR-14`` or ``OBX-14`` where neither OBR-7 nor SPM-17 was sent."""
     section: str = ""
     notes: tuple[str, ...] = ()
     author: Coded = NOTHING_CODED
+    more: Resource = field(default_factory=dict)
+    """Who takes part (PRT), as pieces of a DiagnosticReport."""
     specimens: tuple[Resource, ...] = ()
     """Specimens without person and id."""
 
@@ -139,7 +142,7 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
             waiting = [segment] if not waiting or of_specimen or (groups and groups[-1][1]) else [*waiting, segment]
             of_specimen = True
             continue
-        if of_specimen and segment.name in ("OBX", "NTE", "SAC", "INV"):
+        if of_specimen and segment.name in ("OBX", "NTE", "SAC", "INV", "PRT"):
             continue  # said of the specimen itself; kept with the message
         if strays and segment.name in _NO_RESULTS_BEFORE:
             aside, strays = aside + sum(one.name == "OBX" for one in strays), []
@@ -149,7 +152,7 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
         elif segment.name == "ORC" and (not groups or any(s.name == "OBX" for s in groups[-1][1])):
             order = segment
             of_specimen = False
-        elif groups and segment.name in ("OBX", "NTE", "ORC", "SPM"):
+        elif groups and (segment.name in ("OBX", "NTE", "ORC", "SPM") or (segment.name == "PRT" and order is None)):
             groups[-1][1].append(segment)
         elif segment.name == "OBX" or (strays and segment.name == "NTE"):
             strays.append(segment)
@@ -187,14 +190,21 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
     results: list[Result] = []
     notes: list[str] = []
     pending: list[tuple[Segment, list[str]]] = []
+    parts: list[tuple[int, Segment]] = []
+    more: Resource = {}
     for segment in rest:
         if segment.name == "OBX" and (segment[3] or segment[5]):
             pending.append((segment, []))
         elif segment.name == "NTE" and (text := lines(segment[3])):
             (pending[-1][1] if pending else notes).append(text)
+        elif segment.name == "PRT":
+            parts.append((len(pending), segment))
     for index, (obx, remarks) in enumerate(pending, start=1):
         results.append(_result(obx, index, tuple(remarks), profile, zone, view))
+    for at, prt in parts:
+        (in_result if at else in_report)(results[at - 1].more if at else more, prt, view)
     taken, source = _taken(obr, rest, results, zone)
+    ended = moment(obr[8].component(1).text, zone)
     return Report(
         filler=filler,
         placer=placer,
@@ -204,6 +214,8 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
         taken_from=source,
         issued=moment(obr[22].component(1).text, zone),
         results=tuple(results),
+        ended=ended if ended and taken and obr[7] and not source and ended.at >= taken.at else None,
+        more=more,
         section=clean(obr[24].component(1).text, profile.nothing),
         notes=tuple(notes),
         author=name_and_number(obr, 32),
@@ -236,7 +248,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         texts = tuple("".join(_components(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
     derived = not obx[8] and bool(flags := beside_range(quantity, low, high))
-    unit = _unit(obx[6])
+    unit = unit_of(obx[6])
     return Result(
         index=index,
         code=coded(obx[3], profile.nothing),
@@ -279,13 +291,6 @@ def _value(obx: Segment, kind: str, texts: tuple[str, ...], comma: bool) -> Quan
         low, high = (clean(obx[5].component(n).text) for n in (1, 2))
         return structured("", low, "-", high, comma=comma) if low and high else None
     return number_in(texts[0], comma=comma) if kind in ("NM", "ST", "TX", "") else None
-
-
-def _unit(field: Part) -> Coded:
-    """OBX-6; a power of ten that was not escaped (``×10^9/L``) is one unit, not a code and its words."""
-    unit = coded(field)
-    power = _POWER.fullmatch(field.raw)
-    return Coded("".join((power[1].strip(), "^", power[2].strip()))) if power else unit
 
 
 def _components(field: Part) -> tuple[str, str, str, str]:

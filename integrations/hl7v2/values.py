@@ -18,6 +18,7 @@ _MOMENT = re.compile(
 _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?")
 YEARS = range(1800, 2200)
 """Years that a hospital can mean."""
+_POWER = re.compile(r"([^\w^]*\s*10)\^(\d{1,2}\s*/\s*[^\^~&\\|]+)")
 _PACKED = re.compile(r"\d{4,14}(?!\d)")
 
 
@@ -245,3 +246,10 @@ def coded(part: Part, nothing: Iterable[str] = ()) -> Coded:
     pieces += [""] * (12 - len(pieces))
     further = [(code_of(sent), words, system) for sent, words, system in (pieces[3:6], pieces[9:12]) if sent]
     return Coded(code_of(pieces[0]), pieces[1] or pieces[4], pieces[2], tuple(further))
+
+
+def unit_of(field: Part) -> Coded:
+    """OBX-6; a power of ten that was not escaped (``×10^9/L``) is one unit, not a code and its words."""
+    unit = coded(field)
+    power = _POWER.fullmatch(field.raw)
+    return Coded("".join((power[1].strip(), "^", power[2].strip()))) if power else unit

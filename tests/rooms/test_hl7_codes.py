@@ -150,3 +150,28 @@ def test_a_file_that_cannot_be_unpacked_stays_with_the_message(own_hospital: Hos
     assert one["dataAbsentReason"] == {"text": "attachment kept with the message"}
     [report] = own_hospital.select("DiagnosticReport", patient=patient)
     assert "presentedForm" not in report
+
+
+def test_when_it_ended_with_what_and_by_whom_it_was_made_is_told(own_hospital: Hospital) -> None:
+    """OBR-8, OBX-18, OBX-19 and PRT as HL7's own maps have them; a later word without the end keeps it, one of another time does not."""
+    patient, _ = own_hospital.cadre()
+    timed = "OBR|1||F9|UR24^24小时尿蛋白|||20260301080000|{}"
+    obx = "OBX|1|NM|UP^尿蛋白||0.31|g|||||F|||||||AU680^贝克曼|20260302093000"
+    more = ("PRT|1|UC||TN|D7^章示例", "PRT|2|UC||RCT|D8^吴示例", "PRT|3|UC||EQUIP|||||AU9", "PRT|4|UC||PO||||^^|LAB^^^样检验科")
+    own_hospital.says("ORU^R01", "C1", timed.format("20260302080000"), "PRT|1|UC||PI|D5^王示例", obx, *more)
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    span = {"start": "2026-03-01T08:00:00+08:00", "end": "2026-03-02T08:00:00+08:00"}
+    assert report["effectivePeriod"] == span
+    assert [one["display"] for one in report["resultsInterpreter"]] == ["王示例"]
+    [one] = own_hospital.select("Observation", patient=patient, category="laboratory")
+    assert (one["device"]["identifier"]["value"], [by["display"] for by in one["performer"]]) == ("AU680", ["章示例"])
+    told = {extension["url"].rpartition("/")[2]: extension for extension in one["extension"]}
+    assert told["observation-analysis-date-time"]["valueDateTime"] == "2026-03-02T09:30:00+08:00"
+    assert set(told) == {"observation-analysis-date-time", "event-location"}
+    own_hospital.says("ORU^R01", "C1", timed.format(""), obx.replace("0.31", "0.33"), at=AT + timedelta(hours=1))
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    assert (report["effectivePeriod"], "effectiveDateTime" in report) == (span, False)
+    corrected = timed.replace("20260301080000", "20260301083000").format("") + "|" * 17 + "C"
+    own_hospital.says("ORU^R01", "C1", corrected, obx, at=AT + timedelta(hours=2))
+    [report] = own_hospital.select("DiagnosticReport", patient=patient)
+    assert (report["effectiveDateTime"], "effectivePeriod" in report) == ("2026-03-01T08:30:00+08:00", False)

@@ -44,7 +44,16 @@ OWN = {
     **{"PID-8": "F", "PID-30": "Y", "PID-7": "19310202", "PID-3": "C1^^^^IDCard~N7788^^^^UPID", "PV1-2": "E"},
     **{"AL1-2": "DA", "IAM-2": "DA", "AL1-4": "SV", "IAM-4": "SV", "IAM-6": "D", "IAM-17": "I", "DG1-2": "I10", "DG1-21": "D"},
     **{"OBR-5": "S", "TQ1-9": "S", "RF1-2": "S", "ORC-1": "CA", "ORC-5": "CM", "SPM-20": "Y"},
-    **{"OBX-2": "FT", "OBX-5": "7.5", "OBX-7": "1-9", "OBX-8": "H", "OBX-11": "C", "OBR-24": "MB", "OBR-25": "P"},
+    **{
+        "OBX-2": "FT",
+        "OBX-5": "7.5",
+        "OBX-7": "1-9",
+        "OBX-8": "H",
+        "OBX-11": "C",
+        "OBR-8": "20260301111112",
+        "OBR-24": "MB",
+        "OBR-25": "P",
+    },
     **{"RXA-3": "20260301091112", "RXA-20": "RE", "RXA-21": "D", "RXO-13": "3", "RXE-12": "3", "RXO-21": "7", "RXE-23": "7"},
     **{"RXC-1": "A", "RXC-3": "9", "RXC-4": "L", "SCH-25": "Pending", "AIS-10": "Pending", "SCH-9": "7", "SCH-10": "s"},
     **dict.fromkeys(("AIS-7", "AIG-11", "AIL-9", "AIP-9"), "7"),
@@ -52,6 +61,7 @@ OWN = {
     **{"TXA-3": "PDF", "TXA-17": "AU", "TXA-19": "OB", "FT1-6": "PY", "PRB-1": "DE", "PRB-13": "provisional", "PRB-14": "inactive"},
     **{"STF-7": "I", "MFE-1": "MDL", "RF1-11": "N7788", "MRG-5": "V-OLD", "MRG-3": "V-ACC"},
     **dict.fromkeys(("MRG-1", "MRG-4"), "C2^^^^IDCard"),
+    "OBR-8": "20260301111112",
     "SPM-17-collection.collectedPeriod": "20260301101112^20260301111112",
 }
 HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|M1|P|2.5"
@@ -75,6 +85,8 @@ CARRIER: dict[tuple[str, str], tuple[str, list[str], dict[str, str]]] = {
     ("SCH", "Appointment"): ("SIU^S12", ["SCH||A1"], {"SCH-6": "SIU^S15"}),
     ("OBX", "DocumentReference"): ("MDM^T02", ["TXA|1|DS|TX|||||||||DOC1", "OBX|1|ED|T1||^application^pdf^Base64^QUJD"], {}),
     ("TXA", "DocumentReference"): ("MDM^T02", ["TXA|1|DS|||||||||||", "OBX|1|TX|T1||原文"], {"TXA-13": "MDM^T10"}),
+    ("PRT", "DiagnosticReport"): ("ORU^R01", ["OBR|1||F1|T1", "PRT||UC"], {}),
+    ("PRT", "Observation"): ("ORU^R01", ["OBR|1||F1|T1", "OBX|1||T1", "PRT||UC||PO"], {}),
     ("RF1", "ServiceRequest"): ("REF^I12", ["RF1|||||"], {}),
     ("MFE", "Practitioner"): ("MFN^M02", ["MFE|MAD", "STF|K1|S1|样名甲"], {}),
     ("STF", "Practitioner"): ("MFN^M02", ["MFE|MAD", "STF|K1||样名甲"], {}),
@@ -128,6 +140,7 @@ ASIDE: dict[str, dict[str, str]] = {
     "RXA-4": {"RXA-3": "20260301091112"},
     "RXA-18": {"RXA-20": "RE"},
     "OBX-2": {"OBX-5": "7.5"},
+    "OBR-8": {"OBR-7": "20260301101112"},
     "OBX-6": {"OBX-5": "7.5"},
     "STF-1": {"STF-2": ""},
 }

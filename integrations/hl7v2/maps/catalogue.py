@@ -16,6 +16,8 @@ from integrations.hl7v2.maps.row import Row
 
 VERSION = "2.6"
 """Version of the standard whose fields are listed: the newest whose structures are at hand."""
+_SINCE = {"PRT": "2.8.2"}
+"""Segments that came into the standard later."""
 
 
 class Fate(StrEnum):
@@ -72,6 +74,8 @@ MAPS: tuple[tuple[str, str, tuple[Row, ...], str], ...] = (
     ("NTE", "DiagnosticReport", results.NTE_REPORT, "ORU OUL"),
     ("OBX", "Observation", results.OBX_OBSERVATION, "ORU OUL"),
     ("NTE", "Observation", results.NTE_OBSERVATION, "ORU OUL"),
+    ("PRT", "DiagnosticReport", results.PRT_REPORT, "ORU OUL, before the first OBX"),
+    ("PRT", "Observation", results.PRT_OBSERVATION, "ORU OUL, after its OBX"),
     ("ORC", "MedicationRequest", drugs.ORC_MEDICATION, "OMP RDE, ORM with RXO"),
     ("RXO", "MedicationRequest", drugs.RXO_MEDICATION, "OMP RDE ORM"),
     ("RXE", "MedicationRequest", drugs.RXE_MEDICATION, "RDE: before RXO"),
@@ -182,11 +186,11 @@ def _entries() -> Iterator[Entry]:
 
 def fields(segment: str) -> dict[int, str]:
     """Position and name of every field of a segment, after the standard."""
-    _, parts = load_library(VERSION).get(segment, "Segment")
+    _, parts = load_library(_SINCE.get(segment, VERSION)).get(segment, "Segment")
     return {int(name.rpartition("_")[2]): str(what[3]) for name, what, *_ in parts} | _LATER.get(segment, {})
 
 
 def types(segment: str) -> dict[int, str]:
     """Position and data type of every field of a segment."""
-    _, parts = load_library(VERSION).get(segment, "Segment")
+    _, parts = load_library(_SINCE.get(segment, VERSION)).get(segment, "Segment")
     return {int(name.rpartition("_")[2]): str(what[2]) for name, what, *_ in parts}

@@ -20,6 +20,7 @@ SEGMENTS = {
     "ORC": "医嘱公共段 Common order",
     "OBR": "申请与报告 Observation request",
     "OBX": "结果 Observation",
+    "PRT": "参与 Participation",
     "NTE": "备注 Notes",
     "SPM": "标本 Specimen",
     "TQ1": "时间与数量 Timing and quantity",

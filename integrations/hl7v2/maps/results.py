@@ -1,7 +1,7 @@
 """Reports and results: OBR, ORC, OBX and NTE to DiagnosticReport and Observation; MFN to the directory. As their readers do it."""
 
 from integrations.hl7v2.maps.row import Row
-from integrations.hl7v2.maps.take import concept, number, organization, people
+from integrations.hl7v2.maps.take import concept, equipment, extended, number, organization, people, place, when
 
 SECTIONS = frozenset({
     "AU", "BG", "BLB", "CG", "CH", "CP", "CT", "CTH", "CUS", "EC", "EN", "GE", "HM", "ICU", "IMG", "IMM", "LAB", "MB", "MCB", "MYC",
@@ -20,6 +20,7 @@ OBR_REPORT = (
     Row(3, "identifier[]", note="FILL; by which the report is known"),
     Row(4, "code", note="every triplet that has a code, each in its own system"),
     Row(7, "effectiveDateTime", note="where it is empty: SPM-17, OBR-14, the first OBX-14, OBR-22; extension time-from says which"),
+    Row(8, "effectivePeriod.end", note="with OBR-7 as its start, where it is not before it"),
     Row(14, "effectiveDateTime", note="where OBR-7 and SPM-17 are empty"),
     Row(22, "issued", note="effectiveDateTime too where nothing nearer to the collection was sent"),
     Row(
@@ -35,6 +36,8 @@ NTE_REPORT = (Row(3, "conclusion", note="before the first OBX"),)
 OBX_MORE = (
     Row(16, "performer[]", people),
     Row(17, "method", concept),
+    Row(18, "device", equipment, shown="device.identifier.value"),
+    Row(19, "extension[]", extended("observation-analysis-date-time", "valueDateTime", when), shown="extension.valueDateTime"),
     Row(20, "bodySite", concept),
     Row(21, "identifier[]", number("", "result")),
     Row(23, "performer[]", organization),
@@ -55,6 +58,20 @@ OBX_OBSERVATION = (
     Row(11, "status", note="table 0085; D, W and X without a value mark the result on file, and what is not told again stays"),
     Row(14, "effectiveDateTime", note="of the report, too, where OBR-7, SPM-17 and OBR-14 are empty"),
 )
+PERFORMERS = frozenset({"", "AP", "AUT", "MDIR", "PO", "POMD", "RO", "SC", "TN"})
+"""PRT-4 (table 0912): who takes part in making a result; whoever else stands in a PRT (asked for it, gets a copy) is kept verbatim."""
+INTERPRETERS = frozenset({"AI", "PI"})
+PRT_OBSERVATION = (
+    Row(5, "performer[]", people, note="for roles of those who make it (PRT-4)"),
+    Row(8, "performer[]", organization, note="likewise"),
+    Row(9, "extension[]", extended("event-location", "valueReference", place), shown="extension.valueReference"),
+    Row(10, "device", equipment, shown="device.identifier.value", note="where OBX-18 is empty"),
+)
+PRT_REPORT = (
+    Row(5, "performer[]", people, note="for roles of those who make it (PRT-4); resultsInterpreter for PI and AI"),
+    Row(8, "performer[]", organization, note="likewise"),
+)
+"""Of a PRT between its OBR and the first OBX."""
 NTE_OBSERVATION = (Row(3, "note[].text", note="after its OBX"),)
 STF_PRACTITIONER = (
     Row(1, "identifier[]", note="where STF-2 is empty"),

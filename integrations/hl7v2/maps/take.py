@@ -259,6 +259,25 @@ def timing(part: int) -> Take:
     return take
 
 
+def equipment(segment: Segment, n: int, view: View) -> Resource | None:
+    """EI of an analyser or other device: a reference by its number and name; the hospital's devices are not kept themselves."""
+    part = segment[n]
+    value, space = (clean(part.component(k).subcomponent(1).text, view.nothing) for k in (1, 2))
+    if not value:
+        return None
+    return {"identifier": {"system": f"{hospital_number(view.hospital)}/equipment", "value": value}, "display": f"{space} {value}".strip()}
+
+
+def extended(url: str, key: str, take: Take) -> Take:
+    """What becomes an extension of HL7's."""
+
+    def extension(segment: Segment, n: int, view: View) -> Resource | None:
+        value = take(segment, n, view)
+        return {"url": f"http://hl7.org/fhir/StructureDefinition/{url}", key: value} if value else None
+
+    return extension
+
+
 def entity_pair(segment: Segment, n: int, view: View) -> list[Resource]:
     """EIP (SPM-2): the placer's and the filler's number of one thing."""
     found = []

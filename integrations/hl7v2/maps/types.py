@@ -153,7 +153,7 @@ MESSAGES: dict[tuple[str, str], str] = {
     ("PID", "Appointment"): "the person takes part in the Appointment",
     ("PR1", "Procedure"): NO_USE,
     **dict.fromkeys((("PRT", "CareTeam"), ("ROL", "CareTeam"), ("ROL", "Patient"), ("PRT", "Patient")), _TEAM),
-    **dict.fromkeys((("PRT", "Observation"), ("PRT", "PractitionerRole"), ("PRT", "Device"), ("PRT", "RelatedPerson")), OTHER_PLACE),
+    **dict.fromkeys((("PRT", "PractitionerRole"), ("PRT", "Device"), ("PRT", "RelatedPerson")), OTHER_PLACE),
     ("ROL", "Encounter"): "kept verbatim: PV1-7 to PV1-9 and PV1-17 name the doctors",
     ("PV1", "Basic"): "the versions of the Encounter are its history",
     ("PV1", "Patient"): SECURITY,
