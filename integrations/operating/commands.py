@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Why = Annotated[str, typer.Option("--reason", help="Why, without naming the person; goes into the audit")]
 Outgoing = Annotated[bool, typer.Option("--out", help="A message to a hospital, not one that came in")]
 MOST = 1000
+_AS_STARTED = "a running service reads link profiles when it starts: if one was added or changed since, restart it and try again"
 
 
 @contextmanager
@@ -103,6 +104,8 @@ def retry(id: Annotated[int, typer.Argument()], data: Data = None, outgoing: Out
     with at_desk(data, writing=True) as (store, desk):
         (desk.send_again if outgoing else desk.again)(store, id)
     out.print(f"message {id} is queued again", markup=False)
+    if not outgoing:
+        out.print(_AS_STARTED, markup=False)
 
 
 def close(id: Annotated[int, typer.Argument()], reason: Why, data: Data = None, outgoing: Outgoing = False) -> None:
@@ -148,6 +151,7 @@ def replay(
     with at_desk(data, writing=True) as (store, desk):
         done = desk.replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
     out.print(f"{done.queued} messages are queued again", markup=False)
+    out.print(_AS_STARTED, markup=False)
     for id in done.left:
         out.print(f"message {id} was left out: its merge was taken back since; if the two are one after all, join the files", markup=False)
 

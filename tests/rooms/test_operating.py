@@ -211,7 +211,9 @@ def test_the_same_on_the_command_line(tmp_path: Path) -> None:
     assert "测试" not in told("show", "1")[1]
     assert told("edit", "1", "--set", "MSH-9.2=A31", "--reason", "typing error")[0] == 0
     assert told("retry", "1")[0] != 0, "it is replaced"
-    assert "1 messages" in told("replay", "--since", "2020-01-01")[1]
+    replayed = " ".join(told("replay", "--since", "2020-01-01")[1].split())
+    assert "1 messages" in replayed
+    assert "reads link profiles when it starts" in replayed, "a new profile needs a restart"
     assert told("announce", "default")[0] != 0
 
 

@@ -76,6 +76,7 @@ def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, s
     assert all(word in listed for word in ("10.1.9.2:2575", "feeds1:4711", "10.1.9.4", "1 个连接")), "lines of another process"
     assert SAID_OF not in listed
     seen = client.get(f"/operate/messages/{letter}").text
+    assert "请先重启服务再重试" in seen
     assert "某某某" in seen
     assert "IDCard" in seen
     assert SAID_OF not in seen
