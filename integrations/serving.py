@@ -170,7 +170,7 @@ class Serving:
             scout.start()
             self._stops.append(("scout", scout.stop))
         silence = Job("hospital-lines", "* * * * *", partial(warn_of_silence, shelf=shelf))
-        own = (silence, retiring.job(), unended.job(), *(self._backups() if Role.TIMERS in self.roles else ()))
+        own = (silence, retiring.job(), unended.job(shelf), *(self._backups() if Role.TIMERS in self.roles else ()))
         timed = (*jobs(session_life(here.settings), here.settings.data), *own)
         if Role.TIMERS in self.roles:
             timers = Timers(here.database, timed)

@@ -4,9 +4,10 @@ Nothing is made up: the visit gets no end, but a note that it was ended by rule.
 written, and a word that it goes on opens it again. Somebody in a ward is never discharged by a clock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -21,6 +22,7 @@ from healthsvc.store import Store
 from healthsvc.store.search import matches_all
 from integrations.effects.by_rule import closed_by_rule
 from integrations.effects.stay import STAY
+from integrations.hospitals.shelf import Shelf
 
 log = structlog.get_logger()
 JOB: Final = "visits-unended"
@@ -40,15 +42,15 @@ class UnendedPolicy:
     """By class of visit; a class that is not named is never closed by rule."""
 
 
-def job() -> Job:
+def job(shelf: Shelf) -> Job:
     """What the timers do of it."""
-    return Job(JOB, CRON, close_unended)
+    return Job(JOB, CRON, partial(close_unended, shelf=shelf))
 
 
-def close_unended(store: Store) -> int:
+def close_unended(store: Store, shelf: Shelf) -> int:
     """One run; gives how many visits it has closed. One that cannot be written (by an old rule it could) keeps no other from it."""
     count = refused = 0
-    for visit in list(islice(_unended(store), MOST + WRONG)):
+    for visit in list(islice(_unended(store, _own_hours(shelf)), MOST + WRONG)):
         if count == MOST:
             break
         try:
@@ -63,16 +65,37 @@ def close_unended(store: Store) -> int:
     return count
 
 
-def _unended(store: Store) -> Iterator[Resource]:
+def hospital_of(visit: Resource) -> str:
+    """The code of the hospital that has told of a visit."""
+    return str(visit.get("serviceProvider", {}).get("identifier", {}).get("value", ""))
+
+
+def _own_hours(shelf: Shelf) -> dict[str, dict[str, int]]:
+    """What the lines of each hospital say of their own, by hospital and class; of several lines the longest counts, and never above all."""
+    found: dict[str, dict[str, int]] = {}
+    for profile in shelf.site:
+        held = found.setdefault(profile.hospital, {})
+        for code, hours in profile.unended_hours.items():
+            held[code] = hours if code not in held else max(held[code], hours) if held[code] and hours else 0
+    return found
+
+
+def _unended(store: Store, own: Mapping[str, Mapping[str, int]]) -> Iterator[Resource]:
     """Visits that a hospital has told of, not in a ward, that began long enough ago and of which nothing was told since."""
-    inpatient = inpatient_classes(store)
-    for code, hours in store.policy.fill(UnendedPolicy, "hospital", today(store)).unended_hours.items():
-        if code in inpatient:
+    inpatient, usual = inpatient_classes(store), store.policy.fill(UnendedPolicy, "hospital", today(store)).unended_hours
+    for code in sorted({*usual, *(code for hours in own.values() for code in hours)} - set(inpatient)):
+        lengths = [hours for hours in (usual.get(code, 0), *(one.get(code, 0) for one in own.values())) if hours]
+        if not lengths:
             continue
-        since = store.at - timedelta(hours=hours)
-        wanted = {"status": _OPEN, "class": code, "_lastUpdated": f"lt{since.isoformat()}"}
+        least = store.at - timedelta(hours=min(lengths))
+        wanted = {"status": _OPEN, "class": code, "_lastUpdated": f"lt{least.isoformat()}"}
         for stored in matches_all(store, "Encounter", wanted):
-            if stored.id.startswith(STAY) and _began(visit := stored.resource, since) <= since:
+            if not stored.id.startswith(STAY):
+                continue
+            visit = stored.resource
+            hours = own.get(hospital_of(visit), {}).get(code, usual.get(code, 0))
+            since = store.at - timedelta(hours=hours)
+            if hours and stored.at < since and _began(visit, since) <= since:
                 yield visit
 
 

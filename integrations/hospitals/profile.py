@@ -135,6 +135,8 @@ class Profile:
     """A folder in which the hospital leaves files of messages; empty: none."""
     silence_minutes: int | None = None
     """After so many minutes without a message the line counts as silent; 0: never; None: as the policy says."""
+    unended_hours: Mapping[str, int] = field(default_factory=dict)
+    """By class of visit: after so many hours without a word it is taken as ended; 0: never. What is not named is as the policy says."""
     send: Destination | None = None
     """Where the hospital takes messages from us; None: it takes none."""
 

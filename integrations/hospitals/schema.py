@@ -53,6 +53,12 @@ def schema() -> Schema:
         "time_zone": {**_TEXT, "description": "in which times without an offset are meant: +0800 or Asia/Shanghai; empty: as MSH-7 says"},
         "offsets": {"enum": ["believe", "ignore"], "description": "ignore: the sender's offsets are not true, its times are local"},
         "silence_minutes": {"type": "integer", "minimum": 0, "description": "after how long a silent line is an alarm; 0: never"},
+        "unended_hours": {
+            "type": "object",
+            "propertyNames": {"enum": sorted(shelf.CLASSES)},
+            "additionalProperties": {"type": "integer", "minimum": 0},
+            "description": "hours without a word after which a visit of a class is taken as ended; 0: never",
+        },
         "number": {"type": "array", "items": number, "description": "what a number of PID-3 is, by CX.5 or CX.4"},
         "untyped": means,
         "unlisted": means,

@@ -13,7 +13,7 @@ from integrations.hl7v2.ack import AckMode
 from integrations.hl7v2.charset import codec_of
 from integrations.hl7v2.header import Header
 from integrations.hospitals.destination import read_destination
-from integrations.hospitals.incoming import read_folder, read_silence, read_time_zone
+from integrations.hospitals.incoming import read_folder, read_silence, read_time_zone, read_unended
 from integrations.hospitals.profile import (
     DEFAULT,
     HTTP_LISTEN,
@@ -39,7 +39,7 @@ _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unla
 KEYS = _TEXT_KEYS | {
     "extends", "version", "match", "ack", "ack_unasked", "unknown_person", "unknown_event", "missing_segment", "control_id", "decimal_mark",
     "number", "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "appointment", "send", "events", "answers",
-    "time_zone", "offsets", "master", "infusion_routes", "silence_minutes", "receive",
+    "time_zone", "offsets", "master", "infusion_routes", "silence_minutes", "unended_hours", "receive",
 }  # fmt: skip
 
 LAYOUTS = {
@@ -196,6 +196,7 @@ class _Reader:
             abnormal=self.table("abnormal", FLAGS, fold=str.upper),
             appointment=self.table("appointment", BOOKINGS, fold=str.upper),
             silence_minutes=read_silence(self.document.get("silence_minutes"), self.wrong),
+            unended_hours=read_unended(self.document.get("unended_hours", {}), CLASSES, texts["hospital"], self.wrong),
             folder=read_folder(self.document.get("receive", {}), self.wrong),
             send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),
             events=self.event_table("events"),
