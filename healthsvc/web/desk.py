@@ -28,6 +28,9 @@ class Desk(Protocol):
     def standings(self, store: Store) -> Sequence[Standing]:
         """How each line stands."""
 
+    def visit_ends(self, store: Store) -> object:
+        """How the outpatient visits of each hospital ended of late: by its word, or by rule."""
+
     def listening(self, store: Store) -> Sequence[object]:
         """The open lines of every process that listens."""
 

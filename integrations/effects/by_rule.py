@@ -14,6 +14,12 @@ def is_closed_by_rule(encounter: Resource | None) -> bool:
     return any(one.get("url") == BY_RULE for one in (encounter or {}).get("extension", ()))
 
 
+def closed_when(encounter: Resource) -> datetime | None:
+    """When a visit was taken as ended by rule; None where it was not."""
+    told = next((str(one["valueDateTime"]) for one in encounter.get("extension", ()) if one.get("url") == BY_RULE), None)
+    return datetime.fromisoformat(told) if told else None
+
+
 def closed_by_rule(encounter: Resource, at: datetime) -> Resource:
     """A visit taken as ended at this moment; when it really ended is not known, so it gets no end."""
     note = {"url": BY_RULE, "valueDateTime": at.isoformat()}

@@ -6,6 +6,7 @@ from datetime import datetime
 from healthsvc.store import Store
 from integrations.hospitals.shelf import Shelf
 from integrations.operating import inbox_desk, misfiled, outbox_desk, refiling, replaying
+from integrations.operating.ends import Ends, visit_ends
 from integrations.operating.inbox_desk import Letter, MessageView
 from integrations.operating.lines import LineStanding, standings
 from integrations.operating.open_lines import Listening, listening
@@ -21,6 +22,10 @@ class Desk:
     def standings(self, store: Store) -> Sequence[LineStanding]:
         """How each line stands."""
         return standings(store, self.shelf)
+
+    def visit_ends(self, store: Store) -> Ends:
+        """How the outpatient visits of each hospital ended of late."""
+        return visit_ends(store)
 
     def listening(self, store: Store) -> Sequence[Listening]:
         """The open lines, by the process that listens."""

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hospital import AT, Hospital, segment, status
 
 from healthsvc import clock
+from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
-from healthsvc.store import SYSTEM, Database
+from healthsvc.store import SYSTEM, Actor, Database
 from healthsvc.visit.ward import lying
 from integrations import unended
 from integrations.effects.by_rule import is_closed_by_rule
+from integrations.hospitals.shelf import Shelf, load, read
+from integrations.operating.ends import visit_ends
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -30,7 +34,7 @@ def pv1(code: str = "O", number: str = "V1", place: str = "D1", began: datetime 
 def run(hospital: Hospital, later: timedelta) -> int:
     """The timer, so much later than now: the messages have just come, whatever they tell of."""
     with hospital.database.writing(SYSTEM, at=clock.now() + later) as store:
-        return unended.close_unended(store)
+        return unended.close_unended(store, hospital.inbox.shelf)
 
 
 def visits(hospital: Hospital, patient: str) -> list[Resource]:
@@ -122,3 +126,60 @@ def test_who_lies_in_a_ward_since_when_and_whether_the_expected_discharge_has_pa
     assert seen(6 * DAY)[0][3]
     hospital.says("ADT^A03", "C1", segment("PV1", _1="1", _2="I", _3="内科^^12", _19="V1"), at=AT + 7 * DAY)
     assert seen(7 * DAY) == []
+
+
+def test_a_line_has_hours_of_its_own(hospital: Hospital, tmp_path: Path) -> None:
+    (tmp_path / "h1.toml").write_text(
+        'extends = "default"\nprofile = "h1"\nversion = 1\ntitle = "x"\nhospital = "h1"\n'
+        "unended_hours = { AMB = 20, EMER = 0, OBSENC = 20 }\n"
+        '[match]\nsending_facility = "H1"\n'
+    )
+    hospital.inbox.shelf = hospital.worker.shelf = Shelf([read(tmp_path / "h1.toml")], load("default"))
+    other = Hospital(hospital.database, "H2")
+    other.inbox.shelf = other.worker.shelf = hospital.inbox.shelf
+    patient, _ = hospital.cadre()
+    theirs, _ = other.cadre("D1")
+    for there, number in ((hospital, "C1"), (other, "D1")):
+        for code in "OE":
+            there.says("ADT^A04", number, pv1(code, f"V{code}"))
+    assert run(hospital, 21 * HOUR) == 1
+    assert {one["class"]["code"] for one in visits(hospital, patient) if is_closed_by_rule(one)} == {"AMB"}
+    assert run(hospital, 8 * DAY) == 2, "both of the hospital that has none of its own"
+    assert run(hospital, 400 * DAY) == 0, "an emergency of the first is never taken as ended"
+    assert all(is_closed_by_rule(one) for one in visits(hospital, theirs))
+    other.inbox.stop()
+
+
+@pytest.mark.parametrize(
+    ("hospital_is", "hours", "told"),
+    [
+        ("h1", "24", "a table of classes"), ("h1", "{ XX = 3 }", "XX is no class"), ("h1", "{ AMB = -1 }", "whole hours"),
+        ("MSH-4", "{ AMB = 3 }", "names its hospital"),
+    ],
+)  # fmt: skip
+def test_wrong_hours_of_a_line_are_refused(tmp_path: Path, hospital_is: str, hours: str, told: str) -> None:
+    text = f'extends = "default"\nprofile = "x"\nversion = 1\ntitle = "x"\nhospital = "{hospital_is}"\nunended_hours = {hours}\n'
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(Invalid, match=told):
+        read(tmp_path / "x.toml")
+
+
+def test_the_operator_sees_which_hospital_never_tells_an_end(hospital: Hospital) -> None:
+    other = Hospital(hospital.database, "H2")
+    hospital.cadre()
+    other.cadre("D1")
+    now = clock.now()
+    for number in ("V1", "V2", "V3"):
+        hospital.says("ADT^A04", "C1", pv1(number=number, began=now), at=now)
+        other.says("ADT^A04", "D1", pv1(number=number, began=now), at=now)
+    other.says("ADT^A03", "D1", pv1(number="V1") + f"{'|' * 26}{now + HOUR:%Y%m%d%H%M%S}", at=now + HOUR)
+    hospital.says("ADT^A01", "C1", pv1("I", "W1", began=now), at=now)
+    assert run(hospital, 3 * DAY) == 5
+    for later, expected in ((4 * DAY, [("h1", 0, 3, True), ("h2", 1, 2, False)]), (9 * DAY, [("h1", 0, 3, True), ("h2", 0, 2, True)])):
+        with hospital.database.reading(Actor("op", "op", frozenset({"operator"}), "test"), at=now + later) as store:
+            told = visit_ends(store)
+        assert [(one.hospital, one.by_word, one.by_rule, one.never_told) for one in told.hospitals] == expected
+        assert (told.days, told.is_part) == (7, False)
+    with hospital.database.reading(SYSTEM, at=now + 11 * DAY) as store:
+        assert visit_ends(store).hospitals == ()
+    other.inbox.stop()

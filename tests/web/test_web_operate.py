@@ -16,11 +16,14 @@ from world import NAMES
 
 import integrations
 from healthsvc import clock
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.store import SYSTEM
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.tables import AuditRow
 from healthsvc.web.words import reasons
 from integrations.answers import KIND, TAKEN
+from integrations.effects.by_rule import closed_by_rule
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
 from integrations.mllp.server import LineState
@@ -57,6 +60,15 @@ def letter(site: Site) -> int:
     OpenLines(site.database, "feeds1:4711", "10.1.9.2:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)]).say()
     with site.database.writing(SYSTEM, at=clock.now()) as store:
         send_later(store, "h1", "p", text, event="ADT^A31", problem="not sent: PID.PID_3")
+        for name, is_told in (("无A03医院", False), ("有A03医院", True)):
+            code = "ends-told" if is_told else "ends-never"
+            store.put({"resourceType": "Organization", "id": code, "name": name})
+            visit: Resource = {
+                "resourceType": "Encounter", "id": f"stay-{code}", "status": "in-progress", "class": {"system": V3_ACT_CODE, "code": "AMB"},
+                "serviceProvider": {"identifier": {"system": "urn:test", "value": code}},
+            }  # fmt: skip
+            ended = {"status": "finished", "period": {"end": store.at.isoformat()}}
+            store.put(visit | ended if is_told else closed_by_rule(visit, store.at))
     return 1
 
 
@@ -75,6 +87,9 @@ def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, s
     assert "OP1" in listed
     assert all(word in listed for word in ("10.1.9.2:2575", "feeds1:4711", "10.1.9.4", "1 个连接")), "lines of another process"
     assert SAID_OF not in listed
+    rows = {name: row for row in listed.split("<tr>") for name in ("无A03医院", "有A03医院") if name in row}
+    marked = {name: ("未收到离院消息" in row, re.findall(r'"number">(\d+)<', row)) for name, row in rows.items()}
+    assert marked == {"无A03医院": (True, ["0", "1"]), "有A03医院": (False, ["1", "0"])}
     seen = client.get(f"/operate/messages/{letter}").text
     assert "请先重启服务再重试" in seen
     assert "某某某" in seen
