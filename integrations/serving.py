@@ -34,6 +34,7 @@ from healthsvc.jobs_desk import Timetable
 from healthsvc.monitoring import tracing
 from healthsvc.monitoring.collector import StoreCollector
 from healthsvc.monitoring.probes import router as probes
+from healthsvc.monitoring.site import SiteCollector
 from healthsvc.occupancy import shared
 from healthsvc.rest.errors import install as install_errors
 from healthsvc.store import reindex
@@ -208,7 +209,7 @@ class Serving:
         here = self.installation
         if Role.API not in self.roles and self.probes is None:
             return
-        collectors: list[Collector] = [LineCollector(here.database, shelf), StoreCollector(here.database)]
+        collectors: list[Collector] = [LineCollector(here.database, shelf), StoreCollector(here.database), SiteCollector(here.settings)]
         if here.settings.backup_to is not None:
             collectors.append(BackupCollector(here.settings.backup_to))
         for collector in collectors:

@@ -14,6 +14,7 @@ from healthsvc import clock, config
 from healthsvc.backup.make import BackupPolicy, backups
 from healthsvc.commands.actor import COMMAND
 from healthsvc.fhir.reference import parse
+from healthsvc.monitoring import site
 from healthsvc.store import retiring
 from healthsvc.store.migrate import head, pending
 from healthsvc.store.stored import moment
@@ -209,17 +210,10 @@ def seals(here: "Installation") -> str:
 
 def certificates(here: "Installation") -> str:
     """How long the certificates of the hospital line and of the pages hold."""
-    from cryptography import x509
-
-    told, held = [], here.settings
-    for of, path, key in (
-        ("hospital line", held.mllp_certificate, held.mllp_key),
-        ("pages and API", held.https_certificate, held.https_key),
-    ):
-        if path is None:
-            continue
+    told = []
+    for of, path, key in site.certificates(here.settings):
         try:
-            ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+            ends = site.end_of(path)
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(path, key)
         except ValueError:
             raise Amiss(f"{path.name} is no certificate in PEM: mend the setting of the {of}") from None

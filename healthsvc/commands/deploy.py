@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from healthsvc.commands.shape import err, out
+from healthsvc.commands.shape import Data, err, out
 from healthsvc.errors import Conflict, Invalid
 
-deploy = typer.Typer(no_args_is_help=True, help="Files for running it: systemd units, a container, compose, an offline wheelhouse.")
+deploy = typer.Typer(no_args_is_help=True, help="Files for running it: units, a container, compose, alert rules, a wheelhouse.")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to; what is there already is never overwritten")]
 
@@ -74,6 +74,19 @@ def compose(to: Out) -> None:
         "HEALTHSVC_BACKUP_TO=/backups\nHEALTHSVC_BACKUP_KEYS_TO=/keys\n"
     )
     _write(to, [("Containerfile", _file("Containerfile")), ("compose.yaml", _file("compose.yaml")), ("healthsvc.env", settings)])
+
+
+@deploy.command("alerts")
+def alerts(to: Out, data: Data = None) -> None:
+    """Alert rules for Prometheus: lines, waiting work, leases, backups, disks, certificates. The age of a backup is that of the policy."""
+    from healthsvc import clock
+    from healthsvc.backup.make import BackupPolicy
+    from healthsvc.config import load
+    from healthsvc.policy import load as load_policy
+
+    settings = load(data)
+    policy = load_policy(settings.data / "policy", settings.jurisdiction).fill(BackupPolicy, "backup", clock.today())
+    _write(to, [("healthsvc-alerts.yaml", _file("alerts.yaml").replace("BACKUP_HOURS", str(policy.stale_hours)))])
 
 
 @deploy.command("wheelhouse")
