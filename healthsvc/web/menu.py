@@ -49,6 +49,13 @@ _ENTRIES: Final = (
     Entry("/policy", "现行规则", "policy"),
     Entry("/help", "使用帮助", "help"),
 )
+_UNLISTED: Final = (
+    Entry("/mine", "我的", "route", "read-clinical", visits=True),
+    Entry("/duplicates", "疑似重复档案", "people", "read-clinical"),
+    Entry("/glass", "紧急查阅", "audit", "read-clinical"),
+    Entry("/account", "登录会话", "users"),
+)
+"""Pages that other pages lead to and the menu does not."""
 
 
 def menu(who: Who, path: str) -> list[Entry]:
@@ -61,6 +68,14 @@ def menu(who: Who, path: str) -> list[Entry]:
 def home(who: Who) -> str:
     """The first page that this person may open."""
     return next((entry.path for entry in _ENTRIES if entry.needs and who.may(entry.needs)), "/help")
+
+
+def may_open(who: Who, path: str) -> bool:
+    """Whether this person may open a page: by the right of the entry that it stands under."""
+    under = [entry for entry in (*_ENTRIES, *_UNLISTED) if path == entry.path or path.startswith(entry.path.rstrip("/") + "/")]
+    entry = max(under, key=lambda one: len(one.path))
+    visits = who.session is not None and who.session.practitioner is not None
+    return (entry.needs is None or who.may(entry.needs)) and (visits or not entry.visits)
 
 
 def _is_here(entry: str, path: str) -> bool:

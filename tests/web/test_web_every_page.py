@@ -176,7 +176,7 @@ def examples(path: str, town: Town) -> list[str]:
         "/figures/{code}": ["/figures/fulfilment", "/figures/overdue"],
         "/operate/messages/{id}": ["/operate/messages/1"],
         "/operate/sent/{id}": [f"/operate/sent/{ids['sent']}"],
-        "/help/{name}": ["/help/health-file"],
+        "/help/{name}": ["/help/health-file", "/help/role-nurse"],
         "/origin/{type}/{id}": [f"/origin/Patient/{first}"],
     }
     if path not in known and path.startswith("/people/{id}"):
