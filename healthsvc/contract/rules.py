@@ -174,7 +174,7 @@ def term_end(start: date, months: int) -> date:
     year, month = start.year + years, month + 1
     if not MINYEAR <= year <= MAXYEAR:
         raise RuleViolation(
-            "the term ends beyond the calendar; check its first day and its months", reason="contract-first-day", path="start"
+            "the term ends beyond the calendar; check its first day and its months", reason="contract-start-far", path="start"
         )
     days = monthrange(year, month)[1]
     return date(year, month, start.day) - timedelta(days=1) if start.day <= days else date(year, month, days)

@@ -69,7 +69,7 @@ def unsigned(site: Site, name: str) -> str:
         ({"start": "2026-02-30"}, "start", "生效日不是日历上的一天"),
         ({"start": "明天"}, "start", "生效日不是日历上的一天"),
         ({"start": ""}, "start", "生效日不是日历上的一天"),
-        ({"start": "9999-12-31"}, "start", "生效日不是日历上的一天"),
+        ({"start": "9999-12-31"}, "start", "签约起始日太远"),
         ({"doctor": ""}, "doctor", "请选择责任医生"),
         ({"package": "gold"}, "package", "没有这个服务包"),
         ({"months": "x"}, "", "签约月数请填数字"),
@@ -124,6 +124,7 @@ def test_a_day_that_the_calendar_lacks_is_not_sent(page: Any, site: Site) -> Non
     id = unsigned(site, "起草乙")
     sign_in_page(page, site.url)
     page.goto(f"{site.url}/people/{id}")
+    assert page.locator(".columns.file").evaluate("one => getComputedStyle(one).display") == "grid", "the columns of a file stand in a grid"
     page.locator("details", has=page.locator('form[action$="/contract"]')).locator("summary").click()
     field = page.get_by_label("生效日")
     field.fill("2026/2/30")
