@@ -95,7 +95,8 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
         if path.suffix != ".md":
             continue
         for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
-            if "://" not in target and not (path.parent / target).exists():
+            of_a_page = path.parent.name == "roles" and target.startswith("/")  # tests/web/test_web_help.py opens each
+            if "://" not in target and not of_a_page and not (path.parent / target).exists():
                 broken.append(f"{path.relative_to(ROOT)} -> {target}")
     assert not broken
 

@@ -99,7 +99,7 @@ def rendered(path: Path, _stamp: int) -> tuple[str, str]:
     source = path.read_text(encoding="utf-8")
     first = next((line.removeprefix("# ").strip() for line in source.splitlines() if line.startswith("# ")), path.stem)
     made = MarkdownIt("commonmark", {"html": False}).enable("table").render(source)
-    return first, re.sub(r'(href|src)="(?:docs/)?(pictures/)?([a-z0-9_.-]+)\.(md|png|svg)(#[^"]*)?"', _link, made)
+    return first, re.sub(r'(href|src)="(?:docs/|\.\./)?(pictures/)?([a-z0-9_.-]+)\.(md|png|svg)(#[^"]*)?"', _link, made)
 
 
 def _link(found: re.Match[str]) -> str:
