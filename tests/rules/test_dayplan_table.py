@@ -70,15 +70,15 @@ def test_an_array_that_lies_otherwise_is_refused(name: str, wrong: Any) -> None:
 
 
 def test_what_was_compiled_at_installation_is_taken_over(tmp_path: Path) -> None:
-    from healthsvc.dayplan import compiled
+    from healthsvc.dayplan import shelf as kept
 
     prepared, shelf = tmp_path / "installed", tmp_path / "cache"
     (prepared / "dayplan").mkdir(parents=True)
     shelf.mkdir()
     (prepared / "dayplan/kernel.nbi").write_bytes(b"index")
     (prepared / "dayplan/kernel.1.nbc").write_bytes(b"code")
-    compiled._stock(shelf, prepared)
+    kept._stock(shelf, prepared)
     assert sorted(one.name for one in shelf.rglob("*.*")) == ["kernel.1.nbc", "kernel.nbi"]
     (shelf / "dayplan/kernel.nbi").write_bytes(b"our own")
-    compiled._stock(shelf, prepared)
+    kept._stock(shelf, prepared)
     assert (shelf / "dayplan/kernel.nbi").read_bytes() == b"our own"

@@ -47,7 +47,10 @@ RECORDS = (
     (re.compile(r"^/contracts/\{id\}|^/api/contract/\{contract\}"), "Contract"),
     (re.compile(r"^/visits/\{id\}|^/api/(visit|checkup|infusion/visits)/\{task\}|^/fhir/Task/\{id"), "Task"),
     (re.compile(r"^/forms/\{response\}|^/fhir/QuestionnaireResponse/\{id"), "QuestionnaireResponse"),
-    (re.compile(r"^/documents/\{id\}|^/api/documents/\{document\}|^/fhir/DocumentReference/\{id"), "DocumentReference"),
+    (
+        re.compile(r"^/documents/\{id\}|^/attachments/\{type\}/\{id\}|^/api/documents/\{document\}|^/fhir/DocumentReference/\{id"),
+        "DocumentReference",
+    ),
     (re.compile(r"^/referrals/\{id\}|^/api/referral/\{referral\}"), "ServiceRequest"),
     (re.compile(r"^/beds/\{bed\}|^/api/homebed/\{bed\}|^/fhir/EpisodeOfCare/\{id"), "EpisodeOfCare"),
     (re.compile(r"^/infusions/\{course\}|^/api/infusion/courses/\{course\}|^/fhir/MedicationRequest/\{id"), "MedicationRequest"),
@@ -104,9 +107,22 @@ def _records(store: Store, person: str, now: datetime) -> None:
     found = eligible(person, "dr-1", on)
     agreed = SignedConsent("agreed", person, "home-bed", now - timedelta(hours=2), risks_told=True, fees_told=True, copies=3)
     homebeds.establish(store, person, found, agreed, "dr-1", "nu-1", on)
-    infusions.order_course(
+    infusions.order_course(  # from tomorrow: in the evening today's first dose is over
         store,
-        Order(person, "dr-1", "ambroxol", "盐酸氨溴索", "30 mg", "0.9%氯化钠", 100, 120, on, 1, indication="不能口服", batch="B1"),
+        Order(
+            person,
+            "dr-1",
+            "ambroxol",
+            "盐酸氨溴索",
+            "30 mg",
+            "0.9%氯化钠",
+            100,
+            120,
+            on + timedelta(days=1),
+            1,
+            indication="不能口服",
+            batch="B1",
+        ),
         consent=SignedConsent("c-1", person, "infusion", now - timedelta(hours=1), risks_told=True),
         approval=Approval("dr-2", now - timedelta(hours=1), "同意"),
         first_dose=FirstDose(on - timedelta(days=1), "示范医院", "ambroxol"),
@@ -175,6 +191,7 @@ def test_the_area_decides_at_every_route_that_names_a_person(here: tuple[Install
             path = re.sub(r"\{(id|patient|contract|task|response|document|referral|bed|course)(:\w+)?\}", id, route.path, count=1)
             path = re.sub(r"\{(of|type):?\w*\}", "Patient", path, count=1) if FHIR.match(route.path) else path
             path = re.sub(r"\{type:fhirtype\}", "Observation", path)
+            path = path.replace("{type}", str(kind)).replace("{turn}", "1")
             path = re.sub(r"\{version:fhirid\}", "1", path)
             path = re.sub(r"\{(name|kind)\}", "personal-information" if "/forms/" in path else "x", path)
             for method in sorted(route.methods):
