@@ -10,9 +10,11 @@ from hospital import Hospital, segment
 from test_infusion_with_others import AT, ON, everything
 
 from healthsvc.dayplan.sources import in_hospital
+from healthsvc.fhir.conformance.topics import STAY
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.forms import service as forms
+from healthsvc.healthfile.inpatient import InpatientPolicy
 from healthsvc.homebed import service as homebeds
 from healthsvc.infusion.evidence import patient_in_hospital
 from healthsvc.mustvisit import service as mustvisits
@@ -137,3 +139,7 @@ def test_a_hospitals_order_is_an_inpatients_in_a_ward_of_any_class(own_hospital:
     own_hospital.says("OMP^O09", "C1", segment("PV1", _1="1", _19="V1"), "ORC|NW|M1", "RXO|D1^示例片|1||片")
     [request] = own_hospital.select("MedicationRequest", patient=patient)
     assert request["category"][0]["coding"][0]["code"] == setting
+
+
+def test_subscribers_are_told_of_what_is_a_stay_as_shipped() -> None:
+    assert load().fill(InpatientPolicy, "hospital", ON).inpatient_classes == tuple(STAY.removeprefix("class=").split(","))

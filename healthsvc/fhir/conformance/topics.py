@@ -6,7 +6,8 @@ from healthsvc.fhir.systems import BASE, code_system
 
 WRITTEN = frozenset({"create", "update"})
 EVERY = WRITTEN | {"delete"}
-STAY = "class=IMP,ACUTE,NONAC"
+STAY = "class=IMP,ACUTE,NONAC,SS"
+"""What ``hospital.inpatient_classes`` is as shipped: a topic is published, so that it does not change with a site's policy."""
 VISIT = f"code={code_system('visit-kind')}|"
 
 TOPICS: tuple[Topic, ...] = (
