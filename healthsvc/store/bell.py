@@ -123,9 +123,11 @@ class Bell:
         try:
             try:
                 os.utime(path, ns=(mark, mark))
-            except FileNotFoundError:
-                path.touch(mode=0o600)
-                os.utime(path, ns=(mark, mark))
+            except FileNotFoundError:  # it gets its name with its mark, so that nobody sees the time of its making and wakes twice
+                fresh = path.with_name(f"{path.name}.{mark}")
+                fresh.touch(mode=0o600)
+                os.utime(fresh, ns=(mark, mark))
+                fresh.replace(path)
         except OSError as error:
             log.warning("the bell could not be rung; the others look by themselves", error=type(error).__name__)
 

@@ -21,7 +21,7 @@ from healthsvc.main import cli
         ("HEALTHSVC_LOG_LEVEL", "loud", "log_level"),
         ("HEALTHSVC_BACKUP_AT", "30 25 * * *", "backup_at"),
         ("HEALTHSVC_DATABASE_REPLICA", "standby", "database_replica"),
-        ("HEALTHSVC_DATABASE", "oracle9://user:secret@there", "HEALTHSVC_DATABASE"),
+        ("HEALTHSVC_DATABASE", "oracle9://user:secret@there", "database"),
         ("HEALTHSVC_DATABASE", "not a url", "database"),
     ],
 )

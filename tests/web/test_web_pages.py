@@ -281,7 +281,7 @@ def test_a_contract_and_a_green_channel_are_opened_from_the_file(client: httpx.C
     file = f"/people/{found[1]}"
     assert "未签约" in client.get(file).text
     refused = client.post(f"{file}/contract", data={"doctor": "Practitioner/doctor-1", "start": "someday", "csrf": token})
-    assert refused.status_code == 400
+    assert refused.status_code == 422
     wanted = {"doctor": "Practitioner/doctor-1", "nurse": "Practitioner/nurse-1", "start": clock.today().isoformat(), "csrf": token}
     first = client.post(f"{file}/contract", data=wanted)
     second = client.post(f"{file}/contract", data={**wanted, "doctor": "Practitioner/doctor-2"})
