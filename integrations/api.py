@@ -27,6 +27,7 @@ class Api:
         try:
             self._socket.bind((address.host, address.port))
         except OSError as error:
+            self._socket.close()
             low = f"; {LOW_PORT}" if error.errno == EACCES else ""
             raise Unavailable(f"cannot listen on {address}: {error.strerror}{low}; choose another HOST:PORT, or stop who has it") from None
         config = uvicorn.Config(
