@@ -58,6 +58,7 @@ def look(page: Any, name: str) -> None:
     if axe.is_file():
         # evaluated by the browser's debugger, which the page's policy does not concern
         page.evaluate(axe.read_text(encoding="utf-8"))
+        page.locator("h1").first.wait_for()  # a page of the phone is drawn by its script, a moment after it has come
         found = page.evaluate("options => axe.run(document, options)", RULES)["violations"]
         assert [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found] == []
     SHOTS.mkdir(parents=True, exist_ok=True)
