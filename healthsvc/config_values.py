@@ -28,24 +28,12 @@ def web_address(url: str) -> str:
 
 def public_address(url: str) -> str:
     """The address of this server, to which /fhir is added."""
-    if url:
-        parts = _parts(url)
-        if parts.query or parts.username is not None:
-            raise ValueError(_UNQUERIED)
-        if parts.path.rstrip("/").endswith("/fhir"):
-            raise ValueError("write it without /fhir, which is added")
-    return url
+    return _without(url, "/fhir")
 
 
 def collector_address(url: str) -> str:
     """The address of a collector, to which /v1/traces is added."""
-    if url:
-        parts = _parts(url)
-        if parts.query or parts.username is not None:
-            raise ValueError(_UNQUERIED)
-        if parts.path.rstrip("/").endswith("/v1/traces"):
-            raise ValueError("write it without /v1/traces, which is added")
-    return url
+    return _without(url, "/v1/traces")
 
 
 def own_service(url: str | None) -> str | None:
@@ -168,6 +156,17 @@ def inside(one: Path, other: Path) -> bool:
     """Whether one of two folders is the other or lies in it."""
     a, b = one.resolve(), other.resolve()
     return a == b or b in a.parents or a in b.parents
+
+
+def _without(url: str, added: str) -> str:
+    """A web address to which a path is added later; empty where none is set."""
+    if url:
+        parts = _parts(url)
+        if parts.query or parts.username is not None:
+            raise ValueError(_UNQUERIED)
+        if parts.path.rstrip("/").endswith(added):
+            raise ValueError(f"write it without {added}, which is added")
+    return url
 
 
 def _is_host(host: str) -> bool:

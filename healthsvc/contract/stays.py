@@ -11,7 +11,7 @@ from typing import Final
 
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.inpatient import inpatient_classes, is_of_class
+from healthsvc.healthfile.inpatient import ADMITTED_STATES, inpatient_classes, is_of_class
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow, is_same_person
 from healthsvc.homebed import service as beds
@@ -24,7 +24,6 @@ from healthsvc.visit.asking import ask, call_off
 from healthsvc.visit.resources import derived_id
 
 _TAKEN_BACK: Final = frozenset({"cancelled", "entered-in-error"})
-_BEGUN: Final = frozenset({"in-progress", "onleave"})
 
 
 def follow_stay(old: Resource | None, new: Resource | None, store: Store) -> None:
@@ -49,7 +48,9 @@ def follow_stay(old: Resource | None, new: Resource | None, store: Store) -> Non
     elif _status(new) in _TAKEN_BACK and _status(old) not in _TAKEN_BACK and old is not None:
         for asked in ("admission-visit", "follow-up"):
             call_off(store, derived_id(asked, stay), "admission-cancelled")
-    elif _status(new) == "finished" and _status(old) in _BEGUN and now is not None and new is not None and is_of_class(new, classes):
+    elif (
+        _status(new) == "finished" and _status(old) in ADMITTED_STATES and now is not None and new is not None and is_of_class(new, classes)
+    ):
         discharged(store, now, new)
 
 

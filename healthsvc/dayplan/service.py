@@ -20,6 +20,7 @@ from healthsvc.dayplan.standing import as_planned
 from healthsvc.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from healthsvc.fhir.elements import concept, reference_id
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.service import today
 from healthsvc.policy import Policy
 from healthsvc.store import Actor, Database, Store
 from healthsvc.visit import service as visits
@@ -42,9 +43,9 @@ def refuse_past(store: Store, on: date) -> None:
     Raises:
         Invalid: the day is over.
     """
-    today = store.at.astimezone(store.zone).date()
-    if on < today:
-        raise Invalid(f"{on} is over, today is {today}; choose today or a coming day to plan", path="on", reason="dayplan-over")
+    now = today(store)
+    if on < now:
+        raise Invalid(f"{on} is over, today is {now}; choose today or a coming day to plan", path="on", reason="dayplan-over")
 
 
 def propose(

@@ -45,10 +45,14 @@ def is_admitted(encounter: Resource | None, store: Store) -> bool:
 def stays_of(store: Store, files: Iterable[str], *statuses: str) -> list[Resource]:
     """Stays in a ward on these files in these states: in the ward, not on leave, where none is named."""
     wanted = {"patient": list(files), "status": list(statuses or ("in-progress",))}
-    return [one for one in store.select("Encounter", **wanted) if is_inpatient(one, store)] if wanted["patient"] else []
+    if not wanted["patient"]:
+        return []
+    classes = inpatient_classes(store)
+    return [one for one in store.select("Encounter", **wanted) if is_of_class(one, classes)]
 
 
 def all_stays(store: Store, *statuses: str) -> list[Resource]:
     """Everybody's stays in a ward in these states: in the ward, not on leave, where none is named."""
-    found = store.select("Encounter", status=list(statuses or ("in-progress",)), **{"class": list(inpatient_classes(store))})
-    return [one for one in found if is_inpatient(one, store)]
+    classes = inpatient_classes(store)
+    found = store.select("Encounter", status=list(statuses or ("in-progress",)), **{"class": list(classes)})
+    return [one for one in found if is_of_class(one, classes)]

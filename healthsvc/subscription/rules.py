@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from enum import StrEnum
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from healthsvc.config_values import is_here
 from healthsvc.errors import Invalid, RuleViolation
 
 
@@ -63,7 +63,7 @@ def check_endpoint(url: str, hosts: Collection[str]) -> None:
         host, port, parts = None, None, urlsplit("")
     if not host or parts.scheme not in ("http", "https") or parts.username or parts.fragment or not url.isascii() or not url.isprintable():
         raise Invalid("the endpoint is an http or https address without user and fragment", path=path)
-    if on_loopback(host):
+    if is_here(host):
         return
     if host not in hosts and f"{host}:{port}" not in hosts:
         raise RuleViolation(
@@ -71,16 +71,6 @@ def check_endpoint(url: str, hosts: Collection[str]) -> None:
         )
     if parts.scheme != "https":
         raise RuleViolation("notifications leave this machine over https only", reason="subscriber-tls", path=path)
-
-
-def on_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def admitted(was: State | None, now: State, ours: bool) -> None:

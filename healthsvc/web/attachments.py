@@ -28,7 +28,7 @@ _ENDINGS: Final = {
     "text/plain": "txt", "text/html": "html", "text/xml": "xml", "application/xml": "xml", "application/hl7-cda+xml": "xml",
     "application/rtf": "rtf", "text/rtf": "rtf", "application/dicom": "dcm", "application/msword": "doc",
 }  # fmt: skip
-_VOID: Final = frozenset({"cancelled", "entered-in-error"})
+WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 Type = Literal["DiagnosticReport", "DocumentReference"]
 
 
@@ -47,7 +47,7 @@ class Attached:
 
 def attached_to(resource: Resource) -> tuple[Attached, ...]:
     """The files of a report or document that may be opened here; those that lie with others, or were taken back, are not among them."""
-    if resource.get("status") in _VOID:
+    if resource.get("status") in WITHDRAWN:
         return ()
     place = f"/attachments/{resource['resourceType']}/{resource['id']}"
     return tuple(
@@ -61,7 +61,7 @@ def attached_to(resource: Resource) -> tuple[Attached, ...]:
 def attachment(store: StoreReading, type: Type, id: str, turn: int) -> Response:
     """The bytes of one file: shown where a browser can do so safely, else to be saved. Its name says nothing of the person."""
     holder = store.read(type, id)
-    held = list(_attachments(holder)) if holder.get("status") not in _VOID else []
+    held = list(_attachments(holder)) if holder.get("status") not in WITHDRAWN else []
     if not 1 <= turn <= len(held) or not _is_here(held[turn - 1]):
         raise NotFound("there is no such file; the hospital has taken it back, or never sent it", reason="attachment-gone")
     body, told = _bytes(store, held[turn - 1])

@@ -11,7 +11,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension
 from healthsvc.infusion.evidence import says_none
 from healthsvc.infusion.records import is_given, to_given
-from healthsvc.web.attachments import Attached, attached_to, when_of
+from healthsvc.web.attachments import WITHDRAWN, Attached, attached_to, when_of
 from healthsvc.web.lookup import Directory
 from healthsvc.web.values import Value, value_of
 
@@ -23,7 +23,6 @@ _TIMES: Final = {"OBR-14": "时间按标本接收", "OBX-14": "时间按检验",
 """What a report's time is where the collection was not told."""
 _BY_RULE: Final = extension("closed-by-rule")
 _EXPECTED: Final = extension("expected-discharge")
-_WITHDRAWN: Final = frozenset({"cancelled", "entered-in-error"})
 _MOST_VALUES: Final = 24
 _GIVEN: Final = {
     "completed": (("已完成", "green"),), "stopped": (("中止", "red"),), "not-done": (("未输", "amber"),),
@@ -135,11 +134,11 @@ class Teller:
     def _report(self, report: Resource) -> Iterator[Event]:
         held = [self._by_id[one["reference"]] for one in report.get("result", []) if one.get("reference") in self._by_id]
         self._told |= {one["id"] for one in held}
-        results = [one for one in held if one.get("status") not in _WITHDRAWN]
+        results = [one for one in held if one.get("status") not in WITHDRAWN]
         shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
         when = when_of(report)
         lines = _plain(report.get("conclusion", ""))
-        if report.get("status") in _WITHDRAWN:
+        if report.get("status") in WITHDRAWN:
             yield from self._at(when, "result", "", _words(report.get("code")) or "检查报告", (), kind="result", chips=(("已撤销", ""),))
             return
         yield from self._at(
@@ -150,7 +149,7 @@ class Teller:
     def _document(self, document: Resource) -> Iterator[Event]:
         """A document of a hospital (discharge summary, letter), with its files or only announced."""
         status, title = document.get("status"), _words(document.get("type")) or "医院文书"
-        if status in _WITHDRAWN:
+        if status in WITHDRAWN:
             yield from self._at(when_of(document), "note", "", title, (), kind="hospital", chips=(("已撤销", ""),))
             return
         by = "、".join(filter(None, (one.get("display") or self._names.staff(one.get("reference")) for one in document.get("author", ()))))
