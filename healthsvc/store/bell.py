@@ -50,6 +50,8 @@ class Bell:
         self._file = None if self._between else Path(engine.url.database or "")
         self._marks: dict[str, int] = {}
         """By topic: what we have set on its file."""
+        self._seen: dict[str, int] = {}
+        """By topic: what stood on its file when we last looked, from before its first subscriber was told that it waits."""
         self._waiting: dict[str, list[threading.Event]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -64,6 +66,8 @@ class Bell:
         """An event that is set whenever the bell rings for a topic, in whatever process; the caller clears it."""
         event = threading.Event()
         with self._lock:
+            if not self._between:  # here and not by the thread's first look: a ring right after this call would be taken for an old one
+                self._seen.setdefault(topic, self._marked(topic))
             self._waiting.setdefault(topic, []).append(event)
             if self._listener is None:
                 listen = self._listen if self._between else self._look
@@ -133,14 +137,13 @@ class Bell:
 
     def _look(self) -> None:
         """Listen beside an embedded database."""
-        seen = {topic: self._marked(topic) for topic in list(self._waiting)}
         self._heard = True
         while not self._closing.wait(_FILE_SECONDS):
             for topic in list(self._waiting):
                 mark = self._marked(topic)
-                if mark not in (seen.get(topic, mark), self._marks.get(topic)):
+                if mark not in (self._seen[topic], self._marks.get(topic)):
                     self._wake(topic)
-                seen[topic] = mark
+                self._seen[topic] = mark
 
     def _marked(self, topic: str) -> int:
         try:

@@ -44,6 +44,22 @@ def test_a_ring_is_heard_by_others_for_its_topic_alone(two: tuple[Database, Data
         heard(outbox)
 
 
+def test_a_ring_right_after_the_subscription_is_heard(two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late the thread that listens begins: here, after the ring."""
+    late = threading.Event()
+    look = bells.Bell._look
+
+    def after_the_ring(bell: bells.Bell) -> None:
+        late.wait(10)
+        look(bell)
+
+    monkeypatch.setattr(bells.Bell, "_look", after_the_ring)
+    event = two[0].bell.subscribe(INBOX)
+    two[1].bell.ring(INBOX)
+    late.set()
+    heard(event)
+
+
 def test_a_ring_of_one_s_own_wakes_once(two: tuple[Database, Database]) -> None:
     bell = two[0].bell
     event = bell.subscribe(INBOX)
