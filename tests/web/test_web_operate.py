@@ -57,7 +57,6 @@ def letter(site: Site) -> int:
     inbox.stop()
     Worker(site.database, shelf(), "test").drain()
     text = f"MSH|^~\\&|A|B|C|D|20260101||ADT^A31|1|P|2.4\rPID|1||1||{SAID_OF}\r"
-    OpenLines(site.database, "feeds1:4711", "10.1.9.2:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)]).say()
     with site.database.writing(SYSTEM, at=clock.now()) as store:
         send_later(store, "h1", "p", text, event="ADT^A31", problem="not sent: PID.PID_3")
         for name, is_told in (("无A03医院", False), ("有A03医院", True)):
@@ -83,6 +82,7 @@ def test_the_pages_are_fit_to_be_seen(page: Any, site: Site, letter: int) -> Non
 
 def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, site: Site, letter: int) -> None:
     enter(client, "operator1")
+    OpenLines(site.database, "feeds1:4711", "10.1.9.2:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)]).say()
     listed = client.get("/operate").text
     assert "OP1" in listed
     assert all(word in listed for word in ("10.1.9.2:2575", "feeds1:4711", "10.1.9.4", "1 个连接")), "lines of another process"
