@@ -214,7 +214,7 @@ def main(data: Path) -> None:
         held.callback(installation.close)
         held.enter_context(shared(installation.settings.data))
         if tracing.start(installation.settings, __version__):
-            held.callback(tracing.stop)
+            held.callback(tracing.stop, installation.settings.stop_seconds)
         warm_up()
         worker = Worker(installation.database, shelf(installation.settings.data / "hospitals"), f"{socket.gethostname()}:{os.getpid()}")
         ended = threading.Event()

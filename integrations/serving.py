@@ -132,7 +132,7 @@ class Serving:
             use_roads(partial(Valhalla, here.settings.valhalla))
         shelf = load_shelf(here.settings.data / "hospitals")
         if tracing.start(here.settings, __version__):
-            self._stops.append(("tracing", tracing.stop))
+            self._stops.append(("tracing", partial(tracing.stop, self._grace)))
         self._watch(shelf)
         inbox = Inbox(here.database, shelf)
         if Role.FEEDS in self.roles:

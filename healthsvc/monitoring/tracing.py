@@ -4,6 +4,7 @@ Spans carry the pattern of a route, a status, a link's name and the kind of a me
 called, a body or a statement.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -15,6 +16,8 @@ from healthsvc.config import Settings
 from healthsvc.errors import Invalid
 
 SERVICE: Final = "healthsvc"
+STOP_SHARE: Final = 0.05
+"""Of the time that a stop may take: how much of it the last traces get."""
 _FAILED: Final = 500
 _tracer: Any = None
 
@@ -65,19 +68,26 @@ def start(settings: Settings, version: str, exporter: Any = None) -> bool:
     except ImportError:
         raise Invalid("otel_endpoint is set, but OpenTelemetry is not installed: pip install 'healthsvc[otel]'", reason="setting") from None
     resource = Resource.create({"service.name": SERVICE, "service.version": version})
-    provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(settings.otel_share)))
+    sampler = ParentBased(TraceIdRatioBased(settings.otel_share))
+    provider = TracerProvider(resource=resource, sampler=sampler, shutdown_on_exit=False)
     to = exporter or OTLPSpanExporter(endpoint=f"{settings.otel_endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(to))
     _tracer = provider.get_tracer(SERVICE, version), provider
     return True
 
 
-def stop() -> None:
-    """Send what waits, then trace no more."""
+def stop(seconds: float) -> None:
+    """Send what waits, then trace no more; what no collector has taken by the time of the last traces' share is lost.
+
+    Args:
+        seconds: how long the whole stop may take.
+    """
     global _tracer
     if _tracer is not None:
-        _tracer[1].shutdown()
+        sending = threading.Thread(target=_tracer[1].shutdown, name="last traces", daemon=True)
         _tracer = None
+        sending.start()
+        sending.join(seconds * STOP_SHARE)
 
 
 def is_on() -> bool:

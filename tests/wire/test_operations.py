@@ -204,7 +204,7 @@ def test_tracing_costs_no_import_and_names_no_address(tmp_path: Path, monkeypatc
         asking.get(f"/people/{CITIZEN}")
         tracing._tracer[1].force_flush()
         spans = kept.get_finished_spans()
-        tracing.stop()
+        tracing.stop(200)
     assert len(spans) == 2
     assert f"{spans[0].context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
     for span in spans:
