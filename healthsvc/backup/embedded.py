@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy import Connection
+
 from healthsvc.backup.contents import contents_of_file
 from healthsvc.backup.manifest import Contents
 from healthsvc.backup.parts import BLOCK, blocks_of
@@ -15,6 +17,7 @@ from healthsvc.errors import Invalid, Unavailable
 PART = "database.sqlite.gz"
 _GZIP = 31
 """zlib's wbits for the gzip format."""
+_MOST_FAULTS = 5
 _FAST = 1
 """Level of compression: bodies of JSON shrink to a quarter at this level already, and the pass keeps up with a disk."""
 
@@ -37,6 +40,14 @@ def copy(source: Path, into: Path) -> Contents:
     except sqlite3.Error as error:
         raise Unavailable(f"the database cannot be copied: {error}") from None
     return contents_of_file(into)
+
+
+def faults(connection: Connection) -> list[str]:
+    """Where the pages of an embedded database contradict each other, in its engine's words; PostgreSQL has no such question."""
+    if connection.dialect.name != "sqlite":
+        return []
+    told = connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST_FAULTS})").scalars().all()
+    return [] if told == ["ok"] else [f"database file: {one}" for one in told]
 
 
 def version() -> str:

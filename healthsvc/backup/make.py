@@ -78,16 +78,26 @@ def make(
         for folder in (target, *([keys_to] if keys_to else [])):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(settings.data), _work(settings.data) as work:
-            _sweep(target)
+            for folder in (target, *([keys_to] if keys_to else [])):
+                _sweep(folder)
             partial = target / f".{name}{_PARTIAL}"
             partial.mkdir(mode=0o700)
+            keys: Path | None = None
             try:
-                manifest, keys = _fill(settings, partial, work, at, name, keys_to, to)
+                manifest, written = _fill(settings, partial, work, at, name, keys_to, to)
                 _sync(partial)
+                if written is not None:  # before the backup has its name: without its keys it is not whole
+                    keys = written.rename(written.parent.parent / written.name)
+                    written.parent.rmdir()
+                    _sync(keys.parent)
                 os.rename(partial, target / name)
                 _sync(target)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
+                if keys is not None:
+                    keys.unlink(missing_ok=True)
+                if keys_to is not None:
+                    _sweep(keys_to)
                 raise
             removed = _retain(target, keep, name)
     except OSError as error:
@@ -107,7 +117,9 @@ def _fill(
         left_out["keys"] = site.KEYS_LEFT_OUT
     else:
         packed = pack(site.keys(settings), work / "keys.tar.gz")
-        keys = keys_to / write(keys_to, f"{name}.keys.tar.gz", "keys", blocks_of(packed), to).name
+        apart = keys_to / partial.name
+        apart.mkdir(mode=0o700)
+        keys = apart / write(apart, f"{name}.keys.tar.gz", "keys", blocks_of(packed), to).name
     there = site.keys_there(settings)
     manifest = Manifest(at.isoformat(), __version__, engine, version, contents, tuple(parts), left_out, there)
     manifest.write(partial)
@@ -181,6 +193,7 @@ def _work(data: Path) -> Iterator[Path]:
 
 
 def _sweep(target: Path) -> None:
+    """Remove what a backup that did not come to its end has left."""
     for left in target.glob(f".{PREFIX}*{_PARTIAL}"):
         shutil.rmtree(left, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """The manifest: what a backup holds, so exactly that nothing can be missing, changed or exchanged without being seen."""
 
 import hashlib
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +65,10 @@ class Manifest:
         """Put it into the folder of its parts; ``self_sha256`` seals it against a flipped byte."""
         told = asdict(self)
         told["self_sha256"] = _digest(told)
-        (folder / NAME).write_bytes(dumps(told, pretty=True))
+        with (folder / NAME).open("wb") as file:
+            file.write(dumps(told, pretty=True))
+            file.flush()
+            os.fsync(file.fileno())
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":

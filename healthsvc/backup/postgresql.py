@@ -22,6 +22,20 @@ PART = "database.pgdump"
 _PLACES = "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"
 """Where distributions put the programs of PostgreSQL beside the path."""
 
+_CLEAR = """
+DO $$ DECLARE one text; BEGIN
+  FOREACH one IN ARRAY (SELECT coalesce(array_agg(words), '{}') FROM (
+    SELECT 'TABLE IF EXISTS ' || oid::regclass AS words FROM pg_class
+      WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+    UNION ALL SELECT 'ROUTINE IF EXISTS ' || oid::regprocedure FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+    UNION ALL SELECT 'TYPE IF EXISTS ' || t.oid::regtype FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+      WHERE t.typnamespace = current_schema()::regnamespace AND ((t.typtype = 'e') OR (c.relkind = 'c'))
+  ) AS there)
+  LOOP EXECUTE 'DROP ' || one || ' CASCADE'; END LOOP;
+END $$
+"""
+"""Everything that a dump of ours brings into a schema; sequences and triggers go with their tables."""
+
 
 def program(name: str) -> str:
     """Where a program of PostgreSQL is; the newest, since one that is older than the server refuses.
@@ -111,6 +125,22 @@ def restore(url: str, source: IO[bytes]) -> None:
             process.wait()
         if process.wait() != 0:
             raise Invalid(f"pg_restore failed, nothing was written: {_last_line(said)}")
+
+
+def clear(url: str) -> None:
+    """Empty a database again that a rehearsal has filled.
+
+    Raises:
+        Unavailable: it does not answer.
+    """
+    engine = create_engine(driver(url), hide_parameters=True)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(_CLEAR)
+    except DBAPIError as error:
+        raise Unavailable(f"the rehearsed database cannot be emptied: {type(error.orig).__name__}; drop it (dropdb NAME)") from None
+    finally:
+        engine.dispose()
 
 
 def contents_of(url: str) -> Contents:

@@ -1,5 +1,6 @@
 """Backups: made beside a busy writer, restored and proved; whatever is missing, changed, open or of another version is found."""
 
+import fcntl
 import io
 import json
 import os
@@ -94,6 +95,9 @@ def test_beside_a_busy_writer_and_back_again(tmp_path: Path, engine_url: str, re
             connection.exec_driver_sql("DROP DATABASE IF EXISTS restored")
             connection.exec_driver_sql("CREATE DATABASE restored")
         admin.dispose()
+        rehearsed = restore(made.folder, tmp_path / "back", database=target, keys=made.keys, keep=False)
+        assert rehearsed.findings == ()
+        assert not (tmp_path / "back").exists(), "and the database is empty again, or the next line would be refused"
     done = restore(made.folder, tmp_path / "back", database=target, keys=made.keys)
     assert (done.findings, done.documents) == ((), 1)
     back = open_installation(settings=Settings(data=tmp_path / "back", database=target))
@@ -265,3 +269,87 @@ def test_what_is_packed_comes_out_as_it_was_and_shut_to_others(tmp_path: Path, m
     assert out.read_bytes() == b"k" * 3_000_000
     assert out.stat().st_mtime == 1_700_000_000
     assert [oct(path.stat().st_mode & 0o022) for path in (out, out.parent, out.parent.parent)] == ["0o0"] * 3
+
+
+def test_every_flipped_byte_of_an_archive_of_keys_is_found(tmp_path: Path) -> None:
+    """No manifest holds its checksum: it lies elsewhere. What the flip leaves as it was may pass, another key may not."""
+    (tmp_path / "key").write_bytes(b"0123456789abcdef" * 8)
+    whole = pack([("keys/key", tmp_path / "key")], tmp_path / "k.tar.gz").read_bytes()
+    passed = 0
+    for number, damaged in enumerate([bytes([*whole[:at], whole[at] ^ 4, *whole[at + 1 :]]) for at in range(len(whole))]):
+        into = tmp_path / f"{number}"
+        try:
+            unpack(io.BytesIO(damaged), into)
+        except Invalid:
+            continue
+        passed += 1
+        assert (into / "keys" / "key").read_bytes() == b"0123456789abcdef" * 8
+    assert passed < 20, "the name and the time in the head of gzip are no part of what is packed"
+    for length in range(len(whole)):
+        with pytest.raises(Invalid):
+            unpack(io.BytesIO(whole[:length]), tmp_path / "cut")
+
+
+def test_keys_that_came_back_damaged_or_open_nothing_are_told(made: Made, tmp_path: Path) -> None:
+    assert made.keys is not None
+    whole = made.keys.read_bytes()
+    made.keys.write_bytes(whole[: len(whole) // 2])
+    assert "cannot be unpacked" in refused(made, tmp_path)
+    made.keys.write_bytes(whole)
+    folder = tmp_path / "data" / "sealing-keys"
+    told = json.loads((folder / "first.json").read_text())
+    (folder / "first.json").write_text(json.dumps(told | {"key": told["key"][::-1].lstrip("=").ljust(44, "=")}))
+    data = tmp_path / "data"
+    pack([(path.relative_to(data).as_posix(), path) for path in data.glob("*-keys/*")], made.keys)
+    found = restore(made.folder, tmp_path / "back", keys=made.keys).findings
+    assert any("sealed values do not open" in one for one in found), found
+
+
+def test_a_sealed_value_that_was_damaged_before_the_backup_is_told(tmp_path: Path) -> None:
+    with site(tmp_path / "data") as here:
+        with here.database.plainly() as connection:
+            (body,) = connection.exec_driver_sql("SELECT body FROM resource WHERE id = 'p1'").one()
+            connection.exec_driver_sql("UPDATE resource SET body = ? WHERE id = 'p1'", (body[:-1] + bytes([body[-1] ^ 1]),))
+        made = make(here.settings, tmp_path / "to", AT, keep=3, keys_to=tmp_path / "keys")
+    [found] = restore(made.folder, tmp_path / "back", keys=made.keys).findings
+    assert found.startswith("resource: 1 of ")
+
+
+def test_a_machine_without_the_certificates_that_the_settings_name(tmp_path: Path) -> None:
+    """It is restored and verified all the same, and told what has to be mended before it can serve there; a rehearsal has no settings."""
+    with site(tmp_path / "data") as here:
+        (tmp_path / "data" / "healthsvc.toml").write_text(f'https_certificate = "{tmp_path / "gone.pem"}"\nhttps_client_required = true\n')
+        made = make(here.settings, tmp_path / "to", AT, keep=3, keys_to=tmp_path / "keys")
+    assert restore(made.folder, tmp_path / "rehearsal", keys=made.keys, keep=False).findings == ()
+    done = restore(made.folder, tmp_path / "back", keys=made.keys)
+    [found] = done.findings
+    assert done.documents == 1
+    assert found.startswith("before it can serve here: a setting is wrong: https_certificate: there is no such file")
+    assert (tmp_path / "back" / "healthsvc.sqlite").is_file()
+
+
+def test_a_backup_that_fails_after_its_keys_leaves_none_behind(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for owner, name in ((Manifest, "write"), (os, "rename")):
+        (tmp_path / "keys" / ".healthsvc-20260101T000000Z.partial").mkdir()
+        monkeypatch.setattr(owner, name, full)
+        with pytest.raises(Unavailable, match="No space left"):
+            make(Settings(data=tmp_path / "data"), tmp_path / "to", AT + timedelta(days=1), keep=3, keys_to=tmp_path / "keys")
+        monkeypatch.undo()
+        assert list((tmp_path / "to").iterdir()) == [made.folder]
+        assert list((tmp_path / "keys").iterdir()) == [made.keys]
+
+
+def test_what_a_killed_restore_left_is_removed_by_the_next(made: Made, tmp_path: Path) -> None:
+    """It holds keys beside what they open. One that is under way is left alone."""
+    left, other = tmp_path / ".back.restore-killed", tmp_path / ".back.restore-underway"
+    for folder in (left, other):
+        (folder / "sealing-keys").mkdir(parents=True)
+    handle = os.open(other, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    assert restore(made.folder, tmp_path / "back", keys=made.keys).findings == ()
+    os.close(handle)
+    assert not left.exists()
+    assert other.exists()
