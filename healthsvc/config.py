@@ -8,11 +8,12 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from healthsvc import clock
+from healthsvc import clock, sitefile
 from healthsvc import config_values as values
 from healthsvc.errors import Invalid, Unavailable
+from healthsvc.sitefile import SiteFile
 
 PREFIX = "HEALTHSVC_"
 _FILE = "healthsvc.toml"
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
     _folder = field_validator(*_FOLDERS)(values.folder)
     _file = field_validator(*_FILES)(values.file)
     _new = field_validator("audit_witness")(values.new_file)
+    _bare = field_validator("*", mode="before")(values.bare)
 
     @model_validator(mode="after")
     def own_tls(self) -> "Settings":
@@ -190,8 +192,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the site's file after the environment."""
-        where = init_settings().get("data") or env_settings().get("data") or settings_cls.model_fields["data"].default
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(where) / _FILE)
+        where = init_settings().get("data") or values.bare(env_settings().get("data")) or settings_cls.model_fields["data"].default
+        return init_settings, env_settings, SiteFile(settings_cls, Path(where) / _FILE)
 
     @property
     def witness_file(self) -> Path:
@@ -234,12 +236,12 @@ def load(data: Path | None = None) -> Settings:
     try:
         return Settings(data=data) if data is not None else Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {_said(one['msg'])}" for one in error.errors(include_input=False))
+        wrong = "; ".join(": ".join([*map(str, one["loc"]), _said(one["msg"])]) for one in error.errors(include_input=False))
         raise Invalid(
             f"a setting is wrong: {wrong}; mend HEALTHSVC_... in the environment or DATA/healthsvc.toml", reason="setting"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Invalid(f"DATA/healthsvc.toml is not TOML: {_said(str(error))}", reason="setting") from None
+        raise Invalid(f"DATA/healthsvc.toml is not TOML: {_said(str(error))}; mend the line, save it as UTF-8", reason="setting") from None
     except SettingsError as error:
         raise Invalid(f"the settings cannot be read: {_said(str(error))}", reason="setting") from None
     except OSError as error:
@@ -275,7 +277,7 @@ def sources(data: Path | None = None) -> dict[str, str]:
     """Where each setting's value comes from: command line, its variable in the environment, the site's file, or default."""
     held = load(data)
     try:
-        told = tomllib.loads((held.data / _FILE).read_text(encoding="utf-8"))
+        told = sitefile.read(held.data / _FILE)
     except FileNotFoundError:
         told = {}
     given = {name.upper() for name in os.environ}

@@ -4,7 +4,7 @@ import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 PROVINCE: Final = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91")
@@ -17,6 +17,11 @@ _MAIL: Final = re.compile(r"[^@\s<>,;]+@[\w-]+(\.[\w-]+)*")
 _CODE: Final = re.compile(r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*")
 _PORTS: Final = range(1, 1 << 16)
 _UNQUERIED: Final = "write the address alone, without user, ? or #"
+
+
+def bare(told: Any) -> Any:
+    """A value without blanks and line ends around it: they come of a file of variables that was saved on Windows, or of a paste."""
+    return told.strip() if isinstance(told, str) else told
 
 
 def web_address(url: str) -> str:

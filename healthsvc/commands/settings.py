@@ -23,7 +23,8 @@ Written by `healthsvc settings --reference`; do not edit.
 Order of force: the command line, the environment (`HEALTHSVC_...`), `DATA/healthsvc.toml` (the name as in the first column), the default.
 `healthsvc settings` prints what is in force and where each value comes from; secrets are never shown. Numbers that are policy are not
 here: [policy](policy.md). A name in the file that is unknown, or a value that cannot be, stops the start with one sentence that names it; a
-variable that is unknown sets nothing, and the doctor names it. Free text is taken as it stands; every other kind is looked at.
+variable that is unknown sets nothing, and the doctor names it. Free text is taken as it stands, every other kind is looked at; blanks and
+line ends around a value are no part of it, nor is a mark of UTF-8 at the beginning of the file (both come of editors of Windows).
 
 | in healthsvc.toml | environment | kind | default | what it is |
 | --- | --- | --- | --- | --- |

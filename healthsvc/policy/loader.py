@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+from healthsvc import sitefile
 from healthsvc.errors import Invalid
 
 _SHIPPED = Path(__file__).parent
@@ -158,7 +159,7 @@ def _covers(wide: str, narrow: str) -> bool:
 
 def _read(path: Path) -> list[Parameter]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = sitefile.read(path)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"policy file {path.name} cannot be read: {error}") from None
     found = []

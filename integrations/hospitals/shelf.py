@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from healthsvc import sitefile
 from healthsvc.errors import Invalid, NotFound
 from integrations.acquaintance import Acquaintances
 from integrations.hl7v2.ack import AckMode
@@ -133,7 +134,7 @@ def read(path: Path) -> Profile:
 
 def _document(path: Path) -> Document:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = sitefile.read(path)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"link profile {path.name} cannot be read: {error}") from None
     base = document.get("extends")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from healthsvc import config_values as values
 from healthsvc.commands.settings import reference_text
-from healthsvc.config import Settings, load
+from healthsvc.config import Settings, load, sources
 from healthsvc.errors import Invalid
 
 REFERENCE = dict(re.findall(r"^\| `(\w+)` \| `HEALTHSVC_\w+` \| ([^|]+) \|", reference_text(), re.MULTILINE))
@@ -107,6 +107,7 @@ def test_what_has_no_effect_without_another_is_said(
     with pytest.raises(Invalid) as found:
         load()
     assert says in found.value.text
+    assert ": :" not in found.value.text
 
 
 def test_what_a_site_may_well_set_is_taken(tmp_path: Path) -> None:
@@ -135,3 +136,38 @@ def test_an_address_that_is_taken_has_a_host_and_any_other_gets_a_sentence(text:
         assert "web address" in str(error)  # noqa: PT017
         return
     assert taken == "" or httpx.URL(taken).host
+
+
+@pytest.mark.parametrize("told", ["\ufeff", "\r\n\r\n", "\ufeff# 设置\r\n"])
+def test_a_file_saved_on_windows_says_the_same(told: str, tmp_path: Path) -> None:
+    (tmp_path / "healthsvc.toml").write_bytes((told + 'site_name = "示范中心"\r\nzone = " Asia/Shanghai "\r\npage_size = 20\r\n').encode())
+    held = load()
+    assert (held.site_name, held.zone, held.page_size) == ("示范中心", "Asia/Shanghai", 20)
+    assert sources()["site_name"] == "DATA/healthsvc.toml"
+
+
+def test_a_file_in_no_utf_8_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    for codec in ("utf-16", "gb18030"):
+        (tmp_path / "healthsvc.toml").write_bytes('site_name = "示范中心"\n'.encode(codec))
+        with pytest.raises(Invalid, match=r"healthsvc\.toml is not TOML.*save it as UTF-8"):
+            load()
+
+
+def test_blanks_and_line_ends_around_a_variable_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file of variables with line ends of Windows gives each value a carriage return, and a data directory of that name would be new."""
+    (tmp_path / "healthsvc.toml").write_text("page_size = 20\n")
+    around = {"DATA": str(tmp_path), "LOG_JSON": "true", "PAGE_SIZE_MAX": "30", "OTEL_SHARE": "0.5", "BACKUP_TO": str(tmp_path / "to")}
+    around |= {"PUBLIC_URL": "https://care.example", "PROVIDER_SECRET": "s3cret", "SITE_NAME": "示范 中心"}
+    for name, value in around.items():
+        monkeypatch.setenv(f"HEALTHSVC_{name}", f" {value}\t\r")
+    held = load()
+    assert (held.data, held.backup_to, held.page_size, held.page_size_max) == (tmp_path, tmp_path / "to", 20, 30)
+    assert (held.log_json, held.otel_share, held.public_url, held.site_name) == (True, 0.5, "https://care.example", "示范 中心")
+    assert held.provider_secret.get_secret_value() == "s3cret"
+    monkeypatch.setenv("HEALTHSVC_BACKUP_TO", " \r")
+    with pytest.raises(Invalid, match="backup_to: write a path"):
+        load()
+    monkeypatch.setenv("HEALTHSVC_BACKUP_TO", str(tmp_path / "other"))
+    (tmp_path / "healthsvc.toml").write_text(f'page_size = 20\nbackup_to = "{tmp_path / "to"}"\n')
+    assert load().backup_to == tmp_path / "other", "the environment goes before the file"
+    assert sources()["backup_to"] == "HEALTHSVC_BACKUP_TO"

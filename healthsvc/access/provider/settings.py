@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from healthsvc import sitefile
 from healthsvc.access import rules
 from healthsvc.errors import Invalid, Unavailable
 
@@ -86,7 +87,7 @@ def load(folder: Path, secret: str = "") -> ProviderSettings | None:
     """
     path = folder / FILE
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = sitefile.read(path)
     except FileNotFoundError:
         return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

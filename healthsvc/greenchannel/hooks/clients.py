@@ -6,7 +6,6 @@ nothing leaves this host.
 
 import threading
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from healthsvc import sitefile
 from healthsvc.errors import Invalid, NotSignedIn
 from healthsvc.store import Actor
 
@@ -47,7 +47,7 @@ def clients(data: Path) -> dict[str, Client]:
     if not path.is_file():
         return {}
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("client", [])
+        entries = sitefile.read(path).get("client", [])
         return {one["issuer"]: _client(one, data) for one in entries}
     except (OSError, ValueError, KeyError, TypeError, JoseError) as error:
         raise Invalid(
