@@ -12,19 +12,15 @@ from integrations.effects.amending import GONE, SETTLED, amended, held_results, 
 from integrations.effects.attached import presented
 from integrations.effects.relevant import effective, marked, span_of
 from integrations.effects.scene import joined
-from integrations.effects.stay import is_before
 from integrations.hl7v2.maps.results import KIND_OF_SECTION, SECTIONS
 from integrations.hl7v2.maps.take import codings
 from integrations.hl7v2.numbers import Quantity
-from integrations.hl7v2.oru import CRITICAL, Report, Result
-from integrations.hl7v2.values import Coded, moment, time_of
+from integrations.hl7v2.oru import CRITICAL, FLAGS, Report, Result
+from integrations.hl7v2.values import Coded, is_before, moment, time_of
 
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 _V2_0074 = "http://terminology.hl7.org/CodeSystem/v2-0074"
 _V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
-_KNOWN_FLAGS = frozenset({"N", "A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", "NEG", "IND"}) | frozenset(
-    {"<", ">", "U", "D", "B", "W", "S", "R", "I", "DET", "ND"}
-)
 REPORT_STATUS = {
     "F": "final",
     "P": "preliminary",
@@ -280,7 +276,7 @@ def _measured(number: Quantity, of: Result | None = None) -> Resource:
 
 
 def _interpretation(flag: str) -> Resource:
-    return {"coding": [{"system": _INTERPRETATION, "code": flag}]} if flag in _KNOWN_FLAGS else {"text": flag}
+    return {"coding": [{"system": _INTERPRETATION, "code": flag}]} if flag in FLAGS else {"text": flag}
 
 
 def _concept(code: Coded, hospital: str) -> Resource:

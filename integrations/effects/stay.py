@@ -14,6 +14,7 @@ from healthsvc.visit.ward import inside
 from integrations.effects.by_rule import by_its_own_word, is_closed_by_rule
 from integrations.effects.erasing import erase
 from integrations.hl7v2.adt import Stay
+from integrations.hl7v2.values import is_before
 
 CLASS_NAMES = {
     "IMP": "inpatient encounter",
@@ -200,13 +201,6 @@ def _period(encounter: Resource, before: Resource | None, event: Move, stay: Sta
     encounter["period"] = period  # an empty one is left out in the end
 
 
-def is_before(one: str, other: str) -> bool:
-    """Whether one FHIR dateTime lies before another; by the day where only a day is known of one of them."""
-    if len(one) > 10 and len(other) > 10:
-        return datetime.fromisoformat(one) < datetime.fromisoformat(other)
-    return one[:10] < other[:10]
-
-
 def _identifiers(encounter: Resource, stay: Stay, hospital: str) -> None:
     if stay.number:
         number = {"system": visit_number(hospital), "value": stay.number}
@@ -263,7 +257,7 @@ def _moved(encounter: Resource, stay: Stay, hospital: str, *, back: bool) -> Non
     now: Resource | None = None
     if stay.department:
         words = stay.department.text or stay.department.code
-        now = {"display": f"{words} {stay.bed}床" if stay.bed else words}
+        now = {"display": f"{words} {stay.bed.removesuffix('床')}床" if stay.bed else words}
         if stay.department.code:
             now["identifier"] = {"system": f"{hospital_number(hospital)}/unit", "value": stay.department.code}
     if back:

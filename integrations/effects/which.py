@@ -17,8 +17,9 @@ from healthsvc.store.lookup import holding_of, is_held, latest, pointing
 from integrations.effects.by_rule import is_closed_by_rule
 from integrations.effects.care import HospitalPolicy
 from integrations.effects.moments import instant, is_apart
-from integrations.effects.stay import OPEN, STAY, Move, is_before, opaque
+from integrations.effects.stay import OPEN, STAY, Move, opaque
 from integrations.hl7v2.adt import Stay
+from integrations.hl7v2.values import is_before
 
 LATEST = 20
 _BEGUN = (OPEN | {"finished"}) - {"planned"}

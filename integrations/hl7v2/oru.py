@@ -28,6 +28,8 @@ _NO_RESULTS_BEFORE = frozenset({"PV1", "TXA"})
 """What stands before these and any OBR belongs to no order: PATIENT_OBSERVATION, ORDER_DOCUMENT of ORU_R01 (HL7 v2.7 and later)."""
 ABNORMAL = frozenset({"A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", ">", "<", "W", "U", "D"})
 CRITICAL = frozenset({"AA", "HH", "LL"})
+FLAGS = ABNORMAL | {"N", "NEG", "IND", "B", "S", "R", "I", "DET", "ND"}
+"""Codes of table 0078 and its successor that are known here; any other flag is a laboratory's own word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,10 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     if kind == "SN":  # where it is no number it is still to be read: 2+ and not 2^+
         texts = tuple("".join(_components(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
-    derived = not obx[8] and bool(flags := beside_range(quantity, low, high))
+    derived: tuple[str, ...] = ()
+    if not obx[8] or (flags and FLAGS.isdisjoint(flags)):  # a word that nobody here knows must not hide what the range says
+        derived = beside_range(quantity, low, high)
+        flags += derived
     unit = unit_of(obx[6])
     return Result(
         index=index,
@@ -266,7 +271,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         low=low,
         high=high,
         flags=flags,
-        flags_derived=derived,
+        flags_derived=bool(derived),
         status=clean(obx[11].text).upper() or "F",
         observed=moment(obx[14].component(1).text, zone),
         sub_id=clean(obx[4].text),

@@ -12,7 +12,7 @@ from integrations.hl7v2.zones import SenderZone
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _MOMENT = re.compile(
     r"(?P<year>\d{4})(?:[-/.年]?(?P<month>\d{1,2})(?:[-/.月]?(?P<day>\d{1,2})日?)?)?"
-    r"(?:[ T]*(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?)?"
+    r"(?:[ T]*(?P<hour>\d{2}|(?<=[ T])\d(?=:))(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?)?"
     r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
 )
 _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?")
@@ -91,6 +91,13 @@ def day_of(text: str) -> Moment | None:
     if found is None or found.precision in ("year", "month", "day"):
         return found
     return Moment(datetime(found.at.year, found.at.month, found.at.day, tzinfo=UTC), "day")
+
+
+def is_before(one: str, other: str) -> bool:
+    """Whether one FHIR dateTime lies before another; by the day where only a day is known of one of them."""
+    if len(one) > 10 and len(other) > 10:
+        return datetime.fromisoformat(one) < datetime.fromisoformat(other)
+    return one[:10] < other[:10]
 
 
 def time_of(text: str) -> str:
