@@ -1,5 +1,8 @@
 """What an ADT message tells besides: allergies, which the gates of an infusion look at, and who pays."""
 
+import re
+from typing import Final
+
 from healthsvc.fhir.elements import reference
 from healthsvc.fhir.json import Resource
 from integrations.effects.care import Outcome
@@ -8,8 +11,15 @@ from integrations.hl7v2.er7 import Segment
 from integrations.hl7v2.maps.care import AL1_ALLERGY, IAM_ALLERGY
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.visit import IN1_COVERAGE, PID_COVERAGE, PV1_COVERAGE
-from integrations.hl7v2.values import clean, coded
+from integrations.hl7v2.values import clean, coded, is_before
 
+_NO_ALLERGY: Final = re.compile(
+    r"(?:否认|暂无|尚无|没有|未发现|未见|无)(?:有|任何|明确|明显|已知|特殊|药物|药品|食物|食品|其他|其它|及|和|与|或|、|/|，|,)*过敏(?:史|原|源|药物|物|反应|记录)*"
+    r"|(?:药物|食物|药物及食物|药物、食物)?过敏(?:史|原|源|药物|物)*[：:为]*(?:无|否认|未发现)"
+    r"|否认|未发现|未见|NKA|NKDA|NKFA|NONE|NO KNOWN (?:DRUG |FOOD )?ALLERG(?:Y|IES)",
+    re.IGNORECASE,
+)
+"""Words in the place of an allergen which say that there is none: taken for one, they would stop every infusion."""
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 
@@ -34,6 +44,9 @@ def background(scene: Scene, patient: str, outcome: Outcome) -> None:
 def _cover(scene: Scene, told: Resource, number: str, patient: str, outcome: Outcome) -> None:
     id = scene.id("coverage", patient, number)
     told.setdefault("payor", [{"display": told.get("type", {}).get("text") or "未注明"}])
+    span = told.get("period", {})
+    if "start" in span and "end" in span and is_before(span["end"], span["start"]):
+        del span["end"]  # R4 per-1
     told |= {"id": id, "status": "active", "beneficiary": reference("Patient", patient)}
     known = scene.store.find("Coverage", id)
     made = joined(known, told)
@@ -45,6 +58,9 @@ def _allergy(scene: Scene, segment: Segment, view: View, patient: str, outcome: 
     """One allergy; what a doctor of ours has confirmed or refuted under the same id is not undone by being told again."""
     what = coded(segment[3], view.nothing)
     if not what:
+        return
+    if _NO_ALLERGY.fullmatch((what.text or what.code).strip(" 。.")):
+        outcome.remarks.append(f"{segment.name}-3 says that no allergy is known; that is kept with the message")
         return
     id = scene.id("allergy", patient, what.code or what.text)
     known = scene.store.find("AllergyIntolerance", id)

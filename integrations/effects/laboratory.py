@@ -17,7 +17,8 @@ from integrations.effects.result import Filed, flags_of, write_report
 from integrations.effects.scene import Scene
 from integrations.effects.stay import opaque
 from integrations.effects.which_report import which_report
-from integrations.hl7v2.oru import ABNORMAL, CRITICAL, read_results
+from integrations.hl7v2.flags import ABNORMAL, CRITICAL
+from integrations.hl7v2.oru import read_results
 
 _OVER = frozenset({"completed", "failed"})
 

@@ -25,6 +25,8 @@ def orders(scene: Scene) -> Outcome:
     """ORM, OML, OMG, OMP, RDE, RDS, RAS: every order of the message, with what was dispensed and given of it."""
     event = read_orders(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
+    if event.prior:
+        outcome.remarks.append(f"{event.prior} results of earlier days came with the orders; they are kept with the message")
     stay = scene.stay(party.id, event.stay, event.sent)
     for index, placed in enumerate(event.orders, start=1):
         number = placed.number or f"{scene.header.control_id}#{index}"

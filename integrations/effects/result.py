@@ -12,10 +12,11 @@ from integrations.effects.amending import GONE, SETTLED, amended, held_results, 
 from integrations.effects.attached import presented
 from integrations.effects.relevant import effective, marked, span_of
 from integrations.effects.scene import joined
+from integrations.hl7v2.flags import CRITICAL, FLAGS
 from integrations.hl7v2.maps.results import KIND_OF_SECTION, SECTIONS
 from integrations.hl7v2.maps.take import codings
 from integrations.hl7v2.numbers import Quantity
-from integrations.hl7v2.oru import CRITICAL, FLAGS, Report, Result
+from integrations.hl7v2.oru import Report, Result
 from integrations.hl7v2.values import Coded, is_before, moment, time_of
 
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"

@@ -69,11 +69,13 @@ def _appointment(message: Message, header: Header, view: View, site: Mapping[str
     for segment in message.all("AIP"):
         pour(made, segment, care.AIP_APPOINTMENT, view)
     notes = [words for segment in message.all("NTE") if (words := lines(segment[3], view.nothing))]
+    reason = coded(sch[6], view.nothing)
+    if made["status"] == "cancelled" and reason:
+        made["cancelationReason"] = {"text": reason.text or reason.code}
+    elif made["status"] == "noshow" and reason:
+        notes.insert(0, reason.text or reason.code)  # R4 app-4 lets only what is called off have a reason
     if notes:
         made["comment"] = "\n".join(dict.fromkeys(notes))
-    reason = coded(sch[6], view.nothing)
-    if made["status"] in ("cancelled", "noshow") and reason:
-        made["cancelationReason"] = {"text": reason.text or reason.code}
     start, end = _span(message, view)
     if start and end:
         made |= {"start": start.isoformat(), "end": end.isoformat()}

@@ -66,6 +66,8 @@ class OrderEvent:
     orders: tuple[Placed, ...]
     sent: datetime | None
     stay: Stay | None = None
+    prior: int = 0
+    """Results of earlier days that stood beside the orders: no orders, kept with the message."""
 
 
 def read_orders(message: Message, header: Header, profile: Profile, zone: tzinfo) -> OrderEvent:
@@ -84,7 +86,8 @@ def read_orders(message: Message, header: Header, profile: Profile, zone: tzinfo
     return OrderEvent(
         event=header.event,
         person=demographics(message, header, profile, zone),
-        orders=tuple(_placed(group, view) for group in groups),
+        orders=tuple(_placed(group, view) for group in groups if not group.prior),
+        prior=sum(group.prior for group in groups),
         sent=sent.at if sent else None,
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
     )
@@ -103,8 +106,8 @@ def _placed(group: Group, view: View) -> Placed:
         asked=medication(group, view) if details else service(group, view) if obr is not None else {},
         dispensed=tuple(_dispensed(one, group, view) for one in group.all("RXD")),
         given=tuple(_given(one, group, view) for one in group.all("RXA")),
-        specimens=specimens(group, view),
-        route=coded(rxr[1], view.nothing) if (rxr := group.get("RXR")) is not None else NOTHING_CODED,
+        specimens=() if drug else specimens(group, view),
+        route=coded(routes[0][1], view.nothing) if (routes := _of_drug(group, "RXR")) else NOTHING_CODED,
     )
 
 
@@ -131,10 +134,15 @@ def service(group: Group, view: View) -> Resource:
         ("NTE", maps.NTE_REQUEST),
         ("DG1", maps.DG1_REQUEST),
     ):
-        for segment in group.all(name):
+        for segment in group.notes() if name == "NTE" else group.all(name):
             pour(asked, segment, rows, view)
     asked.setdefault("code", {"text": "未注明"})
     return asked
+
+
+def _of_drug(group: Group, name: str) -> list[Segment]:
+    """RXR, RXC or TQ1 of a drug order: those with RXE (as the pharmacy encoded it), else those with RXO, else any."""
+    return next((found for detail in ("RXE", "RXO") if (found := group.beside(group.get(detail), name))), group.all(name))
 
 
 def medication(group: Group, view: View) -> Resource:
@@ -149,14 +157,24 @@ def medication(group: Group, view: View) -> Resource:
         ("NTE", maps.NTE_REQUEST),
         ("DG1", maps.DG1_REQUEST),
     ):
-        for segment in group.all(name)[:1] if name in ("RXE", "RXO", "ORC", "RXR") else group.all(name):
+        for segment in _in_turn(group, name):
             pour(asked, segment, rows, view)
-    parts = [words for rxc in group.all("RXC") if (words := component(rxc, view))]
+    parts = [words for rxc in _of_drug(group, "RXC") if (words := component(rxc, view))]
     if parts:
         asked["note"] = [*({"text": words} for words in parts), *asked.get("note", ())]
     asked.setdefault("medicationCodeableConcept", {"text": "未注明"})
     _tidy(asked)
     return asked
+
+
+def _in_turn(group: Group, name: str) -> list[Segment]:
+    """The segments of a drug order in the order in which their word counts; of details and routes only the first."""
+    if name == "NTE":
+        return group.notes()
+    if name == "TQ1":
+        first = _of_drug(group, name)
+        return [*first, *(one for one in group.all(name) if one not in first)]
+    return _of_drug(group, name)[:1] if name == "RXR" else group.all(name)[:1] if name in ("RXE", "RXO", "ORC") else group.all(name)
 
 
 def component(rxc: Segment, view: View) -> str:
@@ -181,7 +199,7 @@ def _tidy(asked: Resource) -> None:
 
 def _dispensed(rxd: Segment, group: Group, view: View) -> Resource:
     made = pour({"resourceType": "MedicationDispense", "status": "completed"}, rxd, drugs.RXD_DISPENSE, view)
-    for rxr in group.all("RXR")[:1]:
+    for rxr in (group.beside(rxd, "RXR") or group.all("RXR"))[:1]:
         pour(made, rxr, drugs.RXR_DISPENSE, view)
     made.setdefault("medicationCodeableConcept", {"text": "未注明"})
     return made
@@ -189,7 +207,7 @@ def _dispensed(rxd: Segment, group: Group, view: View) -> Resource:
 
 def _given(rxa: Segment, group: Group, view: View) -> Resource:
     made = pour({"resourceType": "MedicationAdministration"}, rxa, drugs.RXA_ADMINISTRATION, view)
-    for rxr in group.all("RXR")[:1]:
+    for rxr in (group.beside(rxa, "RXR") or group.all("RXR"))[:1]:
         pour(made, rxr, drugs.RXR_ADMINISTRATION, view)
     made.setdefault("medicationCodeableConcept", {"text": "未注明"})
     dosage = made.get("dosage", {})

@@ -9,6 +9,7 @@ from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
 from integrations.hl7v2.encapsulated import Content, encapsulated
 from integrations.hl7v2.er7 import Message, Part, Segment
+from integrations.hl7v2.flags import ABNORMAL, CRITICAL, FLAGS
 from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps.results import OBX_MORE
@@ -26,10 +27,6 @@ SPECIMEN_FIRST = frozenset({"R22", "R23"})
 """Events in which the specimen stands before its orders."""
 _NO_RESULTS_BEFORE = frozenset({"PV1", "TXA"})
 """What stands before these and any OBR belongs to no order: PATIENT_OBSERVATION, ORDER_DOCUMENT of ORU_R01 (HL7 v2.7 and later)."""
-ABNORMAL = frozenset({"A", "AA", "H", "HH", "HU", "L", "LL", "LU", "POS", ">", "<", "W", "U", "D"})
-CRITICAL = frozenset({"AA", "HH", "LL"})
-FLAGS = ABNORMAL | {"N", "NEG", "IND", "B", "S", "R", "I", "DET", "ND"}
-"""Codes of table 0078 and its successor that are known here; any other flag is a laboratory's own word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def read_problems(message: Message, header: Header, profile: Profile, zone: tzin
     return ProblemEvent(
         event=header.trigger,
         person=demographics(message, header, profile, zone),
-        problems=tuple(_problem(group, header, view) for group in runs(message, "PRB", ("NTE",))),
+        problems=tuple(_problem(group, header, view) for group in runs(message, "PRB", ("NTE",), closely=True)),
         sent=sent.at if sent else None,
     )
 

@@ -41,6 +41,14 @@ ALLERGY_CATEGORY = {
     "AA": "biologic", "DA": "medication", "EA": "environment", "FA": "food", "LA": "environment", "PA": "environment",
 }  # fmt: skip
 """AL1-2 and IAM-2 (table 0127) to allergy-intolerance-category."""
+CATEGORY_WORDS = {
+    **dict.fromkeys(("药物", "药品", "药物过敏"), "medication"),
+    **dict.fromkeys(("食物", "食品", "食物过敏"), "food"),
+    **dict.fromkeys(("环境", "花粉", "环境过敏"), "environment"),
+}
+"""Words that Chinese feeds write in place of table 0127."""
+CRITICALITY_WORDS = {**dict.fromkeys(("轻", "轻度", "轻微"), "low"), **dict.fromkeys(("重", "重度", "严重"), "high")}
+"""Words in place of table 0128; moderate is no criticality."""
 CRITICALITY = {"MI": "low", "SV": "high", "U": "unable-to-assess"}
 """AL1-4 and IAM-4 (table 0128) to allergy-intolerance-criticality."""
 SEVERITY = {"MI": "mild", "MO": "moderate", "SV": "severe"}
@@ -80,7 +88,7 @@ def named(segment: Segment, n: int, view: View) -> Resource | None:
 SCH_APPOINTMENT = (
     Row(1, "identifier[]", number("PLAC", "appointment")),
     Row(2, "identifier[]", number("FILL", "appointment")),
-    Row(6, "cancelationReason", note="for S15 and S17; otherwise kept verbatim"),
+    Row(6, "cancelationReason", note="for S15 and S16; of a no-show (S26) it is part of the comment; otherwise kept verbatim"),
     Row(7, "reasonCode[]", concepts),
     Row(8, "appointmentType", concept),
     Row(9, "end", note="with SCH-10, where no end is given"),
@@ -157,16 +165,16 @@ PRB_CONDITION = (
 )
 NTE_CONDITION = (Row(3, "note[]", markdown, shown="note.text"),)
 AL1_ALLERGY = (
-    Row(2, "category[]", table(ALLERGY_CATEGORY)),
+    Row(2, "category[]", table({**ALLERGY_CATEGORY, **CATEGORY_WORDS})),
     Row(3, "code", concept),
-    Row(4, "criticality", table(CRITICALITY)),
+    Row(4, "criticality", table({**CRITICALITY, **CRITICALITY_WORDS})),
     Row(5, "reaction[]", reaction, shown="reaction.manifestation.text"),
     Row(6, "onsetDateTime", when),
 )
 IAM_ALLERGY = (
-    Row(2, "category[]", table(ALLERGY_CATEGORY)),
+    Row(2, "category[]", table({**ALLERGY_CATEGORY, **CATEGORY_WORDS})),
     Row(3, "code", concept),
-    Row(4, "criticality", table(CRITICALITY)),
+    Row(4, "criticality", table({**CRITICALITY, **CRITICALITY_WORDS})),
     Row(5, "reaction[]", reaction, shown="reaction.manifestation.text"),
     Row(6, "verificationStatus", note="D (delete) becomes entered-in-error"),
     Row(7, "identifier[]", number("", "allergy")),

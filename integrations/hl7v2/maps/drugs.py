@@ -21,6 +21,7 @@ from integrations.hl7v2.maps.take import (
     when,
     whole,
 )
+from integrations.hl7v2.maps.words import remark
 from integrations.hl7v2.numbers import number_in
 from integrations.hl7v2.values import clean
 
@@ -100,7 +101,7 @@ RXO_MEDICATION = (
     Row(1, "medicationCodeableConcept", concept),
     Row(2, _DOSE + "doseQuantity", least(3, 4), also=(4,)),
     Row(3, _DOSE + "doseRange", span(2, 4), also=(2, 4)),
-    Row(6, "note[]", markdown, shown="note.text"),
+    Row(6, "note[]", remark, shown="note.text"),
     Row(7, "dosageInstruction[].additionalInstruction[]", concepts),
     Row(9, "substitution.allowedCodeableConcept", concept),
     Row(11, "dispenseRequest.quantity", amount(12), also=(12,)),
@@ -123,7 +124,7 @@ RXE_MEDICATION = (
     Row(12, "dispenseRequest.numberOfRepeatsAllowed", whole),
     Row(13, "requester", person),
     Row(15, "identifier[]", number("", "prescription")),
-    Row(21, "note[]", markdown, shown="note.text"),
+    Row(21, "note[]", remark, shown="note.text"),
     Row(23, _DOSE + "rateQuantity", amount(24), also=(24,)),
     Row(27, "reasonCode[]", concepts),
     Row(32, "authoredOn", when),
@@ -164,7 +165,7 @@ RXA_ADMINISTRATION = (
     Row(4, "effectivePeriod.end", when),
     Row(5, "medicationCodeableConcept", concept),
     Row(6, "dosage.dose", amount(7), also=(7,)),
-    Row(9, "note[]", markdown, shown="note.text"),
+    Row(9, "note[]", remark, shown="note.text"),
     Row(10, "performer[]", lambda segment, n, view: [{"actor": one} for one in people(segment, n, view)], shown="performer.actor"),
     Row(15, "extension[]", batch, shown="extension.valueString", note="infusion-batch: by it a first dose is proven"),
     Row(18, "statusReason[]", concepts),

@@ -8,7 +8,7 @@ from healthsvc.fhir.systems import ICD10, LOINC, SNOMED, UCUM, code_system, hosp
 from integrations.hl7v2.er7 import Part, Segment
 from integrations.hl7v2.maps.row import Take, View
 from integrations.hl7v2.numbers import number_in
-from integrations.hl7v2.values import Coded, clean, code_of, has_han, lines, moment, phones
+from integrations.hl7v2.values import Coded, clean, code_of, has_han, is_before, lines, moment, phones
 
 V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _SYSTEMS = {"LN": LOINC, "LOINC": LOINC, "SCT": SNOMED, "SNM": SNOMED, "ICD10": ICD10, "ICD-10": ICD10, "I10": ICD10, "I10C": ICD10}
@@ -219,13 +219,16 @@ def phone(use: str) -> Take:
 
 
 def collected(segment: Segment, n: int, view: View) -> str | None:
-    """DR with one end only: a dateTime."""
-    return None if _end(segment, n, 2, view) else _end(segment, n, 1, view)
+    """DR with one end only, or with an end before its start: a dateTime."""
+    start, end = _end(segment, n, 1, view), _end(segment, n, 2, view)
+    return start if not end or (start and is_before(end, start)) else None
 
 
 def collected_period(segment: Segment, n: int, view: View) -> Resource | None:
-    """DR with its end: a Period."""
+    """DR with its end: a Period, unless that lies before the start (R4 per-1)."""
     start, end = _end(segment, n, 1, view), _end(segment, n, 2, view)
+    if start and end and is_before(end, start):
+        return None
     return {**({"start": start} if start else {}), "end": end} if end else None
 
 

@@ -5,6 +5,7 @@ from healthsvc.fhir.systems import V3_PARTICIPATION, extension
 from integrations.hl7v2.er7 import Segment
 from integrations.hl7v2.maps.row import Row, Take, View
 from integrations.hl7v2.maps.take import concept, concepts, first, number, organization, people, person, text, when
+from integrations.hl7v2.maps.words import words
 
 
 def taking_part(code: str) -> Take:
@@ -60,8 +61,8 @@ PV1_ENCOUNTER = (
     Row(50, "identifier[]", note="where PV1-19 is empty"),
 )
 PV2_ENCOUNTER = (Row(3, "reasonCode[]"), *PV2_MORE)
-PV1_COVERAGE = (Row(20, "type.text", text, note="payment in the hospital's words"),)
-PID_COVERAGE = (Row(35, "type.text", text, note="where PV1-20 is empty: Chinese feeds write the kind of payment here"),)
+PV1_COVERAGE = (Row(20, "type.text", words, note="payment in the hospital's words"),)
+PID_COVERAGE = (Row(35, "type.text", words, note="where PV1-20 is empty: Chinese feeds write the kind of payment here"),)
 IN1_COVERAGE = (
     Row(1, "id", note="where IN1-2 and IN1-36 are empty"),
     Row(2, "identifier[]", number("", "insurance-plan")),
