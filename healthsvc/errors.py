@@ -114,3 +114,7 @@ class Unavailable(Refusal):
 
     status = 503
     issue_code = "transient"
+
+
+class KeysLost(Unavailable):
+    """Keys that this database needs are not where they should be: somebody has to put them back, trying again does nothing."""

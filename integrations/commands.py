@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
-from healthsvc.errors import Invalid
+from healthsvc.errors import Invalid, KeysLost
 from integrations import mapping
 from integrations.address import Address
 from integrations.operating import commands as operating
@@ -124,6 +124,6 @@ def serve(
 
     try:
         run(data, Address.of(http, "--http"), Address.of(mllp, "--mllp"), only, Address.of(probes, "--probes") if probes else None)
-    except Invalid as refusal:  # trying again changes nothing: a supervisor is told so
+    except (Invalid, KeysLost) as refusal:  # trying again changes nothing: a supervisor is told so
         refusal.exit_code = MEND_FIRST
         raise

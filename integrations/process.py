@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from healthsvc.commands.shape import out
+from healthsvc.documents.service import must_have_keys
 from healthsvc.installation import open_installation
 from healthsvc.logs import settings_for
 from integrations.address import Address
@@ -44,13 +45,14 @@ def run(data: Path | None, http: Address, mllp: Address, only: Role | None, prob
     """Serve until SIGTERM or Ctrl-C; ends the process.
 
     Raises:
-        Invalid: something has to be mended before it can start. Unavailable: not now (the database, an address that another has).
+        Invalid, KeysLost: something has to be mended before it can start. Unavailable: not now (the database, an address that another has).
     """
     supervisor = Supervisor()
     settings = settings_for(data)
     ending = Ending(settings.stop_seconds)
     watch_parent(ending.begin)
     installation = open_installation(settings=settings)
+    must_have_keys(installation.database)
     apart = Apart(settings.data, mllp) if settings.lines_apart and only is None else None
     roles = frozenset((only,) if only else Role) - ({Role.FEEDS} if apart else set())
     serving = Serving(installation, http, mllp, roles, probes)

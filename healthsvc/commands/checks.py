@@ -181,8 +181,8 @@ def keys(here: "Installation") -> str:
 
 
 def seals(here: "Installation") -> str:
-    """Whether the keys that sealed the frozen documents are there: where they are gone the service makes a new one and goes on, and what
-    was sealed before can no longer be verified. The oldest and the newest documents are looked at, where the kept keys would differ."""
+    """Whether the keys that sealed the frozen documents are there: without any nothing serves, but where some are gone it does, and what
+    they sealed can no longer be verified. The oldest and the newest documents are looked at, where the kept keys would differ."""
     from healthsvc.documents.keys import Keyring, kid_of
     from healthsvc.documents.resources import is_frozen, seal_of
 

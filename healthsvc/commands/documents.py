@@ -37,11 +37,11 @@ def verify(
 @documents.command("keys")
 def keys(data: Data = None) -> None:
     """Print the public keys as a JWK set, newest first; the first one seals."""
-    from healthsvc.documents.keys import Keyring
+    from healthsvc.commands.actor import COMMAND
+    from healthsvc.documents.service import keyring
 
-    with installation(data) as here:
-        assert here.database.signing_keys is not None
-        show_json(Keyring.of(here.database.signing_keys, clock.now()).public())
+    with installation(data) as here, here.database.reading(COMMAND, at=clock.now()) as store:
+        show_json(keyring(store).public())
 
 
 @documents.command("rotate")

@@ -8,9 +8,9 @@ from fastapi import APIRouter, File, Request, Response, UploadFile
 from healthsvc import clock
 from healthsvc.access.door import StoreReading
 from healthsvc.documents import service
-from healthsvc.documents.keys import Keyring
 from healthsvc.documents.resources import content_type_of
 from healthsvc.errors import NotFound
+from healthsvc.store import SYSTEM
 
 router = APIRouter(prefix="/api/documents", tags=["冻结文书 Frozen documents"])
 
@@ -18,7 +18,8 @@ router = APIRouter(prefix="/api/documents", tags=["冻结文书 Frozen documents
 @router.get("/keys")
 def keys(request: Request) -> dict[str, Any]:
     """The public keys of this installation's seals as a JWK set (RFC 7517); open to everybody."""
-    return Keyring.of(request.app.state.database.signing_keys, clock.now()).public()
+    with request.app.state.database.reading(SYSTEM, at=clock.now()) as store:
+        return service.keyring(store).public()
 
 
 @router.get("/{document}/pdf")

@@ -76,6 +76,9 @@ class Keyring:
         except (JoseError, KeyError, ValueError, TypeError, AttributeError):
             return None
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def __contains__(self, kid: str) -> bool:
         return kid in self._keys
 

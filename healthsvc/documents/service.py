@@ -5,7 +5,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
+
+from sqlalchemy import Connection, text
 
 from healthsvc.documents.keys import Keyring
 from healthsvc.documents.paper import Document
@@ -22,14 +25,18 @@ from healthsvc.documents.resources import (
     to_bytes,
     to_reference,
 )
-from healthsvc.errors import Invalid, NotFound, Unavailable
+from healthsvc.errors import Invalid, KeysLost, NotFound, Unavailable
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import DOCUMENT_SHA256
-from healthsvc.store import Store
+from healthsvc.store import Database, Store
 
 SEALER: Final = "healthsvc"
 _SCANS: Final = ((b"%PDF-", PDF), (b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 """How the files begin that may be a scan."""
+_ANY_SEALED: Final = text(
+    "SELECT 1 FROM ix_token WHERE param = (SELECT id FROM term WHERE text = :param) "
+    "AND system = (SELECT id FROM term WHERE text = :system) LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +74,44 @@ class Verdict:
 
 
 def keyring(store: Store) -> Keyring:
-    """The keys of this installation.
+    """The keys of this installation; the first one is made where nothing has been sealed yet.
 
     Raises:
-        Unavailable: the database was opened without a folder for them.
+        KeysLost: something has, and no key is there.
+        Unavailable: the database was opened without a folder for them, or they cannot be read.
     """
-    folder = store.database.signing_keys
-    if folder is None:
+    folder = _folder(store.database)
+    found = Keyring.there(folder)
+    if not found:
+        _must_be_first(store.connection, folder)
+    return found or Keyring.of(folder, store.at)
+
+
+def must_have_keys(database: Database) -> None:
+    """Refuse to go on where documents have been sealed and every key is gone: a new one in their place would verify none of them.
+
+    Raises:
+        KeysLost: so it is. Unavailable: the folder cannot be read.
+    """
+    folder = _folder(database)
+    if not Keyring.there(folder):
+        with database.engine.connect() as connection:
+            _must_be_first(connection, folder)
+
+
+def _folder(database: Database) -> Path:
+    if database.signing_keys is None:
         raise Unavailable("documents cannot be sealed: no folder of signing keys; set HEALTHSVC_SIGNING_KEYS or HEALTHSVC_DATA")
-    return Keyring.of(folder, store.at)
+    return database.signing_keys
+
+
+def _must_be_first(connection: Connection, folder: Path) -> None:
+    if connection.execute(_ANY_SEALED, {"param": "DocumentReference.identifier", "system": DOCUMENT_SHA256}).first() is not None:
+        raise KeysLost(
+            f"the signing keys of the sealed documents are not in {folder}: put it (HEALTHSVC_SIGNING_KEYS, else DATA/signing-keys) "
+            "back from its backup; if they are lost for ever, `healthsvc documents rotate` makes a new one, and nobody can verify what was "
+            "sealed before"
+        )
 
 
 def freeze(

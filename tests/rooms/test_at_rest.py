@@ -13,7 +13,7 @@ import pytest
 from hospital import Hospital, cadre, citizen, segment
 from sqlalchemy import create_engine, text
 
-from healthsvc.errors import Conflict, Refusal, Unavailable
+from healthsvc.errors import Conflict, KeysLost, Refusal, Unavailable
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, hospital_number
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
@@ -223,7 +223,7 @@ def test_a_lost_key_gives_one_clear_error_and_never_a_new_key(database: Database
         (lambda: shutil.rmtree(folder), "not there"),
     ):
         damage()
-        with pytest.raises(Unavailable, match=said) as refused:
+        with pytest.raises(KeysLost, match=said) as refused:
             Database.open(engine_url, rooms=ROOMS, sealing_keys=folder)
         assert "backup" in refused.value.text
         shutil.rmtree(folder, ignore_errors=True)
@@ -231,10 +231,10 @@ def test_a_lost_key_gives_one_clear_error_and_never_a_new_key(database: Database
     other = tmp_path / "of another"
     keys.Seal.of(other)
     keys.lookup_key(other, make=True)
-    with pytest.raises(Unavailable, match="another database"):
+    with pytest.raises(KeysLost, match="another database"):
         Database.open(engine_url, rooms=ROOMS, sealing_keys=other)
     shutil.copy(folder / "lookup.key", other)
-    with pytest.raises(Unavailable, match="is lost"):
+    with pytest.raises(KeysLost, match="is lost"):
         Database.open(engine_url, rooms=ROOMS, sealing_keys=other)
     opened = Database.open(engine_url, rooms=ROOMS, sealing_keys=folder)
     with opened.reading(SYSTEM, at=AT) as store:

@@ -39,7 +39,7 @@ from healthsvc.documents.endpoints import router
 from healthsvc.documents.keys import Keyring, rotate
 from healthsvc.documents.render import to_pdf
 from healthsvc.documents.resources import seal_of
-from healthsvc.errors import Conflict, Invalid, RuleViolation, Unavailable
+from healthsvc.errors import Conflict, Invalid, KeysLost, RuleViolation, Unavailable
 from healthsvc.fhir.json import dumps, loads
 from healthsvc.store import SYSTEM, Database, Store
 
@@ -270,6 +270,28 @@ def test_after_a_rotation_the_new_key_seals_and_the_old_one_verifies(database: D
     os.utime(database.signing_keys)
     with database.reading(SYSTEM, at=NOW) as store:
         assert "the seal is not one of our keys" in verify(store, old.id).findings[0]
+
+
+def test_where_all_keys_are_gone_no_new_one_takes_their_place(database: Database) -> None:
+    folder = database.signing_keys
+    assert folder is not None
+    service.must_have_keys(database)
+    with database.writing(SYSTEM, at=NOW) as store:
+        old = freeze(store, document(), kind="contract", patient="p1")
+    folder.rename(folder.with_name("away"))
+    for use in (
+        lambda store: service.must_have_keys(database),
+        lambda store: freeze(store, document(), kind="contract", patient="p1"),
+        lambda store: verify(store, old.id),
+    ):
+        with pytest.raises(KeysLost, match="back from its backup"), database.writing(SYSTEM, at=NOW) as store:
+            use(store)
+    assert not folder.exists()
+    rotate(folder, NOW)
+    service.must_have_keys(database)
+    with database.writing(SYSTEM, at=NOW) as store:
+        assert verify(store, freeze(store, document(), kind="contract", patient="p1").id).intact
+        assert not verify(store, old.id).intact
 
 
 def test_without_a_folder_of_keys_nothing_is_frozen(store: Store) -> None:

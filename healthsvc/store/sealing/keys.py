@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from healthsvc import keyfile
-from healthsvc.errors import Unavailable
+from healthsvc.errors import KeysLost, Unavailable
 
 KID_BYTES: Final = 8
 _KEY_BYTES: Final = 32
@@ -74,7 +74,7 @@ class Seal:
         except OSError as error:
             raise _unreadable(error) from None
         if found is None:
-            raise Unavailable(f"the keys that opened this database are not there; {REMEDY}")
+            raise KeysLost(f"the keys that opened this database are not there; {REMEDY}")
         return found
 
     def close(self, plain: bytes, what: str) -> bytes:
@@ -145,13 +145,13 @@ def lookup_key(folder: Path, *, make: bool) -> bytes:
             keyfile.keep(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
         key = base64.b64decode(path.read_text(encoding="ascii"), validate=True)
     except FileNotFoundError:
-        raise Unavailable(f"the look-up key {_LOOKUP} is not there; {REMEDY}") from None
+        raise KeysLost(f"the look-up key {_LOOKUP} is not there; {REMEDY}") from None
     except OSError as error:
         raise _unreadable(error) from None
     except (ValueError, binascii.Error):
         key = b""
     if len(key) != _KEY_BYTES:
-        raise Unavailable(f"the look-up key {_LOOKUP} is none of ours; {REMEDY}")
+        raise KeysLost(f"the look-up key {_LOOKUP} is none of ours; {REMEDY}")
     return key
 
 
@@ -175,7 +175,7 @@ def _told(path: Path) -> tuple[bytes, bytes, int]:
         if len(kid) != KID_BYTES or len(key) != _KEY_BYTES:
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise Unavailable(f"the sealing key {path.name} is none of ours; put it back from the backup") from None
+        raise KeysLost(f"the sealing key {path.name} is none of ours; put it back from the backup") from None
     return kid, key, order
 
 

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection, delete, select, text, update
 
 from healthsvc import clock
-from healthsvc.errors import Unavailable
+from healthsvc.errors import KeysLost
 from healthsvc.store.sealing.facts import INDEX, LOOKUP, facts, held, key_fact, put
 from healthsvc.store.sealing.keys import REMEDY, Seal, fingerprint, lookup_key
 from healthsvc.store.sealing.reseal import COMPACT, DUE
@@ -38,23 +38,23 @@ def prepare(database: "Database", folder: Path | None, *, everything: bool = Fal
     """Give a database its sealer.
 
     Raises:
-        Unavailable: its keys are not in the folder, or no folder was named for a database that has keys.
+        KeysLost: its keys are not in the folder, or no folder was named for a database that has keys.
     """
     with database.engine.connect() as connection:
         known = facts(connection)
     if folder is None:
         if LOOKUP in known:
-            raise Unavailable("this database is sealed: name the folder of its keys in HEALTHSVC_SEALING_KEYS")
+            raise KeysLost("this database is sealed: name the folder of its keys in HEALTHSVC_SEALING_KEYS")
         return
     if LOOKUP not in known:
         known = _begin(database, folder)
     key = lookup_key(folder, make=False)
     if fingerprint(key) != known[LOOKUP]:
-        raise Unavailable(f"the look-up key in the folder of sealing keys belongs to another database; {REMEDY}")
+        raise KeysLost(f"the look-up key in the folder of sealing keys belongs to another database; {REMEDY}")
     sealer = Sealer(folder, key, everything=everything)
     lost = sorted(kid for kid in held(known) if bytes.fromhex(kid) not in sealer.kids)
     if lost:
-        raise Unavailable(f"sealing key {', '.join(lost)} is lost, and what is sealed with it cannot be read; {REMEDY}")
+        raise KeysLost(f"sealing key {', '.join(lost)} is lost, and what is sealed with it cannot be read; {REMEDY}")
     if key_fact(sealer.kid.hex()) not in known:
         with database.plainly() as connection:
             put(connection, key_fact(sealer.kid.hex()), clock.utc_now().isoformat(timespec="seconds"))
