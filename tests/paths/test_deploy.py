@@ -24,13 +24,16 @@ from typer import TyperException
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from healthsvc import clock
 from healthsvc.config import Settings
 from healthsvc.deploy.units import UNITS, units
 from healthsvc.deploy.wheelhouse import LOCK, locked, make, plan
+from healthsvc.documents.service import freeze_scan
 from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.installation import open_installation
 from healthsvc.main import cli
 from healthsvc.monitoring.probes import router as probes
+from healthsvc.store import SYSTEM
 from integrations.address import Address
 from integrations.api import Api
 from integrations.commands import MEND_FIRST
@@ -83,6 +86,7 @@ def test_every_unit_and_container_runs_words_that_serve_knows(tmp_path: Path) ->
         if name != "postgres":
             assert service["read_only"] is True
             assert service["command"][0] == "serve"
+            assert f"LimitNOFILE={service['ulimits']['nofile']}\n" in dict(units(Path("/o"), Path("/d")))["healthsvc.service"]
             told.append(service["command"][1:])
     serve = get_command(cli).commands["serve"]  # type: ignore[attr-defined]
     for words in told:
@@ -130,6 +134,22 @@ def test_a_program_older_than_its_database_is_not_started_again_and_again(tmp_pa
     done = serve(tmp_path)
     assert "run the newer healthsvc" in " ".join(done.stderr.split())
     assert done.returncode == MEND_FIRST
+
+
+def test_where_its_keys_are_gone_it_is_not_started_again_and_again(tmp_path: Path) -> None:
+    """One sentence says which and how to get them back; nothing is made in their place."""
+    here = open_installation(settings=Settings(data=tmp_path))
+    with here.database.writing(SYSTEM, at=clock.now()) as store:
+        store.put({"resourceType": "Patient", "id": "p", "name": [{"text": "某"}]})
+        freeze_scan(store, b"%PDF-1.7 scan", title="协议", kind="contract", patient="p")
+    here.close()
+    (tmp_path / "signing-keys").rename(tmp_path / "away")
+    done = serve(tmp_path)
+    told = " ".join(done.stderr.split())
+    assert done.returncode == MEND_FIRST, told
+    assert "the signing keys of the sealed documents are not in" in told
+    assert "back from its backup" in told
+    assert not (tmp_path / "signing-keys").exists()
 
 
 def test_where_it_listens_is_told_when_the_units_are_written(tmp_path: Path) -> None:
@@ -247,7 +267,9 @@ def test_commands_by_hand_run_as_the_service_does(tmp_path: Path) -> None:
     program.chmod(0o755)
     folder = written(tmp_path / "units", "systemd", "--prefix", str(tmp_path / "venv"), "--data", "/srv/care", "--user", me)
     settings = tmp_path / "healthsvc.env"
-    settings.write_text("# HEALTHSVC_ZONE=no\n\nHEALTHSVC_DATABASE=postgresql://u:a&b$c=d@h/n\nHEALTHSVC_LOG_JSON=true")
+    lines = ["# HEALTHSVC_ZONE=no", "", "  HEALTHSVC_DATABASE=postgresql://u:a&b$c=d@h/n", "HEALTHSVC_LOG_JSON=true"]
+    lines += ['HEALTHSVC_SITE_NAME="示范 中心"', "HEALTHSVC_NOTIFY_SECRET='a\"b'"]  # as systemd takes them, with line ends of Windows
+    settings.write_bytes("\r\n".join(lines).encode())
     done = subprocess.run(
         [str(folder / "healthsvc-admin"), "roads", "load", "a b.pbf"],
         env={"PATH": os.environ["PATH"], "ENVIRONMENT_FILE": str(settings)},
@@ -256,8 +278,9 @@ def test_commands_by_hand_run_as_the_service_does(tmp_path: Path) -> None:
         check=True,
     )
     told = ["HEALTHSVC_DATABASE=postgresql://u:a&b$c=d@h/n", "HEALTHSVC_DATA=/srv/care", "HEALTHSVC_LOG_JSON=true"]
-    assert sorted(done.stdout.splitlines()[:3]) == sorted(told)
-    assert done.stdout.splitlines()[3:] == ["0077", me, "[roads]", "[load]", "[a b.pbf]"]
+    told += ["HEALTHSVC_SITE_NAME=示范 中心", 'HEALTHSVC_NOTIFY_SECRET=a"b']
+    assert sorted(done.stdout.splitlines()[:5]) == sorted(told)
+    assert done.stdout.splitlines()[5:] == ["0077", me, "[roads]", "[load]", "[a b.pbf]"]
 
 
 def test_root_makes_nothing_in_a_data_directory_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
