@@ -3,7 +3,10 @@
 import logging
 import os
 import sys
+import threading
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import structlog
@@ -29,6 +32,8 @@ class _StandardError:
 _STDERR: Any = _StandardError()
 _PRIORITIES: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """Of syslog (RFC 5424)."""
+_CALLS: Final = 4
+"""So many calls say where a surprise came from."""
 
 
 def _with_request(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -95,6 +100,31 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[said], force=True)
     for name in ("uvicorn.access", "httpx", "apscheduler.executors.default", "apscheduler.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def tell_of_ends() -> None:
+    """From now on a thread that ends by a surprise, and a warning of a library, are events like others, in the form that was configured.
+
+    Of a surprise its kind and place are told and never its text: that may name a person.
+    """
+    threading.excepthook = _thread_ended
+    sys.unraisablehook = _unraised
+    logging.captureWarnings(True)
+
+
+def _thread_ended(told: threading.ExceptHookArgs) -> None:
+    name = told.thread.name if told.thread is not None else ""
+    structlog.get_logger().critical("a thread has ended", thread=name, error=told.exc_type.__name__, at=_place(told.exc_traceback))
+
+
+def _unraised(told: "sys.UnraisableHookArgs") -> None:
+    structlog.get_logger().error("an error nobody could be told", error=told.exc_type.__name__, at=_place(told.exc_traceback))
+
+
+def _place(trace: TracebackType | None) -> str:
+    """Where something was raised: file, line and function of the innermost calls, the innermost first."""
+    calls = traceback.extract_tb(trace)[-_CALLS:]
+    return " < ".join(f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in reversed(calls))
 
 
 def settings_for(data: Path | None) -> Settings:

@@ -201,6 +201,7 @@ def main(data: Path) -> None:
     from healthsvc import __version__
     from healthsvc.fhir.validation import warm_up
     from healthsvc.installation import open_installation
+    from healthsvc.logs import tell_of_ends
     from healthsvc.monitoring import tracing
     from healthsvc.occupancy import shared
     from integrations.hospitals.shelf import shelf
@@ -210,6 +211,7 @@ def main(data: Path) -> None:
     say = _speaker(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)  # nothing that prints gets into the line
     installation = open_installation(data)
+    tell_of_ends()
     with ExitStack() as held:
         held.callback(installation.close)
         held.enter_context(shared(installation.settings.data))

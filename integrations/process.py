@@ -10,7 +10,7 @@ import structlog
 from healthsvc.commands.shape import out
 from healthsvc.documents.service import must_have_keys
 from healthsvc.installation import open_installation
-from healthsvc.logs import settings_for
+from healthsvc.logs import settings_for, tell_of_ends
 from integrations.address import Address
 from integrations.apart import Apart, watch_parent
 from integrations.ending import Ending
@@ -49,6 +49,7 @@ def run(data: Path | None, http: Address, mllp: Address, only: Role | None, prob
     """
     supervisor = Supervisor()
     settings = settings_for(data)
+    tell_of_ends()
     ending = Ending(settings.stop_seconds)
     watch_parent(ending.begin)
     installation = open_installation(settings=settings)

@@ -4,6 +4,9 @@ import json
 import logging
 import os
 import re
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +63,37 @@ def test_the_journal_hears_priorities_and_nobody_else_does(tmp_path: Path, as_js
     assert [line[:3] for line in lines[:3]] == ["<6>", "<3>", "<4>"]
     assert all(re.match(r"<[346]>", line) for line in lines), "a traceback has several lines, each of which the journal reads by itself"
     assert not any(line.startswith("<") for line in said(tmp_path / "log", "1:1", as_json=as_json))
+
+
+def test_a_thread_that_ends_by_a_surprise_is_an_event_without_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbles() -> None:
+        raise RuntimeError(f"{CITIZEN} 测试某")
+
+    class Left:
+        def __del__(self) -> None:
+            stumbles()
+
+    for owner, name in ((threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # both are put back afterwards
+    with (tmp_path / "log").open("w") as file:
+        monkeypatch.setattr("sys.stderr", file)
+        logs.configure(Settings(log_json=True))
+        logs.tell_of_ends()
+        thread = threading.Thread(target=stumbles, name="bell-listens")
+        thread.start()
+        thread.join()
+        Left()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            logging.captureWarnings(True)
+            warnings.warn("this will go", DeprecationWarning, stacklevel=1)
+        logging.captureWarnings(False)
+    text = (tmp_path / "log").read_text()
+    ended, left, warned = map(json.loads, text.splitlines())
+    assert (ended["event"], ended["thread"], ended["error"]) == ("a thread has ended", "bell-listens", "RuntimeError")
+    assert ended["at"].startswith("test_logs.py:")
+    assert " stumbles < threading.py:" in ended["at"]
+    assert (left["error"], left["at"].count("<")) == ("RuntimeError", 1)
+    assert "this will go" in warned["event"]
+    assert "测试某" not in text
+    assert CITIZEN not in text
