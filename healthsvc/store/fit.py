@@ -30,14 +30,20 @@ def refuse_unfit(engine: Engine, use: ServerUse) -> None:
         if driver.info.server_version < OLDEST * 10_000:
             told = driver.info.parameter_status("server_version")
             raise Invalid(f"the server is PostgreSQL {told}; {OLDEST} or newer is needed", reason="server-unfit")
-        asked = "SELECT current_setting('server_encoding'), pg_backend_pid(), pg_is_in_recovery()"
-        encoding, pid, standby = connection.exec_driver_sql(asked).one()
+        asked = "SELECT current_setting('server_encoding'), pg_backend_pid(), pg_is_in_recovery(), to_regclass('moving') IS NOT NULL"
+        encoding, pid, standby, half = connection.exec_driver_sql(asked).one()
         if standby:
             raise Unavailable(f"the database cannot be opened: {READ_ONLY}")
         if encoding != "UTF8":
             raise Invalid(
                 f"the database is of encoding {encoding}, which does not hold every name; make one with createdb --encoding=UTF8 "
                 "--template=template0 NAME",
+                reason="server-unfit",
+            )
+        if half:
+            raise Invalid(
+                "the database holds part of an installation: `healthsvc move` was not ended, or has found a difference; call it again with "
+                "the same words (the embedded database in force meanwhile), with --again to begin anew",
                 reason="server-unfit",
             )
         direct = pid == driver.info.backend_pid

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psycopg
 from sqlalchemy import Connection, Engine, Integer, Table, create_engine, func, inspect, select, text, tuple_
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import LargeBinary, String
 
 from healthsvc.errors import Conflict, Invalid
@@ -168,6 +169,8 @@ def _carry(reading: Connection, there: Engine, table: Table, progress: Progress)
                         copy.write_row(tuple(row))
             except psycopg.DataError as error:
                 raise Invalid(f"table {table.name} holds a text with a character that PostgreSQL does not keep (NUL)") from error
+            except psycopg.Error as error:  # of the driver itself, which `said_clearly` does not know, and whose text repeats the row
+                raise DBAPIError.instance("COPY", None, error, psycopg.Error, hide_parameters=True) from None
             done += len(rows)
             target.execute(text(_NOTE), {"name": table.name, "rows": done, "mark": ""})
             if done >= total:

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import postgres
 import pytest
 from served import run, served
 from sqlalchemy import create_engine, text
@@ -13,12 +15,13 @@ from healthsvc import clock
 from healthsvc.circle.town import town
 from healthsvc.config import Settings
 from healthsvc.documents import verify as verify_document
-from healthsvc.errors import Conflict, Invalid
+from healthsvc.errors import Conflict, Invalid, Unavailable
 from healthsvc.installation import open_installation
 from healthsvc.store import SYSTEM, moving
 from integrations.demo import story
 
 pytestmark = pytest.mark.postgres
+DISK_MIB = 160
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = """
 import os, signal, sys
@@ -58,6 +61,8 @@ def test_killed_on_the_way_it_goes_on_and_every_row_is_there(district: Path, pos
     for portions in (1, 7):  # twice, once early and once among the large tables
         killed = subprocess.run([sys.executable, "-c", KILLED, str(source), postgres_url, str(portions)], cwd=ROOT, check=False)
         assert killed.returncode == -9
+        with pytest.raises(Invalid, match="holds part of an installation"):  # whoever served it would serve a part, and add to it
+            open_installation(settings=Settings(data=district, database=postgres_url))
     engine = create_engine(postgres_url)
     with engine.connect() as connection:
         over = connection.execute(text("SELECT sum(rows) FROM moving")).scalar_one()
@@ -91,6 +96,21 @@ def _lives(data: Path, url: str) -> None:
         assert store.read("Basic", made["id"])["code"] == {"text": "new"}
     embedded.close()
     there.close()
+
+
+def test_a_target_whose_disk_is_full_says_so_and_is_gone_on_with(district: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "PORTION", 300)
+    with postgres.cluster(disk_mib=DISK_MIB) as server:
+        with ExitStack() as full:
+
+            def told(table: str, done: int, total: int) -> None:
+                if (table, done) == ("history", 0):
+                    full.enter_context(server.full())
+
+            with pytest.raises(Unavailable) as refused:
+                moving.move(district / "healthsvc.sqlite", server.url, told)
+        assert "disk" in refused.value.text, refused.value.text
+        assert moving.move(district / "healthsvc.sqlite", server.url).sound
 
 
 def test_what_differs_is_found(district: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
