@@ -42,6 +42,8 @@ IDLE_SECONDS = 0.5
 LEASE_LENGTH = timedelta(seconds=30)
 """Looked at before every message; one that goes out twice at a change of hands keeps its control id."""
 _ACTOR = Actor("system/outbox", "hospital line", frozenset({"system"}), "hl7")
+COURIER = "courier-"
+"""How the lease of whoever delivers to a destination begins; its name follows."""
 SAYS_MORE = "RRI"
 """Answers that say more than that a message has arrived: whether the hospital takes the person whom we refer."""
 
@@ -93,7 +95,7 @@ class Courier:
             tls=partial(client_context, destination),
             aside=self._heard,
         )
-        name = f"courier-{destination.name}"
+        name = f"{COURIER}{destination.name}"
         lead = Lead(database, name, holder or f"courier-{id(self)}", _ACTOR, LEASE_LENGTH)
         self._rounds = Rounds(name, self._look, IDLE_SECONDS, lead=lead, database=database, topic=OUTBOX_RINGS)
         self._silences = 0

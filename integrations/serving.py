@@ -42,7 +42,7 @@ from healthsvc.store.checkpoints import Checkpoints
 from healthsvc.store.sealing.reseal import step
 from healthsvc.store.work_queue import prepare
 from healthsvc.timetable import jobs
-from integrations import unended
+from integrations import ended, unended
 from integrations.address import Address, allowed_peers
 from integrations.alarms.scout import Scout
 from integrations.alarms.watch import Watch
@@ -146,6 +146,7 @@ class Serving:
             self._stops.append(("inbox", inbox.stop))
         if Role.WORKER in self.roles:
             holder = self.holder
+            ended.forget(here.database, shelf)
             worker = self._worker(shelf)
             worker.start()
             self._stops.append(("worker", worker.stop))

@@ -1,5 +1,6 @@
 """A lease: of many processes one may act. And a firing: of one due time one run."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -66,6 +67,14 @@ def take(connection: Connection, name: str, holder: str, at: datetime, length: t
 def give_back(connection: Connection, name: str, holder: str) -> None:
     """Let go of a lease before its end, so that the next holder need not wait."""
     connection.execute(text("UPDATE lease SET until = 0 WHERE name = :name AND holder = :holder"), {"name": name, "holder": holder})
+
+
+def forget_ended(connection: Connection, unused: Callable[[str], bool], at: datetime) -> None:
+    """Remove leases that have ended and that nobody takes any more: monitoring would say for ever that nobody does that work."""
+    ended = _LEASE.c.until < micros(at)
+    for name in connection.execute(select(_LEASE.c.name).where(ended)).scalars().all():
+        if unused(name):
+            connection.execute(delete(_LEASE).where(ended, _LEASE.c.name == name))
 
 
 def fire(connection: Connection, job: str, due: datetime, at: datetime) -> bool:

@@ -17,8 +17,9 @@ from healthsvc.healthfile.merging import merge as join
 from healthsvc.healthfile.resources import links
 from healthsvc.installation import open_installation
 from healthsvc.main import cli
-from healthsvc.store import Actor, Database, Store
+from healthsvc.store import Actor, Database, Store, lease
 from healthsvc.store.audit import AUDIT
+from integrations import ended
 from integrations.hospitals.shelf import Shelf, load, read
 from integrations.mllp.server import LineState
 from integrations.operating.desk import Desk
@@ -256,3 +257,17 @@ def test_sequence_numbers_that_did_not_come_stand_at_their_line(hospital: Hospit
     assert at_line() == ["9", "11"]
     with hospital.database.reading(OPERATOR, at=clock.now() + timedelta(days=8)) as store:
         assert not [gap for one in standings(store, hospital.inbox.shelf) for gap in one.missing], "the sender has let go of them by then"
+
+
+def test_leases_that_nobody_takes_any_more_go(database: Database) -> None:
+    """Of a hospital that gets nothing from us any more, or of the one worker of an embedded database that was moved to a server."""
+    names = ("timers", "hospital-worker", "courier-gone", "courier-running")
+    now = clock.utc_now()
+    with database.writing(OPERATOR, at=now) as store:
+        for name in names:
+            begun = now if name == "courier-running" else now - timedelta(minutes=5)
+            lease.take(store.connection, name, "process", begun, timedelta(seconds=60))
+    ended.forget(database, Shelf((), None))
+    with database.reading(OPERATOR, at=now) as store:
+        left = {name for name in names if lease.holds(store.connection, name, "process", 1)}
+    assert left == {"timers", "courier-running"} | ({"hospital-worker"} if database.engine.dialect.name == "sqlite" else set())
