@@ -26,10 +26,10 @@ _CLEAR = """
 DO $$ DECLARE one text; BEGIN
   FOREACH one IN ARRAY (SELECT coalesce(array_agg(words), '{}') FROM (
     SELECT 'TABLE IF EXISTS ' || oid::regclass AS words FROM pg_class
-      WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-    UNION ALL SELECT 'ROUTINE IF EXISTS ' || oid::regprocedure FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+      WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+    UNION ALL SELECT 'ROUTINE IF EXISTS ' || oid::regprocedure FROM pg_proc WHERE pronamespace = quote_ident(current_schema())::regnamespace
     UNION ALL SELECT 'TYPE IF EXISTS ' || t.oid::regtype FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
-      WHERE t.typnamespace = current_schema()::regnamespace AND ((t.typtype = 'e') OR (c.relkind = 'c'))
+      WHERE t.typnamespace = quote_ident(current_schema())::regnamespace AND ((t.typtype = 'e') OR (c.relkind = 'c'))
   ) AS there)
   LOOP EXECUTE 'DROP ' || one || ' CASCADE'; END LOOP;
 END $$
@@ -86,7 +86,14 @@ def dump(url: str, snapshot: str) -> Iterator[bytes]:
     Raises:
         Unavailable: pg_dump failed; its own last line says why.
     """
-    words = [program("pg_dump"), "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--dbname={_libpq(url)}"]
+    words = [
+        program("pg_dump"),
+        "--format=custom",
+        "--no-owner",
+        "--no-privileges",
+        f"--snapshot={snapshot}",
+        *_where(url, "quote_ident(current_schema())"),
+    ]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, env=_environment(url))  # noqa: S603 - our own words
         assert process.stdout is not None
@@ -114,7 +121,14 @@ def restore(url: str, source: IO[bytes]) -> None:
     Raises:
         Invalid: pg_restore refused; its own last line says why.
     """
-    words = [program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", f"--dbname={_libpq(url)}"]
+    words = [
+        program("pg_restore"),
+        "--no-owner",
+        "--no-privileges",
+        "--exit-on-error",
+        "--single-transaction",
+        *_where(url, "current_schema()"),
+    ]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, env=_environment(url))  # noqa: S603 - as above
         assert process.stdin is not None
@@ -158,6 +172,18 @@ def _libpq(url: str) -> str:
     """The url for PostgreSQL's programs, without its password: what stands on a command line is seen by every user of the machine."""
     bare = driver(url)
     return conninfo(URL.create(bare.drivername, bare.username, None, bare.host, bare.port, bare.database, bare.query))
+
+
+def _where(url: str, form: str) -> list[str]:
+    """The database, and the schema where it is one of our own in it: others' beside it are none of ours, and may not even be read.
+
+    Args:
+        form: how it is written; pg_dump takes a pattern, pg_restore the plain name.
+    """
+    with reading(url) as connection:
+        schema = connection.execute(text(f"SELECT {form}")).scalar()
+    own = [f"--schema={schema}"] if schema not in (None, "public") else []
+    return [f"--dbname={_libpq(url)}", *own]
 
 
 def _environment(url: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine, make_url
 
 from healthsvc import clock
 from healthsvc.backup import postgresql
@@ -110,6 +110,34 @@ def test_beside_a_busy_writer_and_back_again(tmp_path: Path, engine_url: str, re
     assert (tmp_path / "back" / "hospitals" / "one.toml").is_file()
     assert "apart" in (tmp_path / "back" / "healthsvc.toml").read_text()
     assert not any("secret" in name or "keys" in name for name in (path.name for path in made.folder.iterdir()))
+
+
+@pytest.mark.postgres
+def test_beside_another_s_schema_that_may_not_be_read(tmp_path: Path, postgres_url: str) -> None:
+    """A user of a schema of their own, which `search_path` names, in a database that others use too."""
+    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    url = make_url(postgres_url)
+    with admin.connect() as connection:
+        connection.exec_driver_sql('CREATE ROLE "Care" LOGIN')
+        connection.exec_driver_sql("ALTER ROLE \"Care\" SET search_path = 'Eigen'")
+        for name in (url.database, "backup_elsewhere"):
+            if name != url.database:
+                connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            with create_engine(url.set(database=name), isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as there:
+                there.exec_driver_sql('CREATE SCHEMA "Eigen" AUTHORIZATION "Care"')
+                there.exec_driver_sql("CREATE SCHEMA other")
+                there.exec_driver_sql("CREATE TABLE other.theirs (x int)")
+    ours, elsewhere = (
+        url.set(username="Care", database=name).render_as_string(hide_password=False) for name in (url.database, "backup_elsewhere")
+    )
+    with site(tmp_path / "data", ours) as here:
+        made = make(here.settings, tmp_path / "to", AT, keep=3, keys_to=tmp_path / "keys")
+    for keep in (False, True):
+        done = restore(made.folder, tmp_path / "back", database=elsewhere, keys=made.keys, keep=keep)
+        assert (done.findings, done.documents) == ((), 1)
+    with create_engine(url.set(database="backup_elsewhere"), poolclass=NullPool).connect() as there:
+        assert there.exec_driver_sql("SELECT count(*) FROM other.theirs").scalar_one() == 0
+    admin.dispose()
 
 
 @pytest.fixture
