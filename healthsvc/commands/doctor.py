@@ -34,7 +34,12 @@ def doctor(data: Data = None, json: Json = False) -> None:
         try:
             findings.append((name, True, finder()))
         except (Refusal, OSError, RuntimeError, SQLAlchemyError) as error:
-            findings.append((name, False, type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)))
+            amiss(name, type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error))
+
+    def amiss(name: str, says: str) -> None:
+        """The same is said once: what a wrong setting keeps from being looked at names the row that has it."""
+        first = next((row for row, _, said in findings if said == says), None)
+        findings.append((name, False, f"not looked at: see {first}" if first else says))
 
     look("python", _python)
     look("packages", lambda: f"healthsvc {__version__}, fhir.resources {version('fhir.resources')}, hl7apy {version('hl7apy')}")
@@ -60,7 +65,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
             look("policy", lambda: f"{len(here.policy.names())} parameters")
             look("roads", lambda: _roads(here))
     except Refusal as refusal:
-        findings.append(("database", False, refusal.text))
+        amiss("database", refusal.text)
     if json:
         show_json([{"part": name, "ok": ok, "says": says} for name, ok, says in findings])
     else:

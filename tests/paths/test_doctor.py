@@ -164,6 +164,18 @@ def test_a_variable_that_sets_nothing(here: Installation, monkeypatch: pytest.Mo
         checks.settings(here.settings)
 
 
+def test_a_certificate_that_this_machine_has_not_is_told_once(tmp_path: Path) -> None:
+    """After a restore elsewhere: its settings came back, the certificates that they name did not."""
+    (tmp_path / "healthsvc.toml").write_text(f'mllp_certificate = "{tmp_path / "gone.pem"}"\n')
+    done = CliRunner().invoke(cli, ["doctor", "--json", "--data", str(tmp_path)], env={"HEALTHSVC_DATABASE": None})
+    found = {one["part"]: one["says"] for one in json.loads(done.stdout) if not one["ok"]}
+    assert found.keys() == {"settings", "disk", "database"}
+    assert "mllp_certificate: there is no such file" in found.pop("settings")
+    assert set(found.values()) == {"not looked at: see settings"}
+    assert done.exit_code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["healthsvc.toml"]
+
+
 def test_roads_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "roads").mkdir(parents=True)
     (tmp_path / "roads" / "network.npz").write_bytes(b"no roads")
