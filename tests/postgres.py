@@ -88,6 +88,17 @@ class Cluster:
     def _run(self, program: str, *words: str) -> None:
         subprocess.run([*self._prefix, str(self._bin / program), *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
+    def shell(self, words: str) -> str:
+        """Run a script as the server's user, its programs in reach, this server the one that is meant; gives its output."""
+        port = self.url.rpartition("127.0.0.1:")[2].partition("/")[0]
+        env = {"PATH": f"{self._bin}:/usr/sbin:/usr/bin:/sbin:/bin", "PGHOST": "127.0.0.1", "PGPORT": port, "PGUSER": "healthsvc"}
+        return subprocess.run([*self._prefix, "sh", "-euc", words], check=True, cwd="/", env=env, capture_output=True, text=True).stdout
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the server's user; its cluster is ``data`` in it."""
+        return self._folder
+
     def standby(self) -> "Cluster":
         """A copy of this server, made while it runs, which follows it; not started yet."""
         other = object.__new__(Cluster)
