@@ -264,7 +264,7 @@ def settle(
     erase: bool = False,
 ) -> None:
     """Write down what has become of a message."""
-    values: dict[str, Any] = {"state": state.value, "finished": micros(store.at), "reason": None, "place": None, "remark": None}
+    values: dict[str, Any] = {"state": state.value, "finished": store.at_micros, "reason": None, "place": None, "remark": None}
     if outcome is not None:
         values["made"] = " ".join(outcome.made)
         values["remark"] = "; ".join(outcome.remarks) or None

@@ -131,12 +131,20 @@ def replaced(store: Store, patient: str) -> list[str]:
     found: list[str] = []
     queue = [patient]
     while queue:
-        file = store.find("Patient", queue.pop())
-        for former in links(file, "replaces") if file else []:
+        for former in _replaces(store, queue.pop()):
             if former not in found:
                 found.append(former)
                 queue.append(former)
     return found
+
+
+def _replaces(store: Store, id: str) -> list[str]:
+    """Ids of the files that a file names as its former ones; one whose text has no such word is not parsed."""
+    stored = store.get("Patient", id)
+    if stored is None or stored.deleted:
+        return []
+    store.looked.add((id,))
+    return links(stored.resource, "replaces") if b'"replaces"' in stored.body else []
 
 
 def responsible_doctor(store: Store, patient: str) -> str | None:

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.elements import codes
-from healthsvc.fhir.json import Resource
+from healthsvc.fhir.json import Resource, dumps
 from healthsvc.healthfile.positions import GEOLOCATION
 from healthsvc.store import Room, Store
 
 _ALWAYS: Final = frozenset({"Practitioner", "PractitionerRole", "Encounter", "Provenance"})
 """Types of which a position would be one of the staff."""
 _UNLESS_A_PATIENTS: Final = {"Observation": "subject", "Device": "patient"}
+_MARK: Final = f'"{GEOLOCATION}"'.encode()
 _VEHICLE: Final = ("http://terminology.hl7.org/CodeSystem/location-physical-type", "ve")
 
 
@@ -38,8 +39,13 @@ def tells_whereabouts(resource: Resource) -> bool:
         return "position" in resource and code in codes(resource.get("physicalType"), system)
     if type in _UNLESS_A_PATIENTS:
         whose = resource.get(_UNLESS_A_PATIENTS[type], {}).get("reference", "")
-        return not str(whose).startswith("Patient/") and any(_positions(resource))
-    return type in _ALWAYS and any(_positions(resource))
+        return not str(whose).startswith("Patient/") and _has_position(resource)
+    return type in _ALWAYS and _has_position(resource)
+
+
+def _has_position(resource: Resource) -> bool:
+    """Whether the extension stands anywhere in it; nearly always its url does not, which the text tells at once."""
+    return _MARK in dumps(resource) and any(_positions(resource))
 
 
 def _positions(part: Any) -> Iterator[bool]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from healthsvc.fhir.index import Entries
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.store import writes
-from healthsvc.store.stored import Stored, micros, stamped
+from healthsvc.store.stored import Stored, stamped
 from healthsvc.store.tenancy import home
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def keep(
     store: "Store", type: str, id: str, bare: Resource, digest: bytes, old: Stored | None, old_digest: bytes | None
 ) -> tuple[Stored, Sequence[str]]:
     """Write what has been admitted; gives the version as stored and the ids of the Patients whom it is about."""
-    version, updated = (1 if old is None else old.version + 1), micros(store.at)
+    version, updated = (1 if old is None else old.version + 1), store.at_micros
     body = dumps(stamped(bare, version, store.at.astimezone(store.zone)))
     kept = store.sealer.close_body(type, id, version, body)
     entries, before = store.database.indexed.entries(bare, digest, old, old_digest)

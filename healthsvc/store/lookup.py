@@ -7,6 +7,7 @@ from healthsvc.fhir.emit import GAPS
 from healthsvc.fhir.json import Resource
 from healthsvc.store.driver import for_driver
 from healthsvc.store.sealing.sealer import TAIL
+from healthsvc.store.seen import UNSEEN
 from healthsvc.store.stored import Stored
 from healthsvc.store.writes import LONGEST, run
 
@@ -16,24 +17,26 @@ if TYPE_CHECKING:
 CANDIDATES = 1000
 """Files with the same last digits that are looked at."""
 _ENDING = (
-    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_token t JOIN resource r ON r.pk = t.pk "
+    "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part FROM ix_token t JOIN resource r ON r.pk = t.pk "
     "WHERE t.param = ? AND t.code = ? ORDER BY r.pk LIMIT ?"
 )
 _HOLDING = (
-    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_token t JOIN resource r ON r.pk = t.pk "
+    "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part FROM ix_token t JOIN resource r ON r.pk = t.pk "
     "WHERE t.param = ? AND t.system = ? AND t.code = ? ORDER BY r.pk"
 )
 _HOLDING_TOGETHER = (
-    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM unnest(%s::int[], %s::text[]) AS n (system, code) "
+    "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part FROM unnest(%s::int[], %s::text[]) AS n (system, code) "
     "JOIN ix_token t ON t.param = %s AND t.system = n.system AND t.code = n.code JOIN resource r ON r.pk = t.pk AND r.part = t.part"
 )
 """The same for many identifiers: on a server each statement is a way there and back."""
 _HOLDING_OF = (
-    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_reference x JOIN ix_token t ON t.pk = x.pk JOIN resource r ON r.pk = x.pk "
+    "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part "
+    "FROM ix_reference x JOIN ix_token t ON t.pk = x.pk JOIN resource r ON r.pk = x.pk "
     "WHERE x.param = ? AND x.target IN ({files}) AND t.param = ? AND t.system = ? AND t.code = ? ORDER BY r.pk"
 )
 _HOLDING_OF_THERE = (
-    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_reference x JOIN resource r ON r.pk = x.pk AND r.part = x.part "
+    "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part "
+    "FROM ix_reference x JOIN resource r ON r.pk = x.pk AND r.part = x.part "
     "WHERE x.param = %s AND x.target = ANY(%s) AND EXISTS (SELECT 1 FROM ix_token t "
     "WHERE t.param = %s AND t.system = %s AND t.code = %s AND t.pk = x.pk AND t.part = x.part OFFSET 0) ORDER BY r.pk"
 )
@@ -43,7 +46,7 @@ _IS_HELD = (
     "SELECT 1 FROM ix_token t JOIN resource r ON r.pk = t.pk WHERE t.param = ? AND t.system = ? AND t.code = ? AND r.id LIKE ? LIMIT 1"
 )
 _LATEST = (
-    "SELECT r.pk, r.id, r.version, r.updated, r.body FROM ix_token t JOIN resource r ON r.pk = t.pk "
+    "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part FROM ix_token t JOIN resource r ON r.pk = t.pk "
     "WHERE t.param = ? AND t.system = ? AND t.code = ? ORDER BY t.pk DESC LIMIT ?"
 )
 _POINTING = "SELECT r.id FROM ix_reference x JOIN resource r ON r.pk = x.pk WHERE x.param = ? AND x.target = ? ORDER BY r.pk"
@@ -112,9 +115,14 @@ def _term(store: "Store", type: str, system: str, value: str) -> tuple[int, int,
 
 
 def _stored(store: "Store", type: str, row: Sequence[Any]) -> Stored:
-    """A row of these statements, opened."""
-    pk, id, version, updated, body = row
-    return Stored(pk, type, id, version, updated, False, store.opened(type, id, version, body))
+    """A row of these statements, opened; it is the current version, so a transaction that has the database to itself reads it no more."""
+    pk, id, version, updated, body, hash, part = row
+    known = store.seen.get(type, id)
+    if known is not None and known is not UNSEEN and known[0].version == version:
+        return known[0]
+    stored = Stored(pk, type, id, version, updated, False, store.opened(type, id, version, body), part)
+    store.seen.learn(type, id, (stored, hash), held=False)
+    return stored
 
 
 def ending(store: "Store", digits: str, most: int) -> list[Resource]:

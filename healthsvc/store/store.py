@@ -35,7 +35,7 @@ class Store:
         self.database = database
         self.connection = connection
         self.actor = actor
-        self.at = at
+        self.at, self.at_micros = at, micros(at)
         self.writable = writable
         self.policy: Policy = database.policy
         self.zone = zone(database.zone)
@@ -43,7 +43,7 @@ class Store:
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
         self.rings: set[str] = set()  # for what the bell is rung once this transaction is committed
-        self._sight, self._seen = Sight(), Seen(alone=writable and connection.dialect.name == "sqlite")
+        self._sight, self.seen = Sight(), Seen(alone=writable and connection.dialect.name == "sqlite")
         self.looked: Looked = NOBODY_LOOKS  # the door sets one that notes whose records are read
         self.restrict: Restrict | None = None
         """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
@@ -183,7 +183,7 @@ class Store:
             old, old_digest = self._current(type, id) or current
         stored, patients = keep(self, type, id, bare, digest, old, old_digest)
         self._note("create" if stored.version == 1 else "update", f"{type}/{id}", stored.version, patients)
-        self._seen.keep(stored, digest)
+        self.seen.keep(stored, digest)
         self._must_be_seen(stored, moved=type == "Patient")
         return stored
 
@@ -197,10 +197,10 @@ class Store:
             return old
         patients = self.patients_of(old)
         self._admit(type, old.resource, None)
-        writes.replace_current(self.connection, old, updated=micros(self.at), hash=b"", body=b"", deleted=True)
+        writes.replace_current(self.connection, old, updated=self.at_micros, hash=b"", body=b"", deleted=True)
         writes.clear_index(self.connection, old.pk, old.part or 0)
         self._note("delete", f"{type}/{id}", old.version + 1, patients)
-        self._seen.keep(gone := Stored(old.pk, type, id, old.version + 1, micros(self.at), True, b"", old.part), b"")
+        self.seen.keep(gone := Stored(old.pk, type, id, old.version + 1, self.at_micros, True, b"", old.part), b"")
         return gone
 
     def claim(self, key: str, holder: str) -> None:
@@ -226,14 +226,14 @@ class Store:
     def outbox(self, kind: str, key: str, payload: dict[str, Any]) -> None:
         """Leave work for an outside system; it becomes due when this transaction commits."""
         self._must_be_writable()
-        put_outbox(self.connection, self.sealer, kind, key, payload, micros(self.at))
+        put_outbox(self.connection, self.sealer, kind, key, payload, self.at_micros)
         self.rings.add("outbox")
 
     def audit(
         self, action: str, subject: str | None, *, patient: str | None = None, outcome: str = "success", purpose: str | None = None
     ) -> None:
         """Note an act that is not a write (a read, a search by parameter names, a print). Writes note themselves."""
-        self.acts.append(Act(micros(self.at), self.actor.id, self.actor.door, action, subject, None, patient, outcome, purpose))
+        self.acts.append(Act(self.at_micros, self.actor.id, self.actor.door, action, subject, None, patient, outcome, purpose))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -244,13 +244,13 @@ class Store:
                 yield
         except BaseException:
             self.terms.reset(terms)
-            self._seen.clear()
+            self.seen.clear()
             del self.acts[acts:]
             raise
 
     def forget(self) -> None:
         """What this transaction has read is read anew: rows have moved."""
-        self._seen.clear()
+        self.seen.clear()
 
     @contextmanager
     def undoing(self) -> Iterator[None]:
@@ -265,12 +265,12 @@ class Store:
 
     def _current(self, type: str, id: str, *, to_change: bool = False) -> tuple[Stored, bytes] | None:
         """The current version and its content hash; ``to_change``: nobody else may change it until this transaction ends."""
-        known = self._seen.get(type, id)
+        known = self.seen.get(type, id)
         if known is not UNSEEN:
             return known
         term = self.terms.find(type)
         found = None if term is None else writes.read_current(self, term, type, id, to_change=to_change)
-        return self._seen.learn(type, id, found, held=to_change)
+        return self.seen.learn(type, id, found, held=to_change)
 
     def _must_be_writable(self) -> None:
         if not self.writable:
@@ -294,4 +294,4 @@ class Store:
 
     def _note(self, action: str, subject: str, version: int, patients: Sequence[str]) -> None:
         patient = patients[0] if patients else None
-        self.acts.append(Act(micros(self.at), self.actor.id, self.actor.door, action, subject, version, patient, "success", None))
+        self.acts.append(Act(self.at_micros, self.actor.id, self.actor.door, action, subject, version, patient, "success", None))

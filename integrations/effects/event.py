@@ -128,9 +128,9 @@ def _tell(store: Store, event: AdtEvent, profile: Profile, recorded: int) -> Par
 
 def _follow_stay(store: Store, party: Party, moved: Moved, kind: Move, policy: HospitalPolicy, outcome: Outcome) -> None:
     """What a hospital's word on a stay means beyond what the stay itself leads to (``healthsvc.contract.stays``)."""
-    classes = inpatient_classes(store)
-    if is_deceased(party.patient):
+    if moved.after is moved.before or is_deceased(party.patient):
         return
+    classes = inpatient_classes(store)
     if kind is Move.CANCEL_ADMIT and moved.is_new_as("cancelled"):
         outcome.wrote(*doubted(store, moved.id))
     if moved.ends(classes):

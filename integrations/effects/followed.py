@@ -5,18 +5,18 @@ further in the future than clocks differ (``hospital.clock_ahead_hours``) says n
 no stream.
 """
 
-from datetime import timedelta
-
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.store.driver import for_driver, run
-from healthsvc.store.stored import micros
 from integrations.effects.care import HospitalPolicy
 
+_HOUR = 3_600_000_000
+"""Microseconds."""
 _LATEST = "SELECT happened FROM followed WHERE key = ?"
 _SET = (
     "INSERT INTO followed (key, happened, event) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-    "happened = excluded.happened, event = excluded.event WHERE excluded.happened >= followed.happened OR followed.happened > ?"
+    "happened = excluded.happened, event = excluded.event WHERE (excluded.happened >= followed.happened OR followed.happened > ?) "
+    "AND (excluded.happened <> followed.happened OR excluded.event <> followed.event)"
 )
 
 
@@ -35,4 +35,4 @@ def follow(store: Store, key: str, happened: int, event: str) -> None:
 
 def _furthest(store: Store) -> int:
     ahead = store.policy.fill(HospitalPolicy, "hospital", today(store)).clock_ahead_hours
-    return micros(store.at + timedelta(hours=ahead))
+    return store.at_micros + ahead * _HOUR

@@ -135,7 +135,8 @@ def move(store: Store, id: str, patient: str, stay: Stay, event: Move, hospital:
         erase(after, stay)
     _places(store, after, stay, hospital, stale=stale, event=event)
     by_its_own_word(after)
-    return Moved(before, store.put(_ordered(after)))
+    made = _ordered(after)
+    return Moved(before, before if made == before else store.put(made))
 
 
 def _copied(encounter: Resource) -> Resource:

@@ -7,7 +7,6 @@ from healthsvc.fhir.elements import concept
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, V3_PARTICIPATION
 from healthsvc.store import Store
-from healthsvc.store.stored import micros
 
 MEDIA_TYPE = "x-application/hl7-v2+er7"
 """Media type of HL7 v2 text, as HL7 names it for ebXML and MIME."""
@@ -36,7 +35,7 @@ def trace(
     binary: Resource = {"resourceType": "Binary", "id": message, "contentType": MEDIA_TYPE, "data": b64encode(raw).decode()}
     if patient:
         binary["securityContext"] = {"reference": f"Patient/{patient}"}
-    store.put(binary)
+    store.write(binary)
     provenance: Resource = {
         "resourceType": "Provenance",
         "id": f"hl7-provenance-{inbox_id}",
@@ -60,7 +59,7 @@ def trace(
             }
         ],
     }
-    store.put(provenance)
+    store.write(provenance)
     return f"Provenance/{provenance['id']}"
 
 
@@ -68,4 +67,4 @@ def _version(store: Store, reference: str) -> str | None:
     """``Type/id/_history/n`` of what this transaction has written; None for what it only found there, unchanged."""
     type, _, id = reference.partition("/")
     stored = store.get(type, id)
-    return f"{reference}/_history/{stored.version}" if stored is not None and stored.updated == micros(store.at) else None
+    return f"{reference}/_history/{stored.version}" if stored is not None and stored.updated == store.at_micros else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_CARD, HEALTH_FILE_NUMBER, LIXIU_CERTIFICATE, hospital_number
 from integrations.hl7v2.ack import AckMode
@@ -216,6 +217,7 @@ def is_loopback(address: str) -> bool:
     return host == "localhost" or host == "::1" or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
+@lru_cache(maxsize=1024)
 def slug(word: str) -> str:
     """A word fit for a system's url: lower case letters, digits and dashes; other scripts stay as they are."""
     return re.sub(r"[^\w]+", "-", word.strip().casefold()).strip("-")

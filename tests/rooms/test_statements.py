@@ -1,11 +1,13 @@
-"""How many statements a hospital message costs on a server: each is a way there and back. Counted, not timed."""
+"""How many statements a hospital message costs: on a server each is a way there and back. Counted, not timed."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from healthsvc import clock
 from healthsvc.rooms import ROOMS
@@ -52,6 +54,27 @@ def test_a_message_costs_few_statements(database: Database, monkeypatch: pytest.
     inbox.stop()
     assert counted.total() / 10 <= MOST, counted.most_common(12)
     assert not [one for one in counted if one.startswith("INSERT INTO ix_")], "index rows of a write go together"
+
+
+def test_what_is_told_again_is_read_once_and_writes_nothing_but_that_it_was_told(tmp_path: Path) -> None:
+    """An A08 with nothing new on an embedded database: the person and the stay are found by their numbers, and not read a second time."""
+    database = Database.open(f"sqlite:///{tmp_path}/h.sqlite", rooms=ROOMS)
+    inbox, worker, ran = Inbox(database, shelf()), Worker(database, shelf(), "test"), list[str]()
+    inbox.start()
+    said = "PID|1||C1^^^^IDCard||测试甲||19300101|M\rPV1|1|I|5A^512^03||||||||||||||||V1\r"
+    for number in range(12):
+        head = f"MSH|^~\\&|HIS|H1|C|C|20260105170024||ADT^A08|N{number}|P|2.4\rEVN||20260105170024\r"
+        inbox.take_now(f"{head}{said}".encode(), "127.0.0.1:1", "127.0.0.1")
+        if number == 1:
+            worker.drain()
+            event.listen(database.engine, "checkout", lambda driver, *_: driver.set_trace_callback(ran.append))
+    assert worker.drain() == 10
+    inbox.stop()
+    database.close()
+    counted = Counter(re.sub(r"'[^']*'|\d+|X'\w*'", "?", one)[:48] for one in ran)
+    assert not [one for one in counted if one.startswith("SELECT pk, version")], "what a look-up has found is not read again"
+    assert not [one for one in counted if re.match(r"(INSERT INTO|UPDATE|DELETE FROM) (resource|history|ix_|audit)", one)]
+    assert len(ran) / 10 <= 20, counted.most_common(20)
 
 
 @pytest.mark.postgres
