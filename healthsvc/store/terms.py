@@ -18,6 +18,8 @@ class Terms:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._texts: dict[int, str] = {}
+        self._params: dict[str, dict[str, int]] = {}
+        """Ids of ``Type.param`` by type and name: a write asks for dozens, and putting their texts together cost more than the look-up."""
 
     def get(self, wanted: str) -> int | None:
         """The id of a known text."""
@@ -26,6 +28,10 @@ class Terms:
     def text(self, term: int) -> str | None:
         """The text of a known id."""
         return self._texts.get(term)
+
+    def params(self, type: str) -> dict[str, int]:
+        """What :meth:`OpenTerms.param` remembers of a type."""
+        return self._params.setdefault(type, {})
 
     def learn(self, terms: Iterable[tuple[str, int]]) -> None:
         """Remember committed terms."""
@@ -61,13 +67,24 @@ class OpenTerms:
 
     def intern(self, wanted: str) -> int:
         """The id of a text, made if need be."""
-        known = self._made.get(wanted) or self._shared.get(wanted)
+        known = self._shared.get(wanted) or self._made.get(wanted)
         if known is None:
             run(self._connection, for_driver(self._connection, _INSERT), (wanted,))
             known = self._read(wanted)
             assert known is not None
             self._made[wanted] = known
             self._absent.discard(wanted)
+        return known
+
+    def params(self, type: str) -> dict[str, int]:
+        """Ids of a type's search parameters by name, as far as they have been asked for; the others give :meth:`param`."""
+        return self._shared.params(type)
+
+    def param(self, type: str, name: str) -> int:
+        """The id of a search parameter, made if need be."""
+        known = self.intern(f"{type}.{name}")
+        if self._shared.get(f"{type}.{name}") is not None:  # committed, hence for ever
+            self._shared.params(type)[name] = known
         return known
 
     def _read(self, wanted: str) -> int | None:

@@ -1,9 +1,9 @@
 """Writing rows: the current version, the former one, the index entries."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, literal_column
 
@@ -172,9 +172,10 @@ def write_index(
 ) -> None:
     """Insert the index entries of a resource; those of a kind that are as they were (``before``) stay where they are."""
     known = statements(connection)
-    there = {} if before is None else index_rows(terms, type, pk, before)
+    kinds = [kind for kind, names in _FIELDS.items() if before is None or any(getattr(before, n) != getattr(entries, n) for n in names)]
+    there = {} if before is None else index_rows(terms, type, pk, before, kinds)
     new: dict[str, set[tuple[Any, ...]]] = {}
-    for kind, rows in index_rows(terms, type, pk, entries).items():
+    for kind, rows in index_rows(terms, type, pk, entries, kinds).items():
         if kind in there:
             if there[kind] == rows:
                 continue
@@ -195,31 +196,72 @@ def _columns(new: Mapping[str, set[tuple[Any, ...]]]) -> Iterator[list[Any]]:
         yield from ([list(column) for column in zip(*rows, strict=True)] if rows else ([] for _ in columns))
 
 
-def index_rows(terms: OpenTerms, type: str, pk: int, entries: Entries) -> dict[str, set[tuple[Any, ...]]]:
-    """The rows for the six tables, without repetition (the whole row is the key)."""
+def index_rows(
+    terms: OpenTerms, type: str, pk: int, entries: Entries, kinds: Iterable[str] = INDEX_COLUMNS
+) -> dict[str, set[tuple[Any, ...]]]:
+    """The rows for the six tables, or for some of them, without repetition (the whole row is the key)."""
+    names = _Names(terms, type)
+    return {kind: _ROWS[kind](names, pk, entries) for kind in kinds}
 
-    def param(name: str) -> int:
-        return terms.intern(f"{type}.{name}")
 
-    def term(text: str | None) -> int:
-        return NO_TERM if text is None else terms.intern(text)
+class _Names:
+    """What the rows of one resource are named by, as ids."""
 
-    references = {
+    __slots__ = ("_known", "_terms", "_type")
+
+    def __init__(self, terms: OpenTerms, type: str) -> None:
+        self._terms, self._type, self._known = terms, type, terms.params(type)
+
+    def param(self, name: str) -> int:
+        return self._known.get(name) or self._terms.param(self._type, name)
+
+    def term(self, text: str | None) -> int:
+        return NO_TERM if text is None else self._terms.intern(text)
+
+
+def _token_rows(names: _Names, pk: int, entries: Entries) -> set[tuple[Any, ...]]:
+    param, term = names.param, names.term
+    return {(param(t.param), term(t.system), t.code[:LONGEST], pk) for t in entries.tokens}
+
+
+def _string_rows(names: _Names, pk: int, entries: Entries) -> set[tuple[Any, ...]]:
+    return {(names.param(s.param), s.folded[:LONGEST], s.exact[:LONGEST], pk) for s in entries.strings}
+
+
+def _reference_rows(names: _Names, pk: int, entries: Entries) -> set[tuple[Any, ...]]:
+    param, term = names.param, names.term
+    rows = {
         (param(r.param), (r.url or "") if r.id is None else r.id, term(r.type) if r.id is not None else NO_TERM, pk)
         for r in entries.references
     }
-    for quantity in entries.quantities:
-        if quantity.unit is not None:
-            terms.intern(spoken(quantity.unit, quantity.code or ""))
-    references |= {(param(COMPARTMENT), patient, terms.intern("Patient"), pk) for patient in entries.patients}
+    return rows | {(param(COMPARTMENT), patient, term("Patient"), pk) for patient in entries.patients}
+
+
+def _quantity_rows(names: _Names, pk: int, entries: Entries) -> set[tuple[Any, ...]]:
+    for one in entries.quantities:
+        if one.unit is not None:
+            names.term(spoken(one.unit, one.code or ""))
     return {
-        "token": {(param(t.param), term(t.system), t.code[:LONGEST], pk) for t in entries.tokens},
-        "string": {(param(s.param), s.folded[:LONGEST], s.exact[:LONGEST], pk) for s in entries.strings},
-        "date": {(param(d.param), d.low, d.high, pk) for d in entries.dates},
-        "reference": references,
-        "quantity": {(param(q.param), q.low, q.high, term(q.system), q.code or "", pk, middle(q.low, q.high)) for q in entries.quantities},
-        "uri": {(param(u.param), u.uri[:LONGEST], pk) for u in entries.uris},
+        (names.param(q.param), q.low, q.high, names.term(q.system), q.code or "", pk, middle(q.low, q.high)) for q in entries.quantities
     }
+
+
+_ROWS: Final[dict[str, Callable[[_Names, int, Entries], set[tuple[Any, ...]]]]] = {
+    "token": _token_rows,
+    "string": _string_rows,
+    "date": lambda names, pk, entries: {(names.param(d.param), d.low, d.high, pk) for d in entries.dates},
+    "reference": _reference_rows,
+    "quantity": _quantity_rows,
+    "uri": lambda names, pk, entries: {(names.param(u.param), u.uri[:LONGEST], pk) for u in entries.uris},
+}
+_FIELDS: Final = {
+    "token": ("tokens",),
+    "string": ("strings",),
+    "date": ("dates",),
+    "reference": ("references", "patients"),
+    "quantity": ("quantities",), "uri": ("uris",),
+}  # fmt: skip
+"""Of what the rows of a kind are made."""
 
 
 def spoken(unit: str, code: str) -> str:
