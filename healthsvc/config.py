@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     worker_process_from: int = Field(
         300, ge=0, description="Embedded database: with so many hospital messages waiting they get a process of their own; 0: never"
     )
-    lines_apart: bool = Field(False, description="serve: the hospital lines in a process of their own (some 150 MB), beside the API's")
+    lines_apart: int = Field(0, ge=0, le=64, description="serve: processes that hospital lines have beside the API's; 0: they run in it")
     valhalla: str | None = Field(None, description="http:// address of a Valhalla service on this machine; unset: the loaded roads")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="One JSON object a line instead of readable text")
@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     _mails = field_validator("notify_smtp")(values.mail_server)
     _sender = field_validator("notify_sender")(values.mail_address)
     _gateway = field_validator("notify_mail_gateway")(values.domain)
+    _apart = field_validator("lines_apart", mode="before")(values.how_many)
     _where = field_validator("jurisdiction")(values.jurisdiction)
     _url = field_validator("database", "database_replica")(values.database_url)
     _level = field_validator("database_partition_level")(values.code)

@@ -24,6 +24,11 @@ def bare(told: Any) -> Any:
     return told.strip() if isinstance(told, str) else told
 
 
+def how_many(value: object) -> object:
+    """A whole number; true and false, as older settings have them, are one and none."""
+    return {"true": "1", "false": "0"}.get(value.lower(), value) if isinstance(value, str) else value
+
+
 def web_address(url: str) -> str:
     """An http or https address with a host; empty where none is set."""
     if url:

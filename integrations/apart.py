@@ -1,22 +1,28 @@
-"""The hospital lines in a process of their own beside the API: an answer to a hospital then waits for nobody's search or page.
+"""The hospital lines in processes of their own beside the API: an answer to a hospital then waits for nobody's search or page.
 
-One Python process runs one thread at a time. This process starts ``serve --only feeds`` with its own settings, starts it again if it
-dies, and stops it with itself. The other one ends by itself when this one is gone, however it went: it holds the reading end of a pipe.
+One Python process runs one thread at a time. This process opens the address and starts so many ``serve --only feeds`` that accept from it,
+each with a journal of its own; it starts one again that dies, and stops them with itself. They end by themselves when this one is gone,
+however it went: each holds the reading end of a pipe.
 """
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
 import structlog
 
 from healthsvc.errors import Unavailable
+from integrations import doors
 from integrations.address import Address
+from integrations.mllp import room
+from integrations.mllp.limits import Limits
+from integrations.telling import Heard
 
 log = structlog.get_logger()
 PARENT: Final = "HEALTHSVC_PARENT_PIPE"
@@ -24,100 +30,159 @@ PARENT: Final = "HEALTHSVC_PARENT_PIPE"
 READY: Final = "ready "
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 """Seconds until it is started again; longer each time it dies at once."""
-TRIES: Final = 4
-"""How often the first start is tried: the address may still be held by one that is just going."""
 
 
 class Apart:
-    """A role in a process of its own, looked after by a thread of this one."""
+    """The lines of one address in processes of their own."""
 
-    def __init__(self, data: Path, mllp: Address) -> None:
+    def __init__(self, data: Path, mllp: Address, processes: int, limits: Limits) -> None:
+        """Not begun yet; ``limits`` hold for all of them together."""
         self.mllp = mllp
-        self._data = data
+        self._data, self._count, self._limits = data, processes, limits
+        self._doors: Sequence[socket.socket] = ()
+        self._room = -1
+        self._heard = Heard()
+        self._processes: list[_Process] = []
+
+    def start(self) -> None:
+        """Open the address and start them; returns once all of them accept.
+
+        Raises:
+            Unavailable: the address is taken, or one did not start; its own words say why.
+        """
+        self._doors = doors.open_doors(self.mllp)
+        self.mllp = Address(self.mllp.host, self._doors[0].getsockname()[1])
+        self._room = room.make(self._count, self._limits)
+        self._processes = [_Process(number, self._command(), self._handed(number), self._say, self._gone) for number in range(self._count)]
+        for one in self._processes:
+            one.begin()
+        ready = [one.is_ready() for one in self._processes]
+        if not all(ready):
+            self.stop(0)
+            raise Unavailable("a process of the hospital lines did not start; its message stands above")
+        for one in self._processes:
+            one.look_after()
+
+    def stop(self, seconds: float) -> None:
+        """Let them answer what has arrived and end; after so long they are ended as they are, losing nothing."""
+        for door in self._doors:
+            door.close()
+        for one in self._processes:
+            one.leave()
+        for one in self._processes:
+            one.finish(seconds)
+        if self._room >= 0:
+            os.close(self._room)
+            self._room = -1
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "healthsvc.main", "serve", "--only", "feeds", "--data", str(self._data), "--mllp", str(self.mllp)]
+
+    def _handed(self, number: int) -> tuple[tuple[int, ...], dict[str, str]]:
+        files = (*(door.fileno() for door in self._doors), self._room)
+        return files, doors.told(self._doors) | room.told(self._room, number, self._count)
+
+    def _say(self, number: int, line: str) -> None:
+        """What it counts is counted here; what else it says goes where ours goes."""
+        if not self._heard.hear(number, line):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+    def _gone(self, number: int) -> None:
+        self._heard.gone(number)
+        room.clear(self._room, number, self._limits)
+
+
+class _Process:
+    """One of them, looked after by a thread of this process."""
+
+    def __init__(
+        self,
+        number: int,
+        words: list[str],
+        handed: tuple[tuple[int, ...], dict[str, str]],
+        say: Callable[[int, str], None],
+        gone: Callable[[int], None],
+    ) -> None:
+        self._number, self._words, self._say, self._gone = number, words, say, gone
+        self._files, self._told = handed
         self._process: subprocess.Popen[str] | None = None
         self._end: int | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._mind, name="lines-apart", daemon=True)
+        self._thread = threading.Thread(target=self._mind, name=f"lines-apart-{number}", daemon=True)
 
-    def start(self) -> None:
-        """Start it; returns once its lines are open.
-
-        Raises:
-            Unavailable: it did not start; its own words say why.
-        """
-        pause = FIRST_PAUSE
-        for left in reversed(range(TRIES)):
-            if self._begin():
-                self._thread.start()
-                return
-            if left:
-                self._stopping.wait(pause)
-                pause *= 2
-        raise Unavailable("the process of the hospital lines did not start; its message stands above")
-
-    def stop(self, seconds: float) -> None:
-        """Let it answer what has arrived and end; after so long it is ended as it is, losing nothing."""
-        self._stopping.set()
-        self._finish(seconds)
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _begin(self) -> bool:
+    def begin(self) -> None:
+        """Start it; returns at once."""
         theirs, self._end = os.pipe()
-        words = ["serve", "--only", "feeds", "--data", str(self._data), "--mllp", str(self.mllp)]
         self._process = subprocess.Popen(  # noqa: S603 - ourselves, with our own words
-            [sys.executable, "-m", "healthsvc.main", *words],
+            self._words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
-            pass_fds=(theirs,),
-            env=os.environ | {PARENT: str(theirs)},
+            pass_fds=(theirs, *self._files),
+            env=os.environ | {PARENT: str(theirs)} | self._told,
             start_new_session=True,  # Ctrl-C is ours to pass on
         )
         os.close(theirs)
+
+    def is_ready(self) -> bool:
+        """Wait until it accepts; False where it has ended instead."""
+        assert self._process is not None
         said = self._process.stdout
         assert said is not None
         for line in said:
             if line.startswith(READY):
-                self.mllp = Address.of(line.rstrip().rpartition("mllp://")[2].partition(" ")[0], "--mllp")
-                threading.Thread(target=_pass_on, args=(said,), name="lines-apart-says", daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(said,), name="lines-apart-says", daemon=True).start()
                 return True
-            sys.stdout.write(line)
-        self._finish(0)
+            self._say(self._number, line)
+        self.finish(0)
         return False
 
-    def _finish(self, seconds: float) -> None:
+    def look_after(self) -> None:
+        """Start it again whenever it dies."""
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Ask it to end."""
+        self._stopping.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def finish(self, seconds: float) -> None:
+        """Wait so long for its end, then end it."""
         process, end = self._process, self._end
         self._end = None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        if process is not None:
             try:
                 process.wait(seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
-        if process is not None:
             process.wait()
         if end is not None:
             os.close(end)
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
 
     def _mind(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             assert self._process is not None
             code = self._process.wait()
+            self._gone(self._number)
             if self._stopping.wait(pause):
                 return
-            log.error("the process of the hospital lines is gone and is started again", code=code)
-            self._finish(0)
-            pause = FIRST_PAUSE if self._begin() else min(2 * pause, LAST_PAUSE)
+            log.error("a process of the hospital lines is gone and is started again", number=self._number, code=code)
+            self.finish(0)
+            self.begin()
+            pause = FIRST_PAUSE if self.is_ready() else min(2 * pause, LAST_PAUSE)
+        assert self._process is not None
+        self._process.terminate()  # begun in the moment of the stop
+        self._process.wait()
 
-
-def _pass_on(said: IO[str]) -> None:
-    """What it logs goes where ours goes."""
-    with said:
-        for line in said:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+    def _pass_on(self, said: IO[str]) -> None:
+        with said:
+            for line in said:
+                self._say(self._number, line)
 
 
 def watch_parent(gone: Callable[[], None]) -> None:

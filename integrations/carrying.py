@@ -1,13 +1,13 @@
-"""Carries what is in the anteroom into the inbox, some milliseconds behind the answers, and tells the workers."""
+"""Carries what is answered into the inbox, from its anteroom or from a journal, some milliseconds behind the answers; tells the workers."""
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from healthsvc.errors import Refusal
 from healthsvc.store import Database
-from healthsvc.store.anteroom import Anteroom
 from healthsvc.store.bell import INBOX
 
 log = structlog.get_logger()
@@ -23,9 +23,10 @@ AGAIN_SECONDS: Final = 1.0
 class Carrier:
     """One thread of the process that takes messages in. ``come`` says that there is something to carry."""
 
-    def __init__(self, database: Database, anteroom: Anteroom) -> None:
+    def __init__(self, database: Database, carry: Callable[[], int]) -> None:
+        """Not begun yet; ``carry`` carries what there is and gives how many messages came into the inbox."""
         self._database = database
-        self._anteroom = anteroom
+        self._carry_all = carry
         self._come = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="inbox-carrier", daemon=True)
@@ -53,10 +54,9 @@ class Carrier:
 
     def _carry(self) -> int:
         try:
-            with self._database.plainly() as connection:
-                carried = self._anteroom.carry(connection)
+            carried = self._carry_all()
         except Refusal as refusal:
-            log.error("messages stay in the anteroom of the inbox for now", reason=refusal.text)
+            log.error("messages stay before the inbox for now", reason=refusal.text)
             self._stopping.wait(AGAIN_SECONDS)
             self._come.set()
             return 0

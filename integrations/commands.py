@@ -118,7 +118,7 @@ def serve(
 ) -> None:
     """Serve everything: API and pages, hospital lines, workers, timers. Ready when it prints so; stops cleanly on SIGTERM or Ctrl-C.
 
-    With the setting lines_apart the hospital lines run in a process of their own, which is started, looked after and stopped with this one.
+    With the setting lines_apart the hospital lines run in processes of their own, started, looked after and stopped with this one.
     """
     from integrations.process import run
 

@@ -1,9 +1,10 @@
 """The hospital lines of one process: listen, take in, answer; and stop without losing what has arrived."""
 
 import asyncio
+import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -12,6 +13,7 @@ import uvloop
 from healthsvc import clock
 from healthsvc.errors import Refusal, Unavailable
 from healthsvc.store import Database
+from healthsvc.store.journals import LineJournal
 from integrations import metrics
 from integrations.hl7v2.ack import AckCode, Problem, answer, encode_answer
 from integrations.hl7v2.charset import ASCII, header_line
@@ -21,6 +23,7 @@ from integrations.hospitals.shelf import Shelf
 from integrations.inbox import Inbox
 from integrations.mllp.framing import Fault, FaultKind
 from integrations.mllp.limits import Limits
+from integrations.mllp.room import Room
 from integrations.mllp.server import LineState, Server
 from integrations.returning import Returning
 
@@ -48,9 +51,31 @@ class Feeds:
         tls: ssl.SSLContext | None = None,
         allowed: Callable[[str], bool] | None = None,
         names: frozenset[str] = frozenset(),
+        journal: LineJournal | None = None,
+        doors: Sequence[socket.socket] = (),
+        room: Room | None = None,
     ) -> None:
+        """Not open yet.
+
+        Args:
+            database: where the messages go.
+            shelf: the profiles of the links.
+            host: where to listen; also where ``doors`` do.
+            port: likewise; 0: whichever is free.
+            limits: what a line may do, and how many.
+            tls: where lines are to be encrypted.
+            allowed: whether a peer address may connect.
+            names: names that a client's certificate may carry; empty: any.
+            journal: what these lines are answered from, where the process has one of its own.
+            doors: listening sockets that were handed down, shared with other processes; none: open one.
+            room: the limits of all processes that share them.
+
+        Raises:
+            Invalid: no profile may listen there.
+        """
         shelf.check_listening(f"{host}:{port}")
-        self.inbox = Inbox(database, shelf)
+        self.inbox = Inbox(database, shelf, journal)
+        self._doors = doors
         self.host, self.port = host, port
         self.server = Server(
             self.inbox.take,
@@ -61,6 +86,7 @@ class Feeds:
             names,
             changed=metrics.CONNECTIONS.set,
             refused=metrics.REFUSED.inc,
+            room=room,
         )
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._returning = Returning(database, self.server, self._loop)
@@ -112,7 +138,7 @@ class Feeds:
 
     async def _serve(self) -> None:
         try:
-            self.port = await self.server.start(self.host, self.port)
+            self.port = await self.server.start(self.host, self.port, self._doors)
         except OSError as error:
             self._failed = error
             self._ready.set()

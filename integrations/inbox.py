@@ -27,17 +27,16 @@ from healthsvc.store import Actor, Database
 from healthsvc.store.anteroom import Anteroom
 from healthsvc.store.appending import Appender
 from healthsvc.store.bell import INBOX as INBOX_RINGS
+from healthsvc.store.journals import LineJournal
 from integrations.arrival import Arrival, State, receive, receive_empty_batch
 from integrations.carrying import Carrier
 from integrations.counting import count
-from integrations.hl7v2.ack import COMMIT, AckCode, Problem, answer, encode_answer
 from integrations.hl7v2.batch import batch_head, batch_tail, holds_several, is_batch, split
-from integrations.hl7v2.charset import ASCII, header_line
-from integrations.hl7v2.er7 import Message
-from integrations.hl7v2.header import read_header
 from integrations.hospitals.shelf import Shelf
+from integrations.journaling import Journaling
 from integrations.keep import put, put_in_anteroom
 from integrations.mllp.server import Tell
+from integrations.unstored import not_now
 from integrations.window import ask
 
 log = structlog.get_logger()
@@ -73,13 +72,15 @@ class _Waiting:
 class Inbox:
     """Takes messages in. Start it before use and stop it after the last connection is gone; it then commits what is left."""
 
-    def __init__(self, database: Database, shelf: Shelf) -> None:
+    def __init__(self, database: Database, shelf: Shelf, journal: LineJournal | None = None) -> None:
+        """``journal``: of a process whose lines have one of their own; it is closed with the inbox."""
         self.database = database
         self.shelf = shelf
         self._appender = Appender(database, INTAKE)
         self._embedded = database.engine.dialect.name == "sqlite"
         self._anteroom = Anteroom()
-        self._carrier = Carrier(database, self._anteroom)
+        self._journaling = None if journal is None else Journaling(database, journal)
+        self._carrier = Carrier(database, self._carry if journal is None else journal.carry)
         self._handed = self._written = 0
         """Groups of the lines that the other thread was given, and that it has written; each counted by one thread."""
         self._away_until = 0.0
@@ -102,6 +103,8 @@ class Inbox:
         self._thread.join()
         self._carrier.stop()
         self._appender.close()
+        if self._journaling is not None:
+            self._journaling.close()
 
     def take(self, raw: bytes, listen: str, peer: str, tell: Tell) -> str:
         """Take one frame in; ``tell`` gets the answer here once it is on disk (empty where the link wants none). Gives whose line it is."""
@@ -229,8 +232,15 @@ class Inbox:
         return b"".join((batch_head(waiting.raw), *answers, batch_tail(waiting.raw, len(answers), batch.announced)))
 
     def _store(self, arrivals: list[Arrival], *, plain: bool, patience: float | None = None) -> None:
-        sealer = self.database.sealer
-        if not (plain and self._embedded):
+        sealer, journaling = self.database.sealer, self._journaling
+        if journaling is not None:
+            if plain and journaling.take(arrivals):
+                self._carrier.come()
+                return
+            if patience == 0.0:
+                raise Unavailable("this has to wait for the database, which the thread of the lines does not")
+            journaling.journal.carry()  # what has come before stands before
+        if journaling is not None or not (plain and self._embedded):
             with self._appender.transaction(clock.utc_now(), patience=patience) as connection:
                 put(connection, sealer, arrivals)
             self.database.bell.ring(INBOX_RINGS)
@@ -239,6 +249,10 @@ class Inbox:
             turn = put_in_anteroom(connection, sealer, self._anteroom, arrivals)
         self._anteroom.kept(turn)
         self._carrier.come()
+
+    def _carry(self) -> int:
+        with self.database.plainly() as connection:
+            return self._anteroom.carry(connection)
 
     def _write(self, arrivals: list[Arrival], *, plain: bool = False) -> None:
         failed: Refusal | None = None
@@ -253,7 +267,7 @@ class Inbox:
         if failed is not None:
             log.error("hl7 intake cannot write", reason=failed.text, messages=len(arrivals))
             for arrival in arrivals:
-                _not_now(arrival, self._number())
+                not_now(arrival, self._number())
         count(arrivals)
 
 
@@ -274,16 +288,3 @@ def _tell(group: list[_Waiting]) -> None:
 def _tell_here(answers: list[_Waiting]) -> None:
     for waiting in answers:
         waiting.tell(waiting.answer)
-
-
-def _not_now(arrival: Arrival, number: str) -> None:
-    """Nothing was stored: the sender is told to send it again."""
-    arrival.code = AckCode.CE if arrival.code in COMMIT.values() else AckCode.AE
-    arrival.answer = b""
-    try:
-        header = arrival.read.header if arrival.read is not None else read_header(Message(header_line(arrival.raw)))
-    except Refusal:
-        return
-    problem = Problem("not stored: the receiver cannot write now; send it again", "", "206")
-    text = answer(header, arrival.code, at=clock.now(), number=number, problem=problem)
-    arrival.answer = encode_answer(text, arrival.read.decoded.codec if arrival.read is not None else ASCII)

@@ -47,7 +47,7 @@ def put_in_anteroom(connection: Connection, sealer: Sealer, anteroom: Anteroom, 
                 there.setdefault(key, {}).update(waiting)
         fresh = _new(connection, sealer, fresh, there)
     if all(arrival.plain and not arrival.reused for _, arrival in fresh):
-        anteroom.append(connection, [_arrived(arrival, sealer) for _, arrival in fresh])
+        anteroom.append(connection, [arrived(arrival, sealer) for _, arrival in fresh])
         if len(anteroom) >= MOST:
             anteroom.carry(connection)
     else:
@@ -119,7 +119,7 @@ def _again(connection: Connection, sealer: Sealer, arrival: Arrival, before: inb
 def _row(arrival: Arrival, sealer: Sealer) -> tuple[Any, ...]:
     """The values of a row, in the order of ``inbox_rows.COLUMNS``."""
     return (
-        *_arrived(arrival, sealer),
+        *arrived(arrival, sealer),
         arrival.state.value,
         0,  # at once, whatever the clock will say when it is looked at
         arrival.reused,
@@ -130,7 +130,7 @@ def _row(arrival: Arrival, sealer: Sealer) -> tuple[Any, ...]:
     )
 
 
-def _arrived(arrival: Arrival, sealer: Sealer) -> tuple[Any, ...]:
+def arrived(arrival: Arrival, sealer: Sealer) -> tuple[Any, ...]:
     """The values of a row in the anteroom, in the order of its ``COLUMNS``."""
     return (
         arrival.link,

@@ -9,11 +9,17 @@ import structlog
 
 from healthsvc.commands.shape import out
 from healthsvc.documents.service import must_have_keys
+from healthsvc.errors import Refusal
 from healthsvc.installation import open_installation
 from healthsvc.logs import settings_for, tell_of_ends
+from healthsvc.store import Database
+from healthsvc.store.anteroom import carry_over
+from healthsvc.store.journals import carry_left
 from integrations.address import Address
 from integrations.apart import Apart, watch_parent
+from integrations.doors import handed_down
 from integrations.ending import Ending
+from integrations.listening import limits_of
 from integrations.roles import Role
 from integrations.serving import Serving
 
@@ -41,6 +47,18 @@ class Supervisor:
             log.warning("the supervisor could not be told", states=states, error=error.strerror)
 
 
+def carry_what_is_left(database: Database) -> None:
+    """What lines have answered whose process was killed comes into the inbox before anything else does.
+
+    A database that cannot be written just now keeps nobody from starting: the messages stay where they are, on disk.
+    """
+    try:
+        carry_over(database)
+        carry_left(database)
+    except Refusal as refusal:
+        log.error("hospital messages stay in the journals of lines for now", reason=refusal.text)
+
+
 def run(data: Path | None, http: Address, mllp: Address, only: Role | None, probes: Address | None) -> None:
     """Serve until SIGTERM or Ctrl-C; ends the process.
 
@@ -54,10 +72,12 @@ def run(data: Path | None, http: Address, mllp: Address, only: Role | None, prob
     watch_parent(ending.begin)
     installation = open_installation(settings=settings)
     must_have_keys(installation.database)
-    apart = Apart(settings.data, mllp) if settings.lines_apart and only is None else None
+    doors = handed_down()
+    apart = Apart(settings.data, mllp, settings.lines_apart, limits_of(settings)) if settings.lines_apart and only is None else None
     roles = frozenset((only,) if only else Role) - ({Role.FEEDS} if apart else set())
-    serving = Serving(installation, http, mllp, roles, probes)
+    serving = Serving(installation, http, mllp, roles, probes, doors, folders=False if doors else None if apart is None else True)
     try:
+        carry_what_is_left(installation.database)
         if apart is not None:
             apart.start()
         serving.start()

@@ -6,7 +6,7 @@ import random
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -43,7 +43,7 @@ from healthsvc.store.sealing.reseal import step
 from healthsvc.store.work_queue import prepare
 from healthsvc.timetable import jobs
 from integrations import ended, unended
-from integrations.address import Address, allowed_peers
+from integrations.address import Address
 from integrations.alarms.scout import Scout
 from integrations.alarms.watch import Watch
 from integrations.api import Api
@@ -56,10 +56,9 @@ from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.http import router
 from integrations.https import context_of
 from integrations.inbox import Inbox
+from integrations.listening import feeds_of
 from integrations.longwork.kinds import kinds
 from integrations.longwork.runner import runner
-from integrations.mllp.limits import Limits
-from integrations.mllp.tls import server_context
 from integrations.notify import notifier_for
 from integrations.operating import retiring
 from integrations.operating.collector import LineCollector
@@ -72,6 +71,8 @@ from integrations.repeating import Repeating
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
 from integrations.subscribers.teller import Teller
+from integrations.telling import SECONDS as TELL_SECONDS
+from integrations.telling import Telling
 from integrations.worker import Worker
 
 log = structlog.get_logger()
@@ -100,13 +101,28 @@ class Serving:
         mllp: Address,
         roles: Iterable[Role] = tuple(Role),
         probes: Address | None = None,
+        doors: Sequence[socket.socket] = (),
+        *,
+        folders: bool | None = None,
     ) -> None:
+        """Not begun yet.
+
+        Args:
+            installation: whose roles they are.
+            http: where the API listens.
+            mllp: where hospitals connect.
+            roles: what this process does.
+            probes: where a process answers /livez, /readyz and /metrics by themselves; the API answers them anyway.
+            doors: listening sockets that the process which started this one shares among several; their figures go to that one.
+            folders: whether it looks after watched folders; unless told otherwise it does with the lines.
+        """
         self.installation = installation
         self.roles = frozenset(roles)
         self.http = http
         self.mllp = mllp
         self.probes = probes
-        """Where a process answers /livez, /readyz and /metrics by themselves; the API answers them anyway."""
+        self.folders = Role.FEEDS in self.roles if folders is None else folders
+        self._doors = doors
         self.draining = threading.Event()
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self._stops: list[tuple[str, Callable[[], None]]] = []
@@ -138,12 +154,13 @@ class Serving:
         if Role.FEEDS in self.roles:
             feeds = self._feeds(shelf)
             inbox = feeds.inbox
-            folders = Folders(inbox, shelf, here.settings.message_limit)
-            folders.start()
-            self._stops.append(("folders", folders.stop))
         elif Role.API in self.roles:
             inbox.start()
             self._stops.append(("inbox", inbox.stop))
+        if self.folders:
+            folders = Folders(inbox, shelf, here.settings.message_limit)
+            folders.start()
+            self._stops.append(("folders", folders.stop))
         if Role.WORKER in self.roles:
             holder = self.holder
             ended.forget(here.database, shelf)
@@ -243,30 +260,18 @@ class Serving:
         return bear_witness(self.installation.database, self.installation.witness, clock.now(clock.zone(self.installation.database.zone)))
 
     def _feeds(self, shelf: Shelf) -> Feeds:
-        """Open the hospital line, with TLS and the list of who may connect where the site has set them."""
-        here, settings = self.installation, self.installation.settings
-        limits = Limits(
-            connections=settings.mllp_connections, per_peer=settings.mllp_connections_per_peer, message_bytes=settings.message_limit
-        )
-        tls = None
-        if settings.mllp_certificate is not None:
-            tls = server_context(settings.mllp_certificate, settings.mllp_key, settings.mllp_client_ca)
-        names = frozenset(name for name in (one.strip() for one in settings.mllp_client_names.split(",")) if name)
-        feeds = Feeds(
-            here.database,
-            shelf,
-            self.mllp.host,
-            self.mllp.port,
-            limits=limits,
-            tls=tls,
-            allowed=allowed_peers(settings.mllp_peers),
-            names=names,
-        )
+        """Open the hospital line."""
+        here = self.installation
+        feeds = feeds_of(here, shelf, self.mllp, self._doors)
         self.mllp = Address(self.mllp.host, feeds.start())
         self._stops.append(("feeds", partial(feeds.stop, self._grace * LINES_SHARE)))
         lines = OpenLines(here.database, self.holder, str(self.mllp), feeds.lines)
         lines.start()
         self._stops.append(("open lines", lines.stop))
+        if self._doors:
+            telling = Repeating("telling", Telling(feeds.lines).tell, breath=TELL_SECONDS, rest=TELL_SECONDS, last=True)
+            telling.start()
+            self._stops.append(("telling", telling.stop))
         return feeds
 
     def stop(self) -> None:

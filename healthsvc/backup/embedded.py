@@ -7,12 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
 from healthsvc.backup.contents import contents_of_file
 from healthsvc.backup.manifest import Contents
 from healthsvc.backup.parts import BLOCK, blocks_of
 from healthsvc.errors import Invalid, Unavailable
+from healthsvc.store.journals import put_beside, rows_beside
 
 PART = "database.sqlite.gz"
 _GZIP = 31
@@ -25,20 +26,28 @@ _FAST = 1
 def copy(source: Path, into: Path) -> Contents:
     """Copy a database that others are writing to; gives what the copy holds.
 
-    In one step (pages=-1), because a copy in steps begins anew whenever somebody writes and then never ends. Readers and writers go on
-    meanwhile; only the WAL cannot be cut back until it is done.
+    What lines have answered and what has not come into the database yet stands in their journals; these are read first, and what the copy
+    then does not hold is carried into it. The copy is made in one step (pages=-1), because a copy in steps begins anew whenever somebody
+    writes and then never ends. Readers and writers go on meanwhile; only the WAL cannot be cut back until it is done.
 
     Raises:
         Unavailable: there is none, or it or the disk does not answer.
     """
     if not source.is_file():
         raise Unavailable(f"there is no database {source.name} in the data directory; name the right one with --data")
+    journals = rows_beside(source)
     try:
         with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as there, closing(sqlite3.connect(into)) as here:
             there.backup(here, pages=-1)
             here.execute("PRAGMA journal_mode=DELETE")  # one file, whole without a log beside it
     except sqlite3.Error as error:
         raise Unavailable(f"the database cannot be copied: {error}") from None
+    engine = create_engine(f"sqlite:///{into}")
+    try:
+        with engine.begin() as connection:
+            put_beside(connection, journals)
+    finally:
+        engine.dispose()
     return contents_of_file(into)
 
 

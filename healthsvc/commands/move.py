@@ -22,6 +22,7 @@ def move(
     from healthsvc.logs import settings_for
     from healthsvc.occupancy import alone
     from healthsvc.store import moving
+    from healthsvc.store.journals import carry_left
 
     settings = settings_for(data)
     if not settings.database_url.startswith("sqlite:///"):
@@ -30,8 +31,8 @@ def move(
     if source is None or not source.is_file():
         raise Invalid(f"there is no embedded database in {settings.data}; name its directory with --data", reason="move-source")
     with alone(settings.data):
-        with installation(data):
-            pass  # opens it as serving would: its schema is the newest, its keys are there
+        with installation(data) as opened:  # as serving would: its schema is the newest, its keys are there
+            carry_left(opened.database)
         with progress() as bar:
             tasks = {}
 

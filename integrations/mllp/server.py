@@ -6,16 +6,19 @@ a frame lying, or never reads its answers, is closed after a time; over the limi
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
 from integrations.mllp.limits import Limits
 from integrations.mllp.peers import keep_alive, names_of
+from integrations.mllp.room import Room
 
+BACKLOG = 1024  # connections that may wait to be accepted
 Tell = Callable[[bytes | None], None]
 """Takes the answer to a message, in the thread of the line: empty for none, None where there never will be one (the line is dropped)."""
 Handler = Callable[[bytes, str, str, Tell], str]
@@ -50,27 +53,29 @@ class Server:
     """Whether a peer address may connect; None: any."""
     names: frozenset[str] = frozenset()
     """Names that a client's certificate may carry; empty: any that was let in."""
-    changed: Callable[[int], None] = lambda _: None
-    """Told the number of open lines whenever it changes."""
+    changed: Callable[[int], None] = lambda _: None  # told the number of open lines whenever it changes
     refused: Callable[[], None] = lambda: None
+    room: Room | None = None  # where other processes accept from the same address: the limits of them all
     listen: str = ""
     lines: "set[Line]" = field(default_factory=set)
-    _server: asyncio.Server | None = None
+    _servers: list[asyncio.Server] = field(default_factory=list)
     _drained: asyncio.Event | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; gives the port (port 0 lets the system choose)."""
+    async def start(self, host: str, port: int, doors: Sequence[socket.socket] = ()) -> int:
+        """Listen, or accept from sockets that listen already; gives the port (port 0 lets the system choose)."""
         loop = asyncio.get_running_loop()
         waits: dict[str, Any] = {"ssl_handshake_timeout": self.limits.handshake_seconds} if self.tls is not None else {}
-        self._server = await loop.create_server(lambda: Line(self), host, port, ssl=self.tls, backlog=1024, **waits)
-        port = self._server.sockets[0].getsockname()[1]
+        wheres: list[dict[str, Any]] = [{"sock": door} for door in doors] or [{"host": host, "port": port}]
+        for where in wheres:
+            self._servers.append(await loop.create_server(lambda: Line(self), **where, ssl=self.tls, backlog=BACKLOG, **waits))
+        port = self._servers[0].sockets[0].getsockname()[1]
         self.listen = f"{host}:{port}"
         return int(port)
 
     async def stop(self, seconds: float = 10.0) -> None:
         """Take no new line, let the frames that have arrived be answered, then close."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for line in list(self.lines):
             line.leave()
         self._drained = asyncio.Event()
@@ -86,6 +91,8 @@ class Server:
             return False
         if self.names and not self.names & names_of(certificate or {}):
             return False
+        if self.room is not None:
+            return self.room.enter(peer)
         if len(self.lines) >= self.limits.connections:
             return False
         return sum(line.state is not None and line.state.peer == peer for line in self.lines) < self.limits.per_peer
@@ -93,6 +100,8 @@ class Server:
     def left(self, line: "Line") -> None:
         """A line is gone."""
         self.lines.discard(line)
+        if self.room is not None and line.state is not None:
+            self.room.leave(line.state.peer)
         self.changed(len(self.lines))
         if self._drained is not None and not self.lines:
             self._drained.set()

@@ -18,6 +18,7 @@ from healthsvc.errors import Invalid
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
 from healthsvc.store.inbox_rows import raw_of
+from healthsvc.store.journals import carry_left
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.replies import read_reply
 from integrations.hospitals.shelf import Shelf, load, read, shelf
@@ -219,17 +220,20 @@ import sys, time
 from healthsvc.store import Database
 from integrations.feeds import Feeds
 from integrations.hospitals.shelf import shelf
+from healthsvc.store.journals import LineJournal
 database = Database.open(sys.argv[1])
-line = Feeds(database, shelf(), "127.0.0.1", 0)
+line = Feeds(database, shelf(), "127.0.0.1", 0, journal=LineJournal.take(database) if sys.argv[2] == "journal" else None)
 print("port", line.start(), flush=True)
 time.sleep(60)
 """
 
 
+@pytest.mark.parametrize("way", ["journal", "anteroom"])
 @pytest.mark.parametrize("after", [0.3, *(pytest.param(n / 25, marks=pytest.mark.long) for n in range(1, 51))])
-def test_killed_under_load_nothing_acknowledged_is_lost_and_nothing_is_twice(tmp_path: Path, after: float) -> None:
+def test_killed_under_load_nothing_acknowledged_is_lost_and_nothing_is_twice(tmp_path: Path, after: float, way: str) -> None:
     url = f"sqlite:///{tmp_path}/inbox.sqlite"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, url], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2])
+    words = [sys.executable, "-c", CHILD, url, way]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2])
     assert child.stdout is not None
     port = next(int(line.split()[1]) for line in child.stdout if line.startswith("port "))
     acknowledged: list[str] = []
@@ -265,7 +269,9 @@ def test_killed_under_load_nothing_acknowledged_is_lost_and_nothing_is_twice(tmp
     for thread in threads:
         thread.join(10)
     database = Database.open(url)
-    carry_over(database)  # what stood in the anteroom in that moment
+    carry_over(database)  # what stood in the anteroom in that moment, or in the journal
+    carry_left(database)
+    assert carry_left(database) == 0
     with database.reading(SYSTEM, at=clock.now()) as store:
         kept = [row.control_id for row in store.connection.execute(INBOX.select())]
     database.close()

@@ -1,5 +1,6 @@
 """Real sockets: every fault of the line is survived, every message is answered under its own number, nothing is acknowledged undone."""
 
+import os
 import socket
 import threading
 import time
@@ -12,13 +13,20 @@ from healthsvc import clock
 from healthsvc.errors import Invalid, Unavailable
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
+from healthsvc.store.journals import LineJournal
+from integrations import metrics
+from integrations.address import Address
+from integrations.doors import open_doors
 from integrations.feeds import Feeds
 from integrations.hl7v2.replies import belongs, read_reply
 from integrations.hospitals.shelf import shelf
 from integrations.keep import INBOX
+from integrations.mllp import room
 from integrations.mllp.client import Client, NoAnswer
 from integrations.mllp.framing import Frame, FrameReader, wrap
 from integrations.mllp.limits import Limits
+from integrations.mllp.server import LineState
+from integrations.telling import Heard, Telling
 
 QUICK = Limits(connections=3, message_bytes=50_000, half_frame_seconds=0.4, missing_end_seconds=0.1, unread_seconds=1.0)
 
@@ -125,6 +133,72 @@ def test_over_the_limit_of_lines_a_new_one_is_closed_at_once(feeds: Feeds) -> No
         one.sendall(wrap(adt("STILL")))
         assert read_reply(answers(one, 1)[0]).code == "AA"
         one.close()
+
+
+def test_two_that_accept_from_one_address_keep_its_limits_together_and_each_answers_from_its_own_journal(database: Database) -> None:
+    limits = Limits(connections=5, per_peer=4)
+    doors = open_doors(Address("127.0.0.1", 0))
+    port = doors[0].getsockname()[1]
+    with pytest.raises(Unavailable, match="cannot listen"):
+        Feeds(database, shelf(), "127.0.0.1", port).start()
+    file = room.make(2, limits)
+    both = [
+        Feeds(
+            database, shelf(), "127.0.0.1", port, limits=limits, journal=LineJournal.take(database, half=1 << 16),
+            doors=[one.dup() for one in doors], room=room.Room(file, part, 2, limits),
+        )
+        for part in range(2)
+    ]  # fmt: skip
+    assert [one.start() for one in both] == [port, port]
+    held = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(4)]
+    for number, one in enumerate(held):
+        one.sendall(wrap(adt(f"A{number}")))
+        assert read_reply(answers(one, 1)[0]).code == "AA"
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as fifth, pytest.raises(OSError):  # noqa: PT011, PT012
+        if fifth.recv(10) == b"":
+            raise ConnectionResetError
+    assert sum(len(one.lines()) for one in both) == 4
+    held.pop().close()
+    ends = time.monotonic() + 5
+    while sum(len(one.lines()) for one in both) == 4 and time.monotonic() < ends:
+        time.sleep(0.01)
+    held.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+    held[-1].sendall(wrap(adt("A4")))
+    assert read_reply(answers(held[-1], 1)[0]).code == "AA"
+    for one in held:
+        one.close()
+    both[0].stop()
+    room.clear(file, 0, limits)
+    with Client("127.0.0.1", port, belongs) as client:
+        assert read_reply(client.send(adt("A5"))).code == "AA", "the other goes on"
+        assert read_reply(client.send(adt("A5"))).code == "AA"
+        both[1].stop()
+    for door in doors:
+        door.close()
+    os.close(file)
+    assert sorted(stored(database)) == [f"A{number}" for number in range(6)]
+
+
+def test_what_processes_have_counted_is_counted_once_by_the_one_that_started_them(capsys: pytest.CaptureFixture[str]) -> None:
+    def total() -> float:
+        return metrics.RECEIVED.labels("telling-test", "AA")._value.get()  # type: ignore[no-any-return]
+
+    telling, heard = Telling(lambda: [LineState("127.0.0.1", 0.0)]), Heard()
+    telling.tell()
+    capsys.readouterr()
+    metrics.RECEIVED.labels("telling-test", "AA").inc(3)
+    before = total()
+    telling.tell()
+    word = capsys.readouterr().out
+    telling.tell()
+    assert capsys.readouterr().out == "", "nothing new, nothing said"
+    assert heard.hear(0, word)
+    assert heard.hear(1, word)
+    assert total() == before + 6
+    assert metrics.CONNECTIONS._value.get() == 2
+    heard.gone(1)
+    assert metrics.CONNECTIONS._value.get() == 1
+    assert not heard.hear(0, "something else\n")
 
 
 def test_a_peer_that_never_reads_holds_up_nobody(feeds: Feeds) -> None:

@@ -176,8 +176,10 @@ def left(connection: Connection, sealer: Sealer) -> list[str]:
 
 def take_out_of_use(database: "Database", kid: str) -> int:
     """Retire a key with which nothing is sealed any more; gives how many values still are (then nothing is done)."""
+    from healthsvc.store.journals import sealed_with
+
     with database.engine.connect() as connection:
-        still = sum(one.how_many for one in standing(connection) if one.kid == kid)
+        still = sum(one.how_many for one in standing(connection) if one.kid == kid) + sealed_with(connection, bytes.fromhex(kid))
     if not still and database.sealer.folder is not None:
         retire(database.sealer.folder, kid)
         with database.plainly() as connection:

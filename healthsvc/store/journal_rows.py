@@ -1,0 +1,87 @@
+"""Messages as a journal's records and as rows of the inbox; where the journals of a database lie, and how far each has been carried."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from healthsvc.store import inbox_rows
+from healthsvc.store.anteroom import COLUMNS
+from healthsvc.store.driver import run
+from healthsvc.store.inbox_rows import Key, Known
+from healthsvc.store.journal import Entry
+
+Row = tuple[Any, ...]
+"""A message in the order of the anteroom's ``COLUMNS``."""
+_READER: Final = "journal:"
+"""What stands before a journal's id in ``reader_place``."""
+_PLACE: Final = "SELECT seq FROM reader_place WHERE reader = ?"
+_SET_PLACE: Final = "INSERT INTO reader_place (reader, seq) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq"
+_FORGET_PLACE: Final = "DELETE FROM reader_place WHERE reader = ?"
+_POSITIVE: Final = frozenset({"AA", "CA"})
+HASH, LINK, RECEIVED, RAW = (COLUMNS.index(name) for name in ("hash", "link", "received", "raw"))
+_TO_WORK_ON: Final = ("pending", 0)
+_NOTHING_MORE: Final = (None, None, None, None)
+
+encode: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(type=tuple).decode
+
+
+def row_of(entry: Entry) -> Row:
+    """The message of a record."""
+    return tuple(_DECODE(entry.body))
+
+
+def place(connection: Connection, id: bytes) -> int | None:
+    """Up to which record a journal has been carried into this database; None: it is that of another."""
+    known = run(connection, _PLACE, (_reader(id),)).fetchone()
+    return None if known is None else int(known[0])
+
+
+def set_place(connection: Connection, id: bytes, number: int) -> None:
+    """Note how far it has been carried."""
+    run(connection, _SET_PLACE, (_reader(id), number))
+
+
+def forget_place(connection: Connection, id: bytes) -> None:
+    """The journal is gone."""
+    run(connection, _FORGET_PLACE, (_reader(id),))
+
+
+def put(connection: Connection, rows: Sequence[Row]) -> int:
+    """Those that are not there yet, in their order; a number that was used before for other content is marked."""
+    there: dict[Key, dict[bytes, Known | None]] = {}
+    positive: set[Key] = set()
+    for known in inbox_rows.known(connection, list({(row[0], row[1], row[2]) for row in rows})):
+        there.setdefault(known[1:4], {})[known.hash] = known
+        if known.code in _POSITIVE:
+            positive.add(known[1:4])
+    fresh = []
+    for row in rows:
+        key, hash = (row[0], row[1], row[2]), row[HASH]
+        others = there.setdefault(key, {})
+        if hash in others:
+            continue
+        others[hash] = None
+        fresh.append((*row, *_TO_WORK_ON, bool(row[2]) and key in positive, *_NOTHING_MORE))
+        positive.add(key)
+    inbox_rows.append(connection, fresh)
+    return len(fresh)
+
+
+def path_of(database: Path, number: int) -> Path:
+    """Where a journal of this embedded database lies."""
+    return database.with_name(f".{database.name}.line-{number}")
+
+
+def there(database: Path) -> list[Path]:
+    """The journals that lie beside it."""
+    head = f".{database.name}.line-"
+    numbers = (path.name.removeprefix(head) for path in database.parent.glob(f"{head}*"))
+    return [path_of(database, number) for number in sorted(int(one) for one in numbers if one.isdigit())]
+
+
+def _reader(id: bytes) -> str:
+    return f"{_READER}{id.hex()}"

@@ -1,0 +1,272 @@
+"""The journals beside an embedded database: who holds which, what waits in them, and how it comes into the inbox, once and in its order.
+
+A process of hospital lines holds one journal (``journal``) and answers once a message stands in it. Behind the answers the same process
+carries what stands there into the inbox and notes in the same transaction up to which number (``reader_place``): whatever is killed when,
+a message is carried once. A clean stop leaves no journal; one that nobody holds was left by a process that was killed, and who starts next
+carries what is in it.
+The same message may stand in two journals for a moment, if it was sent again to another process; the inbox's unique key keeps one.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import count, islice
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import Connection
+
+from healthsvc.errors import Invalid, Refusal, Unavailable
+from healthsvc.store.anteroom import MOST
+from healthsvc.store.engine import Database
+from healthsvc.store.inbox_rows import Key
+from healthsvc.store.journal import HALF_BYTES, Entry, Journal, peek, read
+from healthsvc.store.journal_rows import HASH, LINK, RAW, RECEIVED, Row, encode, forget_place, path_of, place, put, row_of, set_place, there
+from healthsvc.store.sealing.sealer import MARK
+
+log = structlog.get_logger()
+
+
+class LineJournal:
+    """The journal that this process holds, and what waits in it. ``under`` and ``append`` are for one thread at a time."""
+
+    def __init__(self, database: Database, journal: Journal, carried: int) -> None:
+        self._database, self._journal = database, journal
+        self._waiting: list[tuple[int, Row]] = [(entry.number, row_of(entry)) for entry in journal.entries if entry.number > carried]
+        journal.entries.clear()
+        journal.carried(carried)
+        self._known: dict[Key, dict[bytes, tuple[bytes, str]]] = {}
+        for _, row in self._waiting:
+            self._remember(row)
+        self._lock = threading.Lock()
+        self._carrying = threading.Lock()
+
+    @classmethod
+    def take(cls, database: Database, *, half: int = HALF_BYTES) -> Self:
+        """Hold the first journal that nobody holds; make one where all are held.
+
+        Raises:
+            Unavailable: the disk or the database does not take a new one.
+        """
+        for number in count():
+            path = path_of(_file(database), number)
+            try:
+                if not path.exists():
+                    _make(database, path, half)
+                return cls.hold(database, path)
+            except (BlockingIOError, FileExistsError, FileNotFoundError):  # somebody else's, or taken away in this moment
+                continue
+            except Invalid as refusal:
+                log.error("a journal of hospital lines is left alone", journal=path.name, reason=refusal.text)
+            except OSError as error:
+                raise Unavailable(f"no journal of hospital lines can be made beside the database: {error.strerror}") from None
+        raise AssertionError  # there is always a next number
+
+    @classmethod
+    def hold(cls, database: Database, path: Path) -> Self:
+        """Hold this one.
+
+        Raises:
+            BlockingIOError: another process holds it. FileNotFoundError: there is none.
+            Invalid: it is no journal, or that of another database.
+        """
+        journal = Journal.open(path)
+        try:
+            return cls(database, journal, _place_in(database, journal))
+        except BaseException:
+            journal.close()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._journal.path
+
+    def knows_none_of(self, keys: Mapping[Key, object]) -> bool:
+        """Whether nothing waits under any of these keys. Ask here before the inbox: what is carried in between is there then."""
+        with self._lock:
+            return self._known.keys().isdisjoint(keys)
+
+    def under(self, key: Key) -> dict[bytes, tuple[bytes, str]]:
+        """What waits under this key, by its hash: the answer and its code."""
+        with self._lock:
+            return dict(self._known.get(key, {}))
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Put messages at the end, on disk when this returns.
+
+        Raises:
+            Unavailable: they do not fit now. OSError: the disk does not take them. Nothing of them counts then.
+        """
+        last = self._journal.append([encode(row) for row in rows])
+        with self._lock:
+            for number, row in enumerate(rows, last - len(rows) + 1):
+                self._waiting.append((number, row))
+                self._remember(row)
+
+    def carry(self) -> int:
+        """Carry all that waits now into the inbox; gives how many messages came into it.
+
+        Raises:
+            Unavailable: the database does not take it now.
+        """
+        carried = 0
+        with self._carrying:
+            with self._lock:
+                left = len(self._waiting)
+            while left > 0:
+                with self._lock:
+                    portion = list(islice(self._waiting, min(left, MOST)))
+                with self._database.plainly() as connection:
+                    carried += put(connection, [row for _, row in portion])
+                    set_place(connection, self._journal.id, portion[-1][0])
+                left -= len(portion)
+                with self._lock:
+                    del self._waiting[: len(portion)]
+                    for _, row in portion:
+                        self._forget(row)
+                self._journal.carried(portion[-1][0])
+        return carried
+
+    def close(self) -> None:
+        """Let go of it. One in which nothing waits goes: after a clean stop the database has everything by itself."""
+        try:
+            if not self._waiting:
+                self.path.unlink()
+                with self._database.plainly() as connection:
+                    forget_place(connection, self._journal.id)
+        except (OSError, Refusal) as error:
+            log.warning("a journal of hospital lines stays though it is empty", journal=self.path.name, error=type(error).__name__)
+        finally:
+            self._journal.close()
+
+    def _remember(self, row: Row) -> None:
+        link, sender, control_id, hash, *_, answer, code = row
+        self._known.setdefault((link, sender, control_id), {})[hash] = answer, code
+
+    def _forget(self, row: Row) -> None:
+        key = row[0], row[1], row[2]
+        under = self._known.get(key, {})
+        under.pop(row[HASH], None)
+        if not under:
+            self._known.pop(key, None)
+
+
+def carry_left(database: Database) -> int:
+    """Carry what processes have left in their journals that are gone; gives how many messages they were.
+
+    Raises:
+        Unavailable: the database does not take it now.
+    """
+    if database.engine.dialect.name != "sqlite":
+        return 0
+    carried = 0
+    for path in there(_file(database)):
+        try:
+            left = LineJournal.hold(database, path)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+        except Invalid as refusal:
+            log.error("a journal of hospital lines is left alone", journal=path.name, reason=refusal.text)
+            continue
+        try:
+            carried += left.carry()
+        finally:
+            left.close()
+    if carried:
+        log.info("hospital messages carried over that a process had left in its journal", messages=carried)
+    return carried
+
+
+def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
+    """What waits in all journals of this database: of each link how many messages, and when the oldest came.
+
+    A look at each file tells whether anything waits at all; only then is it read.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    if connection.dialect.name != "sqlite":
+        return found
+    for path in there(Path(connection.engine.url.database or "")):
+        with suppress(FileNotFoundError, Invalid):
+            if peek(path)[1]:
+                for row in _not_carried(connection, path):
+                    count_, came = found.get(row[LINK], (0, row[RECEIVED]))
+                    found[row[LINK]] = count_ + 1, min(came, row[RECEIVED])
+    return found
+
+
+def sealed_with(connection: Connection, kid: bytes) -> int:
+    """How many messages that wait in journals are sealed with this key."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    found = 0
+    for path in there(Path(connection.engine.url.database or "")):
+        with suppress(FileNotFoundError, Invalid):
+            found += sum(row[RAW].startswith(MARK + kid) for row in _not_carried(connection, path))
+    return found
+
+
+def rows_beside(database: Path) -> list[tuple[bytes, list[Entry]]]:
+    """What stands in the journals beside an embedded database, while others write them: for a backup, which then copies the database."""
+    found = []
+    for path in there(database):
+        with suppress(FileNotFoundError, Invalid):
+            found.append(read(path))
+    return found
+
+
+def put_beside(connection: Connection, journals: Sequence[tuple[bytes, Sequence[Entry]]]) -> int:
+    """Carry what stood in journals into a copy of the database, inside of an open writing transaction; gives how many messages came in."""
+    carried = 0
+    for id, entries in journals:
+        known = place(connection, id)
+        left = [entry for entry in entries if known is not None and entry.number > known]
+        if left:
+            carried += put(connection, [row_of(entry) for entry in left])
+            set_place(connection, id, left[-1].number)
+    return carried
+
+
+def _not_carried(connection: Connection, path: Path) -> Iterator[Row]:
+    id, entries = read(path)
+    known = place(connection, id)
+    return (row_of(entry) for entry in entries if known is not None and entry.number > known)
+
+
+def _place_in(database: Database, journal: Journal) -> int:
+    with database.engine.connect() as connection, connection.begin():
+        known = place(connection, journal.id)
+    if known is None:
+        raise Invalid(f"{journal.path.name} is the journal of another database; move it away, or bring that database back")
+    return known
+
+
+def _make(database: Database, path: Path, half: int) -> None:
+    """Make a journal: written under another name, known to the database, then there under its own.
+
+    Raises:
+        FileExistsError: somebody else has made one meanwhile. OSError: the disk does not take it.
+    """
+    id, fresh = uuid4().bytes, path.with_name(f"{path.name}.{uuid4().hex[:8]}.new")
+    try:
+        Journal.make(fresh, id, half=half)
+        with database.plainly() as connection:
+            set_place(connection, id, 0)
+        os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _file(database: Database) -> Path:
+    return Path(database.engine.url.database or "")

@@ -1,0 +1,317 @@
+"""The journal of a process of hospital lines: what was flushed is read again, what was torn ends it, and it is carried once."""
+
+import errno
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from healthsvc import clock
+from healthsvc.backup import embedded
+from healthsvc.errors import Invalid
+from healthsvc.store import Database
+from healthsvc.store.driver import run
+from healthsvc.store.journal import PAGE, Full, Journal, peek, read
+from healthsvc.store.journals import LineJournal, carry_left, put_beside, rows_beside, waiting
+from integrations.arrival import Arrival, receive
+from integrations.hospitals.shelf import shelf
+from integrations.journaling import Journaling
+from integrations.keep import arrived, put
+
+SHELF = shelf()
+HALF = 4096
+ID = b"0123456789abcdef"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    Journal.make(tmp_path / "j", ID, half=HALF)
+    return tmp_path / "j"
+
+
+def bodies(path: Path) -> list[bytes]:
+    return [entry.body for entry in read(path)[1]]
+
+
+def test_what_is_appended_is_there_again_in_its_order_and_goes_on_behind_it(path: Path) -> None:
+    journal = Journal.open(path)
+    assert journal.append([b"one", b"two"]) == 2
+    with pytest.raises(BlockingIOError):
+        Journal.open(path)
+    journal.close()
+    journal = Journal.open(path)
+    assert [(entry.number, entry.body) for entry in journal.entries] == [(1, b"one"), (2, b"two")]
+    assert journal.append([b"three"]) == 3
+    assert peek(path) == (ID, 3)
+    journal.carried(3)
+    assert peek(path) == (ID, 0)
+    journal.close()
+    assert bodies(path) == [b"one", b"two", b"three"]
+
+
+def test_wherever_the_last_write_was_torn_all_before_it_is_read_and_it_goes_on_there(path: Path) -> None:
+    journal = Journal.open(path)
+    journal.append([b"first" * 10])
+    before = path.read_bytes()
+    journal.append([b"second" * 10, b"third" * 10])
+    journal.close()
+    after = path.read_bytes()
+    ends = max(at for at in range(len(after)) if after[at] != before[at] and at >= PAGE) + 1
+    begins = min(at for at in range(PAGE, len(after)) if after[at] != before[at])
+    whole = bodies(path)
+    for cut in range(begins, ends):
+        path.write_bytes(after[:cut] + before[cut:])
+        found = bodies(path)
+        assert found == whole[: len(found)]
+        assert found[:1] == whole[:1]
+        assert len(found) < 3
+    path.write_bytes(after[: ends - 1] + before[ends - 1 :])
+    journal = Journal.open(path)
+    journal.append([b"later"])
+    journal.close()
+    assert bodies(path) == [*whole[:2], b"later"]
+
+
+def test_a_record_of_an_earlier_turn_that_failed_does_not_go_on_from_a_later_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal.open(path)
+    journal.append([b"first"])
+
+    def failed(file: int, piece: bytes, at: int) -> int:
+        write(file, piece, at)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write = os.pwrite
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", failed)
+        with pytest.raises(OSError, match="space"):
+            journal.append([b"AAAA", b"not stored"])
+    journal.append([b"BBBB"])
+    journal.close()
+    assert bodies(path) == [b"first", b"BBBB"]
+
+
+def test_after_a_flush_that_failed_it_takes_nothing_more(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal.open(path)
+
+    def failed(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", failed)
+        with pytest.raises(OSError, match="put"):
+            journal.append([b"first"])
+    with pytest.raises(OSError, match="failed before"):
+        journal.append([b"second"])
+    journal.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.lists(st.binary(min_size=1, max_size=900), min_size=1, max_size=4), st.booleans()), max_size=30))
+def test_round_and_round_it_holds_what_was_not_carried(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[bytes], bool]]
+) -> None:
+    path = tmp_path_factory.mktemp("round") / "j"
+    Journal.make(path, ID, half=HALF)
+    journal, left = Journal.open(path), dict[int, bytes]()
+    for group, carries in steps:
+        try:
+            last = journal.append(group)
+        except Full:
+            assert left, "what is carried makes room"
+        else:
+            left |= dict(zip(range(last - len(group) + 1, last + 1), group, strict=True))
+        if carries:
+            journal.carried(journal.last)
+            left.clear()
+        found = {entry.number: entry.body for entry in read(path)[1]}
+        assert {number: found.get(number) for number in left} == left
+        assert list(found) == sorted(found)
+    journal.close()
+
+
+def test_what_is_no_journal_is_named(tmp_path: Path) -> None:
+    for content in (b"", b"x" * 9000, struct.pack("<8s16sI", b"HSLINES1", ID, 1).ljust(9000, b"\0")):
+        (tmp_path / "j").write_bytes(content)
+        with pytest.raises(Invalid, match="no journal"):
+            Journal.open(tmp_path / "j")
+
+
+# -- beside a database ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Database]:
+    database = Database.open(f"sqlite:///{tmp_path}/x.sqlite")
+    yield database
+    database.close()
+
+
+def arrival(number: int, content: int = 1, turn: int = 0) -> Arrival:
+    raw = f"MSH|^~\\&|HIS|H1|C|C|2026||ADT^A31|N{number}|P|2.4\rEVN||2026\rPID|1||C{content}^^^^IDCard||x\r".encode()
+    return receive(raw, SHELF, listen="127.0.0.1:1", peer="127.0.0.1", at=clock.now(), number=f"A{turn}")
+
+
+def take(database: Database) -> Journaling:
+    return Journaling(database, LineJournal.take(database, half=HALF))
+
+
+def kept(database: Database) -> list[tuple[str, bool]]:
+    with database.engine.connect() as connection:
+        return [(row[0], bool(row[1])) for row in run(connection, "SELECT control_id, reused FROM inbox ORDER BY id", ()).fetchall()]
+
+
+def test_it_is_carried_once_though_the_file_is_reused_later_or_never(opened: Database) -> None:
+    line = take(opened)
+    assert line.take([arrival(1), arrival(2)])
+    assert kept(opened) == []
+    with opened.engine.connect() as connection:
+        assert waiting(connection)["default"][0] == 2
+    assert line.journal.carry() == 2
+    assert line.take([arrival(3)])
+    killed(line)  # what was carried stands in the file still, and what was not
+    again = take(opened)
+    assert again.journal.path == line.journal.path
+    assert len(again.journal) == 1
+    killed(again)
+    assert carry_left(opened) == 1
+    assert carry_left(opened) == 0
+    assert kept(opened) == [("N1", False), ("N2", False), ("N3", False)]
+    with opened.engine.connect() as connection:
+        assert waiting(connection) == {}
+
+
+def test_killed_between_the_two_commits_a_message_comes_in_once(opened: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = take(opened)
+    line.take([arrival(1)])
+
+    def ends(_journal: Journal, _number: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "carried", ends)
+        with pytest.raises(KeyboardInterrupt):
+            line.journal.carry()
+    with opened.plainly() as connection:  # even where its row has gone meanwhile, as after years
+        run(connection, "DELETE FROM inbox", ())
+    killed(line)
+    assert carry_left(opened) == 0
+    assert kept(opened) == []
+
+
+def test_what_comes_again_gets_its_old_answer_from_memory_and_from_the_inbox(opened: Database) -> None:
+    line = take(opened)
+    first = arrival(1)
+    same_turn = arrival(1, turn=1)
+    assert line.take([first, same_turn])
+    waits, carried = arrival(1, turn=2), arrival(1, turn=3)
+    assert line.take([waits])
+    line.journal.carry()
+    assert line.take([carried, arrival(2)])
+    assert first.answer == same_turn.answer == waits.answer == carried.answer
+    line.journal.carry()
+    assert kept(opened) == [("N1", False), ("N2", False)]
+    line.close()
+
+
+def test_a_number_used_again_goes_through_the_database_and_what_waits_comes_first(opened: Database) -> None:
+    line = take(opened)
+    assert line.take([arrival(1)])
+    other = arrival(1, content=2)
+    assert not line.take([other, arrival(2)])
+    line.journal.carry()
+    with opened.plainly() as connection:
+        put(connection, opened.sealer, [other])
+    assert kept(opened) == [("N1", False), ("N1", True)]
+    line.close()
+
+
+def test_sent_again_to_another_process_within_the_window_it_is_kept_once_and_other_content_is_marked(opened: Database) -> None:
+    one, two = take(opened), take(opened)
+    assert one.journal.path != two.journal.path
+    assert one.take([arrival(1), arrival(2)])
+    assert two.take([arrival(1, turn=1), arrival(2, content=2), arrival(3)])
+    assert two.journal.carry() == 3
+    assert one.journal.carry() == 1
+    assert kept(opened) == [("N1", False), ("N2", False), ("N3", False), ("N2", True)]
+    one.close()
+    two.close()
+
+
+def test_a_full_journal_says_so_and_takes_again_once_it_is_carried(opened: Database) -> None:
+    line = take(opened)
+    taken = 0
+    while line.take([arrival(taken)]):
+        taken += 1
+    assert 5 < taken < 100
+    line.journal.carry()
+    assert line.take([arrival(taken)])
+    line.journal.carry()
+    assert [name for name, _ in kept(opened)] == [f"N{number}" for number in range(taken + 1)]
+    line.close()
+
+
+def killed(line: Journaling) -> Path:
+    """As by kill -9: its lock is gone, its file stands as it was."""
+    line.journal._journal.close()
+    return line.journal.path
+
+
+def test_a_clean_stop_leaves_no_journal_and_a_foreign_one_is_left_alone(opened: Database, tmp_path: Path) -> None:
+    one, two = take(opened), take(opened)
+    two.take([arrival(2)])
+    other = Database.open(f"sqlite:///{tmp_path}/other/x.sqlite")
+    foreign = tmp_path / "other" / one.journal.path.name
+    foreign.write_bytes(one.journal.path.read_bytes())
+    one.close()
+    assert not one.journal.path.exists()
+    two.close()
+    assert two.journal.path.exists(), "it holds the only copy"
+    assert carry_left(other) == 0
+    assert foreign.exists()
+    third = take(other)
+    assert third.journal.path != foreign
+    third.close()
+    other.close()
+    assert carry_left(opened) == 1
+    assert not two.journal.path.exists()
+    with opened.engine.connect() as connection:
+        assert run(connection, "SELECT count(*) FROM reader_place WHERE reader LIKE 'journal:%'", ()).fetchone()[0] == 0
+
+
+def test_a_backup_has_what_stood_in_a_journal_and_what_had_been_carried_once(opened: Database, tmp_path: Path) -> None:
+    line = take(opened)
+    line.take([arrival(1), arrival(2)])
+    line.journal.carry()
+    line.take([arrival(3)])
+    beside = rows_beside(tmp_path / "x.sqlite")
+    line.journal.carry()  # between the two copies
+    with opened.plainly() as connection:
+        assert put_beside(connection, beside) == 0
+    assert kept(opened) == [("N1", False), ("N2", False), ("N3", False)]
+    line.take([arrival(4)])
+    with opened.plainly() as connection:
+        assert put_beside(connection, rows_beside(tmp_path / "x.sqlite")) == 1
+    assert [name for name, _ in kept(opened)] == ["N1", "N2", "N3", "N4"]
+    line.take([arrival(5)])
+    assert embedded.copy(tmp_path / "x.sqlite", tmp_path / "copy.sqlite").rows["inbox"] == 5
+    with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copied:
+        assert [row[0] for row in copied.execute("SELECT control_id FROM inbox ORDER BY id")] == ["N1", "N2", "N3", "N4", "N5"]
+    line.close()
+
+
+def test_the_row_in_the_journal_is_the_row_in_the_inbox(opened: Database) -> None:
+    line, one = take(opened), arrival(1)
+    row = arrived(one, opened.sealer)
+    line.take([one])
+    line.journal.carry()
+    with opened.engine.connect() as connection:
+        columns = "link, sender, control_id, hash, event, listen, peer, received, answer, code, state, due, attempts, finished, reason"
+        found = run(connection, f"SELECT {columns} FROM inbox", ()).fetchone()
+    assert found == (*row[:8], *row[9:], "pending", 0, 0, None, None)
+    line.close()
