@@ -6,6 +6,7 @@ The lines send as fast as they are answered, or at a pace: 64 lines that give 50
 import asyncio
 import json
 import multiprocessing
+import os
 import random
 import signal
 import socket
@@ -84,8 +85,8 @@ async def lines(port: int, seconds: float, make: Make, pace: float | None) -> tu
     return len(waits) / (perf_counter() - begun), waits
 
 
-def measure(folder: str, seconds: float, make: Make, pace: float | None) -> Beside:
-    """Serve, load both doors, stop."""
+def measure(folder: str, seconds: float, make: Make, pace: float | None, apart: int = 0) -> Beside:
+    """Serve, the lines in so many processes of their own, load both doors, stop."""
     cli = [sys.executable, "-m", "healthsvc.main"]
     made = subprocess.run([*cli, "token", "--data", folder, "--role", "system", "--json"], check=True, capture_output=True, text=True)
     token = json.loads(made.stdout)["token"]
@@ -95,7 +96,9 @@ def measure(folder: str, seconds: float, make: Make, pace: float | None) -> Besi
             probe.bind(("127.0.0.1", 0))
             ports.append(probe.getsockname()[1])
     where = ["--http", f"127.0.0.1:{ports[0]}", "--mllp", f"127.0.0.1:{ports[1]}"]
-    server = subprocess.Popen([*cli, "serve", "--data", folder, *where], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    own = os.environ | {"HEALTHSVC_LINES_APART": str(apart)}
+    words = [*cli, "serve", "--data", folder, *where]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=own)
     try:
         assert server.stdout is not None
         while "ready" not in server.stdout.readline():
