@@ -9,7 +9,7 @@ from integrations.effects.care import Outcome
 from integrations.effects.scene import Scene, joined
 from integrations.hl7v2.er7 import Segment
 from integrations.hl7v2.maps.care import AL1_ALLERGY, IAM_ALLERGY
-from integrations.hl7v2.maps.row import View, pour
+from integrations.hl7v2.maps.row import ERASED, View, pour
 from integrations.hl7v2.maps.visit import IN1_COVERAGE, PID_COVERAGE, PV1_COVERAGE
 from integrations.hl7v2.values import clean, coded, is_before
 
@@ -31,8 +31,8 @@ def background(scene: Scene, patient: str, outcome: Outcome) -> None:
         if segment.name in ("AL1", "IAM"):
             _allergy(scene, segment, view, patient, outcome)
         elif segment.name == "IN1":
-            made = pour({"resourceType": "Coverage"}, segment, IN1_COVERAGE, view)
-            if len(made) > 1:
+            made = pour({"resourceType": "Coverage"}, segment, IN1_COVERAGE, view, nulls=True)
+            if len(made) - (ERASED in made) > 1:
                 own = next((one["value"] for one in made.get("identifier", ())), "") or str(made.get("subscriberId", ""))
                 _cover(scene, made, own or clean(segment[1].text) or "1", patient, outcome)
     pay = pour({"resourceType": "Coverage"}, scene.message["PV1"], PV1_COVERAGE, view)
@@ -43,15 +43,21 @@ def background(scene: Scene, patient: str, outcome: Outcome) -> None:
 
 def _cover(scene: Scene, told: Resource, number: str, patient: str, outcome: Outcome) -> None:
     id = scene.id("coverage", patient, number)
-    told.setdefault("payor", [{"display": told.get("type", {}).get("text") or "未注明"}])
+    known = scene.store.find("Coverage", id)
+    if "payor" not in told:  # R4 wants one: where nobody is named, how it is paid
+        named = (known or {}).get("payor", [])
+        told["payor"] = _unnamed(told) if named == _unnamed(known or {}) or not named else named
     span = told.get("period", {})
     if "start" in span and "end" in span and is_before(span["end"], span["start"]):
         del span["end"]  # R4 per-1
     told |= {"id": id, "status": "active", "beneficiary": reference("Patient", patient)}
-    known = scene.store.find("Coverage", id)
     made = joined(known, told)
     if made != known:
         outcome.wrote(scene.store.put(made))
+
+
+def _unnamed(cover: Resource) -> list[Resource]:
+    return [{"display": cover.get("type", {}).get("text") or "未注明"}]
 
 
 def _allergy(scene: Scene, segment: Segment, view: View, patient: str, outcome: Outcome) -> None:
@@ -65,7 +71,7 @@ def _allergy(scene: Scene, segment: Segment, view: View, patient: str, outcome: 
     id = scene.id("allergy", patient, what.code or what.text)
     known = scene.store.find("AllergyIntolerance", id)
     told: Resource = {"resourceType": "AllergyIntolerance", "id": id, "patient": reference("Patient", patient)}
-    pour(told, segment, AL1_ALLERGY if segment.name == "AL1" else IAM_ALLERGY, view)
+    pour(told, segment, AL1_ALLERGY if segment.name == "AL1" else IAM_ALLERGY, view, nulls=True)
     deleted = segment.name == "IAM" and clean(segment[6].component(1).text).upper() == "D"
     inactive = segment.name == "IAM" and clean(segment[17].component(1).text).upper() == "I"
     told["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": "entered-in-error" if deleted else "confirmed"}]}

@@ -124,7 +124,10 @@ def _came_of_it(
     if request is not None and request["resourceType"] == "MedicationRequest":
         based = reference("MedicationRequest", str(request["id"]))
         told |= {"request": based} if is_given else {"authorizingPrescription": [based]}
-    outcome.wrote(scene.store.put(joined(scene.store.find(told["resourceType"], id), told)))
+    known = scene.store.find(told["resourceType"], id)
+    if known is not None and is_given:  # effective[x] is one: a period may become a moment
+        known = {key: value for key, value in known.items() if not key.startswith("effective")}
+    outcome.wrote(scene.store.put(joined(known, told)))
     if not is_given and len(at) > len("2026-01-01"):
         began = str((request or {}).get("authoredOn", ""))
         waited(scene.store, party.id, stay, Right.DISPENSING, datetime.fromisoformat(at), scene.hospital, outcome, began)

@@ -238,6 +238,8 @@ def _erase(store: Store, filed: Filed, told: Demographics) -> Filed:
         home, *others = patient["address"]
         kept = {key: value for key, value in home.items() if key != "text"}
         patient["address"] = ([kept] if set(kept) - {"use"} else []) + others
+    if "PID-16" in told.erased:
+        patient.pop("maritalStatus", None)
     for key in ("telecom", "address"):
         if not patient.get(key):
             patient.pop(key, None)

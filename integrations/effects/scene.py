@@ -18,6 +18,7 @@ from integrations.effects.which import encounter_id
 from integrations.hl7v2.adt import Stay
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header
+from integrations.hl7v2.maps.row import ERASED
 from integrations.hl7v2.person import Demographics
 from integrations.hospitals.profile import Profile
 
@@ -101,13 +102,16 @@ def flat(entries: Iterable[Any]) -> Iterator[Any]:
 
 
 def joined(known: Resource | None, told: Resource, lists: Iterable[str] = ("identifier",)) -> Resource:
-    """What is newly told over what is on file; these lists grow instead of being replaced."""
+    """What is newly told over what is on file; these lists grow instead of being replaced, and what the message erases goes."""
     made = {**(known or {}), **told}
     for key in lists:
         held = (known or {}).get(key, [])
         added = [one for one in told.get(key, []) if one not in held]
         if held or added:
             made[key] = [*held, *added]
+    for key in made.pop(ERASED, ()):
+        if key not in told:
+            made.pop(key, None)
     made.pop("meta", None)
     if known and "meta" in known:
         made["meta"] = known["meta"]

@@ -62,10 +62,10 @@ def read_booking(message: Message, header: Header, profile: Profile, zone: tzinf
 def _appointment(message: Message, header: Header, view: View, site: Mapping[str, str]) -> Resource:
     made: Resource = {"resourceType": "Appointment", "status": _status(message, header, site)}
     sch = message["SCH"]
-    pour(made, sch, care.SCH_APPOINTMENT, view)
+    pour(made, sch, care.SCH_APPOINTMENT, view, nulls=True)
     for name, rows in (("AIS", care.AIS_APPOINTMENT), ("AIG", care.AIG_APPOINTMENT), ("AIL", care.AIL_APPOINTMENT)):
         for segment in message.all(name):
-            pour(made, segment, rows, view)
+            pour(made, segment, rows, view, nulls=True)
     for segment in message.all("AIP"):
         pour(made, segment, care.AIP_APPOINTMENT, view)
     notes = [words for segment in message.all("NTE") if (words := lines(segment[3], view.nothing))]

@@ -48,7 +48,7 @@ def read_document(message: Message, header: Header, profile: Profile, zone: tzin
     view = View(profile.hospital_of(header), zone, profile.nothing)
     txa = message["TXA"]
     told: Resource = {"resourceType": "DocumentReference", "status": _status(txa, header)}
-    pour(told, txa, care.TXA_DOCUMENT, view)
+    pour(told, txa, care.TXA_DOCUMENT, view, nulls=True)
     told.setdefault("type", {"text": "未注明"})
     declared = care.MEDIA.get(clean(txa[3].component(1).text).upper(), "")
     doubts: list[str] = []

@@ -74,7 +74,7 @@ def read_money(message: Message, header: Header, profile: Profile, zone: tzinfo)
 
 def _charge(ft1: Segment, view: View) -> Charge:
     item: Resource = {"resourceType": "ChargeItem"}
-    pour(item, ft1, care.FT1_CHARGE, view)
+    pour(item, ft1, care.FT1_CHARGE, view, nulls=True)
     item.setdefault("status", "unknown")
     item.setdefault("code", {"text": "未注明"})
     at = moment(ft1[4].component(1).text, view.zone)

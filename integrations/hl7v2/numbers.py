@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from integrations.hl7v2.er7 import Part, Segment
+from integrations.hl7v2.values import clean
+
 _DIGITS = r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})"
 _RANGE = re.compile(rf"\s*({_DIGITS})\s*(-{{1,2}}|~|～|—|–|至)\s*({_DIGITS})\s*[^0-9]*")
 _BOUND = re.compile(rf"\s*(<=|>=|<|>|≤|≥)\s*({_DIGITS})\s*[^0-9]*")
@@ -67,6 +70,24 @@ def structured(comparator: str, first: str, separator: str, second: str, *, comm
     if separator == "-" and not low.comparator and low.value <= high.value:
         return Span(low.text, high.text)
     return None
+
+
+def measured(obx: Segment, kind: str, texts: tuple[str, ...], *, comma: bool) -> Quantity | Span | Share | None:
+    """A number, range or ratio where the value is one: NM, SN, or ST that is only a number (the rule in Chinese laboratories)."""
+    if len(texts) != 1:
+        return None
+    if kind == "SN":
+        return structured(*structure(obx[5]), comma=comma)
+    if kind == "NR":
+        low, high = (clean(obx[5].component(n).text) for n in (1, 2))
+        return structured("", low, "-", high, comma=comma) if low and high else None
+    return number_in(texts[0], comma=comma) if kind in ("NM", "ST", "TX", "") else None
+
+
+def structure(field: Part) -> tuple[str, str, str, str]:
+    """SN.1 to SN.4: comparator, number, separator, number."""
+    one, two, three, four = (clean(field.component(n).text) for n in (1, 2, 3, 4))
+    return one, two, three, four
 
 
 def bounds(text: str, *, comma: bool = False) -> tuple[Decimal | None, Decimal | None]:

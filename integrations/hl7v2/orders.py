@@ -135,7 +135,7 @@ def service(group: Group, view: View) -> Resource:
         ("DG1", maps.DG1_REQUEST),
     ):
         for segment in group.notes() if name == "NTE" else group.all(name):
-            pour(asked, segment, rows, view)
+            pour(asked, segment, rows, view, nulls=True)
     asked.setdefault("code", {"text": "未注明"})
     return asked
 
@@ -158,7 +158,7 @@ def medication(group: Group, view: View) -> Resource:
         ("DG1", maps.DG1_REQUEST),
     ):
         for segment in _in_turn(group, name):
-            pour(asked, segment, rows, view)
+            pour(asked, segment, rows, view, nulls=True)
     parts = [words for rxc in _of_drug(group, "RXC") if (words := component(rxc, view))]
     if parts:
         asked["note"] = [*({"text": words} for words in parts), *asked.get("note", ())]
@@ -198,7 +198,7 @@ def _tidy(asked: Resource) -> None:
 
 
 def _dispensed(rxd: Segment, group: Group, view: View) -> Resource:
-    made = pour({"resourceType": "MedicationDispense", "status": "completed"}, rxd, drugs.RXD_DISPENSE, view)
+    made = pour({"resourceType": "MedicationDispense", "status": "completed"}, rxd, drugs.RXD_DISPENSE, view, nulls=True)
     for rxr in (group.beside(rxd, "RXR") or group.all("RXR"))[:1]:
         pour(made, rxr, drugs.RXR_DISPENSE, view)
     made.setdefault("medicationCodeableConcept", {"text": "未注明"})
@@ -206,7 +206,7 @@ def _dispensed(rxd: Segment, group: Group, view: View) -> Resource:
 
 
 def _given(rxa: Segment, group: Group, view: View) -> Resource:
-    made = pour({"resourceType": "MedicationAdministration"}, rxa, drugs.RXA_ADMINISTRATION, view)
+    made = pour({"resourceType": "MedicationAdministration"}, rxa, drugs.RXA_ADMINISTRATION, view, nulls=True)
     for rxr in (group.beside(rxa, "RXR") or group.all("RXR"))[:1]:
         pour(made, rxr, drugs.RXR_ADMINISTRATION, view)
     made.setdefault("medicationCodeableConcept", {"text": "未注明"})

@@ -8,13 +8,13 @@ from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
 from integrations.hl7v2.encapsulated import Content, encapsulated
-from integrations.hl7v2.er7 import Message, Part, Segment
+from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.flags import ABNORMAL, CRITICAL, FLAGS
 from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps.results import OBX_MORE
 from integrations.hl7v2.maps.row import View, pour
-from integrations.hl7v2.numbers import Quantity, Share, Span, beside_range, bounds, number_in, structured
+from integrations.hl7v2.numbers import Quantity, Share, Span, beside_range, bounds, measured, structure
 from integrations.hl7v2.participation import in_report, in_result
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
@@ -135,7 +135,7 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
     strays: list[Segment] = []  # results before any order
     aside = 0
     waiting: list[Segment] = []  # specimens whose orders follow
-    of_specimen = False
+    of_specimen = of_container = False
     for segment in message.segments:
         if segment.name == "SPM" and (leads or not groups):
             waiting = [segment] if not waiting or of_specimen or (groups and groups[-1][1]) else [*waiting, segment]
@@ -143,6 +143,10 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
             continue
         if of_specimen and segment.name in ("OBX", "NTE", "SAC", "INV", "PRT"):
             continue  # said of the specimen itself; kept with the message
+        if segment.name == "SAC" and not groups:
+            of_container = not strays
+        elif segment.name == "SAC" and any(one.name == "OBX" for one in groups[-1][1]):
+            of_specimen = True
         if strays and segment.name in _NO_RESULTS_BEFORE:
             aside, strays = aside + sum(one.name == "OBX" for one in strays), []
         if segment.name == "OBR":
@@ -157,6 +161,8 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
             strays.append(segment)
     if not groups:
         raise Invalid("the message has no OBR segment, so it reports nothing", path="OBR", reason="no-report")
+    if strays and of_container and (len(groups) > 1 or any(segment.name == "OBX" for segment in groups[0][1])):
+        aside, strays = aside + sum(segment.name == "OBX" for segment in strays), []  # OUL_R21 (v2.4): what a container is like
     if strays:
         _adopt(strays, groups)
     view = View(profile.hospital_of(header), zone, profile.nothing)
@@ -240,11 +246,11 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     texts = tuple(part.text.strip() for part in obx[5].repetitions if part) if kind != "ED" else ("file",) if obx[5] else ()
     range_text = clean(obx[7].text, profile.nothing)
     low, high = bounds(range_text, comma=comma)
-    value = _value(obx, kind, texts, comma)
+    value = measured(obx, kind, texts, comma=comma)
     quantity = value if isinstance(value, Quantity) else None
     codes = [coded(part) for part in obx[5].repetitions if part] if kind in ("CE", "CWE", "CNE", "CF") else []
     if kind == "SN":  # where it is no number it is still to be read: 2+ and not 2^+
-        texts = tuple("".join(_components(part)) for part in obx[5].repetitions if part)
+        texts = tuple("".join(structure(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
     derived: tuple[str, ...] = ()
     if not obx[8] or (flags and FLAGS.isdisjoint(flags)):  # a word that nobody here knows must not hide what the range says
@@ -281,20 +287,3 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
 
 def _flag(sent: str, profile: Profile) -> str:
     return profile.abnormal.get(sent.upper(), sent.upper())
-
-
-def _value(obx: Segment, kind: str, texts: tuple[str, ...], comma: bool) -> Quantity | Span | Share | None:
-    """A number, range or ratio where the value is one: NM, SN, or ST that is only a number (the rule in Chinese laboratories)."""
-    if len(texts) != 1:
-        return None
-    if kind == "SN":
-        return structured(*_components(obx[5]), comma=comma)
-    if kind == "NR":
-        low, high = (clean(obx[5].component(n).text) for n in (1, 2))
-        return structured("", low, "-", high, comma=comma) if low and high else None
-    return number_in(texts[0], comma=comma) if kind in ("NM", "ST", "TX", "") else None
-
-
-def _components(field: Part) -> tuple[str, str, str, str]:
-    one, two, three, four = (clean(field.component(n).text) for n in (1, 2, 3, 4))
-    return one, two, three, four

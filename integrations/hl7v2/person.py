@@ -110,7 +110,7 @@ def _person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile
         died=moment(pid[29].component(1).text, zone),
         dead=pid[30].text.strip().upper() in ("Y", "1", "是"),
         kin=tuple(_kin(segment, nothing) for segment in next_of_kin if name(segment[2], nothing)),
-        erased=frozenset(f"PID-{number}" for number in (5, 7, 8, 11, 13, 14) if pid[number].is_null),
+        erased=frozenset(f"PID-{number}" for number in (5, 7, 8, 11, 13, 14, 16) if pid[number].is_null),
         doubts=tuple(doubts),
     )
 

@@ -88,7 +88,7 @@ def read_problems(message: Message, header: Header, profile: Profile, zone: tzin
 def _problem(group: Group, header: Header, view: View) -> Problem:
     prb = group.segments[0]
     made: Resource = {"resourceType": "Condition"}
-    pour(made, prb, care.PRB_CONDITION, view)
+    pour(made, prb, care.PRB_CONDITION, view, nulls=True)
     for nte in group.all("NTE"):
         pour(made, nte, care.NTE_CONDITION, view)
     made.setdefault("code", {"text": "未注明"})

@@ -72,3 +72,43 @@ def test_the_hospital_is_asked_for_in_one_way(hospital: Hospital) -> None:
     [unit] = [one for one in hospital.select("Organization") if one["id"].startswith("unit-")]
     [given] = hospital.select("MedicationAdministration", patient=patient)
     assert unit["partOf"] == given["identifier"][-1]["assigner"] == {"reference": "Organization/h1"}
+
+
+def test_a_null_deletes_the_element_of_its_field_in_everything_else_too(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    none, later = '""', AT + HOUR
+    hospital.says(
+        "ADT^A31",
+        "C1",
+        "AL1|1|DA|P1^青霉素|SV|皮疹|20200101",
+        segment("IN1", _1="1", _2="PL1", _4="样公司", _12="20260101", _15="职工", _36="YB1"),
+    )
+    hospital.says("ADT^A31", "C1", f"AL1|1|DA|P1^青霉素|{none}|{none}|", segment("IN1", _1="1", _2="PL1", _15=none), at=later)
+    [allergy] = hospital.select("AllergyIntolerance", patient=patient)
+    assert (allergy["code"]["text"], allergy["onsetDateTime"]) == ("青霉素", "2020-01-01")
+    assert not {"criticality", "reaction"} & set(allergy)
+    [cover] = hospital.select("Coverage", beneficiary=f"Patient/{patient}")
+    assert ("type" in cover, cover["subscriberId"], cover["payor"][0]["display"]) == (False, "YB1", "样公司")
+    hospital.says("OML^O21", "C1", "ORC|NW|P1||G1", "OBR|1|P1||A^甲|S|20260303080000", "DG1|1||I10^高血压")
+    hospital.says("OML^O21", "C1", f"ORC|XO|P1||{none}", f"OBR|1|P1||A^甲|{none}|{none}", f"DG1|1||{none}", at=later)
+    [order] = hospital.select("ServiceRequest", patient=patient)
+    assert (order["code"]["text"], order["identifier"][0]["value"]) == ("甲", "P1")
+    assert not {"requisition", "priority", "occurrenceDateTime", "reasonCode"} & set(order)
+    hospital.says("SIU^S12", "C1", "SCH||A1|||||CHK^复查|N^普通||||20260401", "AIS|1|A|NK^内科|20260401080000")
+    hospital.says("SIU^S14", "C1", f"SCH||A1|||||{none}|", at=later)
+    [booked] = hospital.select("Appointment", patient=patient)
+    assert ("reasonCode" in booked, booked["appointmentType"]["text"]) == (False, "普通")
+    hospital.says("PPR^PC1", "C1", "PRB|AD||I10^高血压|P1|||20260301|||||||||201001")
+    hospital.says("PPR^PC2", "C1", f"PRB|UP||I10^高血压|P1|||{none}", at=later)
+    [problem] = hospital.select("Condition", patient=patient)
+    assert ("recordedDate" in problem, problem["onsetDateTime"]) == (False, "2010-01")
+
+
+def test_a_span_of_giving_may_become_a_moment(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    for turn, end in enumerate(("20260302093000", "")):
+        given = f"RXA|0|1|20260302083000|{end}|D1^样药|5|ml"
+        assert hospital.says("RAS^O17", "C1", "ORC|OK|M1", given, at=AT + turn * HOUR) == "AA"
+        assert hospital.last().state == "done", hospital.last().remark
+    [one] = hospital.select("MedicationAdministration", patient=patient)
+    assert (one["effectiveDateTime"], "effectivePeriod" in one) == ("2026-03-02T08:30:00+08:00", False)

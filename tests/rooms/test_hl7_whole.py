@@ -137,3 +137,14 @@ def test_a_bed_is_named_once_and_a_way_to_pay_by_its_words(own_hospital: Hospita
     says(own_hospital, "ADT^A08", "C1", "PV1||I|||||||||||||||||V1|离休^20260101", hours=1)
     [cover] = own_hospital.select("Coverage", beneficiary=f"Patient/{patient}")
     assert cover["type"]["text"] == "离休", "FC.2 is a date"
+
+
+def test_what_is_said_of_a_container_is_no_result(own_hospital: Hospital) -> None:
+    """OUL_R21 as v2.4 drew it: SAC and its OBX before the order."""
+    patient, _ = own_hospital.cadre()
+    one = ("SAC|||B1", "OBX|1|ST|COLOR^颜色||黄", "ORC|RE|P1", "OBR|1|P1|F1|A^甲", "OBX|1|ST|K^钾||3.1")
+    two = ("SAC|||B2", "OBX|1|ST|COLOR^颜色||红", "ORC|RE|P2", "OBR|1|P2|F2|B^乙", "OBX|1|ST|NA^钠||140")
+    assert "1 observations" in says(own_hospital, "OUL^R21", "C1", *one, *two)
+    assert {found["code"]["text"] for found in own_hospital.select("Observation", patient=patient)} == {"钾", "钠"}
+    says(own_hospital, "OUL^R21", "C1", "SAC|||B3", "OBX|1|ST|CL^氯||99", "OBR|1|P3|F3|C^丙", hours=1)
+    assert len(own_hospital.select("Observation", patient=patient)) == 3, "before the only order, which has none of its own"

@@ -5,11 +5,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.er7 import Segment
 
+ERASED: Final = "_erased"
+"""Key under which a resource in the making names the elements that a null deletes; it goes where that is put over what is on file."""
+_LASTING: Final = frozenset(
+    {"identifier", "masterIdentifier", "code", "medicationCodeableConcept", "payor", "participant", "note", "status"}
+)
+"""What no feed deletes: by what a thing is known, what it is, and what several fields make together."""
 _PART = re.compile(r"([A-Za-z]+)(\[\])?")
 
 
@@ -48,14 +54,19 @@ class Row:
         return (self.shown or self.path).replace("[]", "")
 
 
-def pour(resource: Resource, segment: Segment, rows: Iterable[Row], view: View) -> Resource:
-    """Write what a segment says into a resource (in place), row by row; a single element that is there already stays."""
+def pour(resource: Resource, segment: Segment, rows: Iterable[Row], view: View, *, nulls: bool = False) -> Resource:
+    """Write what a segment says into a resource (in place), row by row; a single element that is there already stays.
+
+    With ``nulls`` it also notes under :data:`ERASED` what the segment deletes; such a resource must go through ``scene.joined``.
+    """
     for row in rows:
         if row.take is None or not (row.also or segment[row.field].raw):
             continue  # most fields of most segments are empty
         value = row.take(segment, row.field, view)
         if value not in (None, "", [], {}):
             _place(resource, row.path, value)
+        elif nulls and segment[row.field].is_null and "." not in row.path and (name := row.path.removesuffix("[]")) not in _LASTING:
+            resource[ERASED] = resource.get(ERASED, frozenset()) | {name}
     return resource
 
 
