@@ -104,7 +104,7 @@ def create_user(
     password = password or random_password()
     rules.check_password(password, login, policy)
     if store.connection.execute(select(USER.c.login).where(USER.c.login == login)).first():
-        raise Conflict("this login is taken; choose another")
+        raise Conflict("this login is taken; choose another", path="login", reason="login-taken")
     now = micros(store.at)
     store.connection.execute(
         insert(USER).values(

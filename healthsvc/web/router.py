@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from healthsvc.access import looks
 from healthsvc.access.door import CHANGE_PASSWORD, GIVE_CODE, SET_UP_FACTOR, who_is_there
-from healthsvc.errors import Malformed, NotFound, NotSignedIn, Refusal
+from healthsvc.errors import Forbidden, Malformed, NotFound, NotSignedIn, Refusal
 from healthsvc.web import (
     account,
     attachments,
@@ -42,6 +42,7 @@ from healthsvc.web import (
     glass,
     help,
     infusions,
+    kept,
     ledgers,
     maps,
     mine,
@@ -206,7 +207,7 @@ def _of_status(_request: Request, error: HTTPException) -> Refusal:
 
 
 async def refusal_page(request: Request, refusal: Refusal) -> Response:
-    """What a reader sees instead of the page: the reason, how to go on, never a word about a person."""
+    """What a reader sees instead of the page: the reason, how to go on, never a word about a person; a form stays where it stands."""
     if isinstance(refusal, NotSignedIn):
         if request.headers.get("hx-request"):
             return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
@@ -223,15 +224,18 @@ async def refusal_page(request: Request, refusal: Refusal) -> Response:
     except Refusal:
         who = None
     page = Page(request, who)
+    told: dict[str, Any] = {"told": page.told(refusal), "lines": _lines(page, refusal)}
+    if request.method == "POST" and who is not None and not page.wants_part and not isinstance(refusal, Forbidden):
+        again = await kept.shown_again(request, page.written("refusal_part.html", **told), _wrong(refusal))
+        if again is not None:
+            return HTMLResponse(again, status_code=refusal.status)
     template = "refusal_part.html" if page.wants_part else "refusal.html"
-    return page.show(
-        template,
-        status=refusal.status,
-        refusal=refusal,
-        told=page.told(refusal),
-        lines=_lines(page, refusal),
-        sent=request.method == "POST",
-    )
+    return page.show(template, status=refusal.status, refusal=refusal, sent=request.method == "POST", **told)
+
+
+def _wrong(refusal: Refusal) -> frozenset[str]:
+    """The fields that are to blame."""
+    return frozenset(refusal.fields if isinstance(refusal, Unread) else (one.path for one in refusal.issues if one.path))
 
 
 def _lines(page: Page, refusal: Refusal) -> list[str]:

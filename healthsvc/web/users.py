@@ -9,7 +9,7 @@ from healthsvc.access import accounts, tokens
 from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.access.provider.service import expect
 from healthsvc.access.rules import ROLE_TITLES, Role
-from healthsvc.errors import Refusal, RuleViolation
+from healthsvc.errors import RuleViolation
 from healthsvc.store import Store
 from healthsvc.web.lookup import is_of_hospital, name_of
 from healthsvc.web.render import Page, SignedPage
@@ -34,11 +34,7 @@ def add(
     areas: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Make an account; its first password shows once."""
-    try:
-        with store.savepoint():
-            password = accounts.create_user(store, login, role, name=name, practitioner=practitioner or None, areas=areas)
-    except Refusal as refusal:
-        return _show(page, store, wrong=page.told(refusal) if refusal.reason else refusal.text, status=refusal.status)
+    password = accounts.create_user(store, login, role, name=name, practitioner=practitioner or None, areas=areas)
     return _show(page, store, secret=(page.say("账号 {login} 的首次密码", login=login), password))
 
 
@@ -86,10 +82,10 @@ def revoke(store: StoreWriting, id: int) -> Response:
     return RedirectResponse("/users", status_code=303)
 
 
-def _show(page: Page, store: Store, *, secret: tuple[str, str] | None = None, wrong: str = "", status: int = 200) -> Response:
+def _show(page: Page, store: Store, *, secret: tuple[str, str] | None = None) -> Response:
     return page.show(
-        "users.html", status=status, accounts=accounts.accounts(store), tokens=tokens.tokens(store), roles_known=ROLE_TITLES, secret=secret,
-        wrong=wrong, now=store.at, provided=page.request.app.state.provider is not None,
+        "users.html", accounts=accounts.accounts(store), tokens=tokens.tokens(store), roles_known=ROLE_TITLES, secret=secret,
+        now=store.at, provided=page.request.app.state.provider is not None,
         role_of=lambda code: ROLE_TITLES.get(Role(code), code),
         organizations=(known := {f"Organization/{one['id']}": name_of(one) for one in store.select("Organization")}),
         area_of=lambda reference: known.get(reference, reference),

@@ -38,8 +38,8 @@ class Unread(Malformed):
     """Fields of a page that are missing or cannot be read."""
 
     def __init__(self, error: RequestValidationError, template: str) -> None:
-        fields = [_field(one["loc"]) for one in error.errors()]
-        super().__init__(f"something is missing or cannot be read: {', '.join(dict.fromkeys(fields))}", reason="input-unread")
+        self.fields = tuple(dict.fromkeys(_field(one["loc"]) for one in error.errors()))
+        super().__init__(f"something is missing or cannot be read: {', '.join(self.fields)}", reason="input-unread")
         self.lines = tuple(dict.fromkeys(_lines(error, template)))
         """Label and how to mend it, and the values of its slots; the label is empty where no reader types the field."""
 

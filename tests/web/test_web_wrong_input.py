@@ -134,3 +134,44 @@ def test_a_day_that_the_calendar_lacks_is_not_sent(page: Any, site: Site) -> Non
     field.fill("2026/2/28")
     field.blur()
     assert field.evaluate("one => [one.validationMessage, one.value]") == ["", "2026-02-28"]
+
+
+def test_a_form_that_was_refused_stays_on_its_page_with_what_was_typed(client: httpx.Client, site: Site) -> None:
+    sign_in(client, "admin1")
+    typed = {"csrf": csrf(client), "login": "doctor1", "name": "<留守>甲", "role": "coordinator"}
+    there = {"referer": f"{site.url}/users"}
+    refused = client.post("/users", data=typed, headers=there)
+    assert refused.status_code == 409
+    told = refused.text.index("已有这个账号")
+    form = refused.text[refused.text.rindex("<form", 0, refused.text.index("新建账号</h3>")) :].partition("</form>")[0]
+    assert told < refused.text.index("新建账号</h3>")
+    assert 'value="&lt;留守&gt;甲"' in form
+    assert re.search(r'<option value="coordinator" selected>', form)
+    assert re.search(r'name="login"[^>]*value="doctor1"[^>]*aria-invalid="true"', form)
+    for elsewhere in ({}, {"referer": "https://elsewhere.example/users"}, {"referer": f"{site.url}/policy"}):
+        alone = client.post("/users", data=typed, headers=elsewhere)
+        assert alone.status_code == 409
+        assert "返回修改" in alone.text, "where the form does not stand the refusal is a page of its own"
+        assert "留守" not in alone.text
+    unread = client.post("/tokens", data={"csrf": csrf(client), "name": "月报"}, headers=there)
+    assert unread.status_code == 400
+    assert 'value="月报"' in unread.text
+    assert "角色：没有填写" in unread.text
+
+
+def test_a_refused_form_is_mended_where_it_stands(chromium: Any, site: Site) -> None:
+    opened = chromium.new_page(viewport={"width": 390, "height": 844}, locale="zh-CN")
+    sign_in_page(opened, site.url, "admin1")
+    opened.goto(f"{site.url}/users")
+    form = opened.locator('form[action="/users"]')
+    form.get_by_label("账号").fill("doctor1")
+    form.get_by_label("姓名").fill("留守乙")
+    for _ in range(2):  # the second time it is sent from the page that the refusal was
+        form.get_by_role("button", name="新建").click()
+        opened.get_by_role("alert").get_by_text("已有这个账号").wait_for()
+        assert opened.url == f"{site.url}/users"
+        assert form.get_by_label("姓名").input_value() == "留守乙"
+        assert form.get_by_label("账号").evaluate("one => one === document.activeElement")
+    opened.reload()
+    assert opened.get_by_role("alert").count() == 0, "looking again asks for the page and sends nothing"
+    opened.close()

@@ -108,6 +108,15 @@
       .finally(function () { asking = false; });
   }, true);
 
+  // A form that was refused stands on its own page again: that page is asked for when one looks again, and no form is sent twice.
+  const refused = document.querySelector("[data-here]");
+  if (refused) {
+    history.replaceState(null, "", refused.dataset.here);
+    const wrong = refused.nextElementSibling.querySelector("[aria-invalid]");
+    (wrong || refused).focus();
+    refused.scrollIntoView({ block: "center" });
+  }
+
   document.querySelectorAll("[data-back]").forEach(function (one) {
     one.addEventListener("click", function () { history.back(); });
   });
