@@ -32,6 +32,7 @@ from healthsvc.web.lookup import Directory, allergies_of, staff_of
 from healthsvc.web.pocket_drip import drip_of
 from healthsvc.web.pocket_note import note_form
 from healthsvc.web.render import Page
+from healthsvc.web.reports import latest
 from healthsvc.web.values import is_measured, value_of
 from healthsvc.web.visit import filled
 
@@ -39,6 +40,8 @@ _SHOWN: Final = frozenset({"planned", "arrived", "in-progress", "finished", "onl
 _WITH_FORM: Final = frozenset({Kind.QUARTERLY_CHECKUP, Kind.FOLLOW_UP})
 _LAST: Final = 6
 """Measurements that go along: as many as one compares with at the bed."""
+_REPORTS: Final = 3
+"""Reports of hospitals that are named; they are read with network."""
 _BESIDE: Final[dict[str, tuple[str, ...]]] = {
     Kind.QUARTERLY_CHECKUP: (), Kind.FOLLOW_UP: (), Kind.HOME_BED_ROUND: ("self-care",), Kind.ADMISSION_VISIT: (),
 }  # fmt: skip
@@ -94,6 +97,7 @@ def _stop(store: Store, page: Page, names: Directory, staff: list[tuple[str, str
         "warnings": allergies_of(store, patient["id"]),
         "illnesses": _illnesses(store, patient["id"]),
         "last": _last(store, patient["id"], page),
+        "reports": [{"id": one.id, "title": page.say(one.title), "on": one.when[:10]} for one in latest(store, patient["id"], _REPORTS)],
         "then": reading.to_json(facts),
         "findings": _findings(store, page, visit, encounter, staff) if open_now and drip is None else "",
         "note": note_form(page, visit) if open_now else "",

@@ -60,6 +60,7 @@ from healthsvc.web import (
     referrals,
     reminders,
     replanning,
+    reports,
     roster,
     sessions,
     siting,
@@ -125,6 +126,7 @@ _PAGES = (
     help,
     origin,
     attachments,
+    reports,
     progress,
 )
 _PATHS = frozenset(
@@ -152,6 +154,7 @@ _PATHS = frozenset(
         "visits",
         "window",
         "referrals",
+        "reports",
         "emergency",
         "channels",
         "mustvisits",

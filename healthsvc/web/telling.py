@@ -92,7 +92,7 @@ class Teller:
         where = encounter.get("serviceProvider", {}).get("display", "")
         places = sorted(encounter.get("location", []), key=lambda one: one.get("status") == "active")
         ward = places[-1].get("location", {}).get("display", "") if places else ""
-        reason = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
+        reason = "，".join(filter(None, (words_of(one) for one in encounter.get("reasonCode", []))))
         lines = _plain(" ".join(filter(None, (where, ward))), reason)
         if encounter.get("status") in ("cancelled", "entered-in-error"):
             yield from self._at(period.get("start"), "hospital", "", "住院已取消", lines, kind="hospital")
@@ -113,7 +113,7 @@ class Teller:
     def _visit(self, encounter: Resource) -> Iterator[Event]:
         reference = f"Encounter/{encounter['id']}"
         task = self._tasks.get(reference)
-        title = next((_words(one) for one in encounter.get("type", []) if _words(one)), "") or "就诊"
+        title = next((words_of(one) for one in encounter.get("type", []) if words_of(one)), "") or "就诊"
         staff = "、".join(
             filter(None, (self._names.staff(one.get("individual", {}).get("reference")) for one in encounter.get("participant", [])))
         )
@@ -121,7 +121,7 @@ class Teller:
         self._told |= {one["id"] for one in found}
         status = encounter.get("status")
         notes = [note["text"] for note in (task or {}).get("note", []) if "text" in note]
-        said = "，".join(filter(None, (_words(one) for one in encounter.get("reasonCode", []))))
+        said = "，".join(filter(None, (words_of(one) for one in encounter.get("reasonCode", []))))
         lines = (*_plain(staff), *((("主诉", said),) if said else ()), *(("建议", note) for note in notes))
         by_rule = any(one["url"] == _BY_RULE for one in encounter.get("extension", ()))
         chips = {"planned": (("已排班", ""),), "in-progress": (("进行中", "blue"),), "cancelled": (("已取消", ""),)}.get(str(status), ())
@@ -137,18 +137,16 @@ class Teller:
         results = [one for one in held if one.get("status") not in WITHDRAWN]
         shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
         when = when_of(report)
-        lines = _plain(report.get("conclusion", ""))
+        lines, link, title = _plain(report.get("conclusion", "")), f"/reports/{report['id']}", words_of(report.get("code")) or "检查报告"
         if report.get("status") in WITHDRAWN:
-            yield from self._at(when, "result", "", _words(report.get("code")) or "检查报告", (), kind="result", chips=(("已撤销", ""),))
+            yield from self._at(when, "result", "", title, (), link=link, kind="result", chips=(("已撤销", ""),))
             return
-        yield from self._at(
-            when, "result", _tone(shown), _words(report.get("code")) or "检查报告", lines, shown, kind="result",
-            chips=(*_stands_for(report), *_abnormal(shown)),
-        )  # fmt: skip
+        chips = (*stands_for(report), *_abnormal(shown))
+        yield from self._at(when, "result", _tone(shown), title, lines, shown, link, "result", chips)
 
     def _document(self, document: Resource) -> Iterator[Event]:
         """A document of a hospital (discharge summary, letter), with its files or only announced."""
-        status, title = document.get("status"), _words(document.get("type")) or "医院文书"
+        status, title = document.get("status"), words_of(document.get("type")) or "医院文书"
         if status in WITHDRAWN:
             yield from self._at(when_of(document), "note", "", title, (), kind="hospital", chips=(("已撤销", ""),))
             return
@@ -181,7 +179,7 @@ class Teller:
 
     def _bed(self, episode: Resource) -> Iterator[Event]:
         period = episode.get("period", {})
-        about = next((_words(one) for one in episode.get("type", []) if _words(one)), "家庭病床")
+        about = next((words_of(one) for one in episode.get("type", []) if words_of(one)), "家庭病床")
         chips = {"active": (("在床", "blue"),), "onhold": (("暂停", "amber"),)}.get(str(episode.get("status")), ())
         yield from self._at(period.get("start"), "bed", "blue", "建床", (), kind="care", chips=chips, about=about)
         if episode.get("status") == "finished" and "end" in period:
@@ -190,7 +188,7 @@ class Teller:
     def _order(self, order: Resource) -> Iterator[Event]:
         dose = _plain(*(one.get("text", "") for one in order.get("dosageInstruction", [])))
         yield from self._at(
-            order.get("authoredOn"), "drip", "violet", _words(order.get("medicationCodeableConcept")) or "用药医嘱", dose, kind="care"
+            order.get("authoredOn"), "drip", "violet", words_of(order.get("medicationCodeableConcept")) or "用药医嘱", dose, kind="care"
         )
 
     def _infusion(self, record: Resource) -> Iterator[Event]:
@@ -198,28 +196,28 @@ class Teller:
         at_home = is_given(record)
         title, link = ("上门输液", f"/visits/{to_given(record).task}") if at_home else ("给药", "")
         when = record.get("effectivePeriod", {}).get("start") or record.get("effectiveDateTime")
-        chips, about = _GIVEN.get(str(record.get("status")), ()), _words(record.get("medicationCodeableConcept"))
+        chips, about = _GIVEN.get(str(record.get("status")), ()), words_of(record.get("medicationCodeableConcept"))
         yield from self._at(when, "drip", "violet", title, (), link=link, kind="care" if at_home else "hospital", chips=chips, about=about)
 
     def _referral(self, request: Resource) -> Iterator[Event]:
         to = "、".join(one.get("display", "") for one in request.get("performer", []))
-        title = _words(request.get("code")) or "转诊"
+        title = words_of(request.get("code")) or "转诊"
         when = request.get("authoredOn") or request.get("occurrenceDateTime")
         yield from self._at(when, "route", "amber", title, _plain(to), kind="hospital")
 
     def _flag(self, flag: Resource) -> Iterator[Event]:
-        title = _words(flag.get("code")) or "提示"
+        title = words_of(flag.get("code")) or "提示"
         chips = (("生效", "green"),) if flag.get("status") == "active" else (("已撤销", ""),)
         yield from self._at(flag.get("period", {}).get("start"), "flag", "green", title, (), kind="care", chips=chips)
 
     def _condition(self, condition: Resource) -> Iterator[Event]:
         when = condition.get("onsetDateTime") or condition.get("recordedDate")
-        yield from self._at(when, "note", "", "诊断", (), kind="care", about=_words(condition.get("code")))
+        yield from self._at(when, "note", "", "诊断", (), kind="care", about=words_of(condition.get("code")))
 
     def _allergy(self, allergy: Resource) -> Iterator[Event]:
         when = allergy.get("onsetDateTime") or allergy.get("recordedDate")
         tone = "" if says_none(allergy) else "red"
-        yield from self._at(when, "warn", tone, "过敏", (), kind="care", about=_words(allergy.get("code")))
+        yield from self._at(when, "warn", tone, "过敏", (), kind="care", about=words_of(allergy.get("code")))
 
     def _task(self, task: Resource) -> Iterator[Event]:
         """Only what no Encounter tells: visits that were missed, and alarms."""
@@ -232,9 +230,9 @@ class Teller:
             )
         elif task.get("status") == "failed":
             when = task.get("restriction", {}).get("period", {}).get("end")
-            lines, chips = _plain(_words(task.get("statusReason"))), (("未访", "red"),)
+            lines, chips = _plain(words_of(task.get("statusReason"))), (("未访", "red"),)
             yield from self._at(
-                when, "task", "red", _words(task.get("code")), lines, link=f"/visits/{task['id']}", kind="visit", chips=chips
+                when, "task", "red", words_of(task.get("code")), lines, link=f"/visits/{task['id']}", kind="visit", chips=chips
             )
 
     def _at(
@@ -274,7 +272,8 @@ def _moment(when: str, zone: tzinfo) -> tuple[datetime | None, bool]:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone), False
 
 
-def _words(concept: Any) -> str:
+def words_of(concept: Any) -> str:
+    """What a CodeableConcept says: its text, else what its first code is called."""
     if not isinstance(concept, dict):
         return ""
     return str(concept.get("text") or next((one.get("display") or one.get("code", "") for one in concept.get("coding", [])), ""))
@@ -288,7 +287,7 @@ def _abnormal(shown: tuple[Value, ...]) -> tuple[tuple[str, str], ...]:
     return (("有异常", "red"),) if any(value.mark for value in shown) else ()
 
 
-def _stands_for(report: Resource) -> tuple[tuple[str, str], ...]:
+def stands_for(report: Resource) -> tuple[tuple[str, str], ...]:
     """From what a report's time was taken, where the laboratory did not tell when the specimen was taken."""
     told = next((one.get("valueCode", "") for one in report.get("extension", ()) if one["url"] == _TIME_FROM), "")
     return ((_TIMES[told], ""),) if told in _TIMES else ()

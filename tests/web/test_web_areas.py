@@ -51,6 +51,7 @@ RECORDS = (
         re.compile(r"^/documents/\{id\}|^/attachments/\{type\}/\{id\}|^/api/documents/\{document\}|^/fhir/DocumentReference/\{id"),
         "DocumentReference",
     ),
+    (re.compile(r"^/reports/\{id\}"), "DiagnosticReport"),
     (re.compile(r"^/referrals/\{id\}|^/api/referral/\{referral\}"), "ServiceRequest"),
     (re.compile(r"^/beds/\{bed\}|^/api/homebed/\{bed\}|^/fhir/EpisodeOfCare/\{id"), "EpisodeOfCare"),
     (re.compile(r"^/infusions/\{course\}|^/api/infusion/courses/\{course\}|^/fhir/MedicationRequest/\{id"), "MedicationRequest"),
@@ -129,6 +130,8 @@ def _records(store: Store, person: str, now: datetime) -> None:
         nurse="nu-1",
     )
     store.put({"resourceType": "Organization", "id": "lanwan", "name": "澜湾医院"})
+    subject = {"reference": f"Patient/{person}"}
+    store.put({"resourceType": "DiagnosticReport", "id": "told", "status": "final", "code": {"text": "心电图"}, "subject": subject})
     referrals.refer(store, person, Reason.NEEDS_TEST, "Organization/lanwan", "Practitioner/doctor-1", summary="复查")
 
 

@@ -1,4 +1,4 @@
-"""Files that a hospital has sent, opened from the line of time."""
+"""What a hospital has sent: its reports whole, and its files, opened from the line of time."""
 
 import base64
 import re
@@ -9,13 +9,16 @@ import httpx
 import pytest
 from conftest import SHOTS, Site, sign_in
 from sqlalchemy import select
+from test_web_browser import look
 from test_web_forms import someone
 from test_web_pages import sign_in as sign_in_plainly
 from world import NAMES
 
 from healthsvc import clock
+from healthsvc.fhir.json import Lexical
 from healthsvc.store import SYSTEM, Store
 from healthsvc.store.audit import AUDIT
+from healthsvc.visit.asking import ask
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 PDF = b"%PDF-1.4 synthetic"
@@ -133,4 +136,80 @@ def test_the_line_with_files_is_fit_to_be_seen(chromium: Any, doctor: httpx.Clie
     shown.wait_for_url(re.compile("/attachments/"))  # it opens as an empty page; nothing is asked of that, which may never answer
     shown.locator("img").wait_for()
     shown.close()
+    page.close()
+
+
+def result(patient: str, id: str, value: str, on: str, **more: object) -> dict[str, object]:
+    """A potassium, as the hospital line writes it."""
+    code = {"code": {"coding": [{"system": "urn:test:lab", "code": "K"}], "text": "血钾"}, "subject": {"reference": f"Patient/{patient}"}}
+    known = {"resourceType": "Observation", "id": id, "status": "final", "effectiveDateTime": f"{on}T08:00:00+08:00", **code}
+    bounds = {"referenceRange": [{"low": {"value": Lexical("3.5")}, "high": {"value": Lexical("5.3")}}]}
+    return known | {"valueQuantity": {"value": Lexical(value), "unit": "mmol/L"}} | bounds | more
+
+
+@pytest.fixture
+def reported(patient: str, site: Site) -> str:
+    """Three potassiums, the last critical, corrected and followed up; the report of another time was taken back."""
+    flag = {"interpretation": [{"coding": [{"code": "HH"}]}], "note": [{"text": "标本无溶血"}]}
+    report = {"code": {"text": "电解质"}, "subject": {"reference": f"Patient/{patient}"}, "resourceType": "DiagnosticReport"}
+    with site.database.reading(SYSTEM, at=clock.now()) as store:
+        if store.find("DiagnosticReport", "report-whole"):
+            return patient
+    said = ({"id": "report-whole", "conclusion": "初步：高钾", "status": "preliminary"}, {"conclusion": "高钾血症", "status": "corrected"})
+    for turn, value in enumerate(("6.3", "6.9")):
+        with site.database.writing(SYSTEM, at=clock.now()) as store:
+            if not turn:
+                for id, earlier, on in (("k-1", "4.1", "2026-01-01"), ("k-2", "5.9", "2026-02-01"), ("k-9", "2.22", "2026-04-01")):
+                    store.put(result(patient, id, earlier, on))
+                store.put(result(patient, "k-void", "8.88", "2026-02-02", status="entered-in-error"))
+            store.put(result(patient, "k-3", value, "2026-03-01", **flag, status="corrected" if turn else "preliminary"))
+            lost = result(patient, "k-4", "7.77", "2026-03-01", status="entered-in-error" if turn else "final")
+            store.put(lost)
+            told = report | said[0] | said[turn] | {"effectiveDateTime": "2026-03-01T08:00:00+08:00", "issued": "2026-03-01T10:00:00+08:00"}
+            named = [{"reference": f"Observation/{one}"} for one in ("k-3", "k-4")]
+            store.put(told | {"category": [{"coding": [{"code": "CH"}]}], "performer": [{"display": "澜湾医院检验科"}], "result": named})
+            gone = report | {"id": "report-gone", "conclusion": "他人的结论", "result": [{"reference": "Observation/k-void"}]}
+            store.put(gone | {"status": "entered-in-error" if turn else "final"})
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        ask(store, patient, "follow-up", "report-whole", clock.now(), 1, type="DiagnosticReport", key="report-whole")
+    return patient
+
+
+def test_a_report_is_read_whole(doctor: httpx.Client, reported: str, site: Site) -> None:
+    page = re.sub(r"\s+", " ", doctor.get("/reports/report-whole").text)
+    for text in ("电解质", "已更正", "危急值", "6.9 mmol/L ↑", "3.5–5.3", "更正前 6.3 mmol/L", "标本无溶血", "高钾血症", "澜湾医院检验科",
+                 "生化", "当时的结论：初步：高钾", "因此安排的上门"):  # fmt: skip
+        assert text in page
+    assert page.index("5.9 mmol/L") < page.index("4.1 mmol/L"), "what it was before, the latest first"
+    for text in ("2.22", "8.88", "7.77"):
+        assert text not in page, "later, withdrawn, and taken back in this very report"
+    assert f'href="/people/{reported}"' in page
+    visit = re.search(r'href="(/visits/[^"]+)"', page)
+    assert visit is not None
+    assert 'href="/reports/report-whole"' in doctor.get(visit[1]).text
+    line = doctor.get(f"/people/{reported}/story?kind=result").text
+    assert 'href="/reports/report-whole"' in line
+    assert 'href="/attachments/DiagnosticReport/report-files/1"' in doctor.get("/reports/report-files").text
+    with site.database.reading(SYSTEM, at=clock.now()) as store:
+        looks = store.connection.execute(select(AUDIT.c.patient).where(AUDIT.c.purpose == "report")).scalars().all()
+    assert set(looks) == {reported}
+
+
+def test_a_report_that_was_taken_back_says_so_and_nothing_of_what_it_said(doctor: httpx.Client, reported: str) -> None:
+    page = doctor.get("/reports/report-gone").text
+    assert "这份报告已被撤销" in page
+    assert "他人的结论" not in page
+    assert "8.88" not in page
+    assert doctor.get("/reports/never").status_code == 404
+    sign_in_plainly(doctor, "auditor1")
+    assert doctor.get("/reports/report-whole").status_code == 403
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_report_is_fit_to_be_seen(chromium: Any, reported: str, site: Site, width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900}, locale="zh-CN")
+    page.keeps_pictures = False
+    sign_in(page, site.url, "doctor1")
+    page.goto(f"{site.url}/reports/report-whole")
+    look(page, "report")
     page.close()

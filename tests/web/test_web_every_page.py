@@ -177,6 +177,7 @@ def examples(path: str, town: Town) -> list[str]:
         "/operate/messages/{id}": ["/operate/messages/1"],
         "/operate/sent/{id}": [f"/operate/sent/{ids['sent']}"],
         "/help/{name}": ["/help/health-file", "/help/role-nurse"],
+        "/reports/{id}": ["/reports/report-1"],
         "/origin/{type}/{id}": [f"/origin/Patient/{first}"],
     }
     if path not in known and path.startswith("/people/{id}"):

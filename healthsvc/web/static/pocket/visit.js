@@ -54,7 +54,9 @@ export function facts(visit) {
     person.phones.map(function (phone) { return [h("dt", {}, say("电话")), h("dd", {}, h("a", { class: "keep", href: "tel:" + phone }, phone))]; }),
     person.contacts.map(function (one) { return [h("dt", {}, one.relation || say("家属")), h("dd", {}, one.name + " ", h("a", { class: "keep", href: "tel:" + one.phone }, one.phone))]; }),
     visit.illnesses.map(function (one) { return [h("dt", {}, say("诊断")), h("dd", {}, one)]; }),
-    visit.last.map(function (one) { return [h("dt", {}, one.name), h("dd", {}, h("b", {}, one.text), " ", h("span", { class: "muted small keep" }, one.on))]; })),
+    visit.last.map(function (one) { return [h("dt", {}, one.name), h("dd", {}, h("b", {}, one.text), " ", h("span", { class: "muted small keep" }, one.on))]; }),
+    (visit.reports || []).map(function (one) { return [h("dt", {}, say("检查报告")), h("dd", {}, h("a", { href: "/reports/" + encodeURIComponent(one.id), target: "_blank", rel: "noopener" }, one.title), " ", h("span", { class: "muted small keep" }, one.on))]; })),
+    (visit.reports || []).length ? h("p", { class: "hint" }, say("检查报告和附件联网时查看，不留在手机上。")) : null,
     h("p", { class: "actions" }, callTo(person), wayTo(person))));
 }
 
