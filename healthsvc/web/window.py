@@ -35,10 +35,15 @@ def ask(page: SignedPage, store: StoreReading, number: Annotated[str, Form(max_l
     """The answer for a citizen id, a health file number or a hospital number; the field is empty again for the next person."""
     try:
         told = answer(store, number.strip().upper())
-    except Invalid:
-        return page.show(
-            "window.html", status=422, told=None, wrong=page.say("这不是有效的证件号码，请核对后重新输入。"), name="", words=None
+        wrong = (
+            "姓名会重名，窗口只按号码查询：请输入身份证号、档案编号或院内号。"
+            if told.standing is Standing.UNKNOWN and _is_name(number)
+            else ""
         )
+    except Invalid:
+        wrong = "这不是有效的证件号码，请核对后重新输入。"
+    if wrong:
+        return page.show("window.html", status=422, told=None, wrong=page.say(wrong), name="", words=None)
     name = masks(store, "window").name(to_person(store.read("Patient", told.patient)).name) if told.patient else ""
     words = {
         "standing": STANDING_NAMES[told.standing],
@@ -46,6 +51,11 @@ def ask(page: SignedPage, store: StoreReading, number: Annotated[str, Form(max_l
         "reason": REASON_NAMES[told.reason] if told.reason else None,
     }
     return page.show("window.html", told=told, wrong="", name=name, words=words)
+
+
+def _is_name(text: str) -> bool:
+    """Whether somebody has typed a name: every number here has a digit."""
+    return bool(text.strip()) and not any(character.isdigit() for character in text)
 
 
 def answer(store: Store, number: str) -> Answer:

@@ -72,10 +72,21 @@ def bed(tmp_path: Path) -> Iterator[Bed]:
         with installation.database.writing(SYSTEM, at=AT) as store:
             task = _dose(store)
             accounts.create_user(store, "nurse1", "nurse", name="苏念安", practitioner="Practitioner/nu-1", password=PASSWORD)
-        with serving(create_app(installation)) as url, httpx.Client(base_url=url, verify=NO_TLS) as client:
+        with serving(create_app(installation)) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=60) as client:
             client.post("/sign-in", data={"login": "nurse1", "password": PASSWORD})
             yield Bed(client, task)
         installation.close()
+
+
+def test_a_dose_that_was_missed_says_so_and_keeps_no_record(bed: Bed) -> None:
+    with time_machine.travel(AT + timedelta(minutes=5), tick=True):
+        token = CSRF.search(bed.client.get("/help").text)
+        assert token is not None
+        assert bed.client.post(f"/visits/{bed.task}/miss", data={"reason": "other", "csrf": token[1]}).status_code == 303
+        page = bed.look()
+    assert "本次未输" in page
+    assert "记录已保存到个人档案" not in page
+    assert "从“到达”开始" not in page
 
 
 def test_the_steps_follow_one_another_and_the_visit_is_completed(bed: Bed) -> None:

@@ -143,6 +143,10 @@ def test_the_window_answers_by_citizen_id_file_number_and_unknown(client: httpx.
     assert "单国强" not in entitled
     assert "享有绿色通道" in client.post("/window", data={"number": "33029900100100000", "csrf": token}).text
     assert "查无此人" in client.post("/window", data={"number": "H999", "csrf": token}).text
+    by_name = client.post("/window", data={"number": "单国强", "csrf": token})
+    assert by_name.status_code == 422
+    assert "窗口只按号码查询" in by_name.text
+    assert "查无此人" not in by_name.text, "a name says nothing of whether somebody is entitled"
     wrong = client.post(
         "/window", data={"number": site.world.citizen_id[:-1] + ("0" if site.world.citizen_id[-1] != "0" else "1"), "csrf": token}
     )
