@@ -11,7 +11,9 @@ _DIGITS = r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})"
 _RANGE = re.compile(rf"\s*({_DIGITS})\s*(-{{1,2}}|~|～|—|–|至)\s*({_DIGITS})\s*[^0-9]*")
 _BOUND = re.compile(rf"\s*(<=|>=|<|>|≤|≥)\s*({_DIGITS})\s*[^0-9]*")
 _NUMBER = re.compile(rf"(<=|>=|<|>|≤|≥)?\s*({_DIGITS})")
-_WIDE = str.maketrans("０１２３４５６７８９．＋－＜＞", "0123456789.+-<>")
+_WIDE = str.maketrans("０１２３４５６７８９．＋－−‐＜＞﹤﹥≦≧∼〜", "0123456789.+---<><>≤≥~~")
+_SAID = {"小于等于": "≤", "大于等于": "≥", "不大于": "≤", "不小于": "≥", "小于": "<", "大于": ">"}
+_WRAPPED = re.compile(r"\s*[(（\[【](.+)[)）\]】]\s*[^0-9]*")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 
 
@@ -91,8 +93,10 @@ def structure(field: Part) -> tuple[str, str, str, str]:
 
 
 def bounds(text: str, *, comma: bool = False) -> tuple[Decimal | None, Decimal | None]:
-    """Low and high of a reference range such as ``3.90-6.10``, ``<5.2`` or ``≥1.0``; nothing where it is prose."""
+    """Low and high of a reference range such as ``3.90-6.10``, ``(3.9-6.1)``, ``<5.2`` or ``小于5.2``; nothing where it is prose."""
     text = _pointed(text, comma)
+    if wrapped := _WRAPPED.fullmatch(text):
+        text = wrapped[1]
     if found := _RANGE.fullmatch(text):
         low, high = Decimal(found[1]), Decimal(found[3])
         if found[2] == "--" and low < -high < 0:  # the second dash is a sign: -3--1
@@ -121,7 +125,10 @@ def beside_range(quantity: Quantity | None, low: Decimal | None, high: Decimal |
 
 
 def _pointed(text: str, comma: bool) -> str:
-    text = text if text.isascii() else text.translate(_WIDE)
+    if not text.isascii():
+        text = text.translate(_WIDE)
+        for words, sign in _SAID.items():
+            text = text.replace(words, sign)
     return text.replace(",", ".") if comma else text
 
 

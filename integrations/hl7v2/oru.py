@@ -1,5 +1,6 @@
 """ORU and OUL: what the laboratory found. Text to values."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
@@ -9,12 +10,12 @@ from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
 from integrations.hl7v2.encapsulated import Content, encapsulated
 from integrations.hl7v2.er7 import Message, Segment
-from integrations.hl7v2.flags import ABNORMAL, CRITICAL, FLAGS
+from integrations.hl7v2.flags import ABNORMAL, CRITICAL, FLAGS, beside_word
 from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps.results import OBX_MORE
 from integrations.hl7v2.maps.row import View, pour
-from integrations.hl7v2.numbers import Quantity, Share, Span, beside_range, bounds, measured, structure
+from integrations.hl7v2.numbers import Quantity, Share, Span, beside_range, bounds, measured, number_in, structure
 from integrations.hl7v2.participation import in_report, in_result
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
@@ -25,6 +26,8 @@ ORU_EVENTS = frozenset({"R01", "R30", "R31", "R32"})
 OUL_EVENTS = frozenset({"R21", "R22", "R23", "R24"})
 SPECIMEN_FIRST = frozenset({"R22", "R23"})
 """Events in which the specimen stands before its orders."""
+_ARROWED = re.compile(r"([^↑↓]+?)\s*([↑↓]{1,2})")
+"""A number with the laboratory's arrow behind it, in one field."""
 _NO_RESULTS_BEFORE = frozenset({"PV1", "TXA"})
 """What stands before these and any OBR belongs to no order: PATIENT_OBSERVATION, ORDER_DOCUMENT of ORU_R01 (HL7 v2.7 and later)."""
 
@@ -244,6 +247,9 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     kind = clean(obx[2].text).upper()
     comma = profile.decimal_mark == "comma"
     texts = tuple(part.text.strip() for part in obx[5].repetitions if part) if kind != "ED" else ("file",) if obx[5] else ()
+    arrow = ""
+    if len(texts) == 1 and kind in ("NM", "ST", "") and (pointed := _ARROWED.fullmatch(texts[0])) and number_in(pointed[1], comma=comma):
+        texts, arrow = (pointed[1],), pointed[2]
     range_text = clean(obx[7].text, profile.nothing)
     low, high = bounds(range_text, comma=comma)
     value = measured(obx, kind, texts, comma=comma)
@@ -252,9 +258,11 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     if kind == "SN":  # where it is no number it is still to be read: 2+ and not 2^+
         texts = tuple("".join(structure(part)) for part in obx[5].repetitions if part)
     flags = tuple(flag for part in obx[8].repetitions if (flag := _flag(clean(part.component(1).text), profile)))
+    if arrow and not obx[8]:
+        flags = (_flag(arrow, profile),)
     derived: tuple[str, ...] = ()
-    if not obx[8] or (flags and FLAGS.isdisjoint(flags)):  # a word that nobody here knows must not hide what the range says
-        derived = beside_range(quantity, low, high)
+    if not (obx[8] or flags) or (flags and FLAGS.isdisjoint(flags)):  # a word that nobody here knows must not hide what the range says
+        derived = beside_range(quantity, low, high) or (beside_word(texts[0], range_text) if len(texts) == 1 else ())
         flags += derived
     unit = unit_of(obx[6])
     return Result(

@@ -10,7 +10,7 @@ from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.groups import Group, runs
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps import care
-from integrations.hl7v2.maps.orders import PRIORITY
+from integrations.hl7v2.maps.orders import URGENCY
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.take import V2_0203
 from integrations.hl7v2.person import Demographics, demographics
@@ -22,6 +22,10 @@ REFERRAL_EVENTS = {"I12": "new", "I13": "changed", "I14": "withdrawn"}
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _CERTAINTY = {"P": "provisional", "PROVISIONAL": "provisional", "D": "differential", "DIFFERENTIAL": "differential", "REFUTED": "refuted"}
+_CERTAINTY |= dict.fromkeys(("疑似", "疑诊", "待查", "可疑", "初步"), "provisional") | {"待排": "differential", "待排除": "differential"}
+_CERTAINTY |= dict.fromkeys(("排除", "已排除", "除外"), "refuted")
+_STAGES = {"inactive": "inactive", "静止": "inactive", "非活动": "inactive", "resolved": "resolved", "治愈": "resolved", "痊愈": "resolved"}
+_STAGES |= {"recurrence": "recurrence", "复发": "recurrence", "remission": "remission", "缓解": "remission"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def _clinical(prb: Segment, made: Resource, view: View) -> str:
         return "resolved"
     stage = coded(prb[14], view.nothing)
     words = f"{stage.code} {stage.text}".lower()
-    return next((code for code in ("inactive", "resolved", "recurrence", "remission") if code in words), "active")
+    return next((code for word, code in _STAGES.items() if word in words and f"未{word}" not in words), "active")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def read_referral(message: Message, header: Header, profile: Profile, zone: tzin
         number=clean(rf1[6].component(1).text, nothing) or clean(rf1[11].component(1).text, nothing),
         ours=clean(rf1[11].component(1).text, nothing),
         status=clean(rf1[1].component(1).text).upper(),
-        urgent=PRIORITY.get(clean(rf1[2].component(1).text).upper(), "routine") != "routine",
+        urgent=any(URGENCY.get(clean(rf1[2].component(k).text).upper(), "routine") != "routine" for k in (1, 2)),
         at=at.at if at else None,
         kind=kind,
         reason=reason,

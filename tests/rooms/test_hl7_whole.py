@@ -108,6 +108,28 @@ def test_notes_of_goals_are_not_the_problems(own_hospital: Hospital) -> None:
     assert problem["note"] == [{"text": "家族史"}]
 
 
+@pytest.mark.parametrize(
+    ("certainty", "stage", "verified", "clinical"),
+    [("待查^疑似", "活动", "provisional", "active"), ("确诊", "治愈", "confirmed", "resolved"), ("排除", "未治愈", "refuted", "active")],
+)
+def test_a_problem_is_as_certain_as_its_words(own_hospital: Hospital, certainty: str, stage: str, verified: str, clinical: str) -> None:
+    patient, _ = own_hospital.cadre()
+    says(own_hospital, "PPR^PC1", "C1", f"PRB|AD||I10^高血压|P1|||||||||{certainty}|{stage}")
+    [problem] = own_hospital.select("Condition", patient=patient)
+    found = [problem[key]["coding"][0]["code"] for key in ("verificationStatus", "clinicalStatus")]
+    assert found == [verified, clinical]
+
+
+def test_an_urgent_referral_and_a_price_in_chinese_signs(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    says(own_hospital, "REF^I12", "C1", "RF1|P|急||||R1|20260302||||脑梗恢复期")
+    [sent] = own_hospital.select("ServiceRequest", patient=patient)
+    assert sent["priority"] == "urgent"
+    says(own_hospital, "DFT^P03", "C1", "FT1|1|F1||20260302091500||CG|GH^挂号费|||1|￥15.00")
+    [charge] = own_hospital.select("ChargeItem", subject=f"Patient/{patient}")
+    assert (str(charge["priceOverride"]["value"]), charge["priceOverride"]["currency"]) == ("15.00", "CNY")
+
+
 def test_why_nobody_came_stands_in_the_comment(own_hospital: Hospital) -> None:
     """R4's rule app-4 lets a no-show have no reason: its published text asks for a status that does not exist."""
     patient, _ = own_hospital.cadre()

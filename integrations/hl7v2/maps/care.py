@@ -159,8 +159,12 @@ PRB_CONDITION = (
     Row(4, "identifier[]", number("", "problem")),
     Row(7, "recordedDate", when),
     Row(9, "abatementDateTime", when),
-    Row(13, "verificationStatus", note="confirmed unless it says provisional, differential or refuted"),
-    Row(14, "clinicalStatus", note="active, inactive, resolved by its words; resolved where PRB-9 is given"),
+    Row(13, "verificationStatus", note="confirmed unless it says provisional (疑似, 待查), differential (待排) or refuted (排除)"),
+    Row(
+        14,
+        "clinicalStatus",
+        note="active, inactive, resolved (治愈), recurrence (复发), remission (缓解) by its words; resolved where PRB-9 is given",
+    ),
     Row(16, "onsetDateTime", when),
 )
 NTE_CONDITION = (Row(3, "note[]", markdown, shown="note.text"),)

@@ -3,7 +3,7 @@
 from healthsvc.fhir.elements import extension
 from healthsvc.fhir.json import Lexical, Resource
 from integrations.hl7v2.er7 import Segment
-from integrations.hl7v2.maps.orders import PRIORITY
+from integrations.hl7v2.maps.orders import URGENCY
 from integrations.hl7v2.maps.row import Row, Take, View
 from integrations.hl7v2.maps.take import (
     amount,
@@ -140,7 +140,7 @@ TQ1_MEDICATION = (
     Row(3, "dosageInstruction[].timing.code", concept),
     Row(7, "dosageInstruction[].timing.repeat.boundsPeriod.start", when),
     Row(8, "dosageInstruction[].timing.repeat.boundsPeriod.end", when),
-    Row(9, "priority", table(PRIORITY)),
+    Row(9, "priority", table(URGENCY)),
     Row(10, "dosageInstruction[].additionalInstruction[]", concepts),
     Row(11, "dosageInstruction[].text", text),
     Row(14, "dosageInstruction[].timing.repeat.count", whole),

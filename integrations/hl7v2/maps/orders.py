@@ -32,10 +32,16 @@ ORDER_STATUS = {
 """ORC-5 (table 0038) to request-status."""
 PRIORITY = {"S": "stat", "A": "asap", "R": "routine", "P": "urgent", "C": "urgent", "T": "urgent"}
 """OBR-5, TQ1-9 and RF1-2 (tables 0027, 0280, 0485) to request-priority."""
+URGENCY = {
+    **PRIORITY,
+    **dict.fromkeys(("急", "急诊", "加急", "紧急", "特急"), "urgent"),
+    **dict.fromkeys(("普通", "常规", "一般"), "routine"),
+}
+"""The same with the words that Chinese feeds write there."""
 SPECIMEN_STATUS = {"Y": "available", "N": "unavailable"}
 
 ORC_REQUEST = (
-    Row(1, "status", note="table 0119; counts where ORC-5 says nothing"),
+    Row(1, "status", note="table 0119; counts where ORC-5 says nothing; PR tells of earlier results and makes no order"),
     Row(2, "identifier[]", number("PLAC")),
     Row(3, "identifier[]", number("FILL")),
     Row(4, "requisition", first(number("PGN"))),
@@ -49,7 +55,7 @@ OBR_REQUEST = (
     Row(2, "identifier[]", number("PLAC")),
     Row(3, "identifier[]", number("FILL")),
     Row(4, "code", concept),
-    Row(5, "priority", table(PRIORITY)),
+    Row(5, "priority", table(URGENCY)),
     Row(6, "occurrenceDateTime", when),
     Row(13, "note[]", markdown, shown="note.text", note="relevant clinical information"),
     Row(16, "requester", person),
@@ -60,7 +66,7 @@ OBR_REQUEST = (
 )
 TQ1_REQUEST = (
     Row(7, "occurrenceDateTime", when, note="where the order itself gives no time"),
-    Row(9, "priority", table(PRIORITY)),
+    Row(9, "priority", table(URGENCY)),
     Row(11, "note[]", markdown, shown="note.text"),
 )
 NTE_REQUEST = (Row(3, "note[]", markdown, shown="note.text"),)

@@ -200,7 +200,7 @@ def money(segment: Segment, n: int, view: View) -> Resource | None:
     """CP or MO: Money; an amount without currency is meant in yuan."""
     part = segment[n].component(1)
     value, currency = clean(part.subcomponent(1).text, view.nothing), clean(part.subcomponent(2).text, view.nothing).upper()
-    found = number_in(value)
+    found = number_in(value.strip("￥¥元 "))
     if found is None or found.comparator:
         return None
     return {"value": Lexical(found.text), "currency": currency if len(currency) == 3 and currency.isalpha() else "CNY"}
