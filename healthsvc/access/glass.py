@@ -9,9 +9,11 @@ from healthsvc.access.rules import GlassPolicy
 from healthsvc.errors import Conflict, NotFound, RuleViolation
 from healthsvc.store import Store
 from healthsvc.store.access_tables import GlassRow
+from healthsvc.store.driver import for_driver, run
 from healthsvc.store.stored import micros, moment
 
 _GLASS = GlassRow.__table__  # type: ignore[attr-defined]
+_OPEN = "SELECT patient FROM access_glass WHERE actor = ? AND until > ?"
 _REASON_KEPT = 500
 """Characters kept of a reason or a note; the forms take no more."""
 
@@ -39,8 +41,8 @@ def glass_policy(store: Store) -> GlassPolicy:
 
 def open_glass(store: Store) -> list[str]:
     """Ids of the Patients whom the actor may see for now because they broke the glass."""
-    held = select(_GLASS.c.patient).where(_GLASS.c.actor == store.actor.id, _GLASS.c.until > micros(store.at))
-    return [str(id) for id in store.connection.execute(held).scalars()]
+    found = run(store.connection, for_driver(store.connection, _OPEN), (store.actor.id, micros(store.at)))
+    return [str(row[0]) for row in found.fetchall()]
 
 
 def break_glass(store: Store, patient: str, reason: str) -> Look:

@@ -3,15 +3,18 @@
 FastAPI's dependencies cost about a millisecond of a request and three changes of thread; a read costs the database twenty microseconds.
 So requests with a bearer token that was checked just now, for the interactions below, are answered here by the very same functions as
 behind the routes: reads and searches on the event loop, writes by the one writer (``writers.py``). A search that turns out long is
-interrupted and begun anew in a thread. Everything else goes on to the routes.
+interrupted and begun anew in a thread. From a server reads and searches are answered here, too, beside each other (``store/abreast.py``);
+its writes, and everything else, go on to the routes.
 """
 
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healthsvc import clock
@@ -31,13 +34,17 @@ from healthsvc.rest.site import Site
 from healthsvc.rest.update import update, update_where
 from healthsvc.rest.writers import Writers
 from healthsvc.store import Actor, Database, Store
+from healthsvc.store.abreast import Abreast
 from healthsvc.store.budget import Exceeded, bounded
 from healthsvc.store.glance import Glance
+from healthsvc.store.spoken import Elsewhere
 
 PATH = re.compile(r"/fhir(?:/(?:([A-Z][A-Za-z]+)(?:/(_search|[A-Za-z0-9\-.]{1,64}))?)?)?")
 STEPS = 400_000
 """Steps of SQLite's machine that a search may take on the event loop (about five milliseconds)."""
 
+APART = 8
+"""Reads from a server that are under way in threads from here; each holds a connection of the pool."""
 MANY = 200
 """A page of more matches is put together in a thread."""
 
@@ -81,6 +88,8 @@ class Lane:
         """Where several write at once, the routes give each its own transaction."""
         self._site = Site.of(app.state.settings)
         self._writers, self._glance = Writers(self._database), Glance(self._database)
+        self._abreast = None if self._embedded else Abreast(self._database)
+        self._threads: anyio.CapacityLimiter | None = None
 
     @classmethod
     def of(cls, app: Any) -> "Lane":
@@ -92,7 +101,7 @@ class Lane:
 
     def job(self, scope: Scope, type: str | None, id: str | None) -> Job | None:
         """What a request asks, if it is answered here."""
-        act = self._act(scope["method"], type, id) if self._embedded else None
+        act = self._act(scope["method"], type, id)
         actor = None if act is None else self._known(scope)
         return None if act is None or actor is None else Job(self, actor, act, type or "", id or "")
 
@@ -119,14 +128,24 @@ class Lane:
         if type is not None and type not in self._site.registry.types:
             return None
         if id == "_search":
-            return READS[True, False] if method in ("GET", "HEAD", "POST") else None
+            return READS[True, False] if method in ("GET", "HEAD", "POST") and self._here(None) else None
         shape = type is not None, id is not None
-        return READS.get(shape) if method in ("GET", "HEAD") else WRITES.get((method, *shape))
+        if method in ("GET", "HEAD"):
+            return READS.get(shape) if self._here(id) else None
+        return WRITES.get((method, *shape)) if self._embedded else None
+
+    def _here(self, id: str | None) -> bool:
+        """Whether a read is answered here: from a server not where its trace is waited for, nor a search that a standby may answer."""
+        replica = self._database.replica
+        waits = self._database.reads.before_answer and not self._embedded
+        return not waits and (id is not None or replica is None or replica.bound <= 0)
 
     async def _answer(self, scope: Scope, actor: Actor, act: Act, call: Call, type: str, id: str) -> Answer:
         site, database = self._site, self._database
         if scope["method"] not in ("GET", "HEAD") and id != "_search":
             return await self._writers.write(actor, lambda store: act(site, store, call, type, id))
+        if self._abreast is not None:
+            return await self._abreast_or_apart(self._abreast, actor, act, call, type, id)
         if _heavy(call) or database.reads.before_answer:
             return await asyncio.to_thread(_read, database, actor, act, site, call, type, id)
         try:
@@ -134,6 +153,14 @@ class Lane:
                 return act(site, narrowed(store), call, type, id)
         except Exceeded:
             return await asyncio.to_thread(_read, database, actor, act, site, call, type, id)
+
+    async def _abreast_or_apart(self, abreast: Abreast, actor: Actor, act: Act, call: Call, type: str, id: str) -> Answer:
+        """Read from a server: beside others of this thread, or in a thread of its own."""
+        if not _heavy(call):
+            with suppress(Elsewhere):
+                return await abreast.read(actor, lambda store: act(self._site, narrowed(store), call, type, id), at=clock.now())
+        self._threads = self._threads or anyio.CapacityLimiter(APART)
+        return await anyio.to_thread.run_sync(_read, self._database, actor, act, self._site, call, type, id, limiter=self._threads)
 
 
 def job_of(scope: Scope) -> Job | None:

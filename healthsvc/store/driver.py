@@ -1,6 +1,7 @@
 """Statements handed to the database's driver as they are: composing them anew takes longer than running them.
 
-What is written here is run inside the transaction that a ``Connection`` has open, beside whatever else runs through it.
+What is written here is run inside the transaction that a ``Connection`` has open, beside whatever else runs through it. On a server
+SQLAlchemy's own way to hand a statement on took as long as psycopg's to send it, so it is not gone; errors are those it would have raised.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 
 def for_driver(connection: Connection, sql: str) -> str:
@@ -26,7 +29,21 @@ def run(connection: Connection, sql: str, args: tuple[Any, ...] | dict[str, Any]
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection.driver_connection
         return raw.execute(sql, args)
-    return connection.exec_driver_sql(sql, args)
+    if not isinstance(connection, Connection) or connection._has_events or connection.engine._has_events:
+        return connection.exec_driver_sql(sql, args)  # as whoever listens to its statements wants it
+    server: Any = connection.connection.driver_connection
+    try:
+        return server.execute(sql, args)
+    except psycopg.Error as error:
+        if server.closed:
+            connection.invalidate(error)
+        raise refused(connection.dialect, error) from error
+
+
+def refused(dialect: Any, error: psycopg.Error) -> BaseException:
+    """What SQLAlchemy makes of an error of the driver, without statement and values."""
+    told: BaseException = DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True, dialect=dialect)
+    return told
 
 
 def run_many(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:

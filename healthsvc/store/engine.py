@@ -65,19 +65,17 @@ class Database:
         self.bases = frozenset({BASE})  # urls under which an absolute reference is to what is here, found and seen as a relative one
         self.policy = policy
         self.zone = zone
-        self.signing_keys: Path | None = None
-        """Folder of the keys that seal documents; it is no part of the database."""
+        self.signing_keys: Path | None = None  # folder of the keys that seal documents; it is no part of the database
         self.terms = Terms()
         self.index_is_current = False
         """Whether all was indexed as this release does it when the database was opened (``store.reindex``)."""
         self.indexed = Indexed(self.extract)
         self.reads = audit.ReadLog(self._append_acts)
         self.bell = Bell(engine)
-        self.chains = 1
-        """Chains of the audit that may grow side by side."""
+        self.chains = 1  # of the audit that may grow side by side
         self.laid = Laid()
-        self.replica: Replica | None = None
-        """The standby that answers long reads."""
+        self.replica: Replica | None = None  # the standby that answers long reads
+        self.guests: list[Callable[[], None]] = []  # who keeps connections of the pool lets go of them when the database is closed
         self._validate = validate
         self.turns = Turns(Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None)
         """Of the writers of an embedded database one at a time, in their order, those of other processes too."""
@@ -226,6 +224,8 @@ class Database:
         self.reads.close()
         self.bell.close()
         self.turns.close()
+        for let_go in self.guests:
+            let_go()
         _end(self.engine)
         if self.replica is not None:
             _end(self.replica.engine)

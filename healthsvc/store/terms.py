@@ -9,6 +9,7 @@ from healthsvc.store.tables import Term
 
 TERM = Term.__table__  # type: ignore[attr-defined]
 _FIND = "SELECT id FROM term WHERE text = ?"
+_TEXT = "SELECT text FROM term WHERE id = ?"
 _INSERT = "INSERT INTO term (text) VALUES (?) ON CONFLICT (text) DO NOTHING"
 
 
@@ -94,8 +95,9 @@ class OpenTerms:
     def text(self, term: int) -> str:
         """The text of an id that a row of this transaction carries."""
         known = self._shared.text(term) or next((made for made, id in self._made.items() if id == term), None)
-        if known is None:
-            known = str(self._connection.execute(select(TERM.c.text).where(TERM.c.id == term)).scalar_one())
+        if known is None:  # another process has made it, and committed it: ours are all in the two above
+            known = str(run(self._connection, for_driver(self._connection, _TEXT), (term,)).fetchone()[0])
+            self._shared.learn([(known, term)])
         return known
 
     def mark(self) -> dict[str, int]:

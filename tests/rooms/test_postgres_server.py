@@ -134,6 +134,20 @@ def test_a_connection_that_is_cut_is_replaced(quick: Database) -> None:
     assert ids(quick) == {"a", "b"}
 
 
+def test_a_connection_that_is_cut_within_a_transaction_is_said_and_replaced(quick: Database) -> None:
+    def cut_inside() -> None:
+        with quick.writing(SYSTEM, at=clock.now()) as store, quick.engine.connect() as killer:
+            store.put({**PERSON, "id": "lost"})
+            pid = store.connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            killer.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            store.put({**PERSON, "id": "lost-too"})
+
+    with pytest.raises(Unavailable, match="the database does not answer"):
+        cut_inside()
+    put(quick, "kept")
+    assert ids(quick) == {"kept"}
+
+
 def test_a_connection_is_asked_only_where_it_has_lain_idle_for_long(quick: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     put(quick, "a")
     asked: list[object] = []

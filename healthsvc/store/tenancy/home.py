@@ -47,7 +47,7 @@ _OF_PEOPLE: Final = "SELECT part FROM directory WHERE type = %s AND id = ANY(%s)
 
 def is_laid_out(connection: Connection) -> bool:
     """Whether the tables are laid out by county."""
-    return connection.dialect.name == "postgresql" and bool(connection.exec_driver_sql("SELECT EXISTS (SELECT 1 FROM tenant)").scalar())
+    return connection.dialect.name == "postgresql" and bool(run(connection, "SELECT EXISTS (SELECT 1 FROM tenant)", ()).fetchone()[0])
 
 
 def part_of_person(connection: Connection, terms: OpenTerms, person: Resource) -> int:
