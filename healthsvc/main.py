@@ -30,6 +30,7 @@ from healthsvc.commands.shape import err, explain, out
 from healthsvc.errors import Refusal
 from integrations import commands as hospital
 from integrations.demo.command import demo
+from integrations.operating.commands import check_profiles
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +44,7 @@ cli.command("token")(access.token)
 cli.command("move")(move.move)
 cli.command("partition")(partition.partition)
 cli.command("doctor")(doctor.doctor)
+doctor.FURTHER["link profiles"] = check_profiles
 cli.command("settings")(settings.settings)
 cli.command("migrate")(migrate.migrate)
 cli.command("backup")(backup.backup)

@@ -33,6 +33,7 @@ class Ahead:
     def __init__(self, sealer: Sealer, shelf: Shelf) -> None:
         self._sealer, self._shelf = sealer, shelf
         self._known: dict[int, About] = {}
+        self._edition = shelf.edition
 
     def look(self, connection: Connection, rows: Sequence[Any]) -> list[Any]:
         """Get to know these rows of the inbox, and forget all others; gives those that are there.
@@ -42,6 +43,8 @@ class Ahead:
         Raises:
             Unavailable: the profile of a link or the key of a sealed message is missing.
         """
+        if self._edition is not self._shelf.edition:  # other profiles hold: a number may be another kind of number now
+            self._edition, self._known = self._shelf.edition, {}
         self._known = {row.id: self._known[row.id] for row in rows if row.id in self._known}
         fresh = [row for row in rows if row.id not in self._known]
         for start in range(0, len(fresh), TOGETHER):

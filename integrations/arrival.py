@@ -17,7 +17,7 @@ from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segmen
 from integrations.hl7v2.header import Header, check_header, read_header
 from integrations.hl7v2.sequence import number_of
 from integrations.hospitals.profile import Profile, UnknownEvent
-from integrations.hospitals.shelf import Shelf
+from integrations.hospitals.shelf import Edition, Shelf
 
 MAX_ID = 199
 """Longest control id that is taken (HL7 v2.9 allows 199 characters)."""
@@ -97,7 +97,8 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
 
     ``number`` is the answer's own control id. The answer must only be sent after the arrival has been stored.
     """
-    known, key, control_id, sequence = shelf.acquaintances.meet(raw, listen, peer)
+    edition = shelf.edition
+    known, key, control_id, sequence = edition.acquaintances.meet(raw, listen, peer)
     if known is not None:
         received, told = _as_told(at)
         arrival = Arrival(raw, listen, peer, received, known.link, known.sender, control_id, known.event, known.code)
@@ -107,7 +108,7 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
     arrival = _arrival(raw, listen, peer, at)
     read = profile = None
     try:
-        read = _read(raw, shelf, listen, peer)
+        read = _read(raw, edition, listen, peer)
         profile = read.profile
         _judge(arrival, read, number)
     except Refusal as refusal:
@@ -117,11 +118,11 @@ def receive(raw: bytes, shelf: Shelf, *, listen: str, peer: str, at: datetime, n
     taken = arrival.state is State.PENDING and arrival.code.positive and arrival.query is None
     arrival.plain = taken and not (arrival.reason or arrival.place or arrival.remark)
     if key is not None and read is not None:
-        _remember(arrival, read, shelf, key)
+        _remember(arrival, read, edition, key)
     return arrival
 
 
-def _remember(arrival: Arrival, read: Read, shelf: Shelf, key: Key) -> None:
+def _remember(arrival: Arrival, read: Read, edition: Edition, key: Key) -> None:
     """Remember a sender whose message was simply taken, so that its next one need not be worked out again."""
     header, family = read.header, family_of(read.header, read.profile.events)
     plain = arrival.state is State.PENDING and arrival.code.positive and arrival.query is None and arrival.answer
@@ -131,7 +132,7 @@ def _remember(arrival: Arrival, read: Read, shelf: Shelf, key: Key) -> None:
     needs = tuple(tuple(f"\r{name}|".encode() for name in either) for either in NEEDS.get(family, ()))
     gaps = header._replace(control_id=GAPS[2])
     form = partial(answer, gaps, arrival.code, at=GAP_TIME, number=GAPS[1])
-    shelf.acquaintances.remember(key, arrival.link, arrival.sender, arrival.event, arrival.code, needs, form)
+    edition.acquaintances.remember(key, arrival.link, arrival.sender, arrival.event, arrival.code, needs, form)
 
 
 def receive_empty_batch(raw: bytes, listen: str, peer: str, at: datetime) -> Arrival:
@@ -156,11 +157,11 @@ def digest(raw: bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=16).digest()
 
 
-def _read(raw: bytes, shelf: Shelf, listen: str, peer: str) -> Read:
+def _read(raw: bytes, edition: Edition, listen: str, peer: str) -> Read:
     """Decode with the link's own set. The link is chosen by the header, which is read loosely first; names in it only choose."""
     line = header_line(raw)
     loose = read_header(Message(line))
-    profile = shelf.choose(loose, listen, peer)
+    profile = edition.choose(loose, listen, peer)
     if profile is None:
         raise _UnknownSender(loose)
     try:
@@ -176,9 +177,8 @@ class _UnknownSender(Refusal):
     """Nobody knows the sender on this address."""
 
     def __init__(self, header: Header) -> None:
-        super().__init__(
-            "no link profile fits MSH-3 to MSH-6 on this address; add one to DATA/hospitals/", path="MSH-3", reason="unknown-sender"
-        )
+        told = "no link profile fits MSH-3 to MSH-6 on this address; add one to DATA/hospitals/"
+        super().__init__(told, path="MSH-3", reason="unknown-sender")
         self.header = header
 
 

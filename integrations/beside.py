@@ -204,7 +204,7 @@ def main(data: Path) -> None:
     from healthsvc.logs import tell_of_ends
     from healthsvc.monitoring import tracing
     from healthsvc.occupancy import shared
-    from integrations.hospitals.shelf import shelf
+    from integrations.operating.profiles import Profiles
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # a service manager tells all processes; ours hears it from its parent
@@ -218,7 +218,10 @@ def main(data: Path) -> None:
         if tracing.start(installation.settings, __version__):
             held.callback(tracing.stop, installation.settings.stop_seconds)
         warm_up()
-        worker = Worker(installation.database, shelf(installation.settings.data / "hospitals"), f"{socket.gethostname()}:{os.getpid()}")
+        profiles = Profiles(installation.database, installation.settings.data / "hospitals")
+        profiles.start()
+        held.callback(profiles.stop)
+        worker = Worker(installation.database, profiles.shelf, f"{socket.gethostname()}:{os.getpid()}")
         ended = threading.Event()
         gc.collect()
         gc.freeze()

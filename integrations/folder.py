@@ -33,7 +33,7 @@ class Folders:
     def __init__(self, inbox: Inbox, shelf: Shelf, limit: int) -> None:
         self._inbox = inbox
         self._limit = limit
-        self._folders = [(profile.name, Path(profile.folder)) for profile in shelf.site if profile.folder]
+        self._shelf = shelf
         self._sizes: dict[Path, tuple[int, int]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="folders", daemon=True)
@@ -50,7 +50,7 @@ class Folders:
     def turn(self) -> int:
         """One look at every folder; gives how many files were taken in."""
         taken = 0
-        for link, folder in self._folders:
+        for link, folder in [(profile.name, Path(profile.folder)) for profile in self._shelf.site if profile.folder]:
             if folder.is_dir():
                 for path in sorted(folder.iterdir()):
                     if self._is_whole(path) and not self._stop.is_set():

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import random
 import socket
 import sys
 import threading
@@ -42,17 +41,17 @@ from healthsvc.store.checkpoints import Checkpoints
 from healthsvc.store.sealing.reseal import step
 from healthsvc.store.work_queue import prepare
 from healthsvc.timetable import jobs
-from integrations import ended, unended
+from integrations import unended
 from integrations.address import Address
 from integrations.alarms.scout import Scout
 from integrations.alarms.watch import Watch
 from integrations.api import Api
 from integrations.beside import Beside
+from integrations.couriers import Couriers
 from integrations.feeds import Feeds
 from integrations.folder import Folders
-from integrations.herald.herald import Herald, listeners
+from integrations.herald.herald import Herald
 from integrations.hospitals.shelf import Shelf
-from integrations.hospitals.shelf import shelf as load_shelf
 from integrations.http import router
 from integrations.https import context_of
 from integrations.inbox import Inbox
@@ -65,8 +64,8 @@ from integrations.operating.collector import LineCollector
 from integrations.operating.desk import Desk
 from integrations.operating.lines import warn_of_silence
 from integrations.operating.open_lines import OpenLines
+from integrations.operating.profiles import Profiles
 from integrations.origin import origin
-from integrations.outbox import Courier
 from integrations.repeating import Repeating
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
@@ -143,13 +142,13 @@ class Serving:
             self._stops.append(("checkpoints", checkpoints.stop))
         if self.roles & {Role.API, Role.WORKER}:
             warm_up()  # before the first line is open: what is compiled at its first use holds up everybody's answers
-        wiring: dict[str, Any] = {}
         if here.settings.valhalla:
             use_roads(partial(Valhalla, here.settings.valhalla))
-        shelf = load_shelf(here.settings.data / "hospitals")
+        profiles = Profiles(here.database, here.settings.data / "hospitals")
+        shelf = profiles.shelf
         if tracing.start(here.settings, __version__):
             self._stops.append(("tracing", partial(tracing.stop, self._grace)))
-        self._watch(shelf)
+        self._watch(profiles)
         inbox = Inbox(here.database, shelf)
         if Role.FEEDS in self.roles:
             feeds = self._feeds(shelf)
@@ -162,20 +161,16 @@ class Serving:
             folders.start()
             self._stops.append(("folders", folders.stop))
         if Role.WORKER in self.roles:
-            holder = self.holder
-            ended.forget(here.database, shelf)
             worker = self._worker(shelf)
             worker.start()
             self._stops.append(("worker", worker.stop))
-            herald = Herald(here.database, shelf, holder)
-            herald.start()
-            self._stops.append(("herald", herald.stop))
-            for listener in listeners(shelf):
-                courier = Courier(here.database, listener.destination, random.random, holder)
-                courier.start()
-                self._stops.append((f"courier {listener.destination.name}", courier.stop))
+            herald, couriers = Herald(here.database, shelf, self.holder), Couriers(here.database, shelf, self.holder)
+            for begin in (herald.start, couriers.follow):
+                begin()
+                profiles.tell(begin)
+            self._stops += [("herald", herald.stop), ("couriers", couriers.stop)]
             public = here.settings.public_url
-            teller = Teller(here.database, holder, f"{public.rstrip('/')}/fhir" if public else None)
+            teller = Teller(here.database, self.holder, f"{public.rstrip('/')}/fhir" if public else None)
             teller.start()
             self._stops.append(("subscriptions", teller.stop))
             long = runner(here.database, kinds(here.settings.data))
@@ -205,9 +200,8 @@ class Serving:
             publish_conformance(here.database)
             note_policy(here.database, clock.now())
             prepare(here.database.engine)
-            wiring["origin"] = partial(origin, shelf=shelf)
-            wiring["desk"] = Desk(shelf)
-            wiring["timetable"] = Timetable(here.database, timed)
+            desk, timetable = Desk(shelf, lambda: profiles.trouble), Timetable(here.database, timed)
+            wiring: dict[str, Any] = {"origin": partial(origin, shelf=shelf), "desk": desk, "timetable": timetable}
             post = router(inbox, here.settings.request_limit, here.settings.message_limit)
             context = context_of(here.settings)
             self._scheme = "http" if context is None else "https"
@@ -219,15 +213,18 @@ class Serving:
             ahead.start()
             self._stops.append(("figures ahead", partial(ahead.join, AHEAD_SECONDS)))
             self._stops.append(("api", api.stop))
+        profiles.start()
+        self._stops.append(("link profiles", profiles.stop))
         gc.collect()
         gc.freeze()  # what stands ready now stays: to look through all of it for garbage would stop every thread for a fifth of a second
 
-    def _watch(self, shelf: Shelf) -> None:
+    def _watch(self, profiles: Profiles) -> None:
         """What monitoring may ask of this process."""
         here = self.installation
         if Role.API not in self.roles and self.probes is None:
             return
-        collectors: list[Collector] = [LineCollector(here.database, shelf), StoreCollector(here.database), SiteCollector(here.settings)]
+        lines = LineCollector(here.database, profiles.shelf, lambda: profiles.trouble)
+        collectors: list[Collector] = [lines, StoreCollector(here.database), SiteCollector(here.settings)]
         if here.settings.backup_to is not None:
             collectors.append(BackupCollector(here.settings.backup_to))
         for collector in collectors:

@@ -237,7 +237,7 @@ class Worker:
 def _check_in_force(row: Any, profile: Profile) -> None:
     """Refuse to read a hospital's message by the built-in profile, which knows neither its numbers nor whom it may register."""
     if profile.name != row.link and not is_loopback(row.listen):
-        text = f"the link profile {row.link!r} of this message is not in force; put it into DATA/hospitals/, restart the service and retry"
+        text = f"the link profile {row.link!r} of this message is not in force; put it into DATA/hospitals/ and retry"
         raise SetAside(text, path="MSH-3", reason="profile-missing")
 
 

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from healthsvc.installation import Installation
 
 ENOUGH_DISK = 1 << 30
+FURTHER: "dict[str, Callable[[Installation], str]]" = {}
+"""Checks of parts that this one may not know (the hospital side), by name; each says how it stands, or refuses."""
 
 
 def doctor(data: Data = None, json: Json = False) -> None:
     """Check the installation and say how to mend what is wrong: program, settings, disk, database and its settings, schema, partitions,
-    address, clock, keys, seals of documents, certificate, retention, backups, audit, sealing, policy, roads.
+    address, clock, keys, seals of documents, certificate, retention, backups, audit, sealing, policy, roads, link profiles.
 
     Exit code 1 if anything is wrong."""
     from healthsvc.commands import checks
@@ -64,6 +67,8 @@ def doctor(data: Data = None, json: Json = False) -> None:
             look("sealing", lambda: _sealing(here))
             look("policy", lambda: f"{len(here.policy.names())} parameters")
             look("roads", lambda: _roads(here))
+            for part, check in FURTHER.items():
+                look(part, partial(check, here))
     except Refusal as refusal:
         amiss("database", refusal.text)
     if json:

@@ -31,6 +31,7 @@ ACTS: Final = {
     "glass-review": "审核紧急查阅",
     "second-factor": "第二因素",
     "policy-change": "规则变更",
+    "link-change": "线路配置变更",
     "key-new": "更换密钥",
     "export": "导出",
     "export-file": "下载导出文件",

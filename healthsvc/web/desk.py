@@ -25,6 +25,9 @@ class Standing(Protocol):
 class Desk(Protocol):
     """The operator's desk (``app.state.desk``)."""
 
+    def trouble(self) -> str:
+        """Why the link profiles that lie in the site's folder are not in force; empty where they are."""
+
     def standings(self, store: Store) -> Sequence[Standing]:
         """How each line stands."""
 

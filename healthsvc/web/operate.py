@@ -48,7 +48,7 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
         "operate.html", listening=desk.listening(store), standings=desk.standings(store), ends=desk.visit_ends(store),
         letters=desk.letters(store, MOST, link, state, number),
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, number=number,
-        at=store.at, span=span_of(page), why=why_of(page),
+        at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(),
     )  # fmt: skip
 
 

@@ -41,8 +41,7 @@ _FLAG: Final = flag_id("")
 
 def listeners(shelf: Shelf) -> list[Listener]:
     """The hospitals that take messages from us, by the link profiles in force."""
-    profiles = [*shelf.site, *([shelf.default] if shelf.default is not None else [])]
-    return [Listener(profile, profile.send) for profile in profiles if profile.send is not None]
+    return [Listener(profile, profile.send) for profile in shelf.all if profile.send is not None]
 
 
 class Herald:
@@ -50,16 +49,17 @@ class Herald:
 
     def __init__(self, database: Database, shelf: Shelf, holder: str, now: Callable[[], datetime] = clock.utc_now) -> None:
         self._database = database
-        self._listeners = listeners(shelf)
-        self._own = {profile.name: profile.hospital for profile in (*shelf.site, *([shelf.default] if shelf.default else []))}
+        self._shelf = shelf
+        self._begun = False
         self._now = now
         lead = Lead(database, "hospital-herald", holder, HERALD, LEASE_LENGTH, now)
         self._rounds = Rounds("herald", self.turn, TURN_SECONDS, lead=lead, database=database, topic=CHANGES)
         self._seen: dict[str, int] = {}
 
     def start(self) -> None:
-        """Begin; returns at once. A hospital that has just been added is told what is written from now on."""
-        if self._listeners:
+        """Begin as soon as a hospital listens; returns at once. One that has just been added is told what is written from now on."""
+        if not self._begun and listeners(self._shelf):
+            self._begun = True
             self._rounds.start()
 
     def stop(self) -> None:
@@ -68,7 +68,7 @@ class Herald:
 
     def turn(self) -> int:
         """Follow the changes to their present end; gives how many messages were left for hospitals."""
-        return sum(self._follow(listener) for listener in self._listeners)
+        return sum(self._follow(listener) for listener in listeners(self._shelf))
 
     def _follow(self, listener: Listener) -> int:
         left, told = True, 0
@@ -99,7 +99,7 @@ class Herald:
             if at is not None and at > after:  # another process has been here meanwhile
                 self._seen[name] = at
                 return True, 0
-            told = tell_all(store, listener, found, self._own)
+            told = tell_all(store, listener, found, {profile.name: profile.hospital for profile in self._shelf.all})
             move(store.connection, reader, until)
         self._seen[name] = until
         return True, told

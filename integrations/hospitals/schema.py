@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from integrations.hl7v2.ack import AckMode
-from integrations.hospitals import shelf
+from integrations.hospitals import reader
 from integrations.hospitals.destination import APPLICATION_ANSWERS, VERSIONS, People, Topic
 from integrations.hospitals.profile import NUMBER_MEANINGS, Unknown, UnknownEvent
 
@@ -12,7 +12,7 @@ ID = "https://healthsvc.example/schema/link-profile.json"
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
-_EVENT: Schema = {"type": "string", "pattern": f"^{shelf.EVENT.pattern}$"}
+_EVENT: Schema = {"type": "string", "pattern": f"^{reader.EVENT.pattern}$"}
 
 
 def schema() -> Schema:
@@ -55,7 +55,7 @@ def schema() -> Schema:
         "silence_minutes": {"type": "integer", "minimum": 0, "description": "after how long a silent line is an alarm; 0: never"},
         "unended_hours": {
             "type": "object",
-            "propertyNames": {"enum": sorted(shelf.CLASSES)},
+            "propertyNames": {"enum": sorted(reader.CLASSES)},
             "additionalProperties": {"type": "integer", "minimum": 0},
             "description": "hours without a word after which a visit of a class is taken as ended; 0: never",
         },
@@ -64,18 +64,18 @@ def schema() -> Schema:
         "unlisted": means,
         "pid_2": means,
         "pid_19": means,
-        "sex": _words(shelf.SEXES),
-        "visit_class": _words(shelf.CLASSES),
-        "vip": _words(shelf.REASONS),
-        "patient_type": _words(shelf.REASONS),
-        "abnormal": _words(shelf.FLAGS),
-        "appointment": _words(shelf.BOOKINGS),
+        "sex": _words(reader.SEXES),
+        "visit_class": _words(reader.CLASSES),
+        "vip": _words(reader.REASONS),
+        "patient_type": _words(reader.REASONS),
+        "abnormal": _words(reader.FLAGS),
+        "appointment": _words(reader.BOOKINGS),
         "nothing": {**_TEXTS, "description": "words that mean an empty field"},
         "events": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},
         "answers": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},
         "master": {
             "type": "object",
-            "properties": {what: _layout(keys) for what, keys in shelf.LAYOUTS.items()},
+            "properties": {what: _layout(keys) for what, keys in reader.LAYOUTS.items()},
             "additionalProperties": False,
         },
         "infusion_routes": {**_TEXTS, "description": "words of RXR-1 that mean a drip into a vein"},
@@ -141,7 +141,7 @@ def _send() -> Schema:
             "topics": {"type": "array", "items": {"enum": [each.value for each in Topic]}},
             "people": {"enum": [each.value for each in People]},
             "green_channel": flag,
-            "sex": {"type": "object", "propertyNames": {"enum": sorted(shelf.SEXES)}, "additionalProperties": _TEXT},
+            "sex": {"type": "object", "propertyNames": {"enum": sorted(reader.SEXES)}, "additionalProperties": _TEXT},
             "tls": {"type": "boolean"},
             **dict.fromkeys((*plain, *names), _TEXT),
         },

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from healthsvc.commands.actor import COMMAND
-from healthsvc.commands.shape import Data, Json, installation, out, show_json, table
+from healthsvc.commands.shape import Data, Json, err, installation, out, show_json, table
 from healthsvc.errors import Invalid
 
 if TYPE_CHECKING:
+    from healthsvc.installation import Installation
     from healthsvc.store import Store
     from integrations.operating.desk import Desk
 
 Why = Annotated[str, typer.Option("--reason", help="Why, without naming the person; goes into the audit")]
 Outgoing = Annotated[bool, typer.Option("--out", help="A message to a hospital, not one that came in")]
 MOST = 1000
-_AS_STARTED = "a running service reads link profiles when it starts: if one was added or changed since, restart it and try again"
+_AS_TAKEN = "a running service takes a changed link profile over within seconds, unless a file is wrong: `healthsvc hl7 lines` says so"
 
 
 @contextmanager
@@ -36,23 +37,43 @@ def at_desk(data: Any, *, writing: bool = False) -> "Iterator[tuple[Store, Desk]
 
 
 def lines(data: Data = None, json: Json = False) -> None:
-    """How each line stands, in and out. Exit code 1 where one is silent, or a message needs somebody.
+    """How each line stands, in and out. Exit code 1 where one is silent, a message needs somebody, or a link profile is wrong.
 
-    missing: sequence numbers (MSH-13) that did not come; ask the sender for these messages.
+    profile: version in force, and that of its file where it is another one. missing: sequence numbers (MSH-13) that did not come; ask the
+    sender for these messages. Below, how the outpatient visits of each hospital ended of late: by its word (A03), or by rule.
     """
-    with at_desk(data) as (store, desk):
-        found = desk.standings(store)
-        at = store.at
+    from healthsvc import clock
+    from integrations.operating.desk import Desk
+    from integrations.operating.profiles import checked, in_force, readable
+
+    with installation(data) as here, here.database.reading(COMMAND, at=clock.now(clock.zone(here.database.zone))) as store:
+        folder, trouble = here.settings.data / "hospitals", ""
+        try:
+            shelf = checked(store, folder)
+        except Invalid as refusal:
+            shelf, trouble = readable(folder), refusal.text
+        desk, held, at = Desk(shelf), in_force(store), store.at
+        found, ends = desk.standings(store), desk.visit_ends(store)
     if json:
-        show_json([_plain(asdict(one)) | {"silence_seconds": _seconds(one.silence(at))} for one in found])
+        hospitals = {one.hospital: {"ended_by_word": one.by_word, "ended_by_rule": one.by_rule} for one in ends.hospitals}
+        own = {profile.name: hospitals.get(profile.hospital, {}) for profile in shelf.all}
+        show_json(
+            [
+                _plain(asdict(one))
+                | {"silence_seconds": _seconds(one.silence(at)), "version_in_force": held.get(one.name, one.version)}
+                | own.get(one.name, {})
+                for one in found
+            ]
+        )
     else:
         columns = (
-            *("line", "last message", "silence", "received", "pending", "oldest", "needs somebody", "missing"),
+            *("line", "profile", "last message", "silence", "received", "pending", "oldest", "needs somebody", "missing"),
             *("to send", "oldest", "said"),
         )
         rows = [
             (
-                f"{one.name or '-'}{' SILENT' if one.silent else ''}", _time(one.last), _span(one.silence(at)), one.total,
+                f"{one.name or '-'}{' SILENT' if one.silent else ''}", _edition(held.get(one.name, one.version), one.version),
+                _time(one.last), _span(one.silence(at)), one.total,
                 one.counts.get("pending", 0), _span(at - one.oldest if one.oldest else None), one.trouble,
                 ", ".join(gap.text for gap in one.missing) or "-", one.out_waiting,
                 _span(at - one.out_oldest if one.out_oldest else None), one.out_last,
@@ -60,8 +81,24 @@ def lines(data: Data = None, json: Json = False) -> None:
             for one in found
         ]  # fmt: skip
         table(columns, rows)
-    if any(one.silent or one.trouble for one in found):
+        if ends.hospitals:
+            visits = [(one.hospital or "-", one.by_word, one.by_rule, "never told" if one.never_told else "") for one in ends.hospitals]
+            table(("hospital", f"visits ended in {ends.days} days by its word", "by rule", "A03"), visits)
+    if trouble:
+        err.print(f"link profiles: {trouble}; the old ones stay in force", markup=False)
+    if trouble or any(one.silent or one.trouble for one in found):
         raise typer.Exit(1)
+
+
+def check_profiles(here: "Installation") -> str:
+    """For the doctor: the site's link profiles, checked as a running service does before it takes them over."""
+    from healthsvc import clock
+    from integrations.operating.profiles import checked, in_force
+
+    with here.database.reading(COMMAND, at=clock.utc_now()) as store:
+        found, held = checked(store, here.settings.data / "hospitals"), in_force(store)
+    told = [f"{one.name} {_edition(held.get(one.name, one.version), one.version)}" for one in found.site]
+    return ", ".join(told) or "none of the site's own"
 
 
 def letters(
@@ -105,7 +142,7 @@ def retry(id: Annotated[int, typer.Argument()], data: Data = None, outgoing: Out
         (desk.send_again if outgoing else desk.again)(store, id)
     out.print(f"message {id} is queued again", markup=False)
     if not outgoing:
-        out.print(_AS_STARTED, markup=False)
+        out.print(_AS_TAKEN, markup=False)
 
 
 def close(id: Annotated[int, typer.Argument()], reason: Why, data: Data = None, outgoing: Outgoing = False) -> None:
@@ -151,7 +188,7 @@ def replay(
     with at_desk(data, writing=True) as (store, desk):
         done = desk.replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
     out.print(f"{done.queued} messages are queued again", markup=False)
-    out.print(_AS_STARTED, markup=False)
+    out.print(_AS_TAKEN, markup=False)
     for id in done.left:
         out.print(f"message {id} was left out: its merge was taken back since; if the two are one after all, join the files", markup=False)
 
@@ -235,6 +272,11 @@ def _time(at: datetime | None) -> str:
 
 def _seconds(span: timedelta | None) -> int | None:
     return None if span is None else int(span.total_seconds())
+
+
+def _edition(held: int, file: int) -> str:
+    """A version, and that of the file where it is another one: a running service is about to take it over."""
+    return "-" if not (held or file) else str(held) if held == file else f"{held} (file: {file or 'gone'})"
 
 
 def _span(span: timedelta | None) -> str:

@@ -1,6 +1,6 @@
 """The operator's desk: everything that pages and commands may do about the lines, for the link profiles in force."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from healthsvc.store import Store
@@ -16,8 +16,13 @@ from integrations.operating.outbox_desk import SentView
 class Desk:
     """Given to the application at its start, since pages may not import the hospital side."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, trouble: Callable[[], str] = str) -> None:
         self.shelf = shelf
+        self._trouble = trouble
+
+    def trouble(self) -> str:
+        """Why the link profiles that lie in the site's folder are not in force; empty where they are."""
+        return self._trouble()
 
     def standings(self, store: Store) -> Sequence[LineStanding]:
         """How each line stands."""

@@ -54,6 +54,8 @@ class LineStanding:
     out_last: str = ""
     """What the hospital said last where something waits: no answer, AE ..."""
 
+    version: int = 0
+    """Of the profile in force; 0: none is."""
     missing: tuple[Gap, ...] = ()
     """Sequence numbers (MSH-13) that did not come, where the sender numbers its messages."""
 
@@ -69,7 +71,7 @@ class LineStanding:
 
 def standings(store: Store, shelf: Shelf) -> list[LineStanding]:
     """Every link of the site and every sender that has ever come, those in trouble first."""
-    profiles = {profile.name: profile for profile in (*shelf.site, *([shelf.default] if shelf.default else []))}
+    profiles = {profile.name: profile for profile in shelf.all}
     counted = select(INBOX.c.link, func.count().label("total"), func.max(INBOX.c.id).label("last")).group_by(INBOX.c.link)
     came = {row.link: row for row in store.connection.execute(counted)}
     latest = select(INBOX.c.id, INBOX.c.received).where(INBOX.c.id.in_([row.last for row in came.values()]))
@@ -102,6 +104,7 @@ def standings(store: Store, shelf: Shelf) -> list[LineStanding]:
                 stuck,
                 moment(out_oldest).astimezone(store.zone) if out_oldest is not None else None,
                 said,
+                profile.version if profile else 0,
                 gaps.get(name, ()),
             )
         )

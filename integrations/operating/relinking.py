@@ -48,7 +48,7 @@ def relink(store: Store, shelf: Shelf, row: Any) -> None:
         text = (
             "no link profile fits MSH-3 to MSH-6 of this message on the address where it came in, or it has come again since; add one to "
         )
-        raise Conflict(f"{text}DATA/hospitals/ and restart the service, or close it", path="MSH-3", reason="unknown-sender")
+        raise Conflict(f"{text}DATA/hospitals/, or close it", path="MSH-3", reason="unknown-sender")
 
 
 def _relink(store: Store, shelf: Shelf, id: int) -> bool:

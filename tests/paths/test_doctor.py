@@ -63,6 +63,7 @@ def test_a_sound_installation_and_an_unknown_directory(tmp_path: Path) -> None:
         "backups",
         "roads",
         "disk",
+        "link profiles",
     } <= found.keys()
     assert [one for one in found.values() if not one["ok"]] == []
     assert done.exit_code == 0

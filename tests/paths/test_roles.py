@@ -5,15 +5,51 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 from served import COMMAND, READY_SECONDS, run
+
+from healthsvc.fhir.systems import hospital_number
+from integrations.hl7v2.replies import belongs, read_reply
+from integrations.mllp.client import Client
 
 ROLES = ("api", "feeds", "worker", "timers")
 MESSAGE = (
     "MSH|^~\\&|HIS|LWYY|HEALTHSVC|LW|20261120080000||ADT^A04|ROLE1|P|2.4|||AL|AL|CHN\r"
     "EVN|A04|20261120080000\rPID|1||MR1^^^LWYY^PI||测试某\rPV1|1|O|||||||||||||||||V1\r"
 )
+
+
+PROFILE = """
+extends = "default"
+profile = "lw"
+version = 1
+title = "测试医院"
+hospital = "lw9"
+unknown_person = "register"
+[match]
+sending_facility = "LWYY"
+"""
+
+
+def follows_a_profile_that_is_added(folder: Path, port: int, client: httpx.Client) -> None:
+    """Who listens, who works and who shows the figures each read it while they run."""
+    folder.mkdir(exist_ok=True)
+    (folder / "lw.toml").write_text(PROFILE)
+    ends, number = time.monotonic() + 30, 1
+    found: dict[str, Any] = {}
+    with Client("127.0.0.1", port, belongs, seconds=10) as line:
+        while not found.get("entry") and time.monotonic() < ends:
+            number += 1
+            message = MESSAGE.replace("ROLE1", f"ROLE{number}").replace("MR1", f"MR{number}")
+            assert read_reply(line.send(message.encode("gb18030"))).code == "AA"
+            time.sleep(0.5)
+            found = client.get("/fhir/Patient", params={"identifier": f"{hospital_number('lw9')}|MR{number}"}).json()
+    assert found.get("entry"), "a message came in by the new profile and was processed by it"
+    while 'profile_version{link="lw"} 1.0' not in client.get("/metrics").text and time.monotonic() < ends:
+        time.sleep(0.2)
+    assert 'profile_version{link="lw"} 1.0' in client.get("/metrics").text
 
 
 def test_each_role_alone_and_together_they_serve(tmp_path: Path) -> None:
@@ -35,6 +71,7 @@ def test_each_role_alone_and_together_they_serve(tmp_path: Path) -> None:
             while not client.get("/fhir/Patient?identifier=MR1").json().get("entry") and time.monotonic() < ends:
                 time.sleep(0.1)
             assert client.get("/fhir/Patient?identifier=MR1").json()["entry"]
+            follows_a_profile_that_is_added(tmp_path / "data" / "hospitals", int(line[1].rpartition(":")[2]), client)
     finally:
         for process in running.values():
             process.send_signal(signal.SIGTERM)

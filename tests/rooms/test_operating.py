@@ -1,6 +1,7 @@
 """The operator's tools on real messages: seen masked, mended by position, replayed, closed, a merge taken back; all of it audited."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,14 +18,16 @@ from healthsvc.healthfile.merging import merge as join
 from healthsvc.healthfile.resources import links
 from healthsvc.installation import open_installation
 from healthsvc.main import cli
-from healthsvc.store import Actor, Database, Store, lease
+from healthsvc.store import SYSTEM, Actor, Database, Store, lease
 from healthsvc.store.audit import AUDIT
 from integrations import ended
-from integrations.hospitals.shelf import Shelf, load, read
+from integrations.effects.by_rule import closed_by_rule
+from integrations.hospitals.shelf import Shelf, load, read, shelf
 from integrations.mllp.server import LineState
 from integrations.operating.desk import Desk
 from integrations.operating.lines import standings
 from integrations.operating.open_lines import OpenLines
+from integrations.operating.profiles import note
 from integrations.outbox import send_later
 
 OPERATOR = Actor("user/op", "测试运维", frozenset({"operator"}), "page")
@@ -194,7 +197,15 @@ def test_the_same_on_the_command_line(tmp_path: Path) -> None:
     there = Hospital(here.database)
     there.says("ADT^A01", "C9")
     there.says("ADT^ZZ9", "C9")
+    there.says("ADT^A04", "C9", "PV1|1|O|||||||||||||||||V9")
+    [visit] = there.select("Encounter")
+    with here.database.writing(SYSTEM, at=clock.now()) as store:
+        store.put(closed_by_rule(visit, store.at))
     there.inbox.stop()
+    profile = tmp_path / "hospitals" / "h1.toml"
+    profile.parent.mkdir()
+    profile.write_text('extends = "default"\nprofile = "h1"\nversion = 3\ntitle = "H1"\nhospital = "h1"\n')
+    note(here.database, shelf(profile.parent), clock.now())
     here.close()
     run = CliRunner()
 
@@ -202,7 +213,17 @@ def test_the_same_on_the_command_line(tmp_path: Path) -> None:
         result = run.invoke(cli, ["hl7", *words, "--data", str(tmp_path)])
         return result.exit_code, result.output
 
-    assert told("lines")[0] == 1
+    code, stand = told("lines")
+    assert code == 1
+    assert re.search(r"h1\W+0\W+1\W+never told", stand), "how the visits of each hospital ended"
+    [line] = [one for one in json.loads(told("lines", "--json")[1]) if one["name"] == "h1"]
+    assert (line["version"], line["version_in_force"], line["ended_by_word"], line["ended_by_rule"]) == (3, 3, 0, 1)
+    profile.write_text(profile.read_text().replace("version = 3", "version = 4"))
+    assert "3 (file: 4)" in told("lines")[1], "what a running service is about to take over"
+    profile.write_text(profile.read_text().replace("version = 4", "version = x"))
+    assert "link profile h1.toml cannot be read" in told("lines")[1]
+    assert "link profile h1.toml cannot be read" in " ".join(run.invoke(cli, ["doctor", "--json", "--data", str(tmp_path)]).output.split())
+    profile.unlink()
     code, listed = told("letters")
     assert code == 0
     assert "no-visit" in listed
@@ -213,8 +234,8 @@ def test_the_same_on_the_command_line(tmp_path: Path) -> None:
     assert told("edit", "1", "--set", "MSH-9.2=A31", "--reason", "typing error")[0] == 0
     assert told("retry", "1")[0] != 0, "it is replaced"
     replayed = " ".join(told("replay", "--since", "2020-01-01")[1].split())
-    assert "1 messages" in replayed
-    assert "reads link profiles when it starts" in replayed, "a new profile needs a restart"
+    assert "2 messages" in replayed
+    assert "takes a changed link profile over within seconds" in replayed
     assert told("announce", "default")[0] != 0
 
 

@@ -21,7 +21,7 @@ from integrations.hl7v2.compose import message, segment
 from integrations.hl7v2.conformance import problems
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header, read_header
-from integrations.hospitals import shelf as shelf_module
+from integrations.hospitals import reader
 from integrations.hospitals.profile import is_loopback
 from integrations.hospitals.schema import schema, text
 from integrations.hospitals.shelf import Shelf, load, read, shelf, shipped
@@ -88,7 +88,7 @@ def test_the_published_schema_accepts_every_shipped_profile(name: str, validator
 
 def test_the_published_schema_is_the_readers_own(validator: Any) -> None:
     assert (Path(hospitals.__file__).parent / "profile.schema.json").read_text(encoding="utf-8") == text()
-    assert set(schema()["properties"]) == shelf_module.KEYS
+    assert set(schema()["properties"]) == reader.KEYS
     for wrong in (
         "charset = 3",
         'unknown_person = "ignore"',

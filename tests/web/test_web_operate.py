@@ -91,7 +91,7 @@ def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, s
     marked = {name: ("未收到离院消息" in row, re.findall(r'"number">(\d+)<', row)) for name, row in rows.items()}
     assert marked == {"无A03医院": (True, ["0", "1"]), "有A03医院": (False, ["1", "0"])}
     seen = client.get(f"/operate/messages/{letter}").text
-    assert "请先重启服务再重试" in seen
+    assert "改过的线路配置几秒内自动生效" in seen
     assert "某某某" in seen
     assert "IDCard" in seen
     assert SAID_OF not in seen
