@@ -21,6 +21,7 @@ from healthsvc.store import Store
 QUALIFICATION = code_system("staff-qualification")
 DRUG_CLASS = code_system("drug-class")
 _CONTRACT_TYPE = code_system("contract-type")
+_NEVER_IN_FORCE = frozenset({"offered", "negotiable", "policy", "resolved", "rejected", "entered-in-error"})
 _NO_KNOWN_ALLERGY = frozenset({"716186003", "409137002", "no-known-allergy", "nka"})
 _NONE_IN_WORDS = ("无", "否认", "没有", "no known", "none")
 
@@ -135,6 +136,17 @@ def care_of(store: Store, files: tuple[str, ...]) -> tuple[Care, ...]:
             if "family-doctor" in codes(contract.get("type"), _CONTRACT_TYPE):
                 found.append(_care(CareKind.CONTRACT, contract, contract.get("applies", {}), "Contract.applies"))
     return tuple(one for one in found if one is not None)
+
+
+def was_in_care(store: Store, files: tuple[str, ...]) -> bool:
+    """Whether the person has, or ever had, a home bed or a family-doctor contract: is somebody of ours."""
+    for patient in files:
+        if any("home-bed" in codes(one.get("type", []), HOME_CARE) for one in store.select("EpisodeOfCare", patient=patient)):
+            return True
+        signed = (one for one in store.select("Contract", patient=patient) if one["status"] not in _NEVER_IN_FORCE)
+        if any("family-doctor" in codes(one.get("type"), _CONTRACT_TYPE) for one in signed):
+            return True
+    return False
 
 
 def licence_of(store: Store, practitioner: str, policy: InfusionPolicy) -> Licence | None:

@@ -13,8 +13,12 @@ from healthsvc.errors import Conflict, Invalid, NotFound
 from healthsvc.fhir.elements import codes, coding, concept, extension, instant, period, reference, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import BASE, HOME_CARE
+from healthsvc.healthfile.closing import is_shut
+from healthsvc.healthfile.inpatient import ADMITTED_STATES, stays_of
+from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow
 from healthsvc.infusion import service
+from healthsvc.infusion.evidence import care_of, files_of, patient_in_hospital
 from healthsvc.infusion.reaction import suspected_allergy
 from healthsvc.infusion.resources import DRUG, HOME_INFUSION, STOP_REASON, is_course, is_proposal, quantity, value_of
 from healthsvc.infusion.rules.drugs import DrugList
@@ -124,6 +128,24 @@ def decline(store: Store, proposal: str, reason: str) -> Resource:
     if not reason.strip():
         raise Invalid("say why the hospital's order is not taken on", path="MedicationRequest.statusReason", reason="infusion-text-missing")
     return store.put(waiting | {"status": "cancelled", "statusReason": {"text": reason.strip()}})
+
+
+def obstacle(store: Store, patient: str, on: date) -> str:
+    """Why no course may be made of a hospital's order today, as a reason code; empty where nothing of the person stands against it.
+
+    It is looked up whenever it is shown: who comes home from hospital, or signs again, has none any more.
+    """
+    files = files_of(store, patient)
+    person = store.read("Patient", files[0])
+    if is_deceased(person):
+        return "infusion-deceased"
+    if is_shut(person):
+        return "infusion-file-closed"
+    in_force = any(one.start <= on and (one.end is None or on <= one.end) for one in care_of(store, files))
+    held = not in_force and bool(stays_of(store, files, *ADMITTED_STATES))  # on leave; a home bed waits for the discharge
+    if held or patient_in_hospital(store, files):
+        return "infusion-in-hospital"
+    return "" if in_force else "infusion-no-active-care"
 
 
 def waiting(store: Store, patient: str | None = None) -> list[Resource]:

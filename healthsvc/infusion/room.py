@@ -7,6 +7,7 @@ from healthsvc.consent.service import require_care
 from healthsvc.errors import Forbidden, Invalid, RuleViolation
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.closing import is_shut
 from healthsvc.healthfile.inpatient import is_admitted
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.infusion import bedside, reaction, service, visits
@@ -114,6 +115,8 @@ def _begin(request: Resource, id: str, store: Store) -> None:
         raise Invalid("MedicationRequest.subject names a person who has no health file here", path="MedicationRequest.subject")
     if is_deceased(person):
         raise RuleViolation("the file says that the person has died", reason="infusion-deceased", path="MedicationRequest.subject")
+    if is_shut(person):
+        raise RuleViolation("the file is closed; open it again first", reason="infusion-file-closed", path="MedicationRequest.subject")
     require_care(store, order.patient)
     if patient_in_hospital(store, files_of(store, order.patient)):
         raise RuleViolation("the person is in hospital", reason="infusion-in-hospital", path="MedicationRequest.subject")

@@ -49,12 +49,11 @@ def now(page: SignedPage, store: StoreReading) -> Response:
     """What runs now (the latest first), orders of hospitals that wait, open courses, and the count of overrides."""
     names, on = Directory(store), today(store)
     running = _running(store, names)
-    asked = [(one, hospital.to_wanted(one)) for one in hospital.waiting(store)]
     courses = [(one, to_order(one)) for one in store.select("MedicationRequest", status=["active", "on-hold"]) if is_course(one)]
     return page.show(
         "infusions.html",
         running=running,
-        asked=[(one, wanted, names.person(wanted.patient), _hospital(store, wanted.hospital)) for one, wanted in asked],
+        asked=[(*one, names.person(one[1].patient), _hospital(store, one[1].hospital)) for one in form.asked(store, on)],
         courses=[(one, order, names.person(order.patient), last_day(order)) for one, order in courses],
         count=overrides.count(store, on - _SPAN, on),
         listed=service.drug_list(store),

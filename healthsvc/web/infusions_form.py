@@ -1,11 +1,14 @@
 """上门输液 what a doctor has typed to order a course, with the evidence for its gates."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from healthsvc.errors import Invalid, Issue
 from healthsvc.fhir.consent import SignedConsent
+from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.service import today
+from healthsvc.infusion import hospital
+from healthsvc.infusion.hospital import HospitalOrder
 from healthsvc.infusion.rules.drugs import DrugList
 from healthsvc.infusion.rules.gates import NEVER_OVERRIDDEN, Gate
 from healthsvc.infusion.rules.order import Approval, FirstDose, Order, Override, SkinTest
@@ -14,7 +17,18 @@ from healthsvc.visit.resources import derived_id
 from healthsvc.web.beds_form import checked, who
 from healthsvc.web.findings_form import Typed
 
+AGAINST: Final = {
+    "infusion-deceased": "档案显示已故", "infusion-file-closed": "档案已终止", "infusion-in-hospital": "住院中，出院后可办理",
+    "infusion-no-active-care": "无在用的家床或签约",
+}  # fmt: skip
+"""What stands against a hospital's order, shown beside it for as long as it does."""
 _NEEDED: Final = ("drug", "volume_ml", "rate_ml_h", "days")
+
+
+def asked(store: Store, on: date) -> list[tuple[Resource, HospitalOrder, str]]:
+    """Orders of hospitals that wait for an answer, each with what it says and with what stands against it today, in words."""
+    found = ((one, hospital.to_wanted(one)) for one in hospital.waiting(store))
+    return [(one, wanted, AGAINST.get(hospital.obstacle(store, wanted.patient, on), "")) for one, wanted in found]
 
 
 def order(typed: Typed, patient: str, drugs: DrugList, store: Store) -> Order:

@@ -5,16 +5,16 @@ from typing import Any
 
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
-from healthsvc.healthfile.resources import is_deceased
-from healthsvc.healthfile.service import today
+from healthsvc.healthfile.inpatient import stays_of
 from healthsvc.infusion import hospital
-from healthsvc.infusion.evidence import care_of, files_of, patient_in_hospital
+from healthsvc.infusion.evidence import files_of, was_in_care
 from healthsvc.infusion.hospital import HospitalOrder
 from integrations.effects.care import Outcome
 from integrations.effects.master import hospital_organization
 from integrations.effects.person import Party
 from integrations.effects.scene import Scene
 from integrations.hl7v2.orders import Placed
+from integrations.unended import hospital_of
 
 _ENDED = frozenset({"cancelled", "stopped", "entered-in-error"})
 _MILLILITRES = frozenset({"ml", "mls", "毫升"})
@@ -23,8 +23,13 @@ _A_DAY = {"QD": 1, "BID": 2, "TID": 3, "QID": 4, "ONCE": 1, "ST": 1, "Q24H": 1, 
 """Words for how often a day (table 0335 and its everyday short forms)."""
 
 
-def home_infusion(scene: Scene, placed: Placed, request: Resource, party: Party, outcome: Outcome, *, inpatient: bool) -> None:
-    """Propose a drip for an outpatient of ours; what the hospital takes back ends here too."""
+def home_infusion(scene: Scene, placed: Placed, request: Resource, party: Party, outcome: Outcome, *, inpatient: bool, told: bool) -> None:
+    """Propose a drip for an outpatient of ours; what the hospital takes back ends here too.
+
+    Who is in hospital, has died, has moved away or is under no contract any more is proposed all the same: the page says what stands
+    against it for as long as it does, the gates let no course begin, and the doctor answers. ``told``: the message says whether the
+    person lay in a ward; where it does not, the order of a hospital in whose ward they lie is one of that ward.
+    """
     store = scene.store
     words = {placed.route.code.casefold(), placed.route.text.casefold()} - {""}
     number = (placed.placer or placed.filler)[:64]
@@ -33,13 +38,16 @@ def home_infusion(scene: Scene, placed: Placed, request: Resource, party: Party,
         if withdrawn is not None:
             outcome.wrote(withdrawn)
         return
-    if request["status"] != "active" or inpatient or not number or not words & scene.profile.infusion_routes or is_deceased(party.patient):
+    if request["status"] != "active" or inpatient or not words & scene.profile.infusion_routes:
         return
     files = files_of(store, party.id)
-    on = today(store)
-    if patient_in_hospital(store, files) or not any(
-        one.start <= on and (one.end is None or on <= one.end) for one in care_of(store, files)
-    ):
+    if not was_in_care(store, files):
+        return
+    if not told and any(hospital_of(stay) == scene.hospital for stay in stays_of(store, files)):
+        outcome.remarks.append("a drip for somebody in this hospital's ward was not proposed for home; PV1-2 may say otherwise")
+        return
+    if not number:
+        outcome.remarks.append("a drip was not proposed for home: the order has no number (ORC-2, ORC-3) by which it could be taken back")
         return
     institution = hospital_organization(scene)
     try:

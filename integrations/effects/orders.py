@@ -75,7 +75,8 @@ def _order(
     if known is None and placed.asked and len(asked_at) > len("2026-01-01"):  # whoever gets an order has been seen
         waited(store, party.id, stay, Right.CONSULTATION, datetime.fromisoformat(asked_at), scene.hospital, outcome)
     if kind == "MedicationRequest":
-        home_infusion(scene, placed, written, party, outcome, inpatient=_setting(store, event.stay, around) == "inpatient")
+        ward, said = _setting(store, event.stay, around) == "inpatient", event.stay is not None and event.stay.class_told
+        home_infusion(scene, placed, written, party, outcome, inpatient=ward, told=said)
     return written
 
 

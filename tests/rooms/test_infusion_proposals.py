@@ -1,18 +1,23 @@
 """A hospital's order for a drip is a question to our doctor: nothing is infused at home that has not passed the gates."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from hospital import Hospital, segment
 from test_infusion_room import AT, DOCTOR, brought, order_of, person
 
 from healthsvc.errors import RuleViolation
-from healthsvc.fhir.systems import hospital_number
+from healthsvc.fhir.json import Resource
+from healthsvc.fhir.systems import V3_ACT_CODE, hospital_number
+from healthsvc.healthfile import closing
 from healthsvc.healthfile.rules import Identifier, Person
 from healthsvc.healthfile.service import update_demographics
+from healthsvc.homebed import service as homebeds
+from healthsvc.homebed.rules.bed import Diagnosis, Discharge
 from healthsvc.infusion import hospital as hospital_orders
 from healthsvc.infusion import service
-from healthsvc.store import Database
+from healthsvc.store import Database, Store
 
 ORC = segment("ORC", _1="NW", _2="M1", _3="R1", _12="H7^院方医生")
 RXE = segment("RXE", _1="^BID^^20261123^20261124", _2="ceftriaxone^头孢曲松钠", _3="2.0", _5="g", _23="120", _24="ml/h", _27="J15^肺炎")
@@ -79,3 +84,69 @@ def test_a_dose_that_the_hospital_has_given_is_proof_of_the_first(hospital: Hosp
     with hospital.database.writing(DOCTOR, at=AT) as store:
         course = service.order_course(store, order_of(patient), **evidence)
         assert all(one.open for one in course.results)
+
+
+def stay(store: Store, patient: str, hospital: str, status: str = "in-progress") -> Resource:
+    about = {"identifier": {"system": "urn:test", "value": hospital}}
+    kind = {"system": V3_ACT_CODE, "code": "IMP"}
+    made: Resource = {"resourceType": "Encounter", "id": "ward-1", "status": status, "class": kind, "serviceProvider": about}
+    return store.put(made | {"subject": {"reference": f"Patient/{patient}"}, "period": {"start": AT.isoformat()}})
+
+
+def leaves(store: Store, patient: str) -> None:
+    stay(store, patient, "h2", "finished")
+
+
+def never(store: Store, patient: str) -> None:
+    """Nothing takes it away."""
+
+
+def discharged(store: Store, patient: str) -> None:
+    bed = homebeds.open_bed(store, patient)
+    assert bed is not None
+    homebeds.discharge(store, bed.id, Discharge(AT.date(), "better", "improved", Diagnosis("J15.900", "肺炎恢复期")))
+
+
+Act = Callable[[Store, str], object]
+STANDS_AGAINST: dict[str, tuple[Act, Act, str]] = {
+    "in the ward of another hospital": (lambda store, id: stay(store, id, "h2"), leaves, "infusion-in-hospital"),
+    "on leave from a ward, the home bed held": (lambda store, id: stay(store, id, "h2", "onleave"), leaves, "infusion-in-hospital"),
+    "moved away": (lambda store, id: closing.close(store, id, "moved-away", AT.date()), closing.reopen, "infusion-file-closed"),
+    "noted as dead": (lambda store, id: closing.record_death(store, id, AT.date()), closing.take_back_death, "infusion-deceased"),
+    "home bed ended": (discharged, never, "infusion-no-active-care"),
+}
+
+
+@pytest.mark.parametrize("name", STANDS_AGAINST)
+def test_an_order_is_never_lost_and_says_what_stands_against_it(hospital: Hospital, name: str) -> None:
+    happens, ends, reason = STANDS_AGAINST[name]
+    patient = ours(hospital)
+    with hospital.database.writing(DOCTOR, at=AT + timedelta(minutes=1)) as store:
+        happens(store, patient)
+    ordered(hospital, id="o2")
+    with hospital.database.writing(DOCTOR, at=AT) as store:
+        [told] = hospital_orders.waiting(store, patient)
+        assert hospital_orders.obstacle(store, patient, AT.date()) == reason
+        if reason:
+            with pytest.raises(RuleViolation), store.savepoint():
+                hospital_orders.take_up(store, told["id"], order_of(patient), **brought(patient))
+    with hospital.database.writing(DOCTOR, at=AT + timedelta(minutes=2)) as store:
+        ends(store, patient)
+    with hospital.database.writing(DOCTOR, at=AT) as store:
+        assert [one["id"] for one in hospital_orders.waiting(store, patient)] == [told["id"]]
+        if ends is not never:
+            assert hospital_orders.obstacle(store, patient, AT.date()) == ""
+            hospital_orders.take_up(store, told["id"], order_of(patient), **brought(patient))
+
+
+def test_an_order_of_the_ward_in_which_somebody_lies_is_none_for_home_unless_it_says_so(hospital: Hospital) -> None:
+    patient = ours(hospital)
+    with hospital.database.writing(DOCTOR, at=AT) as store:
+        stay(store, patient, "h1")
+    ordered(hospital, id="o1")
+    assert "not proposed for home" in hospital.last().remark
+    with hospital.database.reading(DOCTOR, at=AT) as store:
+        assert hospital_orders.waiting(store, patient) == []
+    ordered(hospital, segment("ORC", _1="NW", _2="M9"), RXE, RXR, segment("PV1", _2="O", _19="V7"), id="o2")
+    with hospital.database.reading(DOCTOR, at=AT) as store:
+        assert [hospital_orders.to_wanted(one).number for one in hospital_orders.waiting(store, patient)] == ["M9"]
