@@ -58,7 +58,7 @@ def router(inbox: Inbox, limit: int, message_limit: int) -> APIRouter:
         peer = request.client.host if request.client else ""
         try:
             with await _body(request, limit) as body:
-                asked = soap.read_call(body.read())
+                asked = soap.read_call(body.read(), request.headers.get("content-type", ""))
             version = asked.version
             if len(asked.message) > message_limit:
                 raise TooLarge(f"the message is longer than {message_limit} bytes")

@@ -1,15 +1,19 @@
 """HL7 v2 text in a SOAP envelope, as integration platforms of hospitals call it: read leniently, answered in the caller's own terms. Pure.
 
 There is no standard service for it: every platform names the operation and its arguments differently (``HIPMessageServer(action, message)``
-is a common one). So whatever the operation is called, the argument that holds an HL7 message (as text or in base64) is taken, and the
-answer is wrapped as that caller's toolkit expects it: WS-I Basic Profile 1.1 document/literal wrapped (``OpResponse``, same namespace).
+is a common one). So whatever the operation is called, the one argument that holds an HL7 message is taken: as text, in base64, inside of
+an XML document that is itself a text (escaped or CDATA), or as an attachment (MTOM). The answer is wrapped as that caller's toolkit expects
+it: WS-I Basic Profile 1.1 document/literal wrapped (``OpResponse``, same namespace). Where it could be two things it is refused.
 """
 
 import base64
 import binascii
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email import message_from_bytes
 from typing import Final
+from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 from xml.sax.saxutils import escape, quoteattr
 
@@ -22,7 +26,16 @@ NAMESPACE: Final = "urn:healthsvc:hl7"
 OPERATION: Final = "HL7Message"
 ARGUMENT: Final = "message"
 _STARTS: Final = ("MSH", "FHS", "BHS")
-_PACKED_STARTS: Final = tuple(base64.b64encode(start.encode()).decode() for start in _STARTS)
+_RAW_STARTS: Final = tuple(start.encode() for start in _STARTS)
+_FRAME: Final = b"\x0b\x1c\r\n\t "
+"""What some put around a message before they pack it: the framing of MLLP."""
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
+_IN_XML: Final = "urn:hl7-org:v2xml"
+"""Namespace of HL7's XML encoding of version 2."""
+_INCLUDE: Final = "{http://www.w3.org/2004/08/xop/include}Include"
+_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([\w.-]+)""", re.IGNORECASE)
+_CHINESE: Final = frozenset({"gbk", "gb2312", "gb18030"})
+_DECLARED: Final = re.compile(rb"^\s*<\?xml[^>]*\?>")
 _CHINESE_PROLOG: Final = re.compile(rb"""^\s*<\?xml[^>]*encoding=["'](?:gbk|gb2312|gb18030)["'][^>]*\?>""", re.IGNORECASE)
 
 
@@ -47,12 +60,17 @@ class _NoDoctype(TreeBuilder):
         raise Malformed("a SOAP message has no DOCTYPE; leave it out")
 
 
-def read_call(body: bytes) -> Call:
-    """The call in an envelope of SOAP 1.1 or 1.2.
+def read_call(body: bytes, content_type: str = "") -> Call:
+    """The call in an envelope of SOAP 1.1 or 1.2; ``content_type`` says whether parts are attached to it, and its characters.
 
     Raises:
-        Malformed: it is no XML, no envelope, or no argument holds an HL7 message; the text says which.
+        Malformed: it is no XML, no envelope, or not exactly one argument holds an HL7 message; the text says which.
     """
+    attached: Mapping[str, bytes] = {}
+    if content_type.lower().startswith("multipart/"):
+        body, attached = _parts(body, content_type)
+    elif (said := _CHARSET.search(content_type)) and said[1].lower() in _CHINESE and not body.lstrip().startswith(b"<?xml"):
+        body = b'<?xml version="1.0" encoding="gb18030"?>' + body.lstrip()
     envelope = _parsed(body)
     version, name = _split(envelope.tag)
     if name != "Envelope" or version not in (SOAP_11, SOAP_12):
@@ -61,11 +79,13 @@ def read_call(body: bytes) -> Call:
     if inside is None or len(inside) != 1:
         raise Malformed("a SOAP body holds exactly one element, the operation")
     namespace, operation = _split(inside[0].tag)
-    for argument in inside.iter():
-        found = _message(argument.text or "")
-        if found is not None:
-            text, packed = found
-            return Call(text, version, namespace, operation, bool(_split(argument.tag)[0]) and argument is not inside[0], packed)
+    found = [(argument, *one) for argument in inside.iter() for one in _messages(argument, attached)]
+    if len(found) > 1:
+        raise Malformed(f"the operation holds {len(found)} HL7 messages; send each in a call of its own, or all of them as one batch (BHS)")
+    for argument, text, packed in found:
+        return Call(text, version, namespace, operation, bool(_split(argument.tag)[0]) and argument is not inside[0], packed)
+    if any(_IN_XML in argument.tag or _IN_XML in (argument.text or "") for argument in inside.iter()):
+        raise Malformed("the message is in HL7's XML encoding (urn:hl7-org:v2xml); send it as ER7 text, which begins with MSH")
     raise Malformed("no argument of the operation holds an HL7 v2 message (text that begins with MSH, or its base64)")
 
 
@@ -144,7 +164,10 @@ def wsdl(address: str) -> str:
 """
 
 
-def _parsed(body: bytes) -> Element:
+def _parsed(body: bytes, *, told: bool = False) -> Element:
+    """An XML document; ``told``: it is a text that has been read already, so what it declares of its characters is past."""
+    if told:
+        body = _DECLARED.sub(b"", body, count=1)
     parser = XMLParser(target=_NoDoctype())  # noqa: S314 - document types, and with them entities, are refused above
     prolog = _CHINESE_PROLOG.match(body)
     try:
@@ -159,19 +182,64 @@ def _parsed(body: bytes) -> Element:
     return made
 
 
+def _messages(argument: Element, attached: Mapping[str, bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The HL7 messages in an argument, each with whether it was packed: one or none, but for a document that holds several."""
+    included = argument.find(_INCLUDE)
+    if included is not None:
+        part = _unframed(attached.get(unquote(included.get("href", "").removeprefix("cid:")), b""))
+        if part.startswith(_RAW_STARTS):
+            yield part, True
+        return
+    plain = (argument.text or "").strip().removeprefix("\ufeff")
+    if plain.startswith("<"):
+        try:
+            document = _parsed(plain.encode(), told=True)
+        except Malformed:
+            return
+        for inner in document.iter():
+            if (one := _message(inner.text or "")) is not None:
+                yield one
+    elif (one := _message(plain)) is not None:
+        yield one
+
+
 def _message(text: str) -> tuple[bytes, bool] | None:
-    """The HL7 message in an argument and whether it was packed; None where there is none."""
-    plain = text.strip()
+    """The HL7 message in a text and whether it was packed; None where there is none."""
+    plain = text.strip().removeprefix("\ufeff")
     if plain.startswith(_STARTS):
         return plain.encode(), False
     squeezed = "".join(plain.split())
-    if squeezed.startswith(_PACKED_STARTS):
-        try:
-            unpacked = base64.b64decode(squeezed, validate=True)
-        except (binascii.Error, ValueError):
-            return None
-        return unpacked, True
-    return None
+    if not _BASE64.fullmatch(squeezed):
+        return None
+    try:
+        unpacked = _unframed(base64.b64decode(squeezed, validate=True))
+    except (binascii.Error, ValueError):
+        return None
+    return (unpacked, True) if unpacked.startswith(_RAW_STARTS) else None
+
+
+def _unframed(raw: bytes) -> bytes:
+    """Without MLLP's frame and a byte order mark."""
+    bare = raw.strip(_FRAME).removeprefix(b"\xef\xbb\xbf").lstrip(_FRAME)
+    return bare + b"\r" if bare else b""
+
+
+def _parts(body: bytes, content_type: str) -> tuple[bytes, dict[str, bytes]]:
+    """The envelope of a multipart body (MTOM, SOAP with attachments), and what is attached to it, by content id.
+
+    Raises:
+        Malformed: it has no such parts.
+    """
+    whole = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace") + body)
+    if not whole.is_multipart():
+        raise Malformed("the body is not divided into parts as its content type says; check the boundary")
+    parts = [(str(one.get("content-id", "")).strip("<> "), one.get_payload(decode=True)) for one in whole.walk() if not one.is_multipart()]
+    held = {name: part for name, part in parts if isinstance(part, bytes)}
+    start = str(whole.get_param("start", "") or "").strip("<> ")
+    root = held.get(start) if start else next(iter(held.values()), None)
+    if root is None:
+        raise Malformed("the multipart body has no part that its content type names as the envelope (start)")
+    return root, held
 
 
 def _split(tag: str) -> tuple[str, str]:

@@ -103,6 +103,35 @@ def test_java_s_way_dot_net_s_way_and_base64(door: Door) -> None:
     assert {"J1", "N1", "B1", "G1"} <= set(stored(door.database))
 
 
+def test_what_integration_platforms_wrap_it_in(door: Door) -> None:
+    """A document as a text, MLLP's frame before the packing, a byte order mark, GBK that only HTTP declares, an attachment."""
+
+    def wrapped(number: str) -> str:
+        return adt(number).decode().replace("&", "&amp;").replace("\r", "&#13;")
+
+    inner = f'<?xml version="1.0" encoding="GBK"?><Request><Header/><HL7Message>{wrapped("W1")}</HL7Message></Request>'
+    escaped = inner.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    framed = base64.b64encode(b"\x0b" + adt("W2") + b"\x1c\r").decode()
+    marked = base64.b64encode(b"\xef\xbb\xbf" + adt("W3")).decode()
+    parameters = {
+        "W1": f"<m>{escaped}</m>", "W2": f"<m>{framed}</m>", "W3": f"<m>{marked}</m>", "W4": f"<m>\ufeff{wrapped('W4')}</m>",
+        "W5": f"<m><![CDATA[{inner.replace('W1', 'W5')}]]></m>",
+    }  # fmt: skip
+    for number, argument in parameters.items():
+        said = told(door.post(envelope(f"<Op><action>S0001</action>{argument}</Op>").encode()), "return")
+        raw = base64.b64decode(said) if number in ("W2", "W3") else said.encode()
+        assert (read_reply(raw).code, read_reply(raw).control_id) == ("AA", number)
+    silent = door.post(envelope(f"<Op><m>{wrapped('W6')}</m></Op>").encode("gbk"), **{"content-type": "text/xml; charset=GBK"})
+    assert read_reply(told(silent, "return").encode()).control_id == "W6"
+    include = '<x:Include xmlns:x="http://www.w3.org/2004/08/xop/include" href="cid:hl7%40his"/>'
+    root = b"Content-Type: application/xop+xml\r\nContent-ID: <root>\r\n\r\n" + envelope(f"<Op><m>{include}</m></Op>").encode()
+    part = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <hl7@his>\r\n\r\n"
+    body = b"--b1\r\n" + root + b"\r\n--b1\r\n" + part + adt("W7").decode().encode("gb18030") + b"\r\n--b1--\r\n"
+    mtom = door.post(body, **{"content-type": 'multipart/related; boundary=b1; type="application/xop+xml"; start="<root>"'})
+    assert read_reply(base64.b64decode(told(mtom, "return"))).control_id == "W7"
+    assert {f"W{n}" for n in range(1, 8)} <= set(stored(door.database))
+
+
 def test_a_batch_is_answered_as_a_batch(door: Door) -> None:
     inner = (b"BHS|^~\\&|A\r" + b"".join(adt(f"S{n}") for n in range(3)) + b"BTS|3\r").decode().replace("&", "&amp;")
     answer = told(door.post(envelope(f'<Send xmlns="urn:net"><input>{inner}</input></Send>')), "{urn:net}SendResult")
@@ -118,6 +147,10 @@ def test_a_batch_is_answered_as_a_batch(door: Door) -> None:
         (envelope(""), "exactly one element"),
         (envelope("<Send><m>hello</m></Send>"), "no argument"),
         (envelope("<Send><m>TVNI!!!</m></Send>"), "no argument"),
+        (envelope("<Send><m>&lt;a&gt;MSH|</m></Send>"), "no argument"),
+        (envelope("<Send><m>MSH|^~</m><n>TVNIfF5+</n></Send>"), "holds 2 HL7 messages"),
+        (envelope('<Send><m><ADT_A01 xmlns="urn:hl7-org:v2xml"><MSH/></ADT_A01></m></Send>'), "HL7's XML encoding"),
+        (envelope('<Send><m>&lt;ADT_A01 xmlns="urn:hl7-org:v2xml"&gt;&lt;/ADT_A01&gt;</m></Send>'), "HL7's XML encoding"),
         (f'<!DOCTYPE e [<!ENTITY a "x"><!ENTITY b "&a;&a;">]>{envelope("<Send><m>&b;</m></Send>")}', "no DOCTYPE"),
         (f'<!DOCTYPE e [<!ENTITY a SYSTEM "file:///etc/passwd">]>{envelope("<Send><m>&a;</m></Send>")}', "no DOCTYPE"),
     ],
@@ -156,5 +189,6 @@ def test_whatever_is_answered_can_be_read_back(text: str, packed: bool, version:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_stumble(junk: bytes) -> None:
-    with pytest.raises(Malformed):
-        soap.read_call(junk)
+    for kind in ("", "text/xml; charset=gbk", "multipart/related; boundary=b1", "multipart/related"):
+        with pytest.raises(Malformed):
+            soap.read_call(junk, kind)
