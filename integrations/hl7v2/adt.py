@@ -9,7 +9,8 @@ from integrations.hl7v2.again import Again
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.maps.row import View, pour
-from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE
+from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE, taking_part
+from integrations.hl7v2.participation import in_visit
 from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment, number_of
 from integrations.hospitals.profile import Profile
@@ -149,7 +150,8 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
 def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
     """Read PV1, with PV2-3 as the reason."""
     pv1, pv2, header = message["PV1"], message["PV2"], message["MSH"]
-    also = (message.cut, message["PID"][18].raw, header[4].raw, header[9].raw, message["EVN"][1].raw, zone)
+    team = tuple(one.raw for _, one, _ in in_visit(message))
+    also = (message.cut, message["PID"][18].raw, header[4].raw, header[9].raw, message["EVN"][1].raw, zone, team)
     stay, more = _STAYS.read(profile, (pv1.raw, pv2.raw), also, lambda: _read_stay(message, profile, zone))
     return replace(stay, more=reread(more))  # pieces of an Encounter are changed by whoever gets them
 
@@ -172,6 +174,8 @@ def _read_stay(message: Message, profile: Profile, zone: tzinfo) -> tuple[Stay, 
     words = next((text for n in (9, 5, 1) if (text := clean(place.component(n).text, nothing))), "")
     unit = clean(place.component(1).subcomponent(1).text, nothing)
     attending = name_and_number(pv1, 7)
+    if not attending:
+        attending = next((name_and_number(segment, n) for part, segment, n in in_visit(message) if part == "ATND"), attending)
     number = next(
         (text for part in (pv1[19], pv1[50], message["PID"][18]) if (text := number_of(part.component(1).text, nothing))),
         "",
@@ -202,7 +206,12 @@ def _more(message: Message, profile: Profile, zone: tzinfo, pv1: Segment) -> Res
         segment = message.get(name)
         if segment is not None:
             pour(found, segment, rows, view)
-    return found
+    team = found.get("participant", [])
+    told = {code for one in team for typed in one["type"] for coding in typed["coding"] for code in [coding["code"]]}
+    for part, segment, n in in_visit(message):
+        if part != "ATND" and part not in told:
+            team += [one for one in taking_part(part)(segment, n, view) if one not in team]
+    return found | ({"participant": team} if team else {})
 
 
 def name_and_number(segment: Segment, position: int) -> Coded:

@@ -10,9 +10,10 @@ from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.groups import DRUG, Group
 from integrations.hl7v2.groups import orders as order_groups
 from integrations.hl7v2.header import Header
-from integrations.hl7v2.maps import drugs
+from integrations.hl7v2.maps import drugs, roles
 from integrations.hl7v2.maps import orders as maps
 from integrations.hl7v2.maps.row import View, pour
+from integrations.hl7v2.participation import in_order
 from integrations.hl7v2.person import Demographics, demographics
 from integrations.hl7v2.specimen import specimens
 from integrations.hl7v2.values import NOTHING_CODED, Coded, clean, coded, moment
@@ -136,6 +137,7 @@ def service(group: Group, view: View) -> Resource:
     ):
         for segment in group.notes() if name == "NTE" else group.all(name):
             pour(asked, segment, rows, view, nulls=True)
+    in_order(asked, group.segments, {"PRT": roles.PRT_SERVICE, "ROL": roles.ROL_SERVICE}, view)
     asked.setdefault("code", {"text": "未注明"})
     return asked
 
@@ -159,6 +161,7 @@ def medication(group: Group, view: View) -> Resource:
     ):
         for segment in _in_turn(group, name):
             pour(asked, segment, rows, view, nulls=True)
+    in_order(asked, group.segments, {"PRT": roles.PRT_MEDICATION, "ROL": roles.ROL_MEDICATION}, view)
     parts = [words for rxc in _of_drug(group, "RXC") if (words := component(rxc, view))]
     if parts:
         asked["note"] = [*({"text": words} for words in parts), *asked.get("note", ())]

@@ -175,3 +175,27 @@ def test_when_it_ended_with_what_and_by_whom_it_was_made_is_told(own_hospital: H
     own_hospital.says("ORU^R01", "C1", corrected, obx, at=AT + timedelta(hours=2))
     [report] = own_hospital.select("DiagnosticReport", patient=patient)
     assert (report["effectiveDateTime"], "effectivePeriod" in report) == ("2026-03-01T08:30:00+08:00", False)
+
+
+def test_who_orders_enters_carries_out_and_looks_after_is_read_from_prt_and_rol(own_hospital: Hospital) -> None:
+    """What HL7 v2.7 took out of ORC and PV1 stands in PRT; earlier versions say it in ROL. What ORC says itself goes first."""
+    orc, rxe = "ORC|NW|PR1", "RXE||X1^样药|1||g"
+    own_hospital.says("RDE^O11", "C1", orc, rxe, "PRT|1|UC||OP|D1^赵示例", "PRT|2|UC||EP|D2^钱示例", "PRT|3|UC||VP|D3^孙示例")
+    of = {"patient": own_hospital.file("C1")["id"]}
+    [drug] = own_hospital.select("MedicationRequest", **of)
+    assert (drug["requester"]["display"], drug["recorder"]["display"], "performer" in drug) == ("赵示例", "钱示例", False)
+    own_hospital.says(
+        "OML^O21", "C1", "ORC|NW|PR2||||||||||D4^李示例", "OBR|1|PR2||T1^样项", "ROL|1|UC|OP|D5^周示例", "ROL|2|UC|RT|D6^吴示例",
+        "ROL|3|DE|RT|D7^郑示例", "OBX|1|NM|T1||5", "PRT|1|UC||OP|D8^王示例",
+    )  # fmt: skip
+    [asked] = own_hospital.select("ServiceRequest", **of)
+    assert (asked["requester"]["display"], [one["display"] for one in asked["performer"]]) == ("李示例", ["吴示例"])
+    visit = "PV1|1|I|W1||||D9^冯示例||||||||||||V1"
+    team = ("ROL|1|UC|AT|D10^陈示例", "ROL|2|UC|CP|D11^褚示例", "PV2", "PRT|1|UC||RP|D12^卫示例")
+    own_hospital.says("ADT^A01", "C1", "ROL|1|UC|PP|D0^蒋示例", visit, *team, "GT1|1", "ROL|1|UC|AD|D13^沈示例")
+    [stay] = own_hospital.select("Encounter", **of)
+    part = {one["type"][0]["coding"][0]["code"]: one["individual"]["display"] for one in stay["participant"]}
+    assert part == {"ATND": "冯示例", "CON": "褚示例", "REF": "卫示例"}
+    own_hospital.says("ADT^A08", "C1", visit.replace("D9^冯示例", ""), *team[:1])
+    [stay] = own_hospital.select("Encounter", **of)
+    assert stay["participant"][0]["individual"]["display"] == "陈示例"

@@ -85,6 +85,12 @@ CARRIER: dict[tuple[str, str], tuple[str, list[str], dict[str, str]]] = {
     ("SCH", "Appointment"): ("SIU^S12", ["SCH||A1"], {"SCH-6": "SIU^S15"}),
     ("OBX", "DocumentReference"): ("MDM^T02", ["TXA|1|DS|TX|||||||||DOC1", "OBX|1|ED|T1||^application^pdf^Base64^QUJD"], {}),
     ("TXA", "DocumentReference"): ("MDM^T02", ["TXA|1|DS|||||||||||", "OBX|1|TX|T1||原文"], {"TXA-13": "MDM^T10"}),
+    ("PRT", "ServiceRequest"): ("OML^O21", ["ORC||P1", "OBR|1|||T1", "PRT||UC||OP"], {}),
+    ("ROL", "ServiceRequest"): ("OML^O21", ["ORC||P1", "OBR|1|||T1", "ROL||UC|OP"], {}),
+    ("PRT", "MedicationRequest"): ("RDE^O11", ["ORC||P1", "RXE||X1", "PRT||UC||OP"], {}),
+    ("ROL", "MedicationRequest"): ("RDE^O11", ["ORC||P1", "RXE||X1", "ROL||UC|OP"], {}),
+    ("PRT", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "PRT||UC||AT"], {}),
+    ("ROL", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "ROL||UC|AT"], {}),
     ("PRT", "DiagnosticReport"): ("ORU^R01", ["OBR|1||F1|T1", "PRT||UC"], {}),
     ("PRT", "Observation"): ("ORU^R01", ["OBR|1||F1|T1", "OBX|1||T1", "PRT||UC||PO"], {}),
     ("RF1", "ServiceRequest"): ("REF^I12", ["RF1|||||"], {}),
@@ -143,6 +149,8 @@ ASIDE: dict[str, dict[str, str]] = {
     "OBR-8": {"OBR-7": "20260301101112"},
     "OBX-6": {"OBX-5": "7.5"},
     "STF-1": {"STF-2": ""},
+    **{f"PRT-{n}-{element}": {"PRT-4": role} for n in (5, 8) for element, role in (("performer", "AP"), ("recorder", "EP"))},
+    **{f"ROL-4-{element}": {"ROL-3": role} for element, role in (("performer", "AP"), ("recorder", "EP"))},
 }
 """What else has to stand, or not to stand, in the segment for a field to count."""
 ELSEWHERE = {"TXA-13", "RF1-1"}
@@ -231,7 +239,7 @@ def prepared(one: Entry, lines: list[str], value: str) -> tuple[list[str], list[
     """The lines without the field and with it; what it has to stand beside is in both."""
     if one.place == "TXA-3":
         lines = [line for line in lines if not line.startswith("OBX")]
-    for place, beside in ASIDE.get(one.place, {}).items():
+    for place, beside in (ASIDE.get(one.place, {}) | ASIDE.get(f"{one.place}-{one.element}", {})).items():
         lines = with_field(lines, one.segment, int(place.partition("-")[2]), beside)
     for segment, resource, rows, _ in MAPS:
         main = [row.field for row in rows if one.field in row.also and row.element == one.element]

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from hl7apy import load_library
 
-from integrations.hl7v2.maps import care, drugs, orders, results, visit
+from integrations.hl7v2.maps import care, drugs, orders, results, roles, visit
 from integrations.hl7v2.maps.row import Row
 
 VERSION = "2.6"
@@ -74,6 +74,12 @@ MAPS: tuple[tuple[str, str, tuple[Row, ...], str], ...] = (
     ("NTE", "DiagnosticReport", results.NTE_REPORT, "ORU OUL"),
     ("OBX", "Observation", results.OBX_OBSERVATION, "ORU OUL"),
     ("NTE", "Observation", results.NTE_OBSERVATION, "ORU OUL"),
+    ("PRT", "ServiceRequest", roles.PRT_SERVICE, "OML OMG ORM, before its results"),
+    ("ROL", "ServiceRequest", roles.ROL_SERVICE, "OML OMG ORM, before its results"),
+    ("PRT", "MedicationRequest", roles.PRT_MEDICATION, "OMP RDE"),
+    ("ROL", "MedicationRequest", roles.ROL_MEDICATION, "OMP RDE"),
+    ("PRT", "Encounter", roles.PRT_ENCOUNTER, "ADT and others, right behind PV1"),
+    ("ROL", "Encounter", roles.ROL_ENCOUNTER, "ADT and others, right behind PV1"),
     ("PRT", "DiagnosticReport", results.PRT_REPORT, "ORU OUL, before the first OBX"),
     ("PRT", "Observation", results.PRT_OBSERVATION, "ORU OUL, after its OBX"),
     ("ORC", "MedicationRequest", drugs.ORC_MEDICATION, "OMP RDE, ORM with RXO"),

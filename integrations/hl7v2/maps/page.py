@@ -21,6 +21,7 @@ SEGMENTS = {
     "OBR": "申请与报告 Observation request",
     "OBX": "结果 Observation",
     "PRT": "参与 Participation",
+    "ROL": "角色 Role",
     "NTE": "备注 Notes",
     "SPM": "标本 Specimen",
     "TQ1": "时间与数量 Timing and quantity",

@@ -154,7 +154,6 @@ MESSAGES: dict[tuple[str, str], str] = {
     ("PR1", "Procedure"): NO_USE,
     **dict.fromkeys((("PRT", "CareTeam"), ("ROL", "CareTeam"), ("ROL", "Patient"), ("PRT", "Patient")), _TEAM),
     **dict.fromkeys((("PRT", "PractitionerRole"), ("PRT", "Device"), ("PRT", "RelatedPerson")), OTHER_PLACE),
-    ("ROL", "Encounter"): "kept verbatim: PV1-7 to PV1-9 and PV1-17 name the doctors",
     ("PV1", "Basic"): "the versions of the Encounter are its history",
     ("PV1", "Patient"): SECURITY,
 }
