@@ -41,7 +41,7 @@ def pack(problem: Problem, seed: int, hard_price: float, must_price: float) -> S
     ``hard_price`` prices a minute past a hard window or shift while the search goes on, ``must_price`` leaving out a visit that
     must be made.
 
-    :raises Invalid: a visit follows one that is not there, lasts no time, or has no window; or a way to the same place takes time.
+    :raises Invalid: a visit follows one that is not there, lasts less than no time or has no window; or a way to its own place takes time.
     """
     from healthsvc.dayplan.dice import seeded  # brings the compiler; pages that only show plans start without it
 
@@ -123,8 +123,8 @@ def _service(problem: Problem, visit: Visit, j: int, k: int, first: int, into: t
     """Enter service ``k`` of visit ``j``."""
     spec, kind, win, allow, pref = into
     service, v = visit.services[k], first + k
-    if service.duration <= 0 or not visit.windows:
-        raise Invalid(f"visit {visit.id}: a service needs a duration above zero, and the visit a window")
+    if service.duration < 0 or not visit.windows:
+        raise Invalid(f"visit {visit.id}: a service cannot last less than no time, and the visit needs a window")
     paired = visit.gap is not None and len(visit.services) > 1
     partner = first + (k + 1) % len(visit.services) if paired else -1
     least, most = (visit.gap.least, visit.gap.most) if visit.gap else (0.0, 0.0)

@@ -11,10 +11,11 @@ from typing import Any
 from healthsvc.dayplan.checker import Verdict, check
 from healthsvc.dayplan.formats import mankowska, reading, uhhc, uhhc_solution
 from healthsvc.dayplan.formats.reading import Json
+from healthsvc.dayplan.impossible import refuse_impossible
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.watching import ended_by_interrupt, enough
-from healthsvc.errors import Invalid, Malformed, RuleViolation
+from healthsvc.errors import Invalid, Malformed
 
 FORMATS: tuple[tuple[str, Callable[[Json], bool], Callable[[Json, str], Problem]], ...] = (
     ("mankowska", mankowska.is_mine, mankowska.read),
@@ -89,7 +90,7 @@ def solve_instance(
     if out is not None and (out.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK)):
         raise Invalid(f"{out} cannot be written: {'it is a folder' if out.is_dir() else f'no folder {out.parent} that may be written'}")
     name, problem, found = read_instance(path)
-    _somebody_for_everything(problem)
+    refuse_impossible(problem)
     warm()
     begun = time.perf_counter()
     stop = StopRule(iterations=iterations) if iterations is not None else StopRule(seconds=seconds)
@@ -115,18 +116,6 @@ def _write(out: Path, text: str) -> None:
         fresh.replace(out)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _somebody_for_everything(problem: Problem) -> None:
-    """Refuse at once what no search can plan.
-
-    :raises RuleViolation: a visit that must be made needs something that nobody can do.
-    """
-    for visit in problem.visits:
-        for service in visit.services:
-            if visit.must and not any(service.skills <= person.skills for person in problem.caregivers):
-                wanted = ", ".join(sorted(service.skills))
-                raise RuleViolation(f"visit {visit.id}: nobody can do what it needs ({wanted})", reason="plan-not-found")
 
 
 def _solution(name: str, problem: Problem, found: Json, plan: Plan, verdict: Verdict) -> dict[str, Any]:

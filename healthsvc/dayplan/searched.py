@@ -29,7 +29,9 @@ def searched(problem: Problem, stop: StopRule, seed: int, schedule: Schedule, st
     search = Search(space, stop, schedule, seed)
     if (search.improve(start) if start is not None else search.solve()) >= 1e290:
         raise RuleViolation(
-            "no plan was found that keeps every hard limit and makes every visit that must be made", reason="plan-not-found"
+            "no plan was found that keeps every hard limit and makes every visit that must be made; give it more seconds, more people, "
+            "wider windows, or visits that may be left out",
+            reason="plan-not-found",
         )
     return unpack(space, 0.0, seed, search.done)
 

@@ -84,8 +84,13 @@ def test_two_processes_search_side_by_side(tmp_path: Path) -> None:
     [
         (lambda d: d.pop("distances"), "distances is missing"),
         (lambda d: d["distances"].pop(), "square matrix"),
-        (lambda d: d["distances"][1].__setitem__(2, "far"), "not a number"),
-        (lambda d: d["distances"][1].__setitem__(2, -1), "negative"),
+        (lambda d: d["distances"][1].__setitem__(2, "far"), r"distances\[1\]\[2\] is not a number"),
+        (lambda d: d["distances"][1].__setitem__(2, "5"), r"distances\[1\]\[2\] is not a number"),
+        (lambda d: d["distances"][1].__setitem__(2, True), r"distances\[1\]\[2\] is not a number"),
+        (lambda d: d["distances"][1].__setitem__(2, None), r"distances\[1\]\[2\] is not a number"),
+        (lambda d: d["distances"][1].__setitem__(2, -1), r"distances\[1\]\[2\] is a negative"),
+        (lambda d: d["distances"][2].__setitem__(2, 7), r"distances\[2\]\[2\] is the way from a place to itself; it has to be 0"),
+        (lambda d: d["patients"][3]["required_caregivers"][0].__setitem__("duration", -1), "less than no time"),
         (lambda d: d["distances"][1].__setitem__(2, 1e300), "too long"),
         (lambda d: d["patients"][3]["time_window"].__setitem__(1, 1e300), "larger than any time"),
         (lambda d: d.__setitem__("central_offices", []), "exactly one office"),
@@ -111,7 +116,14 @@ def test_a_garbled_mankowska_instance_says_where(change: Any, said: str, tmp_pat
         (lambda d: d["patients"][0].__setitem__("distance_matrix_index", 99), "row of the distance matrix"),
         (lambda d: d["patients"][0].__setitem__("time_windows", []), "windows in order"),
         (lambda d: d["caregivers"][0].__setitem__("departing_point", "moon"), "not a terminal point"),
-        (lambda d: d["caregivers"][0].__setitem__("working_shift", {"start": 9, "end": 1}), "ends before"),
+        (lambda d: d["caregivers"][0].__setitem__("working_shift", {"start": 1320, "end": 480}), r"past midnight \(1920 for 480\)"),
+        (lambda d: d["caregivers"][0].__setitem__("lunch_break", "no"), r"caregivers\[0\].lunch_break has to be true or false"),
+        (lambda d: d["patients"][0].__setitem__("optional", 1), r"patients\[0\].optional has to be true or false"),
+        (lambda d: d["lunch_breaks"].__setitem__("end", 100), "end before they begin"),
+        (lambda d: d["lunch_breaks"].__setitem__("min_duration", -30), "less than no time"),
+        (lambda d: d["terminal_points"].append(d["terminal_points"][0]), "terminal point d0 appears twice"),
+        (lambda d: d["patients"][2].__setitem__("id", "d0"), r"patients\[2\].id d0 is that of a terminal point"),
+        (lambda d: d["patients"][2]["required_services"][0].__setitem__("service", "lunch_break"), "as breaks are; rename"),
         (lambda d: d["metadata"]["cost_components"].__setitem__("travel_time", -1), "negative"),
     ],
 )
@@ -154,10 +166,63 @@ def test_no_time_is_no_search() -> None:
         solve_instance(INSTANCES / "mankowska-12.json", seconds=0)
 
 
-def test_what_nobody_can_do_is_said_at_once(tmp_path: Path) -> None:
-    path = spoiled("mankowska-12.json", tmp_path, lambda d: d["patients"][3]["required_caregivers"][0].__setitem__("service", "s9"))
-    with pytest.raises(RuleViolation, match=r"visit .*: nobody can do what it needs \(s9\)"):
+def one_patient(**more: Any) -> dict[str, Any]:
+    """A unified instance of one patient, whom two people could visit at a quarter of an hour's distance; all limits are hard."""
+    whole = two_of_a_kind(None)
+    whole["distances"] = [[0, 15], [15, 0]]
+    whole["metadata"]["cost_components"] |= {"total_tardiness": "HARD", "total_extra_time": "HARD"}
+    whole["patients"][0] |= {"required_services": [{"service": "s"}]} | more.pop("patient", {})
+    for person in whole["caregivers"]:
+        person |= {"working_shift": {"start": 0, "end": 60}} | more.get("staff", {})
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"patient": {"required_services": [{"service": "s9", "duration": 1}]}}, r"visit p: nobody can do what it needs \(s9\)"),
+        ({"patient": {"incompatible_caregivers": ["c", "d"]}}, "must not come; allow one of 2"),
+        ({"patient": {"time_windows": [{"start": 0, "end": 14}]}}, "within its windows"),
+        ({"staff": {"working_shift": {"start": 0, "end": 39}}}, "the shifts"),
+        (
+            {
+                "patient": {
+                    "required_services": [{"service": "s"}] * 2,
+                    "synchronization": {"type": "simultaneous"},
+                    "incompatible_caregivers": ["c"],
+                }
+            },
+            "needs 2 different people",
+        ),
+    ],
+)
+def test_what_nobody_can_do_is_said_at_once(more: dict[str, Any], said: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(one_patient(**more)))
+    with pytest.raises(RuleViolation, match=said):
         solve_instance(path)
+    path.write_text(json.dumps(one_patient()))
+    assert solve_instance(path, iterations=2_000).cost == 30.0
+
+
+def test_odd_but_legal_instances_are_solved_and_read_back(tmp_path: Path) -> None:
+    path, out = tmp_path / "odd.json", tmp_path / "o.json"
+    swapped = two_of_a_kind({"type": "sequential", "distance": {"min": -30, "max": -20}})
+    swapped["patients"][0]["required_services"] = [{"service": "s", "duration": 5}, {"service": "s", "duration": 0}]
+    for whole, cost in (
+        (swapped, 24.0),
+        (one_patient(patient={"required_services": [{"service": "s", "duration": 0}], "time_windows": [{"start": 15, "end": 15}]}), 30.0),
+        (one_patient(patient={"distance_matrix_index": 0}), 0.0),
+        (one_patient() | {"patients": []}, 0.0),
+        (
+            one_patient(staff={"working_shift": {"start": 1320, "end": 1920}}, patient={"time_windows": [{"start": 1440, "end": 1441}]}),
+            30.0,
+        ),
+        (one_patient() | {"patients": [], "caregivers": []}, 0.0),
+        (one_patient() | {"distances": [[0, 3], [20_000, 0]], "metadata": two_of_a_kind(None)["metadata"]}, 20_003.0),
+    ):
+        path.write_text(json.dumps(whole))
+        assert solve_instance(path, iterations=2_000, out=out).cost == cost
 
 
 def test_the_answer_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.explain import RELAXATIONS, applies, why_left
+from healthsvc.dayplan.impossible import refuse_impossible
 from healthsvc.dayplan.plan import Plan, Stop
 from healthsvc.dayplan.problem import FOREVER, After, Break, Caregiver, Gap, Pin, Problem, Service, Weights, Window
 from healthsvc.dayplan.proof import prove_left, relax
 from healthsvc.dayplan.solve import StopRule, solve
 from healthsvc.dayplan.why import why_planned
+from healthsvc.errors import RuleViolation
 from tests.rules.test_dayplan_leeway import days
 from tests.rules.test_dayplan_solver import LINE, A, B, answer, orders, person, problems, schedule, street, visit
 
@@ -109,6 +111,27 @@ def test_the_set_is_the_smallest_that_brute_force_finds(problem: Problem) -> Non
             assert feasible(relax(problem, asked, listed), kept | {asked.id}), "the list claims nothing that is not so"
             assert proof.constraints == listed or len(proof.constraints) < len(listed)
         assert len(proof.starts) == len(asked.services) or proof.constraints == ("unfit",)
+
+
+@settings(max_examples=60)
+@given(crowded())
+def test_what_is_refused_without_a_search_is_impossible_and_what_is_not_could_be_made_alone(problem: Problem) -> None:
+    visits = tuple(replace(one, must=True, after=None) for one in problem.visits)
+    refused = impossible(replace(problem, visits=visits))
+    if refused:
+        assert not feasible(problem, frozenset({refused})), refused
+    for one in visits:
+        alone = replace(problem, visits=(one,))
+        assert bool(impossible(alone)) != feasible(alone, frozenset({one.id})) or one.gap is not None
+
+
+def impossible(problem: Problem) -> str:
+    """The visit that is refused without a search; nothing where none is."""
+    try:
+        refuse_impossible(problem)
+    except RuleViolation as refusal:
+        return refusal.text.split()[1].removesuffix(":")
+    return ""
 
 
 def test_what_else_waits_does_not_compete_for_the_room_that_is_made() -> None:

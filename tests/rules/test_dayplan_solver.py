@@ -203,7 +203,7 @@ def test_nobody_on_duty_leaves_everything_over() -> None:
 
 def test_a_problem_that_contradicts_itself_is_refused() -> None:
     for wrong in (
-        visit("v", 1, minutes=0.0),
+        visit("v", 1, minutes=-1.0),
         replace(visit("v", 1), windows=()),
         replace(visit("v", 1), after=After("nobody", 1.0)),
         replace(visit("v", 1), pinned=Pin(("nobody",), 1.0)),
@@ -227,7 +227,7 @@ def problems(draw: st.DrawFn) -> Problem:
             opens,
             opens + draw(minutes),
             draw(st.sampled_from((A, B))),
-            draw(st.sampled_from((10.0, 25.0))),
+            draw(st.sampled_from((0.0, 10.0, 25.0))),
         )
         one = replace(one, hard=draw(st.booleans()), skip_cost=draw(st.sampled_from((40.0, 300.0))))
         if draw(st.integers(0, 3)) == 0:

@@ -53,7 +53,7 @@ def _visit(row: Json, place: int, where: str) -> Visit:
     needs = reading.rows(row, "required_caregivers", where)
     named = [reading.text(need, "service", where) for need in needs]
     services = tuple(
-        Service(id, frozenset({kind}), reading.number(need, "duration", where))
+        Service(id, frozenset({kind}), reading.duration(need, "duration", where))
         for id, kind, need in zip(reading.told_apart(named), named, needs, strict=True)
     )
     if not 1 <= len(services) <= 2:

@@ -15,6 +15,9 @@ from healthsvc.errors import Malformed
 
 Json = Mapping[str, Any]
 
+LUNCH = "lunch_break"
+"""What published solutions call a break."""
+
 LARGEST = 1e9
 """Beyond this sums of minutes lose the thousandths in which answers are proved."""
 
@@ -114,15 +117,36 @@ def matrix(holder: Json, name: str, where: str) -> Matrix:
     found = _need(holder, name, where)
     if not isinstance(found, list) or not found or not all(isinstance(row, list) and len(row) == len(found) for row in found):
         raise Malformed(f"{where}.{name} has to be a square matrix", path=f"{where}.{name}")
-    try:
-        square = np.array(found, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise Malformed(f"{where}.{name} holds something that is not a number", path=f"{where}.{name}") from None
-    if not np.isfinite(square).all() or (square < 0).any():
-        raise Malformed(f"{where}.{name} holds a negative or infinite time", path=f"{where}.{name}")
-    if (square > LARGEST).any():
-        raise Malformed(f"{where}.{name} holds a time that is too long ({LARGEST:g} is the most)", path=f"{where}.{name}")
+    for number, row in enumerate(found):
+        if not all(type(minutes) in (int, float) for minutes in row):
+            at = next(at for at, minutes in enumerate(row) if type(minutes) not in (int, float))
+            raise Malformed(f"{where}.{name}[{number}][{at}] is not a number of minutes", path=f"{where}.{name}")
+    square = np.array(found, dtype=np.float64)
+    for wrong, why in (
+        (~np.isfinite(square) | (square < 0), "is a negative or infinite time"),
+        (square > LARGEST, f"is a time that is too long ({LARGEST:g} is the most)"),
+        (np.diag(np.diagonal(square) != 0), "is the way from a place to itself; it has to be 0"),
+    ):
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise Malformed(f"{where}.{name}[{row}][{column}] {why}", path=f"{where}.{name}")
     return square
+
+
+def duration(holder: Json, name: str, where: str) -> float:
+    """Minutes under ``name``, none or more."""
+    found = number(holder, name, where)
+    if found < 0:
+        raise Malformed(f"{where}.{name} lasts less than no time; give 0 minutes or more", path=f"{where}.{name}")
+    return found
+
+
+def flag(holder: Json, name: str, where: str) -> bool:
+    """True or false under ``name``; absent is false."""
+    found = holder.get(name)
+    if found not in (None, False, True) or (isinstance(found, int) and not isinstance(found, bool)):
+        raise Malformed(f"{where}.{name} has to be true or false", path=f"{where}.{name}")
+    return bool(found)
 
 
 def distinct(names: Sequence[str], what: str) -> None:
@@ -130,7 +154,7 @@ def distinct(names: Sequence[str], what: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise Malformed(f"{what} {name} appears twice")
+            raise Malformed(f"{what} {name} appears twice; give each {what} an id of its own")
         seen.add(name)
 
 
@@ -145,15 +169,25 @@ def kinds(problem: Problem) -> dict[tuple[str, str], str]:
 
 
 def with_ids(problem: Problem, routes: Sequence[Route]) -> tuple[Route, ...]:
-    """Routes read from a file, their services by id: of two of one kind at one visit the earlier start is the first."""
+    """Routes read from a file, their services by id: of two of one kind at one visit the earlier start is the first.
+
+    Where that gives them lengths that are not theirs, it is the other way round.
+    """
+    lengths = {(visit.id, service.id): service.duration for visit in problem.visits for service in visit.services}
     ids: dict[tuple[str, str], list[str]] = {}
     for (visit, id), kind in kinds(problem).items():
         ids.setdefault((visit, kind), []).append(id)
-    begun: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    begun: dict[tuple[str, str], list[tuple[float, str, float]]] = {}
     for route in routes:
         for stop in route.visits:
-            begun.setdefault((stop.visit, stop.service), []).append((stop.start, route.caregiver))
-    ranks = {key: sorted(found) for key, found in begun.items()}
+            begun.setdefault((stop.visit, stop.service), []).append((stop.start, route.caregiver, stop.end - stop.start))
+    ranks: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for key, found in begun.items():
+        asked = [lengths[key[0], id] for id in ids.get(key, ())]
+        ordered = sorted(found)
+        lasting = [long for _, _, long in ordered]
+        other = len(asked) == len(ordered) and _apart(asked, lasting[::-1]) < _apart(asked, lasting)
+        ranks[key] = [(start, who) for start, who, _ in (ordered[::-1] if other else ordered)]
 
     def named(route: Route, stop: Stop | Rest) -> Stop | Rest:
         if isinstance(stop, Rest):
@@ -162,6 +196,10 @@ def with_ids(problem: Problem, routes: Sequence[Route]) -> tuple[Route, ...]:
         return replace(stop, service=known[min(ranks[stop.visit, stop.service].index((stop.start, route.caregiver)), len(known) - 1)])
 
     return tuple(replace(route, stops=tuple(named(route, stop) for stop in route.stops)) for route in routes)
+
+
+def _apart(asked: Sequence[float], made: Sequence[float]) -> float:
+    return sum(abs(one - other) for one, other in zip(asked, made, strict=True))
 
 
 def _need(holder: Json, name: str, where: str) -> Any:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from healthsvc.dayplan.formats import reading
-from healthsvc.dayplan.formats.reading import Json
+from healthsvc.dayplan.formats.reading import LUNCH, Json
 from healthsvc.dayplan.problem import (
     FOREVER,
     Break,
@@ -28,6 +28,9 @@ from healthsvc.errors import Malformed, NotSupported
 
 LEAVES_AT_SHIFT_START = ("bazirha", "bazirha-caie")
 """Origins whose objective counts the wait before the first visit, too: their caregivers set out when the shift begins."""
+
+DAY = 24 * 60
+"""Minutes of a day."""
 
 MISSED_HARD = 100_000.0
 """Price of a missed break where breaks are "HARD": above any published cost."""
@@ -63,7 +66,7 @@ def read(found: Json, name: str) -> Problem:
     travel = reading.matrix(found, "distances", name)
     depots = _depots(found, name, travel)
     durations = {
-        reading.text(row, "id", name): reading.number(row, "default_duration", f"{name}.services[{at}]")
+        reading.text(row, "id", name): reading.duration(row, "default_duration", f"{name}.services[{at}]")
         for at, row in enumerate(reading.rows(found, "services", name))
         if "default_duration" in row
     }
@@ -74,6 +77,7 @@ def read(found: Json, name: str) -> Problem:
     patients = reading.rows(found, "patients", name)
     visits = tuple(_visit(row, f"{name}.patients[{at}]", travel, durations, prices, people) for at, row in enumerate(patients))
     reading.distinct([visit.id for visit in visits], "patient")
+    _told_apart(visits, depots, name)
     reading.distinct([person.id for person in staff], "caregiver")
     try:
         met = WindowMet(reading.text(metadata, "time_window_met", f"{name}.metadata"))
@@ -81,6 +85,15 @@ def read(found: Json, name: str) -> Problem:
         raise Malformed(f"{name}.metadata.time_window_met has to be {' or '.join(WindowMet)}") from None
     leaves = Departure.SHIFT_START if metadata.get("origin") in LEAVES_AT_SHIFT_START else Departure.JUST_IN_TIME
     return Problem(visits, staff, {"": travel}, prices.weights(), met, leaves, prices.hard("total_extra_time"), name)
+
+
+def _told_apart(visits: tuple[Visit, ...], depots: dict[str, int], name: str) -> None:
+    """Solutions name where a break is taken and what is done there: a patient must not be called as a depot, nor a service as a break."""
+    for at, visit in enumerate(visits):
+        if visit.id in depots:
+            raise Malformed(f"{name}.patients[{at}].id {visit.id} is that of a terminal point, too; rename one of them", path="patients")
+        if any(LUNCH in service.skills for service in visit.services):
+            raise Malformed(f"{name}.patients[{at}] asks for a service called {LUNCH}, as breaks are; rename it", path="patients")
 
 
 class _Prices:
@@ -125,6 +138,7 @@ class _Prices:
 
 def _depots(found: Json, name: str, travel: Matrix) -> dict[str, int]:
     rows = [(row, f"{name}.terminal_points[{at}]") for at, row in enumerate(reading.rows(found, "terminal_points", name))]
+    reading.distinct([reading.text(row, "id", where) for row, where in rows], "terminal point")
     return {reading.text(row, "id", where): reading.index(row, "distance_matrix_index", where, len(travel)) for row, where in rows}
 
 
@@ -133,8 +147,10 @@ def _rest(found: Json, name: str, prices: _Prices) -> Break | None:
         return None
     row, where = reading.obj(found, "lunch_breaks", name), f"{name}.lunch_breaks"
     window = Window(reading.number(row, "start", where), reading.number(row, "end", where))
+    if window.start > window.end:
+        raise Malformed(f"{where} end before they begin", path=where)
     price = MISSED_HARD if prices.hard("missed_lunch_break", missing=True) else prices.soft("missed_lunch_break")
-    return Break(window, reading.number(row, "min_duration", where), price)
+    return Break(window, reading.duration(row, "min_duration", where), price)
 
 
 def _caregiver(row: Json, where: str, depots: dict[str, int], rest: Break | None) -> Caregiver:
@@ -143,7 +159,10 @@ def _caregiver(row: Json, where: str, depots: dict[str, int], rest: Break | None
         hours = reading.obj(row, "working_shift", where)
         shift = Window(reading.number(hours, "start", where), reading.number(hours, "end", where))
         if shift.start > shift.end:
-            raise Malformed(f"{where}.working_shift ends before it begins", path=f"{where}.working_shift")
+            raise Malformed(
+                f"{where}.working_shift ends before it begins; count on past midnight ({shift.end + DAY:g} for {shift.end:g})",
+                path=f"{where}.working_shift",
+            )
     ends = []
     for name in ("departing_point", "arrival_point"):
         depot = reading.text(row, name, where)
@@ -151,7 +170,9 @@ def _caregiver(row: Json, where: str, depots: dict[str, int], rest: Break | None
             raise Malformed(f"{where}.{name} names {depot}, which is not a terminal point", path=f"{where}.{name}")
         ends.append(depots[depot])
     skills = frozenset(reading.texts(row, "abilities", where))
-    return Caregiver(reading.text(row, "id", where), skills, ends[0], ends[1], shift, rest if row.get("lunch_break") else None)
+    return Caregiver(
+        reading.text(row, "id", where), skills, ends[0], ends[1], shift, rest if reading.flag(row, "lunch_break", where) else None
+    )
 
 
 def _visit(row: Json, where: str, travel: Matrix, durations: dict[str, float], prices: _Prices, people: frozenset[str]) -> Visit:
@@ -175,7 +196,7 @@ def _visit(row: Json, where: str, travel: Matrix, durations: dict[str, float], p
         affinity, barred = dict.fromkeys(sorted(barred), prices.soft("incompabilities")), frozenset()
     if preferred and prices.hard("caregiver_preferences", missing=True):
         barred, preferred = barred | (people - preferred), frozenset()
-    must = not row.get("optional") or prices.hard("optional_patients", missing=True)
+    must = not reading.flag(row, "optional", where) or prices.hard("optional_patients", missing=True)
     return Visit(
         id=reading.text(row, "id", where),
         place=reading.index(row, "distance_matrix_index", where, len(travel)),
@@ -194,7 +215,7 @@ def _visit(row: Json, where: str, travel: Matrix, durations: dict[str, float], p
 def _service(need: Json, where: str, durations: dict[str, float]) -> Service:
     kind = reading.text(need, "service", where)
     if need.get("duration") is not None:
-        return Service(kind, frozenset({kind}), reading.number(need, "duration", where))
+        return Service(kind, frozenset({kind}), reading.duration(need, "duration", where))
     if kind not in durations:
         raise Malformed(f"{where}: the duration of service {kind} is not given", path=f"{where}.required_services")
     return Service(kind, frozenset({kind}), durations[kind])

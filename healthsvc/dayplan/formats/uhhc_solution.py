@@ -3,12 +3,10 @@
 from typing import Any
 
 from healthsvc.dayplan.formats import reading
-from healthsvc.dayplan.formats.reading import Json
+from healthsvc.dayplan.formats.reading import LUNCH, Json
 from healthsvc.dayplan.plan import LeftOver, Plan, Rest, Route, Stop
 from healthsvc.dayplan.problem import Caregiver, Problem
 from healthsvc.errors import Malformed
-
-LUNCH = "lunch_break"
 
 NAMES = {
     "travel": "travel_time",
