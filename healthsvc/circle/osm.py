@@ -1,6 +1,7 @@
-"""Read an OpenStreetMap extract (``.osm.pbf``): its ways with rights of use, its barriers, its date."""
+"""Read an OpenStreetMap extract (PBF, or XML as it is or compressed): its ways with rights of use, its barriers, its date."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,6 +11,10 @@ from healthsvc.circle import ways
 from healthsvc.circle.network import Way
 from healthsvc.errors import Malformed, NotFound
 
+PBF, XML = "pbf", "osm"
+COMPRESSED = {"osm.bz2": b"BZh", "osm.gz": b"\x1f\x8b"}
+"""How compressed XML begins."""
+NAMES = {PBF: "PBF", XML: "XML", "osm.bz2": "XML (bzip2)", "osm.gz": "XML (gzip)"}
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
 
 _KEYS = frozenset(
@@ -37,21 +42,22 @@ def read(path: Path) -> Extract:
     """Read all ways that somebody may use.
 
     Args:
-        path: the PBF file.
+        path: the file; what it is says its beginning, whatever its name.
 
     Raises:
         NotFound: there is no such file.
-        Malformed: it is empty, no PBF, damaged, or holds no road.
+        Malformed: it is empty, no extract, damaged, or holds no road.
     """
     import osmium
 
-    _look(path)
+    kind = _kind(path)
     found: list[Way] = []
     barriers: dict[int, int] = {}
     newest, cut = datetime(1970, 1, 1, tzinfo=UTC), 0
     try:
-        header = osmium.io.Reader(osmium.io.File(str(path), "pbf"), osmium.osm.osm_entity_bits.NOTHING).header()
-        objects: Any = osmium.FileProcessor(osmium.io.File(str(path), "pbf"), osmium.osm.NODE | osmium.osm.WAY)
+        header = osmium.io.Reader(osmium.io.File(str(path), kind), osmium.osm.osm_entity_bits.NOTHING).header()
+        late = {} if kind == PBF else _late(path, kind)
+        objects: Any = osmium.FileProcessor(osmium.io.File(str(path), kind), osmium.osm.NODE | osmium.osm.WAY)
         objects = objects.with_locations("sparse_mem_array").with_filter(osmium.filter.KeyFilter("highway", "barrier"))
         for thing in objects:
             newest = max(newest, thing.timestamp)
@@ -65,12 +71,12 @@ def read(path: Path) -> Extract:
             if not bits:
                 continue
             name = thing.tags.get("name:zh") or thing.tags.get("name") or thing.tags.get("ref") or ""
-            runs, broken = _runs(thing.nodes)
+            runs, broken = _runs(thing.nodes, late)
             cut += broken
             found += (Way(run, bits, tags["highway"], ways.maxspeed(tags), name, ways.passing(tags)) for run in runs)
     except (RuntimeError, ValueError) as error:
         raise Malformed(
-            f"{path.name} cannot be read as an OpenStreetMap PBF file ({_brief(error)}); fetch the extract again", path="file"
+            f"{path.name} cannot be read as an OpenStreetMap {NAMES[kind]} file ({_brief(error)}); fetch the extract again", path="file"
         ) from None
     if not found:
         raise Malformed(
@@ -80,35 +86,58 @@ def read(path: Path) -> Extract:
     return Extract(found, barriers, said, how, cut)
 
 
-def _look(path: Path) -> None:
-    """Refuse what plainly is no PBF before the reader sees it: a PBF starts with a blob header of type OSMHeader."""
+def _kind(path: Path) -> str:
+    """The format of a file by its beginning; what plainly is no extract is refused before the reader sees it."""
     if not path.is_file():
         raise NotFound(f"there is no file {path.name}; give the path of an .osm.pbf extract", path="file")
     with path.open("rb") as stream:
-        head = stream.read(64)
+        head = stream.read(4096)
     if not head:
         raise Malformed(f"{path.name} is empty; fetch the extract again", path="file")
-    if b"OSMHeader" not in head:
-        hint = (
-            "it looks like OSM XML; convert it with `osmium cat -o out.osm.pbf`"
-            if head.lstrip().startswith(b"<")
-            else "give an .osm.pbf extract"
-        )
-        raise Malformed(f"{path.name} is not an OpenStreetMap PBF file: {hint}", path="file")
+    if b"OSMHeader" in head[:64]:  # a PBF starts with a blob header of that type
+        return PBF
+    for kind, begins in COMPRESSED.items():
+        if head.startswith(begins):
+            return kind
+    if b"<osmChange" in head:
+        raise Malformed(f"{path.name} holds changes (osmChange), not an area; load an extract of the whole area", path="file")
+    if b"<osm" in head:
+        return XML
+    raise Malformed(f"{path.name} is no OpenStreetMap file; give an extract as .osm.pbf, .osm, .osm.bz2 or .osm.gz", path="file")
 
 
-def _runs(nodes: Any) -> tuple[list[list[tuple[int, int, int]]], bool]:
+def _late(path: Path, kind: str) -> dict[int, tuple[int, int]]:
+    """Where the nodes lie that stand behind a way that needs them, or have a number of an editor's own (below zero).
+
+    A reader takes nodes first, as PBF files have them; XML that a query or an editor writes need not.
+    """
+    import osmium
+
+    seen: set[int] = set()
+    wanted: set[int] = set()
+    late: dict[int, tuple[int, int]] = {}
+    for thing in osmium.FileProcessor(osmium.io.File(str(path), kind), osmium.osm.NODE | osmium.osm.WAY):
+        if thing.is_way():
+            wanted.update(node.ref for node in thing.nodes if node.ref not in seen)
+            continue
+        seen.add(thing.id)
+        if (thing.id < 0 or thing.id in wanted) and thing.location.valid():
+            late[thing.id] = (thing.location.x, thing.location.y)
+    return late
+
+
+def _runs(nodes: Any, late: Mapping[int, tuple[int, int]]) -> tuple[list[list[tuple[int, int, int]]], bool]:
     """The stretches of a way whose nodes the extract knows; and whether some were missing."""
     runs: list[list[tuple[int, int, int]]] = [[]]
     broken = False
     for node in nodes:
-        place = node.location
-        if not place.valid():
+        known = late.get(node.ref) or ((node.location.x, node.location.y) if node.location.valid() else None)
+        if known is None:
             broken = True
             if runs[-1]:
                 runs.append([])
         elif not runs[-1] or runs[-1][-1][0] != node.ref:
-            runs[-1].append((node.ref, place.x, place.y))
+            runs[-1].append((node.ref, *known))
     return [run for run in runs if len(run) > 1], broken
 
 

@@ -137,7 +137,11 @@ def choose(reached: Reached, count: int, time_limit: float, weights: Floats | No
     begun = perf_counter()
     places, homes = reached.shape
     if not 1 <= count <= places:
-        raise Invalid(f"{count} further stations are to be chosen from {places} candidates; ask for 1 to {places}", path="count")
+        raise Invalid(
+            f"{count} further stations are to be chosen from {places} candidates; ask for 1 to {places}",
+            path="count",
+            reason="siting-few-places",
+        )
     worth = np.ones(homes) if weights is None else np.asarray(weights, np.float64)
     columns, first, inverse = np.unique(reached, axis=1, return_index=True, return_inverse=True)
     grouped: Floats = np.bincount(inverse.ravel(), weights=worth, minlength=len(first)).astype(np.float64)

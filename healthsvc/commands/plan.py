@@ -158,13 +158,14 @@ def solve(
     seconds: Seconds = 10.0,
     seed: Seed = 1,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that search side by side")] = 1,
+    iterations: Annotated[int | None, typer.Option("--iterations", min=1, help="So many proposals instead of seconds")] = None,
     json: Json = False,
 ) -> None:
     """Solve a published instance, prove the answer with the strict checker, print its cost by the published objective."""
     from healthsvc.dayplan.instance import solve_instance
 
-    with _busy(f"searching for {seconds:g} s"):
-        summary = solve_instance(instance, seconds=seconds, seed=seed, jobs=jobs, out=out_file)
+    with _busy(f"searching for {seconds:g} s" if iterations is None else f"searching, {iterations} proposals"):
+        summary = solve_instance(instance, seconds=seconds, seed=seed, jobs=jobs, out=out_file, iterations=iterations)
     if json:
         show_json(summary.as_json())
         return

@@ -13,7 +13,7 @@ roads = typer.Typer(no_args_is_help=True, help="The road graph behind the ten-mi
 
 @roads.command("load")
 def load_roads(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="OpenStreetMap extract, .osm.pbf")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="OpenStreetMap extract: .osm.pbf, .osm, .osm.bz2, .osm.gz")],
     data: Data = None,
     json: Json = False,
 ) -> None:

@@ -33,11 +33,14 @@ class Why:
 
 
 def why_left(problem: Problem, plan: Plan, visits: Iterable[str]) -> dict[str, Why]:
-    """For each visit the smallest set of constraints that keeps it out of the plan."""
+    """For each visit the smallest set of constraints that keeps it out of the plan; no place counts that costs somebody the break."""
     wanted = [(j, visit) for j, visit in enumerate(problem.visits) if visit.id in set(visits)]
     if not wanted:
         return {}
-    widened = replace(problem, caregivers=(*problem.caregivers, *more_staff(problem)))
+    dear = 1.0 + max(visit.skip_cost for visit in problem.visits)
+    staff = (replace(one, rest=replace(one.rest, weight=one.rest.weight + dear)) if one.rest else one for one in problem.caregivers)
+    easier = replace(problem, caregivers=tuple(staff))
+    widened = replace(easier, caregivers=(*easier.caregivers, *more_staff(easier)))
     space = load(widened, plan)
     return {visit.id: _why(space, len(problem.caregivers), j, visit) for j, visit in wanted}
 

@@ -14,7 +14,7 @@ from healthsvc.dayplan.formats.reading import Json
 from healthsvc.dayplan.impossible import refuse_impossible
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import Problem
-from healthsvc.dayplan.watching import ended_by_interrupt, enough
+from healthsvc.dayplan.watching import ended_by_signal, enough
 from healthsvc.errors import Invalid, Malformed
 
 FORMATS: tuple[tuple[str, Callable[[Json], bool], Callable[[Json, str], Problem]], ...] = (
@@ -75,7 +75,7 @@ def solve_instance(
 
     ``seconds`` count from the first plan on, not the compiling; ``iterations`` replaces them where the same answer is wanted every time.
 
-    Ctrl-C ends the search with the best plan so far. ``out`` is written whole or not at all.
+    Ctrl-C and SIGTERM end the search with the best plan so far. ``out`` is written whole or not at all.
 
     :raises Malformed: the instance cannot be read.
     :raises Invalid: there is no folder for ``out``.
@@ -94,7 +94,7 @@ def solve_instance(
     warm()
     begun = time.perf_counter()
     stop = StopRule(iterations=iterations) if iterations is not None else StopRule(seconds=seconds)
-    with ended_by_interrupt():
+    with ended_by_signal():
         plan = solve(problem, stop, seed, jobs)
         early = enough()
     took = time.perf_counter() - begun

@@ -6,11 +6,9 @@ border stays, and keeps what makes the whole cheaper. Parts from the start were 
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from healthsvc.dayplan.parts import part_of_plan, put_back
 from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.searched import Schedule, StopRule, searched
-from healthsvc.dayplan.watching import ready
+from healthsvc.dayplan.watching import searchers
 from healthsvc.errors import RuleViolation
 
 LARGE = 600
@@ -109,7 +107,7 @@ def _workers(jobs: int) -> Iterator[Callable[[list[_Order]], Iterator[Plan | Non
     if jobs <= 1:
         yield partial(map, _run)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=ready) as pool:
+    with searchers(jobs) as pool:
         yield partial(pool.map, _run)
 
 

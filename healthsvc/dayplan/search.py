@@ -79,6 +79,9 @@ HEAVY = 50.0
 FAR = 1e4
 """Minutes from which a way is no way at all."""
 
+PATIENCE = 1.0
+"""Seconds after which a search looks whether it shall end."""
+
 FIRST_STAGE = 10_000
 """Proposals of the first stage under a time budget, before the speed is known."""
 
@@ -241,13 +244,23 @@ class Search:
             if steps <= 0:
                 break
             self.press(self.schedule.soft_until * stages > k, from_pressure + (1.0 - from_pressure) * k / stages)
-            begun = self.clock()
-            self.best.price, _ = kernel.anneal(self.world, self.mix, steps, high, low, self.best.price, self.best.link, self.best.anchor)
-            took = self.clock() - begun
-            self.speed = steps / took if took > 1e-4 else self.speed
-            self.done += steps
-            watching.made(steps)
+            self._anneal(steps, high, low)
             pricing.rebuild(self.world)
+
+    def _anneal(self, steps: int, high: float, low: float) -> None:
+        """One stage; under a time budget in pieces that are short enough for somebody who asks for an end."""
+        pieces = max(1, round(steps / (self.speed * PATIENCE))) if self.speed and self.stop.iterations is None else 1
+        begun, made = self.clock(), 0
+        for k in range(pieces):
+            if k and watching.enough():
+                break
+            hot, cold, piece = high * (low / high) ** (k / pieces), high * (low / high) ** ((k + 1) / pieces), steps // pieces
+            self.best.price, _ = kernel.anneal(self.world, self.mix, piece, hot, cold, self.best.price, self.best.link, self.best.anchor)
+            made += piece
+        took = self.clock() - begun
+        self.speed = made / took if took > 1e-4 else self.speed
+        self.done += made
+        watching.made(made)
 
     def _steps(self, until: float, stages: int) -> int:
         """Proposals of the next stage when ``stages`` are left."""

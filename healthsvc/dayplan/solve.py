@@ -4,9 +4,7 @@ With an iteration budget the same problem, seed and budget give the same plan on
 proposals follows the speed of the machine.
 """
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 
 from healthsvc.dayplan.checker import check
 from healthsvc.dayplan.large import is_large, solve_in_parts
@@ -14,7 +12,7 @@ from healthsvc.dayplan.plan import Plan
 from healthsvc.dayplan.polish import polish, unsteady
 from healthsvc.dayplan.problem import Problem
 from healthsvc.dayplan.searched import Schedule, StopRule, searched
-from healthsvc.dayplan.watching import ready
+from healthsvc.dayplan.watching import searchers
 
 __all__ = ["Schedule", "StopRule", "solve"]
 
@@ -34,7 +32,7 @@ def solve(
         return polished(problem, solve_in_parts(problem, stop, seed, jobs, schedule))
     if jobs <= 1:
         return _one(problem, stop, seed, schedule, start)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=ready) as pool:
+    with searchers(jobs) as pool:
         running = [pool.submit(_one, problem, stop, seed + 1_000_003 * k, schedule, start) for k in range(jobs)]
         plans = [future.result() for future in running]
     best = min(plans, key=lambda plan: plan.cost)

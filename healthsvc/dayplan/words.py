@@ -40,6 +40,9 @@ LEFT_OVER: dict[str, tuple[str, str]] = {
     "unfit": ("同时放宽两三项限制仍无法安排", "not even two or three relaxed constraints together would let it in"),
 }
 
+ONE_MORE = ("再增加一人", "one more person")
+"""Who would come that nobody has on duty yet."""
+
 WHY: dict[str, tuple[str, str]] = {
     "owner": ("责任医生或护士", "responsible doctor or nurse"),
     "team": ("团队成员或上次上门人员", "of the care team, or came last"),
@@ -95,6 +98,25 @@ def as_proved(codes: tuple[str, ...]) -> tuple[str, str]:
     """The same of a visit for which all routes were searched again."""
     zh, en = left_over(codes)
     return f"全部路线重排后，{zh}", f"with all routes searched again, {en}"
+
+
+ROUTED: frozenset[str] = frozenset({*GIVEN_UP, "search", "priority", "unfit"})
+"""Codes of reasons that hold for the routes as they are."""
+
+
+def why_both(listed: tuple[str, ...], proved: tuple[str, ...]) -> tuple[str, str]:
+    """Why the plan's list and the proof may name different reasons and both be right; nothing where they are the same."""
+    if listed == proved or not listed or not ROUTED.issuperset(listed):
+        return "", ""
+    if proved == ("search",):
+        return (
+            "两种说法都成立：清单不动别人的路线；全部重排后排得下，重排当天即可。",
+            "Both are true: the list leaves everybody's route as it is; with all of them searched again it fits, so plan the day again.",
+        )
+    return (
+        "两种说法都成立：清单不动别人的路线；这里允许全部重排，所以要放宽的不一样。",
+        "Both are true: the list leaves everybody's route as it is; here all of them may change, so what has to give way is another.",
+    )
 
 
 CONFLICTS: dict[str, tuple[str, str]] = {

@@ -44,11 +44,11 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A study that is under way. ``failed``: why it ended without an answer ("" while it runs)."""
+    """A study that is under way. ``failed``: why it ended without an answer (None while it runs)."""
 
     since: datetime
     count: int
-    failed: str
+    failed: Refusal | None
     seconds: int
     limit: int
 
@@ -62,8 +62,10 @@ class Run:
 def siting(page: SignedPage, store: StoreReading) -> Response:
     """The studies that were kept side by side, the one that runs, and the form for another."""
     policy = service.policy_of(store)
-    kept = sorted((_study(one) for one in _kept(store)), key=lambda one: one.on, reverse=True)
-    values: dict[str, Any] = {"studies": kept[:_SHOWN], "run": _running(store), "most": _MOST, "mode": Mode(policy.mode)}
+    kept = [_study(one) for one in sorted(_kept(store), key=lambda one: str(one["meta"]["lastUpdated"]), reverse=True)]
+    run = _running(store)
+    values: dict[str, Any] = {"studies": kept[:_SHOWN], "run": run, "most": _MOST, "mode": Mode(policy.mode)}
+    values["failed"] = page.told(run.failed) if run and run.failed else ""
     return page.show("siting.html", limit=policy.limit_minutes, modes=MODE_NAMES, **values)
 
 
@@ -92,25 +94,26 @@ def drop(store: StoreWriting, id: Annotated[str, Form(pattern=r"siting-[a-z0-9-]
 
 def _work(database: Database, actor: Actor, times: Any, count: int, mode: Mode) -> None:
     """The study itself, in a thread of its own: it reads a snapshot, thinks, then writes."""
-    failed = "the study failed; the operator's log says more"
+    failed: Refusal | None = Refusal("the study failed; the operator's log says more", reason="siting-failed")
     try:
         with database.reading(actor, at=clock.now()) as store:
             found = service.study(store, times, count, mode)
         with database.writing(actor, at=clock.now()) as store:
             service.keep_study(store, found, times)
             store.delete("List", _RUN)
-        failed = ""
+        failed = None
     except Refusal as refusal:
         log.info("siting study refused", reason=refusal.reason)
-        failed = refusal.text
+        failed = refusal
     finally:  # whatever it was, the page must not wait for ever
         if failed:
             _note_failure(database, actor, count, failed)
 
 
-def _note_failure(database: Database, actor: Actor, count: int, text: str) -> None:
+def _note_failure(database: Database, actor: Actor, count: int, failed: Refusal) -> None:
+    why = {"text": failed.text} | ({"coding": [{"system": MEASUREMENT, "code": failed.reason}]} if failed.reason else {})
     with database.writing(actor, at=clock.now()) as store:
-        store.put(_mark(count, store.at) | {"status": "retired", "note": [{"text": text}]})
+        store.put(_mark(count, store.at) | {"status": "retired", "emptyReason": why})
 
 
 def _mark(count: int, at: datetime) -> Resource:
@@ -129,7 +132,9 @@ def _running(store: Store) -> Run | None:
     if found is None:
         return None
     since = datetime.fromisoformat(found["date"]).astimezone(store.zone)
-    failed = str(found.get("note", [{}])[0].get("text", "")) if found.get("status") == "retired" else ""
+    why = found.get("emptyReason", {})
+    reason = next((str(one["code"]) for one in why.get("coding", ())), None)
+    failed = Refusal(str(why.get("text", "")), reason=reason) if found.get("status") == "retired" else None
     seconds = int((store.at - since).total_seconds())
     count = int("".join(char for char in str(found.get("title", "")) if char.isdigit()) or 1)
     return Run(since, count, failed, seconds, round(service.policy_of(store).siting_seconds))

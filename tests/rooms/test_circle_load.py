@@ -1,9 +1,11 @@
 """Loading an extract: what the report says, what is refused, and that the written-out town is the embedded one."""
 
+import gzip
 import json
 import shutil
 import sys
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -77,8 +79,14 @@ def test_an_extract_without_a_date_takes_it_from_its_name(tmp_path: Path, shared
     ("content", "said"),
     [
         (b"", "is empty"),
-        (b"<?xml version='1.0'?><osm/>", "looks like OSM XML"),
-        (bytes(range(256)) * 4, "is not an OpenStreetMap PBF file"),
+        (b"<?xml version='1.0'?><osm/>", "cannot be read as an OpenStreetMap XML file .*missing version"),
+        (b"<?xml version='1.0'?><osm version='0.6'/>", "holds no road"),
+        (b"<?xml version='1.0'?><osm version='0.6'><node", "cannot be read as an OpenStreetMap XML file"),
+        (b"<?xml version='1.0'?><osmChange version='0.6'/>", "holds changes"),
+        (b"<html><body>429 Too Many Requests</body></html>", "is no OpenStreetMap file"),
+        (b"BZh91AY", r"cannot be read as an OpenStreetMap XML \(bzip2\) file"),
+        (gzip.compress(b"<osm version='0.6'><way"), r"cannot be read as an OpenStreetMap XML \(gzip\) file"),
+        (bytes(range(256)) * 4, "is no OpenStreetMap file"),
         (EXTRACT.read_bytes()[:900], "cannot be read as an OpenStreetMap PBF file"),
         (EXTRACT.read_bytes()[:100] + b"\0" * 3_000, "cannot be read as an OpenStreetMap PBF file"),
     ],
@@ -90,6 +98,31 @@ def test_what_is_no_extract_is_refused_and_what_was_loaded_stays(tmp_path: Path,
     with pytest.raises(Malformed, match=said):
         load(wrong, tmp_path)
     assert travel_times(tmp_path).status().roads["sha256"] == before.sha256  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["t.osm", "t.osm.bz2", "t.osm.gz", "ways-first.osm", "editor.osm"])
+def test_an_extract_in_xml_is_the_same_whatever_the_order_and_the_numbers_of_its_nodes(tmp_path: Path, name: str) -> None:
+    import osmium
+
+    path = tmp_path / name
+    if name.startswith("t."):
+        writer = osmium.SimpleWriter(str(path))
+        for one in osmium.FileProcessor(str(EXTRACT)):
+            writer.add(one)
+        writer.close()
+    else:
+        parts: dict[bool, list[str]] = {True: [], False: []}
+        for one in osmium.FileProcessor(str(EXTRACT), osmium.osm.NODE | osmium.osm.WAY):
+            number = one.id if name == "ways-first.osm" else -one.id
+            tags = "".join(f"<tag k={quoteattr(tag.k)} v={quoteattr(tag.v)}/>" for tag in one.tags)
+            if one.is_node():
+                parts[False].append(f'<node id="{number}" lat="{one.location.lat}" lon="{one.location.lon}">{tags}</node>')
+            else:
+                ends = "".join(f'<nd ref="{node.ref if number > 0 else -node.ref}"/>' for node in one.nodes)
+                parts[True].append(f'<way id="{number}">{ends}{tags}</way>')
+        path.write_text(f'<osm version="0.6"><note>as a query answers</note>{"".join(parts[True] + parts[False])}</osm>', encoding="utf-8")
+    report = load(path, tmp_path)
+    assert (report.sha256, report.cut_ways) == (load(EXTRACT, tmp_path).sha256, 0)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

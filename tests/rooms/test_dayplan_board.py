@@ -247,6 +247,9 @@ def test_what_would_let_a_left_over_visit_in_is_proved(database: Database, peopl
     assert len(found["constraints"]) == 1
     assert set(found["constraints"]) <= {"staff", "shift", "skill", "break"}
     assert found["would"]["staff"]
+    assert found["listed"]["constraints"] == list(made.left_over[0].codes)
+    assert found["listed"]["zh"] == made.left_over[0].reason
+    assert bool(found["both"]["zh"]) == (found["listed"]["constraints"] != found["constraints"])
     assert reasons(database, SYSTEM, ON, "visit-0", times, at=AT)["planned"] in (True, False)
 
 

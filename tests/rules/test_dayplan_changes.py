@@ -148,6 +148,14 @@ def test_every_constraint_has_words() -> None:
     assert "三" not in words.as_routed(("unfit",))[0], "the list asks for two at most, the proof for three"
 
 
+def test_where_the_list_and_the_proof_differ_both_are_explained() -> None:
+    assert words.why_both(("window",), ("window",)) == ("", "")
+    assert "重排当天即可" in words.why_both(("window", "staff"), ("search",))[0]
+    assert "都成立" in words.why_both(("window", "staff"), ("shift",))[0]
+    for codes in ((), ("by-hand",), ("capacity",), ("in-hospital",)):
+        assert words.why_both(codes, ("staff",)) == ("", ""), "no search of the routes said so"
+
+
 def period(first: int, last: int) -> Period:
     midnight = datetime(ON.year, ON.month, ON.day, tzinfo=UTC)
     return Period(midnight + timedelta(days=first), midnight + timedelta(days=last, hours=23, minutes=59))

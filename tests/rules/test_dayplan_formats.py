@@ -2,7 +2,10 @@
 
 import copy
 import json
+import os
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +77,23 @@ def test_the_same_service_is_asked_for_twice(sync: dict[str, Any] | None, apart:
     assert two - one == apart
 
 
-def test_two_processes_search_side_by_side(tmp_path: Path) -> None:
-    summary = solve_instance(INSTANCES / "mankowska-12.json", iterations=20_000, jobs=2, out=tmp_path / "o.json")
+def test_two_processes_search_side_by_side_and_end_together(tmp_path: Path) -> None:
+    path, out = INSTANCES / "mankowska-12.json", tmp_path / "o.json"
+    summary = solve_instance(path, iterations=20_000, jobs=2, out=out)
     assert summary.evaluations > 30_000
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end() -> None:
+        while signal.getsignal(signal.SIGTERM) is before:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)  # to this process alone, as a supervisor does
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    ended = solve_instance(path, seconds=600.0, jobs=2, out=out)
+    ending.join()
+    assert (ended.ended_early, ended.seconds < 300.0) == (True, True)
+    assert json.loads(out.read_text())["routes"]
 
 
 @pytest.mark.parametrize(
@@ -233,12 +250,13 @@ def test_the_answer_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["o.json"]
 
 
-def test_ctrl_c_ends_the_search_with_the_best_so_far(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_search_with_the_best_so_far(ending: signal.Signals, tmp_path: Path) -> None:
+    before = signal.getsignal(ending)
 
     def interrupt(_: int) -> None:
-        if signal.getsignal(signal.SIGINT) is not before and not enough():
-            signal.raise_signal(signal.SIGINT)
+        if signal.getsignal(ending) is not before and not enough():
+            signal.raise_signal(ending)
 
     with watched(interrupt):
         summary = solve_instance(INSTANCES / "mankowska-12.json", seconds=600.0, out=tmp_path / "o.json")
@@ -246,5 +264,5 @@ def test_ctrl_c_ends_the_search_with_the_best_so_far(tmp_path: Path) -> None:
     assert summary.seconds < 60.0
     assert "ended early" in summary.lines()[4]
     assert len(json.loads((tmp_path / "o.json").read_text())["routes"]) > 0
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(ending) is before
     assert not solve_instance(INSTANCES / "mankowska-12.json", iterations=2_000).ended_early

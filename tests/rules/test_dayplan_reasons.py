@@ -166,6 +166,14 @@ def test_a_place_that_does_not_pay_is_named_so_and_a_break_is_not_given_up_for_i
     assert prove_left(tight, Plan((), ()), "v", iterations=2_000).constraints in {("window",), ("shift",), ("break",), ("staff",)}
 
 
+def test_neither_the_list_nor_the_proof_takes_a_break_for_it_that_costs_little() -> None:
+    rest = Break(Window(30.0, 60.0), 20.0, 3.0)
+    problem = street([visit("v", 1, 0.0, 10.0, minutes=40.0)], [Caregiver("x", A, 0, 0, Window(0.0, 60.0), rest)])
+    empty = Plan((), ())
+    listed = why_left(problem, empty, ["v"])["v"].constraints
+    assert listed == prove_left(problem, empty, "v", iterations=2_000, listed=listed).constraints != ()
+
+
 def test_a_confirmed_visit_stands_where_it_was_confirmed() -> None:
     problem = street([replace(visit("v", 1, 30.0, 30.0), pinned=Pin(("x",), 30.0))], [person()])
     found = why_planned(problem, answer(problem), "v")

@@ -42,15 +42,19 @@ def reasons(database: Database, actor: Actor, on: date, task: str, travel: Trave
             "latest": _moment(now, found.latest),
         }
     kept = now.gathered.stored.left_over if now.gathered.stored else ()
-    listed = next((left.codes for left in kept if left.visit == task), ())
+    left = next((left for left in kept if left.visit == task), None)
+    listed = left.codes if left else ()
     proof = prove_left(now.problem, plan, task, listed=listed)
-    zh, en = words.as_proved(proof.constraints or ("search",))
+    proved = proof.constraints or ("search",)
+    zh, en = words.as_proved(proved)
     return {
         "task": task,
         "planned": False,
-        "constraints": list(proof.constraints or ("search",)),
+        "constraints": list(proved),
         "zh": zh,
         "en": en,
+        "listed": {"constraints": list(listed), "zh": left.reason, "en": left.reason_en} if left else None,
+        "both": dict(zip(("zh", "en"), words.why_both(listed, proved), strict=True)),
         "would": {
             "staff": [_person(now, one) for one in proof.caregivers],
             "starts": [_moment(now, start) for start in proof.starts],
@@ -71,7 +75,8 @@ def _place(now: Standing, place: Insertion) -> dict[str, Any]:
 
 def _person(now: Standing, key: str) -> dict[str, str]:
     duty = next((one for one in now.day.duties if one.key == key), None)
-    return {"practitioner": duty.practitioner if duty else "", "name": duty.name if duty else "再增加一人 one more person"}
+    zh, en = (duty.name, duty.name) if duty else words.ONE_MORE
+    return {"practitioner": duty.practitioner if duty else "", "name": zh, "name_en": en}
 
 
 def _moment(now: Standing, minutes: float) -> str:

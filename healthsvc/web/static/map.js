@@ -148,8 +148,10 @@
     dots.addTo(map);
     fit(dots.getBounds());
   }
+  let stationsDrawn = false;
   function drawStudy(found) {
-    if (!map.ready) found.stations.forEach(drawStation);
+    if (!stationsDrawn) found.stations.forEach(drawStation);
+    stationsDrawn = true;
     dots.clearLayers();
     found.places.forEach(function (one, number) {
       mark({ lat: one.lat, lon: one.lon, name: one.name, state: "planned" }, "#a3480b", number + 1).bindTooltip(one.name).addTo(dots);
@@ -159,9 +161,14 @@
     found.stations.forEach(function (one) { bounds.extend([one.lat, one.lon]); });
     fit(bounds);
   }
+  let chosen = words.study; // of several asked for one after the other the last one is shown, whichever comes first
+  function show(path) {
+    chosen = path;
+    return read(path).then(function (found) { if (path === chosen) drawStudy(found); });
+  }
   document.addEventListener("click", function (event) {
     const other = event.target.closest("[data-places]");
-    if (other) read(other.dataset.places).then(drawStudy);
+    if (other) show(other.dataset.places).catch(function () { place.replaceChildren(text("p", words.failed, "empty")); });
   });
 
   const waiting = text("span", "", "spin waits"); // until there is something to see
@@ -173,7 +180,7 @@
     place.removeAttribute("aria-busy");
   }
 
-  (words.homes ? read(words.homes).then(drawHomes) : words.study ? read(words.study).then(drawStudy) : read(words.day).then(drawDay))
+  (words.homes ? read(words.homes).then(drawHomes) : words.study ? show(words.study) : read(words.day).then(drawDay))
     .then(function () { return read("/map/roads.json"); }).then(drawRoads).then(drawn)
     .then(function () { return read("/map/circles.json"); }).then(drawCircles)
     .then(function () { place.dataset.drawn = "true"; })
