@@ -116,7 +116,8 @@ def _late(path: Path, kind: str) -> dict[int, tuple[int, int]]:
     seen: set[int] = set()
     wanted: set[int] = set()
     late: dict[int, tuple[int, int]] = {}
-    for thing in osmium.FileProcessor(osmium.io.File(str(path), kind), osmium.osm.NODE | osmium.osm.WAY):
+    objects: Any = osmium.FileProcessor(osmium.io.File(str(path), kind), osmium.osm.NODE | osmium.osm.WAY)
+    for thing in objects:
         if thing.is_way():
             wanted.update(node.ref for node in thing.nodes if node.ref not in seen)
             continue

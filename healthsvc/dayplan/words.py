@@ -106,6 +106,11 @@ ROUTED: frozenset[str] = frozenset({*GIVEN_UP, "search", "priority", "unfit"})
 
 def why_both(listed: tuple[str, ...], proved: tuple[str, ...]) -> tuple[str, str]:
     """Why the plan's list and the proof may name different reasons and both be right; nothing where they are the same."""
+    if listed == ("capacity",):
+        return (
+            "两种说法都成立：当天的工时已满，清单没有再为它找位置；这里按路线算过，放宽所说的限制就排得下。",
+            "Both are true: the day's hours were full, so the list looked for no place; here routes were searched and say what would help.",
+        )
     if listed == proved or not listed or not ROUTED.issuperset(listed):
         return "", ""
     if proved == ("search",):

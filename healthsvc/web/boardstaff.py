@@ -15,7 +15,7 @@ from healthsvc.errors import Malformed, Refusal
 from healthsvc.fhir.elements import reference_id
 from healthsvc.store import Store
 from healthsvc.web.dayboard import again
-from healthsvc.web.lanes import day_board
+from healthsvc.web.lanes import DayBoard, day_board
 from healthsvc.web.lookup import staff_of
 from healthsvc.web.render import Page, SignedPage
 from healthsvc.web.today import Day
@@ -110,8 +110,20 @@ def hand_over(
 def _shown(page: Page, store: Store, on: date, *, refused: str = "", status: int = 200, touched: Any = None, absent: str = "") -> Response:
     seen = day_board(store, on)
     values = {"on": on, "board": seen, "staff": staff_of(store), "leaves": _leaves(store), "refused": refused, "touched": touched}
+    giver, taker = _hand_over_between(seen, absent)
     days = sorted({one["on"] for one in touched or ()})
-    return page.show("board_staff.html", status=status, absent=absent, touched_days=[date.fromisoformat(one) for one in days], **values)
+    values |= {"touched_days": [date.fromisoformat(one) for one in days], "giver": giver, "taker": taker}
+    return page.show("board_staff.html", status=status, **values)
+
+
+def _hand_over_between(seen: DayBoard, absent: str) -> tuple[str, str]:
+    """Whose day is offered to be handed over (who is absent, else on leave, else the first), and to whom: who has the most time for it."""
+    givers = [lane for lane in seen.lanes if lane.blocks]
+    giver = min(givers, key=lambda lane: (lane.practitioner != absent, not lane.away), default=None)
+    takers = [lane for lane in seen.lanes if lane.duty and lane is not giver]
+    able = [lane for lane in takers if giver and all(one.visit.skills <= set(lane.skills) for one in giver.blocks)]
+    taker = min(able or takers, key=lambda lane: lane.load, default=None)
+    return giver.practitioner if giver else "", taker.practitioner if taker else ""
 
 
 def _leaves(store: Store) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from healthsvc.circle.providers import travel_times
 from healthsvc.dayplan import words
 from healthsvc.dayplan.board.reasons import reasons
 from healthsvc.dayplan.board.trial import find_places
+from healthsvc.dayplan.service import policy_of
 from healthsvc.dayplan.shelf import cold
 from healthsvc.errors import Refusal
 from healthsvc.store import Store
@@ -34,13 +35,17 @@ _PLACES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A place where a visit would fit: who, when, what it costs more (minutes of travel), who begins how much later because of it."""
+    """A place where a visit would fit: who, when, what it costs more (minutes of travel), who begins how much later because of it.
+
+    ``breaks``: how many would lose the midday break; what that costs is not in ``cost``.
+    """
 
     staff: tuple[str, ...]
     names: str
     start: str
     cost: float
     later: tuple[tuple[str, int], ...]
+    breaks: int
 
 
 @router.get("/board/{on}/visits/{task}")
@@ -83,8 +88,9 @@ def why(on: date, task: str, page: SignedPage, who: Signed, request: Request) ->
         refused = page.told(refusal)
     with reading_as(state.database, who.actor) as store:
         names = dict(staff_of(store))
-        openings = [_opening(one, names, store) for one in places]
-        openings += [_instead(one, names, store) for one in found.get("instead", ())]
+        rest = policy_of(store.policy, on).rest_price
+        openings = [_opening(one, names, store, rest) for one in places]
+        openings += [_instead(one, names, store, rest) for one in found.get("instead", ())]
         person = visits.read(store, task).person
         face = faces(store, [person]).get(person)
     values: dict[str, Any] = {"on": on, "task": task, "found": found, "openings": openings, "refused": refused, "face": face}
@@ -105,16 +111,24 @@ def _days(store: Store, found: Visit, on: date) -> list[date]:
     return sorted(offered | {on})
 
 
-def _opening(found: "Insertion", names: dict[str, str], store: Store) -> Opening:
+def _opening(found: "Insertion", names: dict[str, str], store: Store, rest: float) -> Opening:
     staff = tuple(one.partition("#")[0] for one in found.caregivers)
     pushed = tuple((_who(task, store), round(minutes)) for task, minutes in found.later if minutes >= 1)
-    return Opening(staff, "、".join(names.get(one, one) for one in staff), clock(int(min(found.starts))), found.cost, pushed)
+    breaks, cost = _without_breaks(found.cost, rest)
+    return Opening(staff, "、".join(names.get(one, one) for one in staff), clock(int(min(found.starts))), cost, pushed, breaks)
 
 
-def _instead(told: dict[str, Any], names: dict[str, str], store: Store) -> Opening:
+def _instead(told: dict[str, Any], names: dict[str, str], store: Store, rest: float) -> Opening:
     staff = tuple(one["practitioner"] for one in told["staff"])
     pushed = tuple((_who(one["task"], store), round(one["minutes"])) for one in told["later"] if one["minutes"] >= 1)
-    return Opening(staff, "、".join(names.get(one, one) for one in staff), _clock(told["starts"][0]), told["costs_more"], pushed)
+    breaks, cost = _without_breaks(told["costs_more"], rest)
+    return Opening(staff, "、".join(names.get(one, one) for one in staff), _clock(told["starts"][0]), cost, pushed, breaks)
+
+
+def _without_breaks(cost: float, rest: float) -> tuple[int, float]:
+    """How many breaks are in a price, and what it is without them: no other minute of a place costs nearly as much as one break."""
+    breaks = max(0, int(cost // rest)) if rest > 0 else 0
+    return breaks, cost - breaks * rest
 
 
 def _who(task: str, store: Store) -> str:

@@ -152,7 +152,8 @@ def test_where_the_list_and_the_proof_differ_both_are_explained() -> None:
     assert words.why_both(("window",), ("window",)) == ("", "")
     assert "重排当天即可" in words.why_both(("window", "staff"), ("search",))[0]
     assert "都成立" in words.why_both(("window", "staff"), ("shift",))[0]
-    for codes in ((), ("by-hand",), ("capacity",), ("in-hospital",)):
+    assert "工时已满" in words.why_both(("capacity",), ("staff",))[0]
+    for codes in ((), ("by-hand",), ("in-hospital",)):
         assert words.why_both(codes, ("staff",)) == ("", ""), "no search of the routes said so"
 
 
