@@ -126,10 +126,10 @@ def merge_key(retired: str) -> str:
     return f"merge:{retired}"
 
 
-def replaced(store: Store, patient: str) -> list[str]:
-    """Ids of all files that this one has taken up, however many merges ago."""
-    found: list[str] = []
-    queue = [patient]
+def replaced(store: Store, patient: str, file: Resource | None = None) -> list[str]:
+    """Ids of all files that this one (``file``, where the caller has just read it) has taken up, however many merges ago."""
+    found = list(dict.fromkeys(links(file, "replaces"))) if file is not None else []
+    queue = [patient] if file is None else [*found]
     while queue:
         for former in _replaces(store, queue.pop()):
             if former not in found:

@@ -24,7 +24,7 @@ from integrations.effects.booking import booking
 from integrations.effects.care import HospitalPolicy, Outcome, follows
 from integrations.effects.diagnosis import conditions, doubted
 from integrations.effects.document import document
-from integrations.effects.followed import follow, is_stale
+from integrations.effects.followed import are_stale, follow, is_stale
 from integrations.effects.laboratory import results
 from integrations.effects.master import master
 from integrations.effects.merge import merges
@@ -95,12 +95,13 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
             raise RuleViolation(f"{event.event} needs a PV1 segment: it does not say which visit it means", path="PV1", reason="no-visit")
         return outcome
     kind = MOVES[event.event]
-    stay_id = encounter_id(store, party.id, event.stay, hospital, happened, kind)
+    stay_id = encounter_id(store, party.id, event.stay, hospital, happened, kind, party.patient)
     if kind in (Move.CANCEL_ADMIT, Move.CANCEL_DISCHARGE) and store.get("Encounter", stay_id) is None:
         if not event.stay.number:
             raise SetAside(f"{event.event} cancels a visit of which nothing is known", path="PV1-19", reason="unknown-visit")
         outcome.remarks.append(f"{event.event} came before what it takes back; what comes later will not undo it")
-    late = Late(is_stale(store, f"state:{stay_id}", recorded), is_stale(store, f"stay:{stay_id}", recorded))
+    details, state = f"stay:{stay_id}", f"state:{stay_id}"
+    late = Late(*are_stale(store, (state, details), recorded))
     if late.state or late.details:
         outcome.remarks.append(f"{event.event} came after a later event of the same visit; it only completed the record")
     elif event.event in ("A01", "A04") and has_ended(store.find("Encounter", stay_id), event.stay):
@@ -108,9 +109,8 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
         outcome.remarks.append(f"{event.event} tells again of a visit that has ended; it only completed the record (A13 reopens one)")
     mark = len(store.acts)
     moved = move(store, stay_id, party.id, event.stay, kind, hospital, happened, late)
-    follow(store, f"stay:{stay_id}", recorded, event.event)
-    if kind not in (Move.CHANGE, Move.TRANSFER, Move.CANCEL_TRANSFER):
-        follow(store, f"state:{stay_id}", recorded, event.event)
+    moves_it = kind not in (Move.CHANGE, Move.TRANSFER, Move.CANCEL_TRANSFER)
+    follow(store, details, recorded, event.event, *([state] if moves_it else []))
     outcome.wrote(moved.after, *conditions(store, party.id, moved.id, event.diagnoses, hospital))
     _follow_stay(store, party, moved, kind, policy, outcome)
     follows(store, mark, outcome)

@@ -5,6 +5,8 @@ further in the future than clocks differ (``hospital.clock_ahead_hours``) says n
 no stream.
 """
 
+from collections.abc import Sequence
+
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.store.driver import for_driver, run
@@ -12,9 +14,9 @@ from integrations.effects.care import HospitalPolicy
 
 _HOUR = 3_600_000_000
 """Microseconds."""
-_LATEST = "SELECT happened FROM followed WHERE key = ?"
+_LATEST = "SELECT key, happened FROM followed WHERE key IN ({keys})"
 _SET = (
-    "INSERT INTO followed (key, happened, event) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+    "INSERT INTO followed (key, happened, event) VALUES {rows} ON CONFLICT (key) DO UPDATE SET "
     "happened = excluded.happened, event = excluded.event WHERE (excluded.happened >= followed.happened OR followed.happened > ?) "
     "AND (excluded.happened <> followed.happened OR excluded.event <> followed.event)"
 )
@@ -22,15 +24,23 @@ _SET = (
 
 def is_stale(store: Store, key: str, happened: int) -> bool:
     """Whether something later than ``happened`` (microseconds since 1970 UTC) has been applied to this stream already."""
-    latest = run(store.connection, for_driver(store.connection, _LATEST), (key,)).fetchone()
-    return latest is not None and happened < latest[0] <= _furthest(store)
+    return are_stale(store, (key,), happened)[0]
 
 
-def follow(store: Store, key: str, happened: int, event: str) -> None:
-    """Note that the stream has been followed up to an event; an earlier event does not set it back."""
-    furthest = _furthest(store)
+def are_stale(store: Store, keys: Sequence[str], happened: int) -> list[bool]:
+    """The same of several streams, asked at once: on a server each question is a way there and back."""
+    sql = for_driver(store.connection, _LATEST.format(keys=", ".join("?" * len(keys))))
+    latest = dict(map(tuple, run(store.connection, sql, tuple(keys)).fetchall()))
+    furthest = _furthest(store) if latest else 0
+    return [key in latest and happened < latest[key] <= furthest for key in keys]
+
+
+def follow(store: Store, key: str, happened: int, event: str, *also: str) -> None:
+    """Note that the stream, and others of the same thing, have been followed up to an event; an earlier event does not set them back."""
+    keys, furthest = (key, *also), _furthest(store)
     if happened <= furthest:
-        run(store.connection, for_driver(store.connection, _SET), (key, happened, event, furthest))
+        sql = for_driver(store.connection, _SET.format(rows=", ".join(["(?, ?, ?)"] * len(keys))))
+        run(store.connection, sql, (*(value for key in keys for value in (key, happened, event)), furthest))
 
 
 def _furthest(store: Store) -> int:

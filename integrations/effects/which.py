@@ -25,7 +25,9 @@ LATEST = 20
 _BEGUN = (OPEN | {"finished"}) - {"planned"}
 
 
-def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None = None) -> str:
+def encounter_id(
+    store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None = None, file: Resource | None = None
+) -> str:
     """The Encounter id of the stay that an event speaks of; of a new one where none on file is meant.
 
     Args:
@@ -35,12 +37,13 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
         hospital: code of the hospital.
         happened: when the event happened.
         event: what an ADT event does to the stay; None for results, orders and the like, which open none.
+        file: the person's file, where this transaction has just read it.
     """
     lasts = _lasts(store, stay, event)
     if not stay.number:
-        return _without_number(store, patient, stay, hospital, happened, event, lasts)
+        return _without_number(store, [patient, *replaced(store, patient, file)], stay, hospital, happened, event, lasts)
     system = visit_number(hospital)
-    known = theirs(store, patient, stay.number, hospital)
+    known = theirs(store, patient, stay.number, hospital, file)
     meant = chosen([one for one in known if not _came_again(one, stay, happened, lasts, store.zone)], stay, happened, event, store.zone)
     if meant is not None:
         return str(meant["id"])
@@ -53,9 +56,9 @@ def encounter_id(store: Store, patient: str, stay: Stay, hospital: str, happened
     return id
 
 
-def theirs(store: Store, patient: str, number: str, hospital: str) -> list[Resource]:
+def theirs(store: Store, patient: str, number: str, hospital: str, file: Resource | None = None) -> list[Resource]:
     """A person's stays under a visit number of a hospital, those on files that were joined with theirs included."""
-    known = holding_of(store, "Encounter", (visit_number(hospital), number), _files(store, patient))
+    known = holding_of(store, "Encounter", (visit_number(hospital), number), _files(store, patient, file))
     return [one for one in known if one["id"].startswith(STAY)]
 
 
@@ -67,9 +70,9 @@ def under(store: Store, number: str, hospital: str) -> list[Resource]:
     return [one for one in latest(store, "Encounter", (visit_number(hospital), number), LATEST) if one["id"].startswith(STAY)]
 
 
-def _files(store: Store, patient: str) -> list[str]:
+def _files(store: Store, patient: str, file: Resource | None) -> list[str]:
     """A person's file and every one that leads to it, also where only the former one says so (a FHIR client may link them so)."""
-    found = [patient, *replaced(store, patient)]
+    found = [patient, *replaced(store, patient, file)]
     for id in found:  # grows meanwhile
         for other in pointing(store, "Patient", "link", id):
             if other not in found and id in links(store.find("Patient", other) or {}, "replaced-by"):
@@ -137,12 +140,12 @@ def _began(encounter: Resource, zone: tzinfo) -> datetime:
 
 
 def _without_number(
-    store: Store, patient: str, stay: Stay, hospital: str, happened: datetime, event: Move | None, lasts: timedelta | None
+    store: Store, files: Sequence[str], stay: Stay, hospital: str, happened: datetime, event: Move | None, lasts: timedelta | None
 ) -> str:
-    """A hospital that gives no number: the person's open stay there, else one by the day it began."""
+    """A hospital that gives no number: the person's open stay there (on any of these files, theirs first), else one by the day it began."""
     here = [
         one
-        for file in (patient, *replaced(store, patient))
+        for file in files
         for one in store.select("Encounter", patient=file)
         if one["id"].startswith(STAY) and _hospital(one) == hospital and _of_class(one, stay)
     ]
@@ -157,10 +160,10 @@ def _without_number(
     if over is not None and event is Move.CANCEL_DISCHARGE:
         return str(over["id"])
     began = stay.admitted.at if stay.admitted else happened
-    id = f"{STAY}{opaque(hospital, patient, stay.code, began.date().isoformat())}"
+    id = f"{STAY}{opaque(hospital, files[0], stay.code, began.date().isoformat())}"
     same = next((one for one in here if one["id"] == id), None)
     if same is not None and event is Move.ADMIT and _is_over_before(same, began.isoformat()):
-        id = f"{STAY}{opaque(hospital, patient, stay.code, began.isoformat())}"  # out and in again on one day
+        id = f"{STAY}{opaque(hospital, files[0], stay.code, began.isoformat())}"  # out and in again on one day
     return id
 
 

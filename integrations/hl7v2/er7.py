@@ -40,6 +40,11 @@ class Part:
         return f"<Part level {self._level}, {len(self.raw)} characters>"
 
     @property
+    def said(self) -> tuple[str, Delimiters, int]:
+        """All that its reading depends on: a part made of the same reads the same."""
+        return self.raw, self._cut, self._level
+
+    @property
     def is_null(self) -> bool:
         """The sender wrote ``""``: the value is to be deleted."""
         return self.raw == NULL

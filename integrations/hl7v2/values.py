@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
+from integrations.hl7v2.delimiters import Delimiters
 from integrations.hl7v2.er7 import Part
 from integrations.hl7v2.zones import SenderZone
 
@@ -241,6 +242,8 @@ class Coded:
         return bool(self.code or self.text)
 
 
+REPEATED = 128
+"""Characters of a coded value that is read once: laboratories send the same few hundred codes and units in message after message."""
 NOTHING_CODED = Coded("")
 """No code was sent."""
 
@@ -249,10 +252,21 @@ def coded(part: Part, nothing: Iterable[str] = ()) -> Coded:
     """Read CE, CWE or CNE: the first triplet, the words of the second where the first has none, and what the others say beside it."""
     if not part.raw:
         return NOTHING_CODED
+    if len(part.raw) <= REPEATED:
+        return _coded_again(*part.said, frozenset(nothing))
+    return _coded(part, nothing)
+
+
+def _coded(part: Part, nothing: Iterable[str]) -> Coded:
     pieces = [clean(piece.text, nothing) for piece in part.components[:12]]
     pieces += [""] * (12 - len(pieces))
     further = [(code_of(sent), words, system) for sent, words, system in (pieces[3:6], pieces[9:12]) if sent]
     return Coded(code_of(pieces[0]), pieces[1] or pieces[4], pieces[2], tuple(further))
+
+
+@lru_cache(maxsize=4096)
+def _coded_again(raw: str, cut: Delimiters, level: int, nothing: frozenset[str]) -> Coded:
+    return _coded(Part(raw, cut, level), nothing)
 
 
 def unit_of(field: Part) -> Coded:
