@@ -12,7 +12,7 @@ from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE, taking_part
 from integrations.hl7v2.participation import in_visit
 from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
-from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, moment, number_of
+from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, member_of_staff, moment, number_of
 from integrations.hospitals.profile import Profile
 
 VISIT_EVENTS = {
@@ -219,7 +219,7 @@ def name_and_number(segment: Segment, position: int) -> Coded:
     first = segment[position]
     number = clean(first.component(1).text)
     words = " ".join(text for n in (2, 3) if (text := clean(first.component(n).text)))
-    return Coded(number, words.replace(" ", "") if any(ord(c) > 0x3000 for c in words) else words)
+    return Coded(*member_of_staff(number, words.replace(" ", "") if any(ord(c) > 0x3000 for c in words) else words))
 
 
 def diagnosis_of(segment: Segment, profile: Profile, view: View) -> Diagnosis:

@@ -151,6 +151,13 @@ def has_han(text: str) -> bool:
     return _HAN.search(text) is not None
 
 
+def member_of_staff(number: str, words: str) -> tuple[str, str]:
+    """Number and name of an XCN; a name that stands where the number belongs (``李样例`` in XCN.1) is no number."""
+    if has_han(number) and not any(one.isascii() and one.isalnum() for one in number):
+        return "", words or number
+    return number, words
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A person's name as one text, and its Latin spelling where one was sent beside a Chinese name."""

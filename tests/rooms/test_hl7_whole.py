@@ -153,9 +153,11 @@ def test_a_denied_allergy_is_none(own_hospital: Hospital, denial: str) -> None:
 
 def test_a_bed_is_named_once_and_a_way_to_pay_by_its_words(own_hospital: Hospital) -> None:
     patient, _ = own_hospital.cadre()
-    says(own_hospital, "ADT^A01", "C1", "PV1||I|W1^^12床^^^^^^心内科||||||||||||||||V1|01^城镇职工医保")
+    says(own_hospital, "ADT^A01", "C1", "PV1||I|W1^^12床^^^^^^心内科||||李样例|D2^王样例||||||||||||V1|01^城镇职工医保")
     [stay] = own_hospital.select("Encounter", patient=patient)
     assert stay["location"][0]["location"]["display"] == "心内科 12床"
+    staff = [(one["individual"].get("identifier", {}).get("value"), one["individual"]["display"]) for one in stay["participant"]]
+    assert staff == [(None, "李样例"), ("D2", "王样例")], "a name where the number belongs is no number"
     says(own_hospital, "ADT^A08", "C1", "PV1||I|||||||||||||||||V1|离休^20260101", hours=1)
     [cover] = own_hospital.select("Coverage", beneficiary=f"Patient/{patient}")
     assert cover["type"]["text"] == "离休", "FC.2 is a date"

@@ -8,7 +8,7 @@ from healthsvc.fhir.systems import ICD10, LOINC, SNOMED, UCUM, code_system, hosp
 from integrations.hl7v2.er7 import Part, Segment
 from integrations.hl7v2.maps.row import Take, View
 from integrations.hl7v2.numbers import number_in
-from integrations.hl7v2.values import Coded, clean, code_of, has_han, is_before, lines, moment, phones
+from integrations.hl7v2.values import Coded, clean, code_of, has_han, is_before, lines, member_of_staff, moment, phones
 
 V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _SYSTEMS = {"LN": LOINC, "LOINC": LOINC, "SCT": SNOMED, "SNM": SNOMED, "ICD10": ICD10, "ICD-10": ICD10, "I10": ICD10, "I10C": ICD10}
@@ -129,6 +129,7 @@ def person_of(part: Part, view: View) -> Resource | None:
         pieces = [pieces[0], *(clean(part.component(n).subcomponent(1).text, view.nothing) for n in (2, 3))]
     number_, *names = pieces
     words = "".join(names) if any(map(has_han, names)) else " ".join(name for name in reversed(names) if name)
+    number_, words = member_of_staff(number_, words)
     if not number_ and not words:
         return None
     staff = {"identifier": {"system": f"{hospital_number(view.hospital)}/staff", "value": number_}} if number_ else {}
