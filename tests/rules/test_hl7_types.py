@@ -15,7 +15,7 @@ from integrations.hl7v2.maps import take
 from integrations.hl7v2.maps.catalogue import MAPS
 from integrations.hl7v2.maps.row import View
 from integrations.hl7v2.maps.types import MESSAGES, TYPES, TypeMap
-from integrations.hl7v2.oru import _value
+from integrations.hl7v2.numbers import measured
 from integrations.hl7v2.person import numbers_in
 from integrations.hl7v2.values import address, name, phones
 from integrations.hospitals.profile import NumberRule
@@ -67,7 +67,7 @@ def reading(kind: str, raw: str) -> Any:
         "DR": lambda: take.collected_period(segment, 1, VIEW),
         "DTM": lambda: take.when(segment, 1, VIEW),
         "NM": lambda: take.decimal(segment, 1, VIEW),
-        "SN": lambda: _value(Message(f"MSH|^~\\&|\rOBX|1|SN|X||{raw}\r")["OBX"], "SN", (raw,), False),
+        "SN": lambda: measured(Message(f"MSH|^~\\&|\rOBX|1|SN|X||{raw}\r")["OBX"], "SN", (raw,), comma=False),
         "CQ": lambda: take.volume(segment, 1, VIEW),
         "SPS": lambda: take.source_type(segment, 1, VIEW),
     }
