@@ -16,6 +16,8 @@ from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter()
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
+CHINESE: Final = DOCS / "zh"
+"""What doctors, nurses, coordinators and the bureau read, in Chinese: what they do and see, without interfaces and commands."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _PICTURES: Final = {".png": "image/png", ".svg": "image/svg+xml"}
 _ROLE: Final = "role-"
@@ -50,19 +52,27 @@ def contents(page: SignedPage) -> Response:
         text="",
         own=[_lower(_for_reader(page, DOCS / "roles" / f"{role}.md")[1]) for role in own],
         others=[(f"{_ROLE}{role}", ROLE_TITLES[role]) for role in ROLES if role not in own],
-        groups=[(title, [(name, _read(DOCS / f"{name}.md")[0]) for name in names]) for title, _, names in groups],
+        groups=[(title, [(name, _read(_in_language(page, DOCS / f"{name}.md"))[0]) for name in names]) for title, _, names in groups],
+        whole="",
     )
 
 
 @router.get("/help/{name}")
-def document(page: SignedPage, name: str) -> Response:
-    """The page of a role, or one document."""
+def document(page: SignedPage, name: str, full: bool = False) -> Response:
+    """The page of a role, or one document: in Chinese where whoever cares for people reads it so, else (and with ``full``) whole."""
     plain = name.removesuffix(".md")
     path = DOCS / "roles" / f"{plain.removeprefix(_ROLE)}.md" if plain.startswith(_ROLE) else DOCS / f"{plain}.md"
     if not _NAME.fullmatch(plain) or not path.is_file():
         raise NotFound("there is no such document")
-    title, text = _for_reader(page, path)
-    return page.show("help.html", title=title, text=text)
+    shown = path if full else _in_language(page, path)
+    title, text = _for_reader(page, shown)
+    return page.show("help.html", title=title, text=text, whole=f"/help/{plain}?full=true" if shown != path else "")
+
+
+def _in_language(page: Page, path: Path) -> Path:
+    """The Chinese edition of a document for whoever reads Chinese, where there is one."""
+    chinese = CHINESE / path.name
+    return chinese if page.language == "zh" and path.parent == DOCS and chinese.is_file() else path
 
 
 @router.get("/help/pictures/{name}")
@@ -99,7 +109,7 @@ def rendered(path: Path, _stamp: int) -> tuple[str, str]:
     source = path.read_text(encoding="utf-8")
     first = next((line.removeprefix("# ").strip() for line in source.splitlines() if line.startswith("# ")), path.stem)
     made = MarkdownIt("commonmark", {"html": False}).enable("table").render(source)
-    return first, re.sub(r'(href|src)="(?:docs/|\.\./)?(pictures/)?([a-z0-9_.-]+)\.(md|png|svg)(#[^"]*)?"', _link, made)
+    return first, re.sub(r'(href|src)="(?:docs/|(?:\.\./)+)?(pictures/)?([a-z0-9_.-]+)\.(md|png|svg)(#[^"]*)?"', _link, made)
 
 
 def _link(found: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ from healthsvc.access import accounts
 from healthsvc.access.rules import ROLE_TITLES, Role
 from healthsvc.store import SYSTEM
 from healthsvc.web import words
-from healthsvc.web.help import DOCS, READERS, ROLES
+from healthsvc.web.help import CHINESE, DOCS, READERS, ROLES
 
 LINK = re.compile(r'<a [^>]*href="(/[^"#]*)')
 MAIN = re.compile(r"<main.*</main>", re.S)
@@ -94,6 +94,22 @@ def test_every_document_stands_under_one_heading() -> None:
     listed = [name for _, _, names in READERS for name in names]
     assert sorted(listed) == sorted(one.stem for one in DOCS.glob("*.md"))
     assert {one.stem for one in (DOCS / "roles").glob("*.md")} == set(ROLES)
+
+
+def test_whoever_cares_for_people_reads_chinese(readers: dict[Role, httpx.Client]) -> None:
+    read = {name for _, roles, names in READERS if roles & {Role.DOCTOR, Role.NURSE, Role.COORDINATOR, Role.BUREAU} for name in names}
+    assert {one.stem for one in CHINESE.glob("*.md")} == read
+    for path in CHINESE.glob("*.md"):
+        text = re.sub(r"`[^`]*`|\]\([^)]*\)", "", path.read_text(encoding="utf-8"))
+        assert re.findall(r"[A-Za-z]{2,}(?:[ ,.]+[A-Za-z]{2,}){3,}", text) == [], f"{path.name}: a sentence that is not Chinese"
+    nurse = readers[Role.NURSE]
+    page = nurse.get("/help/home-care").text
+    assert "上门输液的十二道关" in page
+    assert "asked again at the bedside" not in page
+    assert 'href="/help/home-care?full=true"' in page
+    assert "asked again at the bedside" in nurse.get("/help/home-care?full=true").text
+    english = nurse.get("/help/home-care", headers={"cookie": f"healthsvc={nurse.cookies['healthsvc']}; lang=en"}).text
+    assert "asked again at the bedside" in english
 
 
 @pytest.mark.parametrize("width", [1280, 390])
