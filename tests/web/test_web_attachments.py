@@ -195,6 +195,17 @@ def test_a_report_is_read_whole(doctor: httpx.Client, reported: str, site: Site)
     assert set(looks) == {reported}
 
 
+def test_what_was_called_off_is_no_longer_planned(doctor: httpx.Client, patient: str, site: Site) -> None:
+    stay = {"resourceType": "Encounter", "id": "called-off", "class": {"code": "HH"}, "subject": {"reference": f"Patient/{patient}"}}
+    ahead = {"period": {"start": "2066-01-02T09:00:00+08:00"}, "type": [{"text": "康复指导"}]}
+    for status, planned in (("planned", True), ("cancelled", False)):
+        with site.database.writing(SYSTEM, at=clock.now()) as store:
+            store.put(stay | ahead | {"status": status})
+        line = doctor.get(f"/people/{patient}/story?kind=visit").text
+        event = line[line.index("康复指导") :].partition("</h3>")[0]
+        assert ('<span class="chip">计划</span>' in event) == planned
+
+
 def test_a_report_that_was_taken_back_says_so_and_nothing_of_what_it_said(doctor: httpx.Client, reported: str) -> None:
     page = doctor.get("/reports/report-gone").text
     assert "这份报告已被撤销" in page

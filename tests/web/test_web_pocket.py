@@ -62,6 +62,19 @@ def test_what_goes_along_is_my_own_and_little(here: Street, phone: Phone) -> Non
     assert "birth" not in visit["person"]
     assert 'name="systolic_left"' in visit["findings"]
     assert visit["limits"]["pulse"] == [20, 260, 45, 120]
+    assert visit["reports"] == []
+    with here.writing() as store:
+        person = store.read("Task", mine)["for"]["reference"]
+        for number in range(5):
+            taken = {"code": {"text": "胸片"}, "conclusion": "双肺未见异常", "effectiveDateTime": f"2026-0{number + 1}-01"}
+            store.put(
+                {"resourceType": "DiagnosticReport", "id": f"shot-{number}", "status": "final", "subject": {"reference": person}, **taken}
+            )
+        store.put(store.read("DiagnosticReport", "shot-4") | {"status": "entered-in-error"})
+    visit = phone.carried(mine)
+    names = [(one["id"], one["title"], one["on"]) for one in visit["reports"]]
+    assert names == [(f"shot-{number}", "胸片", f"2026-0{number + 1}-01") for number in (3, 2, 1)], "the latest that stand"
+    assert "双肺" not in str(visit), "what they say is read with network and stays nowhere"
 
 
 def test_a_visit_is_stored_once_and_says_by_which_clock(here: Street, phone: Phone) -> None:
