@@ -67,6 +67,14 @@ def test_no_file_names_a_machine_or_a_download_host() -> None:
     assert not found
 
 
+def test_nothing_that_is_tracked_leads_out_of_the_tree() -> None:
+    if not tracked():
+        pytest.skip("needs git and a checkout")
+    listed = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, check=True, capture_output=True).stdout.decode()
+    links = [line.partition("\t")[2] for line in listed.splitlines() if line.startswith("120000 ")]
+    assert links == [], "a link of this machine; what `make setup` fetches is not tracked"
+
+
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     ours = [path for path in tracked() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in ("healthsvc", "integrations")]
     counted = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in ours}
