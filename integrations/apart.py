@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -69,8 +70,9 @@ class Apart:
             door.close()
         for one in self._processes:
             one.leave()
+        until = time.monotonic() + seconds
         for one in self._processes:
-            one.finish(seconds)
+            one.finish(max(until - time.monotonic(), 0))
         if self._room >= 0:
             os.close(self._room)
             self._room = -1
