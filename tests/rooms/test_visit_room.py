@@ -14,6 +14,7 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import register
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.visit import service
+from healthsvc.visit.encounters import encounters_on
 from healthsvc.visit.findings import Findings, Pressure
 from healthsvc.visit.pending import pending
 from healthsvc.visit.resources import to_task, to_visit
@@ -136,6 +137,18 @@ def test_planned_moved_begun_and_made(database: Database) -> None:
         assert {one["bodySite"]["coding"][0]["code"] for one in panels} == {"368208006", "368209003"}
         with pytest.raises(RuleViolation):
             service.complete(store, visit.id, found, DOCTOR)
+
+
+def test_a_visit_past_midnight_stands_on_the_day_on_which_it_begins(database: Database) -> None:
+    late = datetime(2026, 11, 22, 23, 40, tzinfo=timezone(timedelta(hours=8)))
+    with database.writing(SYSTEM, at=AT) as store:
+        visit = checkup(person(store))
+        service.request(store, visit)
+        service.plan(store, visit, late, late + timedelta(minutes=30), [DOCTOR])
+        days = [[one["period"]["start"][:16] for one in encounters_on(store, late.date() + timedelta(days=n))] for n in (-1, 0, 1)]
+        mine = encounters_on(store, late.date(), participant=DOCTOR)
+    assert [len(one) for one in days] == [0, 1, 0]
+    assert len(mine) == 1
 
 
 def test_an_impossible_number_leaves_everything_as_it_was(database: Database) -> None:
