@@ -16,6 +16,7 @@ from healthsvc.dayplan.model import problem_of
 from healthsvc.dayplan.pacing import share
 from healthsvc.dayplan.resources import PINNED, to_list, to_plan, with_versions
 from healthsvc.dayplan.rules import DayPolicy
+from healthsvc.dayplan.staffing import refuse_off_duty
 from healthsvc.dayplan.standing import as_planned
 from healthsvc.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from healthsvc.fhir.elements import concept, reference_id
@@ -136,9 +137,10 @@ def accept_all(store: Store, plans: Sequence[DayPlan]) -> list[Resource]:
     """Make the plans of several days the plans in force, all or none.
 
     Raises:
-        Conflict: a visit has changed since a plan was worked out; plan again.
+        Conflict: a visit has changed since a plan was worked out, or who makes it is no longer on duty; plan again.
     """
     for plan in plans:
+        refuse_off_duty(store, plan, read_plan(store, plan.on), policy_of(store.policy, plan.on))
         for task in sorted({stop.task for stop in plan.stops()} | {left.visit for left in plan.left_over}):
             _check_unchanged(store, task, plan.versions.get(task))
     return [_accept(store, plan) for plan in plans]

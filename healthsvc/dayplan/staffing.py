@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 
 from healthsvc.checkup.calendar import is_workday, site_calendar
+from healthsvc.dayplan.day import DayPlan
 from healthsvc.dayplan.hours import Stretch, covers, cut, rest_of, rostered, usual, without_leave
 from healthsvc.dayplan.rules import DayPolicy
+from healthsvc.errors import Conflict
 from healthsvc.fhir.elements import codes, extensions, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import code_system
@@ -88,6 +90,18 @@ def on_duty(store: Store, on: date, policy: DayPolicy, absent: Mapping[str, Stre
             _add(work, role, rosters.get(who), on, works, policy, store)
     duties = [duty for who in sorted(found) for duty in _duties(found[who], policy, (absent or {}).get(f"Practitioner/{who}"))]
     return _with_vehicles(store, duties, policy)
+
+
+def refuse_off_duty(store: Store, plan: DayPlan, stands: DayPlan | None, policy: DayPolicy) -> None:
+    """Whoever is given a visit that they did not have has to be on duty still; what they have is theirs until somebody plans it anew.
+
+    Raises:
+        Conflict: somebody is not, who has left, is on leave or changed duty since the plan was worked out.
+    """
+    had = {stop.task: set(stop.staff) for stop in stands.stops()} if stands else {}
+    given = {who for stop in plan.stops() for who in set(stop.staff) - had.get(stop.task, set())}
+    if given and not given <= {one.practitioner for one in on_duty(store, plan.on, policy)}:
+        raise Conflict("somebody whom the plan gives a visit is no longer on duty; plan again", reason="dayplan-staff-gone")
 
 
 def _add(

@@ -23,6 +23,7 @@ from healthsvc.config import Settings
 from healthsvc.dayplan import later, service, words
 from healthsvc.dayplan.board import trial as board
 from healthsvc.dayplan.board.endpoints import router as board_router
+from healthsvc.dayplan.board.leave import take_leave
 from healthsvc.dayplan.endpoints import router
 from healthsvc.dayplan.gather import gather
 from healthsvc.errors import Conflict, Invalid, NotFound, Refusal
@@ -279,6 +280,31 @@ def test_a_plan_made_from_what_has_changed_is_refused(database: Database, people
         visits.cancel(store, "visit-0", "own-wish")
     with database.writing(SYSTEM, at=AT) as store, pytest.raises(Conflict, match="plan again"):
         service.accept(store, proposed)
+
+
+@pytest.mark.parametrize("gone", ["left", "on leave"])
+def test_a_plan_is_refused_when_somebody_whom_it_gives_work_is_no_longer_there(
+    database: Database, people: list[str], times: TravelTimes, gone: str
+) -> None:
+    for k in range(2):
+        ask(database, f"visit-{k}", people[k])
+    proposed = service.propose(database, SYSTEM, ON, times, at=AT, seconds=0.02)
+    busy = next(route.practitioner for route in proposed.routes if route.stops).rpartition("/")[2]
+    with database.writing(SYSTEM, at=AT) as store:
+        service.keep_proposal(store, proposed)
+        if gone == "left":
+            store.put(store.read("Practitioner", busy) | {"active": False})
+        else:
+            away = tuple(datetime.combine(ON, time(hour), store.zone) for hour in (0, 23))
+            take_leave(store, busy, *away, "")
+    with database.writing(SYSTEM, at=AT) as store, pytest.raises(Conflict, match="no longer on duty; plan again"):
+        service.accept_proposal(store, ON)
+    with database.reading(SYSTEM, at=AT) as store:
+        assert store.read("Task", "visit-0")["status"] == "requested", "nobody is sent"
+    again = service.propose(database, SYSTEM, ON, times, at=AT, seconds=0.02)
+    with database.writing(SYSTEM, at=AT) as store:
+        service.keep_proposal(store, again)
+        service.accept_proposal(store, ON)
 
 
 def test_what_fell_out_of_the_plan_waits_again(database: Database, people: list[str], times: TravelTimes) -> None:

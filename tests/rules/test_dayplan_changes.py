@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthsvc.dayplan import words
 from healthsvc.dayplan.day import DayPlan, DayRoute, DayStop
@@ -272,6 +274,25 @@ def stop(task: str, who: str, hour: int, minute: int = 0) -> DayStop:
 def of(stops: list[DayStop]) -> DayPlan:
     at = datetime(2026, 3, 2, 7, tzinfo=UTC)
     return DayPlan(ON, at, (DayRoute("Practitioner/z", "Z", "Location/s", at, at, tuple(stops)),), ())
+
+
+@given(st.data())
+def test_what_is_listed_as_changed_makes_the_new_plan_of_the_old_one(data: st.DataObject) -> None:
+    def drawn() -> list[DayStop]:
+        tasks = data.draw(st.sets(st.sampled_from("abcdef")))
+        who, hour, minute = st.sampled_from(("Practitioner/x", "Practitioner/y")), st.integers(9, 11), st.sampled_from((0, 5))
+        return [stop(name, data.draw(who), data.draw(hour), data.draw(minute)) for name in sorted(tasks)]
+
+    before, after = drawn(), drawn()
+    stands = {one.task: one for one in before}
+    for change in difference(of(before), of(after)):
+        assert change.before == stands.get(change.task)
+        assert change.before != change.after
+        if change.after is None:
+            del stands[change.task]
+        else:
+            stands[change.task] = change.after
+    assert stands == {one.task: one for one in after}
 
 
 def test_a_difference_that_a_person_can_read() -> None:

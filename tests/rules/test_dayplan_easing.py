@@ -67,6 +67,32 @@ def test_what_a_plan_can_keep_is_kept_to_the_minute(problem: Problem, data: st.D
     assert check(easy, solve(easy, STOP, 1)).good
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(problems(), st.data())
+def test_when_somebody_falls_ill_what_others_have_confirmed_or_begun_stays(problem: Problem, data: st.DataObject) -> None:
+    more = person("z", data.draw(st.sampled_from((A, frozenset[str]()))), 200.0)
+    whole = replace(problem, visits=tuple(replace(one, must=False) for one in problem.visits), caregivers=(*problem.caregivers, more))
+    plan = solve(whole, STOP, 1)
+    found = starts(plan)
+    ill = data.draw(st.sampled_from([one.id for one in whole.caregivers]))
+    held = []
+    for one in whole.visits:
+        mine = [found[one.id, service.id] for service in one.services if (one.id, service.id) in found]
+        stays = len(mine) == len(one.services) and (one.gap is not None or len(mine) == 1) and ill not in {who for who, _ in mine}
+        held.append(replace(one, pinned=Pin(tuple(who for who, _ in mine), mine[0][1]) if stays and data.draw(st.booleans()) else None))
+    left = eased(replace(whole, visits=tuple(held), caregivers=tuple(one for one in whole.caregivers if one.id != ill)))
+    again = solve(left, STOP, 1, start=plan)
+    assert check(left, again).good
+    after = starts(again)
+    assert ill not in {who for who, _ in after.values()}
+    for one in held:
+        if one.pinned:
+            assert [after[one.id, service.id][0] for service in one.services] == list(one.pinned.caregivers)
+            assert after[one.id, one.services[0].id][1] == pytest.approx(one.pinned.start, abs=1e-6)
+    gone = {one.id for one in whole.visits} - {name for name, _ in after}
+    assert gone == {one.visit for one in again.left_over}, "whoever is not made is named"
+
+
 def test_each_limit_gives_way_by_what_the_pin_needs_and_no_more() -> None:
     worker = replace(person("x"), shift=Window(60.0, 120.0), rest=Break(Window(70.0, 100.0), 20.0, 500.0))
     early = replace(visit("early", 2, minutes=50.0), pinned=Pin(("x",), 65.0))
