@@ -123,9 +123,9 @@ def _service(problem: Problem, visit: Visit, j: int, k: int, first: int, into: t
     """Enter service ``k`` of visit ``j``."""
     spec, kind, win, allow, pref = into
     service, v = visit.services[k], first + k
-    if service.duration < 0 or not visit.windows:
-        raise Invalid(f"visit {visit.id}: a service cannot last less than no time, and the visit needs a window")
     paired = visit.gap is not None and len(visit.services) > 1
+    if service.duration < 0 or (paired and not service.duration) or not visit.windows:
+        raise Invalid(f"visit {visit.id}: a service lasts no less than no time (of a pair: some), and the visit needs a window")
     partner = first + (k + 1) % len(visit.services) if paired else -1
     least, most = (visit.gap.least, visit.gap.most) if visit.gap else (0.0, 0.0)
     spec[v] = (

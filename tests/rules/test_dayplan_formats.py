@@ -225,7 +225,7 @@ def test_what_nobody_can_do_is_said_at_once(more: dict[str, Any], said: str, tmp
 def test_odd_but_legal_instances_are_solved_and_read_back(tmp_path: Path) -> None:
     path, out = tmp_path / "odd.json", tmp_path / "o.json"
     swapped = two_of_a_kind({"type": "sequential", "distance": {"min": -30, "max": -20}})
-    swapped["patients"][0]["required_services"] = [{"service": "s", "duration": 5}, {"service": "s", "duration": 0}]
+    swapped["patients"][0]["required_services"] = [{"service": "s", "duration": 5}, {"service": "s", "duration": 3}]
     for whole, cost in (
         (swapped, 24.0),
         (one_patient(patient={"required_services": [{"service": "s", "duration": 0}], "time_windows": [{"start": 15, "end": 15}]}), 30.0),

@@ -231,7 +231,10 @@ def problems(draw: st.DrawFn) -> Problem:
         )
         one = replace(one, hard=draw(st.booleans()), skip_cost=draw(st.sampled_from((40.0, 300.0))))
         if draw(st.integers(0, 3)) == 0:
-            services = (one.services[0], Service("t", draw(st.sampled_from((A, B))), 15.0))
+            services = (
+                replace(one.services[0], duration=one.services[0].duration or 10.0),
+                Service("t", draw(st.sampled_from((A, B))), 15.0),
+            )
             one = replace(one, services=services, gap=draw(st.sampled_from((Gap(0.0, 0.0), Gap(10.0, 30.0), None))))
         visits.append(one)
     staff = [
