@@ -204,6 +204,7 @@ def test_nobody_on_duty_leaves_everything_over() -> None:
 def test_a_problem_that_contradicts_itself_is_refused() -> None:
     for wrong in (
         visit("v", 1, minutes=-1.0),
+        replace(visit("v", 1), services=(Service("1", A, 0.0), Service("2", A, 9.0)), gap=Gap(0.0, 0.0)),
         replace(visit("v", 1), windows=()),
         replace(visit("v", 1), after=After("nobody", 1.0)),
         replace(visit("v", 1), pinned=Pin(("nobody",), 1.0)),
