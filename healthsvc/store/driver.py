@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+
+from healthsvc.store.spoken import Spoken, refused
 
 
 def for_driver(connection: Connection, sql: str) -> str:
@@ -24,26 +25,26 @@ def _for_psycopg(sql: str) -> str:
     return sql.replace("?", "%s")
 
 
-def run(connection: Connection, sql: str, args: tuple[Any, ...] | dict[str, Any]) -> Any:
-    """Run a statement inside the open transaction; the result has ``fetchone``."""
+def run(connection: Connection, sql: str, args: tuple[Any, ...] | dict[str, Any], *, anew: bool = False) -> Any:
+    """Run a statement inside the open transaction; the result has ``fetchone``.
+
+    ``anew``: a server plans it for these very values, however often it came: what a search finds for one may be a thousand times what it
+    finds for another, and the plan that a server makes for all of them was a hundred times slower for some.
+    """
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection.driver_connection
         return raw.execute(sql, args)
-    if not isinstance(connection, Connection) or connection._has_events or connection.engine._has_events:
+    if isinstance(connection, Spoken):
+        return connection.run(sql, args, anew=anew)
+    if connection._has_events or connection.engine._has_events:
         return connection.exec_driver_sql(sql, args)  # as whoever listens to its statements wants it
     server: Any = connection.connection.driver_connection
     try:
-        return server.execute(sql, args)
+        return server.execute(sql, args, prepare=False if anew else None)
     except psycopg.Error as error:
         if server.closed:
             connection.invalidate(error)
         raise refused(connection.dialect, error) from error
-
-
-def refused(dialect: Any, error: psycopg.Error) -> BaseException:
-    """What SQLAlchemy makes of an error of the driver, without statement and values."""
-    told: BaseException = DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True, dialect=dialect)
-    return told
 
 
 def run_many(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:

@@ -52,6 +52,7 @@ class ServerUse:
             "client_connection_check_interval": "10s",
             "default_transaction_isolation": "read committed",
             "bytea_output": "hex",
+            "jit": "off",  # a search reads few rows; compiling it takes a hundred times what it does
         }
 
     def options(self) -> str:

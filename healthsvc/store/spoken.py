@@ -19,8 +19,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Dialect, PoolProxiedConnection
-
-from healthsvc.store.driver import refused
+from sqlalchemy.exc import DBAPIError
 
 AGAIN: Final = 3
 """So often a statement comes before it is prepared: many a search comes once."""
@@ -29,6 +28,12 @@ PREPARED: Final = 256
 _BEGIN: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _MARK: Final = re.compile(r"%(?:s|\((\w+)\)s|%)")
 _NAMES: Final = "healthsvc-prepared"
+
+
+def refused(dialect: Any, error: psycopg.Error) -> BaseException:
+    """What SQLAlchemy makes of an error of the driver, without statement and values."""
+    told: BaseException = DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True, dialect=dialect)
+    return told
 
 
 class Elsewhere(Exception):
@@ -91,7 +96,11 @@ class Spoken:
         return bool(self._pg.status != ConnStatus.OK)
 
     def exec_driver_sql(self, sql: str, args: Any = ()) -> Found:
-        """Run a statement with ``%s`` or ``%(name)s`` marks.
+        """As :meth:`run`."""
+        return self.run(sql, args)
+
+    def run(self, sql: str, args: Any = (), *, anew: bool = False) -> Found:
+        """Run a statement with ``%s`` or ``%(name)s`` marks; ``anew``: planned for these very values.
 
         Raises:
             Elsewhere: the connection is gone; what only reads can be asked again.
@@ -102,7 +111,7 @@ class Spoken:
         try:
             params = self._adapter.dump_sequence(values, [PyFormat.AUTO] * len(values))
             types = self._adapter.types or ()
-            self._send(text, params, types, self._adapter.formats)
+            self._send(text, params, types, self._adapter.formats, anew)
             return self._answered()
         except psycopg.Error as error:
             self._known.forget(text, types)
@@ -138,11 +147,11 @@ class Spoken:
 
     # -- inside ---------------------------------------------------------------------------------------------------------------
 
-    def _send(self, text: bytes, params: Sequence[Any], types: tuple[int, ...], formats: Any) -> None:
+    def _send(self, text: bytes, params: Sequence[Any], types: tuple[int, ...], formats: Any, anew: bool) -> None:
         if not self._begun:
             self._pg.send_query_params(_BEGIN, None)
             self._begun = True
-        name, is_new, old = self._known.name(text, types)
+        name, is_new, old = (None, False, None) if anew else self._known.name(text, types)
         if old is not None:
             self._pg.send_query_params(b"DEALLOCATE " + old, None)
         if name is None:

@@ -9,6 +9,7 @@ from healthsvc.store.tables import Term
 
 TERM = Term.__table__  # type: ignore[attr-defined]
 _FIND = "SELECT id FROM term WHERE text = ?"
+_FIND_ALL = "SELECT id, text FROM term WHERE text = ANY(%s)"
 _TEXT = "SELECT text FROM term WHERE id = ?"
 _INSERT = "INSERT INTO term (text) VALUES (?) ON CONFLICT (text) DO NOTHING"
 
@@ -65,6 +66,14 @@ class OpenTerms:
             else:
                 self._absent.add(wanted)
         return known
+
+    def look_up(self, wanted: Iterable[str]) -> None:
+        """Ask for many at once, so that :meth:`find` knows them: on a server each question is a way there and back."""
+        unknown = [one for one in wanted if one not in self._made and self._shared.get(one) is None and one not in self._absent]
+        if len(unknown) < 2 or self._connection.dialect.name == "sqlite":
+            return
+        self._shared.learn((row[1], row[0]) for row in run(self._connection, _FIND_ALL, (unknown,)).fetchall())
+        self._absent.update(one for one in unknown if self._shared.get(one) is None)
 
     def intern(self, wanted: str) -> int:
         """The id of a text, made if need be."""

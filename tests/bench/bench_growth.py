@@ -7,6 +7,9 @@ county's officer sees, the window, and a feed end to end.
 Before each question ``livez`` is asked, the same socket with nothing behind, and the processor time of both is taken (the client's part
 included): how many times that of ``livez`` a question takes also holds on a busy machine.
 
+On a PostgreSQL server of this machine its processor time is told for each question, too. A city that was filled on SQLite is carried over
+by ``healthsvc move`` and then asked with ``--database``.
+
 ``--into FILE`` keeps a row for each size in a JSON file, from which ``tests/bench/draw_growth.py`` draws the curves.
 """
 
@@ -16,6 +19,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -259,6 +263,24 @@ def feed(here: Installation, stages: Stages, numbers: list[str], at: datetime) -
     sys.stdout.write(f"  states of the inbox: {dict(tuple(one) for one in states)}\n")
 
 
+def server_of(here: Installation) -> Callable[[], float]:
+    """Milliseconds of processor time so far of all processes of a PostgreSQL server of this machine; nothing for what has none."""
+    if here.database.engine.dialect.name != "postgresql":
+        return lambda: 0.0
+    with here.database.engine.connect() as connection:
+        backend = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    root = Path(f"/proc/{backend}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+
+    def so_far() -> float:
+        spent = 0
+        for children in Path(f"/proc/{root}/task/{root}/children").read_text(encoding="utf-8").split():
+            with suppress(OSError):  # it has just ended
+                spent += int(Path(f"/proc/{children}/schedstat").read_text(encoding="utf-8").split()[0])
+        return spent / 1e6
+
+    return so_far
+
+
 def ask(here: Installation, ids: list[str], at: datetime, times: int) -> dict[str, dict[str, float]]:
     """Median and 99th percentile of what people ask, over a real socket, each for another person."""
     chance = Random(11)
@@ -270,12 +292,13 @@ def ask(here: Installation, ids: list[str], at: datetime, times: int) -> dict[st
         )
         some = [store.read("Patient", id) for id in chance.sample(ids, min(len(ids), 100))]
     told: dict[str, dict[str, float]] = {}
+    server = server_of(here)
     with serving(create_app(here)) as base, httpx.Client(base_url=base, timeout=120) as client:
 
         def measure(name: str, call: Callable[[dict[str, Any]], httpx.Response], token: str = clerk) -> None:
             client.headers["authorization"] = f"Bearer {token}"
             call(some[-1])  # what is read and compiled at the first of its kind is no part of what it costs
-            took, spent, bare = [], [], []
+            took, spent, bare, servers = [], [], [], server()
             for number in range(times):
                 one = some[number % len(some)]
                 before = process_time()
@@ -289,8 +312,8 @@ def ask(here: Installation, ids: list[str], at: datetime, times: int) -> dict[st
             took.sort()
             cpu, times_livez = median(spent), median(spent) / median(bare)
             found_ = told[name] = {"median": round(median(took), 2), "p99": round(took[int(len(took) * 0.99)], 2)}
-            found_ |= {"cpu": round(cpu, 2), "of_livez": round(times_livez, 2)}
-            spent_each = f"{cpu:8.2f} ms cpu {times_livez:7.1f} x livez"
+            found_ |= {"cpu": round(cpu, 2), "of_livez": round(times_livez, 2), "server": round((server() - servers) / times, 2)}
+            spent_each = f"{cpu:8.2f} ms cpu {times_livez:7.1f} x livez {found_['server']:8.2f} ms cpu of the server"
             sys.stdout.write(f"{name:44} {found_['median']:8.2f} ms median {found_['p99']:9.2f} ms p99 {spent_each}\n")
             sys.stdout.flush()
 

@@ -12,6 +12,9 @@ from sqlalchemy import event
 from healthsvc import clock
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database, lookup
+from healthsvc.store.search import ast
+from healthsvc.store.search.rows import Rows
+from healthsvc.store.search.sql import Writer
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
 from integrations.worker import Worker
@@ -89,10 +92,21 @@ def test_a_stay_under_a_number_that_everybody_has_is_looked_for_among_the_person
                     "identifier": [{"system": "urn:x", "value": "1"}], "subject": {"reference": f"Patient/p{number}"},
                 }
             )  # fmt: skip
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
     with database.reading(SYSTEM, at=clock.now()) as store:
         found = lookup.holding_of(store, "Encounter", ("urn:x", "1"), ["p7", "p9"])
         assert [one["id"] for one in found] == ["e7", "e9"]
         known = store.terms.find("Encounter.patient"), ["p7", "p9"], *(lookup._term(store, "Encounter", "urn:x", "1") or ())
         sql = f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {lookup._HOLDING_OF_THERE}"
         told = str(store.connection.exec_driver_sql(sql, known).scalar_one())
+        writer = Writer(Rows(store), None)
+        writer.walks()
+        chained = writer.test(ast.Chained(("Encounter.patient",), "Patient", ast.Present("string", ("Patient.name",))), "r")
+        store.connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        asked = f"EXPLAIN SELECT r.pk FROM resource r WHERE {chained.sql.replace('?', '%s')}"
+        plan = "\n".join(store.connection.exec_driver_sql(asked, chained.args).scalars())
     assert max(int(rows) for rows in re.findall(r"'Actual Rows': (\d+)", told)) <= 2
+    by_key = re.search(r"Index Cond: .*\(id\)::text = \(x\d+\.target\)", plan)
+    assert by_key, f"a person is found by the key of the table, though ids and targets are collated differently:\n{plan}"

@@ -67,11 +67,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
     found: set[int] = set()
     run = driver.run
 
-    def explaining(connection: Any, sql: str, args: Any) -> Any:
+    def explaining(connection: Any, sql: str, args: Any, **how: bool) -> Any:
         if sql.lstrip().startswith(("SELECT", "WITH")):
             for (line,) in connection.exec_driver_sql(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql}", args).all():
                 found.update(int(number) for _, number in _OPENED.findall(line))
-        return run(connection, sql, args)
+        return run(connection, sql, args, **how)
 
     with monkeypatch.context() as patch:
         for module in ("search.rows", "chronicle", "writes", "terms"):

@@ -62,7 +62,8 @@ class Includer:
             for some in _chunks([one.pk for one in members]):
                 known = all_of((among("x.pk", some), among("x.param", params)))
                 ours = all_of((known, *target))
-                sql = f"SELECT DISTINCT r.pk FROM ix_reference x JOIN resource r ON r.type=x.target_type AND r.id=x.target WHERE {ours.sql}"
+                there = f"r.type=x.target_type AND r.id=x.target{self.writer.as_id}"
+                sql = f"SELECT DISTINCT r.pk FROM ix_reference x JOIN resource r ON {there} WHERE {ours.sql}"
                 found.update(row[0] for row in self.rows.run(sql, ours.args))
                 if urls:
                     by_url = all_of((known, among("u.param", urls)))

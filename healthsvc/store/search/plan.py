@@ -36,8 +36,7 @@ class Slice:
 
     rows: list[Stored]
     position: list[Any] | None
-    last: list[Any] | None = None
-    """The position of the last row, whether more follow or not."""
+    last: list[Any] | None = None  # the position of the last row, whether more follow or not
 
 
 class Plan:
@@ -60,8 +59,7 @@ class Plan:
             source = writer.intersection([source, *(one for one in (writer.source(node, types) for node in beside) if one is not None)])
         self.ranged = source if first is not None and self._in_order(first) else None
         """What one range of the sort key selects: it is walked in its order and not gathered, and gathered only to be counted."""
-        self.is_set = bool(beside)
-        """Whether the source gives each pk once."""
+        self.is_set = bool(beside)  # whether the source gives each pk once
         self.source = None if self.ranged is not None else source
         self.walked = next(filter(walkable, nodes), None) if self.source is None and not keys else None
         taken = self.walked if self.source is None else first
@@ -70,6 +68,8 @@ class Plan:
         if taken is None or not indexed(taken):
             kind = among("r.type", rows.terms(types)) if taken is None else writer.only("r", types)
             self.kind = [kind, Piece(f"r.{LIVE}")]
+        if self.source is None:
+            writer.walks()
         self.tests = self._tests("r")
 
     def _tests(self, entry: str, key: Key | None = None) -> Piece:

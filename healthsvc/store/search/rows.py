@@ -46,7 +46,7 @@ class Rows:
         self.laid = store.database.laid.out(store.connection)
         self.parts = visible(store) if self.laid and restrict is not None and restrict is store.restrict else None
         """The partitions that are asked; None: all of them."""
-        self.term = store.terms.find
+        self.term, self._look_up = store.terms.find, store.terms.look_up
         self._text = store.terms.text
         self._connection = store.connection
         self._sealer = store.database.sealer
@@ -55,10 +55,10 @@ class Rows:
         self._collate = ' COLLATE "C"' if self.postgres else ""
         self._estimates = _ESTIMATES.setdefault(store.database, OrderedDict())
 
-    def run(self, sql: str, args: Sequence[Any]) -> Sequence[Any]:
-        """All rows of a statement with ``?`` marks."""
+    def run(self, sql: str, args: Sequence[Any], *, anew: bool = True) -> Sequence[Any]:
+        """All rows of a statement with ``?`` marks; ``anew``: planned for these very values."""
         known = within(sql, self.parts) if self.laid else sql
-        found: Sequence[Any] = run(self._connection, for_driver(self._connection, known), tuple(args)).fetchall()
+        found: Sequence[Any] = run(self._connection, for_driver(self._connection, known), tuple(args), anew=anew).fetchall()
         return found
 
     def about(self, parts: Parts | None) -> Self:
@@ -71,11 +71,13 @@ class Rows:
 
     def terms(self, texts: Sequence[str]) -> list[int]:
         """The interned ids of those texts that have one."""
+        self._look_up(texts)
         return [term for term in map(self.term, texts) if term is not None]
 
     def params(self, params: Sequence[str]) -> list[int]:
         """The ids of parameters; ``Type.param$*|code`` and ``Type.param$*`` stand for all names of composites of that form."""
         found: list[int] = []
+        self._look_up(one for one in params if "$*" not in one)
         for one in params:
             head, star, tail = one.partition("$*")
             if star:
@@ -101,7 +103,7 @@ class Rows:
         term, param = self.term(type), self.term(f"{type}.{ast.COMPARTMENT}")
         if term is None:
             return None
-        found = self.run(_CURRENT, (-1 if param is None else param, term, id))
+        found = self.run(_CURRENT, (-1 if param is None else param, term, id), anew=False)
         if not found:
             return None
         pk, version, updated, deleted, body, part, patient = found[0]

@@ -30,11 +30,20 @@ class Writer:
         self.rows = rows
         self.restrict = restrict
         self.leaves = Leaves(rows.term, rows.codes, rows.units, rows.postgres)
+        self.probed = ""  # ends a test
+        self.as_id, self.as_target = (' COLLATE "default"', ' COLLATE "C"') if rows.postgres else ("", "")
+        """How a target of a reference is compared as the id of a resource, and an id as a target: the two columns are collated differently,
+        and without a word a server takes the index of neither."""
         self._names = count()
 
     def alias(self, letter: str) -> str:
         """A table alias that no other part of the statement uses."""
         return f"{letter}{next(self._names)}"
+
+    def walks(self) -> None:
+        """Keep a server from making joins of the tests that follow, and of "walk in order and test until the page is full" one that reads
+        and sorts everything: it takes conditions for independent that are not, and a page for farther away than it is."""
+        self.probed = " OFFSET 0" if self.rows.postgres else ""
 
     # -- tests ------------------------------------------------------------------------------------------------------------------
 
@@ -82,7 +91,7 @@ class Writer:
 
     def exists(self, table: str, x: str, r: str, condition: Piece) -> Piece:
         """There is an index entry of this resource for which the condition holds."""
-        return Piece(f"EXISTS (SELECT 1 FROM {table} {x} WHERE {x}.pk={r}.pk AND {condition.sql})", condition.args)
+        return Piece(f"EXISTS (SELECT 1 FROM {table} {x} WHERE {x}.pk={r}.pk AND {condition.sql}{self.probed})", condition.args)
 
     def by_whole_key(self, node: ast.Node, x: str) -> Piece:
         """Where a probe knows the whole key (one code, one reference, a pk), SQLite is to take the table by its key, in which the entries
@@ -100,8 +109,9 @@ class Writer:
         inner = self.bracketed(self.allowed(node.target, node.inner), t)
         known = all_of((self.param(x, node.params), among(f"{x}.target_type", self.rows.terms([node.target])), inner))
         return Piece(
-            f"EXISTS (SELECT 1 FROM ix_reference {x} JOIN resource {t} ON {t}.type={x}.target_type AND {t}.id={x}.target AND {t}.{LIVE} "
-            f"WHERE {x}.pk={r}.pk AND {known.sql})",
+            f"EXISTS (SELECT 1 FROM ix_reference {x} JOIN resource {t} ON {t}.type={x}.target_type AND {t}.id={x}.target{self.as_id} "
+            f"AND {t}.{LIVE} "
+            f"WHERE {x}.pk={r}.pk AND {known.sql}{self.probed})",
             known.args,
         )
 
@@ -111,9 +121,13 @@ class Writer:
         terms = self.rows.terms([node.target])
         up = all_of((self.param(y, (node.parent,)), among(f"{y}.target_type", terms)))
         roots = ", ".join(["(CAST(? AS VARCHAR))"] * len(node.ids))
+        one_of, end = (
+            ("= ANY(ARRAY(", "))") if self.rows.postgres else ("IN (", ")")
+        )  # a server reads the tree once as a list, not for each row
         inside = Piece(
-            f"{x}.target IN (WITH RECURSIVE {b}(id) AS (VALUES {roots} UNION SELECT {s}.id FROM {b} CROSS JOIN ix_reference {y} "
-            f"JOIN resource {s} ON {s}.pk={y}.pk AND {s}.{LIVE} WHERE {y}.target={b}.id AND {up.sql}) SELECT id FROM {b})",
+            f"{x}.target {one_of}WITH RECURSIVE {b}(id) AS (VALUES {roots} UNION SELECT {s}.id FROM {b} CROSS JOIN ix_reference {y} "
+            f"JOIN resource {s} ON {s}.pk={y}.pk AND {s}.{LIVE} WHERE {y}.target={b}.id{self.as_target} AND {up.sql}) "
+            f"SELECT id{self.as_target} FROM {b}{end}",
             node.ids + up.args,
         )
         if NEVER in up.sql:  # nothing has a parent yet
@@ -126,7 +140,7 @@ class Writer:
         known = all_of((self.param(x, (node.param,)), self.bracketed(self.allowed(node.source, node.inner), s)))
         return Piece(
             f"EXISTS (SELECT 1 FROM ix_reference {x} JOIN resource {s} ON {s}.pk={x}.pk "
-            f"WHERE {x}.target={r}.id AND {x}.target_type={r}.type AND {known.sql})",
+            f"WHERE {x}.target={r}.id{self.as_target} AND {x}.target_type={r}.type AND {known.sql}{self.probed})",
             known.args,
         )
 
@@ -243,7 +257,8 @@ class Writer:
         if NEVER in known.sql:
             return EMPTY
         return Piece(
-            f"SELECT x.pk FROM ix_reference x WHERE {known.sql} AND x.target IN (SELECT {t}.id FROM resource {t} WHERE {inner.sql})",
+            f"SELECT x.pk FROM ix_reference x WHERE {known.sql} AND x.target IN "
+            f"(SELECT {t}.id{self.as_target} FROM resource {t} WHERE {inner.sql})",
             known.args + inner.args,
         )
 
@@ -256,7 +271,7 @@ class Writer:
         known = all_of((among("+x.param", self.rows.params((node.param,))), among("+x.target_type", self.rows.terms(types))))
         return Piece(
             f"SELECT DISTINCT r.pk FROM (SELECT DISTINCT pk FROM ({source.sql}) AS d) AS c CROSS JOIN ix_reference x "
-            f"CROSS JOIN resource r WHERE x.pk=c.pk AND r.type=x.target_type AND r.id=x.target AND {known.sql}",
+            f"CROSS JOIN resource r WHERE x.pk=c.pk AND r.type=x.target_type AND r.id=x.target{self.as_id} AND {known.sql}",
             source.args + known.args,
         )
 

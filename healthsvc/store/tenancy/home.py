@@ -38,7 +38,7 @@ _MEMBERS: Final = (
 """What is about a person; another person who is linked with them is where their own organization is."""
 _WHERE: Final = """
 SELECT x.pk, CASE WHEN min(d.part) = max(d.part) THEN min(d.part) ELSE 0 END FROM ix_reference x
-JOIN directory d ON d.type = %s AND d.id = x.target
+JOIN directory d ON d.type = %s AND d.id = x.target COLLATE "default"
 WHERE x.pk = ANY(%s) AND x.param IN (SELECT id FROM term WHERE text LIKE '%%.#patient') GROUP BY x.pk
 """
 """Where each of some resources belongs: with its persons, if they are all of one county."""

@@ -43,7 +43,7 @@ SELECT t.number FROM tenant t CROSS JOIN LATERAL (
 UNION
 SELECT d.part FROM ix_reference x
 JOIN ix_reference c ON c.part = 0 AND c.pk = x.pk AND c.param IN (SELECT id FROM term WHERE text LIKE '%%.#patient')
-JOIN directory d ON d.type = %(patient)s AND d.id = c.target
+JOIN directory d ON d.type = %(patient)s AND d.id = c.target COLLATE "default"
 WHERE x.part = 0 AND x.param = ANY(%(params)s) AND x.target = %(me)s AND x.target_type = %(kind)s
 """
 
