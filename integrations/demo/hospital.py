@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from healthsvc import clock
 from healthsvc.installation import Installation
+from healthsvc.store.journals import waiting
 from integrations.address import Address
 from integrations.demo import story
 from integrations.demo.day import messages
@@ -42,12 +43,13 @@ def settle_queue(here: Installation, told: story.Told, step: story.Step) -> None
         with here.database.reading(story.DEMO, at=clock.now()) as store:
             counted = store.connection.execute(select(INBOX.c.state, func.count()).group_by(INBOX.c.state))
             states: dict[str, int] = {str(state): int(count) for state, count in counted}
-            if not states.get("pending") or time.perf_counter() > ends:
+            states["pending"] = states.get("pending", 0) + sum(many for many, _ in waiting(store.connection).values())
+            if not states["pending"] or time.perf_counter() > ends:
                 held = len(store.select("Task", status="on-hold"))
                 raised = len(store.select("Task", code=["admission-visit", "follow-up"], status="requested"))
                 break
         total = sum(states.values())
-        step(total - states.get("pending", 0), total)
+        step(total - states["pending"], total)
         time.sleep(0.1)
-    told.say("消息处理 effects", ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
+    told.say("消息处理 effects", ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if count))
     told.say("随访任务 what follows", f"{raised} admission visits and follow-ups asked for, {held} visits on hold while in hospital")
