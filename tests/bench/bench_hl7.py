@@ -29,6 +29,9 @@ from typing import Any
 
 from beside_api import measure
 
+from healthsvc.store.journal import peek
+from healthsvc.store.journal_rows import there
+
 Row = dict[str, Any]
 Ready = Any
 LINES = (1, 8, 64)
@@ -133,6 +136,7 @@ def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
     os.environ["HEALTHSVC_LOG_LEVEL"] = "ERROR"
     from healthsvc.config import Settings
     from healthsvc.installation import open_installation
+    from healthsvc.store.journals import waiting as in_journals
     from integrations.address import Address
     from integrations.beside import Beside
     from integrations.hospitals.shelf import shelf
@@ -156,7 +160,7 @@ def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
         while left:
             sleep(LOOK_SECONDS)  # who looks without a pause takes the interpreter from the worker whose work is measured
             with here.database.engine.connect() as connection:
-                left = waiting(connection)
+                left = waiting(connection) + sum(many for many, _ in in_journals(connection).values())
         ready.put(perf_counter())
         worker.stop()
     feeds.stop()
@@ -273,7 +277,8 @@ def pending(folder: str) -> int:
     """How many messages wait."""
     (file,) = Path(folder).glob("*.sqlite")
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        return int(connection.execute("SELECT count(*) FROM inbox WHERE state = 'pending'").fetchone()[0])
+        come = int(connection.execute("SELECT count(*) FROM inbox WHERE state = 'pending'").fetchone()[0])
+    return come + sum(peek(journal)[1] for journal in there(file))
 
 
 def tree_seconds(pid: int) -> float:

@@ -17,6 +17,8 @@ from served import Served, served
 from healthsvc import clock
 from healthsvc.config import Settings
 from healthsvc.installation import open_installation
+from healthsvc.store.journal import peek
+from healthsvc.store.journal_rows import there
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "web"))
 from world import NAMES, PASSWORD, build, citizen_id
@@ -205,7 +207,11 @@ def settle(data: Path) -> None:
         with sqlite3.connect(data / "healthsvc.sqlite") as plain:
             states = plain.execute("SELECT state, count(*) FROM inbox GROUP BY state").fetchall()
         plain.close()
-        if states and not any(state == "pending" for state, _ in states):
+        if (
+            states
+            and not any(state == "pending" for state, _ in states)
+            and not any(peek(one)[1] for one in there(data / "healthsvc.sqlite"))
+        ):
             return
         time.sleep(0.1)
     raise AssertionError(states)

@@ -24,6 +24,7 @@ from peer import Peer
 from healthsvc import clock
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.journals import waiting as lying
 from healthsvc.store.outbox import OUTBOX
 from integrations.feeds import Feeds
 from integrations.hl7v2.replies import belongs, read_reply
@@ -163,7 +164,8 @@ def _settle(url: str, seconds: float) -> None:
         if pending is None and waiting is None:
             time.sleep(1.2)  # the herald looks every half second
             with database.reading(SYSTEM, at=clock.now()) as store:
-                if store.connection.execute(OUTBOX.select().where(OUTBOX.c.state == "due").limit(1)).first() is None:
+                undone = INBOX.select().where(INBOX.c.state == "pending"), OUTBOX.select().where(OUTBOX.c.state == "due")
+                if not any(store.connection.execute(one.limit(1)).first() for one in undone) and not lying(store.connection):
                     break
         time.sleep(0.2)
     database.close()
