@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import psycopg
@@ -37,6 +38,12 @@ def asked(store: Store, sql: str, *args: Any) -> list[tuple[Any, ...]]:
     return found
 
 
+def run_apart(asked: Coroutine[Any, Any, None]) -> None:
+    """On a loop in a thread of its own: in this one a browser's may be running."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, asked).result()
+
+
 async def read(abreast: Abreast, work: Callable[[Store], T]) -> T:
     """What is read, once a connection has come."""
     until = time.monotonic() + 20
@@ -67,7 +74,7 @@ def test_all_statements_of_a_read_see_one_moment(database: Database, migrated_ur
             await read(abreast, lambda store: asked(store, "DELETE FROM claim"))
         assert await read(abreast, lambda store: asked(store, "SELECT count(*) FROM claim")) == [(1,)]
 
-    asyncio.run(ask())
+    run_apart(ask())
 
 
 def test_values_come_as_they_were_written(database: Database) -> None:
@@ -89,7 +96,7 @@ def test_values_come_as_they_were_written(database: Database) -> None:
         wide = "x" * (1 << 20)  # more than a socket takes at once, there and back
         assert await read(abreast, lambda store: asked(store, "SELECT %s::text", wide)) == [(wide,)]
 
-    asyncio.run(ask())
+    run_apart(ask())
 
 
 def test_who_waits_for_a_lock_keeps_nobody_waiting(database: Database, migrated_url: str) -> None:
@@ -105,7 +112,7 @@ def test_who_waits_for_a_lock_keeps_nobody_waiting(database: Database, migrated_
             other.rollback()
         assert await waits == [(0,)]
 
-    asyncio.run(ask())
+    run_apart(ask())
 
 
 def test_a_refusal_is_said_and_the_connection_goes_on(database: Database) -> None:
@@ -117,7 +124,7 @@ def test_a_refusal_is_said_and_the_connection_goes_on(database: Database) -> Non
             assert "SELECT" not in str(told.value), "an error carries no statement and no values"
             assert await read(abreast, lambda store: asked(store, "SELECT 1")) == [(1,)]
 
-    asyncio.run(ask())
+    run_apart(ask())
 
 
 def test_a_connection_that_is_cut_costs_nobody_an_answer(database: Database, migrated_url: str) -> None:
@@ -137,7 +144,7 @@ def test_a_connection_that_is_cut_costs_nobody_an_answer(database: Database, mig
             await abreast.read(SYSTEM, cut_inside, at=clock.now())
         assert await read(abreast, lambda store: asked(store, "SELECT 3")) == [(3,)]
 
-    asyncio.run(ask())
+    run_apart(ask())
 
 
 def test_few_statements_stay_prepared(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +159,7 @@ def test_few_statements_stay_prepared(database: Database, monkeypatch: pytest.Mo
                 assert await read(abreast, lambda store, number=number: asked(store, f"SELECT {number} + %s", 1)) == [(number + 1,)]  # type: ignore[misc]
         assert (await read(abreast, lambda store: asked(store, prepared)))[0][0] <= most
 
-    asyncio.run(ask())
+    run_apart(ask())
     with database.reading(SYSTEM, at=clock.now()) as store:
         assert store.find("Basic", "a") is not None
 
@@ -162,7 +169,7 @@ def test_a_closed_database_keeps_no_connection(database: Database, migrated_url:
         abreast = Abreast(database)
         assert await read(abreast, lambda store: asked(store, "SELECT 1")) == [(1,)]
 
-    asyncio.run(ask())
+    run_apart(ask())
     database.close()
     with psycopg.connect(migrated_url.replace("+psycopg", "")) as other:
         until = time.monotonic() + 10
@@ -178,4 +185,4 @@ def test_what_needs_more_than_a_statement_as_it_stands_is_read_elsewhere(databas
         with pytest.raises(Elsewhere):
             await abreast.read(SYSTEM, lambda store: store.connection.execute(text("SELECT 1")), at=clock.now())
 
-    asyncio.run(ask())
+    run_apart(ask())
