@@ -16,6 +16,7 @@ from typing import Any, Final
 import psycopg
 from greenlet import getcurrent
 from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy import Dialect, PoolProxiedConnection
@@ -103,19 +104,23 @@ class Spoken:
         """Run a statement with ``%s`` or ``%(name)s`` marks; ``anew``: planned for these very values.
 
         Raises:
-            Elsewhere: the connection is gone; what only reads can be asked again.
+            Elsewhere: the connection is gone, or what was prepared on it; what only reads can be asked again.
             DBAPIError: the server refuses it.
         """
         text, names = _numbered(sql)
         values: Sequence[Any] = [args[name] for name in names] if isinstance(args, Mapping) else args
+        types: tuple[int, ...] = ()
         try:
             params = self._adapter.dump_sequence(values, [PyFormat.AUTO] * len(values))
             types = self._adapter.types or ()
             self._send(text, params, types, self._adapter.formats, anew)
             return self._answered()
+        except InvalidSqlStatementName as error:  # psycopg gives up all that is prepared when it rolls back, ours, too
+            self._known.forget_all()
+            raise Elsewhere from error
         except psycopg.Error as error:
             self._known.forget(text, types)
-            if self.is_lost:
+            if self.is_lost or isinstance(error, FeatureNotSupported):  # its columns are no more what they were when it was prepared
                 raise Elsewhere from error
             raise refused(self._dialect, error) from error
 
@@ -254,6 +259,10 @@ class _Known:
     def forget(self, text: bytes, types: tuple[int, ...]) -> None:
         """Something went wrong with it, so perhaps it was not prepared."""
         self._names.pop((text, types), None)
+
+    def forget_all(self) -> None:
+        """Nothing is prepared any more; the names go on counting, so that none comes twice."""
+        self._names.clear()
 
 
 @lru_cache(maxsize=4096)

@@ -123,6 +123,9 @@ def test_a_refusal_is_said_and_the_connection_goes_on(database: Database) -> Non
                 await read(abreast, lambda store: asked(store, "SELECT 7 / %s::int", 0))
             assert "SELECT" not in str(told.value), "an error carries no statement and no values"
             assert await read(abreast, lambda store: asked(store, "SELECT 1")) == [(1,)]
+        with pytest.raises(DataError, match="NUL"):  # refused before it is sent
+            await read(abreast, lambda store: asked(store, "SELECT %s::text", "\0"))
+        assert await read(abreast, lambda store: asked(store, "SELECT 1")) == [(1,)]
 
     run_apart(ask())
 
@@ -143,6 +146,32 @@ def test_a_connection_that_is_cut_costs_nobody_an_answer(database: Database, mig
         with pytest.raises(Elsewhere):  # whoever asks goes the usual way then
             await abreast.read(SYSTEM, cut_inside, at=clock.now())
         assert await read(abreast, lambda store: asked(store, "SELECT 3")) == [(3,)]
+
+    run_apart(ask())
+
+
+def test_what_is_no_more_prepared_or_otherwise_costs_nobody_an_answer(database: Database, migrated_url: str) -> None:
+    """Where the usual way rolls back psycopg gives up all that is prepared on the connection; and an upgrade may change a column."""
+    written(migrated_url, "CREATE TABLE scratch (value int)")
+    written(migrated_url, "INSERT INTO scratch VALUES (7)")
+
+    def ask_it(store: Store) -> list[tuple[Any, ...]]:
+        return asked(store, "SELECT value FROM scratch")
+
+    async def ask() -> None:
+        abreast = Abreast(database)
+        for _ in range(AGAIN + 1):
+            assert await read(abreast, ask_it) == [(7,)]
+        await read(abreast, lambda store: asked(store, "DEALLOCATE ALL"))
+        with pytest.raises(Elsewhere):  # whoever asks goes the usual way then
+            await abreast.read(SYSTEM, ask_it, at=clock.now())
+        for _ in range(AGAIN + 1):
+            assert await read(abreast, ask_it) == [(7,)]
+        written(migrated_url, "ALTER TABLE scratch ALTER value TYPE text")
+        with pytest.raises(Elsewhere):
+            await abreast.read(SYSTEM, ask_it, at=clock.now())
+        for _ in range(AGAIN + 1):
+            assert await read(abreast, ask_it) == [("7",)]
 
     run_apart(ask())
 
