@@ -16,7 +16,7 @@ def restriction(store: Store) -> ast.Restrict:
             return ast.NOTHING
         return narrower(type) if narrower is not None else None
 
-    return restrict
+    return ast.Narrower(narrower, restrict)
 
 
 def may_read(store: Store, type: str) -> bool:

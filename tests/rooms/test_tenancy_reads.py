@@ -14,11 +14,13 @@ from healthsvc.access.door import narrowed
 from healthsvc.access.rules import DIRECTORY_TYPES
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.registry import Registry
+from healthsvc.rest.permitted import restriction
 from healthsvc.store import SYSTEM, Actor, Database, Store, driver
 from healthsvc.store.chronicle import dates, ids
 from healthsvc.store.search import search
 from healthsvc.store.search.compartment import everything
 from healthsvc.store.search.parts import ALWAYS
+from healthsvc.store.search.versions import Window, history
 from healthsvc.store.tenancy.within import within
 
 AT = datetime(2026, 11, 28, 3, tzinfo=UTC)
@@ -102,11 +104,29 @@ def test_an_officer_of_a_county_has_no_other_partition_opened(laid: Database, mo
     type, _, rest = query.partition("?")
     with laid.reading(officer("east"), at=AT) as store:
         narrowed(store)
+        for restrict in (store.restrict, restriction(store)):  # of the rooms and pages, and of the FHIR API
+            with opened(monkeypatch) as parts:
+                page = search(store, type, rest, restrict=restrict)
+            assert page.matches
+            assert all("east" in one.id for one in page.matches)
+            assert parts == {0, 1}
+
+
+@pytest.mark.postgres
+def test_an_officers_histories_and_whole_files_open_no_other_partition(laid: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with laid.reading(officer("east"), at=AT) as store:
+        restrict = restriction(narrowed(store))
         with opened(monkeypatch) as parts:
-            page = search(store, type, rest, restrict=store.restrict)
-    assert page.matches
-    assert all("east" in one.id for one in page.matches)
-    assert parts == {0, 1}
+            versions, _ = history(store, ["Observation", "Basic"], Window(), count=200, restrict=restrict)
+        assert parts == {0, 1}
+        assert len(versions) == 48
+        assert all("east" in one.id for one in versions)
+        registry = cast(Registry, laid.language)
+        with opened(monkeypatch) as parts:
+            for person, members in (("east-p2", 4), ("west-p2", 0)):
+                found, _, _ = everything(store, registry, person, ["Observation", "Basic"], lambda _: None, count=10, restrict=restrict)
+                assert len(found) == members
+        assert parts <= {0, 1}
 
 
 @pytest.mark.postgres

@@ -182,6 +182,19 @@ Restrict: TypeAlias = Callable[[str], "Node | None"]
 """What an actor may see of a resource type: None is everything, :data:`NOTHING` nothing. Applied to whatever a search selects,
 passes through (chains, ``_has``) or includes."""
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Narrower:
+    """A restriction that lets pass no more than another, its base (None: everything)."""
+
+    base: Restrict | None
+    restrict: Restrict
+
+    def __call__(self, type: str) -> "Node | None":
+        """What may be seen of a type."""
+        return self.restrict(type)
+
+
 COMPARTMENT = "#patient"
 
 

@@ -42,9 +42,10 @@ class Rows:
     """Reads rows through one transaction."""
 
     def __init__(self, store: "Store", restrict: ast.Restrict | None = None) -> None:
-        """``restrict``: what is read is narrowed by it; where it is what the actor of the store may see, other partitions are not asked."""
+        """``restrict``: what is read is narrowed by it; where that is at most what the actor may see, other partitions are not asked."""
         self.laid = store.database.laid.out(store.connection)
-        self.parts = visible(store) if self.laid and restrict is not None and restrict is store.restrict else None
+        most = restrict.base if isinstance(restrict, ast.Narrower) else restrict
+        self.parts = visible(store) if self.laid and most is not None and most is store.restrict else None
         """The partitions that are asked; None: all of them."""
         self.term, self._look_up = store.terms.find, store.terms.look_up
         self._text = store.terms.text
