@@ -19,6 +19,7 @@ from healthsvc.rest.call import Call
 from healthsvc.rest.site import Site
 from healthsvc.store import Store
 from healthsvc.store.search import search as search_store
+from healthsvc.store.search.parse import must_be_texts
 from healthsvc.store.stored import moment
 
 BEFORE: Final = "_before"
@@ -35,11 +36,14 @@ def trail(site: Site, store: Store, call: Call) -> Answer | None:
 
     Raises:
         NotSupported: an action that is not C, R, U or D.
+        BadValue: a value cannot be read.
     """
     query = dict(call.query)
     if set(query) - _KNOWN:
         return None
-    count = min(int(query.get("_count", site.page_size)), site.page_size_max) if query.get("_count", "1").isdigit() else site.page_size
+    must_be_texts(call.query)
+    asked_for = _number(query.get("_count"))
+    count = site.page_size if asked_for is None else min(asked_for, site.page_size_max)
     events = _events(site, store, call.query, count + 1)
     entries = [_entry(call.base, event) for event in events[:count]]
     links = [("self", f"{call.base}/{TYPE}?{urlencode(call.query)}")]
@@ -56,15 +60,19 @@ def trail(site: Site, store: Store, call: Call) -> Answer | None:
 
 def one_act(store: Store, number: str) -> Resource | None:
     """One act of the trail by its number."""
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        return None
-    return next((event for event in audit_events(store, before=int(number) + 1, limit=1) if event["id"] == number), None)
+    seq = _number(number)
+    return None if seq is None else next((event for event in audit_events(store, before=seq + 1, limit=1) if event["id"] == number), None)
+
+
+def _number(text: str | None) -> int | None:
+    """A whole number that a column can hold; None: it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _events(site: Site, store: Store, query: Sequence[tuple[str, str]], limit: int) -> list[Resource]:
     asked = dict(query)
     since, until = _span(store, [value for name, value in query if name == "date"])
-    before = int(asked[BEFORE]) if asked.get(BEFORE, "").isdigit() else None
+    before = _number(asked.get(BEFORE))
     wanted = asked.get("action")
     if wanted is not None and wanted not in _ACTIONS:
         raise NotSupported("the trail knows the actions C, R, U and D", path="action")

@@ -8,7 +8,7 @@ from typing import Any
 import embedded
 import httpx
 import pytest
-from fhirserver import fhir_client
+from fhirserver import fhir_client, token
 from sqlalchemy import text
 
 from healthsvc.errors import RuleViolation
@@ -77,6 +77,24 @@ def test_a_long_search_ends_in_a_thread(client: httpx.Client, monkeypatch: pytes
     long = client.get("/Basic", params={"code:text": "pl", "_count": "100"}).json()
     assert [one["resource"]["id"] for one in long["entry"]] == [one["resource"]["id"] for one in plain["entry"]]
     assert long["total"] == 40
+
+
+def test_a_value_that_no_database_keeps_is_refused(client: httpx.Client, database: Database) -> None:
+    auditor = {"authorization": f"Bearer {token(database, 'auditor')}"}
+    people = ("name", "_id", "identifier", "general-practitioner.name", "_has:Observation:patient:code")
+    for type, name in (*(("Patient", name) for name in people), ("AuditEvent", "agent"), ("AuditEvent", "_id")):
+        answer = client.get(f"/{type}", params={name: "王\0"}, headers=auditor if type == "AuditEvent" else {})
+        assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (400, [name])
+        assert "NUL" in answer.text
+
+
+def test_what_only_looks_like_a_number_is_none(client: httpx.Client, database: Database) -> None:
+    auditor = {"authorization": f"Bearer {token(database, 'auditor')}"}
+    for value in ("²", "9" * 5000):
+        answer = client.get("/Patient", params={"_count": value})
+        assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (400, ["_count"])
+        for name in ("_count", "_before"):
+            assert client.get("/AuditEvent", params={name: value}, headers=auditor).json()["type"] == "searchset"
 
 
 def test_everything_is_audited_without_values(client: httpx.Client, database: Database) -> None:

@@ -22,7 +22,7 @@ from healthsvc.store.search.counting import count, count_freely
 from healthsvc.store.search.include import Includer
 from healthsvc.store.search.leaf import all_of, among
 from healthsvc.store.search.options import Options, is_result, parse_options
-from healthsvc.store.search.parse import Parsed, Parser
+from healthsvc.store.search.parse import Parsed, Parser, must_be_texts
 from healthsvc.store.search.parts import about
 from healthsvc.store.search.plan import Plan, Slice
 from healthsvc.store.search.rows import Rows
@@ -132,6 +132,7 @@ def _understood(
     """What a query asks, before anything is looked for: types, filters, options, and what was left out."""
     if type is not None and not registry.is_type(type):
         raise NotSupported("this is not an R4 resource type")
+    must_be_texts(pairs)
     types = [type] if type is not None else _types(registry, store, pairs)
     kept = pairs if type is not None else [pair for pair in pairs if pair[0] != "_type"]
     setting = Setting(store.zone.key, store.at, store.database.bases, bases, codes, partial(is_current, store))

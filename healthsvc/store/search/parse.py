@@ -1,6 +1,6 @@
 """A search as a client writes it, read into a tree. Nothing is skipped in silence: what is not understood becomes an issue."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -44,6 +44,17 @@ def shown(name: str) -> str:
     """A parameter name fit to be repeated in an answer or a log: a mistyped one may be anything, even a person's name."""
     known = len(name) <= 64 and name.isascii() and all(c.isalnum() or c in "_-.:$" for c in name)
     return name if known else "(not a name of FHIR's form)"
+
+
+def must_be_texts(pairs: Iterable[tuple[str, str]]) -> None:
+    """Refuse a value with a character that no record has, and with which PostgreSQL takes no text.
+
+    Raises:
+        BadValue: it has a NUL.
+    """
+    for name, value in pairs:
+        if "\0" in value:
+            raise BadValue("the value has a NUL character, which no record has; leave it out", path=shown(name))
 
 
 class Parser:
