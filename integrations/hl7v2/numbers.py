@@ -8,9 +8,17 @@ from integrations.hl7v2.er7 import Part, Segment
 from integrations.hl7v2.values import clean
 
 _DIGITS = r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})"
+_POWERED = r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?[Ee][+-]?[0-9]{1,2}"
+"""A number with a power of ten (``1.2E+03``), as analysers print it."""
 _RANGE = re.compile(rf"\s*({_DIGITS})\s*(-{{1,2}}|~|～|—|–|至)\s*({_DIGITS})\s*[^0-9]*")
 _BOUND = re.compile(rf"\s*(<=|>=|<|>|≤|≥)\s*({_DIGITS})\s*[^0-9]*")
-_NUMBER = re.compile(rf"(<=|>=|<|>|≤|≥)?\s*({_DIGITS})")
+_NUMBER = re.compile(rf"(<=|>=|<|>|≤|≥)?\s*({_DIGITS}|{_POWERED})")
+_POWER = re.compile(r"10(?:\^|\*{1,2}|[Ee])?([0-9]{1,2}|[⁰¹²³⁴-⁹]{1,2})(?=/)")
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_TIMES = re.compile(rf"(.*{_DIGITS})(?:\s*[*×xX✕]\s*|\s+)({_POWER.pattern}.*)")
+"""A range that ends in a unit of powers of ten: ``4-10*10^9/L``."""
+_SIDE = re.compile(rf"\s*({_DIGITS})([A-Za-zμµ/%℃ ]{{0,16}})[及或]?(以上|以下)\s*")
+"""``5.2以下``: the number itself is within (民法典第一千二百五十九条); a word before it (岁, 个月) makes it something else."""
 _WIDE = str.maketrans("０１２３４５６７８９．＋－−‐＜＞﹤﹥≦≧∼〜", "0123456789.+---<><>≤≥~~")
 _SAID = {"小于等于": "≤", "大于等于": "≥", "不大于": "≤", "不小于": "≥", "小于": "<", "大于": ">"}
 _WRAPPED = re.compile(r"\s*[(（\[【](.+)[)）\]】]\s*[^0-9]*")
@@ -92,9 +100,12 @@ def structure(field: Part) -> tuple[str, str, str, str]:
     return one, two, three, four
 
 
-def bounds(text: str, *, comma: bool = False) -> tuple[Decimal | None, Decimal | None]:
-    """Low and high of a reference range such as ``3.90-6.10``, ``(3.9-6.1)``, ``<5.2`` or ``小于5.2``; nothing where it is prose."""
+def bounds(text: str, unit: str = "", *, comma: bool = False) -> tuple[Decimal | None, Decimal | None]:
+    """Low and high of a reference range such as ``3.90-6.10``, ``(3.9-6.1)``, ``<5.2``, ``小于5.2`` or ``5.2以下``; nothing where it is
+    prose. A unit with a power of ten behind it (``4-10*10^9/L``) must have the power of the result's own ``unit``."""
     text = _pointed(text, comma)
+    if (power := _power(unit)) and (times := _TIMES.fullmatch(text)) and power == _power(times[2]):
+        text = times[1]
     if wrapped := _WRAPPED.fullmatch(text):
         text = wrapped[1]
     if found := _RANGE.fullmatch(text):
@@ -124,16 +135,27 @@ def beside_range(quantity: Quantity | None, low: Decimal | None, high: Decimal |
     return ("N",)
 
 
+def _power(unit: str) -> str:
+    """The power of ten of a unit: 9 of ``×10^9/L``, ``10*9/L`` and ``10⁹/L``; empty where it has none."""
+    found = _POWER.search(unit)
+    return found[1].translate(_SUPERSCRIPT) if found else ""
+
+
 def _pointed(text: str, comma: bool) -> str:
+    if comma:
+        text = text.replace(",", ".")
     if not text.isascii():
         text = text.translate(_WIDE)
         for words, sign in _SAID.items():
             text = text.replace(words, sign)
-    return text.replace(",", ".") if comma else text
+        if side := _SIDE.fullmatch(text):
+            text = f"{'≥' if side[3] == '以上' else '≤'}{side[1]}{side[2]}"
+    return text
 
 
 def _plain(written: str) -> str:
     """A number as JSON writes it, with the same digits after the point."""
     sign, digits = ("-" if written[0] == "-" else ""), written.lstrip("+-")
+    digits, _, power = digits.upper().partition("E")
     whole, _, after = digits.partition(".")
-    return f"{sign}{whole.lstrip('0') or '0'}{f'.{after}' if after else ''}"
+    return f"{sign}{whole.lstrip('0') or '0'}{f'.{after}' if after else ''}{f'E{power}' if power else ''}"

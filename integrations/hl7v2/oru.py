@@ -251,7 +251,8 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     if len(texts) == 1 and kind in ("NM", "ST", "") and (pointed := _ARROWED.fullmatch(texts[0])) and number_in(pointed[1], comma=comma):
         texts, arrow = (pointed[1],), pointed[2]
     range_text = clean(obx[7].text, profile.nothing)
-    low, high = bounds(range_text, comma=comma)
+    unit = unit_of(obx[6])
+    low, high = bounds(range_text, unit.code or unit.text, comma=comma)
     value = measured(obx, kind, texts, comma=comma)
     quantity = value if isinstance(value, Quantity) else None
     codes = [coded(part) for part in obx[5].repetitions if part] if kind in ("CE", "CWE", "CNE", "CF") else []
@@ -264,7 +265,6 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     if not (obx[8] or flags) or (flags and FLAGS.isdisjoint(flags)):  # a word that nobody here knows must not hide what the range says
         derived = beside_range(quantity, low, high) or (beside_word(texts[0], range_text) if len(texts) == 1 else ())
         flags += derived
-    unit = unit_of(obx[6])
     return Result(
         index=index,
         code=coded(obx[3], profile.nothing),

@@ -13,7 +13,8 @@ from integrations.hl7v2.zones import SenderZone
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _MOMENT = re.compile(
     r"(?P<year>\d{4})(?:[-/.年]?(?P<month>\d{1,2})(?:[-/.月]?(?P<day>\d{1,2})日?)?)?"
-    r"(?:[ T]*(?P<hour>\d{2}|(?<=[ T])\d(?=:))(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?)?"
+    r"(?:[ T]*(?:(?P<half>[上下]午) *)?(?P<hour>\d{2}|(?<=[ T午])\d(?=:))"
+    r"(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?)?"
     r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?"
 )
 _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?")
@@ -49,7 +50,7 @@ class Moment:
 
 @lru_cache(maxsize=4096)  # a message says the same moment in several places, and birthdays come again
 def moment(text: str, zone: tzinfo) -> Moment | None:
-    """Read an HL7 time stamp, or a date with dashes, slashes or 年月日; None where it is empty or no date.
+    """Read an HL7 time stamp, or a date with dashes, slashes or 年月日 (and 上午, 下午); None where it is empty or no date.
 
     ``00000000`` and other impossible dates are None, and so is a year of two digits (``260105`` would be the year 2601): which century
     was meant nobody here knows. A time without offset is meant in ``zone``; under a sender's zone it is told in that of the site.
@@ -73,7 +74,7 @@ def moment(text: str, zone: tzinfo) -> Moment | None:
             int(parts["year"]),
             int(parts["month"] or 1),
             int(parts["day"] or 1),
-            int(parts["hour"] or 0),
+            _hour(parts["hour"], parts["half"]),
             int(parts["minute"] or 0),
             min(int(parts["second"] or 0), 59),
             int((parts["fraction"] or "0").ljust(6, "0")),
@@ -112,6 +113,16 @@ def _spaced(digits: str) -> str:
     date, time = digits[:8], digits[8:]
     written = "-".join(part for part in (date[:4], date[4:6], date[6:8]) if part)
     return written + (" " + ":".join(time[at : at + 2] for at in range(0, len(time), 2)) if time else "")
+
+
+def _hour(text: str | None, half: str | None) -> int:
+    """The hour of the day; 下午3 and 下午15 are the same, 上午15 is none and raises ValueError."""
+    hour = int(text or 0)
+    if half is None:
+        return hour
+    if half == "上午" and hour > 12:
+        raise ValueError(text)
+    return hour % 12 + (12 if half == "下午" else 0) if hour <= 12 else hour
 
 
 def _offset(text: str | None) -> tzinfo | None:

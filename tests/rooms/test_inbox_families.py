@@ -287,11 +287,13 @@ def test_ranges_ratios_and_numbers_with_leading_zeros_are_kept_as_such(hospital:
     """A titre, a range and ``05.60`` (which HL7 allows and JSON does not) come out as values that can be read again."""
     patient, _ = cadre(hospital.database)
     obx = ("OBX|1|SN|T^滴度||^1^:^128||<1:16|H|||F", "OBX|2|SN|R^尿红细胞||^0^-^5|/HP|0-3||||F", "OBX|3|NM|G||05.60|mmol/L|3.90-6.10|||F")
+    obx += ("OBX|5|NM|V^病毒载量||1.20E+03|IU/mL||||F",)
     done(hospital, "ORU^R01", "C1", "OBR|1||F9|BIO", *obx, "OBX|4|SN|W^蛋白||^2^+||阴性|A|||F")
     found = {one["code"]["coding"][0]["code"]: one for one in hospital.select("Observation", patient=patient)}
     assert found["T"]["valueRatio"] == {"numerator": {"value": 1}, "denominator": {"value": 128}}
     assert found["R"]["valueRange"] == {"low": {"value": 0, "unit": "/HP"}, "high": {"value": 5, "unit": "/HP"}}
     assert str(found["G"]["valueQuantity"]["value"]) == "5.60"
+    assert found["V"]["valueQuantity"]["value"].text == "1.20E+03"
     assert found["W"]["valueString"] == "2+"
 
 

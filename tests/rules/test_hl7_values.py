@@ -44,6 +44,11 @@ def field(raw: str) -> Part:
         ("20260105170124.1234", "2026-01-05T17:01:24.123400+08:00"),
         ("20260105170124+0900", "2026-01-05T17:01:24+09:00"),
         ("20260105170124Z", "2026-01-05T17:01:24+00:00"),
+        ("2026/1/5 下午3:01:24", "2026-01-05T15:01:24+08:00"),
+        ("2026年1月5日 上午 8:01", "2026-01-05T08:01:00+08:00"),
+        ("20260105 下午12:30", "2026-01-05T12:30:00+08:00"),
+        ("2026-01-05 上午12:30", "2026-01-05T00:30:00+08:00"),
+        ("2026-01-05 下午15:30", "2026-01-05T15:30:00+08:00"),
         ("1940", "1940"),
         ("194005", "1940-05"),
     ],
@@ -54,7 +59,9 @@ def test_dates_of_every_shape(text: str, fhir: str) -> None:
     assert read.fhir == fhir
 
 
-@pytest.mark.parametrize("text", ["", "00000000", "19881302000000", "19400230", "63", "无", "abc", "2026010"])
+@pytest.mark.parametrize(
+    "text", ["", "00000000", "19881302000000", "19400230", "63", "无", "abc", "2026010", "2026-01-05 上午15:30", "2026-01-05 下午"]
+)
 def test_what_is_no_date_is_none(text: str) -> None:
     assert moment(text, ZONE) is None
 
@@ -278,10 +285,49 @@ def test_numbers_stay_as_they_were_written() -> None:
         ("-3--3", "-3", "3"),
         ("－２．３～２．３", "-2.3", "2.3"),
         ("03.9-06.1", "3.9", "6.1"),
+        ("5.2以下", None, "5.2"),
+        ("60 mL/min 及以上", "60", None),
+        ("60岁以上", None, None),
+        ("6个月以下", None, None),
+        ("4-10*10^9/L", None, None),
     ],
 )
 def test_ranges(text: str, low: str | None, high: str | None) -> None:
     assert bounds(text) == (Decimal(low) if low else None, Decimal(high) if high else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "low", "high"),
+    [
+        ("4-10*10^9/L", "10^9/L", "4", "10"),
+        ("3.5～9.5×10⁹/L", "×10^9/L", "3.5", "9.5"),
+        ("4.0--10.0 10*9/L", "10*9/L", "4.0", "10.0"),
+        ("<1*10^5/ml", "10^5/ml", None, "1"),
+        ("<1*10^5/ml", "/ml", None, None),
+        ("4-10*10^9/L", "10^12/L", None, None),
+        ("<10^5/ml", "10^5/ml", None, None),
+    ],
+)
+def test_a_range_in_powers_of_ten_counts_beside_a_result_in_the_same(text: str, unit: str, low: str | None, high: str | None) -> None:
+    assert bounds(text, unit) == (Decimal(low) if low else None, Decimal(high) if high else None)
+    [result] = results("OBR|1||F1|A", f"OBX|1|NM|W||7.1|{unit}|{text}|").reports[0].results
+    assert (result.low, result.high) == bounds(text, unit)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("1.2E3", "1.2E3"), ("<5.00e+02", "5.00E+02"), ("001E05", "1E05"), ("-0.5E-3", "-0.5E-3"), ("1.E3", None), ("1E100", None)],
+)
+def test_a_number_with_a_power_of_ten_stays_as_it_was_written(written: str, text: str | None) -> None:
+    found = number_in(written)
+    assert (found.text if found else None) == text
+    if found:
+        assert json.loads(dumps({"value": Lexical(found.text)}))["value"] == float(found.value)
+
+
+def test_what_is_at_most_or_at_least_so_much_is_a_number_with_its_comparator() -> None:
+    assert (number_in("0.5以下"), number_in("5.2 以上")) == (Quantity("0.5", "<="), Quantity("5.2", ">="))
+    assert number_in("0.5mmol/L以下") is None
 
 
 @pytest.mark.parametrize(
