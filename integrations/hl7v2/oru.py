@@ -18,18 +18,15 @@ from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.numbers import Quantity, Share, Span, beside_range, bounds, measured, number_in, structure
 from integrations.hl7v2.participation import in_report, in_result
 from integrations.hl7v2.person import Demographics, demographics
+from integrations.hl7v2.reported import Portion, reported
 from integrations.hl7v2.specimen import specimens
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, lines, moment, unit_of
 from integrations.hospitals.profile import Profile
 
 ORU_EVENTS = frozenset({"R01", "R30", "R31", "R32"})
 OUL_EVENTS = frozenset({"R21", "R22", "R23", "R24"})
-SPECIMEN_FIRST = frozenset({"R22", "R23"})
-"""Events in which the specimen stands before its orders."""
 _ARROWED = re.compile(r"([^↑↓]+?)\s*([↑↓]{1,2})")
 """A number with the laboratory's arrow behind it, in one field."""
-_NO_RESULTS_BEFORE = frozenset({"PV1", "TXA"})
-"""What stands before these and any OBR belongs to no order: PATIENT_OBSERVATION, ORDER_DOCUMENT of ORU_R01 (HL7 v2.7 and later)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +119,8 @@ class ResultEvent:
     """Results that stood before the only order and were read as its own."""
     aside: int = 0
     """Observations of the patient (between PID and PV1) and of a document (before TXA): no results, kept with the message."""
+    of_specimens: int = 0
+    """Observations behind a specimen (SPM) whose order has results of its own, likewise."""
 
 
 def read_results(message: Message, header: Header, profile: Profile, zone: tzinfo) -> ResultEvent:
@@ -132,66 +131,34 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
     """
     if "PID" not in message:
         raise Invalid("the message has no PID segment, so its results belong to nobody", path="PID", reason="no-person")
-    groups: list[tuple[Segment, list[Segment]]] = []
-    order: Segment | None = None
-    leads = header.trigger in SPECIMEN_FIRST
-    strays: list[Segment] = []  # results before any order
-    aside = 0
-    waiting: list[Segment] = []  # specimens whose orders follow
-    of_specimen = of_container = False
-    for segment in message.segments:
-        if segment.name == "SPM" and (leads or not groups):
-            waiting = [segment] if not waiting or of_specimen or (groups and groups[-1][1]) else [*waiting, segment]
-            of_specimen = True
-            continue
-        if of_specimen and segment.name in ("OBX", "NTE", "SAC", "INV", "PRT"):
-            continue  # said of the specimen itself; kept with the message
-        if segment.name == "SAC" and not groups:
-            of_container = not strays
-        elif segment.name == "SAC" and any(one.name == "OBX" for one in groups[-1][1]):
-            of_specimen = True
-        if strays and segment.name in _NO_RESULTS_BEFORE:
-            aside, strays = aside + sum(one.name == "OBX" for one in strays), []
-        if segment.name == "OBR":
-            groups.append((segment, [*([order] if order else []), *waiting]))
-            order, of_specimen = None, False
-        elif segment.name == "ORC" and (not groups or any(s.name == "OBX" for s in groups[-1][1])):
-            order = segment
-            of_specimen = False
-        elif groups and (segment.name in ("OBX", "NTE", "ORC", "SPM") or (segment.name == "PRT" and order is None)):
-            groups[-1][1].append(segment)
-        elif segment.name == "OBX" or (strays and segment.name == "NTE"):
-            strays.append(segment)
-    if not groups:
-        raise Invalid("the message has no OBR segment, so it reports nothing", path="OBR", reason="no-report")
-    if strays and of_container and (len(groups) > 1 or any(segment.name == "OBX" for segment in groups[0][1])):
-        aside, strays = aside + sum(segment.name == "OBX" for segment in strays), []  # OUL_R21 (v2.4): what a container is like
-    if strays:
-        _adopt(strays, groups)
+    found = reported(message, header.trigger)
     view = View(profile.hospital_of(header), zone, profile.nothing)
     return ResultEvent(
         event=header.event,
         person=demographics(message, header, profile, zone),
-        reports=tuple(_report(obr, rest, profile, zone, view) for obr, rest in groups),
+        reports=tuple(
+            _report(one.obr, one.rest, samples, profile, zone, view)
+            for one, samples in zip(found.portions, _specimens(found.portions, view), strict=True)
+        ),
         sent=moment(message["MSH"][7].component(1).text, zone),
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
-        adopted=sum(segment.name == "OBX" for segment in strays),
-        aside=aside,
+        adopted=found.adopted,
+        aside=found.aside,
+        of_specimens=found.of_specimens,
     )
 
 
-def _adopt(strays: list[Segment], groups: list[tuple[Segment, list[Segment]]]) -> None:
-    """Results that stand before any OBR: of the only order of the message, where that has none of its own; otherwise nobody may guess."""
-    if len(groups) > 1 or any(segment.name == "OBX" for segment in groups[0][1]):
-        raise Invalid(
-            "a result (OBX) stands before any order (OBR), and more than one thing could be meant; send each OBX behind its OBR",
-            path="OBX[1]",
-            reason="result-without-order",
-        )
-    groups[0][1].extend(strays)
+def _specimens(portions: list[Portion], view: View) -> list[tuple[Resource, ...]]:
+    """The specimens of each report; orders of the very same ones tell the same of them."""
+    keys = [tuple(map(id, one.specimens())) or (id(one.obr),) for one in portions]
+    same: dict[tuple[int, ...], list[Portion]] = {}
+    for key, one in zip(keys, portions, strict=True):
+        same.setdefault(key, []).append(one)
+    made = {key: specimens(Group((*(one.obr for one in of), *of[0].specimens())), view) for key, of in same.items()}
+    return [made[key] for key in keys]
 
 
-def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, view: View) -> Report:
+def _report(obr: Segment, rest: list[Segment], samples: tuple[Resource, ...], profile: Profile, zone: tzinfo, view: View) -> Report:
     orc = next((segment for segment in rest if segment.name == "ORC"), None)
     placer = clean(obr[2].component(1).text) or (clean(orc[2].component(1).text) if orc else "")
     filler = clean(obr[3].component(1).text) or (clean(orc[3].component(1).text) if orc else "")
@@ -227,7 +194,7 @@ def _report(obr: Segment, rest: list[Segment], profile: Profile, zone: tzinfo, v
         section=clean(obr[24].component(1).text, profile.nothing),
         notes=tuple(notes),
         author=name_and_number(obr, 32),
-        specimens=specimens(Group((obr, *rest)), view),
+        specimens=samples,
     )
 
 

@@ -63,6 +63,24 @@ def test_another_sample_of_the_day_is_another_and_two_reports_share_one(hospital
     assert specimens(hospital, patient) == [("BLD", "2026-03-02"), ("UR", "2026-03-02")]
 
 
+@pytest.mark.parametrize("event", ["OUL^R22", "OUL^R23"])
+def test_two_orders_of_one_specimen_write_it_once_however_often_they_are_told(hospital: Hospital, event: str) -> None:
+    """What they say of it differs: the first that says something counts."""
+    patient, _ = hospital.cadre("C1")
+    orders = (
+        f"OBR|1||F1|K^钾|||{stamp(AT)}||||||||||||||||||F",
+        "OBX|1|NM|K^钾||4.1|mmol/L|||||F",
+        f"OBR|2||F2|NA^钠|||{stamp(AT + HOUR)}|||D2^样例乙|||||||||||||||F",
+        "OBX|1|NM|NA^钠||140|mmol/L|||||F",
+    )
+    for id in ("once", "again"):
+        hospital.says(event, "C1", "SPM|1|^7||BLD^标本", *orders, at=AT + 2 * HOUR, id=id)
+        [one] = hospital.select("Specimen", patient=patient)
+        assert (one["meta"]["versionId"], one["collection"]["collectedDateTime"]) == ("1", AT.isoformat())
+        assert one["collection"]["collector"]["display"] == "样例乙"
+    assert {report["specimen"][0]["reference"] for report in of_report(hospital, patient)} == {f"Specimen/{one['id']}"}
+
+
 def test_a_correction_of_the_day_stays_with_its_specimen(hospital: Hospital) -> None:
     patient, _ = hospital.cadre("C1")
     reports(hospital, "C1", "F1", AT, at=AT + HOUR)
