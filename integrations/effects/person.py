@@ -14,7 +14,6 @@ from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
 from healthsvc.healthfile.service import Filed, follow, policy_of, register, today, update_file
 from healthsvc.store import Store
 from healthsvc.store.lookup import holding
-from integrations.hl7v2.maps.take import system_of
 from integrations.hl7v2.person import Demographics, Number
 from integrations.hl7v2.values import has_han
 from integrations.hospitals.profile import Profile, Unknown
@@ -118,7 +117,7 @@ def _told(store: Store, known: Resource, told: Demographics, profile: Profile, *
     filed = update_file(store, known, filed_as, values)
     filed = _erase(store, filed, told) if overwrite else filed
     filed = _born(store, filed, told)
-    filed = _deceased(store, _marital(store, filed, told, profile, overwrite=overwrite), told)
+    filed = _deceased(store, _marital(store, filed, told, overwrite=overwrite), told)
     return Party(filed.patient["id"], filed.patient, False, filed.changed, filed.warnings)
 
 
@@ -131,9 +130,9 @@ def _unknown(store: Store, told: Demographics, profile: Profile) -> Party:
         raise Invalid("the message names no number by which the person could be recognised again", path="PID-3", reason="no-number")
     if told.name is None:
         raise Invalid("the message gives no name for a person who is not on file yet", path="PID-5", reason="no-name")
-    besides = {"maritalStatus": said} if (said := _marital_said(told, profile)) else {}
+    besides = {"maritalStatus": said} if (said := _marital_said(told)) else {}
     filed = register(store, _person(told), f"urn:healthsvc:link:{profile.name}", besides=besides)
-    filed = _deceased(store, _born(store, _marital(store, filed, told, profile, overwrite=False), told), told)
+    filed = _deceased(store, _born(store, _marital(store, filed, told, overwrite=False), told), told)
     return Party(filed.patient["id"], filed.patient, filed.new, True, filed.warnings)
 
 
@@ -191,22 +190,22 @@ def _gaps(known: Person, told: Person) -> Person:
     )
 
 
-def _marital(store: Store, filed: Filed, told: Demographics, profile: Profile, *, overwrite: bool) -> Filed:
+def _marital(store: Store, filed: Filed, told: Demographics, *, overwrite: bool) -> Filed:
     """PID-16 as the hospital words it; a file that has a word keeps it unless the message is about the person."""
     known = filed.patient.get("maritalStatus")
     if not told.marital or (known and not overwrite):
         return filed
-    said = _marital_said(told, profile)
+    said = _marital_said(told)
     if known == said:
         return filed
     return Filed(store.put(filed.patient | {"maritalStatus": said}), filed.warnings, filed.new, changed=True)
 
 
-def _marital_said(told: Demographics, profile: Profile) -> Resource | None:
+def _marital_said(told: Demographics) -> Resource | None:
     if not told.marital:
         return None
-    words, system = told.marital.text or told.marital.code, system_of(told.marital.system, profile.name, "marital")
-    coding = [{"system": system, "code": told.marital.code}] if told.marital.code else []
+    words = told.marital.text or told.marital.code
+    coding = [{"system": told.marital_system, "code": told.marital.code}] if told.marital.code else []
     return {**({"coding": coding} if coding else {}), "text": words}
 
 

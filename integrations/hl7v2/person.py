@@ -8,6 +8,7 @@ from healthsvc.fhir.systems import CITIZEN_ID
 from integrations.hl7v2.again import Again
 from integrations.hl7v2.er7 import Message, Part, Segment
 from integrations.hl7v2.header import Header
+from integrations.hl7v2.maps.take import system_of
 from integrations.hl7v2.values import (
     NOTHING_CODED,
     Coded,
@@ -64,6 +65,8 @@ class Demographics:
     phones: tuple[Phone, ...] = ()
     address: str = ""
     marital: Coded = NOTHING_CODED
+    marital_system: str = ""
+    """Of its code: the system that is named, else the hospital's own."""
     died: Moment | None = None
     dead: bool = False
     kin: tuple[Kin, ...] = ()
@@ -96,6 +99,7 @@ def _person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile
     birth = day_of(birth_text)
     if birth_text and birth is None:
         doubts.append("PID-7")
+    marital = coded(pid[16], nothing)
     home = phones(pid[13], "home", nothing)
     work = [phone for phone in phones(pid[14], "work", nothing) if phone.value not in {p.value for p in home}]
     return Demographics(
@@ -106,7 +110,8 @@ def _person_of(pid: Segment, next_of_kin: list[Segment], header: Header, profile
         birth=birth,
         phones=(*home, *work),
         address=address(pid[11], nothing),
-        marital=coded(pid[16], nothing),
+        marital=marital,
+        marital_system=system_of(marital.system, profile.hospital_of(header), "marital") if marital else "",
         died=moment(pid[29].component(1).text, zone),
         dead=pid[30].text.strip().upper() in ("Y", "1", "是"),
         kin=tuple(_kin(segment, nothing) for segment in next_of_kin if name(segment[2], nothing)),

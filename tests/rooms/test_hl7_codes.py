@@ -58,6 +58,14 @@ def test_a_unit_is_coded_where_the_sender_says_so_and_a_power_of_ten_is_whole(
     assert (value["unit"], value.get("code"), value.get("system")) == (unit, code, UCUM if code else None)
 
 
+def test_a_marital_status_is_of_the_hospital_and_not_of_the_line(own_hospital: Hospital) -> None:
+    own_hospital.cadre()
+    own_hospital.says("ADT^A31", "C1", phone="|||20^已婚")
+    assert codings(own_hospital.file("C1")["maritalStatus"]) == [(f"{own_hospital.code.lower()}/marital", "20")]
+    own_hospital.says("ADT^A31", "C1", phone="|||M^Married^HL70002", at=AT + timedelta(hours=1))
+    assert codings(own_hospital.file("C1")["maritalStatus"]) == [("http://terminology.hl7.org/CodeSystem/v2-0002", "M")]
+
+
 def test_a_diagnosis_keeps_every_code(own_hospital: Hospital) -> None:
     patient, _ = own_hospital.cadre()
     dx = "DG1|1|ICD10|I50.900^心力衰竭^^84114007^Heart failure^SCT||20260302|A"
