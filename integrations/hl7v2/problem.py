@@ -152,7 +152,7 @@ def read_referral(message: Message, header: Header, profile: Profile, zone: tzin
     reason, kind = coded(rf1[10], nothing), coded(rf1[3], nothing)
     view = View(profile.hospital_of(header), zone, nothing)
     diagnoses = tuple(diagnosis_of(segment, profile, view) for segment in message.all("DG1") if segment[3] or segment[4])
-    notes = [words for segment in message.all("NTE") if (words := lines(segment[3], nothing))]
+    notes = [words for segment in Group(tuple(message.segments)).notes() if (words := lines(segment[3], nothing))]
     sent, at = (moment(part.component(1).text, zone) for part in (message["MSH"][7], rf1[7]))
     provider = next((one for one in message.all("PRD")), Segment("PRD", "", message.cut))
     return Referred(

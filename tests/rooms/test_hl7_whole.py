@@ -130,6 +130,14 @@ def test_an_urgent_referral_and_a_price_in_chinese_signs(own_hospital: Hospital)
     assert (str(charge["priceOverride"]["value"]), charge["priceOverride"]["currency"]) == ("15.00", "CNY")
 
 
+def test_what_is_said_of_a_result_is_not_said_of_the_referral(own_hospital: Hospital) -> None:
+    patient, _ = own_hospital.cadre()
+    lines = ("DG1|1||I63.9^脑梗死", "OBR|1||F1|A^甲", "OBX|1|NM|K^钾||3.1", "NTE|1||溶血", "PV1||I", "NTE|1||注意血压")
+    says(own_hospital, "REF^I12", "C1", "RF1|P|R||||R1|20260302|||^脑梗恢复期", *lines)
+    [sent] = own_hospital.select("ServiceRequest", patient=patient)
+    assert [one["text"] for one in sent["note"]] == ["脑梗恢复期\n脑梗死\n注意血压"]
+
+
 def test_why_nobody_came_stands_in_the_comment(own_hospital: Hospital) -> None:
     """R4's rule app-4 lets a no-show have no reason: its published text asks for a status that does not exist."""
     patient, _ = own_hospital.cadre()
