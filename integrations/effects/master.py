@@ -6,7 +6,7 @@ from healthsvc.fhir.systems import BASE, hospital_number
 from integrations.effects.care import ORIGIN, Outcome
 from integrations.effects.scene import Scene, joined
 from integrations.effects.stay import hospital_on_file, opaque, organization_id
-from integrations.hl7v2.master import Department, Staff, read_master
+from integrations.hl7v2.master import Department, Keyed, Staff, read_master
 from integrations.hl7v2.values import Coded
 
 
@@ -19,7 +19,28 @@ def master(scene: Scene) -> Outcome:
         outcome.wrote(*_department(scene, department))
     for one in told.staff:
         outcome.wrote(*_staff(scene, one))
+    for entry in told.keyed:
+        _by_key(scene, entry, outcome)
     return outcome
+
+
+def _by_key(scene: Scene, told: Keyed, outcome: Outcome) -> None:
+    """Who or what stands under a key ends or is taken up again; of a key that two things have nobody knows which is meant."""
+    found: dict[str, list[Resource]] = {}
+    for what, prefix, types in (
+        ("staff", "staff", ("Practitioner", "PractitionerRole")),
+        ("department", "unit", ("Organization", "HealthcareService")),
+    ):
+        id = f"{prefix}-{opaque(scene.hospital, told.number)}"
+        known = [one for type in types if (one := scene.store.find(type, id)) is not None]
+        if known and told.what in ("", what):
+            found[what] = known
+    if len(found) != 1:
+        said = "names both a member of staff and a department" if found else "is not on file"
+        outcome.remarks.append(f"the key of an entry (MFE-4) {said}; nothing was changed")
+        return
+    [known] = found.values()
+    outcome.wrote(*(scene.store.put({**one, "active": told.active}) for one in known))
 
 
 def hospital_organization(scene: Scene) -> Resource:

@@ -16,6 +16,10 @@ from integrations.hospitals.profile import Profile
 
 MASTER_EVENTS = frozenset({"M01", "M02", "M05"})
 _GONE = frozenset({"MDL", "MDC"})
+_BY_KEY = {**dict.fromkeys(_GONE, False), "MAC": True}
+"""MFE-1 (table 0180) that needs nothing behind its MFE: who is meant stands in MFE-4."""
+_FILES = {"M02": "staff", "M05": "department", "STF": "staff", "PRA": "staff", "LOC": "department"}
+"""What a file holds, by the event or by MFI-1 (table 0175)."""
 _AFTER = ("STF", "PRA", "LOC", "LDP", "LCH", "ORG", "EDU", "AFF", "LAN", "NTE")
 
 
@@ -43,12 +47,24 @@ class Department:
 
 
 @dataclass(frozen=True, slots=True)
+class Keyed:
+    """An entry of which only its key is told: it ends, or is taken up again."""
+
+    number: str
+    """MFE-4."""
+    what: str
+    """staff, department; empty where neither the event nor MFI-1 says."""
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MasterFile:
     """One MFN message."""
 
     event: str
     staff: tuple[Staff, ...] = ()
     departments: tuple[Department, ...] = ()
+    keyed: tuple[Keyed, ...] = ()
 
 
 def read_master(message: Message, header: Header, profile: Profile) -> MasterFile:
@@ -62,13 +78,22 @@ def read_master(message: Message, header: Header, profile: Profile) -> MasterFil
         raise Invalid("the message has no MFE segment, so it changes nothing", path="MFE", reason="segment-missing")
     staff = [one for group in groups for one in _staff(group, profile)]
     departments = [one for group in groups for one in _departments(group, profile)]
-    if not staff and not departments:
+    what = _FILES.get(header.trigger) or _FILES.get(clean(message["MFI"][1].component(1).text).upper(), "")
+    keyed = [one for group in groups if len(group.segments) == 1 for one in _keyed(group, what, profile)]
+    if not staff and not departments and not keyed:
         raise Invalid(
             "no entry is followed by STF, LOC or a Z segment that the link profile lays out ([master.staff], [master.department])",
             path="MFE",
             reason="master-unknown",
         )
-    return MasterFile(header.event, tuple(staff), tuple(departments))
+    return MasterFile(header.event, tuple(staff), tuple(departments), tuple(keyed))
+
+
+def _keyed(group: Group, what: str, profile: Profile) -> Iterator[Keyed]:
+    mfe = group.segments[0]
+    number, code = clean(mfe[4].component(1).subcomponent(1).text, profile.nothing), clean(mfe[1].text).upper()
+    if number and code in _BY_KEY:
+        yield Keyed(number, what, _BY_KEY[code])
 
 
 def _stays(group: Group) -> bool:

@@ -8,6 +8,8 @@ import pytest
 from hl7apy import load_library
 from hospital import AT, Hospital
 
+from healthsvc.fhir.systems import hospital_number
+
 LIBRARY = load_library("2.5")
 STRUCTURES = {
     **dict.fromkeys(("ADT^A01", "ADT^A04", "ADT^A08"), "ADT_A01"),
@@ -136,6 +138,30 @@ def test_what_is_said_of_a_result_is_not_said_of_the_referral(own_hospital: Hosp
     says(own_hospital, "REF^I12", "C1", "RF1|P|R||||R1|20260302|||^脑梗恢复期", *lines)
     [sent] = own_hospital.select("ServiceRequest", patient=patient)
     assert [one["text"] for one in sent["note"]] == ["脑梗恢复期\n脑梗死\n注意血压"]
+
+
+def test_an_entry_of_a_master_file_ends_by_its_key_alone(own_hospital: Hospital) -> None:
+    def active(type: str, series: str, number: str) -> list[bool]:
+        named = f"{hospital_number(own_hospital.code.lower())}/{series}|{number}"
+        return [one["active"] for one in own_hospital.select(type, identifier=named)]
+
+    says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MAD|||S1", "STF|S1|S1|样例乙", "MFE|MAD|||K1", "STF|K1|K1|样例丙")
+    says(own_hospital, "MFN^M05", "C1", "MFI|LOC", "MFE|MAD|||K1", "LOC|K1|一病区")
+    assert says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MDL|||S1", "MFE|MDC|||K1") == ""
+    assert (active("Practitioner", "staff", "S1"), active("Practitioner", "staff", "K1")) == ([False], [False])
+    assert active("HealthcareService", "unit", "K1") == [True], "the event says of what kind the key is"
+    [role] = [one for one in own_hospital.select("PractitionerRole") if one["practitioner"]["reference"].endswith(key(own_hospital, "S1"))]
+    assert role["active"] is False
+    assert says(own_hospital, "MFN^M01", "C1", "MFI|EMP", "MFE|MAC|||S1") == ""
+    assert active("Practitioner", "staff", "S1") == [True]
+    assert "both" in says(own_hospital, "MFN^M01", "C1", "MFI|EMP", "MFE|MDL|||K1")
+    assert active("HealthcareService", "unit", "K1") == [True]
+    assert "is not on file" in says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MDL|||S9")
+
+
+def key(hospital: Hospital, number: str) -> str:
+    [one] = hospital.select("Practitioner", identifier=f"{hospital_number(hospital.code.lower())}/staff|{number}")
+    return str(one["id"])
 
 
 def test_why_nobody_came_stands_in_the_comment(own_hospital: Hospital) -> None:

@@ -10,6 +10,7 @@ from healthsvc import clock
 from healthsvc.fhir.systems import CITIZEN_ID, hospital_number
 from healthsvc.main import cli
 from integrations.hl7v2.adt import AdtEvent, read_adt
+from integrations.hl7v2.check import check_message
 from integrations.hl7v2.compare import compare
 from integrations.hl7v2.master import read_master
 from integrations.hospitals.shelf import load, read
@@ -95,7 +96,7 @@ def test_the_staff_of_a_site_stand_where_its_profile_says(tmp_path: Path) -> Non
     file.write_text(
         'extends = "default"\nprofile = "own"\nversion = 1\ntitle = "本院"\nhospital = "own"\n'
         '[master.staff]\nsegment = "ZSF"\nnumber = 2\nname = 3\ndepartment = 4\n'
-        '[master.department]\nsegment = "ZKS"\nnumber = 1\nname = 2\n',
+        '[master.department]\nsegment = "ZKS"\nnumber = 1\nname = 2\n[events]\n"MFN^Z01" = "MFN^M01"\n',
         encoding="utf-8",
     )
     link = read(file)
@@ -104,6 +105,8 @@ def test_the_staff_of_a_site_stand_where_its_profile_says(tmp_path: Path) -> Non
     found = read_master(message, header, link)
     assert [(one.number, one.name) for one in found.departments] == [("K1", "心内科")]
     assert [(one.number, one.name, one.department.text) for one in found.staff] == [("S1", "测试医生", "心内科")]
+    own = check_message(told("MFE|MAD", "ZKS|K1|心内科", head=head.replace("M01", "Z01")).encode(), "a.hl7", 1, link)
+    assert (own.event, own.mapped, own.reason) == ("MFN^Z01", "master", ""), "an event of the site's own"
 
 
 def test_a_new_profile_is_tried_on_old_messages_and_names_no_person(tmp_path: Path) -> None:

@@ -83,4 +83,4 @@ STF_PRACTITIONER = (
 STF_ROLE = (Row(8, "specialty[].text"), Row(18, "code[].text"))
 PRA_ROLE = (Row(5, "specialty[].text"),)
 LOC_SERVICE = (Row(1, "identifier[]"), Row(2, "name"))
-MFE_PRACTITIONER = (Row(1, "active", note="MDL and MDC end it"),)
+MFE_PRACTITIONER = (Row(1, "active", note="MDL and MDC end it; MFE alone by its key (MFE-4), MAC takes it up again"),)
