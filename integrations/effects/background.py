@@ -65,7 +65,8 @@ def _allergy(scene: Scene, segment: Segment, view: View, patient: str, outcome: 
     what = coded(segment[3], view.nothing)
     if not what:
         return
-    if _NO_ALLERGY.fullmatch((what.text or what.code).strip(" 。.")):
+    words = (what.text or what.code).strip(" 。.")
+    if _NO_ALLERGY.fullmatch(words) or scene.profile.no_allergy.intersection((words.casefold(), what.code.casefold())):
         outcome.remarks.append(f"{segment.name}-3 says that no allergy is known; that is kept with the message")
         return
     id = scene.id("allergy", patient, what.code or what.text)

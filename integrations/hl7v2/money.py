@@ -1,5 +1,6 @@
 """DFT and BAR: what was charged and paid, and when an account was opened. Text to values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -25,7 +26,7 @@ class Charge:
     number: str
     """FT1-2; empty where the sender gives none."""
     kind: str
-    """FT1-6 (table 0017): CG charge, CD credit, PY payment, AJ adjustment, CO co-payment."""
+    """FT1-6, the link's own words translated, else table 0017: CG charge, CD credit, PY payment, AJ adjustment, CO co-payment."""
     at: datetime | None
     """FT1-4, where it is a moment."""
     item: Resource
@@ -65,22 +66,25 @@ def read_money(message: Message, header: Header, profile: Profile, zone: tzinfo)
         event=header.event,
         person=demographics(message, header, profile, zone),
         account=clean(message["PID"][18].component(1).text, view.nothing) or (stay.number if stay else ""),
-        charges=tuple(_charge(segment, view) for segment in message.all("FT1")),
+        charges=tuple(_charge(segment, view, profile.transaction) for segment in message.all("FT1")),
         happened=exact,
         sent=moments[2].at if moments[2] else None,
         stay=stay,
     )
 
 
-def _charge(ft1: Segment, view: View) -> Charge:
+def _charge(ft1: Segment, view: View, words: Mapping[str, str]) -> Charge:
     item: Resource = {"resourceType": "ChargeItem"}
+    sent = clean(ft1[6].component(1).text, view.nothing).upper()
+    if sent in words:
+        item["status"] = care.CHARGE[words[sent]]
     pour(item, ft1, care.FT1_CHARGE, view, nulls=True)
     item.setdefault("status", "unknown")
     item.setdefault("code", {"text": "未注明"})
     at = moment(ft1[4].component(1).text, view.zone)
     return Charge(
         number=clean(ft1[2].component(1).text, view.nothing),
-        kind=clean(ft1[6].component(1).text).upper(),
+        kind=words.get(sent, sent),
         at=at.at if at and at.precision in ("minute", "second") else None,
         item=item,
     )

@@ -112,6 +112,10 @@ class Profile:
 
     appointment: Mapping[str, str] = field(default_factory=dict)
     """SCH-25 and AIS-10 words of the site (upper case) to appointmentstatus, before those of table 0278."""
+    transaction: Mapping[str, str] = field(default_factory=dict)
+    """FT1-6 words of the site (upper case) to table 0017: CG, CD, PY, AJ, CO."""
+    no_allergy: frozenset[str] = frozenset()
+    """Words of AL1-3 and IAM-3 (folded), beside those that are known, which say that there is no allergy."""
     decimal_mark: str = "point"
     """``comma`` where the site writes 1,5 for one and a half in results and ranges; elsewhere such a text stays a text."""
     time_zone: str = ""

@@ -23,11 +23,12 @@ FLAGS = frozenset({"N", "A", "AA", "H", "HH", "L", "LL", "POS", "NEG", "IND", ""
 BOOKINGS = frozenset(
     {"proposed", "pending", "booked", "arrived", "fulfilled", "cancelled", "noshow", "entered-in-error", "checked-in", "waitlist"}
 )
+TRANSACTIONS = frozenset({"CG", "CD", "PY", "AJ", "CO"})
 _TEXT_KEYS = frozenset({"profile", "title", "hospital", "charset", "charset_unlabelled", "untyped", "unlisted", "pid_2", "pid_19"})
 KEYS = _TEXT_KEYS | {
     "extends", "version", "match", "ack", "ack_unasked", "unknown_person", "unknown_event", "missing_segment", "control_id", "decimal_mark",
-    "number", "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "appointment", "send", "events", "answers",
-    "time_zone", "offsets", "master", "infusion_routes", "silence_minutes", "unended_hours", "receive",
+    "number", "sex", "visit_class", "nothing", "vip", "patient_type", "abnormal", "appointment", "send", "events", "answers", "transaction",
+    "time_zone", "offsets", "master", "infusion_routes", "no_allergy", "silence_minutes", "unended_hours", "receive",
 }  # fmt: skip
 
 LAYOUTS = {
@@ -63,7 +64,7 @@ def _document(path: Path) -> Document:
         raise Invalid(f"link profile {path.name}: extends names no shipped profile; use one of {', '.join(shipped())}")
     below = {key: value for key, value in _document(SHIPPED / f"{base}.toml").items() if key != "match"}
     merged = below | document
-    for key in ("sex", "visit_class", "vip", "patient_type", "abnormal", "appointment", "events", "answers", "master"):
+    for key in ("sex", "visit_class", "vip", "patient_type", "abnormal", "appointment", "transaction", "events", "answers", "master"):
         if isinstance(below.get(key), dict) and isinstance(document.get(key), dict):
             merged[key] = below[key] | document[key]
     if isinstance(document.get("number"), list):
@@ -115,6 +116,7 @@ class _Reader:
             patient_type=self.table("patient_type", REASONS),
             abnormal=self.table("abnormal", FLAGS, fold=str.upper),
             appointment=self.table("appointment", BOOKINGS, fold=str.upper),
+            transaction=self.table("transaction", TRANSACTIONS, fold=str.upper),
             silence_minutes=read_silence(self.document.get("silence_minutes"), self.wrong),
             unended_hours=read_unended(self.document.get("unended_hours", {}), CLASSES, texts["hospital"], self.wrong),
             folder=read_folder(self.document.get("receive", {}), self.wrong),
@@ -123,6 +125,7 @@ class _Reader:
             answers=self.event_table("answers"),
             master=self.master(),
             infusion_routes=frozenset(word.casefold() for word in self.words("infusion_routes", self.document.get("infusion_routes", []))),
+            no_allergy=frozenset(word.casefold() for word in self.words("no_allergy", self.document.get("no_allergy", []))),
             control_id=self.among("control_id", self.document.get("control_id", "required"), ("required", "optional")),
             missing_segment=self.among("missing_segment", self.document.get("missing_segment", "refuse"), ("refuse", "review")),
             decimal_mark=self.among("decimal_mark", self.document.get("decimal_mark", "point"), ("point", "comma")),

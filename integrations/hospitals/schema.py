@@ -70,6 +70,8 @@ def schema() -> Schema:
         "patient_type": _words(reader.REASONS),
         "abnormal": _words(reader.FLAGS),
         "appointment": _words(reader.BOOKINGS),
+        "transaction": _words(reader.TRANSACTIONS),
+        "no_allergy": {**_TEXTS, "description": "words of AL1-3 and IAM-3 that say that there is no allergy"},
         "nothing": {**_TEXTS, "description": "words that mean an empty field"},
         "events": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},
         "answers": {"type": "object", "propertyNames": _EVENT, "additionalProperties": _EVENT},

@@ -1,6 +1,7 @@
 """Messages as the standard draws them: every segment and every field of a structure, and each note, route and result where it belongs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,11 @@ from hl7apy import load_library
 from hospital import AT, Hospital
 
 from healthsvc.fhir.systems import hospital_number
+from healthsvc.store import SYSTEM
+from integrations.effects.event import apply
+from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.header import read_header
+from integrations.hospitals.shelf import load
 
 LIBRARY = load_library("2.5")
 STRUCTURES = {
@@ -140,6 +146,14 @@ def test_what_is_said_of_a_result_is_not_said_of_the_referral(own_hospital: Hosp
     assert [one["text"] for one in sent["note"]] == ["脑梗恢复期\n脑梗死\n注意血压"]
 
 
+@pytest.mark.parametrize(("word", "status"), [("支付", "billed"), ("PY", "billed"), ("退费^门诊", "not-billable"), ("收费", "unknown")])
+def test_a_kind_of_transaction_is_known_by_the_words_of_the_line(own_hospital: Hospital, word: str, status: str) -> None:
+    patient, _ = own_hospital.cadre()
+    says(own_hospital, "DFT^P03", "C1", f"FT1|1|F1||20260302091500||{word}|GH^挂号费|||1|15.00")
+    [charge] = own_hospital.select("ChargeItem", subject=f"Patient/{patient}")
+    assert charge["status"] == status
+
+
 def test_an_entry_of_a_master_file_ends_by_its_key_alone(own_hospital: Hospital) -> None:
     def active(type: str, series: str, number: str) -> list[bool]:
         named = f"{hospital_number(own_hospital.code.lower())}/{series}|{number}"
@@ -183,6 +197,15 @@ def test_a_denied_allergy_is_none(own_hospital: Hospital, denial: str) -> None:
     found = {one["code"]["text"]: one for one in own_hospital.select("AllergyIntolerance", patient=patient)}
     assert set(found) == {"无花果", "磺胺类药物"}
     assert (found["无花果"]["category"], found["无花果"]["criticality"]) == (["food"], "high")
+
+
+def test_a_line_may_have_its_own_words_for_no_allergy(own_hospital: Hospital) -> None:
+    own_hospital.cadre()
+    message = Message(own_hospital.message("ADT^A31", "C1", "AL1|1|DA|^皮试(-)", "AL1|2|DA|^磺胺类药物"))
+    with own_hospital.database.writing(SYSTEM, at=AT) as store:
+        outcome = apply(store, message, read_header(message), replace(load("default"), no_allergy=frozenset({"皮试(-)"})))
+        assert "no allergy is known" in "".join(outcome.remarks)
+        assert sum(one.startswith("AllergyIntolerance/") for one in outcome.made) == 1
 
 
 def test_a_bed_is_named_once_and_a_way_to_pay_by_its_words(own_hospital: Hospital) -> None:

@@ -57,6 +57,8 @@ def test_every_shipped_profile_can_be_read() -> None:
         (GOOD + 'colour = "red"', "colour is not a setting"),
         (GOOD + '[[number]]\nkind = "X"\nmeans = "soul"', "number 1.means is one of"),
         (GOOD + "[sex]\n3 = 'both'", "sex.3 is one of"),
+        (GOOD + "[transaction]\n'支付' = 'PAID'", "transaction.支付 is one of AJ, CD, CG, CO, PY"),
+        (GOOD + "no_allergy = '无'", "no_allergy must be a list of texts"),
         (GOOD + "[match]\nlisten = '0.0.0.0:1'", "match.listen must be a list"),
         (GOOD.replace("default", "nothing"), "extends names no shipped profile"),
         (GOOD + "[send]\nhost = 'a'\nport = 0", "send.port must be a number"),

@@ -198,7 +198,7 @@ RF1_REFERRAL = (
 FT1_CHARGE = (
     Row(2, "identifier[]", number("", "charge")),
     Row(4, "occurrenceDateTime", when),
-    Row(6, "status", table(CHARGE, "unknown")),
+    Row(6, "status", table(CHARGE, "unknown"), note="the link's own words, then table 0017"),
     Row(7, "code", concept),
     Row(10, "quantity", lambda segment, n, view: {"value": value} if (value := decimal(segment, n, view)) is not None else None),
     Row(11, "priceOverride", money),
