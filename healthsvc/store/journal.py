@@ -85,7 +85,8 @@ class Journal:
         Raises:
             OSError: the disk has no room for it, or something of that name is there.
         """
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        # to be read as well: where a file system cannot set room aside, the C library reads and writes it block by block
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b") as file:
             file.write(_HEAD.pack(MAGIC, id, crc32(MAGIC + id)).ljust(PAGE, b"\0"))
             file.flush()
             os.posix_fallocate(file.fileno(), 0, PAGE + 2 * half)
@@ -128,6 +129,7 @@ class Journal:
             salt = secrets.randbits(32)
             crc = _seal(self.id, self.last + 1, salt)
             half, at, head = 1 - half, 0, _HALF.pack(self.last + 1, salt, crc)
+            self._at = self._size  # should this fail, its head may stand there: what then still fitted here would have that number, too
         pieces = [head]
         for body in bodies:
             crc = crc32(body, crc)

@@ -1,6 +1,7 @@
 """Messages as a journal's records and as rows of the inbox; where the journals of a database lie, and how far each has been carried."""
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,7 +80,7 @@ def path_of(database: Path, number: int) -> Path:
 def there(database: Path) -> list[Path]:
     """The journals that lie beside it."""
     head = f".{database.name}.line-"
-    numbers = (path.name.removeprefix(head) for path in database.parent.glob(f"{head}*"))
+    numbers = (path.name.removeprefix(head) for path in database.parent.glob(f"{escape(head)}*"))
     return [path_of(database, number) for number in sorted(int(one) for one in numbers if one.isdigit())]
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from healthsvc.errors import Invalid, Refusal, Unavailable
 from healthsvc.store.anteroom import MOST
+from healthsvc.store.bell import INBOX
 from healthsvc.store.engine import Database
 from healthsvc.store.inbox_rows import Key
 from healthsvc.store.journal import HALF_BYTES, Entry, Journal, peek, read
@@ -71,7 +72,7 @@ class LineJournal:
 
         Raises:
             BlockingIOError: another process holds it. FileNotFoundError: there is none.
-            Invalid: it is no journal, or that of another database.
+            Invalid: it is no journal, or that of another database. Unavailable: the database does not take it now.
         """
         journal = Journal.open(path)
         try:
@@ -175,11 +176,15 @@ def carry_left(database: Database) -> int:
         except Invalid as refusal:
             log.error("a journal of hospital lines is left alone", journal=path.name, reason=refusal.text)
             continue
+        except OSError as error:  # the others are carried all the same
+            log.error("a journal of hospital lines cannot be read", journal=path.name, reason=error.strerror or str(error))
+            continue
         try:
             carried += left.carry()
         finally:
             left.close()
     if carried:
+        database.bell.ring(INBOX)
         log.info("hospital messages carried over that a process had left in its journal", messages=carried)
     return carried
 
@@ -244,6 +249,10 @@ def _place_in(database: Database, journal: Journal) -> int:
         known = place(connection, journal.id)
     if known is None:
         raise Invalid(f"{journal.path.name} is the journal of another database; move it away, or bring that database back")
+    if known > journal.last:  # a file older than its database, from a copy made while it ran: its next numbers would count as carried
+        known = journal.last
+        with database.plainly() as connection:
+            set_place(connection, journal.id, known)
     return known
 
 

@@ -111,6 +111,44 @@ def test_after_a_flush_that_failed_it_takes_nothing_more(path: Path, monkeypatch
     journal.close()
 
 
+def test_after_a_half_that_could_not_be_begun_no_number_is_given_twice(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal.open(path)
+    assert journal.append([b"x" * 3900]) == 1
+    journal.carried(1)
+
+    def head_only(file: int, piece: bytes, at: int) -> int:
+        write(file, piece[:16], at)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    write = os.pwrite
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", head_only)
+        with pytest.raises(OSError, match="put"):
+            journal.append([b"y" * 500])
+    assert journal.append([b"it would fit behind the first"]) == 2
+    journal.close()
+    journal = Journal.open(path)
+    assert [entry.number for entry in journal.entries] == [1, 2]
+    assert journal.last == 2
+    journal.close()
+
+
+def test_it_is_made_where_the_file_system_cannot_set_room_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def by_blocks(file: int, begin: int, length: int) -> None:
+        """As the C library does it there (glibc, sysdeps/posix/posix_fallocate.c): a block that reads as zero is written."""
+        for at in range(begin + (length - 1) % PAGE, begin + length, PAGE):
+            if os.pread(file, 1, at) in (b"", b"\0"):
+                os.pwrite(file, b"\0", at)
+
+    monkeypatch.setattr(os, "posix_fallocate", by_blocks)
+    Journal.make(tmp_path / "j", ID, half=HALF)
+    journal = Journal.open(tmp_path / "j")
+    journal.append([b"one"])
+    journal.close()
+    assert bodies(tmp_path / "j") == [b"one"]
+    assert (tmp_path / "j").stat().st_size == PAGE + 2 * HALF
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.lists(st.binary(min_size=1, max_size=900), min_size=1, max_size=4), st.booleans()), max_size=30))
 def test_round_and_round_it_holds_what_was_not_carried(
@@ -282,6 +320,38 @@ def test_a_clean_stop_leaves_no_journal_and_a_foreign_one_is_left_alone(opened: 
     assert not two.journal.path.exists()
     with opened.engine.connect() as connection:
         assert run(connection, "SELECT count(*) FROM reader_place WHERE reader LIKE 'journal:%'", ()).fetchone()[0] == 0
+
+
+def test_a_journal_that_is_older_than_its_database_loses_nothing_that_comes_later(opened: Database) -> None:
+    line = take(opened)
+    line.take([arrival(1)])
+    line.journal.carry()
+    older = line.journal.path.read_bytes()
+    line.take([arrival(2), arrival(3)])
+    line.journal.carry()
+    killed(line).write_bytes(older)  # as in a copy of the folder in which the journal was copied before the database
+    again = take(opened)
+    assert again.take([arrival(4)])
+    killed(again)
+    assert carry_left(opened) == 1
+    assert [name for name, _ in kept(opened)] == ["N1", "N2", "N3", "N4"]
+
+
+def test_the_journals_of_a_database_are_found_whatever_its_name(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/x[1]*.sqlite")
+    line = take(database)
+    line.take([arrival(1)])
+    killed(line)
+    assert carry_left(database) == 1
+    database.close()
+
+
+def test_one_that_cannot_be_read_keeps_nobody_from_starting(opened: Database) -> None:
+    line = take(opened)
+    line.take([arrival(1)])
+    line.journal.path.with_name(line.journal.path.name.removesuffix("0") + "1").mkdir()
+    killed(line)
+    assert carry_left(opened) == 1
 
 
 def test_a_backup_has_what_stood_in_a_journal_and_what_had_been_carried_once(opened: Database, tmp_path: Path) -> None:
