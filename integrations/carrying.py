@@ -55,11 +55,16 @@ class Carrier:
     def _carry(self) -> int:
         try:
             carried = self._carry_all()
+            if carried:
+                self._database.bell.ring(INBOX)
         except Refusal as refusal:
-            log.error("messages stay before the inbox for now", reason=refusal.text)
-            self._stopping.wait(AGAIN_SECONDS)
-            self._come.set()
-            return 0
-        if carried:
-            self._database.bell.ring(INBOX)
+            return self._later(refusal.text)
+        except Exception as error:  # noqa: BLE001 - lines are answered meanwhile: nobody else would carry what they leave
+            return self._later(f"carrying threw {type(error).__name__}")
         return carried
+
+    def _later(self, reason: str) -> int:
+        log.error("messages stay before the inbox for now", reason=reason)
+        self._stopping.wait(AGAIN_SECONDS)
+        self._come.set()
+        return 0

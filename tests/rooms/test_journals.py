@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,9 @@ from healthsvc.store import Database
 from healthsvc.store.driver import run
 from healthsvc.store.journal import PAGE, Full, Journal, peek, read
 from healthsvc.store.journals import LineJournal, carry_left, put_beside, rows_beside, waiting
+from integrations import carrying
 from integrations.arrival import Arrival, receive
+from integrations.carrying import Carrier
 from integrations.hospitals.shelf import shelf
 from integrations.journaling import Journaling
 from integrations.keep import arrived, put
@@ -352,6 +355,28 @@ def test_one_that_cannot_be_read_keeps_nobody_from_starting(opened: Database) ->
     line.journal.path.with_name(line.journal.path.name.removesuffix("0") + "1").mkdir()
     killed(line)
     assert carry_left(opened) == 1
+
+
+def test_whatever_the_database_throws_carrying_is_tried_again(opened: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrying, "AGAIN_SECONDS", 0.01)
+    line = take(opened)
+    line.take([arrival(1)])
+    throws = iter([sqlite3.DatabaseError("database disk image is malformed"), MemoryError()])
+    carried = threading.Event()
+
+    def carry() -> int:
+        for error in throws:
+            raise error
+        found = line.journal.carry()
+        carried.set()
+        return found
+
+    carrier = Carrier(opened, carry)
+    carrier.start()
+    assert carried.wait(10)
+    carrier.stop()
+    assert kept(opened) == [("N1", False)]
+    line.close()
 
 
 def test_a_backup_has_what_stood_in_a_journal_and_what_had_been_carried_once(opened: Database, tmp_path: Path) -> None:
