@@ -233,6 +233,7 @@ class Inbox:
 
     def _store(self, arrivals: list[Arrival], *, plain: bool, patience: float | None = None) -> None:
         sealer, journaling = self.database.sealer, self._journaling
+        sealer.refresh()  # a process that has nothing but lines would not hear of a new key for long
         if journaling is not None:
             if plain and journaling.take(arrivals):
                 self._carrier.come()

@@ -19,7 +19,8 @@ from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_FILE_NUMBER, hospital_numb
 from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
 from healthsvc.healthfile.service import register
 from healthsvc.rooms import ROOMS
-from healthsvc.store import SYSTEM, Database, Store
+from healthsvc.store import SYSTEM, Database, Store, inbox_rows
+from healthsvc.store.inbox_rows import inbox_place
 from healthsvc.store.lookup import ending, holding
 from healthsvc.store.sealing import keys
 from healthsvc.store.sealing.personal import carries_number, looks_personal
@@ -199,6 +200,26 @@ def test_keys_turn_over_while_the_service_runs_and_after_a_kill(database: Databa
     assert not [number for number in numbers if number.encode() in stored_bytes(again)]
     again.close()
     Database.open(engine_url, rooms=ROOMS, sealing_keys=folder).close()
+
+
+def test_what_comes_under_the_old_key_behind_the_walk_is_walked_again(database: Database, folder: Path, engine_url: str) -> None:
+    late = Database.open(engine_url, rooms=ROOMS, sealing_keys=folder)
+    old, hash = late.sealer.kid.hex(), bytes(16)
+    keys.rotate(folder)
+    for _ in steps(database):
+        pass
+    raw = late.sealer.close(b"MSH|^~", inbox_place(hash))  # as in a journal of the lines, or in a process that has not heard yet
+    with late.plainly() as connection:
+        row = ("x", "HIS", "1", hash, "ADT^A31", "x", "x", 1, raw, b"MSA", "AA", "pending", 0, False, None, None, None, None)
+        inbox_rows.append(connection, [row])
+    late.close()
+    assert not step(database)
+    assert take_out_of_use(database, old) == 1
+    for _ in steps(database):
+        pass
+    assert take_out_of_use(database, old) == 0
+    with database.engine.connect() as connection:
+        assert inbox_rows.raw_of(connection, database.sealer, 1) == b"MSH|^~"
 
 
 def under(database: Database) -> set[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from socket import create_connection
 
 import pytest
+from sqlalchemy import select
 
 from healthsvc import clock
 from healthsvc.errors import Invalid
@@ -19,6 +20,8 @@ from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
 from healthsvc.store.inbox_rows import raw_of
 from healthsvc.store.journals import carry_left
+from healthsvc.store.sealing import keys
+from healthsvc.store.sealing.sealer import MARK
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.replies import read_reply
 from integrations.hospitals.shelf import Shelf, load, read, shelf
@@ -61,6 +64,15 @@ def test_the_raw_bytes_are_kept_with_link_and_peer(inbox: Inbox) -> None:
     with inbox.database.reading(SYSTEM, at=clock.now()) as store:
         assert raw_of(store.connection, store.sealer, row.id) == raw  # type: ignore[attr-defined]
     assert (row.link, row.peer, row.listen, row.state) == ("default", PEER, LOOP, "pending")  # type: ignore[attr-defined]
+
+
+def test_a_new_key_seals_what_comes_next(inbox: Inbox) -> None:
+    folder = inbox.database.sealer.folder
+    assert folder is not None
+    kid = bytes.fromhex(keys.rotate(folder))
+    take(inbox, adt())
+    with inbox.database.engine.connect() as connection:
+        assert connection.execute(select(INBOX.c.raw)).scalar_one().startswith(MARK + kid)
 
 
 def test_the_same_message_gets_the_same_answer_and_is_stored_once(inbox: Inbox) -> None:

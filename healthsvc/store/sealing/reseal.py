@@ -175,11 +175,17 @@ def left(connection: Connection, sealer: Sealer) -> list[str]:
 
 
 def take_out_of_use(database: "Database", kid: str) -> int:
-    """Retire a key with which nothing is sealed any more; gives how many values still are (then nothing is done)."""
+    """Retire a key with which nothing is sealed any more; gives how many values still are (then their columns are walked again)."""
     from healthsvc.store.journals import sealed_with
 
     with database.engine.connect() as connection:
-        still = sum(one.how_many for one in standing(connection) if one.kid == kid) + sealed_with(connection, bytes.fromhex(kid))
+        stands, known = [one for one in standing(connection) if one.kid == kid], facts(connection)
+        still = sum(one.how_many for one in stands) + sealed_with(connection, bytes.fromhex(kid))
+    passed = [fact for one in stands if known.get(fact := f"place:{one.column}", "").endswith(f"|{_END}")]
+    if passed:  # they came behind the walk: from a process that had not taken notice of the new key, or out of a journal
+        with database.plainly() as connection:
+            for fact in passed:
+                put(connection, fact, "")
     if not still and database.sealer.folder is not None:
         retire(database.sealer.folder, kid)
         with database.plainly() as connection:
