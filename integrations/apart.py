@@ -1,8 +1,9 @@
 """The hospital lines in processes of their own beside the API: an answer to a hospital then waits for nobody's search or page.
 
 One Python process runs one thread at a time. This process opens the address and starts so many ``serve --only feeds`` that accept from it,
-each with a journal of its own; it starts one again that dies, and stops them with itself. They end by themselves when this one is gone,
-however it went: each holds the reading end of a pipe.
+each with a journal of its own; it starts one again that dies, and stops them with itself. What one that died has answered is carried at
+once: others take its lines meanwhile, and what comes there is newer. They end by themselves when this one is gone, however it went: each
+holds the reading end of a pipe.
 """
 
 import os
@@ -36,9 +37,10 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 class Apart:
     """The lines of one address in processes of their own."""
 
-    def __init__(self, data: Path, mllp: Address, processes: int, limits: Limits) -> None:
-        """Not begun yet; ``limits`` hold for all of them together."""
+    def __init__(self, data: Path, mllp: Address, processes: int, limits: Limits, carry_left: Callable[[], None]) -> None:
+        """Not begun yet; ``limits`` hold for all of them together, ``carry_left`` carries what one has answered that is gone."""
         self.mllp = mllp
+        self._carry_left = carry_left
         self._data, self._count, self._limits = data, processes, limits
         self._doors: Sequence[socket.socket] = ()
         self._room = -1
@@ -68,6 +70,7 @@ class Apart:
         """Let them answer what has arrived and end; after so long they are ended as they are, losing nothing."""
         for door in self._doors:
             door.close()
+        self._doors = ()
         for one in self._processes:
             one.leave()
         until = time.monotonic() + seconds
@@ -93,6 +96,8 @@ class Apart:
     def _gone(self, number: int) -> None:
         self._heard.gone(number)
         room.clear(self._room, number, self._limits)
+        if self._doors:  # at a stop the next start does so
+            threading.Thread(target=self._carry_left, name="lines-apart-left", daemon=True).start()  # the database may let it wait
 
 
 class _Process:
@@ -116,16 +121,18 @@ class _Process:
     def begin(self) -> None:
         """Start it; returns at once."""
         theirs, self._end = os.pipe()
-        self._process = subprocess.Popen(  # noqa: S603 - ourselves, with our own words
-            self._words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            pass_fds=(theirs, *self._files),
-            env=os.environ | {PARENT: str(theirs)} | self._told,
-            start_new_session=True,  # Ctrl-C is ours to pass on
-        )
-        os.close(theirs)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves, with our own words
+                self._words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                text=True,
+                pass_fds=(theirs, *self._files),
+                env=os.environ | {PARENT: str(theirs)} | self._told,
+                start_new_session=True,  # Ctrl-C is ours to pass on
+            )
+        finally:
+            os.close(theirs)
 
     def is_ready(self) -> bool:
         """Wait until it accepts; False where it has ended instead."""
@@ -175,11 +182,18 @@ class _Process:
                 return
             log.error("a process of the hospital lines is gone and is started again", number=self._number, code=code)
             self.finish(0)
-            self.begin()
-            pause = FIRST_PAUSE if self.is_ready() else min(2 * pause, LAST_PAUSE)
+            pause = FIRST_PAUSE if self._begins_again() else min(2 * pause, LAST_PAUSE)
         assert self._process is not None
         self._process.terminate()  # begun in the moment of the stop
         self._process.wait()
+
+    def _begins_again(self) -> bool:
+        try:
+            self.begin()
+        except OSError as error:  # no memory, no process left: it is tried again, for nobody else would
+            log.error("a process of the hospital lines cannot be started now", number=self._number, reason=error.strerror)
+            return False
+        return self.is_ready()
 
     def _pass_on(self, said: IO[str]) -> None:
         with said:

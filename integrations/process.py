@@ -2,6 +2,7 @@
 
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +74,10 @@ def run(data: Path | None, http: Address, mllp: Address, only: Role | None, prob
     installation = open_installation(settings=settings)
     must_have_keys(installation.database)
     doors = handed_down()
-    apart = Apart(settings.data, mllp, settings.lines_apart, limits_of(settings)) if settings.lines_apart and only is None else None
+    apart = None
+    if settings.lines_apart and only is None:
+        left = partial(carry_what_is_left, installation.database)
+        apart = Apart(settings.data, mllp, settings.lines_apart, limits_of(settings), left)
     roles = frozenset((only,) if only else Role) - ({Role.FEEDS} if apart else set())
     serving = Serving(installation, http, mllp, roles, probes, doors, folders=False if doors else None if apart is None else True)
     try:

@@ -179,7 +179,7 @@ def apart(ready: Ready, stop: Any, folder: str, processes: int) -> None:
 
     settings = Settings(data=Path(folder))
     open_installation(settings=settings).close()
-    lines = Apart(settings.data, Address("127.0.0.1", 0), processes, limits_of(settings))
+    lines = Apart(settings.data, Address("127.0.0.1", 0), processes, limits_of(settings), lambda: None)
     lines.start()
     ready.put(lines.mllp.port)
     stop.wait()

@@ -1,11 +1,14 @@
 """Real sockets: every fault of the line is survived, every message is answered under its own number, nothing is acknowledged undone."""
 
 import os
+import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +17,7 @@ from healthsvc.errors import Invalid, Unavailable
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
 from healthsvc.store.journals import LineJournal
-from integrations import metrics
+from integrations import apart, metrics
 from integrations.address import Address
 from integrations.doors import open_doors
 from integrations.feeds import Feeds
@@ -177,6 +180,36 @@ def test_two_that_accept_from_one_address_keep_its_limits_together_and_each_answ
         door.close()
     os.close(file)
     assert sorted(stored(database)) == [f"A{number}" for number in range(6)]
+
+
+def test_a_process_of_lines_that_is_gone_is_started_as_soon_as_it_can_be_and_what_it_left_is_carried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "FIRST_PAUSE", 0.02)
+    told, carried = tmp_path / "processes", threading.Event()
+    script = f"import os, time; open({str(told)!r}, 'a').write(f'{{os.getpid()}} '); print('ready x', flush=True); time.sleep(60)"
+    words = [sys.executable, "-c", script]
+
+    class Standing(apart.Apart):
+        """Its processes do nothing: what is tried is how they come and go."""
+
+        def _command(self) -> list[str]:
+            return words
+
+    lines = Standing(tmp_path, Address("127.0.0.1", 0), 1, Limits(), carried.set)
+    lines.start()
+    words[0] = str(tmp_path / "nothing")  # as where no process can be started
+    os.kill(int(told.read_text()), signal.SIGKILL)
+    assert carried.wait(10)
+    time.sleep(0.1)
+    words[0] = sys.executable
+    ends = time.monotonic() + 10
+    while len(told.read_text().split()) < 2 and time.monotonic() < ends:
+        time.sleep(0.01)
+    lines.stop(5)
+    first, second = told.read_text().split()
+    assert first != second
+    assert not Path(f"/proc/{second}").exists()
 
 
 def test_what_processes_have_counted_is_counted_once_by_the_one_that_started_them(capsys: pytest.CaptureFixture[str]) -> None:
