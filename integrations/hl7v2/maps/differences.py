@@ -51,6 +51,10 @@ NOT_TAKEN: dict[tuple[str, str], dict[int, str]] = {
     ("PRT", "Observation"): {14: "kept verbatim: the address of a place in hospital"},
     ("PV1", "Encounter"): {6: FORMER, 11: FORMER, 40: NO_USE, 42: FORMER, 53: NO_USE, 54: NO_USE},
     ("PV2", "Encounter"): {1: FORMER, **dict.fromkeys((11, 12, 38), NO_USE), 22: SECURITY},
+    ("ROL", "Encounter"): {
+        **dict.fromkeys((1, 5, 6, 11, 12, 13, 14), NO_USE),
+        3: "says in which part of the visit ROL-4 stands (participant.type); no piece of its own",
+    },
     ("RXO", "MedicationRequest"): dict.fromkeys((5, 18, 19, 25, 26), OTHER_PLACE),
     ("SPM", "Specimen"): {3: NO_USE},
     ("TQ1", "MedicationRequest"): dict.fromkeys((4, 5, 6, 13), ORDER_TIMES),
