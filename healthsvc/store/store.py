@@ -33,9 +33,8 @@ class Store:
 
     def __init__(self, database: "Database", connection: Connection, actor: Actor, at: datetime, *, writable: bool) -> None:
         self.database = database
-        self.connection = connection
-        self.actor = actor
-        self.at, self.at_micros = at, micros(at)
+        self.connection, self.actor = connection, actor
+        self.at = at  # the short way sets it for each request of a shared commit
         self.writable = writable
         self.policy: Policy = database.policy
         self.zone = zone(database.zone)
@@ -46,11 +45,15 @@ class Store:
         self._sight, self.seen = Sight(), Seen(alone=writable and connection.dialect.name == "sqlite")
         self.looked: Looked = NOBODY_LOOKS  # the door sets one that notes whose records are read
         self.restrict: Restrict | None = None
-        """What the actor may see of a resource type (set by the door); None: everything. Whatever is read, searched or written through
-        this store passes it; only the rooms' rules look past it (:meth:`wholly`)."""
+        """What the actor may see of a type (the door sets it; None: all); what goes through here passes it, but for :meth:`wholly`."""
         self.reach: Reach | None = None  # the door says by what they see it, where that narrows the partitions that are asked
         self.parts: Parts | None = None
         self.is_undoing = False  # a step taken by mistake is put back: a life may run backwards; what only one may hold still holds
+
+    @property
+    def at_micros(self) -> int:
+        """Microseconds since 1970 UTC."""
+        return micros(self.at)
 
     # -- reading --------------------------------------------------------------------------------------------------------------
 

@@ -103,6 +103,7 @@ def test_a_file_is_fenced_off_and_nothing_but_itself_is_shown(
 
 def test_each_look_is_audited_and_only_who_may_see_the_person_looks(doctor: httpx.Client, patient: str, site: Site) -> None:
     doctor.get("/attachments/DiagnosticReport/report-files/1")
+    site.database.reads.flush()
     with site.database.reading(SYSTEM, at=clock.now()) as store:
         looks = store.connection.execute(
             select(AUDIT.c.purpose, AUDIT.c.patient).where(AUDIT.c.subject == "DiagnosticReport/report-files")
