@@ -171,9 +171,9 @@ def why_of(page: Page) -> Any:
 
 def _when(text: str, what: str, store: Store) -> datetime:
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise Invalid("a moment is written 2026-11-28T08:00", path=what, reason="moment") from None
+        raise Invalid("a moment is written 2026-11-28 08:00", path=what, reason="moment") from None
     return at if at.tzinfo else at.replace(tzinfo=store.zone)
 
 

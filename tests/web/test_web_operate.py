@@ -118,7 +118,7 @@ def test_the_tools_work_from_their_forms(client: httpx.Client, site: Site, lette
     assert sent is not None
     assert client.post(f"{sent[0]}/again", data=token).status_code == 303
     assert client.post(f"{sent[0]}/close", data={**token, "reason": "test"}).status_code == 303
-    span = {"since": "2020-01-01T00:00", "until": "2099-01-01T00:00"}
+    span = {"since": "2020-01-01 00:00", "until": "2099-01-01T00:00"}
     assert "条消息已重新排队" in client.post("/operate/replay", data={**token, **span}).text
     assert client.post("/operate/replay", data={**token, "since": "x", "until": "y"}).status_code == 422
 
