@@ -1,6 +1,7 @@
 """Pages on a real socket, without a browser: who gets what, and that nothing personal reaches an address or an error."""
 
 import re
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from world import NAMES, PASSWORD, citizen_id
 
 from healthsvc import clock
 from healthsvc.access import accounts
+from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.service import register
 from healthsvc.store import SYSTEM
 from healthsvc.store.progress import State
 from healthsvc.store.work import run
+from healthsvc.visit import service as visits
+from healthsvc.visit.rules import Kind, Visit, Window
 from integrations.longwork.kinds import kinds
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -266,6 +271,19 @@ def test_looking_at_a_file_leaves_a_trace_that_the_auditor_sees(client: httpx.Cl
     assert "Practitioner/doctor-1" in trace
     assert "单国强" not in trace
     assert "完整：共" in client.post("/audit/verify", data={"csrf": csrf(client)}).text
+
+
+def test_a_file_leads_to_all_its_visits_however_many_wait(client: httpx.Client, site: Site) -> None:
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        patient = str(register(store, Person("多访测试"), "urn:test").patient["id"])
+        for number in range(8):
+            begins = store.at + timedelta(days=200 + number)
+            visits.request(store, Visit(f"many-{number}", Kind.FOLLOW_UP, patient, Window(begins, begins + timedelta(days=9)), 20))
+    sign_in(client, "doctor1")
+    page = client.get(f"/people/{patient}").text
+    assert set(re.findall(r'href="/visits/(many-\d)"', page)) == {f"many-{number}" for number in range(8)}
+    shown, _, unfolded = page.partition("另有 2 项")
+    assert ("many-5" in shown, "many-6" in shown, "many-6" in unfolded) == (True, False, True)
 
 
 def test_the_pages_speak_english_too(client: httpx.Client) -> None:
