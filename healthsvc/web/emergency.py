@@ -24,9 +24,12 @@ from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
 from healthsvc.web.render import Page, SignedPage
+from healthsvc.web.reports import Listed, latest
 
 router = APIRouter(dependencies=[needs("emergency")])
 _SOURCE: Final = "operator"
+_REPORTS: Final = 3
+"""Reports that the sheet leads to: what was found last is what a doctor on the way asks for."""
 _CITIZEN_ID_LENGTHS: Final = (15, 18)
 
 
@@ -163,11 +166,18 @@ def _alarm(page: Page, store: Store, one: Alarm, refused: str = "") -> Response:
         "alarm.html",
         status=422 if refused else 200,
         sheet=shown,
+        reports=_reports(page, store, one.patient),
         why=why,
         refused=refused,
         outcomes=["drill", *outcomes] if one.kind == "drill" else outcomes,
         **_course(store, one),
     )
+
+
+def _reports(page: Page, store: Store, patient: str) -> list[Listed]:
+    """The latest reports, for those who may open the person's file anyway."""
+    reads = page.who is not None and page.who.may("read-clinical") and store.find("Patient", patient) is not None
+    return latest(store, patient, _REPORTS) if reads else []
 
 
 def _course(store: Store, one: Alarm) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import httpx
 from conftest import Site, sign_in
 from test_web_browser import look, page  # noqa: F401 - the fixture
+from world import PASSWORD
 
 from healthsvc import clock
 from healthsvc.healthfile.rules import Category, Contact, ContactRole, Person
@@ -65,3 +67,23 @@ def test_the_list_comes_by_itself_and_masks_the_name(page: Any, site: Site) -> N
     assert "褚*" in row.inner_text()
     assert "求助1" not in row.inner_text().replace(" ", "")
     look(page, "emergency")
+
+
+def test_whoever_may_open_the_file_is_led_to_the_latest_reports(client: httpx.Client, site: Site) -> None:
+    from healthsvc.emergency import service
+
+    patient = somebody(site, "卫报告", "0574-55770001")
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        for number, status in enumerate(("final", "entered-in-error")):
+            told = {"status": status, "code": {"text": f"血常规{number}"}, "effectiveDateTime": "2026-01-05T08:00:00+08:00"}
+            store.put({"resourceType": "DiagnosticReport", "id": f"wei-{number}", "subject": {"reference": f"Patient/{patient}"}, **told})
+        alarm = service.raise_alarm(store, patient, "help", "81890", store.at)
+    seen = {}
+    for login in ("doctor1", "hotline1"):
+        client.cookies.clear()
+        client.post("/sign-in", data={"login": login, "password": PASSWORD})
+        answer = client.get(f"/emergency/{alarm.id}")
+        assert answer.status_code == 200
+        assert "卫报告" in answer.text
+        seen[login] = [one for one in ("wei-0", "wei-1") if f'href="/reports/{one}"' in answer.text]
+    assert seen == {"doctor1": ["wei-0"], "hotline1": []}
