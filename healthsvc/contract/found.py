@@ -4,7 +4,7 @@ from datetime import date
 
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement, State
-from healthsvc.errors import NotFound
+from healthsvc.errors import Invalid, NotFound, RuleViolation
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
 
@@ -55,3 +55,14 @@ def predecessor_in_force(store: Store, agreement: Agreement) -> Agreement | None
     found = store.find("Contract", id) if kind == "Contract" else None
     old = to_agreement(found) if found is not None and is_family_doctor(found) else None
     return old if old is not None and old.state is State.ACTIVE and old.person == agreement.person else None
+
+
+def check_staff(store: Store, who: str, role: str) -> None:
+    """Refuse a contract with somebody who is not of the staff, or whom the directory names with other roles only."""
+    kind, _, id = who.partition("/")
+    if kind != "Practitioner" or store.find("Practitioner", id) is None:
+        raise Invalid(f"the {role} of the contract is not in the staff directory; add the Practitioner first", path="Contract.signer")
+    roles = store.select("PractitionerRole", practitioner=id)
+    codes = {c.get("code") for one in roles for concept in one.get("code", []) for c in concept.get("coding", [])}
+    if codes and role not in codes:
+        raise RuleViolation(f"the {role} of the contract has no role {role} in the staff directory", reason="contract-staff-role")

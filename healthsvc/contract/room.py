@@ -6,7 +6,7 @@ from healthsvc.checkup import service as checkups
 from healthsvc.consent.service import require_care
 from healthsvc.contract import cards
 from healthsvc.contract.closing import close_file, close_file_on_death, join_files, reopen_file
-from healthsvc.contract.found import others_with_pair, signed_with
+from healthsvc.contract.found import check_staff, others_with_pair, signed_with
 from healthsvc.contract.paper import KIND, contract_paper
 from healthsvc.contract.resources import is_family_doctor, to_agreement, to_care_team
 from healthsvc.contract.rules import Agreement, EndReason, State, check_active, check_own_hand, check_start, check_step
@@ -97,7 +97,7 @@ def _begin(agreement: Agreement, store: Store) -> None:
         raise RuleViolation("the person's file is closed or merged into another", reason="contract-person-closed", path="Contract.subject")
     for who, role in ((agreement.doctor, "doctor"), (agreement.nurse, "nurse")):
         if who is not None:
-            _check_staff(who, role, store)
+            check_staff(store, who, role)
     _check_capacity(agreement, store)
     store.put(person | {"generalPractitioner": [{"reference": agreement.doctor}]})
     store.put(to_care_team(agreement, active=True))
@@ -119,16 +119,6 @@ def _check_capacity(agreement: Agreement, store: Store) -> None:
             reason="contract-pair-capacity",
             path="Contract.extension",
         )
-
-
-def _check_staff(who: str, role: str, store: Store) -> None:
-    kind, _, id = who.partition("/")
-    if kind != "Practitioner" or store.find("Practitioner", id) is None:
-        raise Invalid(f"the {role} of the contract is not in the staff directory; add the Practitioner first", path="Contract.signer")
-    roles = store.select("PractitionerRole", practitioner=id)
-    codes = {c.get("code") for one in roles for concept in one.get("code", []) for c in concept.get("coding", [])}
-    if codes and role not in codes:
-        raise RuleViolation(f"the {role} of the contract has no role {role} in the staff directory", reason="contract-staff-role")
 
 
 def _claim(before: Agreement | None, after: Agreement, store: Store) -> None:

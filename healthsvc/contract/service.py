@@ -138,7 +138,7 @@ def add_signature(store: Store, contract: str, signed: Signed) -> Resource:
         return store.put(to_contract(signed_now, stored))
     _close_for(store, predecessor, agreement)
     successor = store.put(to_contract(signed_now, stored))
-    _hand_over(store, predecessor, agreement.doctor)
+    hand_visits(store, predecessor, agreement.doctor)
     return successor
 
 
@@ -217,7 +217,7 @@ def transfer(
         raise RuleViolation("the person is already with this doctor", reason="contract-transfer-same")
     closing = end_early(old, Act.TRANSFER, start - timedelta(days=1), EndReason.CHANGED_TEAM)
     successor = _succeed(store, stored, closing, doctor, nurse, start, kind)
-    _hand_over(store, old, doctor)
+    hand_visits(store, old, doctor)
     return successor
 
 
@@ -262,11 +262,12 @@ def _close_for(store: Store, old: Agreement, following: Agreement) -> None:
     store.put(to_contract(closing, stored_contract(store, old.id)))
 
 
-def _hand_over(store: Store, old: Agreement, doctor: str) -> None:
-    """Open visits of the former doctor go to the next one, also those that no contract asked for."""
-    for visit in visits.open_visits(store, old.person):
-        if visit.owner == old.doctor != doctor:
-            visits.reassign(store, visit.id, doctor)
+def hand_visits(store: Store, old: Agreement, doctor: str) -> int:
+    """Open visits of the former doctor go to the next one, also those that no contract asked for; gives how many."""
+    theirs = [visit for visit in visits.open_visits(store, old.person) if visit.owner == old.doctor != doctor]
+    for visit in theirs:
+        visits.reassign(store, visit.id, doctor)
+    return len(theirs)
 
 
 def expire(store: Store, contract: Resource) -> Resource:

@@ -9,8 +9,8 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from healthsvc.access.door import StoreNearby, StoreReading, StoreWriting
-from healthsvc.contract import cards, delivery, renewal, service
+from healthsvc.access.door import StoreNearby, StoreReading, StoreWriting, needs
+from healthsvc.contract import cards, delivery, leaving, renewal, service
 from healthsvc.contract.endpoints import Drawn, SignatureGiven, signed_of
 from healthsvc.contract.found import running
 from healthsvc.contract.fulfilment import Fulfilment, together
@@ -56,7 +56,9 @@ class Row:
 
 
 @router.get("/contracts")
-def contracts(page: SignedPage, store: StoreNearby, all: bool = False, show: str = "", start: int = 0) -> Response:
+def contracts(
+    page: SignedPage, store: StoreNearby, all: bool = False, show: str = "", start: int = 0, taken: int | None = None, left: int = 0
+) -> Response:
     """Those whom one looks after under contract; who is owed most comes first."""
     mine = None if all else mine_of(page)
     on = today(store)
@@ -73,8 +75,17 @@ def contracts(page: SignedPage, store: StoreNearby, all: bool = False, show: str
     return page.show(
         "contracts.html", rows=rows, whole=together(counted.values()), mine=mine, everybody=all, show=show, start=start, many=_MANY,
         total=len(chosen), signed=len(ours), ending=len(ending & set(counted)), pending=len(pending), behind=len(behind),
-        service_name=service_name,
+        service_name=service_name, doctors=by_role(store, "doctor"), nurses=by_role(store, "nurse"), taken=taken, left=left,
     )  # fmt: skip
+
+
+@router.post("/contracts/take-over", dependencies=[needs("plan")])
+def take_over(
+    store: StoreWriting, doctor: Annotated[str, Form()], successor: Annotated[str, Form()], nurse: Annotated[str, Form()] = ""
+) -> Response:
+    """A doctor leaves: draft for everybody of theirs a contract with another doctor; their visits go at once."""
+    done = leaving.take_over(store, doctor, successor, nurse or None)
+    return RedirectResponse(f"/contracts?show=pending&all=true&taken={len(done.drafted)}&left={done.left}", status_code=303)
 
 
 @router.get("/contracts/{id}")

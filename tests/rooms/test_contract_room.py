@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from healthsvc.contract import delivery, renewal, service
+from healthsvc.contract import delivery, leaving, renewal, service
 from healthsvc.contract.resources import to_agreement, to_contract
 from healthsvc.contract.rules import EndReason, Side, SignatureKind, Signed, State, term_end
 from healthsvc.errors import Conflict, Invalid, NotFound, RuleViolation
@@ -197,7 +197,52 @@ def test_a_doctor_with_a_full_list_takes_nobody(tmp_path: object) -> None:
             service.sign(store, other, D1, N1, ON)
         assert refused.value.reason == "contract-capacity"
         service.sign(store, other, D2, N1, ON)
+        with pytest.raises(RuleViolation) as refused:
+            leaving.take_over(store, D1, D2)
+        assert refused.value.reason == "contract-capacity"
     opened.close()
+
+
+def test_whoever_signed_with_a_doctor_who_leaves_is_taken_over_in_portions_and_signs_anew(database: Database) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        people = [person(store, f"测试{name}") for name in "子丑寅"]
+        for one in people:
+            service.sign(store, one, D1, N1, ON)
+        visits.request(store, Visit("extra", Kind.FOLLOW_UP, people[0], Window(AT, AT + timedelta(days=9)), 20, owner=D1))
+        first = leaving.take_over(store, D1, D2, most=2)
+        assert (len(first.drafted), first.visits >= 8, first.left) == (2, True, 1)
+        second = leaving.take_over(store, D1, D2)
+        assert (len(second.drafted), second.left, first.visits + second.visits) == (1, 0, 13)
+        assert leaving.take_over(store, D1, D2) == leaving.TakenOver((), 0, 0)
+        assert {visit.owner for one in people for visit in visits.open_visits(store, one)} == {D2}
+        agreements = [service.active(store, one) for one in people]
+        assert [one.doctor for one in agreements if one] == [D1] * 3, "until both have signed"
+        drafts = [service.read(store, id) for id in (*first.drafted, *second.drafted)]
+        assert {(one.state, one.doctor, one.nurse, one.start) for one in drafts} == {(State.PENDING_SIGNATURE, D2, N1, ON)}
+        mine = next(one for one in drafts if one.person == people[0])
+        for side in (Side.RESIDENT, Side.DOCTOR):
+            service.add_signature(store, mine.id, Signed(side, SignatureKind.WET_SCAN, AT))
+        signed = service.active(store, people[0])
+        assert signed is not None
+        assert (signed.id, signed.doctor) == (mine.id, D2)
+        assert responsible_doctor(store, people[0]) == D2
+        others = [service.active(store, one) for one in people[1:]]
+        assert [one.doctor for one in others if one] == [D1, D1]
+
+
+@pytest.mark.parametrize(
+    ("successor", "reason"), [(D1, "contract-successor-same"), ("Practitioner/nobody", None), (N1, "contract-staff-role")]
+)
+def test_nobody_is_taken_over_by_whom_no_contract_could_be_signed_with(database: Database, successor: str, reason: str | None) -> None:
+    with database.writing(SYSTEM, at=AT) as store:
+        patient = person(store)
+        service.sign(store, patient, D1, N1, ON)
+        role = {"code": [{"coding": [{"code": "nurse"}]}], "practitioner": {"reference": N1}}
+        store.put({"resourceType": "PractitionerRole", "id": "r1", **role})
+        with pytest.raises((RuleViolation, Invalid)) as refused:
+            leaving.take_over(store, D1, successor)
+        assert refused.value.reason == reason or reason is None
+        assert len(store.select("Contract", patient=patient)) == 1
 
 
 def test_death_closes_everything_in_one_step(database: Database) -> None:

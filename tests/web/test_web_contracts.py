@@ -9,12 +9,14 @@ from test_web_browser import look, page
 
 from healthsvc import clock
 from healthsvc.checkup.ladder import escalate
+from healthsvc.contract import service as contracts
 from healthsvc.contract.resources import to_agreement
 from healthsvc.contract.rules import Side
 from healthsvc.documents import Drawing
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import register
 from healthsvc.store import SYSTEM
+from healthsvc.visit.service import open_visits
 
 __all__ = ["page"]
 pytestmark = pytest.mark.browser
@@ -106,6 +108,30 @@ def test_another_doctor_cannot_draw_but_records_paper(page: Any, site: Site) -> 
     mine.get_by_label("签字方式").select_option("wet-scan")
     mine.get_by_role("button", name="确认签字").click()
     page.get_by_text("未被改动").first.wait_for()
+
+
+def test_a_doctor_leaves_and_everybody_is_drafted_to_another(page: Any, site: Site) -> None:
+    wide = page.viewport_size["width"]
+    leaver, successor = f"离岗{wide}", f"接手{wide}"
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        for id, name in ((f"leaver-{wide}", leaver), (f"successor-{wide}", successor)):
+            store.put({"resourceType": "Practitioner", "id": id, "active": True, "name": [{"text": name}]})
+        people = [register(store, Person(f"转签{name}{wide}"), "urn:test").patient["id"] for name in "天地"]
+        for one in people:
+            contracts.sign(store, one, f"Practitioner/leaver-{wide}", None, clock.today())
+    sign_in(page, site.url, "coordinator1")
+    page.goto(f"{site.url}/contracts?all=true")
+    page.get_by_text("整体转签", exact=True).click()
+    page.get_by_label("离岗医生").select_option(label=leaver)
+    page.get_by_label("接手医生").select_option(label=successor)
+    look(page, "contracts-leaving")
+    page.get_by_role("button", name="全部起草").click()
+    page.get_by_role("status").get_by_text("已起草 2 份转签协议").wait_for()
+    assert page.locator(".rows .who", has_text=f"转签天{wide}").count() == 1
+    look(page, "contracts-taken-over")
+    with site.database.reading(SYSTEM, at=clock.now()) as store:
+        owners = {visit.owner for one in people for visit in open_visits(store, one)}
+    assert owners == {f"Practitioner/successor-{wide}"}
 
 
 def test_a_reminder_is_seen_and_gone(page: Any, site: Site) -> None:
