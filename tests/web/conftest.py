@@ -51,6 +51,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     return report
 
 
+def axe_core() -> str:
+    """The script that looks for what somebody with a screen reader or a keyboard would stumble over; a page is not looked at without."""
+    script = assets.TEST_PARTS / "axe.min.js"
+    if not script.is_file():
+        pytest.fail(f"{script} is not there: `python -m healthsvc.web.assets` fetches it", pytrace=False)
+    return script.read_text(encoding="utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A served town."""

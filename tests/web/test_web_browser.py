@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHOTS, Site, sign_in, worker
+from conftest import SHOTS, Site, axe_core, sign_in, worker
 from PIL import Image
 
-from healthsvc.web import assets
 from healthsvc.web.help import DOCS
 
 pytestmark = pytest.mark.browser
@@ -54,13 +53,11 @@ def look(page: Any, name: str) -> None:
     """Ask axe, see that nothing sticks out sideways, and keep a picture."""
     width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
-    axe = assets.TEST_PARTS / "axe.min.js"
-    if axe.is_file():
-        # evaluated by the browser's debugger, which the page's policy does not concern
-        page.evaluate(axe.read_text(encoding="utf-8"))
-        page.locator("h1").first.wait_for()  # a page of the phone is drawn by its script, a moment after it has come
-        found = page.evaluate("options => axe.run(document, options)", RULES)["violations"]
-        assert [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found] == []
+    # evaluated by the browser's debugger, which the page's policy does not concern
+    page.evaluate(axe_core())
+    page.locator("h1").first.wait_for()  # a page of the phone is drawn by its script, a moment after it has come
+    found = page.evaluate("options => axe.run(document, options)", RULES)["violations"]
+    assert [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found] == []
     SHOTS.mkdir(parents=True, exist_ok=True)
     shot = SHOTS / f"{name}-{width}.png"
     page.screenshot(path=shot)

@@ -15,7 +15,7 @@ import httpx
 import pikepdf
 import pytest
 import time_machine
-from conftest import NO_FACTOR, SHOTS
+from conftest import NO_FACTOR, SHOTS, axe_core
 from fastapi.routing import APIRoute
 from serving import serving
 from sqlalchemy import select
@@ -36,7 +36,7 @@ from healthsvc.jobs_desk import Timetable
 from healthsvc.store import SYSTEM
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.timetable import jobs
-from healthsvc.web import assets, words
+from healthsvc.web import words
 from healthsvc.web.router import _PAGES
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
@@ -241,7 +241,7 @@ def test_every_page_is_sound_in_a_browser_far_away(
     """axe, weight, nothing asked of others, nothing on the console, nothing sticking out at 390 pixels. Pictures with ``--shots``."""
     folder, keeps = SHOTS / "every", pytestconfig.getoption("--shots")
     folder.mkdir(parents=True, exist_ok=True)
-    axe = (assets.TEST_PARTS / "axe.min.js").read_text(encoding="utf-8")
+    axe = axe_core()
     faults: list[str] = []
     weights: dict[str, int] = {}
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", timezone_id="America/Los_Angeles")
