@@ -79,7 +79,7 @@ def record(id: str, page: SignedPage, store: StoreReading) -> Response:
     """The infusion record 输液记录单, to print."""
     given = bedside.where(store, id)
     store.audit("print", f"Task/{id}", patient=given.patient, purpose="infusion record")
-    return page.show("bedside_record.html", **_common(store, id, given))
+    return page.show("bedside_record.html", gates=form.GATES, **_common(store, id, given))
 
 
 def _show(page: Page, store: Store, id: str, refusal: Refusal | None, typed: Typed) -> Response:

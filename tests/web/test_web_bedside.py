@@ -142,7 +142,7 @@ def test_a_reaction_is_guided_to_its_report(bed: Bed) -> None:
         assert "皮疹" in page.text
         for act, words in (("stop", ""), ("alarm", ""), ("refer", "示范医院急诊"), ("report", "已停药观察"), ("leave", "")):
             assert bed.take(act, text=words).status_code == 303, act
-        assert "女儿十分钟后到" in bed.client.get(f"/visits/{bed.task}/bedside/record").text
+        assert "成年陪护 · dr-2：女儿十分钟后到" in bed.client.get(f"/visits/{bed.task}/bedside/record").text
         assert "人工放行" in bed.client.get("/infusions/overrides").text
 
 
