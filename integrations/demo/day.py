@@ -16,6 +16,7 @@ HOSPITAL = "lw-h1"
 _WARDS = (("0912", "心内科"), ("1104", "呼吸科"), ("0707", "神经内科"), ("0305", "老年病科"), ("0618", "内分泌科"))
 _DOCTORS = (("1001", "测试主任"), ("1002", "测试医生"))
 _ILLNESS = (("I50.900", "心力衰竭"), ("J18.900", "肺炎"), ("I63.900", "脑梗死"), ("J44.101", "慢性阻塞性肺疾病急性加重"))
+_DRUG = ("D1", "硝苯地平控释片")
 _TESTS = (
     ("GLU", "葡萄糖", "mmol/L", 3.90, 6.10, 2),
     ("K", "钾", "mmol/L", 3.50, 5.30, 2),
@@ -58,7 +59,7 @@ class _Day:
             f"{self.at:%Y%m%d}{number:05}",
             when,
             segments,
-            sender=("HIS" if kind == "ADT" else "LIS", self.hospital),
+            sender=("LIS" if kind == "ORU" else "HIS", self.hospital),
             receiver=("HEALTHSVC", "COMMUNITY"),
             charset=label,
         )
@@ -80,14 +81,15 @@ def messages(people: Sequence[Resource], at: datetime, seed: int, hospital: str 
         seed: chance.
         hospital: sending facility.
 
-    Covers ADT A01 A03 A04 A08 A11 A13 A28 A31 A40 and ORU R01, in UTF-8 and GB18030, with and without MSH-18; one message is sent twice.
+    Covers ADT A01 A03 A04 A08 A11 A13 A28 A31 A40, ORU R01, and of an outpatient BAR P01, DFT P03, RDE O11 and RDS O13; in UTF-8 and
+    GB18030, with and without MSH-18; one message is sent twice.
     """
     day = _Day(at, Random(seed), hospital)  # noqa: S311 - an invented day, not a secret
     courses: tuple[Callable[[_Day, Person, datetime], None], ...] = (
         _treated,
         _cancelled,
         _back_again,
-        _outpatient,
+        _seen,
         _moved_house,
         _two_cards,
     )
@@ -131,6 +133,24 @@ def _outpatient(day: _Day, person: Person, at: datetime) -> None:
     person.stay = f"O{at:%Y%m%d}{person.card}"
     day.say(at, "A04", [_evn("A04", at), _pid(person), segment("PV1", {2: "O", 3: (_WARDS[0][0],), 19: person.stay, 44: stamp(at)})])
     _report(day, person, day.later(at, 60, 120), abnormal=False)
+
+
+def _seen(day: _Day, person: Person, at: datetime) -> None:
+    """An outpatient who is seen, pays and is given medicine: from these moments one reads how long the person waited for each."""
+    _outpatient(day, person, at)
+    number, around = f"M{person.stay}", segment("PV1", {2: "O", 19: person.stay})
+    seen = day.later(at, 4, 24)
+    order = segment("ORC", {1: "NW", 2: number, 9: stamp(seen)})
+    drug, route = segment("RXE", {1: ("1", "QD"), 2: _DRUG, 3: "30", 5: ("mg", "mg")}), segment("RXR", {1: ("PO", "口服")})
+    day.say(seen, "O11", [_pid(person), around, order, drug, route], kind="RDE")
+    billed = day.later(seen, 2, 6)
+    day.say(billed, "P01", [_evn("P01", billed), _pid(person), around], kind="BAR")
+    paid = day.later(billed, 3, 36)
+    charge = segment("FT1", {1: "1", 2: number, 4: stamp(paid), 6: "PY", 7: ("DRUG", "药费"), 10: "1", 11: "46.80"})
+    day.say(paid, "P03", [_evn("P03", paid), _pid(person), around, charge], kind="DFT")
+    given = day.later(paid, 2, 12)
+    out = segment("RXD", {1: "1", 2: _DRUG, 3: stamp(given), 4: "1", 5: ("盒", "盒"), 7: number})
+    day.say(given, "O13", [_pid(person), around, segment("ORC", {1: "RE", 2: number}), out, route], kind="RDS")
 
 
 def _moved_house(day: _Day, person: Person, at: datetime) -> None:

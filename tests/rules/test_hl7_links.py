@@ -203,8 +203,8 @@ def test_the_hospital_day_is_the_same_for_the_same_seed_and_covers_what_it_promi
     checked = [check_message(raw, "day", index, profile) for index, raw in enumerate(day, start=1)]
     assert not [one for one in checked if one.rejected or not one.mapped or not one.identical]
     assert {one.event for one in checked} == {f"ADT^{e}" for e in ("A01", "A03", "A04", "A08", "A11", "A13", "A28", "A31", "A40")} | {
-        "ORU^R01"
-    }
+        "ORU^R01", "RDE^O11", "BAR^P01", "DFT^P03", "RDS^O13",
+    }  # fmt: skip
     assert {one.charset for one in checked} >= {"utf-8", "gb18030"}
     assert len(day) == len(set(day)) + 1, "one message is sent twice"
 
