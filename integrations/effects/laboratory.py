@@ -35,8 +35,6 @@ def results(scene: Scene) -> Outcome:
         outcome.remarks.append(
             f"{event.aside} observations of the patient or of a document belong to no order; they are kept with the message"
         )
-    if event.of_specimens:
-        outcome.remarks.append(f"{event.of_specimens} observations behind SPM are of the specimen; they are kept with the message")
     encounter = scene.stay(party.id, event.stay, sent)
     for index, report in enumerate(event.reports, start=1):
         id = which_report(scene, report, party.id, f"{scene.header.control_id}#{index}")

@@ -119,8 +119,6 @@ class ResultEvent:
     """Results that stood before the only order and were read as its own."""
     aside: int = 0
     """Observations of the patient (between PID and PV1) and of a document (before TXA): no results, kept with the message."""
-    of_specimens: int = 0
-    """Observations behind a specimen (SPM) whose order has results of its own, likewise."""
 
 
 def read_results(message: Message, header: Header, profile: Profile, zone: tzinfo) -> ResultEvent:
@@ -144,7 +142,6 @@ def read_results(message: Message, header: Header, profile: Profile, zone: tzinf
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
         adopted=found.adopted,
         aside=found.aside,
-        of_specimens=found.of_specimens,
     )
 
 

@@ -1,7 +1,6 @@
 """Which segments of ORU and OUL belong to which report, and which observations (OBX) are no results."""
 
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from healthsvc.errors import Invalid
 from integrations.hl7v2.er7 import Message, Segment
@@ -39,15 +38,13 @@ class Reported:
     """Results that stood before the only order and were read as its own."""
     aside: int = 0
     """Observations of the patient, of a container and of a document."""
-    of_specimens: int = 0
-    """Observations behind a specimen (SPM) whose order has results of its own."""
 
 
 def reported(message: Message, trigger: str) -> Reported:
     """Cut a message of results into its reports.
 
-    Behind SPM stand observations of the specimen (SPECIMEN of ORU_R01 and OUL_R24, HL7 v2.5.1 7.3.1). Laboratories that write SPM before
-    all results have none before it: then they are the results.
+    Behind SPM may stand observations of the specimen (SPECIMEN of ORU_R01 and OUL_R24, HL7 v2.5.1 7.3.1), but laboratories also write SPM
+    before or between their results. HL7's own map makes Observations of both; all are read as results, so that none is lost to sight.
 
     Raises:
         Invalid: there is no OBR, or a result stands before several; the path is the HL7 position.
@@ -56,7 +53,7 @@ def reported(message: Message, trigger: str) -> Reported:
     order: Segment | None = None
     leads = trigger in SPECIMEN_FIRST
     strays: list[Segment] = []  # results before any order
-    aside = of_specimens = 0
+    aside = 0
     waiting: list[Segment] = []  # specimens whose orders follow
     of_specimen = of_container = False
     for segment in message.segments:
@@ -66,7 +63,6 @@ def reported(message: Message, trigger: str) -> Reported:
             of_specimen = True
             continue
         if of_specimen and name in _OF_A_SPECIMEN:
-            of_specimens += name == "OBX" and bool(portions) and not leads
             continue  # said of the specimen itself; kept with the message
         if name == "SAC" and not portions:
             of_container = not strays
@@ -82,8 +78,6 @@ def reported(message: Message, trigger: str) -> Reported:
             of_specimen = False
         elif portions and (name in ("OBX", "NTE", "ORC", "SPM") or (name == "PRT" and order is None)):
             portions[-1].rest.append(segment)
-            if name == "SPM":
-                of_specimen = _has_results_before(portions[-1])
         elif name == "OBX" or (strays and name == "NTE"):
             strays.append(segment)
     if not portions:
@@ -92,11 +86,7 @@ def reported(message: Message, trigger: str) -> Reported:
         aside, strays = aside + sum(one.name == "OBX" for one in strays), []  # OUL_R21 (v2.4): what a container is like
     if strays:
         _adopt(strays, portions)
-    return Reported(portions, sum(one.name == "OBX" for one in strays), aside, of_specimens)
-
-
-def _has_results_before(portion: Portion) -> bool:
-    return any(one.name == "OBX" for one in takewhile(lambda one: one.name != "SPM", portion.rest))
+    return Reported(portions, sum(one.name == "OBX" for one in strays), aside)
 
 
 def _adopt(strays: list[Segment], portions: list[Portion]) -> None:

@@ -331,19 +331,19 @@ def test_what_is_at_most_or_at_least_so_much_is_a_number_with_its_comparator() -
 
 
 @pytest.mark.parametrize(
-    ("segments", "codes", "of_specimens"),
+    ("segments", "codes"),
     [
-        (["OBX|1|NM|K||4.1", "SPM|1|S1", "OBX|2|ST|HEM||+", "NTE|1||溶血", "SPM|2|S2", "OBX|3|ST|VOL||5"], ["K"], 2),
-        (["SPM|1|S1", "OBX|1|NM|K||4.1", "SPM|2|S2", "OBX|2|NM|NA||140"], ["K", "NA"], 0),
-        (["OBX|1|NM|K||4.1", "SPM|1|S1"], ["K"], 0),
+        (["OBX|1|NM|K||4.1", "SPM|1|S1", "OBX|2|ST|HEM||+", "NTE|1||溶血", "SPM|2|S2", "OBX|3|ST|VOL||5"], ["K", "HEM", "VOL"]),
+        (["SPM|1|S1", "OBX|1|NM|K||4.1", "SPM|2|S2", "OBX|2|NM|NA||140"], ["K", "NA"]),
+        (["OBX|1|NM|K||4.1", "SPM|1|S1"], ["K"]),
     ],
     ids=["of the specimen", "all behind it", "none"],
 )
-def test_behind_a_specimen_stand_its_observations_unless_all_results_do(segments: list[str], codes: list[str], of_specimens: int) -> None:
+def test_what_is_observed_behind_a_specimen_stands_in_the_report(segments: list[str], codes: list[str]) -> None:
     event = results("OBR|1||F1|A", *segments, "OBR|2||F2|B", "OBX|1|NM|CL||99")
     first, second = event.reports
     assert ([one.code.code for one in first.results], [one.code.code for one in second.results]) == (codes, ["CL"])
-    assert (event.of_specimens, [one.notes for one in first.results]) == (of_specimens, [()] * len(codes))
+    assert [one.notes for one in first.results] == [("溶血",) if one == "HEM" else () for one in codes]
 
 
 @pytest.mark.parametrize(

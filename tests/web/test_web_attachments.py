@@ -191,6 +191,7 @@ def test_a_report_is_read_whole(doctor: httpx.Client, reported: str, site: Site)
     line = doctor.get(f"/people/{reported}/story?kind=result").text
     assert 'href="/reports/report-whole"' in line
     assert 'href="/attachments/DiagnosticReport/report-files/1"' in doctor.get("/reports/report-files").text
+    site.database.reads.flush()
     with site.database.reading(SYSTEM, at=clock.now()) as store:
         looks = store.connection.execute(select(AUDIT.c.patient).where(AUDIT.c.purpose == "report")).scalars().all()
     assert set(looks) == {reported}
