@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from healthsvc import clock
+from healthsvc.access.configured import LONGEST, hold_anew
 from healthsvc.errors import Invalid
 from healthsvc.store import SYSTEM, Database, Store
 from integrations.herald.herald import listeners
@@ -32,8 +33,6 @@ ACTION: Final = "link-change"
 LOOK_SECONDS: Final = 2.0
 """A change is seen at one look, and taken at the next if nobody has gone on writing meanwhile."""
 _HELD: Final = "link profiles in force"
-_LONGEST: Final = 1000
-"""Characters of a row of the audit that names profiles."""
 Print = tuple[tuple[str, int, int, int], ...] | None
 
 
@@ -130,25 +129,17 @@ def readable(folder: Path) -> Shelf:
 def note(database: Database, shelf: Shelf, at: datetime) -> bool:
     """Note in the audit that other link profiles hold than before, with old and new versions; False: nothing has changed.
 
-    Of many processes the first one that sees the change does. A site that has never had a profile of its own has nothing to note.
+    A site that has never had a profile of its own has nothing to note.
     """
     now = _told(shelf)
     told = "\n".join(f"{name}={edition}" for name, edition in sorted(now.items()))
-    with database.reading(SYSTEM, at=at) as store:
-        before = store.holder(_HELD)
-    if before == told or (before is None and not now):
-        return False
-    with database.writing(SYSTEM, at=at) as store:
-        before = store.holder(_HELD)
-        if before == told:
-            return False
-        if before is not None:
-            store.release(_HELD)
-        store.claim(_HELD, told)
+
+    def say(store: Store, before: str | None) -> None:
         changes = ", ".join(_changes(_read(before), now))
-        store.audit(ACTION, "links", purpose=changes[:_LONGEST])
+        store.audit(ACTION, "links", purpose=changes[:LONGEST])
         log.info("link profiles in force", changes=changes)
-    return True
+
+    return hold_anew(database, _HELD, told, at, say, begin=bool(now))
 
 
 def in_force(store: Store) -> dict[str, int]:
