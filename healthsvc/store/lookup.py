@@ -31,17 +31,18 @@ _HOLDING_TOGETHER = (
 """The same for many identifiers: on a server each statement is a way there and back."""
 _HOLDING_OF = (
     "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part "
-    "FROM ix_reference x JOIN ix_token t ON t.pk = x.pk JOIN resource r ON r.pk = x.pk "
+    "FROM ix_reference x CROSS JOIN ix_token t ON t.pk = x.pk CROSS JOIN resource r ON r.pk = x.pk "
     "WHERE x.param = ? AND x.target IN ({files}) AND t.param = ? AND t.system = ? AND t.code = ? ORDER BY r.pk"
 )
+"""CROSS JOIN keeps SQLite to this order: it too takes a number for rare, and would look through everybody who has it."""
 _HOLDING_OF_THERE = (
     "SELECT r.pk, r.id, r.version, r.updated, r.body, r.hash, r.part "
     "FROM ix_reference x JOIN resource r ON r.pk = x.pk AND r.part = x.part "
     "WHERE x.param = %s AND x.target = ANY(%s) AND EXISTS (SELECT 1 FROM ix_token t "
     "WHERE t.param = %s AND t.system = %s AND t.code = %s AND t.pk = x.pk AND t.part = x.part OFFSET 0) ORDER BY r.pk"
 )
-"""The same on a server, which would begin at the number and look through everybody who has it: it takes a number for rare, and a hospital
-may number each person's stays from 1. OFFSET 0 keeps it to this order."""
+"""The same on a server, which would begin at the number and look through everybody who has it, too: a hospital may number each person's
+stays from 1. OFFSET 0 keeps it to this order."""
 _IS_HELD = (
     "SELECT 1 FROM ix_token t JOIN resource r ON r.pk = t.pk WHERE t.param = ? AND t.system = ? AND t.code = ? AND r.id LIKE ? LIMIT 1"
 )

@@ -80,6 +80,16 @@ def test_what_is_told_again_is_read_once_and_writes_nothing_but_that_it_was_told
     assert len(ran) / 10 <= 20, counted.most_common(20)
 
 
+def test_an_embedded_database_too_begins_at_the_person_and_not_at_a_number_that_everybody_has(tmp_path: Path) -> None:
+    embedded = Database.open(f"sqlite:///{tmp_path}/h.sqlite")
+    with embedded.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {lookup._HOLDING_OF.format(files='?, ?')}", (1, "p7", "p9", 2, 3, "1")).all()
+    embedded.close()
+    steps = [str(step[3]) for step in plan]
+    assert steps[0] == "SEARCH x USING PRIMARY KEY (param=? AND target=?)", steps
+    assert re.match(r"SEARCH t USING .*\(pk=\?", steps[1]), steps
+
+
 @pytest.mark.postgres
 def test_a_stay_under_a_number_that_everybody_has_is_looked_for_among_the_persons_stays(database: Database) -> None:
     """A hospital may number each person's stays from 1: the statement begins at the person, however many others have had a first stay."""
