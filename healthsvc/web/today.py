@@ -10,6 +10,9 @@ from healthsvc.access.door import StoreReading, StoreWriting, needs
 from healthsvc.dayplan.later import day_underway
 from healthsvc.dayplan.service import next_planned, set_pin
 from healthsvc.errors import Malformed
+from healthsvc.healthfile.rules import Person
+from healthsvc.infusion.lately import Reacted, reactions_lately
+from healthsvc.store import Store
 from healthsvc.visit.pending import pending
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory
@@ -62,6 +65,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
         work=bar_of(page, going, go=True) if going else None,
         coming=None if seen.lanes else next_planned(store, on, AHEAD),
         kinds=KINDS,
+        reactions=reactions_of(store, on, mine, names),
     )
 
 
@@ -94,3 +98,9 @@ def pin(
 def mine_of(page: Page) -> str | None:
     """``Practitioner/x`` of whoever reads, if they visit people themselves."""
     return page.who.session.practitioner if page.who and page.who.session else None
+
+
+def reactions_of(store: Store, on: date, mine: str | None, names: Directory) -> list[tuple[Reacted, Person]]:
+    """Reactions to a drip that concern whoever reads (None: everybody's) with the person; none on another day than today."""
+    is_today = on == store.at.astimezone(store.zone).date()
+    return [(one, names.person(one.person)) for one in reactions_lately(store, on, mine)] if is_today else []

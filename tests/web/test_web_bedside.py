@@ -72,6 +72,8 @@ def bed(tmp_path: Path) -> Iterator[Bed]:
         with installation.database.writing(SYSTEM, at=AT) as store:
             task = _dose(store)
             accounts.create_user(store, "nurse1", "nurse", name="苏念安", practitioner="Practitioner/nu-1", password=PASSWORD)
+            for doctor in ("dr-1", "dr-2"):
+                accounts.create_user(store, doctor, "doctor", name=doctor, practitioner=f"Practitioner/{doctor}", password=PASSWORD)
         with serving(create_app(installation)) as url, httpx.Client(base_url=url, verify=NO_TLS, timeout=60) as client:
             client.post("/sign-in", data={"login": "nurse1", "password": PASSWORD})
             yield Bed(client, task)
@@ -140,10 +142,20 @@ def test_a_reaction_is_guided_to_its_report(bed: Bed) -> None:
         page = bed.client.get(report[0])
         assert page.status_code == 200
         assert "皮疹" in page.text
+        assert "尚未上报" in bed.client.get("/").text, "who stood at the bed"
         for act, words in (("stop", ""), ("alarm", ""), ("refer", "示范医院急诊"), ("report", "已停药观察"), ("leave", "")):
             assert bed.take(act, text=words).status_code == 303, act
         assert "成年陪护 · dr-2：女儿十分钟后到" in bed.client.get(f"/visits/{bed.task}/bedside/record").text
         assert "人工放行" in bed.client.get("/infusions/overrides").text
+        for doctor, way, told in (("dr-2", "/mine/day", False), ("dr-1", "/mine/day", True), ("dr-1", "/", True)):
+            bed.client.post("/sign-in", data={"login": doctor, "password": PASSWORD})
+            today = bed.client.get(way).text
+            assert (report[0] in today, "已上报" in today) == (told, told), (doctor, way)
+        assert report[0] not in bed.client.get("/?on=2026-11-24").text, "of another day only its visits are shown"
+    for days, told in ((7, True), (8, False)):
+        with time_machine.travel(AT + timedelta(days=days), tick=True):
+            bed.client.post("/sign-in", data={"login": "dr-1", "password": PASSWORD})
+            assert (report[0] in bed.client.get("/").text) is told, days
 
 
 def _staff(id: str, *codes: str, title: str = "") -> Resource:

@@ -31,6 +31,7 @@ class InfusionPolicy:
     check_grace_minutes: int
     check_alarm_minutes: int
     reaction_alarm_minutes: int
+    reaction_shown_days: int
     drop_factors: tuple[int, ...]
     double_check_signed: bool
     earliest_start: str
