@@ -36,7 +36,7 @@ def policy_of(store: Store) -> FilePolicy:
 
 def today(store: Store) -> date:
     """The day of the transaction in the site's zone."""
-    return store.at.astimezone(store.zone).date()
+    return store.today
 
 
 def identify(store: Store, identifiers: Iterable[Identifier | tuple[str, str]]) -> Resource | None:

@@ -13,12 +13,13 @@ from healthsvc.fhir.json import Resource
 from healthsvc.policy import Policy
 from healthsvc.store import claims, writes
 from healthsvc.store.audit import Act
+from healthsvc.store.dated import Dated
 from healthsvc.store.keeping import keep
 from healthsvc.store.looked import NOBODY_LOOKS, Looked
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.room import Actor
 from healthsvc.store.seen import UNSEEN, Seen, Sight
-from healthsvc.store.stored import Stored, bare_of, canonical, digest_of, micros, new_id
+from healthsvc.store.stored import Stored, bare_of, canonical, digest_of, new_id
 from healthsvc.store.terms import OpenTerms
 
 if TYPE_CHECKING:
@@ -28,16 +29,15 @@ if TYPE_CHECKING:
     from healthsvc.store.tenancy.within import Parts, Reach
 
 
-class Store:
+class Store(Dated):
     """What a service works with; open it with :meth:`Database.reading` or :meth:`Database.writing`. Services never commit."""
 
     def __init__(self, database: "Database", connection: Connection, actor: Actor, at: datetime, *, writable: bool) -> None:
+        super().__init__(at, zone(database.zone))
         self.database = database
         self.connection, self.actor = connection, actor
-        self.at = at  # the short way sets it for each request of a shared commit
         self.writable = writable
         self.policy: Policy = database.policy
-        self.zone = zone(database.zone)
         self.sealer = database.sealer
         self.terms = OpenTerms(database.terms, connection)
         self.acts: list[Act] = []
@@ -49,11 +49,6 @@ class Store:
         self.reach: Reach | None = None  # the door says by what they see it, where that narrows the partitions that are asked
         self.parts: Parts | None = None
         self.is_undoing = False  # a step taken by mistake is put back: a life may run backwards; what only one may hold still holds
-
-    @property
-    def at_micros(self) -> int:
-        """Microseconds since 1970 UTC."""
-        return micros(self.at)
 
     # -- reading --------------------------------------------------------------------------------------------------------------
 
@@ -72,9 +67,11 @@ class Store:
         return self._sees_now(stored) if asks_anew else self._sight.covers(self.patients_of(stored), lambda: self._sees_now(stored))
 
     def _sees_now(self, stored: Stored) -> bool:
+        if self.restrict is None:
+            return True
         from healthsvc.store.search import may_see
 
-        return self.restrict is None or may_see(self, stored, self.restrict)
+        return may_see(self, stored, self.restrict)
 
     @contextmanager
     def wholly(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ no stream.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
@@ -29,8 +30,7 @@ def is_stale(store: Store, key: str, happened: int) -> bool:
 
 def are_stale(store: Store, keys: Sequence[str], happened: int) -> list[bool]:
     """The same of several streams, asked at once: on a server each question is a way there and back."""
-    sql = for_driver(store.connection, _LATEST.format(keys=", ".join("?" * len(keys))))
-    latest = dict(map(tuple, run(store.connection, sql, tuple(keys)).fetchall()))
+    latest = dict(map(tuple, run(store.connection, for_driver(store.connection, _latest(len(keys))), tuple(keys)).fetchall()))
     furthest = _furthest(store) if latest else 0
     return [key in latest and happened < latest[key] <= furthest for key in keys]
 
@@ -39,8 +39,18 @@ def follow(store: Store, key: str, happened: int, event: str, *also: str) -> Non
     """Note that the stream, and others of the same thing, have been followed up to an event; an earlier event does not set them back."""
     keys, furthest = (key, *also), _furthest(store)
     if happened <= furthest:
-        sql = for_driver(store.connection, _SET.format(rows=", ".join(["(?, ?, ?)"] * len(keys))))
-        run(store.connection, sql, (*(value for key in keys for value in (key, happened, event)), furthest))
+        values = (value for key in keys for value in (key, happened, event))
+        run(store.connection, for_driver(store.connection, _set(len(keys))), (*values, furthest))
+
+
+@cache
+def _latest(keys: int) -> str:
+    return _LATEST.format(keys=", ".join("?" * keys))
+
+
+@cache
+def _set(keys: int) -> str:
+    return _SET.format(rows=", ".join(["(?, ?, ?)"] * keys))
 
 
 def _furthest(store: Store) -> int:
