@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, literal_column
 
-from healthsvc.errors import Unavailable
 from healthsvc.fhir.index import Entries
 from healthsvc.store.driver import run as run
 from healthsvc.store.driver import run_many as run_many
 from healthsvc.store.driver import savepoint as savepoint
-from healthsvc.store.postgres import COLLISION
 from healthsvc.store.stored import Stored
 from healthsvc.store.tables import (
     NO_TERM,
@@ -25,6 +23,7 @@ from healthsvc.store.tables import (
     TokenIndex,
     UriIndex,
 )
+from healthsvc.store.tenancy.led import led
 from healthsvc.store.terms import OpenTerms
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ COMPARTMENT = "#patient"
 LONGEST = 500
 """Characters of a text that the index keeps: more would not fit a PostgreSQL B-tree entry (2,704 bytes) with four-byte characters."""
 
-MOVES = 3
-"""So often a record may be moved between two questions."""
 _CURRENT_COLUMNS = ("type", "id", "version", "deleted", "updated", "hash", "body")
 _HISTORY_COLUMNS = ("pk", "version", "type", "deleted", "updated", "body")
 INDEX_COLUMNS = {
@@ -115,7 +112,6 @@ class Statements:
         )
         self.current = f"SELECT pk, version, updated, deleted, body, hash, part FROM resource WHERE type={mark} AND id={mark}"  # noqa: S608
         self.held = self.current + ("" if embedded else " FOR UPDATE")
-        self.where = f"SELECT pk, part FROM directory WHERE type={mark} AND id={mark}"  # noqa: S608
         self.there = f"SELECT pk, version, updated, deleted, body, hash, part FROM resource WHERE pk={mark}{there}"  # noqa: S608
         """As ``current``, where the tables are laid out: the directory leads to the one partition."""
         self.there_held = f"{self.there} FOR UPDATE"
@@ -280,21 +276,10 @@ def read_current(store: "Store", term: int, type: str, id: str, *, to_change: bo
     """The current version (a deleted one too) and its content hash; ``to_change``: nobody else may change it before we end."""
     known = statements(store.connection)
     if store.database.laid.out(store.connection):
-        row = _led(store, known.there_held if to_change else known.there, term, id)
+        there = known.there_held if to_change else known.there
+        row = led(store.connection, term, id, lambda pk, part: run(store.connection, _in_part(there, part), (pk,)).fetchone())
     else:
         row = run(store.connection, known.held if to_change else known.current, (term, id)).fetchone()
     if row is None:
         return None
     return Stored(row[0], type, id, row[1], row[2], bool(row[3]), store.sealer.open_body(type, id, row[1], row[4]), row[6]), row[5]
-
-
-def _led(store: "Store", sql: str, term: int, id: str) -> Any:
-    """The row to which the directory leads; who is moved away between the two questions is looked for anew."""
-    for _ in range(MOVES):
-        found = run(store.connection, statements(store.connection).where, (term, id)).fetchone()
-        if found is None:
-            return None
-        row = run(store.connection, _in_part(sql, found[1]), (found[0],)).fetchone()
-        if row is not None:
-            return row
-    raise Unavailable("this record is being moved to another county; try again", reason=COLLISION)

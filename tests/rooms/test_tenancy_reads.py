@@ -20,6 +20,7 @@ from healthsvc.store.chronicle import dates, ids
 from healthsvc.store.search import search
 from healthsvc.store.search.compartment import everything
 from healthsvc.store.search.parts import ALWAYS
+from healthsvc.store.search.rows import Rows
 from healthsvc.store.search.versions import Window, history
 from healthsvc.store.tenancy.within import within
 
@@ -158,6 +159,13 @@ def test_what_is_asked_of_one_person_opens_the_persons_part_alone(laid: Database
         with opened(monkeypatch) as parts:
             assert store.read("Observation", "o-north-p1-1")["status"] == "final"
         assert parts == {3}, "the directory leads there"
+        with opened(monkeypatch) as parts:  # as the FHIR API reads one resource, or a version of it
+            stored, patient = Rows(store).with_patient("Observation", "o-north-p2-1") or (None, None)
+            assert stored is not None
+            assert (stored.resource["status"], patient) == ("final", "north-p2")
+            assert Rows(store).patient(stored) == "north-p2"
+            assert Rows(store).with_patient("Observation", "nobody") is None
+        assert parts == {3}
         members, _, _ = everything(store, cast(Registry, laid.language), "west-p2", ["Observation", "Basic"], lambda _: None, count=10)
         assert len(members) == 4
 

@@ -10,6 +10,7 @@ from healthsvc.store.driver import for_driver, run
 from healthsvc.store.search import ast
 from healthsvc.store.search.leaf import TABLES, Piece, all_of, among
 from healthsvc.store.stored import Stored
+from healthsvc.store.tenancy.led import led
 from healthsvc.store.tenancy.within import Parts, visible, within
 from healthsvc.store.writes import spoken
 
@@ -33,6 +34,7 @@ _CURRENT = (
     "SELECT pk, version, updated, deleted, body, part, (SELECT x.target FROM ix_reference x WHERE x.pk=resource.pk AND x.param=? LIMIT 1) "
     "FROM resource WHERE type=? AND id=?"
 )
+_PATIENT = "SELECT target FROM ix_reference WHERE pk=? AND param=? LIMIT 1"
 COLUMNS = "r.pk, r.type, r.id, r.version, r.updated, r.body"
 
 _ESTIMATES: "weakref.WeakKeyDictionary[Database, OrderedDict[Any, list[int]]]" = weakref.WeakKeyDictionary()
@@ -104,19 +106,33 @@ class Rows:
         term, param = self.term(type), self.term(f"{type}.{ast.COMPARTMENT}")
         if term is None:
             return None
-        found = self.run(_CURRENT, (-1 if param is None else param, term, id), anew=False)
-        if not found:
+        found = self._current((-1 if param is None else param, term, id))
+        if found is None:
             return None
-        pk, version, updated, deleted, body, part, patient = found[0]
+        pk, version, updated, deleted, body, part, patient = found
         stored = Stored(pk, type, id, version, updated, bool(deleted), self._sealer.open_body(type, id, version, body), part)
         return stored, id if type == "Patient" else patient
+
+    def _current(self, asked: tuple[int, int, str]) -> Any:
+        """The row of ``_CURRENT``."""
+        if not self.laid:
+            return next(iter(self.run(_CURRENT, asked, anew=False)), None)
+        return led(self._connection, asked[1], asked[2], lambda _, part: next(iter(self._in(part, _CURRENT, asked)), None))
+
+    def _in(self, part: int, sql: str, args: Sequence[Any]) -> Sequence[Any]:
+        """All rows of a statement about one resource, of which we know where it is."""
+        found: Sequence[Any] = run(self._connection, for_driver(self._connection, within(sql, (part,))), tuple(args)).fetchall()
+        return found
 
     def patient(self, stored: Stored) -> str | None:
         """The id of the Patient in whose compartment a resource is (the first, if there are several)."""
         if stored.type == "Patient":
             return stored.id
         param = self.term(f"{stored.type}.{ast.COMPARTMENT}")
-        found = [] if param is None else self.run("SELECT target FROM ix_reference WHERE pk=? AND param=? LIMIT 1", (stored.pk, param))
+        if param is None:
+            return None
+        asked = stored.pk, param
+        found = self._in(stored.part or 0, _PATIENT, asked) if self.laid else self.run(_PATIENT, asked)
         return str(found[0][0]) if found else None
 
     def stored(self, row: Any) -> Stored:
