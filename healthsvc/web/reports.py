@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from healthsvc.access.door import StoreReading
 from healthsvc.fhir.elements import reference_id
+from healthsvc.fhir.flags import CRITICAL
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, replaced
@@ -30,8 +31,6 @@ STATUSES: Final = {
     "cancelled": ("已撤销", "red"), "entered-in-error": ("已撤销", "red"),
 }  # fmt: skip
 """How a report or a result stands (R4 diagnostic-report-status, observation-status), and the colour of it."""
-_GRAVE: Final = frozenset({"HH", "LL", "AA", "HU", "LU"})
-"""Flags of HL7 table 0078 that mean a critical value 危急值."""
 _EARLIER: Final = 3
 """Values of the same item that stand beside a result: as many as show which way it goes."""
 
@@ -157,7 +156,7 @@ def _result(store: Store, observation: Resource, earlier: Sequence[Resource]) ->
     same = [one for one in earlier if codes & _codes(one)][:_EARLIER]
     return Result(
         value=value_of(observation),
-        critical=bool(flags & _GRAVE) and not gone,
+        critical=bool(flags & CRITICAL) and not gone,
         bounds="" if gone else "；".join(filter(None, map(_bounds, observation.get("referenceRange", ())))),
         status=None if status == "final" else STATUSES.get(status),
         gone=gone,

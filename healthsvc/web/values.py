@@ -5,10 +5,11 @@ from typing import Final
 
 from healthsvc.circle.resources import TRAVEL_CODES
 from healthsvc.fhir.conformance.publish import CODE_TABLES
+from healthsvc.fhir.flags import HIGH, LOW
 from healthsvc.fhir.json import Resource
 from healthsvc.visit.vital_names import DIASTOLIC, NAMES, SYSTOLIC
 
-_MARKS: Final = {"H": "high", "HH": "high", "HU": "high", "L": "low", "LL": "low", "LU": "low", "A": "high", "AA": "high"}
+_MARKS: Final = dict.fromkeys(HIGH, "high") | dict.fromkeys(LOW, "low")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from healthsvc.fhir.flags import ABNORMAL, CRITICAL
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.store.stored import micros
 from healthsvc.visit.asking import ask
@@ -17,7 +18,6 @@ from integrations.effects.result import Filed, flags_of, write_report
 from integrations.effects.scene import Scene
 from integrations.effects.stay import opaque
 from integrations.effects.which_report import which_report
-from integrations.hl7v2.flags import ABNORMAL, CRITICAL
 from integrations.hl7v2.oru import read_results
 
 _OVER = frozenset({"completed", "failed"})

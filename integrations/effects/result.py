@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from healthsvc.fhir.elements import reference, reference_id
+from healthsvc.fhir.flags import CRITICAL, FLAGS
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import UCUM, hospital_number
 from healthsvc.store import Store
@@ -12,7 +13,6 @@ from integrations.effects.amending import GONE, SETTLED, amended, held_results, 
 from integrations.effects.attached import presented
 from integrations.effects.relevant import effective, marked, span_of
 from integrations.effects.scene import joined
-from integrations.hl7v2.flags import CRITICAL, FLAGS
 from integrations.hl7v2.maps.results import KIND_OF_SECTION, SECTIONS
 from integrations.hl7v2.maps.take import codings
 from integrations.hl7v2.numbers import Quantity

@@ -6,11 +6,12 @@ from datetime import tzinfo
 from decimal import Decimal
 
 from healthsvc.errors import Invalid
+from healthsvc.fhir.flags import ABNORMAL, CRITICAL, FLAGS
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
 from integrations.hl7v2.encapsulated import Content, encapsulated
 from integrations.hl7v2.er7 import Message, Segment
-from integrations.hl7v2.flags import ABNORMAL, CRITICAL, FLAGS, beside_word
+from integrations.hl7v2.flags import beside_word
 from integrations.hl7v2.groups import Group
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps.results import OBX_MORE

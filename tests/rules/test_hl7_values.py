@@ -241,6 +241,7 @@ def test_results_by_order_with_their_notes() -> None:
         ("NM|K||115||137-147|危急值", ("AA",), False),
         ("NM|K||1.2||2.1-2.6|提示偏低", ("提示偏低", "L"), True),
         ("ST|K||混浊||清|异物", ("异物",), False),
+        ("NM|K||17.9||3.9-6.1|HU", ("HU",), False),
         ("ST|K||7.8↑||3.9-6.1|", ("H",), False),
         ("ST|K||1.2 ↓↓||（2.1-2.6）|", ("LL",), False),
         ("ST|K||阳性(+)||阴性(-)|", ("POS",), True),
@@ -255,6 +256,7 @@ def test_results_by_order_with_their_notes() -> None:
 def test_flags_as_sent_or_from_the_range(obx: str, flags: tuple[str, ...], derived: bool) -> None:
     [result] = results("OBR|1||F1|A", f"OBX|1|{obx}").reports[0].results
     assert (result.flags, result.flags_derived) == (flags, derived)
+    assert result.critical is bool({"AA", "HH", "LL"} & set(flags)), "HU and LU are significant, not critical (table 0078)"
 
 
 def test_numbers_stay_as_they_were_written() -> None:

@@ -164,10 +164,12 @@ def reported(patient: str, site: Site) -> str:
                     store.put(result(patient, id, earlier, on))
                 store.put(result(patient, "k-void", "8.88", "2026-02-02", status="entered-in-error"))
             store.put(result(patient, "k-3", value, "2026-03-01", **flag, status="corrected" if turn else "preliminary"))
+            grave = {"interpretation": [{"coding": [{"code": "HU"}]}], "code": {"text": "血糖"}}
+            store.put(result(patient, "k-5", "12.34", "2026-03-01", **grave))
             lost = result(patient, "k-4", "7.77", "2026-03-01", status="entered-in-error" if turn else "final")
             store.put(lost)
             told = report | said[0] | said[turn] | {"effectiveDateTime": "2026-03-01T08:00:00+08:00", "issued": "2026-03-01T10:00:00+08:00"}
-            named = [{"reference": f"Observation/{one}"} for one in ("k-3", "k-4")]
+            named = [{"reference": f"Observation/{one}"} for one in ("k-3", "k-4", "k-5")]
             store.put(told | {"category": [{"coding": [{"code": "CH"}]}], "performer": [{"display": "澜湾医院检验科"}], "result": named})
             gone = report | {"id": "report-gone", "conclusion": "他人的结论", "result": [{"reference": "Observation/k-void"}]}
             store.put(gone | {"status": "entered-in-error" if turn else "final"})
@@ -181,6 +183,8 @@ def test_a_report_is_read_whole(doctor: httpx.Client, reported: str, site: Site)
     for text in ("电解质", "已更正", "危急值", "6.9 mmol/L ↑", "3.5–5.3", "更正前 6.3 mmol/L", "标本无溶血", "高钾血症", "澜湾医院检验科",
                  "生化", "当时的结论：初步：高钾", "因此安排的上门"):  # fmt: skip
         assert text in page
+    assert "12.34 mmol/L ↑" in page
+    assert page.count('<span class="chip red">危急值</span>') == 1, "HU is significant, not critical: table 0078"
     assert page.index("5.9 mmol/L") < page.index("4.1 mmol/L"), "what it was before, the latest first"
     for text in ("2.22", "8.88", "7.77"):
         assert text not in page, "later, withdrawn, and taken back in this very report"
