@@ -21,6 +21,11 @@ _SIDE = re.compile(rf"\s*({_DIGITS})([A-Za-zμµ/%℃ ]{{0,16}})[及或]?(以上
 """``5.2以下``: the number itself is within (民法典第一千二百五十九条); a word before it (岁, 个月) makes it something else."""
 _WIDE = str.maketrans("０１２３４５６７８９．＋－−‐＜＞﹤﹥≦≧∼〜", "0123456789.+---<><>≤≥~~")
 _SAID = {"小于等于": "≤", "大于等于": "≥", "不大于": "≤", "不小于": "≥", "小于": "<", "大于": ">"}
+_GROUPED = re.compile(r"(?<![0-9.,])([1-9][0-9]{0,2}(?:,[0-9]{3}){1,9})(?![0-9,])")
+"""A number in groups of three: ``5,100``, ``1,234,567``."""
+_SURELY = re.compile(r"[^,]*(?:,[0-9]{3}){2,}[^,]*|[^,]*,[0-9]{3}\.[0-9]+")
+"""A number in which the commas can only part thousands: there are two of them, or a point comes behind."""
+_THOUSAND = 1000
 _WRAPPED = re.compile(r"\s*[(（\[【](.+)[)）\]】]\s*[^0-9]*")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 
@@ -82,8 +87,13 @@ def structured(comparator: str, first: str, separator: str, second: str, *, comm
     return None
 
 
-def measured(obx: Segment, kind: str, texts: tuple[str, ...], *, comma: bool) -> Quantity | Span | Share | None:
-    """A number, range or ratio where the value is one: NM, SN, or ST that is only a number (the rule in Chinese laboratories)."""
+def measured(
+    obx: Segment, kind: str, texts: tuple[str, ...], range: tuple[Decimal | None, Decimal | None], *, comma: bool
+) -> Quantity | Span | Share | None:
+    """A number, range or ratio where the value is one: NM, SN, or ST that is only a number (the rule in Chinese laboratories).
+
+    ``5,100`` is five thousand where its range reaches a thousand, or where it can be nothing else; otherwise it stays a text, as nobody can
+    say whether it is five."""
     if len(texts) != 1:
         return None
     if kind == "SN":
@@ -91,7 +101,15 @@ def measured(obx: Segment, kind: str, texts: tuple[str, ...], *, comma: bool) ->
     if kind == "NR":
         low, high = (clean(obx[5].component(n).text) for n in (1, 2))
         return structured("", low, "-", high, comma=comma) if low and high else None
-    return number_in(texts[0], comma=comma) if kind in ("NM", "ST", "TX", "") else None
+    if kind not in ("NM", "ST", "TX", ""):
+        return None
+    if (
+        not comma
+        and "," in texts[0]
+        and (_SURELY.fullmatch(texts[0]) or max((end for end in range if end is not None), default=0) >= _THOUSAND)
+    ):
+        return number_in(_together(texts[0]))
+    return number_in(texts[0], comma=comma)
 
 
 def structure(field: Part) -> tuple[str, str, str, str]:
@@ -104,6 +122,8 @@ def bounds(text: str, unit: str = "", *, comma: bool = False) -> tuple[Decimal |
     """Low and high of a reference range such as ``3.90-6.10``, ``(3.9-6.1)``, ``<5.2``, ``小于5.2`` or ``5.2以下``; nothing where it is
     prose. A unit with a power of ten behind it (``4-10*10^9/L``) must have the power of the result's own ``unit``."""
     text = _pointed(text, comma)
+    if not comma:
+        text = _together(text)
     if (power := _power(unit)) and (times := _TIMES.fullmatch(text)) and power == _power(times[2]):
         text = times[1]
     if wrapped := _WRAPPED.fullmatch(text):
@@ -151,6 +171,11 @@ def _pointed(text: str, comma: bool) -> str:
         if side := _SIDE.fullmatch(text):
             text = f"{'≥' if side[3] == '以上' else '≤'}{side[1]}{side[2]}"
     return text
+
+
+def _together(text: str) -> str:
+    """A text with its numbers in groups of three written in one: ``4,000-10,000`` as ``4000-10000``."""
+    return _GROUPED.sub(lambda found: found[1].replace(",", ""), text) if "," in text else text
 
 
 def _plain(written: str) -> str:

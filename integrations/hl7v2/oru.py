@@ -213,12 +213,17 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
     comma = profile.decimal_mark == "comma"
     texts = tuple(part.text.strip() for part in obx[5].repetitions if part) if kind != "ED" else ("file",) if obx[5] else ()
     arrow = ""
-    if len(texts) == 1 and kind in ("NM", "ST", "") and (pointed := _ARROWED.fullmatch(texts[0])) and number_in(pointed[1], comma=comma):
+    if (
+        len(texts) == 1
+        and kind in ("NM", "ST", "")
+        and (pointed := _ARROWED.fullmatch(texts[0]))
+        and number_in(pointed[1].replace(",", ""))
+    ):
         texts, arrow = (pointed[1],), pointed[2]
     range_text = clean(obx[7].text, profile.nothing)
     unit = unit_of(obx[6])
     low, high = bounds(range_text, unit.code or unit.text, comma=comma)
-    value = measured(obx, kind, texts, comma=comma)
+    value = measured(obx, kind, texts, (low, high), comma=comma)
     quantity = value if isinstance(value, Quantity) else None
     codes = [coded(part) for part in obx[5].repetitions if part] if kind in ("CE", "CWE", "CNE", "CF") else []
     if kind == "SN":  # where it is no number it is still to be read: 2+ and not 2^+

@@ -292,6 +292,10 @@ def test_numbers_stay_as_they_were_written() -> None:
         ("60岁以上", None, None),
         ("6个月以下", None, None),
         ("4-10*10^9/L", None, None),
+        ("4,000-10,000 /uL", "4000", "10000"),
+        ("<1,234,567.5", None, "1234567.5"),
+        ("31-49,150-200", None, None),
+        ("0,123-1", None, None),
     ],
 )
 def test_ranges(text: str, low: str | None, high: str | None) -> None:
@@ -314,6 +318,28 @@ def test_a_range_in_powers_of_ten_counts_beside_a_result_in_the_same(text: str, 
     assert bounds(text, unit) == (Decimal(low) if low else None, Decimal(high) if high else None)
     [result] = results("OBR|1||F1|A", f"OBX|1|NM|W||7.1|{unit}|{text}|").reports[0].results
     assert (result.low, result.high) == bounds(text, unit)
+
+
+@pytest.mark.parametrize(
+    ("written", "range", "text", "flags"),
+    [
+        ("5,100", "4,000-10,000", "5100", ("N",)),
+        ("12,345", "4000-10000", "12345", ("H",)),
+        (">1,000,000", "", "1000000", ()),
+        ("5,100.50", "", "5100.50", ()),
+        ("5,100", "", None, ()),
+        ("5,100", "3.5-9.5", None, ()),
+        ("5,10", "4000-10000", None, ()),
+        ("1,2,3", "", None, ()),
+        ("15,100↑", "4,000-10,000", "15100", ("H",)),
+    ],
+)
+def test_thousands_that_are_parted_by_commas_are_a_number_where_they_can_be_nothing_else(
+    written: str, range: str, text: str | None, flags: tuple[str, ...]
+) -> None:
+    [result] = results("OBR|1||F1|A", f"OBX|1|NM|W||{written}|/uL|{range}|").reports[0].results
+    assert (result.quantity.text if result.quantity else None, result.flags) == (text, flags)
+    assert result.texts == (written.removesuffix("↑"),)
 
 
 @pytest.mark.parametrize(
