@@ -53,10 +53,12 @@ def close_file_on_death(store: Store, patient: str) -> None:
 
 
 def close_file(store: Store, patient: str, reason: str) -> None:
-    """A person has moved away, is lost or refuses: contract and visits end now, all else stays on file. Twice changes nothing."""
+    """A person has moved away, is lost or refuses: contract, visits and infusions end now, the home bed is held until it is discharged
+    (its own room sees to that), all else stays on file. Twice changes nothing."""
     ended_by = {"moved-away": EndReason.MOVED_AWAY, "lost": EndReason.LOST}.get(reason, EndReason.OTHER)
     for contract in _open_contracts(store, patient):
         store.put(to_contract(end_early(to_agreement(contract), Act.TERMINATE, today(store), ended_by), contract))
+    infusions.stop_all(store, patient, "file-closed")
     visits.cancel_all(store, patient, reason)
 
 
@@ -84,12 +86,14 @@ def join_files(store: Store, survivor: str, retired: str) -> None:
 
     A visit of which the survivor has the same open in the same quarter is called off; so is the retired file's contract where the
     survivor has one in force. Where the person lies in a ward, on whichever of the two files the stay is, the visits at home and the home
-    bed are held and the infusions are stopped, as on an admission.
+    bed are held and the infusions are stopped, as on an admission. Of two home beds the retired file's is held: one person has one bed.
     """
     if in_a_ward(store, files_of(store, survivor, retired)) is not None:
         for file in (survivor, retired):  # not yet linked while this is being written
             infusions.stop_all(store, file, ADMITTED)
             beds.suspend(store, file, ADMITTED)
+    if beds.open_bed(store, survivor) is not None:
+        beds.suspend(store, retired, EndReason.MERGED.value)
     own = any(to_agreement(one).state is State.ACTIVE for one in _open_contracts(store, survivor))
     for contract in _open_contracts(store, retired):
         agreement = to_agreement(contract)

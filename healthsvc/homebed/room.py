@@ -8,6 +8,7 @@ from healthsvc.errors import Conflict, Forbidden, RuleViolation
 from healthsvc.fhir.elements import codes, day, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE
+from healthsvc.healthfile.closing import closed_of
 from healthsvc.healthfile.inpatient import is_admitted
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import today
@@ -35,7 +36,7 @@ def admit(old: Resource | None, new: Resource | None, store: Store) -> None:
     elif kind == "Encounter":
         _follow_hospital(old, new, store)
     elif kind == "Patient":
-        _follow_death(old, new, store)
+        _follow_end(old, new, store)
     elif kind == "Task":
         admit_application(old, new, store)
     elif kind == "CarePlan":
@@ -84,7 +85,7 @@ def _check_new(bed: Bed, store: Store) -> None:
     roles = set(service.policy_of(store, bed.start).establish_roles)
     if not roles & store.actor.roles:
         raise Forbidden("a bed is established from a doctor's account", reason="homebed-establish-role")
-    service.must_be_alive(store, bed.patient)
+    service.must_be_served(store, bed.patient)
     require_care(store, bed.patient)
     if service.in_ward(store, bed.patient):
         raise RuleViolation("the person is in hospital", reason="homebed-in-hospital", path="EpisodeOfCare.patient")
@@ -121,6 +122,8 @@ def _check_change(before: Bed, after: Bed, store: Store) -> None:
         raise RuleViolation(
             "the last day of the bed has passed; discharge it and apply again", reason="homebed-too-long", path="EpisodeOfCare.status"
         )
+    if after.status is Status.ACTIVE and before.status is Status.ONHOLD:
+        service.must_be_served(store, after.patient)
     if after.status is Status.FINISHED and before.status in OPEN:
         how = after.discharge
         if how is None:
@@ -181,8 +184,13 @@ def _follow_hospital(old: Resource | None, new: Resource | None, store: Store) -
         service.resume(store, patient, ended=str((new or old or {}).get("id")))
 
 
-def _follow_death(old: Resource | None, new: Resource | None, store: Store) -> None:
-    if old is None or new is None or is_deceased(old) or not is_deceased(new):
+def _follow_end(old: Resource | None, new: Resource | None, store: Store) -> None:
+    """A death ends the bed; a file that is closed otherwise holds it: how it ended is for a doctor to say."""
+    if old is None or new is None or is_deceased(old):
+        return
+    if not is_deceased(new):
+        if closed_of(new) and not closed_of(old) and (bed := service.open_bed(store, new["id"])) is not None:
+            service.save(store, replace(bed, status=Status.ONHOLD, held_for="file-closed"))
         return
     bed = service.open_bed(store, new["id"])
     if bed is not None:

@@ -9,6 +9,7 @@ from healthsvc.fhir.consent import SignedConsent, is_consent, to_consent, to_sig
 from healthsvc.fhir.elements import codes, extensions, reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import HOME_CARE
+from healthsvc.healthfile.closing import closed_of
 from healthsvc.healthfile.inpatient import ADMITTED_STATES, stays_of
 from healthsvc.healthfile.resources import is_deceased
 from healthsvc.healthfile.service import follow, replaced, today
@@ -153,12 +154,16 @@ def suspend(store: Store, patient: str, reason: str = "admitted") -> Bed | None:
 
 
 def resume(store: Store, patient: str, ended: str | None = None) -> Bed | None:
-    """Take a bed up again: a review within two days, then rounds. Past its last day, or while the person is in a ward, it stays on hold.
+    """Take a bed up again: a review within two days, then rounds.
+
+    Past its last day, while the person is in a ward or their file is closed, it stays on hold.
 
     ``ended``: id of the hospital stay that is just ending.
     """
     bed = open_bed(store, patient)
-    if bed is None or bed.status is not Status.ONHOLD or rules.days_left(bed, today(store)) <= 0 or in_ward(store, patient, ended):
+    if bed is None or bed.status is not Status.ONHOLD or rules.days_left(bed, today(store)) <= 0 or closed_of(follow(store, patient)):
+        return bed
+    if in_ward(store, patient, ended):
         return bed
     active = replace(rules.move(bed, Status.ACTIVE), held_for=None)
     save(store, active)
@@ -275,13 +280,15 @@ def established_at(store: Store, bed: Bed) -> datetime:
     return datetime.combine(bed.start, time.fromisoformat(policy_of(store, bed.start).round_opens), store.zone)
 
 
-def must_be_alive(store: Store, patient: str) -> None:
-    """Refuse a bed for somebody who has died or has no file."""
+def must_be_served(store: Store, patient: str) -> None:
+    """Refuse a bed for somebody who has died, has no file, or whose file is closed."""
     file = store.find("Patient", patient)
     if file is None:
         raise Invalid("EpisodeOfCare.patient names a person who has no health file here", path="EpisodeOfCare.patient")
     if is_deceased(file):
         raise RuleViolation("the file says that the person has died", reason="homebed-deceased", path="EpisodeOfCare.patient")
+    if closed_of(file):
+        raise RuleViolation("the file is closed; open it again first", reason="homebed-file-closed", path="EpisodeOfCare.patient")
 
 
 def _read_impression(store: Store, id: str) -> Resource:

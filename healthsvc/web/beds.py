@@ -35,7 +35,14 @@ from healthsvc.web.sealed import sealed_about
 router = APIRouter()
 Given = Annotated[Typed, Depends(typed_form)]
 NOTHING: Final = Typed({})
-HELD: Final = {"admitted": "住院", "away": "外出", "term-ended": "到期", "on-hold": "暂停"}
+HELD: Final = {
+    "admitted": "住院",
+    "away": "外出",
+    "term-ended": "到期",
+    "on-hold": "暂停",
+    "file-closed": "档案已终止",
+    "merged": "已并入另一份档案",
+}
 WHY: Final = {"first": "首次查床", "worse": "上次发现危险情况", "infusing": "输液期间", "stable": "病情稳定", "usual": "常规间隔"}
 
 

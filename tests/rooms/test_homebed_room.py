@@ -9,6 +9,7 @@ from staffed import staffed
 
 from healthsvc.errors import Conflict, RuleViolation
 from healthsvc.fhir.consent import SignedConsent
+from healthsvc.healthfile import closing, merging
 from healthsvc.healthfile.rules import Category, Person
 from healthsvc.healthfile.service import register
 from healthsvc.homebed import service
@@ -173,6 +174,53 @@ def test_death_closes_the_bed(database: Database) -> None:
         store.put(store.read("Patient", patient) | {"deceasedDateTime": "2026-11-22"})
         assert service.read(store, bed_id).discharge == Discharge(ON, "death", "death")
         assert rounds_of(store, patient) == []
+
+
+def test_a_file_that_is_closed_holds_the_bed_until_somebody_says_how_it_ended(database: Database) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        patient, bed_id = established(store)
+        before = [(one.id, one.window) for one in rounds_of(store, patient)]
+        stay(store, patient, "in-progress")
+    with database.writing(DOCTOR, at=AT + timedelta(hours=1)) as store:
+        closing.close(store, patient, "moved-away", ON)
+        assert service.read(store, bed_id).held_for == "file-closed"
+        stay(store, patient, "finished")
+        assert service.read(store, bed_id).status is Status.ONHOLD, "the end of a stay does not bring anybody to a person who has left"
+        assert rounds_of(store, patient) == []
+        with pytest.raises(RuleViolation) as refused, store.savepoint():
+            store.put(store.read("EpisodeOfCare", bed_id) | {"status": "active"})
+        assert refused.value.reason == "homebed-file-closed"
+        with store.savepoint():
+            service.discharge(store, bed_id, replace(WELL, on=ON))
+            assert service.open_bed(store, patient) is None
+    with database.writing(DOCTOR, at=AT + timedelta(hours=2)) as store:
+        other, found, signed = prepared(store)
+        closing.close(store, other, "lost", ON)
+        with pytest.raises(RuleViolation, match="the file is closed"), store.savepoint():
+            service.establish(store, other, found, signed, "dr-1", "nu-1", ON)
+        third, second_bed = established(store)
+        laid = [(one.id, one.window) for one in rounds_of(store, third)]
+        assert len(laid) == len(before)
+    with database.writing(DOCTOR, at=AT + timedelta(hours=3)) as store:
+        closing.close(store, third, "moved-away", ON)
+    with database.writing(DOCTOR, at=AT + timedelta(hours=4)) as store:
+        closing.reopen(store, third)
+        assert (service.read(store, second_bed).status, service.read(store, second_bed).held_for) == (Status.ACTIVE, None)
+        assert [(one.id, one.window) for one in rounds_of(store, third)] == laid
+
+
+def test_one_person_has_one_bed_also_when_two_files_become_one(database: Database) -> None:
+    with database.writing(DOCTOR, at=AT) as store:
+        (one, first), (other, second) = established(store), established(store)
+    with database.writing(DOCTOR, at=AT + timedelta(hours=1)) as store:
+        merging.merge(store, one, other)
+        assert service.read(store, first).status is Status.ACTIVE
+        assert (service.read(store, second).status, service.read(store, second).held_for) == (Status.ONHOLD, "merged")
+        assert {source for visit in rounds_of(store, one) for source in visit.sources} == {f"EpisodeOfCare/{first}"}
+    with database.writing(DOCTOR, at=AT + timedelta(hours=2)) as store:
+        merging.unmerge(store, other)
+        assert [service.read(store, bed).status for bed in (first, second)] == [Status.ACTIVE] * 2
+        assert len(rounds_of(store, other)) == len(rounds_of(store, one))
 
 
 def test_stability_changes_the_rhythm(database: Database) -> None:

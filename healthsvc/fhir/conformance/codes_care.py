@@ -165,6 +165,7 @@ CARE: tuple[CodeTable, ...] = (
         reaction      | 不良反应 | Reaction
         deceased      | 去世 | Deceased
         patient-wish  | 患者要求 | Wish of the patient
+        file-closed   | 档案终止 | File closed
     """, closed=False),
     codes("origin", "来源标记", "Where a directory entry comes from", """
         hospital-directory | 医院科室与人员 | A hospital's own department or staff

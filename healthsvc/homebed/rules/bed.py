@@ -81,7 +81,7 @@ class Bed:
     stable: bool = False
     round_days: int = 7
     held_for: str | None = None
-    """Why it is on hold: ``admitted``, ``away``."""
+    """Why it is on hold: ``admitted``, ``away``, ``term-ended``, ``file-closed``, ``merged``."""
     previous: str | None = None
     """Id of the bed that this one carries on after a new application."""
     discharge: Discharge | None = None
