@@ -25,14 +25,18 @@ def master(scene: Scene) -> Outcome:
 
 
 def _by_key(scene: Scene, told: Keyed, outcome: Outcome) -> None:
-    """Who or what stands under a key ends or is taken up again; of a key that two things have nobody knows which is meant."""
+    """Who or what stands under a key ends or is taken up again; of a key that two things have nobody knows which is meant.
+
+    A key that entries came under (MFE-4) goes before a number that somebody has.
+    """
     found: dict[str, list[Resource]] = {}
     for what, prefix, types in (
         ("staff", "staff", ("Practitioner", "PractitionerRole")),
         ("department", "unit", ("Organization", "HealthcareService")),
     ):
-        id = f"{prefix}-{opaque(scene.hospital, told.number)}"
-        known = [one for type in types if (one := scene.store.find(type, id)) is not None]
+        named = scene.store.select(types[0], identifier=f"{hospital_number(scene.hospital)}/{prefix}-key|{told.number}")
+        ids = [str(one["id"]) for one in named] or [f"{prefix}-{opaque(scene.hospital, told.number)}"]
+        known = [one for id in ids for type in types if (one := scene.store.find(type, id)) is not None]
         if known and told.what in ("", what):
             found[what] = known
     if len(found) != 1:
@@ -65,22 +69,27 @@ def _department(scene: Scene, told: Department) -> list[Resource]:
     store, id = scene.store, f"unit-{opaque(scene.hospital, told.number)}"
     above = f"unit-{opaque(scene.hospital, told.parent)}" if told.parent and told.parent != told.number else ""
     whole = above if above and store.find("Organization", above) else str(hospital_organization(scene)["id"])
-    number = {"system": f"{hospital_number(scene.hospital)}/unit", "value": told.number}
-    shared: Resource = {"meta": ORIGIN, "identifier": [number], "active": told.active, "name": told.name}
+    numbers = _numbers(scene, "unit", told.number, told.key)
+    shared: Resource = {"meta": ORIGIN, "identifier": numbers, "active": told.active, "name": told.name}
     kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "dept"}]}
     unit = {"resourceType": "Organization", "id": id, **shared, "type": [kind], "partOf": reference("Organization", whole)}
     service = {"resourceType": "HealthcareService", "id": id, **shared, "providedBy": reference("Organization", id)}
     return [store.put(joined(store.find(one["resourceType"], id), one)) for one in (unit, service)]
 
 
+def _numbers(scene: Scene, series: str, number: str, key: str) -> list[Resource]:
+    """The number of a directory entry, and the key under which the hospital's master file holds it where that is another."""
+    system = f"{hospital_number(scene.hospital)}/{series}"
+    return [{"system": system, "value": number}, *([{"system": f"{system}-key", "value": key}] if key else [])]
+
+
 def _staff(scene: Scene, told: Staff) -> list[Resource]:
     store, id = scene.store, f"staff-{opaque(scene.hospital, told.number)}"
-    number = {"system": f"{hospital_number(scene.hospital)}/staff", "value": told.number}
     person: Resource = {
         "resourceType": "Practitioner",
         "id": id,
         "meta": ORIGIN,
-        "identifier": [number],
+        "identifier": _numbers(scene, "staff", told.number, told.key),
         "active": told.active,
         "name": [{"text": told.name}],
     }

@@ -34,6 +34,8 @@ class Staff:
     title: str = ""
     speciality: Coded = NOTHING_CODED
     phone: str = ""
+    key: str = ""
+    """MFE-4, by which later entries name them, where it is another than their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Department:
     name: str
     active: bool = True
     parent: str = ""
+    key: str = ""
+    """As :attr:`Staff.key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,15 @@ def read_master(message: Message, header: Header, profile: Profile) -> MasterFil
 
 
 def _keyed(group: Group, what: str, profile: Profile) -> Iterator[Keyed]:
-    mfe = group.segments[0]
-    number, code = clean(mfe[4].component(1).subcomponent(1).text, profile.nothing), clean(mfe[1].text).upper()
+    number, code = _key(group, profile.nothing), clean(group.segments[0][1].text).upper()
     if number and code in _BY_KEY:
         yield Keyed(number, what, _BY_KEY[code])
+
+
+def _key(group: Group, nothing: frozenset[str], number: str = "") -> str:
+    """MFE-4; empty where it is the number by which the entry is known anyhow."""
+    key = clean(group.segments[0][4].component(1).subcomponent(1).text, nothing)
+    return "" if key == number else key
 
 
 def _stays(group: Group) -> bool:
@@ -116,6 +125,7 @@ def _staff(group: Group, profile: Profile) -> Iterator[Staff]:
                 coded(stf[18], nothing).text or coded(stf[18], nothing).code,
                 coded(pra[5], nothing) if pra else NOTHING_CODED,
                 rings[0].value if rings else "",
+                _key(group, nothing, number),
             )
     layout = profile.master.get("staff", {})
     for segment in group.all(str(layout.get("segment", ""))) if layout else ():
@@ -129,6 +139,7 @@ def _staff(group: Group, profile: Profile) -> Iterator[Staff]:
                 _field(segment, layout, "department", nothing),
                 title.text or title.code,
                 phone=_field(segment, layout, "phone", nothing).code,
+                key=_key(group, nothing, number),
             )
 
 
@@ -137,12 +148,13 @@ def _departments(group: Group, profile: Profile) -> Iterator[Department]:
     for loc in group.all("LOC"):
         number = clean(loc[1].component(1).subcomponent(1).text, nothing)
         if number:
-            yield Department(number, clean(loc[2].text, nothing) or number, _stays(group))
+            yield Department(number, clean(loc[2].text, nothing) or number, _stays(group), key=_key(group, nothing, number))
     layout = profile.master.get("department", {})
     for segment in group.all(str(layout.get("segment", ""))) if layout else ():
         number, words = _field(segment, layout, "number", nothing).code, _field(segment, layout, "name", nothing)
         if number and words:
-            yield Department(number, words.text or words.code, _stays(group), _field(segment, layout, "parent", nothing).code)
+            above = _field(segment, layout, "parent", nothing).code
+            yield Department(number, words.text or words.code, _stays(group), above, _key(group, nothing, number))
 
 
 def _field(segment: Segment, layout: Mapping[str, object], key: str, nothing: frozenset[str]) -> Coded:

@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, stay_of
+from integrations.hl7v2.dosage import each_timing
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.groups import DRUG, Group
 from integrations.hl7v2.groups import orders as order_groups
@@ -154,13 +155,15 @@ def medication(group: Group, view: View) -> Resource:
         ("RXE", drugs.RXE_MEDICATION),
         ("RXO", drugs.RXO_MEDICATION),
         ("TQ1", drugs.TQ1_MEDICATION),
+        ("TQ1", drugs.TQ1_GAPS),
         ("ORC", drugs.ORC_MEDICATION),
         ("RXR", drugs.RXR_MEDICATION),
         ("NTE", maps.NTE_REQUEST),
         ("DG1", maps.DG1_REQUEST),
     ):
-        for segment in _in_turn(group, name):
+        for segment in _in_turn(group, name, gaps=rows is drugs.TQ1_GAPS):
             pour(asked, segment, rows, view, nulls=True)
+    _timings(asked, group, view)
     in_order(asked, group.segments, {"PRT": roles.PRT_MEDICATION, "ROL": roles.ROL_MEDICATION}, view)
     parts = [words for rxc in _of_drug(group, "RXC") if (words := component(rxc, view))]
     if parts:
@@ -170,13 +173,23 @@ def medication(group: Group, view: View) -> Resource:
     return asked
 
 
-def _in_turn(group: Group, name: str) -> list[Segment]:
-    """The segments of a drug order in the order in which their word counts; of details and routes only the first."""
+def _timings(asked: Resource, group: Group, view: View) -> None:
+    """A dosage for each timing: TQ1 where there is one, else RXE-1 or ORC-7, whichever says more."""
+    rxe, orc = group.get("RXE"), group.get("ORC")
+    old, position = (rxe, 1) if rxe is not None and len(rxe[1].repetitions) > 1 else (orc, 7)
+    each_timing(asked, _of_drug(group, "TQ1"), old, position, view)
+
+
+def _in_turn(group: Group, name: str, *, gaps: bool = False) -> list[Segment]:
+    """The segments of a drug order in the order in which their word counts; of details, routes and timings only the first.
+
+    ``gaps``: of the timings those that stand with another detail of the order.
+    """
     if name == "NTE":
         return group.notes()
     if name == "TQ1":
-        first = _of_drug(group, name)
-        return [*first, *(one for one in group.all(name) if one not in first)]
+        own = _of_drug(group, name)
+        return [one for one in group.all(name) if one not in own] if gaps else own[:1]
     return _of_drug(group, name)[:1] if name == "RXR" else group.all(name)[:1] if name in ("RXE", "RXO", "ORC") else group.all(name)
 
 

@@ -61,6 +61,7 @@ OWN = {
     **{"TXA-3": "PDF", "TXA-17": "AU", "TXA-19": "OB", "FT1-6": "PY", "PRB-1": "DE", "PRB-13": "provisional", "PRB-14": "inactive"},
     **{"STF-7": "I", "MFE-1": "MDL", "RF1-11": "N7788", "MRG-5": "V-OLD", "MRG-3": "V-ACC"},
     **dict.fromkeys(("MRG-1", "MRG-4"), "C2^^^^IDCard"),
+    "TQ1-4": "0830",
     "OBR-8": "20260301111112",
     "SPM-17-collection.collectedPeriod": "20260301101112^20260301111112",
 }
@@ -153,8 +154,8 @@ ASIDE: dict[str, dict[str, str]] = {
     **{f"ROL-4-{element}": {"ROL-3": role} for element, role in (("performer", "AP"), ("recorder", "EP"))},
 }
 """What else has to stand, or not to stand, in the segment for a field to count."""
-ELSEWHERE = {"TXA-13", "RF1-1"}
-"""Fields that need an earlier document or referral: tests/rooms/test_inbox_families.py tells their story."""
+ELSEWHERE = {"TXA-13", "RF1-1", "TQ1-12"}
+"""Fields that need an earlier document or referral, or a second TQ1: tests/rooms/test_inbox_families.py tells their story."""
 
 
 class Undone(Exception):

@@ -173,6 +173,22 @@ def test_an_entry_of_a_master_file_ends_by_its_key_alone(own_hospital: Hospital)
     assert "is not on file" in says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MDL|||S9")
 
 
+def test_an_entry_of_a_master_file_ends_by_its_key_where_that_is_not_its_number(own_hospital: Hospital) -> None:
+    def active(type: str, series: str, number: str) -> list[bool]:
+        named = f"{hospital_number(own_hospital.code.lower())}/{series}|{number}"
+        return [one["active"] for one in own_hospital.select(type, identifier=named)]
+
+    says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MAD|||9001", "STF|9001|N501|样例丁", "MFE|MAD|||9002", "STF|9002|9001|样例戊")
+    says(own_hospital, "MFN^M05", "C1", "MFI|LOC", "MFE|MAD|||77", "LOC|W9|九病区")
+    assert says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MDL|||9001") == ""
+    assert active("Practitioner", "staff", "N501") == [False]
+    assert active("Practitioner", "staff", "9001") == [True], "the key of one is the number of another: the key is meant"
+    assert says(own_hospital, "MFN^M05", "C1", "MFI|LOC", "MFE|MDL|||77") == ""
+    assert (active("HealthcareService", "unit", "W9"), active("Organization", "unit", "W9")) == ([False], [False])
+    assert says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MAC|||9001") == ""
+    assert active("Practitioner", "staff", "N501") == [True]
+
+
 def key(hospital: Hospital, number: str) -> str:
     [one] = hospital.select("Practitioner", identifier=f"{hospital_number(hospital.code.lower())}/staff|{number}")
     return str(one["id"])

@@ -111,6 +111,46 @@ def test_a_drug_is_ordered_dispensed_and_given(hospital: Hospital) -> None:
     assert hospital.select("MedicationAdministration", patient=patient)[0]["status"] == "entered-in-error"
 
 
+def dosages(hospital: Hospital, patient: str) -> list[tuple[object, ...]]:
+    """Of the only drug order: sequence, hours, dose, rhythm and route of each dosage."""
+    [order] = hospital.select("MedicationRequest", patient=patient)
+    return [
+        (
+            one.get("sequence"),
+            one.get("timing", {}).get("repeat", {}).get("timeOfDay"),
+            str(one["doseAndRate"][0]["doseQuantity"]["value"]),
+            one.get("timing", {}).get("code", {}).get("text"),
+            one["route"]["text"],
+        )
+        for one in order["dosageInstruction"]
+    ]
+
+
+def test_each_timing_of_a_drug_order_is_a_dosage_of_its_own(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    rxe = segment("RXE", _2="D9^胰岛素示例", _3="10", _5="U")
+    done(
+        hospital, "RDE^O11", "C1", "ORC|NW|M9", rxe, "RXR|IH^皮下注射",
+        "TQ1|1||QAM|0730||||||||S", "TQ1|2|6|QPM|1730~2130||||||||A", "TQ1|3|4|PRN",
+    )  # fmt: skip
+    assert dosages(hospital, patient) == [
+        (1, ["07:30:00"], "10", "QAM", "皮下注射"),
+        (2, ["17:30:00", "21:30:00"], "6", "QPM", "皮下注射"),
+        (2, None, "4", "PRN", "皮下注射"),
+    ]
+    done(hospital, "RDE^O11", "C1", "ORC|XO|M9", rxe, "RXR|IH^皮下注射", "TQ1|1||QD", at=AT + timedelta(hours=1))
+    assert dosages(hospital, patient) == [(None, None, "10", "QD", "皮下注射")], "what is changed replaces all of them"
+
+
+@pytest.mark.parametrize("place", ["RXE-1", "ORC-7"])
+def test_each_repetition_of_the_old_timing_is_a_dosage_of_its_own(hospital: Hospital, place: str) -> None:
+    patient, _ = cadre(hospital.database)
+    timings = "2&片^QAM^^20260302^20260304~1&片^QPM^^20260302^20260304"
+    orc, rxe = (segment("ORC", _1="NW", _2="M8", **({"_7": timings} if place == "ORC-7" else {})), {"_2": "D8^示例片"})
+    done(hospital, "RDE^O11", "C1", orc, segment("RXE", **rxe, **({"_1": timings} if place == "RXE-1" else {})), "RXR|PO^口服")
+    assert dosages(hospital, patient) == [(1, None, "2", "QAM", "口服"), (2, None, "1", "QPM", "口服")]
+
+
 def booked(start: str, end: str, number: str = "A100") -> tuple[str, ...]:
     return (
         segment("SCH", _2=number, _6="CHK^复查", _7="NORMAL", _11=f"^^^{start}^{end}", _25="Booked"),

@@ -3,7 +3,7 @@
 NO_USE = "kept verbatim: nothing in the care at home reads it"
 OTHER_PLACE = "kept verbatim: the resource for it (Medication, Device, PractitionerRole, RelatedPerson) is not kept for hospitals"
 TIMES = "one start and end for the whole appointment, not one for each resource: what matters here is when the person is not at home"
-ORDER_TIMES = "kept verbatim: of an order's timing only start, end, how often and how many are used"
+ORDER_TIMES = "kept verbatim: of an order's timing only start, end, how often, at what hours and how many are used"
 SECURITY = "kept verbatim: who may read is decided by the person's compartment, not by the sender's label"
 FORMER = "kept verbatim: former and planned places are not places; the stay's own history has the former ones"
 CONTACT = "kept verbatim: a contact is a name, a relation, a telephone"
@@ -57,7 +57,7 @@ NOT_TAKEN: dict[tuple[str, str], dict[int, str]] = {
     },
     ("RXO", "MedicationRequest"): dict.fromkeys((5, 18, 19, 25, 26), OTHER_PLACE),
     ("SPM", "Specimen"): {3: NO_USE},
-    ("TQ1", "MedicationRequest"): dict.fromkeys((4, 5, 6, 13), ORDER_TIMES),
+    ("TQ1", "MedicationRequest"): dict.fromkeys((5, 6, 13), ORDER_TIMES),
     ("TQ1", "ServiceRequest"): dict.fromkeys((2, 3, 4, 5, 6, 8, 13, 14), ORDER_TIMES),
 }
 """Fields that HL7 maps to this resource and we do not."""

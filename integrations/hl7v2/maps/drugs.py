@@ -2,7 +2,7 @@
 
 from healthsvc.fhir.elements import extension
 from healthsvc.fhir.json import Lexical, Resource
-from integrations.hl7v2.er7 import Segment
+from integrations.hl7v2.er7 import Part, Segment
 from integrations.hl7v2.maps.orders import URGENCY
 from integrations.hl7v2.maps.row import Row, Take, View
 from integrations.hl7v2.maps.take import (
@@ -14,6 +14,7 @@ from integrations.hl7v2.maps.take import (
     number,
     people,
     person,
+    stamp,
     table,
     text,
     timing,
@@ -23,7 +24,7 @@ from integrations.hl7v2.maps.take import (
 )
 from integrations.hl7v2.maps.words import remark
 from integrations.hl7v2.numbers import number_in
-from integrations.hl7v2.values import clean
+from integrations.hl7v2.values import clean, time_of
 
 MEDICATION_CONTROL = {
     "CA": "cancelled", "CR": "cancelled", "DC": "stopped", "DE": "entered-in-error", "DR": "stopped", "FU": "completed", "HD": "on-hold",
@@ -64,18 +65,39 @@ def span(low_at: int, unit: int) -> Take:
 
 
 def old_amount(segment: Segment, n: int, view: View) -> Resource | None:
-    """TQ.1: a number and its unit in subcomponents."""
-    part = segment[n].component(1)
+    """TQ.1 of the first repetition: a number and its unit in subcomponents."""
+    return _old_amount(segment[n], view)
+
+
+def _old_amount(tq: Part, view: View) -> Resource | None:
+    part = tq.component(1)
     found = number_in(clean(part.subcomponent(1).text, view.nothing))
     unit = clean(part.subcomponent(2).text, view.nothing)
     return {"value": Lexical(found.text), **({"unit": unit} if unit else {})} if found and not found.comparator else None
 
 
 def old_interval(segment: Segment, n: int, view: View) -> Resource | None:
-    """TQ.2: how often, as the site's word (``&ONCE``, ``BID``)."""
-    part = segment[n].component(2)
+    """TQ.2 of the first repetition: how often, as the site's word (``&ONCE``, ``BID``)."""
+    return _old_interval(segment[n], view)
+
+
+def _old_interval(tq: Part, view: View) -> Resource | None:
+    part = tq.component(2)
     words = " ".join(word for k in (1, 2) if (word := clean(part.subcomponent(k).text, view.nothing)))
     return {"text": words} if words else None
+
+
+def old_dosage(tq: Part, view: View) -> Resource:
+    """One repetition of TQ (v2.4 4.3) as a dosage: amount, rhythm, first and last day; empty where it says none of them."""
+    dose, often = _old_amount(tq, view), _old_interval(tq, view)
+    bounds = {key: at for key, part in (("start", 4), ("end", 5)) if (at := stamp(tq.component(part), view))}
+    timing = {**({"code": often} if often else {}), **({"repeat": {"boundsPeriod": bounds}} if bounds else {})}
+    return {**({"timing": timing} if timing else {}), **({"doseAndRate": [{"doseQuantity": dose}]} if dose else {})}
+
+
+def times(segment: Segment, n: int, view: View) -> list[str]:
+    """TM: the times of day of every repetition."""
+    return [clock for part in segment[n].repetitions if (clock := time_of(part.component(1).text))]
 
 
 def batch(segment: Segment, n: int, view: View) -> list[Resource]:
@@ -138,13 +160,17 @@ RXR_MEDICATION = (
 TQ1_MEDICATION = (
     Row(2, _DOSE + "doseQuantity", volume),
     Row(3, "dosageInstruction[].timing.code", concept),
+    Row(4, "dosageInstruction[].timing.repeat.timeOfDay[]", times),
     Row(7, "dosageInstruction[].timing.repeat.boundsPeriod.start", when),
     Row(8, "dosageInstruction[].timing.repeat.boundsPeriod.end", when),
     Row(9, "priority", table(URGENCY)),
     Row(10, "dosageInstruction[].additionalInstruction[]", concepts),
     Row(11, "dosageInstruction[].text", text),
+    Row(12, "dosageInstruction[].sequence", note="of several TQ1: the next one after this one, or beside it (A)"),
     Row(14, "dosageInstruction[].timing.repeat.count", whole),
 )
+TQ1_GAPS = tuple(row for row in TQ1_MEDICATION if not row.path.endswith("[]"))
+"""What a TQ1 that stands with another detail of the order may add: it fills gaps and makes no list longer."""
 RXC_MEDICATION = (
     Row(1, "note[]", note="B base 溶媒, A additive 加药"),
     Row(2, "note[]", note="one line for each component: base (B) or additive (A), what, how much"),

@@ -83,4 +83,7 @@ STF_PRACTITIONER = (
 STF_ROLE = (Row(8, "specialty[].text"), Row(18, "code[].text"))
 PRA_ROLE = (Row(5, "specialty[].text"),)
 LOC_SERVICE = (Row(1, "identifier[]"), Row(2, "name"))
-MFE_PRACTITIONER = (Row(1, "active", note="MDL and MDC end it; MFE alone by its key (MFE-4), MAC takes it up again"),)
+MFE_PRACTITIONER = (
+    Row(1, "active", note="MDL and MDC end it; MFE alone by its key (MFE-4), MAC takes it up again"),
+    Row(4, "identifier[]", note="the key of the entry, where it is another than its number"),
+)
