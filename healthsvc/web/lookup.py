@@ -7,6 +7,7 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import replaced
 from healthsvc.infusion.evidence import says_none
 from healthsvc.store import Store
+from healthsvc.web.standing import is_over
 
 _NOBODY = Person("")
 
@@ -77,11 +78,9 @@ def by_role(store: Store, role: str) -> list[tuple[str, str]]:
 
 def allergies_of(store: Store, patient: str) -> list[str]:
     """What a person is allergic to, as written; merged files count too; an entry that says "none known" or is over does not."""
-    over = {"inactive", "resolved", "refuted", "entered-in-error"}
     found = []
     for one in store.select("AllergyIntolerance", patient=[patient, *replaced(store, patient)]):
-        states = {code.get("code") for key in ("clinicalStatus", "verificationStatus") for code in one.get(key, {}).get("coding", [])}
         concept: Resource = one.get("code", {})
-        if not says_none(one) and not states & over:
+        if not says_none(one) and not is_over(one):
             found.append(str(concept.get("text") or next((code.get("display", "") for code in concept.get("coding", [])), "")))
     return found

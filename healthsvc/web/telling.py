@@ -13,6 +13,7 @@ from healthsvc.infusion.evidence import says_none
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.web.attachments import WITHDRAWN, Attached, attached_to, when_of
 from healthsvc.web.lookup import Directory
+from healthsvc.web.standing import doses, given, is_over, of_dose, of_finding, of_order
 from healthsvc.web.values import Value, value_of
 
 ATTENDED: Final = ("EMER", "OBSENC")
@@ -24,10 +25,6 @@ _TIMES: Final = {"OBR-14": "时间按标本接收", "OBX-14": "时间按检验",
 _BY_RULE: Final = extension("closed-by-rule")
 _EXPECTED: Final = extension("expected-discharge")
 _MOST_VALUES: Final = 24
-_GIVEN: Final = {
-    "completed": (("已完成", "green"),), "stopped": (("中止", "red"),), "not-done": (("未输", "amber"),),
-    "in-progress": (("进行中", "blue"),),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,24 +183,23 @@ class Teller:
             yield from self._at(period["end"], "bed", "", "撤床", (), kind="care", about=about, part="end")
 
     def _order(self, order: Resource) -> Iterator[Event]:
-        dose = _plain(*(one.get("text", "") for one in order.get("dosageInstruction", [])))
-        yield from self._at(
-            order.get("authoredOn"), "drip", "violet", words_of(order.get("medicationCodeableConcept")) or "用药医嘱", dose, kind="care"
-        )
+        title, lines = words_of(order.get("medicationCodeableConcept")) or "用药医嘱", _plain(*doses(order))
+        yield from self._at(order.get("authoredOn"), "drip", "violet", title, lines, kind="care", chips=of_order(order))
 
     def _infusion(self, record: Resource) -> Iterator[Event]:
         """What was given: an infusion at home with its visit, or what a hospital tells."""
         at_home = is_given(record)
         title, link = ("上门输液", f"/visits/{to_given(record).task}") if at_home else ("给药", "")
         when = record.get("effectivePeriod", {}).get("start") or record.get("effectiveDateTime")
-        chips, about = _GIVEN.get(str(record.get("status")), ()), words_of(record.get("medicationCodeableConcept"))
-        yield from self._at(when, "drip", "violet", title, (), link=link, kind="care" if at_home else "hospital", chips=chips, about=about)
+        about, lines = words_of(record.get("medicationCodeableConcept")), _plain("" if at_home else given(record))
+        kind, chips = "care" if at_home else "hospital", of_dose(record)
+        yield from self._at(when, "drip", "violet", title, lines, link=link, kind=kind, chips=chips, about=about)
 
     def _referral(self, request: Resource) -> Iterator[Event]:
         to = "、".join(one.get("display", "") for one in request.get("performer", []))
         title = words_of(request.get("code")) or "转诊"
         when = request.get("authoredOn") or request.get("occurrenceDateTime")
-        yield from self._at(when, "route", "amber", title, _plain(to), kind="hospital")
+        yield from self._at(when, "route", "amber", title, _plain(to), kind="hospital", chips=of_order(request))
 
     def _flag(self, flag: Resource) -> Iterator[Event]:
         title = words_of(flag.get("code")) or "提示"
@@ -212,12 +208,13 @@ class Teller:
 
     def _condition(self, condition: Resource) -> Iterator[Event]:
         when = condition.get("onsetDateTime") or condition.get("recordedDate")
-        yield from self._at(when, "note", "", "诊断", (), kind="care", about=words_of(condition.get("code")))
+        chips, about = of_finding(condition), words_of(condition.get("code"))
+        yield from self._at(when, "note", "", "诊断", (), kind="care", chips=chips, about=about)
 
     def _allergy(self, allergy: Resource) -> Iterator[Event]:
         when = allergy.get("onsetDateTime") or allergy.get("recordedDate")
-        tone = "" if says_none(allergy) else "red"
-        yield from self._at(when, "warn", tone, "过敏", (), kind="care", about=words_of(allergy.get("code")))
+        tone = "" if says_none(allergy) or is_over(allergy) else "red"
+        yield from self._at(when, "warn", tone, "过敏", (), kind="care", chips=of_finding(allergy), about=words_of(allergy.get("code")))
 
     def _task(self, task: Resource) -> Iterator[Event]:
         """Only what no Encounter tells: visits that were missed, and alarms."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from healthsvc.circle.resources import MEASUREMENT
-from healthsvc.fhir.json import Resource
+from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import LOINC, V3_ACT_CODE
 from healthsvc.healthfile.merging import merge
 from healthsvc.homebed.words import measured as measured_words
@@ -98,6 +98,58 @@ def test_each_thing_is_told_once_and_with_what_belongs_to_it(store: Store) -> No
         "Observation/a-of-stay": ("result", 1), "Condition/a-condition": ("care", 0), "AllergyIntolerance/a-allergy": ("care", 0),
         "MedicationRequest/a-order": ("care", 0),
     }  # fmt: skip
+
+
+def stands(key: str, certain: str, course: str = "active") -> Resource:
+    """A finding with its certainty and its course; what was taken back has no course (R4 con-5, ait-2)."""
+    kinds = {"c": ("condition-ver-status", "condition-clinical"), "a": ("allergyintolerance-verification", "allergyintolerance-clinical")}
+    ver, clinical = (f"http://terminology.hl7.org/CodeSystem/{kind}" for kind in kinds[key])
+    taken = certain == "entered-in-error"
+    found: Resource = {"verificationStatus": {"coding": [{"system": ver, "code": certain}]}}
+    return found if taken else found | {"clinicalStatus": {"coding": [{"system": clinical, "code": course}]}}
+
+
+SUBJECT: Resource = {"reference": "Patient/a"}
+CONDITION: Resource = {"resourceType": "Condition", "subject": SUBJECT, "onsetDateTime": AT.isoformat(), "code": {"text": "肺炎"}}
+ALLERGY: Resource = {"resourceType": "AllergyIntolerance", "patient": SUBJECT, "recordedDate": AT.isoformat(), "code": {"text": "样药"}}
+DRUG: Resource = {"subject": SUBJECT, "medicationCodeableConcept": {"text": "样药"}}
+ORDER: Resource = {"resourceType": "MedicationRequest", "intent": "order", "authoredOn": AT.isoformat(), **DRUG}
+SERVICE: Resource = {"resourceType": "ServiceRequest", "intent": "order", "authoredOn": AT.isoformat(), "subject": SUBJECT}
+STANDS: list[tuple[Resource, str]] = [
+    (CONDITION | stands("c", "entered-in-error"), "已撤销"),
+    (CONDITION | stands("c", "refuted", "inactive"), "已排除"),
+    (CONDITION | stands("c", "confirmed", "resolved"), "已愈"),
+    (CONDITION | stands("c", "confirmed"), ""),
+    (ALLERGY | stands("a", "entered-in-error"), "已撤销"),
+    (ALLERGY | stands("a", "unconfirmed"), "未确认"),
+    (ORDER | {"status": "stopped"}, "已停"),
+    (ORDER | {"status": "entered-in-error"}, "已撤销"),
+    ({"resourceType": "MedicationAdministration", "effectiveDateTime": AT.isoformat(), "status": "entered-in-error", **DRUG}, "已撤销"),
+    (SERVICE | {"status": "revoked"}, "已取消"),
+]
+
+
+@pytest.mark.parametrize(("told", "chip"), STANDS, ids=[f"{one['resourceType']}-{chip or 'stands'}" for one, chip in STANDS])
+def test_what_was_stopped_refuted_or_taken_back_is_not_told_as_if_it_stood(store: Store, told: Resource, chip: str) -> None:
+    store.put(told | {"id": "a-told"})
+    [event] = [one for one in walked(store, "", 100) if one.ref.endswith("/a-told")]
+    assert [text for text, _ in event.chips] == ([chip] if chip else [])
+    assert event.tone != "red" or chip != "已撤销", "what was taken back warns no more"
+
+
+def test_an_order_of_a_hospital_says_how_much_and_how_often(store: Store) -> None:
+    twice: Resource = {
+        "doseAndRate": [{"doseQuantity": {"value": Lexical("0.50"), "unit": "g"}}], "route": {"text": "口服"},
+        "timing": {"code": {"text": "BID"}, "repeat": {"timeOfDay": ["08:00:00", "20:00:00"], "boundsPeriod": {"start": "2026-03-02"}}},
+    }  # fmt: skip
+    drip: Resource = {"text": "缓慢静滴 200 ml/h", "doseAndRate": [{"rateQuantity": {"value": 200, "unit": "ml/h"}}]}
+    store.put(store.read("MedicationRequest", "a-order") | {"dosageInstruction": [twice, drip]})
+    dosage: Resource = {"dose": {"value": Lexical("2"), "unit": "g"}, "route": {"text": "静脉滴注"}}
+    given: Resource = {"resourceType": "MedicationAdministration", "id": "a-given", "status": "stopped", "dosage": dosage, **DRUG}
+    store.put(given | {"effectiveDateTime": AT.isoformat()})
+    said = {one.ref: ([text for _, text in one.lines], [text for text, _ in one.chips]) for one in walked(store, "", 100)}
+    assert said["MedicationRequest/a-order"] == (["0.50 g，口服，BID，08:00、20:00，2026-03-02", "缓慢静滴 200 ml/h"], [])
+    assert said["MedicationAdministration/a-given"] == (["2 g，静脉滴注"], ["中止"])
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 7])

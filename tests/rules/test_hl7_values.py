@@ -242,6 +242,7 @@ def test_results_by_order_with_their_notes() -> None:
         ("NM|K||1.2||2.1-2.6|提示偏低", ("提示偏低", "L"), True),
         ("ST|K||混浊||清|异物", ("异物",), False),
         ("NM|K||17.9||3.9-6.1|HU", ("HU",), False),
+        ("ST|K||有反应性||无反应性|RR", ("RR",), False),
         ("ST|K||7.8↑||3.9-6.1|", ("H",), False),
         ("ST|K||1.2 ↓↓||（2.1-2.6）|", ("LL",), False),
         ("ST|K||阳性(+)||阴性(-)|", ("POS",), True),
