@@ -88,7 +88,7 @@ def structured(comparator: str, first: str, separator: str, second: str, *, comm
 
 
 def measured(
-    obx: Segment, kind: str, texts: tuple[str, ...], range: tuple[Decimal | None, Decimal | None], *, comma: bool
+    obx: Segment, kind: str, texts: tuple[str, ...], range: tuple[Decimal | None, Decimal | None] = (None, None), *, comma: bool
 ) -> Quantity | Span | Share | None:
     """A number, range or ratio where the value is one: NM, SN, or ST that is only a number (the rule in Chinese laboratories).
 
