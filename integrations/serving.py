@@ -226,7 +226,7 @@ class Serving:
         lines = LineCollector(here.database, profiles.shelf, lambda: profiles.trouble)
         collectors: list[Collector] = [lines, StoreCollector(here.database), SiteCollector(here.settings)]
         if here.settings.backup_to is not None:
-            collectors.append(BackupCollector(here.settings.backup_to))
+            collectors.append(BackupCollector(here.settings, here.settings.backup_to))
         for collector in collectors:
             REGISTRY.register(collector)
             self._stops.append(("collector", partial(REGISTRY.unregister, collector)))

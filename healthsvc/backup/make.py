@@ -1,8 +1,10 @@
 """Make a backup beside a serving process: whole under its name, or not there at all."""
 
 import fcntl
+import hashlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,14 +75,16 @@ def make(
     """
     if keys_to is not None and inside(keys_to, target):
         raise Invalid("keys never lie beside the data they open: name another folder, best on another medium, with --keys-to")
-    name = f"{PREFIX}{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    name, mark = f"{PREFIX}{at.astimezone(UTC):%Y%m%dT%H%M%SZ}", mark_of(settings.data)
+    if (target / name).exists():  # another installation's, made in the same second
+        name = f"{name}-{mark}"
     try:
         for folder in (target, *([keys_to] if keys_to else [])):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(settings.data), _work(settings.data) as work:
             for folder in (target, *([keys_to] if keys_to else [])):
-                _sweep(folder)
-            partial = target / f".{name}{_PARTIAL}"
+                _sweep(folder, mark)
+            partial = target / f".{name}.{mark}{_PARTIAL}"
             partial.mkdir(mode=0o700)
             keys: Path | None = None
             try:
@@ -97,9 +101,9 @@ def make(
                 if keys is not None:
                     keys.unlink(missing_ok=True)
                 if keys_to is not None:
-                    _sweep(keys_to)
+                    _sweep(keys_to, mark)
                 raise
-            removed = _retain(target, keep, name)
+            removed = _retain(target, keep, name, mark, manifest.keys)
     except OSError as error:
         raise Unavailable(f"the backup cannot be written: {error.strerror}; look after {target}") from None
     log.info("backup made", name=name, parts=len(manifest.parts), removed=len(removed))
@@ -145,23 +149,30 @@ def _packed(partial: Path, work: Path, holds: str, entries: Iterator[tuple[str, 
     return write(partial, archive.name, holds, blocks_of(archive), to)
 
 
-def backups(target: Path) -> list[tuple[Path, Manifest]]:
-    """The whole backups of a folder, newest first."""
+def backups(target: Path, keys: dict[str, list[str]] | None = None) -> list[tuple[Path, Manifest]]:
+    """The whole backups of a folder, newest first; ``keys``: only those of the installation that has these (``site.keys_there``)."""
     found = []
     for folder in target.glob(f"{PREFIX}*") if target.is_dir() else ():
         try:
             found.append((folder, Manifest.read(folder)))
         except Invalid:
             continue  # nothing of ours, or damaged: restoring it says so, and no retention removes it
+    found = [one for one in found if keys is None or one[1].is_of(keys)]
     return sorted(found, key=lambda one: datetime.fromisoformat(one[1].created), reverse=True)
 
 
-def _retain(target: Path, keep: int, newest: str) -> tuple[str, ...]:
+def mark_of(data: Path) -> str:
+    """What stands in the names of backups that are not whole yet: installations that share a folder of backups leave each other's alone."""
+    return hashlib.blake2b(f"{socket.gethostname()}:{data.resolve()}".encode(), digest_size=4).hexdigest()
+
+
+def _retain(target: Path, keep: int, newest: str, mark: str, keys: dict[str, list[str]]) -> tuple[str, ...]:
+    """Remove what is more than is kept of this installation's; where others put theirs is none of our business."""
     removed = []
-    for folder, _ in backups(target)[max(keep, 1) :]:
+    for folder, _ in backups(target, keys)[max(keep, 1) :]:
         if folder.name == newest:
             continue
-        going = folder.with_name(f".{folder.name}{_PARTIAL}")
+        going = folder.with_name(f".{folder.name}.{mark}{_PARTIAL}")
         os.rename(folder, going)
         shutil.rmtree(going, ignore_errors=True)
         removed.append(folder.name)
@@ -192,9 +203,9 @@ def _work(data: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(target: Path) -> None:
-    """Remove what a backup that did not come to its end has left."""
-    for left in target.glob(f".{PREFIX}*{_PARTIAL}"):
+def _sweep(target: Path, mark: str) -> None:
+    """Remove what a backup of ours that did not come to its end has left."""
+    for left in target.glob(f".{PREFIX}*.{mark}{_PARTIAL}"):
         shutil.rmtree(left, ignore_errors=True)
 
 

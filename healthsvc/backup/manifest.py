@@ -57,6 +57,11 @@ class Manifest:
     """Names of the key files that were there: without them what they closed cannot be opened."""
     format: int = FORMAT
 
+    def is_of(self, keys: dict[str, list[str]]) -> bool:
+        """Whether it is a backup of the installation that has these keys: what has no key in common is another's, whatever its name."""
+        ours, theirs = _ids(self.keys), _ids(keys)
+        return not ours or not theirs or not ours.isdisjoint(theirs)
+
     def part(self, holds: str) -> Part | None:
         """The part that holds something; None where there is none."""
         return next((part for part in self.parts if part.holds == holds), None)
@@ -95,3 +100,8 @@ class Manifest:
 
 def _digest(told: dict[str, Any]) -> str:
     return hashlib.sha256(dumps(told, sort_keys=True)).hexdigest()
+
+
+def _ids(keys: dict[str, list[str]]) -> set[tuple[str, str]]:
+    """Each key's folder and id; a file that has none is told by its name, which is everybody's."""
+    return {(folder, kid) for folder, kids in keys.items() for kid in kids if not kid.endswith((".json", ".key"))}

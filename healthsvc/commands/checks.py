@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from healthsvc import clock, config
 from healthsvc.backup.make import BackupPolicy, backups
+from healthsvc.backup.site import keys_there
 from healthsvc.commands.actor import COMMAND
 from healthsvc.fhir.reference import parse
 from healthsvc.monitoring import site
@@ -234,7 +235,7 @@ def backup_age(here: "Installation") -> str:
     if target is None:
         return "none by the clock: set backup_to, or run `healthsvc backup` from the site's own scheduler"
     limit = here.policy.fill(BackupPolicy, "backup", clock.today()).stale_hours
-    found = backups(target)
+    found = backups(target, keys_there(here.settings))
     if not target.is_dir() or not os.access(target, os.W_OK | os.X_OK):
         raise Amiss(f"the service may not write to {target}: make it the service's own, and name it to `healthsvc deploy systemd`")
     if not found:

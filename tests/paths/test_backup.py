@@ -21,7 +21,7 @@ from sqlalchemy import NullPool, create_engine, make_url
 from healthsvc import clock
 from healthsvc.backup import postgresql
 from healthsvc.backup.keeper import Keeper
-from healthsvc.backup.make import Made, backups, make
+from healthsvc.backup.make import Made, backups, make, mark_of
 from healthsvc.backup.manifest import FORMAT, Manifest
 from healthsvc.backup.parts import pack, unpack
 from healthsvc.backup.restore import restore
@@ -226,7 +226,7 @@ def test_closed_to_a_public_key_nothing_lies_open(tmp_path: Path) -> None:
 
 def test_so_many_are_kept_and_what_was_killed_is_swept(made: Made, tmp_path: Path) -> None:
     settings, target = Settings(data=tmp_path / "data"), tmp_path / "to"
-    (target / ".healthsvc-20260101T000000Z.partial").mkdir()
+    (target / f".healthsvc-20260101T000000Z.{mark_of(settings.data)}.partial").mkdir()
     (tmp_path / "data" / ".backup-killed").mkdir()
     (target / "healthsvc-notes").mkdir()
     for day in range(1, 4):
@@ -235,6 +235,20 @@ def test_so_many_are_kept_and_what_was_killed_is_swept(made: Made, tmp_path: Pat
     assert [folder.name for folder, _ in backups(target)] == ["healthsvc-20261201T020000Z", "healthsvc-20261130T020000Z"]
     assert {path.name for path in target.iterdir()} == {"healthsvc-20261201T020000Z", "healthsvc-20261130T020000Z", "healthsvc-notes"}
     assert not (tmp_path / "data" / ".backup-killed").exists()
+
+
+def test_installations_that_share_a_folder_leave_each_other_s_backups_alone(made: Made, tmp_path: Path) -> None:
+    target, other = tmp_path / "to", Settings(data=tmp_path / "other")
+    ours = made.manifest.keys
+    with site(other.data):
+        under_way = target / ".healthsvc-20261201T020000Z.aaaaaaaa.partial"
+        under_way.mkdir()
+        made_there = [make(other, target, AT + timedelta(days=day), keep=1) for day in range(3)]
+    assert made_there[0].folder.name.startswith(f"{made.folder.name}-"), "made in the same second"
+    assert made_there[2].removed == (made_there[1].folder.name,)
+    assert [folder for folder, _ in backups(target, ours)] == [made.folder], "theirs do not count as ours"
+    assert [folder for folder, _ in backups(target)] == [made_there[2].folder, made.folder]
+    assert under_way.is_dir(), "another's that is being made"
 
 
 def test_a_disk_that_is_full_leaves_no_backup_behind(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +375,7 @@ def test_a_backup_that_fails_after_its_keys_leaves_none_behind(made: Made, tmp_p
         raise OSError(28, "No space left on device")
 
     for owner, name in ((Manifest, "write"), (os, "rename")):
-        (tmp_path / "keys" / ".healthsvc-20260101T000000Z.partial").mkdir()
+        (tmp_path / "keys" / f".healthsvc-20260101T000000Z.{mark_of(tmp_path / 'data')}.partial").mkdir()
         monkeypatch.setattr(owner, name, full)
         with pytest.raises(Unavailable, match="No space left"):
             make(Settings(data=tmp_path / "data"), tmp_path / "to", AT + timedelta(days=1), keep=3, keys_to=tmp_path / "keys")

@@ -42,7 +42,7 @@ def told_by(here: Installation) -> dict[str, set[str]]:
     for one in (LineCollector(here.database, Shelf((), None)), StoreCollector(here.database), SiteCollector(here.settings)):
         own.register(one)
     assert here.settings.backup_to is not None
-    own.register(BackupCollector(here.settings.backup_to))
+    own.register(BackupCollector(here.settings, here.settings.backup_to))
     found: dict[str, set[str]] = {}
     for metric in own.collect():
         found[metric.name] = set().union(*(sample.labels for sample in metric.samples), getattr(metric, "_labelnames", ()))
