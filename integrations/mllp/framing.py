@@ -25,8 +25,11 @@ HEAD_KEPT = 4096
 """Bytes of a faulty block that are kept: enough for a message header."""
 
 _HEADERS = (b"MSH", b"FHS", b"BHS")
-_NEXT_SEGMENT = re.compile(rb"(?!MSH|FHS|BHS)[A-Z][A-Z0-9]{2}[^\w\s\x0b\x1c]")
 _OPENING = re.compile(rb"\x0b(?=MSH|FHS|BHS)")
+_ENDING = re.compile(rb"\x1c(?:(?=\x0b)|\n(?=\x0b)|\r(?!(?!MSH|FHS|BHS)[A-Z][A-Z0-9]{2}[^\w\s\x0b\x1c]))")
+_AHEAD = 6
+"""So many bytes from an edge on tell that it is one."""
+_WINDOW = 1024
 _SHORTEST, _BLANK = 6, ord(" ")
 _BETWEEN_FRAMES = b"\r\n \t\x00"
 
@@ -66,7 +69,7 @@ def wrap(content: bytes) -> bytes:
 class FrameReader:
     """Turns reads of any size into whole messages and named faults; holds at most ``limit`` bytes of an unfinished one."""
 
-    __slots__ = ("_buffer", "_junk", "_limit", "_open", "_scanned", "_skipped")
+    __slots__ = ("_buffer", "_junk", "_junk_size", "_limit", "_open", "_scanned", "_skipped")
 
     def __init__(self, limit: int = 16 << 20) -> None:
         self._limit = limit
@@ -75,6 +78,8 @@ class FrameReader:
         self._scanned = 0
         self._skipped = 0
         self._junk = bytearray()
+        """The head of what came outside of any frame, and its last byte."""
+        self._junk_size = 0
 
     @property
     def half_open(self) -> bool:
@@ -114,9 +119,9 @@ class FrameReader:
         if self._open:
             found.append(Fault(FaultKind.TRUNCATED, bytes(self._buffer[:HEAD_KEPT]), len(self._buffer) + self._skipped))
         else:
-            self._junk += self._buffer
+            self._put_down_junk(len(self._buffer))
             self._report_junk(found)
-        self._reset(b"")
+        self._reset(len(self._buffer))
         return found
 
     def _step(self, found: list[Frame | Fault]) -> bool:
@@ -126,38 +131,42 @@ class FrameReader:
     def _outside(self, found: list[Frame | Fault]) -> bool:
         start = self._buffer.find(VT)
         if start < 0:
-            self._junk += self._buffer
-            self._buffer.clear()
-            if END in self._junk or len(self._junk) > self._limit:
+            if self._put_down_junk(len(self._buffer)) or self._junk_size > self._limit:
                 self._report_junk(found)
             return False
-        self._junk += self._buffer[:start]
+        self._put_down_junk(start)
         self._report_junk(found)
-        del self._buffer[: start + 1]
+        del self._buffer[:1]
         self._open, self._scanned, self._skipped = True, 0, 0
         return True
 
     def _inside(self, found: list[Frame | Fault]) -> bool:
-        restart = _OPENING.search(self._buffer, self._scanned)
-        end = self._end(self._buffer, self._scanned, restart.start() if restart else len(self._buffer))
-        if end is not None:
-            self._finish(*end, found)
-            return True
-        if restart:
-            cut = restart.start()
-            if cut or self._skipped:
-                found.append(Fault(FaultKind.RESTARTED, bytes(self._buffer[: min(cut, HEAD_KEPT)]), cut + self._skipped))
-            del self._buffer[: cut + 1]
-            self._scanned = self._skipped = 0
-            return True
-        self._scanned = max(0, len(self._buffer) - 6)
-        if len(self._buffer) > self._limit:
+        buffer, at, window = self._buffer, self._scanned, _WINDOW
+        while at < len(buffer):  # by growing pieces: a search of all that is left, for every frame, lets many tiny ones hold up the others
+            stop = at + window
+            opening = _OPENING.search(buffer, at, stop + _AHEAD)
+            ending = _ENDING.search(buffer, at, opening.end() if opening else stop + _AHEAD)
+            if ending and (opening or ending.start() < stop):
+                self._finish(ending.start(), ending.end(), found)
+                return True
+            if opening:
+                self._restart(opening.start(), found)
+                return True
+            at, window = stop, 2 * window
+        self._scanned = max(0, len(buffer) - _AHEAD)
+        if len(buffer) > self._limit or self._skipped:
             self._shorten()
         return False
 
+    def _restart(self, start: int, found: list[Frame | Fault]) -> None:
+        if start or self._skipped:
+            found.append(Fault(FaultKind.RESTARTED, bytes(self._buffer[: min(start, HEAD_KEPT)]), start + self._skipped))
+        del self._buffer[: start + 1]
+        self._scanned = self._skipped = 0
+
     def _shorten(self) -> None:
         """Over the limit: keep the head for the answer and the tail for the end mark, let the middle go."""
-        excess = len(self._buffer) - HEAD_KEPT - 6
+        excess = len(self._buffer) - HEAD_KEPT - _AHEAD
         if excess > 0:
             del self._buffer[HEAD_KEPT : HEAD_KEPT + excess]
             self._skipped += excess
@@ -165,24 +174,9 @@ class FrameReader:
         elif not self._skipped:
             self._skipped = 1
 
-    @staticmethod
-    def _end(buffer: bytearray, start: int, stop: int) -> tuple[int, int] | None:
-        """Find the end of the open frame before ``stop``: (end of content, start of what follows)."""
-        at = buffer.find(FS, start, stop)
-        while at >= 0:
-            follower = buffer[at + 1 : at + 2]
-            if follower == VT:
-                return at, at + 1
-            if buffer[at + 1 : at + 3] == LF + VT:
-                return at, at + 2
-            if follower == CR and not _NEXT_SEGMENT.match(buffer, at + 2):
-                return at, at + 2
-            at = buffer.find(FS, at + 1, stop)
-        return None
-
     def _finish(self, stop: int, after: int, found: list[Frame | Fault]) -> None:
         content, skipped = bytes(self._buffer[:stop]), self._skipped
-        self._reset(self._buffer[after:])
+        self._reset(after)
         if skipped or len(content) > self._limit:
             found.append(Fault(FaultKind.TOO_LONG, content[:HEAD_KEPT], skipped + len(content)))
         elif not content.strip(_BETWEEN_FRAMES):
@@ -190,14 +184,27 @@ class FrameReader:
         else:
             found.append(Frame(content))
 
+    def _put_down_junk(self, count: int) -> bool:
+        """Take so many bytes away as junk, keeping its head only; whether the end of a frame stands in it."""
+        before = len(self._junk)
+        self._junk += self._buffer[:count]
+        self._junk_size += count
+        del self._buffer[:count]
+        ends = self._junk.find(END, max(before - 1, 0)) >= 0
+        del self._junk[HEAD_KEPT : max(len(self._junk) - 1, HEAD_KEPT)]
+        return ends
+
     def _report_junk(self, found: list[Frame | Fault]) -> None:
         junk = bytes(self._junk).strip(_BETWEEN_FRAMES + FS)
+        size = len(junk) + self._junk_size - len(self._junk)
         self._junk.clear()
+        self._junk_size = 0
         if junk:
             kind = FaultKind.UNFRAMED if junk.startswith(_HEADERS) else FaultKind.JUNK
-            found.append(Fault(kind, junk[:HEAD_KEPT], len(junk)))
+            found.append(Fault(kind, junk[:HEAD_KEPT], size))
 
-    def _reset(self, rest: bytes | bytearray) -> None:
-        self._buffer = bytearray(rest)
+    def _reset(self, after: int) -> None:
+        """Outside of any frame, with what follows."""
+        del self._buffer[:after]
         self._open = False
         self._scanned = self._skipped = 0

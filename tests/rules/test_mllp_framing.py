@@ -1,5 +1,7 @@
 """Messages are cut out of a stream of bytes whatever the line does, and nothing cut short ever passes for a whole message."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -147,3 +149,15 @@ def test_nothing_is_taken_whole_while_something_is_left_of_the_read_before() -> 
     reader.feed(b"\x0b" + A[:30])
     assert reader.whole(wrap(B)) is None
     assert reader.feed(wrap(B)) == [Fault(FaultKind.RESTARTED, A[:30], 30), Frame(B)]
+
+
+@pytest.mark.parametrize(
+    ("read", "times"),
+    [(b"\x0bx\x1c\r" * 32_768, 1), (b"\x0bMSH" * 65_536, 1), (b"no frame" * 64, 16_384), (b"\x0bMSH|" + b"\x1cx\x0by" * 16_384, 4)],
+    ids=["tiny frames", "restarts", "junk in little pieces", "edges that are none"],
+)
+def test_what_a_line_is_filled_with_costs_by_its_length_alone(read: bytes, times: int) -> None:
+    reader, began = FrameReader(limit=32 << 20), time.process_time()
+    for _ in range(times):
+        reader.feed(read)
+    assert time.process_time() - began < 5, "all lines of a process share its time: tenths of a second, where it once was a minute"
