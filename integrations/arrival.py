@@ -60,6 +60,8 @@ class Arrival:
     remark: str | None = None
     hash: bytes = b""
     reused: bool = False
+    stored: bool = True
+    """False where it could not be written: the sender was told to send it again."""
     plain: bool = False
     """Simply taken: there is nothing to say of it but that it waits to be processed."""
     sequence: int | None = None
@@ -256,13 +258,10 @@ def _answer(arrival: Arrival, read: Read | None, at: datetime, number: str, prof
     mode = mode_of(header, profile.ack, profile.ack_unasked) if profile is not None else AckMode.ORIGINAL
     if flaw_of(header.cut):
         header = header._replace(cut=usual(header.cut))
-    code = arrival.code
-    if mode is AckMode.ENHANCED:
-        code = COMMIT[arrival.code]
-        if not wants(header.accept, code):
-            arrival.answer = b""
-            arrival.code = code
-            return
+    code = COMMIT[arrival.code] if mode is AckMode.ENHANCED else arrival.code
+    if mode is AckMode.ENHANCED and not wants(header.accept, code):
+        arrival.answer, arrival.code = b"", code
+        return
     problem = None
     if not code.positive:
         problem = Problem(

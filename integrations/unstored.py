@@ -12,7 +12,7 @@ from integrations.hl7v2.header import read_header
 def not_now(arrival: Arrival, number: str) -> None:
     """Nothing was stored: the sender is told to send it again."""
     arrival.code = AckCode.CE if arrival.code in COMMIT.values() else AckCode.AE
-    arrival.answer = b""
+    arrival.answer, arrival.stored = b"", False
     try:
         header = arrival.read.header if arrival.read is not None else read_header(Message(header_line(arrival.raw)))
     except Refusal:

@@ -3,7 +3,9 @@
 import json
 import resource
 import socket
+import sqlite3
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -199,6 +201,47 @@ def test_a_watched_folder_gives_one_result_for_each_message_and_twice_changes_no
         assert [(one["index"], one["code"], one.get("place")) for one in lines] == [(1, "AA", None), (2, "AE", "MRG"), (3, "AR", "MSH-10")]
         assert sorted(path.name for path in folder.iterdir()) == ["done", "half.part"]
     assert stored(inbox.database) == ["1", "2", ""]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for it before the database that is to give up soon."""
+    monkeypatch.setattr("healthsvc.store.engine.BUSY_MILLISECONDS", 50)
+
+
+def test_a_file_stays_while_the_database_cannot_write_and_holds_up_no_other(
+    impatient: None, inbox: Inbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, folders = tmp_path / "in", Folders(inbox, inbox.shelf, 1 << 20)
+    (folder / "done" / "a.hl7.result.part").mkdir(parents=True)  # whatever is wrong with that one
+    for name in ("a", "b"):
+        (folder / f"{name}.hl7").write_bytes(adt(f"{name}1") + adt(f"{name}2"))
+    with closing(sqlite3.connect(inbox.database.engine.url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert [folders.turn(), folders.turn(), folders.turn()] == [0, 0, 0]
+        other.execute("ROLLBACK")
+    assert capsys.readouterr().out.count("cannot be taken in now") == 2, "each is told once"
+    assert stored(inbox.database) == []
+    assert folders.turn() == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["a.hl7", "done"]
+    assert stored(inbox.database) == ["b1", "b2"]
+
+
+def test_a_stop_waits_for_no_file_to_end(inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("integrations.folder.TURN_SECONDS", 0.01)
+    monkeypatch.setattr("integrations.inbox.GROUP", 5)
+    count, path = 2_000, tmp_path / "in" / "many.hl7"
+    path.write_bytes(b"".join(adt(f"N{number}") for number in range(count)))
+    folders = Folders(inbox, inbox.shelf, 1 << 20)
+    folders.start()
+    while not stored(inbox.database):
+        time.sleep(0.005)
+    folders.stop()
+    assert 0 < len(stored(inbox.database)) < count
+    assert path.exists()
+    again = Folders(inbox, inbox.shelf, 1 << 20)
+    assert [again.turn(), again.turn()] == [0, 1]
+    assert stored(inbox.database) == [f"N{number}" for number in range(count)]
 
 
 @pytest.mark.parametrize("count", [3_000, pytest.param(100_000, marks=pytest.mark.long)])
