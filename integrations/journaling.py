@@ -34,7 +34,7 @@ class Journaling:
 
     def take(self, arrivals: Sequence[Arrival]) -> bool:
         """Keep a group, or give what is known its old answer; False where it has to go through the database: nothing has happened then."""
-        if not all(arrival.plain and arrival.sequence is None for arrival in arrivals):
+        if not self.journal.sound or not all(arrival.plain and arrival.sequence is None for arrival in arrivals):
             return False
         asked = {arrival.key: arrival for arrival in arrivals}
         fresh: Sequence[Arrival] = arrivals

@@ -13,7 +13,6 @@ first record (64 bits), salt (32), CRC-32 of id, number and salt. Record: length
 """
 
 import fcntl
-import mmap
 import os
 import secrets
 import struct
@@ -67,9 +66,8 @@ class Journal:
         self.entries = entries
         """What stood in it when it was opened, also what has been carried since."""
         self.sound = True
-        """False once a flush has failed: nobody can tell then what is on disk."""
+        """False once a flush has failed, when nobody can tell what is on disk, or its file was taken away under it."""
         self._file, self._size = file, size
-        self._hints = mmap.mmap(file, PAGE)
         now = halves[-1] if halves else None
         self._half, self._at, self._crc = (now.half, now.end, now.crc) if now else (1, size, 0)  # none yet: as if the second were full
         self.last = now.first + len(now.bodies) - 1 if now else 0
@@ -87,7 +85,7 @@ class Journal:
         """
         # to be read as well: where a file system cannot set room aside, the C library reads and writes it block by block
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b") as file:
-            file.write(_HEAD.pack(MAGIC, id, crc32(MAGIC + id)).ljust(PAGE, b"\0"))
+            file.write(_head(id).ljust(PAGE, b"\0"))
             file.flush()
             os.posix_fallocate(file.fileno(), 0, PAGE + 2 * half)
             os.fsync(file.fileno())
@@ -120,7 +118,12 @@ class Journal:
             OSError: the disk does not take them; nothing of them counts.
         """
         if not self.sound:
-            raise OSError("a flush of this journal has failed before")
+            raise OSError("a flush of this journal has failed before, or its file is gone")
+        if not self.stands():
+            self.sound = False
+            raise OSError(
+                f"{self.path.name} was removed, emptied or replaced under the process that writes it; start it again for a new one"
+            )
         half, at, crc, head = self._half, self._at, self._crc, b""
         length = sum(map(len, bodies)) + _RECORD.size * len(bodies)
         if at + length > self._size:
@@ -154,13 +157,22 @@ class Journal:
         self._carried = number
         self._hint()
 
+    def stands(self) -> bool:
+        """Whether the file that is written here is still the one of that name, and still this journal."""
+        try:
+            there = self.path.stat().st_ino == os.fstat(self._file).st_ino
+        except OSError:
+            return False
+        return there and os.pread(self._file, _HEAD.size, 0) == _head(self.id)
+
     def close(self) -> None:
         """Let go of it."""
-        self._hints.close()
         os.close(self._file)
 
     def _hint(self) -> None:
-        _HINTS.pack_into(self._hints, HINTS, self.last, self._carried)
+        # written, not mapped: a page of a file that somebody has cut short ends the process that touches it (SIGBUS)
+        with suppress(OSError):  # no record depends on it
+            os.pwrite(self._file, _HINTS.pack(self.last, self._carried), HINTS)
 
 
 def peek(path: Path) -> tuple[bytes, int]:
@@ -228,6 +240,10 @@ def _id(path: Path, head: bytes) -> bytes:
         if magic == MAGIC and crc == crc32(magic + id):
             return bytes(id)
     raise Invalid(f"{path.name} beside the database is no journal of hospital lines; move it away and start again")
+
+
+def _head(id: bytes) -> bytes:
+    return _HEAD.pack(MAGIC, id, crc32(MAGIC + id))
 
 
 def _seal(id: bytes, first: int, salt: int) -> int:

@@ -85,6 +85,11 @@ class LineJournal:
         return len(self._waiting)
 
     @property
+    def sound(self) -> bool:
+        """False once it takes nothing more, for good."""
+        return self._journal.sound
+
+    @property
     def path(self) -> Path:
         """Its file."""
         return self._journal.path
@@ -139,7 +144,8 @@ class LineJournal:
         """Let go of it. One in which nothing waits goes: after a clean stop the database has everything by itself."""
         try:
             if not self._waiting:
-                self.path.unlink()
+                if self._journal.stands():  # else another's may be there under its name
+                    self.path.unlink()
                 with self._database.plainly() as connection:
                     forget_place(connection, self._journal.id)
         except (OSError, Refusal) as error:

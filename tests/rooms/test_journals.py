@@ -303,6 +303,22 @@ def killed(line: Journaling) -> Path:
     return line.journal.path
 
 
+def test_taken_away_or_emptied_under_it_it_promises_nothing_more_and_what_waits_is_carried(opened: Database) -> None:
+    for number, spoil in enumerate((Path.unlink, lambda path: os.truncate(path, 0), lambda path: path.write_bytes(b"x" * 9000))):
+        line = take(opened)
+        assert line.take([arrival(2 * number)])
+        spoil(line.journal.path)
+        assert not line.take([arrival(2 * number + 1)]), "the database takes it"
+        assert line.journal.carry() == 1
+        other = take(opened)
+        line.close()
+        assert other.take([arrival(100)]), "the other's journal is still there, where it has the name of the first"
+        assert other.journal.path.exists()
+        other.journal.carry()
+        other.close()
+    assert [name for name, _ in kept(opened)] == ["N0", "N100", "N2", "N4"]
+
+
 def test_a_clean_stop_leaves_no_journal_and_a_foreign_one_is_left_alone(opened: Database, tmp_path: Path) -> None:
     one, two = take(opened), take(opened)
     two.take([arrival(2)])

@@ -231,7 +231,7 @@ def test_a_peer_that_never_reads_costs_one_time_out(
         send_later(store, "h1", "A", f"MSH|^~\\&|C|C|HIS|H1|20260302||MDM^T02|big|P|2.4\rOBX|1|ED|||{'x' * 8_000_000}\r")
     began = time.monotonic()
     hire(peer).round(AT)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert "did not answer" in reasons(database)[0]
 
 
