@@ -13,7 +13,7 @@ from typing import Final
 
 from healthsvc.errors import Unavailable
 from integrations.address import Address
-from integrations.mllp.server import BACKLOG
+from integrations.mllp.threshold import listen_at
 
 DOORS: Final = "HEALTHSVC_DOORS"
 """Numbers of the sockets that a started process was handed, with commas between."""
@@ -30,7 +30,7 @@ def open_doors(where: Address) -> list[socket.socket]:
     pause = FIRST_PAUSE
     for left in reversed(range(TRIES)):
         try:
-            return _listening(where)
+            return listen_at(where.host, where.port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or not left:
                 said = error.strerror or "no such address"
@@ -48,24 +48,3 @@ def handed_down() -> list[socket.socket]:
 def told(doors: Sequence[socket.socket]) -> dict[str, str]:
     """How a started process is told of its doors."""
     return {DOORS: ",".join(str(door.fileno()) for door in doors)}
-
-
-def _listening(where: Address) -> list[socket.socket]:
-    doors: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            where.host, where.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            door = socket.socket(family, kind, protocol)
-            doors.append(door)
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            door.bind(address)
-            door.listen(BACKLOG)
-            door.setblocking(False)
-    except OSError:
-        for door in doors:
-            door.close()
-        raise
-    return doors

@@ -24,7 +24,8 @@ from integrations.inbox import Inbox
 from integrations.mllp.framing import Fault, FaultKind
 from integrations.mllp.limits import Limits
 from integrations.mllp.room import Room
-from integrations.mllp.server import LineState, Server
+from integrations.mllp.server import Server
+from integrations.mllp.state import LineState
 from integrations.returning import Returning
 
 log = structlog.get_logger()

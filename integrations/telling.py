@@ -12,7 +12,7 @@ from typing import Any, Final
 from prometheus_client import Counter
 
 from integrations import metrics
-from integrations.mllp.server import LineState
+from integrations.mllp.state import LineState
 
 COUNTED: Final = "counted "
 SECONDS: Final = 1.0

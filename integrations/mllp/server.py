@@ -11,14 +11,15 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
 from integrations.mllp.limits import Limits
 from integrations.mllp.peers import keep_alive, names_of
 from integrations.mllp.room import Room
+from integrations.mllp.state import LineState
+from integrations.mllp.threshold import BACKLOG, Entered, Threshold, listen_at
 
-BACKLOG = 1024  # connections that may wait to be accepted
 Tell = Callable[[bytes | None], None]
 """Takes the answer to a message, in the thread of the line: empty for none, None where there never will be one (the line is dropped)."""
 Handler = Callable[[bytes, str, str, Tell], str]
@@ -29,19 +30,6 @@ FaultHandler = Callable[[Fault, str, str], bytes]
 
 
 @dataclass(slots=True)
-class LineState:
-    """One open line as an operator sees it."""
-
-    peer: str
-    since: float
-    messages: int = 0
-    faults: int = 0
-    last: float = 0.0
-    link: str = ""
-    """Whose line it is by its last message."""
-
-
-@dataclass(slots=True)
 class Server:
     """One listening address. ``start`` it inside a running event loop; ``stop`` drains it."""
 
@@ -49,33 +37,36 @@ class Server:
     fault_handler: FaultHandler
     limits: Limits = field(default_factory=Limits)
     tls: ssl.SSLContext | None = None
-    allowed: Callable[[str], bool] | None = None
-    """Whether a peer address may connect; None: any."""
-    names: frozenset[str] = frozenset()
-    """Names that a client's certificate may carry; empty: any that was let in."""
+    allowed: Callable[[str], bool] | None = None  # whether a peer address may connect; None: any
+    names: frozenset[str] = frozenset()  # that a client's certificate may carry; empty: any that was let in
     changed: Callable[[int], None] = lambda _: None  # told the number of open lines whenever it changes
     refused: Callable[[], None] = lambda: None
     room: Room | None = None  # where other processes accept from the same address: the limits of them all
     listen: str = ""
     lines: "set[Line]" = field(default_factory=set)
+    _threshold: Threshold | None = None
     _servers: list[asyncio.Server] = field(default_factory=list)
     _drained: asyncio.Event | None = None
 
     async def start(self, host: str, port: int, doors: Sequence[socket.socket] = ()) -> int:
         """Listen, or accept from sockets that listen already; gives the port (port 0 lets the system choose)."""
-        loop = asyncio.get_running_loop()
-        waits: dict[str, Any] = {"ssl_handshake_timeout": self.limits.handshake_seconds} if self.tls is not None else {}
-        wheres: list[dict[str, Any]] = [{"sock": door} for door in doors] or [{"host": host, "port": port}]
-        for where in wheres:
-            self._servers.append(await loop.create_server(lambda: Line(self), **where, ssl=self.tls, backlog=BACKLOG, **waits))
-        port = self._servers[0].sockets[0].getsockname()[1]
+        listening = list(doors) or listen_at(host, port)
+        port = int(listening[0].getsockname()[1])
+        if self.tls is not None:
+            self._threshold = Threshold(self.tls, self.limits.handshake_seconds, self.admits, self.forget, lambda peer: Line(self, peer))
+            self._threshold.open(listening)
+        else:
+            for one in listening:
+                self._servers.append(await asyncio.get_running_loop().create_server(lambda: Line(self), sock=one, backlog=BACKLOG))
         self.listen = f"{host}:{port}"
-        return int(port)
+        return port
 
     async def stop(self, seconds: float = 10.0) -> None:
         """Take no new line, let the frames that have arrived be answered, then close."""
         for server in self._servers:
             server.close()
+        if self._threshold is not None:
+            await self._threshold.close()
         for line in list(self.lines):
             line.leave()
         self._drained = asyncio.Event()
@@ -85,23 +76,29 @@ class Server:
         for line in list(self.lines):
             line.abort()
 
-    def admits(self, peer: str, certificate: Any) -> bool:
-        """Whether a new line may stay: its address, its certificate's name, and room for it."""
-        if self.allowed is not None and not self.allowed(peer):
-            return False
-        if self.names and not self.names & names_of(certificate or {}):
-            return False
+    def admits(self, peer: str) -> bool:
+        """Whether a new line may come in: its address, and room for it among those that are here or about to be."""
+        if (self.allowed is None or self.allowed(peer)) and self._has_room(peer):
+            return True
+        self.refused()
+        return False
+
+    def _has_room(self, peer: str) -> bool:
         if self.room is not None:
             return self.room.enter(peer)
-        if len(self.lines) >= self.limits.connections:
-            return False
-        return sum(line.state is not None and line.state.peer == peer for line in self.lines) < self.limits.per_peer
+        here = [state.peer for state in self.states()] + (list(self._threshold.agreeing.values()) if self._threshold else [])
+        return len(here) < self.limits.connections and here.count(peer) < self.limits.per_peer
+
+    def forget(self, peer: str) -> None:
+        """One that was admitted is gone."""
+        if self.room is not None:
+            self.room.leave(peer)
 
     def left(self, line: "Line") -> None:
         """A line is gone."""
         self.lines.discard(line)
-        if self.room is not None and line.state is not None:
-            self.room.leave(line.state.peer)
+        if line.state is not None:
+            self.forget(line.state.peer)
         self.changed(len(self.lines))
         if self._drained is not None and not self.lines:
             self._drained.set()
@@ -134,11 +131,11 @@ class Pending:
         self._line.write_answers()
 
 
-class Line(asyncio.Protocol):
+class Line(Entered):
     """One connection. Answers wait in the order of their messages; each is written as soon as all before it have been."""
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
+    def __init__(self, server: Server, admitted: str = "") -> None:
+        self.server, self._admitted = server, admitted  # the address, where it has been let in already
         self.reader = FrameReader(server.limits.message_bytes)
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
@@ -151,11 +148,14 @@ class Line(asyncio.Protocol):
         self._leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Admit the line, or close it where there are too many or its address is not allowed."""
-        peer = str((transport.get_extra_info("peername") or ("",))[0])
-        line = cast("asyncio.Transport", transport)
-        if not self.server.admits(peer, transport.get_extra_info("peercert")):
-            self.server.refused()
+        """Admit the line, or close it where there are too many, or its address or certificate is not allowed."""
+        line, server = cast("asyncio.Transport", transport), self.server
+        peer = self._admitted or str((transport.get_extra_info("peername") or ("",))[0])
+        if not (self._admitted or server.admits(peer)):
+            line.abort()
+            return
+        if server.names and not server.names & names_of(transport.get_extra_info("peercert") or {}):
+            server.refused()
             line.abort()
             return
         keep_alive(transport.get_extra_info("socket"))

@@ -13,7 +13,7 @@ from healthsvc.store import Actor, Database, Store
 from healthsvc.store.reader_tables import FEED, SET_FEED
 from healthsvc.store.stored import micros, moment
 from integrations.leading import Rounds
-from integrations.mllp.server import LineState
+from integrations.mllp.state import LineState
 
 LOOK_SECONDS: Final = 2.0
 WORD_LENGTH: Final = timedelta(seconds=20)

@@ -23,7 +23,7 @@ from healthsvc.store.audit import AUDIT
 from integrations import ended
 from integrations.effects.by_rule import closed_by_rule
 from integrations.hospitals.shelf import Shelf, load, read, shelf
-from integrations.mllp.server import LineState
+from integrations.mllp.state import LineState
 from integrations.operating.desk import Desk
 from integrations.operating.lines import standings
 from integrations.operating.open_lines import OpenLines

@@ -26,7 +26,7 @@ from integrations.answers import KIND, TAKEN
 from integrations.effects.by_rule import closed_by_rule
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
-from integrations.mllp.server import LineState
+from integrations.mllp.state import LineState
 from integrations.operating.desk import Desk
 from integrations.operating.open_lines import OpenLines
 from integrations.outbox import send_later

@@ -1,13 +1,14 @@
 """The other doors of the hospital line: TLS with and without a client's certificate, folders, HTTP, batches of any size."""
 
 import json
+import os
 import resource
 import socket
 import sqlite3
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from integrations.http import router
 from integrations.inbox import Inbox
 from integrations.keep import INBOX
 from integrations.mllp.client import Client, NoAnswer
+from integrations.mllp.limits import Limits
 from integrations.mllp.tls import client_context, server_context
 
 SITE = 'extends = "default"\nprofile = "h1"\nversion = 1\ntitle = "x"\nhospital = "h1"\n[receive]\nfolder = "{folder}"\n'
@@ -123,6 +125,39 @@ def test_tls_and_mutual_tls_with_the_wrong_the_expired_and_the_unlisted_certific
     finally:
         line.stop()
     assert stored(database) == ["T1"]
+
+
+def test_who_may_not_come_in_or_is_one_too_many_costs_no_handshake(database: Database, ours: Authority) -> None:
+    context = server_context(Path(ours.issue("localhost")), None, None)
+    limits = Limits(connections=4, per_peer=2, handshake_seconds=60)
+    line = Feeds(database, shelf(), "127.0.0.1", 0, tls=context, limits=limits, allowed=lambda peer: peer != "127.0.0.9")
+    port = line.start()
+
+    def connected(peer: str) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", port), timeout=0.25, source_address=(peer, 0))
+
+    def is_closed(one: socket.socket) -> bool:
+        with suppress(TimeoutError):
+            return one.recv(1) == b""
+        return False
+
+    before = len(os.listdir("/proc/self/fd"))
+    try:
+        strangers = [connected("127.0.0.9") for _ in range(20)]
+        assert all(is_closed(one) for one in strangers), "before a word of TLS"
+        silent = [connected("127.0.0.2") for _ in range(3)]
+        assert [is_closed(one) for one in reversed(silent)] == [True, False, False], "who only connects has a line's place"
+        own = Destination("h1", "localhost", port, tls=True, ca=str(ours.file))
+        assert say(port, own) == "AA", "others have theirs"
+        for one in (*strangers, *silent):
+            one.close()
+        while is_closed(again := connected("127.0.0.2")):
+            again.close()
+        again.close()  # the place was free again
+        assert say(port, own) == "AA"
+        assert len(os.listdir("/proc/self/fd")) < before + 10
+    finally:
+        line.stop()
 
 
 def test_an_old_tls_is_refused_and_a_wrong_file_says_so(database: Database, ours: Authority) -> None:

@@ -28,7 +28,7 @@ from integrations.mllp import room
 from integrations.mllp.client import Client, NoAnswer
 from integrations.mllp.framing import Frame, FrameReader, wrap
 from integrations.mllp.limits import Limits
-from integrations.mllp.server import LineState
+from integrations.mllp.state import LineState
 from integrations.telling import Heard, Telling
 
 QUICK = Limits(connections=3, message_bytes=50_000, half_frame_seconds=0.4, missing_end_seconds=0.1, unread_seconds=1.0)

@@ -1,0 +1,116 @@
+"""Where lines that are to be encrypted come in: who may not, and whoever is one too many, costs no handshake and no place.
+
+A process may hold so many files open, and a connection that says nothing holds one until its handshake has taken too long. So addresses are
+looked at before, and those who are about to agree upon TLS count among the lines.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from integrations.mllp.state import LineState
+
+BACKLOG: Final = 1024
+"""Connections that may wait to be accepted."""
+NO_FILE_LEFT_SECONDS: Final = 0.2
+"""So long nobody is accepted where the system gives no further file."""
+
+
+class Entered(asyncio.Protocol):
+    """What an admitted connection becomes."""
+
+    state: LineState | None
+    """Set once TLS is agreed upon and its certificate may come in: whoever goes after that is told by itself."""
+
+
+class Threshold:
+    """Accepts from listening sockets and encrypts, inside of the running event loop."""
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        seconds: float,
+        admits: Callable[[str], bool],
+        forget: Callable[[str], None],
+        line: Callable[[str], Entered],
+    ) -> None:
+        """Not open yet.
+
+        Args:
+            tls: how lines are encrypted.
+            seconds: how long the handshake may take.
+            admits: whether one from an address may come in.
+            forget: told of the address of each that was let in and has not become a line.
+            line: what an admitted connection becomes, by its address.
+        """
+        self._tls, self._seconds, self._admits, self._forget, self._line = tls, seconds, admits, forget, line
+        self.agreeing: dict[asyncio.Task[None], str] = {}
+        """Those whose handshake is under way, and their addresses."""
+        self._accepting: list[asyncio.Task[None]] = []
+
+    def open(self, listening: Sequence[socket.socket]) -> None:
+        """Accept from sockets that listen."""
+        for one in listening:
+            one.setblocking(False)
+            self._accepting.append(asyncio.create_task(self._accept(one)))
+
+    async def close(self) -> None:
+        """Let nobody in any more; who is not encrypted yet has sent nothing."""
+        tasks = [*self._accepting, *self.agreeing]
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with listening:
+            while True:
+                try:
+                    connection, address = await loop.sock_accept(listening)
+                except OSError:  # those that are here end some day
+                    await asyncio.sleep(NO_FILE_LEFT_SECONDS)
+                    continue
+                peer = str(address[0])
+                if self._admits(peer):
+                    agreeing = asyncio.create_task(self._agree(connection, peer))
+                    self.agreeing[agreeing] = peer
+                    agreeing.add_done_callback(self.agreeing.pop)
+                else:
+                    connection.close()
+
+    async def _agree(self, connection: socket.socket, peer: str) -> None:
+        line, loop = self._line(peer), asyncio.get_running_loop()
+        try:
+            with suppress(OSError):  # no TLS, another's certificate, nothing in time: the peer was told as far as TLS has words for it
+                await loop.connect_accepted_socket(lambda: line, connection, ssl=self._tls, ssl_handshake_timeout=self._seconds)
+        finally:
+            if line.state is None:
+                connection.close()
+                self._forget(peer)
+
+
+def listen_at(host: str, port: int) -> list[socket.socket]:
+    """Listen at each address of a name.
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    opened: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            one = socket.socket(family, kind, protocol)
+            opened.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            one.listen(BACKLOG)
+            one.setblocking(False)
+    except OSError:
+        for one in opened:
+            one.close()
+        raise
+    return opened
