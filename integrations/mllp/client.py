@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from healthsvc.errors import Unavailable
+from healthsvc.errors import Refusal, Unavailable
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
 
 Belongs = Callable[[bytes, bytes], bool]
@@ -152,7 +152,11 @@ class Client:
             self.close()
 
     def _put_aside(self, line: socket.socket, came: bytes) -> None:
-        reply = self._aside(came)
+        try:
+            reply = self._aside(came)
+        except Refusal:  # it cannot be noted now; the peer may not say it twice
+            self._came.appendleft(came)
+            raise
         if reply is None:
             raise NoAnswer("the answer belongs to another message; the line was dropped")
         if reply:

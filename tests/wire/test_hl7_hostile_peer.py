@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import trustme
 from test_hl7_outbox import AT, leave, states
 
+from healthsvc.errors import Unavailable
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.outbox import OUTBOX
 from integrations.hl7v2.ack import AckMode
@@ -312,6 +313,32 @@ def test_the_application_answer_on_the_same_line_decides(
     until(lambda: bool(courier.round(AT)) or states(database)["a1"] == state)
     assert reasons(database) == ([""] if state == "done" else [f"{code} ward closed"])
     until(lambda: any(b"MSA|CA|" + code.encode() + b"a1" in one for one in peer.heard))
+
+
+def test_what_cannot_be_noted_when_it_comes_is_noted_later(
+    database: Database, listen: Callable[..., Listener], hire: Callable[..., Courier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = listen(later("AA"))
+    leave(database, ("A", "a1"))
+    courier = hire(peer, **ENHANCED)
+    courier.round(AT)
+    written = database.writing
+
+    def locked(*_: object, **__: object) -> NoReturn:
+        raise Unavailable("another process keeps the database locked")
+
+    def heard() -> bool:
+        with suppress(Unavailable):
+            courier.round(AT)
+            return False
+        return True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "writing", locked)
+        until(heard)
+    assert database.writing == written
+    courier.round(AT)
+    assert states(database) == {"a1": "done"}
 
 
 def test_until_then_the_message_is_open_and_the_persons_next_one_waits(
