@@ -35,7 +35,7 @@ from integrations.hl7v2.batch import batch_head, batch_tail, holds_several, is_b
 from integrations.hospitals.shelf import Shelf
 from integrations.journaling import Journaling
 from integrations.keep import put, put_in_anteroom
-from integrations.mllp.server import Tell
+from integrations.mllp.state import Tell
 from integrations.unstored import not_now
 from integrations.window import ask
 

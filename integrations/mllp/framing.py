@@ -86,6 +86,11 @@ class FrameReader:
         """Whether a frame has begun and not ended."""
         return self._open
 
+    @property
+    def held(self) -> int:
+        """Bytes of the unfinished frame that are kept."""
+        return len(self._buffer)
+
     def whole(self, received: bytes) -> bytes | None:
         """The message, where a read is exactly one plain frame and nothing is left of the reads before it, which is nearly always the case;
         None where it must be fed."""

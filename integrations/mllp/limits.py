@@ -11,6 +11,8 @@ class Limits:
     per_peer: int = 128
     """Lines from one address."""
     message_bytes: int = 32 << 20
+    unfinished_bytes: int = 256 << 20
+    """Of the unfinished frames of all lines of a process together; never less than two of the longest. Who goes beyond is cut off."""
     half_frame_seconds: float = 30.0
     """How long an unfinished frame may stay without a further byte."""
     frame_seconds: float = 600.0

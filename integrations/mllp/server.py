@@ -17,16 +17,8 @@ from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
 from integrations.mllp.limits import Limits
 from integrations.mllp.peers import keep_alive, names_of
 from integrations.mllp.room import Room
-from integrations.mllp.state import LineState
+from integrations.mllp.state import FaultHandler, Handler, LineState
 from integrations.mllp.threshold import BACKLOG, Entered, Threshold, listen_at
-
-Tell = Callable[[bytes | None], None]
-"""Takes the answer to a message, in the thread of the line: empty for none, None where there never will be one (the line is dropped)."""
-Handler = Callable[[bytes, str, str, Tell], str]
-"""``handler(message, listen, peer, tell)`` begins to deal with a message and calls ``tell`` once it has the answer; it gives whose line
-this is, empty where the message does not say."""
-FaultHandler = Callable[[Fault, str, str], bytes]
-"""What to answer to a block that is no whole message; empty for nothing."""
 
 
 @dataclass(slots=True)
@@ -107,6 +99,12 @@ class Server:
         """Write a message of ours to the line on which this link has spoken last; False where none is open that reads."""
         open_now = [line for line in self.lines if line.state is not None and line.state.link == link]
         return any(line.say(message) for line in sorted(open_now, key=lambda line: -line.state.last if line.state else 0.0))
+
+    def is_full(self, held: int) -> bool:
+        """Whether the unfinished frames of all lines take more than they may together, of which one line holds so much."""
+        limits = self.limits
+        small = held <= limits.unfinished_bytes // limits.connections  # it is not to blame, and most are: nothing has to be added up
+        return not small and sum(line.reader.held for line in self.lines) > max(limits.unfinished_bytes, 2 * limits.message_bytes)
 
     def states(self) -> list[LineState]:
         """The open lines."""
@@ -280,6 +278,8 @@ class Line(Entered):
         self._frame_began = self._frame_began or now
         if now - self._frame_began > self.server.limits.frame_seconds:
             self.abort()
+        elif self.server.is_full(self.reader.held):
+            self._idle()
         elif data.endswith(LATE_ENDS):
             self._timer = self.loop.call_later(self.server.limits.missing_end_seconds, self._paused)
         else:

@@ -1,6 +1,17 @@
-"""One line as it stands."""
+"""One line as it stands, and what deals with that which comes on it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from integrations.mllp.framing import Fault
+
+Tell = Callable[[bytes | None], None]
+"""Takes the answer to a message, in the thread of the line: empty for none, None where there never will be one (the line is dropped)."""
+Handler = Callable[[bytes, str, str, Tell], str]
+"""``handler(message, listen, peer, tell)`` begins to deal with a message and calls ``tell`` once it has the answer; it gives whose line
+this is, empty where the message does not say."""
+FaultHandler = Callable[[Fault, str, str], bytes]
+"""What to answer to a block that is no whole message; empty for nothing."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +115,27 @@ def test_half_a_frame_and_silence_closes_the_line_without_an_answer(line: socket
     line.sendall(b"\x0b" + adt("CUT")[:80])
     assert line.recv(100) == b""
     assert stored(database) == []
+
+
+def test_many_unfinished_messages_take_no_more_memory_than_they_may_together(database: Database) -> None:
+    limits = Limits(message_bytes=1 << 20, unfinished_bytes=3 << 20, connections=16)
+    feeds = Feeds(database, shelf(), "127.0.0.1", 0, limits=limits)
+    feeds.start()
+    crowd = [socket.create_connection(("127.0.0.1", feeds.port), timeout=5) for _ in range(8)]
+    try:
+        for one in crowd:
+            with suppress(OSError):  # cut off while it sends
+                one.sendall(b"\x0bMSH|" + b"x" * 900_000)
+        with Client("127.0.0.1", feeds.port, belongs, seconds=5) as line:
+            assert read_reply(line.send(adt("IN_THE_CROWD"))).code == "AA"
+        ends = time.monotonic() + 5
+        while len(feeds.lines()) > 3 and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert len(feeds.lines()) == 3, "those who came first may go on"
+    finally:
+        for one in crowd:
+            one.close()
+        feeds.stop()
 
 
 def test_the_last_message_before_the_peer_hangs_up_is_answered(line: socket.socket, database: Database) -> None:
