@@ -47,6 +47,11 @@ class Turns:
         fcntl.flock(self._files[0], fcntl.LOCK_UN)
         return False
 
+    @property
+    def hands_on(self) -> bool:
+        """Whether whoever waits comes before who has just written; else a writer must pause, so that others find a moment."""
+        return self._database is None or self._files is not None
+
     @contextmanager
     def one(self, seconds: float, *, first: bool = False) -> Iterator[bool]:
         """Wait for the turn, at most so long; inside it is ours, unless it gives False. ``first``: before other threads of ours."""

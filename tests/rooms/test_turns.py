@@ -22,13 +22,12 @@ print("writes", flush=True)
 while True:
     with turns.one(10):
         time.sleep(0.03)
-    time.sleep(0.0005)
 """
 
 
 @pytest.fixture
 def greedy(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that writes thirty milliseconds of every thirty and a half."""
+    """Another process that writes thirty milliseconds and asks for the next turn at once."""
     child = subprocess.Popen([sys.executable, "-c", GREEDY, str(tmp_path / "x.sqlite")], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert child.stdout is not None
     assert child.stdout.readline() == "writes\n"
@@ -73,6 +72,18 @@ def test_whoever_writes_sees_that_another_process_waits(tmp_path: Path) -> None:
         assert free
     one.close()
     other.close()
+
+
+def test_where_no_queue_can_be_kept_a_writer_knows_that_it_must_pause(tmp_path: Path) -> None:
+    orderly, gone = Turns(tmp_path / "x.sqlite"), Turns(tmp_path / "gone" / "x.sqlite")
+    for turns in (orderly, gone):
+        with turns.one(1) as taken:
+            assert taken
+    assert orderly.hands_on
+    assert not gone.hands_on
+    assert Turns(None).hands_on, "a server minds its writers itself"
+    orderly.close()
+    gone.close()
 
 
 def test_a_database_says_so_when_its_turn_does_not_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
