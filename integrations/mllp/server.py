@@ -78,7 +78,7 @@ class Server:
     def _has_room(self, peer: str) -> bool:
         if self.room is not None:
             return self.room.enter(peer)
-        here = [state.peer for state in self.states()] + (list(self._threshold.agreeing.values()) if self._threshold else [])
+        here = [state.peer for state in self.states()] + (self._threshold.agreeing if self._threshold else [])
         return len(here) < self.limits.connections and here.count(peer) < self.limits.per_peer
 
     def forget(self, peer: str) -> None:

@@ -47,8 +47,9 @@ class Threshold:
             line: what an admitted connection becomes, by its address.
         """
         self._tls, self._seconds, self._admits, self._forget, self._line = tls, seconds, admits, forget, line
-        self.agreeing: dict[asyncio.Task[None], str] = {}
-        """Those whose handshake is under way, and their addresses."""
+        self.agreeing: list[str] = []
+        """The addresses of those whose handshake is under way."""
+        self._entering: set[asyncio.Task[None]] = set()
         self._accepting: list[asyncio.Task[None]] = []
 
     def open(self, listening: Sequence[socket.socket]) -> None:
@@ -59,7 +60,7 @@ class Threshold:
 
     async def close(self) -> None:
         """Let nobody in any more; who is not encrypted yet has sent nothing."""
-        tasks = [*self._accepting, *self.agreeing]
+        tasks = [*self._accepting, *self._entering]
         for one in tasks:
             one.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -73,22 +74,30 @@ class Threshold:
                 except OSError:  # those that are here end some day
                     await asyncio.sleep(NO_FILE_LEFT_SECONDS)
                     continue
-                peer = str(address[0])
-                if self._admits(peer):
-                    agreeing = asyncio.create_task(self._agree(connection, peer))
-                    self.agreeing[agreeing] = peer
-                    agreeing.add_done_callback(self.agreeing.pop)
-                else:
-                    connection.close()
+                # each in a task of its own: whatever one meets with, the next one is let in
+                entering = asyncio.create_task(self._enter(connection, str(address[0])))
+                self._entering.add(entering)
+                entering.add_done_callback(self._entering.discard)
 
-    async def _agree(self, connection: socket.socket, peer: str) -> None:
-        line, loop = self._line(peer), asyncio.get_running_loop()
+    async def _enter(self, connection: socket.socket, peer: str) -> None:
+        line = self._line(peer)
         try:
-            with suppress(OSError):  # no TLS, another's certificate, nothing in time: the peer was told as far as TLS has words for it
-                await loop.connect_accepted_socket(lambda: line, connection, ssl=self._tls, ssl_handshake_timeout=self._seconds)
+            if self._admits(peer):
+                await self._agree(connection, peer, line)
         finally:
             if line.state is None:
                 connection.close()
+
+    async def _agree(self, connection: socket.socket, peer: str, line: Entered) -> None:
+        self.agreeing.append(peer)
+        try:
+            with suppress(OSError):  # no TLS, another's certificate, nothing in time: the peer was told as far as TLS has words for it
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: line, connection, ssl=self._tls, ssl_handshake_timeout=self._seconds
+                )
+        finally:
+            self.agreeing.remove(peer)
+            if line.state is None:
                 self._forget(peer)
 
 

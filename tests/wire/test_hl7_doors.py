@@ -130,7 +130,13 @@ def test_tls_and_mutual_tls_with_the_wrong_the_expired_and_the_unlisted_certific
 def test_who_may_not_come_in_or_is_one_too_many_costs_no_handshake(database: Database, ours: Authority) -> None:
     context = server_context(Path(ours.issue("localhost")), None, None)
     limits = Limits(connections=4, per_peer=2, handshake_seconds=60)
-    line = Feeds(database, shelf(), "127.0.0.1", 0, tls=context, limits=limits, allowed=lambda peer: peer != "127.0.0.9")
+
+    def allowed(peer: str) -> bool:
+        if peer == "127.0.0.8":
+            raise ValueError("whatever one meets with")
+        return peer != "127.0.0.9"
+
+    line = Feeds(database, shelf(), "127.0.0.1", 0, tls=context, limits=limits, allowed=allowed)
     port = line.start()
 
     def connected(peer: str) -> socket.socket:
@@ -143,7 +149,7 @@ def test_who_may_not_come_in_or_is_one_too_many_costs_no_handshake(database: Dat
 
     before = len(os.listdir("/proc/self/fd"))
     try:
-        strangers = [connected("127.0.0.9") for _ in range(20)]
+        strangers = [connected(peer) for peer in ("127.0.0.8", *["127.0.0.9"] * 20)]
         assert all(is_closed(one) for one in strangers), "before a word of TLS"
         silent = [connected("127.0.0.2") for _ in range(3)]
         assert [is_closed(one) for one in reversed(silent)] == [True, False, False], "who only connects has a line's place"
