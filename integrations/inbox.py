@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import queue
+import secrets
 import sqlite3
 import threading
 import time
@@ -45,6 +46,9 @@ INTAKE = Actor("system/inbox", "hospital line", frozenset({"system"}), "hl7")
 GROUP = 500
 """Most messages in one commit."""
 SLOW_SECONDS, AWAY_SECONDS = 0.02, 1.0
+RUN_BYTES = 5
+"""Drawn at random for each process, since two may start in one second: with its count a control id that no other answer has, of the 20
+characters that MSH-10 had at first (HL7 v2.4 2.16.9.10) for the first ten thousand million."""
 """A commit that took so long is none for the thread of the lines; for so long it then leaves them to the other one."""
 
 
@@ -89,7 +93,7 @@ class Inbox:
         self._collected: list[_Waiting] = []
         self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
-        self._run = f"{clock.utc_now():%y%m%d%H%M%S}"
+        self._run = secrets.token_hex(RUN_BYTES)
         self._thread = threading.Thread(target=self._write_groups, name="inbox", daemon=True)
 
     def start(self) -> None:

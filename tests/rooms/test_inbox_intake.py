@@ -12,6 +12,7 @@ from pathlib import Path
 from socket import create_connection
 
 import pytest
+import time_machine
 from sqlalchemy import select
 
 from healthsvc import clock
@@ -73,6 +74,13 @@ def test_a_new_key_seals_what_comes_next(inbox: Inbox) -> None:
     take(inbox, adt())
     with inbox.database.engine.connect() as connection:
         assert connection.execute(select(INBOX.c.raw)).scalar_one().startswith(MARK + kid)
+
+
+def test_processes_that_start_in_one_moment_give_no_two_answers_one_control_id(database: Database) -> None:
+    with time_machine.travel("2026-11-20T08:00:00+08:00", tick=False):
+        numbers = [Inbox(database, shelf())._number() for _ in range(3)]
+    assert len(set(numbers)) == 3
+    assert all(len(number) + 9 <= 20 for number in numbers), "MSH-10 of HL7 v2.4, after a thousand million messages"
 
 
 def test_the_same_message_gets_the_same_answer_and_is_stored_once(inbox: Inbox) -> None:
