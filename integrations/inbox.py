@@ -37,6 +37,7 @@ from integrations.hospitals.shelf import Shelf
 from integrations.journaling import Journaling
 from integrations.keep import put, put_in_anteroom
 from integrations.mllp.state import Tell
+from integrations.others import let_others_go_before
 from integrations.unstored import not_now
 from integrations.window import ask
 
@@ -45,10 +46,10 @@ log = structlog.get_logger()
 INTAKE = Actor("system/inbox", "hospital line", frozenset({"system"}), "hl7")
 GROUP = 500
 """Most messages in one commit."""
-SLOW_SECONDS, AWAY_SECONDS = 0.02, 1.0
 RUN_BYTES = 5
 """Drawn at random for each process, since two may start in one second: with its count a control id that no other answer has, of the 20
 characters that MSH-10 had at first (HL7 v2.4 2.16.9.10) for the first ten thousand million."""
+SLOW_SECONDS, AWAY_SECONDS = 0.02, 1.0
 """A commit that took so long is none for the thread of the lines; for so long it then leaves them to the other one."""
 
 
@@ -245,6 +246,8 @@ class Inbox:
             if patience == 0.0:
                 raise Unavailable("this has to wait for the database, which the thread of the lines does not")
             journaling.journal.carry()  # what has come before stands before
+        elif self._embedded and not plain:
+            let_others_go_before(self.database)
         if journaling is not None or not (plain and self._embedded):
             with self._appender.transaction(clock.utc_now(), patience=patience) as connection:
                 put(connection, sealer, arrivals)

@@ -21,12 +21,15 @@ from integrations.apart import Apart, watch_parent
 from integrations.doors import handed_down
 from integrations.ending import Ending
 from integrations.listening import limits_of
+from integrations.repeating import Repeating
 from integrations.roles import Role
 from integrations.serving import Serving
 
 log = structlog.get_logger()
 SUPERVISOR: Final = "NOTIFY_SOCKET"
 """Where systemd hears, by sd_notify(3), how far a service of ``Type=notify`` is."""
+LEFT_SECONDS: Final = 60.0
+"""How often it is looked whether a process of lines has left a journal that is gone, and whoever started it too."""
 
 
 class Supervisor:
@@ -60,6 +63,12 @@ def carry_what_is_left(database: Database) -> None:
         log.error("hospital messages stay in the journals of lines for now", reason=refusal.text)
 
 
+def more_is_left(database: Database) -> bool:
+    """Carry what lines have left meanwhile that are gone, and whoever started them too; there is never more to do at once."""
+    carry_left(database)
+    return False
+
+
 def run(data: Path | None, http: Address, mllp: Address, only: Role | None, probes: Address | None) -> None:
     """Serve until SIGTERM or Ctrl-C; ends the process.
 
@@ -80,8 +89,10 @@ def run(data: Path | None, http: Address, mllp: Address, only: Role | None, prob
         apart = Apart(settings.data, mllp, settings.lines_apart, limits_of(settings), left)
     roles = frozenset((only,) if only else Role) - ({Role.FEEDS} if apart else set())
     serving = Serving(installation, http, mllp, roles, probes, doors, folders=False if doors else None if apart is None else True)
+    left_behind = Repeating("journals left", partial(more_is_left, installation.database), breath=LEFT_SECONDS, rest=LEFT_SECONDS)
     try:
         carry_what_is_left(installation.database)
+        left_behind.start()
         if apart is not None:
             apart.start()
         serving.start()
@@ -94,6 +105,7 @@ def run(data: Path | None, http: Address, mllp: Address, only: Role | None, prob
         supervisor.tell("STOPPING=1", "STATUS=finishing what was begun")
         if apart is not None:
             apart.stop(settings.stop_seconds / 2)
+        left_behind.stop()
         serving.stop()
         installation.close()
         ending.over()

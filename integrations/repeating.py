@@ -36,9 +36,10 @@ class Repeating:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the portion at hand and end."""
+        """Finish the portion at hand and end; nothing happens where it has not begun."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -13,7 +13,7 @@ from healthsvc.backup.contents import contents_of_file
 from healthsvc.backup.manifest import Contents
 from healthsvc.backup.parts import BLOCK, blocks_of
 from healthsvc.errors import Invalid, Unavailable
-from healthsvc.store.journals import put_beside, rows_beside
+from healthsvc.store.journals_read import put_beside, rows_beside
 
 PART = "database.sqlite.gz"
 _GZIP = 31

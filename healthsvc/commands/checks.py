@@ -17,6 +17,8 @@ from healthsvc.commands.actor import COMMAND
 from healthsvc.fhir.reference import parse
 from healthsvc.monitoring import site
 from healthsvc.store import retiring
+from healthsvc.store.journal import peek
+from healthsvc.store.journal_rows import FOREIGN, place, there
 from healthsvc.store.migrate import head, pending
 from healthsvc.store.stored import moment
 from healthsvc.store.tables import NO_TERM
@@ -126,6 +128,26 @@ def log_size(here: "Installation") -> str:
     if size > MUCH_WAL:
         raise Amiss(f"{size >> 20} MiB of write-ahead log: a reader never ends; restart healthsvc, which cuts it back")
     return f"{size >> 20} MiB of write-ahead log"
+
+
+def line_journals(here: "Installation") -> str:
+    """Whether the journals of hospital lines that lie beside an embedded database are its own; another's would never be carried into it."""
+    if here.database.engine.dialect.name != "sqlite":
+        return "kept by the server"
+    waits = 0
+    with here.database.engine.connect() as connection:
+        paths = there(Path(here.database.engine.url.database or ""))
+        for path in paths:
+            try:
+                found = peek(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise Amiss(f"{path.name} beside the database cannot be read: {error.strerror}") from None
+            if place(connection, found.id) is None and path.exists():
+                raise Amiss(FOREIGN.format(journal=path.name))
+            waits += found.waits
+    return f"{len(paths)} beside the database, {waits} messages wait in them"
 
 
 def engine(here: "Installation") -> str:

@@ -25,7 +25,8 @@ FURTHER: "dict[str, Callable[[Installation], str]]" = {}
 
 def doctor(data: Data = None, json: Json = False) -> None:
     """Check the installation and say how to mend what is wrong: program, settings, disk, database and its settings, schema, partitions,
-    address, clock, keys, seals of documents, certificate, retention, backups, audit, sealing, policy, roads, link profiles.
+    address, journals of lines, clock, keys, seals of documents, certificate, retention, backups, audit, sealing, policy, roads, link
+    profiles.
 
     Exit code 1 if anything is wrong."""
     from healthsvc.commands import checks
@@ -57,6 +58,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
             look("partitions", lambda: checks.partitions(here))
             look("address", lambda: checks.address(here))
             look("write-ahead log", lambda: checks.log_size(here))
+            look("line journals", lambda: checks.line_journals(here))
             look("clock", lambda: checks.clocks(here))
             look("keys", lambda: checks.keys(here))
             look("signing keys", lambda: checks.seals(here))

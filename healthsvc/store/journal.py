@@ -17,7 +17,7 @@ import os
 import secrets
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 from zlib import crc32
@@ -45,6 +45,20 @@ class Entry(NamedTuple):
 
     number: int
     body: bytes
+
+
+class Peeked(NamedTuple):
+    """What a look at a journal tells that another process may be writing."""
+
+    id: bytes
+    last: int
+    """Up to which number records seem to be there."""
+    carried: int
+
+    @property
+    def waits(self) -> int:
+        """How many seem to wait."""
+        return max(self.last - self.carried, 0)
 
 
 class _Read(NamedTuple):
@@ -85,6 +99,7 @@ class Journal:
         """
         # to be read as well: where a file system cannot set room aside, the C library reads and writes it block by block
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             file.write(_head(id).ljust(PAGE, b"\0"))
             file.flush()
             os.posix_fallocate(file.fileno(), 0, PAGE + 2 * half)
@@ -175,8 +190,23 @@ class Journal:
             os.pwrite(self._file, _HINTS.pack(self.last, self._carried), HINTS)
 
 
-def peek(path: Path) -> tuple[bytes, int]:
-    """The id of a journal that another process may be writing, and how many of its records seem to wait.
+@contextmanager
+def free(path: Path) -> Iterator[int]:
+    """A file that nobody holds, held.
+
+    Raises:
+        BlockingIOError: somebody does. FileNotFoundError: there is none.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield file
+    finally:
+        os.close(file)
+
+
+def peek(path: Path) -> Peeked:
+    """Where a journal stands that another process may be writing.
 
     Raises:
         FileNotFoundError: there is none. Invalid: it is no journal.
@@ -184,40 +214,49 @@ def peek(path: Path) -> tuple[bytes, int]:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         id = _id(path, os.pread(file, _HEAD.size, 0))
-        last, carried = _HINTS.unpack(os.pread(file, _HINTS.size, HINTS))
-        return id, max(last - carried, 0)
+        return Peeked(id, *_HINTS.unpack(os.pread(file, _HINTS.size, HINTS)))
     finally:
         os.close(file)
 
 
-def read(path: Path) -> tuple[bytes, list[Entry]]:
-    """The id of a journal and its records, while another process may be writing it: what is overwritten meanwhile was carried before.
+def read(path: Path, after: int = 0) -> tuple[bytes, list[Entry]]:
+    """The id of a journal and its records behind a number, while another process may be writing it.
+
+    What is overwritten meanwhile was carried before.
 
     Raises:
         FileNotFoundError: there is none. Invalid: it is no journal.
     """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        id, _, halves = _halves(path, file)
+        id, _, halves = _halves(path, file, after)
         return id, list(_entries(halves))
     finally:
         os.close(file)
 
 
-def _halves(path: Path, file: int) -> tuple[bytes, int, list[_Read]]:
-    """Its id, the length of a half, and what its halves hold, the older one first."""
+def _halves(path: Path, file: int, after: int = 0) -> tuple[bytes, int, list[_Read]]:
+    """Its id, the length of a half, and what its halves hold behind a number, the older one first."""
     id, size = _id(path, os.pread(file, _HEAD.size, 0)), (os.fstat(file).st_size - PAGE) // 2
-    found = []
+    begun = []
     for half in (0, 1):
         first, salt, crc = _HALF.unpack(os.pread(file, _HALF.size, PAGE + half * size))
-        if not first or crc != _seal(id, first, salt):
-            continue
-        found.append(_records(os.pread(file, size, PAGE + half * size), half, first, crc))
-    return id, size, sorted(found, key=lambda one: one.first)
+        if first and crc == _seal(id, first, salt):
+            begun.append((first, half, crc))
+    begun.sort()
+    if len(begun) > 1 and begun[1][0] <= after + 1:
+        del begun[0]
+    return id, size, [_records(os.pread(file, size, PAGE + half * size), half, first, crc, after) for first, half, crc in begun]
 
 
-def _records(content: bytes, half: int, first: int, crc: int) -> _Read:
+def _records(content: bytes, half: int, first: int, crc: int, after: int) -> _Read:
+    """The records of a half; those up to a number are stepped over by their lengths, which is a tenth of the work."""
     bodies, at = [], _HALF.size
+    while first <= after and at + _RECORD.size <= len(content):
+        length, crc = _RECORD.unpack_from(content, at)
+        if not length:
+            break
+        first, at = first + 1, at + _RECORD.size + length
     while at + _RECORD.size <= len(content):
         length, told = _RECORD.unpack_from(content, at)
         body = content[at + _RECORD.size : at + _RECORD.size + length]

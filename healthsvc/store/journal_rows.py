@@ -18,6 +18,7 @@ Row = tuple[Any, ...]
 """A message in the order of the anteroom's ``COLUMNS``."""
 _READER: Final = "journal:"
 """What stands before a journal's id in ``reader_place``."""
+FOREIGN: Final = "{journal} is the journal of another database; move it away, or bring that database back"
 _PLACE: Final = "SELECT seq FROM reader_place WHERE reader = ?"
 _SET_PLACE: Final = "INSERT INTO reader_place (reader, seq) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq"
 _FORGET_PLACE: Final = "DELETE FROM reader_place WHERE reader = ?"
@@ -82,6 +83,11 @@ def there(database: Path) -> list[Path]:
     head = f".{database.name}.line-"
     numbers = (path.name.removeprefix(head) for path in database.parent.glob(f"{escape(head)}*"))
     return [path_of(database, number) for number in sorted(int(one) for one in numbers if one.isdigit())]
+
+
+def unfinished(database: Path) -> list[Path]:
+    """What lies there of journals that are being made, or whose maker was killed."""
+    return sorted(database.parent.glob(f"{escape(f'.{database.name}.line-')}*.new"))
 
 
 def _reader(id: bytes) -> str:

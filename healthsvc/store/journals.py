@@ -9,7 +9,7 @@ The same message may stand in two journals for a moment, if it was sent again to
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
@@ -17,16 +17,27 @@ from typing import Self
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection
 
 from healthsvc.errors import Invalid, Refusal, Unavailable
 from healthsvc.store.anteroom import MOST
 from healthsvc.store.bell import INBOX
 from healthsvc.store.engine import Database
 from healthsvc.store.inbox_rows import Key
-from healthsvc.store.journal import HALF_BYTES, Entry, Journal, peek, read
-from healthsvc.store.journal_rows import HASH, LINK, RAW, RECEIVED, Row, encode, forget_place, path_of, place, put, row_of, set_place, there
-from healthsvc.store.sealing.sealer import MARK
+from healthsvc.store.journal import HALF_BYTES, Journal, free, peek
+from healthsvc.store.journal_rows import (
+    FOREIGN,
+    HASH,
+    Row,
+    encode,
+    forget_place,
+    path_of,
+    place,
+    put,
+    row_of,
+    set_place,
+    there,
+    unfinished,
+)
 
 log = structlog.get_logger()
 
@@ -144,10 +155,10 @@ class LineJournal:
         """Let go of it. One in which nothing waits goes: after a clean stop the database has everything by itself."""
         try:
             if not self._waiting:
-                if self._journal.stands():  # else another's may be there under its name
-                    self.path.unlink()
                 with self._database.plainly() as connection:
                     forget_place(connection, self._journal.id)
+                    if self._journal.stands():  # else another's may be there under its name
+                        self.path.unlink()
         except (OSError, Refusal) as error:
             log.warning("a journal of hospital lines stays though it is empty", journal=self.path.name, error=type(error).__name__)
         finally:
@@ -189,72 +200,19 @@ def carry_left(database: Database) -> int:
             carried += left.carry()
         finally:
             left.close()
+    for path in unfinished(_file(database)):
+        _clear(database, path)
     if carried:
         database.bell.ring(INBOX)
         log.info("hospital messages carried over that a process had left in its journal", messages=carried)
     return carried
 
 
-def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
-    """What waits in all journals of this database: of each link how many messages, and when the oldest came.
-
-    A look at each file tells whether anything waits at all; only then is it read.
-    """
-    found: dict[str, tuple[int, int]] = {}
-    if connection.dialect.name != "sqlite":
-        return found
-    for path in there(Path(connection.engine.url.database or "")):
-        with suppress(FileNotFoundError, Invalid):
-            if peek(path)[1]:
-                for row in _not_carried(connection, path):
-                    count_, came = found.get(row[LINK], (0, row[RECEIVED]))
-                    found[row[LINK]] = count_ + 1, min(came, row[RECEIVED])
-    return found
-
-
-def sealed_with(connection: Connection, kid: bytes) -> int:
-    """How many messages that wait in journals are sealed with this key."""
-    if connection.dialect.name != "sqlite":
-        return 0
-    found = 0
-    for path in there(Path(connection.engine.url.database or "")):
-        with suppress(FileNotFoundError, Invalid):
-            found += sum(row[RAW].startswith(MARK + kid) for row in _not_carried(connection, path))
-    return found
-
-
-def rows_beside(database: Path) -> list[tuple[bytes, list[Entry]]]:
-    """What stands in the journals beside an embedded database, while others write them: for a backup, which then copies the database."""
-    found = []
-    for path in there(database):
-        with suppress(FileNotFoundError, Invalid):
-            found.append(read(path))
-    return found
-
-
-def put_beside(connection: Connection, journals: Sequence[tuple[bytes, Sequence[Entry]]]) -> int:
-    """Carry what stood in journals into a copy of the database, inside of an open writing transaction; gives how many messages came in."""
-    carried = 0
-    for id, entries in journals:
-        known = place(connection, id)
-        left = [entry for entry in entries if known is not None and entry.number > known]
-        if left:
-            carried += put(connection, [row_of(entry) for entry in left])
-            set_place(connection, id, left[-1].number)
-    return carried
-
-
-def _not_carried(connection: Connection, path: Path) -> Iterator[Row]:
-    id, entries = read(path)
-    known = place(connection, id)
-    return (row_of(entry) for entry in entries if known is not None and entry.number > known)
-
-
 def _place_in(database: Database, journal: Journal) -> int:
     with database.engine.connect() as connection, connection.begin():
         known = place(connection, journal.id)
     if known is None:
-        raise Invalid(f"{journal.path.name} is the journal of another database; move it away, or bring that database back")
+        raise Invalid(FOREIGN.format(journal=journal.path.name))
     if known > journal.last:  # a file older than its database, from a copy made while it ran: its next numbers would count as carried
         known = journal.last
         with database.plainly() as connection:
@@ -281,6 +239,15 @@ def _make(database: Database, path: Path, half: int) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _clear(database: Database, path: Path) -> None:
+    """Take away what was left of a journal by a process that was killed while it made it."""
+    with suppress(FileNotFoundError, BlockingIOError), free(path) as file, database.plainly() as connection:
+        if os.fstat(file).st_nlink == 1:  # otherwise it has come under its own name, too
+            with suppress(Invalid):
+                forget_place(connection, peek(path).id)
+        path.unlink()
 
 
 def _file(database: Database) -> Path:

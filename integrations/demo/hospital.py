@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from healthsvc import clock
 from healthsvc.installation import Installation
-from healthsvc.store.journals import waiting
+from healthsvc.store.journals_read import waiting
 from integrations.address import Address
 from integrations.demo import story
 from integrations.demo.day import messages

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import func, select
 
-from healthsvc.store import Store, journals
+from healthsvc.store import Store, journals_read
 from healthsvc.store.inbox_tables import ArrivedRow
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.stored import micros, moment
@@ -132,7 +132,7 @@ def _undone(store: Store) -> dict[str, tuple[dict[str, int], int | None]]:
         found[link] = ({**counts, state: count}, oldest if state == State.PENDING.value else waiting)
     anteroom = select(ARRIVED.c.link, func.count(), func.min(ARRIVED.c.received)).group_by(ARRIVED.c.link)
     before = [(row[0], int(row[1]), int(row[2])) for row in store.connection.execute(anteroom)]
-    before += [(link, count, came) for link, (count, came) in journals.waiting(store.connection).items()]
+    before += [(link, count, came) for link, (count, came) in journals_read.waiting(store.connection).items()]
     for link, count, came in before:
         counts, oldest = found.get(link, ({}, None))
         found[link] = ({**counts, State.PENDING.value: counts.get(State.PENDING.value, 0) + count}, min(came, oldest or came))

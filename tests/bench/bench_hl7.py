@@ -144,7 +144,7 @@ def ours(ready: Ready, stop: Any, folder: str, work: bool) -> None:
     os.environ["HEALTHSVC_LOG_LEVEL"] = "ERROR"
     from healthsvc.config import Settings
     from healthsvc.installation import open_installation
-    from healthsvc.store.journals import waiting as in_journals
+    from healthsvc.store.journals_read import waiting as in_journals
     from integrations.address import Address
     from integrations.beside import Beside
     from integrations.hospitals.shelf import shelf
@@ -292,7 +292,7 @@ def pending(folder: str) -> int:
     (file,) = Path(folder).glob("*.sqlite")
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         come = int(connection.execute("SELECT count(*) FROM inbox WHERE state = 'pending'").fetchone()[0])
-    return come + sum(peek(journal)[1] for journal in there(file))
+    return come + sum(peek(journal).waits for journal in there(file))
 
 
 def tree_seconds(pid: int) -> float:

@@ -23,10 +23,12 @@ from healthsvc.commands import checks
 from healthsvc.config import Settings
 from healthsvc.documents.keys import Keyring
 from healthsvc.documents.service import freeze_scan
-from healthsvc.errors import Unavailable
+from healthsvc.errors import Invalid, Unavailable
 from healthsvc.installation import Installation, open_installation
 from healthsvc.main import cli
 from healthsvc.store import SYSTEM
+from healthsvc.store.journal import Journal
+from healthsvc.store.journals import LineJournal
 
 
 @pytest.fixture
@@ -55,6 +57,7 @@ def test_a_sound_installation_and_an_unknown_directory(tmp_path: Path) -> None:
         "migrations",
         "address",
         "write-ahead log",
+        "line journals",
         "clock",
         "keys",
         "signing keys",
@@ -120,6 +123,20 @@ def test_a_log_that_is_never_cut_back(here: Installation, monkeypatch: pytest.Mo
     assert "0 MiB" in checks.log_size(here)
     monkeypatch.setattr(checks, "MUCH_WAL", 1000)
     assert "restart" in amiss(checks.log_size, here)
+
+
+def test_a_journal_of_lines_that_is_another_databases(here: Installation) -> None:
+    own = LineJournal.take(here.database, half=4096)
+    assert checks.line_journals(here) == "1 beside the database, 0 messages wait in them"
+    foreign = own.path.with_name(own.path.name.replace("line-0", "line-4"))
+    Journal.make(foreign, b"of another place", half=4096)
+    assert amiss(checks.line_journals, here).startswith(f"{foreign.name} is the journal of another database; move it away")
+    foreign.write_bytes(b"x" * 9000)
+    with pytest.raises(Invalid, match="no journal"):
+        checks.line_journals(here)
+    foreign.unlink()
+    own.close()
+    assert checks.line_journals(here) == "0 beside the database, 0 messages wait in them"
 
 
 def test_a_clock_that_was_set_back(here: Installation) -> None:
@@ -191,5 +208,5 @@ def test_postgresql_and_its_settings(postgres_url: str, tmp_path: Path) -> None:
     here = open_installation(settings=Settings(data=tmp_path / "data", database=postgres_url))
     assert "fsync" in amiss(checks.engine, here)  # the tests' server runs without it
     assert checks.clocks(here)
-    assert checks.log_size(here) == "kept by the server"
+    assert checks.log_size(here) == checks.line_journals(here) == "kept by the server"
     here.close()

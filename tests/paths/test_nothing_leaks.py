@@ -210,7 +210,7 @@ def settle(data: Path) -> None:
         if (
             states
             and not any(state == "pending" for state, _ in states)
-            and not any(peek(one)[1] for one in there(data / "healthsvc.sqlite"))
+            and not any(peek(one).waits for one in there(data / "healthsvc.sqlite"))
         ):
             return
         time.sleep(0.1)

@@ -5,8 +5,10 @@ import os
 import sqlite3
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,14 +20,19 @@ from healthsvc.backup import embedded
 from healthsvc.errors import Invalid
 from healthsvc.store import Database
 from healthsvc.store.driver import run
-from healthsvc.store.journal import PAGE, Full, Journal, peek, read
-from healthsvc.store.journals import LineJournal, carry_left, put_beside, rows_beside, waiting
+from healthsvc.store.journal import PAGE, Full, Journal, free, peek, read
+from healthsvc.store.journal_rows import place, set_place, unfinished
+from healthsvc.store.journals import LineJournal, carry_left
+from healthsvc.store.journals_read import carried_before, put_beside, rows_beside, waiting
 from integrations import carrying
 from integrations.arrival import Arrival, receive
 from integrations.carrying import Carrier
 from integrations.hospitals.shelf import shelf
+from integrations.inbox import Inbox
 from integrations.journaling import Journaling
 from integrations.keep import arrived, put
+from integrations.process import more_is_left
+from integrations.repeating import Repeating
 
 SHELF = shelf()
 HALF = 4096
@@ -51,9 +58,9 @@ def test_what_is_appended_is_there_again_in_its_order_and_goes_on_behind_it(path
     journal = Journal.open(path)
     assert [(entry.number, entry.body) for entry in journal.entries] == [(1, b"one"), (2, b"two")]
     assert journal.append([b"three"]) == 3
-    assert peek(path) == (ID, 3)
+    assert peek(path) == (ID, 3, 0)
     journal.carried(3)
-    assert peek(path) == (ID, 0)
+    assert peek(path) == (ID, 3, 3)
     journal.close()
     assert bodies(path) == [b"one", b"two", b"three"]
 
@@ -173,6 +180,8 @@ def test_round_and_round_it_holds_what_was_not_carried(
         found = {entry.number: entry.body for entry in read(path)[1]}
         assert {number: found.get(number) for number in left} == left
         assert list(found) == sorted(found)
+        for after in (*found, *left):
+            assert {entry.number: entry.body for entry in read(path, after)[1]} == {n: body for n, body in found.items() if n > after}
     journal.close()
 
 
@@ -371,6 +380,65 @@ def test_one_that_cannot_be_read_keeps_nobody_from_starting(opened: Database) ->
     line.journal.path.with_name(line.journal.path.name.removesuffix("0") + "1").mkdir()
     killed(line)
     assert carry_left(opened) == 1
+
+
+def test_what_a_process_has_left_that_was_killed_while_it_made_a_journal_goes_with_its_place(opened: Database, tmp_path: Path) -> None:
+    line = take(opened)
+    for number, name in enumerate(("killed", "linked", "held")):
+        Journal.make(tmp_path / f".x.sqlite.line-{number + 7}.{name}.new", bytes([number]) * 16, half=HALF)
+        with opened.plainly() as connection:
+            set_place(connection, bytes([number]) * 16, 0)
+    (tmp_path / ".x.sqlite.line-9.torn.new").touch()
+    os.link(tmp_path / ".x.sqlite.line-8.linked.new", tmp_path / ".x.sqlite.line-8")
+    with free(tmp_path / ".x.sqlite.line-9.held.new"), free(tmp_path / ".x.sqlite.line-8"):
+        carry_left(opened)
+        assert [path.name for path in unfinished(tmp_path / "x.sqlite")] == [".x.sqlite.line-8.linked.new", ".x.sqlite.line-9.held.new"]
+    with free(tmp_path / ".x.sqlite.line-9.held.new"), opened.engine.connect() as connection:
+        assert [place(connection, bytes([number]) * 16) for number in range(3)] == [None, 0, 0]
+    carry_left(opened)
+    assert unfinished(tmp_path / "x.sqlite") == []
+    line.take([arrival(1)])
+    line.journal.carry()
+    line.close()
+    with opened.engine.connect() as connection:
+        assert run(connection, "SELECT count(*) FROM reader_place WHERE reader LIKE 'journal:%'", ()).fetchone()[0] == 0
+
+
+def test_what_is_left_while_somebody_serves_is_carried_without_a_start(opened: Database) -> None:
+    line = take(opened)
+    looks = Repeating("journals left", partial(more_is_left, opened), breath=0.01, rest=0.01)
+    looks.start()
+    line.take([arrival(1)])
+    time.sleep(0.05)
+    assert kept(opened) == [], "whose lines are alive carries by itself"
+    killed(line)
+    ends = time.monotonic() + 10
+    while not kept(opened) and time.monotonic() < ends:
+        time.sleep(0.01)
+    looks.stop()
+    assert kept(opened) == [("N1", False)]
+
+
+def test_a_message_by_http_goes_behind_what_lines_of_other_processes_have_answered(opened: Database) -> None:
+    http = Inbox(opened, SHELF)
+    http.start()
+    line, gone = take(opened), take(opened)
+    line.take([arrival(1)])
+    gone.take([arrival(2)])
+    killed(gone)
+    later = threading.Timer(0.1, line.journal.carry)
+    later.start()
+    assert b"MSA|AA|N3" in http.take_now(arrival(3).raw, "http", "127.0.0.1")
+    later.join()
+    assert sorted(kept(opened)[:2]) == [("N1", False), ("N2", False)]
+    assert kept(opened)[2:] == [("N3", False)]
+    line.take([arrival(4)])
+    beside = Path(opened.engine.url.database or "")
+    assert not carried_before(beside, 0.02), "it is waited for in vain, not for ever"
+    line.journal.carry()
+    assert carried_before(beside, 0)
+    line.close()
+    http.stop()
 
 
 def test_whatever_the_database_throws_carrying_is_tried_again(opened: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from peer import Peer
 from healthsvc import clock
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
-from healthsvc.store.journals import waiting as lying
+from healthsvc.store.journals_read import waiting as lying
 from healthsvc.store.outbox import OUTBOX
 from integrations.feeds import Feeds
 from integrations.hl7v2.replies import belongs, read_reply

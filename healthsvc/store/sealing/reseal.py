@@ -176,7 +176,7 @@ def left(connection: Connection, sealer: Sealer) -> list[str]:
 
 def take_out_of_use(database: "Database", kid: str) -> int:
     """Retire a key with which nothing is sealed any more; gives how many values still are (then their columns are walked again)."""
-    from healthsvc.store.journals import sealed_with
+    from healthsvc.store.journals_read import sealed_with
 
     with database.engine.connect() as connection:
         stands, known = [one for one in standing(connection) if one.kid == kid], facts(connection)

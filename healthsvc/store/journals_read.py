@@ -1,0 +1,95 @@
+"""The journals beside an embedded database as others see them while the processes of the lines write: for pages, keys and backups."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from healthsvc.errors import Invalid
+from healthsvc.store.journal import Entry, Peeked, peek, read
+from healthsvc.store.journal_rows import LINK, RAW, RECEIVED, Row, place, put, row_of, set_place, there
+from healthsvc.store.sealing.sealer import MARK
+
+LOOK_SECONDS: Final = 0.01
+"""How often it is looked whether something has been carried."""
+
+
+def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
+    """What waits in all journals of this database: of each link how many messages, and when the oldest came.
+
+    A look at each file tells whether anything waits at all; only then is it read, and only what has not been carried.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    if connection.dialect.name != "sqlite":
+        return found
+    for path in there(Path(connection.engine.url.database or "")):
+        with suppress(FileNotFoundError, Invalid):
+            if peek(path).waits:
+                for row in _not_carried(connection, path):
+                    count_, came = found.get(row[LINK], (0, row[RECEIVED]))
+                    found[row[LINK]] = count_ + 1, min(came, row[RECEIVED])
+    return found
+
+
+def sealed_with(connection: Connection, kid: bytes) -> int:
+    """How many messages that wait in journals are sealed with this key."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    found = 0
+    for path in there(Path(connection.engine.url.database or "")):
+        with suppress(FileNotFoundError, Invalid):
+            found += sum(row[RAW].startswith(MARK + kid) for row in _not_carried(connection, path))
+    return found
+
+
+def rows_beside(database: Path) -> list[tuple[bytes, list[Entry]]]:
+    """What stands in the journals beside an embedded database, while others write them: for a backup, which then copies the database."""
+    found = []
+    for path in there(database):
+        with suppress(FileNotFoundError, Invalid):
+            found.append(read(path))
+    return found
+
+
+def put_beside(connection: Connection, journals: Sequence[tuple[bytes, Sequence[Entry]]]) -> int:
+    """Carry what stood in journals into a copy of the database, inside of an open writing transaction; gives how many messages came in."""
+    carried = 0
+    for id, entries in journals:
+        known = place(connection, id)
+        left = [entry for entry in entries if known is not None and entry.number > known]
+        if left:
+            carried += put(connection, [row_of(entry) for entry in left])
+            set_place(connection, id, left[-1].number)
+    return carried
+
+
+def _not_carried(connection: Connection, path: Path) -> Iterator[Row]:
+    known = place(connection, peek(path).id)
+    if known is None:
+        return iter(())
+    return (row_of(entry) for entry in read(path, known)[1])
+
+
+def carried_before(database: Path, seconds: float) -> bool:
+    """Wait until what stands in the journals now has been carried by the processes that hold them; False where so long was not enough."""
+    ends = time.monotonic() + seconds
+    left = {path: one for path in there(database) if (one := _peeked(path)) is not None and one.waits}
+    while left and time.monotonic() < ends:
+        time.sleep(LOOK_SECONDS)
+        left = _not_yet(left)
+    return not left
+
+
+def _not_yet(asked: Mapping[Path, Peeked]) -> dict[Path, Peeked]:
+    now = {path: _peeked(path) for path in asked}
+    same = {path: one for path, one in now.items() if one is not None and one.id == asked[path].id}
+    return {path: asked[path] for path, one in same.items() if one.carried < asked[path].last}
+
+
+def _peeked(path: Path) -> Peeked | None:
+    with suppress(FileNotFoundError, Invalid):
+        return peek(path)
+    return None
