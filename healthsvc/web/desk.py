@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import Request
 
 from healthsvc.errors import Unavailable
-from healthsvc.store import Store
+from healthsvc.store import Actor, Database, Store
 
 
 class Standing(Protocol):
@@ -52,8 +52,12 @@ class Desk(Protocol):
     def edit(self, store: Store, id: int, changes: Sequence[tuple[str, str]], reason: str) -> int:
         """Change values by position and take the edited one in; gives its number."""
 
-    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> tuple[int, Sequence[int]]:
-        """Let messages have their effect anew; gives how many, and the merges that were left out since somebody has taken them back."""
+    def to_replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> Any:
+        """Which messages a replay is about."""
+
+    def replay(self, database: Database, actor: Actor, about: Any) -> tuple[int, Sequence[int]]:
+        """Let these have their effect anew, in transactions of its own; gives how many, and the merges that were left out since somebody
+        has taken them back."""
 
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""

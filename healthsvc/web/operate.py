@@ -123,14 +123,17 @@ def part(request: Request, store: StoreWriting, id: int, reason: Reason = "") ->
 def replay(
     page: SignedPage,
     request: Request,
-    store: StoreWriting,
+    store: StoreReading,
     since: Annotated[str, Form()],
     until: Annotated[str, Form()],
     link: Annotated[str, Form()] = "",
     patient: Annotated[str, Form()] = "",
 ) -> Response:
     """Let the messages of a line, a time or a person have their effect anew."""
-    queued, left = desk_of(request).replay(store, link.strip(), _when(since, "since", store), _when(until, "until", store), patient.strip())
+    assert page.who is not None
+    desk = desk_of(request)
+    about = desk.to_replay(store, link.strip(), _when(since, "since", store), _when(until, "until", store), patient.strip())
+    queued, left = desk.replay(request.app.state.database, page.who.actor, about)
     return page.show("operate_replayed.html", count=queued, left=left)
 
 

@@ -185,8 +185,15 @@ def replay(
     """
     if not since:
         raise Invalid("say from when: --since 2026-11-28T08:00", path="--since", reason="moment")
-    with at_desk(data, writing=True) as (store, desk):
-        done = desk.replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
+    from healthsvc import clock
+    from integrations.hospitals.shelf import shelf
+    from integrations.operating.desk import Desk
+
+    with installation(data) as here:
+        desk = Desk(shelf(here.settings.data / "hospitals"))
+        with here.database.reading(COMMAND, at=clock.now(clock.zone(here.database.zone))) as store:
+            about = desk.to_replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
+        done = desk.replay(here.database, COMMAND, about)
     out.print(f"{done.queued} messages are queued again", markup=False)
     out.print(_AS_TAKEN, markup=False)
     for id in done.left:

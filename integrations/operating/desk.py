@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from healthsvc.store import Store
+from healthsvc import clock
+from healthsvc.store import Actor, Database, Store
 from integrations.hospitals.shelf import Shelf
 from integrations.operating import inbox_desk, misfiled, outbox_desk, refiling, replaying
 from integrations.operating.ends import Ends, visit_ends
@@ -56,9 +57,13 @@ class Desk:
         """Change values by position and take the edited one in; gives its number."""
         return inbox_desk.edit(store, self.shelf, id, changes, reason)
 
-    def replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> replaying.Replayed:
-        """Let messages have their effect anew; names the merges that were taken back since, which stay as they are."""
-        return replaying.replay(store, self.shelf, link=link, since=since, until=until, patient=patient)
+    def to_replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> replaying.Chosen:
+        """Which messages a replay is about; names the merges that were taken back since, which stay as they are."""
+        return replaying.chosen(store, self.shelf, link=link, since=since, until=until, patient=patient)
+
+    def replay(self, database: Database, actor: Actor, about: replaying.Chosen) -> replaying.Replayed:
+        """Let these messages have their effect anew, in transactions of its own."""
+        return replaying.replay(database, actor, self.shelf, about, clock.now)
 
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""

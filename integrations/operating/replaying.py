@@ -1,6 +1,6 @@
 """Messages of a line, a time or a person have their effect anew, in their old order; what an operator has decided since stands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from healthsvc.errors import Invalid
 from healthsvc.healthfile.merging import is_parted
 from healthsvc.healthfile.service import follow, replaced
-from healthsvc.store import Store
+from healthsvc.store import Actor, Database, Store
 from healthsvc.store.inbox_rows import raw_of
 from healthsvc.store.stored import micros
 from integrations.ahead import lane_keys, profile_of
@@ -25,20 +25,34 @@ MOST_REPLAYED: Final = 20_000
 """Most messages that one replay looks at; a longer time is replayed in parts."""
 
 
+_PORTION: Final = 200
+"""Messages that are queued in one transaction: so long waits whoever else wants to write."""
+
+
+class Chosen(NamedTuple):
+    """What a replay is about."""
+
+    ids: tuple[int, ...]
+    """Numbers of the messages, in their old order."""
+    left: tuple[int, ...]
+    """Numbers of the merges that are left as they are, since somebody has taken them back."""
+    link: str
+    patient: str
+
+
 class Replayed(NamedTuple):
     """What a replay came to."""
 
     queued: int
     """Messages that are queued again."""
     left: tuple[int, ...] = ()
-    """Numbers of the merges that were left as they are, since somebody has taken them back."""
+    """As :attr:`Chosen.left`."""
 
 
-def replay(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until: datetime, patient: str = "") -> Replayed:
-    """Queue messages again, in their old order.
+def chosen(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until: datetime, patient: str = "") -> Chosen:
+    """Which messages a replay is about; reads only, since those of one person are found by reading each message.
 
-    Telling the same again changes nothing, so what was right stays; what was lost or mended comes in. A merge that was taken back since is
-    left out and named; who finds that the two are one after all joins the files by hand.
+    A merge that was taken back since is left out and named; who finds that the two are one after all joins the files by hand.
 
     Raises:
         Invalid: the time is longer than one replay can take.
@@ -57,12 +71,27 @@ def replay(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until
             row for row in rows if not mine.isdisjoint(lane_keys(raw_of(store.connection, store.sealer, row.id), profile_of(row, shelf)))
         ]
     left = tuple(row.id for row in rows if row.state == State.DONE.value and _was_taken_back(store, row.made or ""))
-    chosen = relinked(store, shelf, (row for row in rows if row.id not in left), TROUBLE)
-    for start in range(0, len(chosen), 500):
-        queue_again(store, INBOX.c.id.in_(chosen[start : start + 500]), _REPLAYED)
-    told = f"inbox of {link or 'all lines'}, {len(chosen)} messages" + (f", {len(left)} merges left as taken back" if left else "")
-    store.audit("hl7-replay", told, patient=patient or None)
-    return Replayed(len(chosen), left)
+    return Chosen(tuple(row.id for row in rows if row.id not in left), left, link, patient)
+
+
+def replay(database: Database, actor: Actor, shelf: Shelf, about: Chosen, now: Callable[[], datetime]) -> Replayed:
+    """Queue these messages again, in their old order, some at a time; gives how many.
+
+    Telling the same again changes nothing, so what was right stays; what was lost or mended comes in. A message that has been replaced or
+    forgotten meanwhile stays so.
+    """
+    queued = 0
+    for start in range(0, max(len(about.ids), 1), _PORTION):
+        with database.writing(actor, at=now()) as store:
+            if not start:
+                named = f", {len(about.left)} merges left as taken back" if about.left else ""
+                told = f"inbox of {about.link or 'all lines'}, {len(about.ids)} messages{named}"
+                store.audit("hl7-replay", told, patient=about.patient or None)
+            columns = (INBOX.c.id, INBOX.c.link, INBOX.c.state)
+            which = INBOX.c.id.in_(about.ids[start : start + _PORTION]) & INBOX.c.state.in_(_REPLAYED) & INBOX.c.raw.is_not(None)
+            rows = store.connection.execute(select(*columns).where(which).order_by(INBOX.c.id)).all()
+            queued += queue_again(store, INBOX.c.id.in_(relinked(store, shelf, rows, TROUBLE)), _REPLAYED)
+    return Replayed(queued, about.left)
 
 
 def _was_taken_back(store: Store, made: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,14 @@ from healthsvc.store.audit import AUDIT
 from integrations import ended
 from integrations.effects.by_rule import closed_by_rule
 from integrations.hospitals.shelf import Shelf, load, read, shelf
+from integrations.keep import INBOX
 from integrations.mllp.state import LineState
+from integrations.operating import replaying
 from integrations.operating.desk import Desk
 from integrations.operating.lines import standings
 from integrations.operating.open_lines import OpenLines
 from integrations.operating.profiles import note
+from integrations.operating.replaying import Replayed
 from integrations.outbox import send_later
 
 OPERATOR = Actor("user/op", "测试运维", frozenset({"operator"}), "page")
@@ -48,6 +51,12 @@ def desk(hospital: Hospital) -> Desk:
 def do(database: Database, act: Callable[[Store], Any]) -> Any:
     with database.writing(OPERATOR, at=clock.now()) as store:
         return act(store)
+
+
+def replayed(database: Database, desk: Desk, link: str, since: datetime, until: datetime, patient: str = "") -> Replayed:
+    with database.reading(OPERATOR, at=clock.now()) as store:
+        about = desk.to_replay(store, link, since, until, patient)
+    return desk.replay(database, OPERATOR, about)
 
 
 def audited(database: Database) -> list[tuple[str, str]]:
@@ -101,20 +110,46 @@ def test_replay_of_a_line_a_time_and_a_person_changes_nothing_that_is_right(hosp
     stays = hospital.select("Encounter")
     hour = timedelta(hours=1)
 
-    def replayed(**how: Any) -> int:
+    def again(**how: Any) -> int:
         since, until = clock.now() - hour, clock.now() + hour
-        count = do(database, lambda store: desk.replay(store, how.get("link", ""), since, until, how.get("patient", ""))).queued
+        count = replayed(database, desk, how.get("link", ""), since, until, how.get("patient", "")).queued
         assert sum(row.state == "pending" for row in hospital.rows()) == count
         hospital.worker.drain()
         return int(count)
 
-    assert replayed(patient=patient) == 1
-    assert replayed(link="default") == 2
-    assert replayed(link="nobody") == 0
-    assert do(database, lambda store: desk.replay(store, "", clock.now() + hour, clock.now() + 2 * hour)).queued == 0
+    assert again(patient=patient) == 1
+    assert again(link="default") == 2
+    assert again(link="nobody") == 0
+    assert replayed(database, desk, "", clock.now() + hour, clock.now() + 2 * hour).queued == 0
     assert {row.state for row in hospital.rows()} == {"done"}
     assert hospital.select("Encounter") == stays
     assert len(audited(database)) == 4
+
+
+def test_a_long_replay_lets_others_write_between_its_portions(hospital: Hospital, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = hospital.database
+    for number in range(5):
+        hospital.says("ADT^A28", f"C{number}", name="测试甲", birth=f"193{number}0101")
+    hospital.says("ADT^A08", "C4", name="测试乙", birth="19340101")
+    monkeypatch.setattr(replaying, "_PORTION", 2)
+    hour = timedelta(hours=1)
+    with database.reading(OPERATOR, at=clock.now()) as store:
+        about = desk.to_replay(store, "", clock.now() - hour, clock.now() + hour)
+    assert about.ids == tuple(row.id for row in hospital.rows())
+    do(database, lambda store: store.connection.execute(INBOX.update().where(INBOX.c.id == about.ids[0]).values(state="replaced")))
+
+    def worked() -> datetime:  # before each portion somebody writes, and the worker does what is queued
+        hospital.worker.drain()
+        do(database, lambda store: store.once({"resourceType": "Practitioner", "id": f"p{store.at.timestamp()}".replace(".", "-")}))
+        return clock.now()
+
+    done = replaying.replay(database, OPERATOR, hospital.inbox.shelf, about, worked)
+    hospital.worker.drain()
+    assert done.queued == 5, "what was replaced meanwhile stays so"
+    assert len(hospital.select("Practitioner")) == 3
+    assert {row.state for row in hospital.rows()} == {"replaced", "done"}
+    assert hospital.file("C4")["name"][0]["text"] == "测试乙", "the later word still counts"
+    assert [action for action, _ in audited(database)] == ["hl7-replay"]
 
 
 def test_a_merge_is_taken_back_by_its_message(hospital: Hospital, desk: Desk) -> None:
@@ -146,7 +181,7 @@ def test_a_merge_that_was_taken_back_is_not_made_again_by_a_replay_nor_by_a_rese
         return {str(one["id"]) for one in hospital.select("Patient") if not links(one, "replaced-by")}
 
     for patient in ("", retired):
-        done = do(database, lambda store, patient=patient: desk.replay(store, "", *whole, patient))
+        done = replayed(database, desk, "", *whole, patient)
         assert (done.left, done.queued) == ((merge.id,), 2 if not patient else 1)
         hospital.worker.drain()
         assert in_force() == {survivor, retired}
@@ -159,7 +194,7 @@ def test_a_merge_that_was_taken_back_is_not_made_again_by_a_replay_nor_by_a_rese
         desk.again(store, again.id)
     hospital.worker.drain()
     assert hospital.last().state == "done"
-    done = do(database, lambda store: desk.replay(store, "", *whole))
+    done = replayed(database, desk, "", *whole)
     assert (done.left, done.queued) == ((), 4)
 
 
