@@ -69,7 +69,7 @@ def begin(store: Store, request: Resource) -> Referral:
 
 
 def receive(
-    store: Store, id: str, patient: str, *, hospital: str, at: datetime, urgent: bool = False, summary: str = "", department: str = ""
+    store: Store, id: str, patient: str, *, hospital: str, at: datetime, urgent: bool | None = None, summary: str = "", department: str = ""
 ) -> Referral:
     """A hospital sends somebody to the community (下转, REF^I12), or says more of it (I13); the same again changes nothing.
 
@@ -79,14 +79,16 @@ def receive(
         patient: Patient id.
         hospital: ``Organization/x`` that sends.
         at: when it sent.
-        urgent: to be seen at once.
+        urgent: to be seen at once; None: nothing is said, as it was before.
         summary: diagnoses and guidance, in the hospital's words.
         department: of the hospital.
     """
     person = str(follow(store, patient)["id"])
     known = read(store, id) if store.find("ServiceRequest", id) is not None else None
     told = known or Referral(id, person, Reason.CONVALESCENCE, hospital, hospital, at, direction=Direction.DOWN)
-    told = replace(told, urgent=urgent, summary=summary or told.summary, department=department or told.department)
+    told = replace(told, summary=summary or told.summary, department=department or told.department)
+    if urgent is not None:
+        told = replace(told, urgent=urgent)
     if told == known:
         return told
     store.put(to_request(told, store.find("ServiceRequest", id)))

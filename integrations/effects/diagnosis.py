@@ -1,4 +1,4 @@
-"""The diagnoses of a stay (DG1) as Conditions."""
+"""The diagnoses of a stay (DG1) as Conditions, and in the stay what each of them is to it: that of the admission, the main one."""
 
 from collections.abc import Iterable
 
@@ -12,6 +12,53 @@ _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 
 
+_ROLES = "http://terminology.hl7.org/CodeSystem/diagnosis-role"
+_V2_0052 = "http://terminology.hl7.org/CodeSystem/v2-0052"
+_USES = {
+    **dict.fromkeys(("A", "AD", "ADMITTING", "入院", "入院诊断", "初步诊断"), ("AD", "Admission diagnosis")),
+    **dict.fromkeys(("DD", "出院", "出院诊断"), ("DD", "Discharge diagnosis")),
+}
+"""DG1-6 to diagnosis-role; HL7's map has the A of table 0052 alone, whose F and W are no word of that code system."""
+
+
+def diagnosed(store: Store, encounter: str, diagnoses: Iterable[Diagnosis]) -> list[Resource]:
+    """Encounter.diagnosis after a message: what is told again says its part and rank anew, what is deleted goes, all others stay."""
+    held = (store.find("Encounter", encounter) or {}).get("diagnosis", ())
+    entries = {(one["condition"]["reference"], _text(one)): one for one in held}
+    for one in diagnoses:
+        if not one.code:
+            continue
+        named = f"Condition/{_id(encounter, one)}"
+        made: Resource = {"condition": {"reference": named}, **_use(one), **({"rank": one.rank} if one.rank else {})}
+        if one.deleted:
+            entries = {key: entry for key, entry in entries.items() if key[0] != named}
+        elif _text(made) or not any(key[0] == named for key in entries):
+            entries.pop((named, ""), None)
+            entries[named, _text(made)] = made
+    return list(entries.values())
+
+
+def _text(entry: Resource) -> str:
+    return str(entry.get("use", {}).get("text", ""))
+
+
+def _use(diagnosis: Diagnosis) -> Resource:
+    kind = diagnosis.kind
+    if not kind:
+        return {}
+    words = kind.text or kind.code
+    for said in (kind.code.upper(), kind.text):
+        if said in _USES:
+            code, display = _USES[said]
+            return {"use": {"coding": [{"system": _ROLES, "code": code, "display": display}], "text": words}}
+    coding = [{"system": _V2_0052, "code": kind.code.upper()}] if kind.code.upper() in ("F", "W") else []
+    return {"use": {**({"coding": coding} if coding else {}), "text": words}}
+
+
+def _id(encounter: str, diagnosis: Diagnosis) -> str:
+    return f"dx-{opaque(encounter, diagnosis.code.code, diagnosis.code.text)}"
+
+
 def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[Diagnosis], hospital: str) -> list[Resource]:
     """Write the diagnoses of a stay as Conditions, once each: the same diagnosis told again changes nothing."""
     written = []
@@ -19,7 +66,7 @@ def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[D
         code = diagnosis.code
         if not code:
             continue  # DG1-3 held only delimiters
-        id = f"dx-{opaque(encounter, code.code, code.text)}"
+        id = _id(encounter, diagnosis)
         concept: Resource = {"text": code.text or code.code}
         if codes := codings(code, hospital, "diagnosis"):
             concept["coding"] = codes

@@ -5,6 +5,7 @@ behind; telling the same again changes nothing.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from healthsvc.contract.stays import discharged
 from healthsvc.errors import NotSupported, RuleViolation
@@ -22,7 +23,7 @@ from integrations.effects.answered import answered
 from integrations.effects.background import background
 from integrations.effects.booking import booking
 from integrations.effects.care import HospitalPolicy, Outcome, follows
-from integrations.effects.diagnosis import conditions, doubted
+from integrations.effects.diagnosis import conditions, diagnosed, doubted
 from integrations.effects.document import document
 from integrations.effects.followed import are_stale, follow, is_stale
 from integrations.effects.laboratory import results
@@ -108,7 +109,9 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
         kind = Move.CHANGE
         outcome.remarks.append(f"{event.event} tells again of a visit that has ended; it only completed the record (A13 reopens one)")
     mark = len(store.acts)
-    moved = move(store, stay_id, party.id, event.stay, kind, hospital, happened, late)
+    listed = {"diagnosis": diagnosed(store, stay_id, event.diagnoses)} if event.diagnoses else {}
+    told = replace(event.stay, more=event.stay.more | listed)
+    moved = move(store, stay_id, party.id, told, kind, hospital, happened, late)
     moves_it = kind not in (Move.CHANGE, Move.TRANSFER, Move.CANCEL_TRANSFER)
     follow(store, details, recorded, event.event, *([state] if moves_it else []))
     outcome.wrote(moved.after, *conditions(store, party.id, moved.id, event.diagnoses, hospital))

@@ -1,4 +1,4 @@
-"""A visit or account that was booked on the wrong person goes over to the right one (A44, A45), or gets another number (A49)."""
+"""A visit or account that was booked on the wrong person goes over to the right one (A44, A45), or gets another number (A49 to A51)."""
 
 from healthsvc.fhir.elements import reference, reference_id
 from healthsvc.fhir.json import Resource

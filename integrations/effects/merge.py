@@ -16,7 +16,7 @@ from integrations.hospitals.profile import Profile, Unknown
 
 
 def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Outcome:
-    """A40, A18, A34, A43, A47: two numbers are one person; A44, A45, A49: a visit changes hands. Every pair, all or none."""
+    """A40, A18, A34, A43, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number. All pairs or none."""
     outcome = Outcome(happened=event.happened.at if event.happened else store.at)
     for one in event.merges:
         if event.event in MOVE_EVENTS:

@@ -43,7 +43,7 @@ def referral(scene: Scene) -> Outcome:
     event = read_referral(scene.message, scene.header, scene.profile, scene.zone)
     party, outcome = scene.meet(event.person, event.sent)
     if event.ours and store.find("ServiceRequest", event.ours) is not None:
-        _decided(scene, event.ours, event.status, event.reason.text or event.summary, outcome)
+        _decided(scene, event.ours, event.status, event.reason.text or event.reason.code or event.summary, outcome)
         return outcome
     number = event.number or scene.header.control_id
     id = scene.id("referral", number)
@@ -54,7 +54,7 @@ def referral(scene: Scene) -> Outcome:
         if known is None:
             outcome.remarks.append("a referral of which nothing is known was withdrawn; nothing was changed")
         elif referrals.read(store, id).stage in (Stage.REQUESTED, Stage.ACCEPTED):
-            outcome.made.append(f"ServiceRequest/{referrals.withdraw(store, id, event.reason.text).id}")
+            outcome.made.append(f"ServiceRequest/{referrals.withdraw(store, id, event.reason.text or event.reason.code).id}")
         else:
             outcome.remarks.append("the hospital withdraws a referral that the community has taken up already; it stays as it is")
         return outcome

@@ -9,6 +9,7 @@ from integrations.hl7v2.again import Again
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.maps.row import View, pour
+from integrations.hl7v2.maps.take import whole
 from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE, taking_part
 from integrations.hl7v2.participation import in_visit
 from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
@@ -46,11 +47,13 @@ MERGE_EVENTS = {
     "A44": "move account",
     "A45": "move visit",
     "A49": "change account number",
+    "A50": "change visit number",
+    "A51": "change alternate visit number",
 }
 _CLASS_BY_EVENT = {"A01": "IMP", "A06": "IMP", "A07": "AMB"}
 """What an event says of the class where PV1-2 does not: somebody is admitted, becomes an inpatient, becomes an outpatient."""
-MOVE_EVENTS = frozenset({"A44", "A45", "A49"})
-"""Of these, those that move a visit or an account and leave both persons as they are."""
+MOVE_EVENTS = frozenset({"A44", "A45", "A49", "A50", "A51"})
+"""Of these, those that move a visit or an account, or give it another number, and leave the persons as they are."""
 EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS
 
 
@@ -90,7 +93,10 @@ class Diagnosis:
     """One DG1."""
 
     code: Coded
-    kind: str = ""
+    kind: Coded = NOTHING_CODED
+    """DG1-6."""
+    rank: int | None = None
+    """DG1-15, 1 for the main one."""
     deleted: bool = False
     """DG1-21 is D."""
     more: Resource = field(default_factory=dict)
@@ -106,7 +112,7 @@ class Merge:
     account: str = ""
     """MRG-3, where an account is moved or renamed."""
     visit: str = ""
-    """MRG-5, where a visit is moved."""
+    """MRG-5, where a visit is moved or gets another number; for A51 MRG-6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +234,8 @@ def diagnosis_of(segment: Segment, profile: Profile, view: View) -> Diagnosis:
     words = clean(segment[4].text, profile.nothing)
     return Diagnosis(
         replace(code, text=code.text or words, system=code.system or clean(segment[2].text)),
-        clean(segment[6].component(1).text),
+        coded(segment[6], profile.nothing),
+        whole(segment, 15, view),
         clean(segment[21].text).upper() == "D",
         pour({}, segment, DG1_MORE, view),
     )
@@ -243,9 +250,11 @@ def _merges(message: Message, header: Header, profile: Profile, zone: tzinfo) ->
             pid = segment
         elif segment.name == "MRG" and pid is not None:
             prior = list(numbers_in(segment[1], "MRG-1", header, profile)) + list(numbers_in(segment[4], "MRG-4", header, profile))
-            moved = [clean(segment[n].component(1).text, profile.nothing) for n in (3, 5)]
+            visit = 6 if header.trigger == "A51" else 5
+            moved = [clean(segment[n].component(1).text, profile.nothing) for n in (3, visit)]
             if header.trigger in MOVE_EVENTS and not any(moved):
-                raise Invalid("MRG-3 and MRG-5 are empty, so neither account nor visit can be moved", path="MRG-3", reason="no-prior")
+                text = f"MRG-3 and MRG-{visit} are empty, so neither account nor visit can be moved"
+                raise Invalid(text, path="MRG-3", reason="no-prior")
             if not prior and header.trigger not in MOVE_EVENTS:
                 raise Invalid("MRG-1 names no number that this link knows, so nothing can be merged", path="MRG-1", reason="no-prior")
             found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior), *moved))

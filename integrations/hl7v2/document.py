@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, stay_of
-from integrations.hl7v2.encapsulated import Content, encapsulated
+from integrations.hl7v2.encapsulated import Content, encapsulated, in_text
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.header import Header
 from integrations.hl7v2.maps import care
@@ -85,6 +85,8 @@ def _contents(message: Message, declared: str, doubts: list[str]) -> tuple[Conte
                 doubts.append("OBX-5")
             else:
                 pieces.append(piece)
+        elif (piece := in_text(obx)) is not None:
+            pieces.append(piece)
         elif obx[5]:
             words += [part.text for part in obx[5].repetitions]
     if words:

@@ -9,7 +9,7 @@ from healthsvc.errors import Invalid
 from healthsvc.fhir.flags import ABNORMAL, CRITICAL, FLAGS
 from healthsvc.fhir.json import Resource
 from integrations.hl7v2.adt import Stay, name_and_number, stay_of
-from integrations.hl7v2.encapsulated import Content, encapsulated
+from integrations.hl7v2.encapsulated import Content, encapsulated, in_text
 from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.flags import beside_word
 from integrations.hl7v2.groups import Group
@@ -211,7 +211,8 @@ def _taken(obr: Segment, rest: list[Segment], results: list[Result], zone: tzinf
 def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, zone: tzinfo, view: View) -> Result:
     kind = clean(obx[2].text).upper()
     comma = profile.decimal_mark == "comma"
-    texts = tuple(part.text.strip() for part in obx[5].repetitions if part) if kind != "ED" else ("file",) if obx[5] else ()
+    content = encapsulated(obx) if kind == "ED" else in_text(obx)
+    texts = ("file",) if content or (kind == "ED" and obx[5]) else tuple(part.text.strip() for part in obx[5].repetitions if part)
     arrow = ""
     if (
         len(texts) == 1
@@ -258,7 +259,7 @@ def _result(obx: Segment, index: int, notes: tuple[str, ...], profile: Profile, 
         sub_id=clean(obx[4].text),
         notes=notes,
         ends=(obx[5].component(1).text, obx[5].component(2).text) if kind == "DR" else ("", ""),
-        content=encapsulated(obx) if kind == "ED" else None,
+        content=content,
         more=pour({}, obx, OBX_MORE, view),
     )
 

@@ -59,7 +59,8 @@ class Referred:
     """RF1-11: our own number, where it answers one of ours."""
     status: str
     """RF1-1 (table 0283) as sent."""
-    urgent: bool
+    urgent: bool | None
+    """None where RF1-2 says nothing."""
     at: datetime | None
     kind: Coded = NOTHING_CODED
     reason: Coded = NOTHING_CODED
@@ -131,7 +132,7 @@ def read_referral_answer(message: Message, profile: Profile) -> ReferralAnswer:
     """Read RRI^I12 to I14; without RF1 it only says that the referral has arrived."""
     rf1, nothing = message["RF1"], profile.nothing
     numbers = (clean(rf1[n].component(1).text, nothing) for n in (6, 11))
-    words = [coded(rf1[10], nothing).text, *(lines(one[3], nothing) for one in message.all("NTE"))]
+    words = [_words(coded(rf1[10], nothing)), *(lines(one[3], nothing) for one in message.all("NTE"))]
     return ReferralAnswer(
         tuple(number for number in numbers if number),
         clean(rf1[1].component(1).text).upper(),
@@ -161,18 +162,26 @@ def read_referral(message: Message, header: Header, profile: Profile, zone: tzin
         number=clean(rf1[6].component(1).text, nothing) or clean(rf1[11].component(1).text, nothing),
         ours=clean(rf1[11].component(1).text, nothing),
         status=clean(rf1[1].component(1).text).upper(),
-        urgent=any(URGENCY.get(clean(rf1[2].component(k).text).upper(), "routine") != "routine" for k in (1, 2)),
+        urgent=_urgent(rf1, nothing),
         at=at.at if at else None,
         kind=kind,
         reason=reason,
-        summary="\n".join(
-            dict.fromkeys(words for words in (reason.text, *(d.code.text or d.code.code for d in diagnoses), *notes) if words)
-        ),
+        summary="\n".join(dict.fromkeys(words for words in (_words(reason), *(_words(d.code) for d in diagnoses), *notes) if words)),
         department=clean(message["PV1"][3].component(1).text, nothing) if "PV1" in message else "",
         doctor=name_and_number(provider, 2),
         diagnoses=diagnoses,
         sent=sent.at if sent else None,
     )
+
+
+def _urgent(rf1: Segment, nothing: frozenset[str]) -> bool | None:
+    """RF1-2 by its code or its words; any but routine is urgent."""
+    said = [word for k in (1, 2) if (word := clean(rf1[2].component(k).text, nothing).upper())]
+    return any(URGENCY.get(word, "routine") != "routine" for word in said) if said else None
+
+
+def _words(code: Coded) -> str:
+    return code.text or code.code
 
 
 def numbered(kind: str, system: str, value: str) -> Resource:

@@ -1,10 +1,11 @@
 """The mapping is what it says: every field that is mapped changes its element, and no other field changes anything."""
 
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hospital import AT
+from hospital import AT, LISTEN, PEER, Hospital
 
 from healthsvc.errors import Refusal
 from healthsvc.fhir.json import Resource
@@ -14,6 +15,7 @@ from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import read_header
 from integrations.hl7v2.maps.catalogue import ENVELOPE, MAPS, Entry, Fate, entries, fields, types
 from integrations.hospitals.shelf import load
+from integrations.origin import origin
 
 PROFILE = load("default")
 LINK = Actor("link/test", "test", frozenset({"hospital"}), "hl7")
@@ -59,16 +61,16 @@ OWN = {
     **dict.fromkeys(("AIS-7", "AIG-11", "AIL-9", "AIP-9"), "7"),
     **dict.fromkeys(("AIS-8", "AIG-12", "AIL-10", "AIP-10"), "h"),
     **{"TXA-3": "PDF", "TXA-17": "AU", "TXA-19": "OB", "FT1-6": "PY", "PRB-1": "DE", "PRB-13": "provisional", "PRB-14": "inactive"},
-    **{"STF-7": "I", "MFE-1": "MDL", "RF1-11": "N7788", "MRG-5": "V-OLD", "MRG-3": "V-ACC"},
+    **{"STF-7": "I", "MFE-1": "MDL", "RF1-11": "N7788", "MRG-5": "V-OLD", "MRG-6": "V-OLD", "MRG-3": "V-ACC"},
     **dict.fromkeys(("MRG-1", "MRG-4"), "C2^^^^IDCard"),
-    "TQ1-4": "0830",
+    **{"TQ1-4": "0830", "DG1-15": "2"},
     "OBR-8": "20260301111112",
     "SPM-17-collection.collectedPeriod": "20260301101112^20260301111112",
 }
 HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|M1|P|2.5"
 CARRIER: dict[tuple[str, str], tuple[str, list[str], dict[str, str]]] = {
     ("MRG", "Patient"): ("ADT^A40", ["MRG|"], {}),
-    ("MRG", "Encounter"): ("ADT^A45", ["MRG|||X-1"], {}),
+    ("MRG", "Encounter"): ("ADT^A45", ["MRG|||X-1"], {"MRG-6": "ADT^A51"}),
     ("MRG", "Account"): ("ADT^A44", ["MRG|||||X-1"], {}),
     ("PV1", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1"], {"PV1-45": "ADT^A03"}),
     ("PV1", "Coverage"): ("ADT^A01", ["PV1||I|||||||||||||||||V1"], {}),
@@ -78,6 +80,7 @@ CARRIER: dict[tuple[str, str], tuple[str, list[str], dict[str, str]]] = {
     ("PID", "Patient"): ("ADT^A31", [], {}),
     ("NK1", "Patient"): ("ADT^A31", ["NK1||样家属"], {}),
     ("DG1", "Condition"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "DG1|1||D1"], {}),
+    ("DG1", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "DG1|1||D1"], {}),
     ("AL1", "AllergyIntolerance"): ("ADT^A60", ["AL1|1||P1^青霉素"], {}),
     ("IAM", "AllergyIntolerance"): ("ADT^A60", ["IAM|1||P1^青霉素"], {}),
     ("IN1", "Coverage"): ("ADT^A31", ["IN1|1|||样公司"], {}),
@@ -289,6 +292,50 @@ def test_no_other_field_changes_anything(hospital_day: Database, segment: str, r
         if field not in mapped and f"{segment}-{field}" not in ELSEWHERE:
             changed = with_field(changed, segment, field, VALUE.get(kind, "QX"))
     assert trial(hospital_day, event, changed) == before
+
+
+def whole(event: str, lines: list[str], control_id: str) -> str:
+    """A message as it comes over the line."""
+    pid = [line for line in lines if line.startswith("PID")] or ["PID|1||C1^^^^IDCard||测试甲||19300101|M"]
+    text = [HEAD.format(event=event).replace("|M1|", f"|{control_id}|"), *([] if event.startswith("MFN") else pid)]
+    return "\r".join([*text, *(line for line in lines if not line.startswith("PID"))]) + "\r"
+
+
+def test_what_is_kept_is_found_again_by_whoever_starts_from_what_the_message_made(database: Database) -> None:
+    """Every row of the page that says "kept": from a resource over its Provenance to the message, and the value in its field.
+
+    Each message is about somebody else, so that it makes all of it anew.
+    """
+    hospital = Hospital(database)
+    hospital.says("ADT^A28", "C2", name="测试甲")
+    carriers: dict[str, str] = {}
+    for segment, resource, *_ in MAPS:
+        carriers.setdefault(segment, resource)
+    lost: list[str] = []
+    for segment, resource in carriers.items():
+        kept = [one for one in entries() if one.segment == segment and one.fate is Fate.KEPT]
+        event, lines = carrier(segment, resource)
+        lines = {"MRG": ["MRG|C2^^^^IDCard"], "PID": ["PID|1||C1^^^^IDCard||测试甲||19300101|M|||样例路", *lines]}.get(segment, lines)
+        for one in kept:
+            lines = with_field(lines, segment, one.field, f"K{one.field}")
+        told = whole(event, lines, f"K{segment}").replace("PID|1||C1^", f"PID|1||{segment}^").replace("|S1|", f"|S{segment}|")
+        hospital.inbox.take_now(told.encode(), LISTEN, PEER)
+        hospital.worker.drain()
+        row = hospital.last()
+        assert (row.state, row.control_id) == ("done", f"K{segment}")
+        with database.reading(LINK, at=AT) as store:
+            ways = {
+                (made, one.message)
+                for made in row.made.split()
+                for one in origin(store, *made.split("/"), shelf=hospital.inbox.shelf)
+                if one.control_id == f"K{segment}"
+            }
+            assert any(made.startswith(resource) for made, _ in ways), f"nothing leads from the {resource} to its message"
+            for made, binary in ways:
+                message = Message(b64decode(store.read("Binary", binary.partition("/")[2])["data"]).decode())
+                lost += [f"{one.place} from {made}" for one in kept if message.all(segment)[-1][one.field].text != f"K{one.field}"]
+    hospital.inbox.stop()
+    assert lost == []
 
 
 def test_of_the_header_only_what_is_said_is_used(hospital_day: Database) -> None:

@@ -134,14 +134,46 @@ def verified(hospital: Hospital, patient: str) -> list[str]:
     return [one["verificationStatus"]["coding"][0]["code"] for one in hospital.select("Condition", patient=patient)]
 
 
-def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital) -> None:
+@pytest.mark.parametrize(("event", "prior"), [("ADT^A49", "_5"), ("ADT^A50", "_5"), ("ADT^A51", "_6")])
+def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital, event: str, prior: str) -> None:
     patient, checkup = hospital.cadre()
     hospital.says("ADT^A01", "C1", pv1(began=AT))
-    moved = segment("MRG", _1="C1^^^^IDCard", _5="V1")
-    hospital.says("ADT^A49", "C1", moved, pv1(number="V2"), at=AT + HOUR)
+    moved = segment("MRG", **{"_1": "C1^^^^IDCard", prior: "V1"})
+    hospital.says(event, "C1", moved, pv1(number="V2"), at=AT + HOUR)
     hospital.says("ADT^A03", "C1", pv1(number="V2"), at=AT + DAY)
     assert [one["status"] for one in stays(hospital, patient)] == ["finished"]
     assert status(hospital, checkup) == "requested"
+
+
+def test_a_stay_says_which_diagnosis_is_that_of_the_admission_and_which_the_main_one(hospital: Hospital) -> None:
+    patient, _ = hospital.cadre()
+    fracture, pressure = "S72.0^股骨颈骨折^I10", "I10^高血压^I10"
+    hospital.says("ADT^A01", "C1", pv1(began=AT), segment("DG1", _1="1", _3=fracture, _6="入院诊断", _15="1"))
+    hospital.says("ADT^A08", "C1", pv1(began=AT), segment("DG1", _1="1", _3=pressure), at=AT + HOUR)
+    last = (segment("DG1", _1="1", _3=fracture, _6="F^最终诊断", _15="1"), segment("DG1", _1="2", _3=pressure, _6="出院诊断", _15="2"))
+    hospital.says("ADT^A03", "C1", pv1(began=AT), *last, at=AT + DAY)
+
+    def listed() -> list[tuple[str, str, list[str], int | None]]:
+        words = {f"Condition/{one['id']}": one["code"]["text"] for one in hospital.select("Condition", patient=patient)}
+        [stay] = stays(hospital, patient)
+        return [
+            (
+                words[one["condition"]["reference"]],
+                one.get("use", {}).get("text", ""),
+                [coding["code"] for coding in one.get("use", {}).get("coding", ())],
+                one.get("rank"),
+            )
+            for one in stay.get("diagnosis", ())
+        ]
+
+    assert listed() == [
+        ("股骨颈骨折", "入院诊断", ["AD"], 1),
+        ("股骨颈骨折", "最终诊断", ["F"], 1),
+        ("高血压", "出院诊断", ["DD"], 2),
+    ]
+    gone = segment("DG1", _1="1", _3=pressure, _21="D")
+    hospital.says("ADT^A08", "C1", pv1(began=AT), gone, at=AT + DAY + HOUR)
+    assert [one[:2] for one in listed()] == [("股骨颈骨折", "入院诊断"), ("股骨颈骨折", "最终诊断")]
 
 
 def test_a_visit_number_that_everybody_has_moves_the_stay_of_the_one_who_is_named(hospital: Hospital) -> None:

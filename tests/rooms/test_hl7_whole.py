@@ -130,9 +130,12 @@ def test_a_problem_is_as_certain_as_its_words(own_hospital: Hospital, certainty:
 
 def test_an_urgent_referral_and_a_price_in_chinese_signs(own_hospital: Hospital) -> None:
     patient, _ = own_hospital.cadre()
-    says(own_hospital, "REF^I12", "C1", "RF1|P|急||||R1|20260302||||脑梗恢复期")
+    says(own_hospital, "REF^I12", "C1", "RF1|P|急||||R1|20260302|||脑梗恢复期")
     [sent] = own_hospital.select("ServiceRequest", patient=patient)
-    assert sent["priority"] == "urgent"
+    assert (sent["priority"], [one["text"] for one in sent["note"]]) == ("urgent", ["脑梗恢复期"]), "words without a code are words"
+    says(own_hospital, "REF^I13", "C1", "RF1|P|||||R1|20260302|||脑梗恢复期，需换药")
+    [sent] = own_hospital.select("ServiceRequest", patient=patient)
+    assert (sent["priority"], [one["text"] for one in sent["note"]]) == ("urgent", ["脑梗恢复期，需换药"]), "what is not told again stays"
     says(own_hospital, "DFT^P03", "C1", "FT1|1|F1||20260302091500||CG|GH^挂号费|||1|￥15.00")
     [charge] = own_hospital.select("ChargeItem", subject=f"Patient/{patient}")
     assert (str(charge["priceOverride"]["value"]), charge["priceOverride"]["currency"]) == ("15.00", "CNY")

@@ -151,6 +151,13 @@ def test_each_repetition_of_the_old_timing_is_a_dosage_of_its_own(hospital: Hosp
     assert dosages(hospital, patient) == [(1, None, "2", "QAM", "口服"), (2, None, "1", "QPM", "口服")]
 
 
+def test_a_dose_of_which_nobody_knows_how_much_has_no_amount(hospital: Hospital) -> None:
+    patient, _ = cadre(hospital.database)
+    done(hospital, "RAS^O17", "C1", "ORC|RE|M7", segment("RXA", _2="1", _3="20260302090000", _5="D7^示例苗", _6="999", _20="CP"))
+    [given] = hospital.select("MedicationAdministration", patient=patient)
+    assert "dosage" not in given
+
+
 def booked(start: str, end: str, number: str = "A100") -> tuple[str, ...]:
     return (
         segment("SCH", _2=number, _6="CHK^复查", _7="NORMAL", _11=f"^^^{start}^{end}", _25="Booked"),
@@ -243,6 +250,21 @@ def test_problems_are_added_changed_and_deleted(hospital: Hospital) -> None:
     [problem] = hospital.select("Condition", patient=patient)
     assert problem["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
     assert "clinicalStatus" not in problem
+
+
+@pytest.mark.parametrize("kind", ["ST", "TX", "FT"])
+def test_a_file_that_comes_as_text_is_a_file(hospital: Hospital, kind: str) -> None:
+    patient, _ = cadre(hospital.database)
+    paper = b"%PDF-1.4 " + b"x" * 60
+    packed = base64.b64encode(paper).decode()
+    done(hospital, "MDM^T02", "C1", segment("TXA", _1="1", _2="DS^出院小结", _12="DOC7"), f"OBX|1|{kind}|DS^出院小结||{packed}")
+    done(hospital, "ORU^R01", "C1", "OBR|1||F7|ECG^心电图", f"OBX|1|{kind}|ECG^心电图报告||{packed}", "OBX|2|TX|T^所见||窦性心律")
+    [document], [report] = (hospital.select(type, patient=patient) for type in ("DocumentReference", "DiagnosticReport"))
+    for attachment in (document["content"][0]["attachment"], report["presentedForm"][0]):
+        assert attachment["contentType"] == "application/pdf"
+        with hospital.database.reading(SYSTEM, at=AT) as store:
+            assert base64.b64decode(store.read("Binary", attachment["url"].partition("/")[2])["data"]) == paper
+    assert [one.get("valueString") for one in hospital.select("Observation", patient=patient)] == [None, "窦性心律"]
 
 
 def test_a_hospital_sends_somebody_down_and_withdraws_it(hospital: Hospital) -> None:

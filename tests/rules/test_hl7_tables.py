@@ -18,7 +18,7 @@ from integrations.hl7v2.maps.page import markdown
 pytestmark = pytest.mark.shared
 NAME = re.compile(r"_ (\w+)\[([A-Za-z]+)[^\]]*\]")
 ASIDE = {"OBX[Observation-Component]", "PV1[Basic-EncounterHistory]", "DG1[Encounter]", "DG1[EpisodeOfCare]"}
-"""Tables of things that we do not make: components, histories as Basic, diagnoses inside the Encounter."""
+"""Tables of things that we do not make, components and histories as Basic, and that say of DG1 again what DG1[Condition] says."""
 
 
 def rows(file: Path) -> list[list[str]]:

@@ -29,7 +29,6 @@ NOT_TAKEN: dict[tuple[str, str], dict[int, str]] = {
     ("OBX", "Observation"): {
         **dict.fromkeys((10, 30, 33), NO_USE),
         **dict.fromkeys((24, 25), OTHER_PLACE),
-        15: "kept verbatim: OBX-23 names who answers for it",
         29: "kept verbatim: all results of a laboratory have the category laboratory",
     },
     ("ORC", "DiagnosticReport"): {4: SECOND_NUMBER, 16: NO_USE, 28: SECURITY},

@@ -100,6 +100,11 @@ def times(segment: Segment, n: int, view: View) -> list[str]:
     return [clock for part in segment[n].repetitions if (clock := time_of(part.component(1).text))]
 
 
+def given(segment: Segment, n: int, view: View) -> Resource | None:
+    """RXA-6 with its unit; 999 is how HL7 says that nobody knows how much (v2.5.1 4.14.7.6)."""
+    return None if clean(segment[n].component(1).text) == "999" else amount(7)(segment, n, view)
+
+
 def batch(segment: Segment, n: int, view: View) -> list[Resource]:
     """The batch number of what was given."""
     words = text(segment, n, view)
@@ -190,7 +195,7 @@ RXA_ADMINISTRATION = (
     Row(3, "effectivePeriod.start", when, note="effectiveDateTime where RXA-4 is empty or the same"),
     Row(4, "effectivePeriod.end", when),
     Row(5, "medicationCodeableConcept", concept),
-    Row(6, "dosage.dose", amount(7), also=(7,)),
+    Row(6, "dosage.dose", given, also=(7,), note="999: not known"),
     Row(9, "note[]", remark, shown="note.text"),
     Row(10, "performer[]", lambda segment, n, view: [{"actor": one} for one in people(segment, n, view)], shown="performer.actor"),
     Row(15, "extension[]", batch, shown="extension.valueString", note="infusion-batch: by it a first dose is proven"),

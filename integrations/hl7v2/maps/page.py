@@ -55,6 +55,8 @@ that is mapped changes the element named, and any other changes nothing.
 - **→ 映射 mapped**：成为所列 FHIR 元素。It becomes the FHIR element named.
 - **原样保留 kept**：不生成元素，但原始消息完整保存，每个由它生成的资源都指向它（Provenance → Binary）。
   No element is made of it; the message stays as it came, and every resource that it made leads to it (Provenance, entity, Binary).
+  没有改变任何资源的消息（例如只有原样保留的字段变了）只留在收件箱，到[保留期限](data-classes.md)为止。
+  A message that changed no resource (only such a field is new, say) stays in the inbox alone, [for its time](data-classes.md).
 - **不取 dropped**：有意不取，并说明原因；原始消息中仍在。Passed over on purpose, with the reason; it still stands in the message.
 
 字段名依 HL7 v{VERSION}。未列出的段（含 Z 段）一律原样保留。Names of fields after HL7 v{VERSION}. Segments that are not listed, Z segments

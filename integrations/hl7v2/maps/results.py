@@ -1,6 +1,8 @@
 """Reports and results: OBR, ORC, OBX and NTE to DiagnosticReport and Observation; MFN to the directory. As their readers do it."""
 
-from integrations.hl7v2.maps.row import Row
+from healthsvc.fhir.json import Resource
+from integrations.hl7v2.er7 import Segment
+from integrations.hl7v2.maps.row import Row, View
 from integrations.hl7v2.maps.take import concept, equipment, extended, number, organization, people, place, when
 
 SECTIONS = frozenset({
@@ -33,7 +35,16 @@ OBR_REPORT = (
 )
 ORC_REPORT = (Row(2, "identifier[]", note="where OBR-2 is empty"), Row(3, "identifier[]", note="where OBR-3 is empty"))
 NTE_REPORT = (Row(3, "conclusion", note="before the first OBX"),)
+
+
+def producer(segment: Segment, n: int, view: View) -> Resource | None:
+    """OBX-15, who has made the result, where OBX-23 does not say it: v2.4 has no OBX-23."""
+    words = None if segment[23] else concept(segment, n, view)
+    return {"display": words["text"]} if words else None
+
+
 OBX_MORE = (
+    Row(15, "performer[]", producer, note="where OBX-23 is empty"),
     Row(16, "performer[]", people),
     Row(17, "method", concept),
     Row(18, "device", equipment, shown="device.identifier.value"),

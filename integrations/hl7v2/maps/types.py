@@ -139,7 +139,6 @@ MESSAGES: dict[tuple[str, str], str] = {
     ("MSH", "Encounter"): "the event decides the state of the Encounter; PV1 makes it",
     ("AIS", "ServiceRequest"): "the Appointment says what is done; no order is made from a booking",
     ("SCH", "ServiceRequest"): "the Appointment says what is done; no order is made from a booking",
-    ("DG1", "Encounter"): "a Condition that names its Encounter",
     ("DG1", "EpisodeOfCare"): "an EpisodeOfCare is our home bed",
     ("IN2", "Coverage"): NO_USE,
     ("IN3", "Coverage"): NO_USE,

@@ -97,13 +97,20 @@ MRG_PATIENT = (
     Row(1, "link[]", note="the file of these numbers is replaced by that of PID-3; alone it becomes a further number"),
     Row(4, "link[]", note="as MRG-1"),
 )
-MRG_ENCOUNTER = (Row(5, "subject", note="A45: the visit goes over to the person of PID-3"),)
+MRG_ENCOUNTER = (
+    Row(5, "subject", note="A45: the visit goes over to the person of PID-3; A50: it is known under the number of PV1-19, too"),
+    Row(6, "subject", note="A51: as MRG-5"),
+)
 MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3"),)
 DG1_MORE = (
     Row(5, "onsetDateTime", when),
     Row(16, "asserter", person),
     Row(19, "recordedDate", when),
     Row(20, "identifier[]", number("", "diagnosis")),
+)
+DG1_ENCOUNTER = (
+    Row(6, "diagnosis[].use", note="table 0052, and the words for admission and discharge: 入院诊断, 出院诊断"),
+    Row(15, "diagnosis[].rank", note="1 is the main diagnosis"),
 )
 DG1_CONDITION = (
     *DG1_MORE,
