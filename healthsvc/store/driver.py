@@ -32,7 +32,7 @@ def run(connection: Connection, sql: str, args: tuple[Any, ...] | dict[str, Any]
     finds for another, and the plan that a server makes for all of them was a hundred times slower for some.
     """
     if connection.dialect.name == "sqlite":
-        raw: Any = connection.connection.driver_connection
+        raw: Any = connection.connection.dbapi_connection
         return raw.execute(sql, args)
     if isinstance(connection, Spoken):
         return connection.run(sql, args, anew=anew)
@@ -50,7 +50,7 @@ def run(connection: Connection, sql: str, args: tuple[Any, ...] | dict[str, Any]
 def run_many(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
     """Run a statement for each of several rows."""
     if connection.dialect.name == "sqlite":
-        raw: Any = connection.connection.driver_connection
+        raw: Any = connection.connection.dbapi_connection
         raw.executemany(sql, rows)
     else:
         connection.exec_driver_sql(sql, rows)
@@ -63,7 +63,7 @@ def savepoint(connection: Connection) -> Iterator[None]:
         with connection.begin_nested():
             yield
         return
-    raw: Any = connection.connection.driver_connection
+    raw: Any = connection.connection.dbapi_connection
     raw.execute("SAVEPOINT part")
     try:
         yield

@@ -288,9 +288,10 @@ class Store(Dated):
             raise Forbidden("this record belongs to somebody whom you do not look after", reason="compartment")
 
     def _admit(self, type: str, old: Resource | None, new: Resource | None) -> None:
-        with self.wholly():
-            for room in self.database.rooms_of(type):
-                room.admit(old, new, self)
+        if rooms := self.database.rooms_of(type):
+            with self.wholly():
+                for room in rooms:
+                    room.admit(old, new, self)
 
     def _note(self, action: str, subject: str, version: int, patients: Sequence[str]) -> None:
         patient = patients[0] if patients else None

@@ -104,7 +104,7 @@ class Statements:
 
         part = () if embedded else ("part",)
         there = "" if embedded else f" AND part={_PART}"
-        self.insert = into("resource", (*_CURRENT_COLUMNS, *part)) + " RETURNING pk"
+        self.insert = into("resource", (*_CURRENT_COLUMNS, *part)) + ("" if embedded else " RETURNING pk")
         columns = ", ".join((*_HISTORY_COLUMNS, *part))
         self.keep = f"INSERT INTO history ({columns}) SELECT {columns} FROM resource WHERE pk={mark}{there}"  # noqa: S608 - sealed bodies stay sealed
         self.replace = (
@@ -143,7 +143,7 @@ def insert_current(
         people: the term of Patient, and ids of those whom it is about, whose part it then has; None: it has the one given.
     """
     if connection.dialect.name == "sqlite":
-        return int(run(connection, statements(connection).insert, row).fetchone()[0]), 0
+        return int(run(connection, statements(connection).insert, row).lastrowid), 0  # RETURNING is half of the time of the statement
     if people is None or not people[1]:
         return int(run(connection, statements(connection).insert, (*row, part)).fetchone()[0]), part
     pk, part = run(connection, _INSERT_WITH_PEOPLE, (people[0], list(people[1]), *row)).fetchone()
