@@ -24,6 +24,8 @@ STATES: Final = {
     "closed": ("已关闭", ""),
     "due": ("待发送", "amber"), "taken": ("等待应用应答", "amber"), "refused": ("对方拒收", "red"), "withheld": ("未获同意", "amber"),
 }  # fmt: skip
+QUEUES: Final = {"alarm": "报警", "emergency-call": "一键通呼叫", "infusion-reminder": "输液巡视提醒"}
+"""What goes out beside messages to hospitals, by the kind of its rows."""
 Reason = Annotated[str, Form()]
 
 
@@ -48,7 +50,7 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
         "operate.html", listening=desk.listening(store), standings=desk.standings(store), ends=desk.visit_ends(store),
         letters=desk.letters(store, MOST, link, state, number),
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, number=number,
-        at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(),
+        at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(), delivery=delivery_of(page), kinds=QUEUES,
     )  # fmt: skip
 
 
@@ -140,7 +142,7 @@ def replay(
 @router.get("/operate/sent/{id}")
 def sent(page: SignedPage, request: Request, store: StoreReading, id: int) -> Response:
     """One message to a hospital, masked."""
-    return page.show("operate_sent.html", one=desk_of(request).sent(store, id), states=STATES)
+    return page.show("operate_sent.html", one=desk_of(request).sent(store, id), states=STATES, delivery=delivery_of(page))
 
 
 @router.post("/operate/sent/{id}/again")
@@ -170,6 +172,11 @@ def queues(store: Store) -> list[tuple[str, str, int, datetime]]:
 def why_of(page: Page) -> Any:
     """What a reason code of the hospital line means, in the reader's language; empty where its own text says it all."""
     return lambda code: "" if page.language == "en" else words.reasons().get(code, "")
+
+
+def delivery_of(page: Page) -> Any:
+    """Why a delivery failed, in the reader's language; empty where what was said is the hospital's own answer."""
+    return lambda said: words.delivery_words(said, page.language)
 
 
 def _when(text: str, what: str, store: Store) -> datetime:

@@ -65,6 +65,19 @@ def row_words(reason: str, text: str, language: str = "zh") -> str:
     return told.replace("{choices}", text.partition("write one of ")[2])
 
 
+@lru_cache(maxsize=1)
+def deliveries() -> Mapping[str, str]:
+    """How what a line says of a failed delivery begins -> its Chinese words."""
+    return {key: str(value) for key, value in _read("reasons.toml")["delivery"].items()}
+
+
+def delivery_words(said: str, language: str = "zh") -> str:
+    """What a failed delivery means, in the reader's language; empty where what was said is the hospital's own answer."""
+    if language != "zh":
+        return ""
+    return next((told for begins, told in deliveries().items() if said.startswith(begins)), reasons().get(said, ""))
+
+
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((_HERE / name).read_text(encoding="utf-8"))
 

@@ -25,6 +25,7 @@ from integrations.hl7v2.orders import read_orders
 from integrations.hl7v2.oru import read_results
 from integrations.hl7v2.problem import read_problems, read_referral
 from integrations.hl7v2.qbp import read_query
+from integrations.hl7v2.strange import strange_words
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import load
 
@@ -53,6 +54,8 @@ class Checked:
     reason: str = ""
     place: str = ""
     remark: str = ""
+    strange: tuple[str, ...] = ()
+    """Places and words that the link does not know (``PID-8 3``): taken, and read as if nothing stood there, or as a number of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Report:
             "charsets": dict(Counter(one.charset for one in held if one.charset).most_common()),
             "families": dict(Counter(one.mapped for one in held if one.mapped and not one.rejected and not one.to_review).most_common()),
             "events": dict(Counter(one.event for one in held if one.event).most_common()),
+            "strange": dict(Counter(word for one in held for word in one.strange).most_common()),
             "reasons": dict(Counter(one.reason for one in self.messages if one.reason).most_common()),
         }
 
@@ -99,6 +103,9 @@ class Report:
         for key in ("charsets", "families", "events", "reasons"):
             if counts[key]:
                 yield f"{key}: " + ", ".join(f"{name} {number}" for name, number in counts[key].items())
+        if counts["strange"]:
+            told = ", ".join(f"{name} ({number})" for name, number in counts["strange"].items())
+            yield f"words that the profile does not know, in messages that are taken all the same: {told}"
 
 
 def check(paths: Iterable[Path], profile: str = "default", progress: Progress | None = None) -> Report:
@@ -161,7 +168,8 @@ def read_under(raw: bytes, name: str, index: int, profile: Profile) -> tuple[Che
         issue = refusal.issues[0]
         reason = refusal.reason or issue.code
         return Checked(name, index, **known, rejected=True, reason=reason, place=issue.path or "", remark=refusal.text), None
-    return Checked(name, index, **known), values
+    strange = dict.fromkeys(f"{place} {word}" for place, word in strange_words(message, profile))
+    return Checked(name, index, **known, strange=tuple(strange)), values
 
 
 _READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {

@@ -124,8 +124,12 @@ _NAMES = {"sending_application", "sending_facility", "receiving_application", "r
 _KEYS = {"host", "port", "seconds", "topics", "people", "green_channel", "sex", "tls", "ack", "application_answer", *_PLAIN, *_NAMES}
 
 
-def read_destination(value: Any, name: str, hospital: str, wrong: Callable[[str, str], Invalid]) -> Destination | None:
-    """Read the ``[send]`` table of a profile; None where there is none. ``wrong`` makes the refusal, naming file and key."""
+def read_destination(value: Any, name: str, hospital: str, wrong: Callable[[str, str], Invalid], charset: str = "") -> Destination | None:
+    """Read the ``[send]`` table of a profile; None where there is none. ``wrong`` makes the refusal, naming file and key.
+
+    Args:
+        charset: in which the hospital writes to us; a message to it is written in the same unless the table says otherwise.
+    """
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -149,6 +153,8 @@ def read_destination(value: Any, name: str, hospital: str, wrong: Callable[[str,
     wanted = value.get("application_answer", "AL")
     if wanted not in APPLICATION_ANSWERS:
         raise wrong("send.application_answer", f"is one of {', '.join(APPLICATION_ANSWERS)} (MSH-16)")
+    if charset:
+        texts.setdefault("charset", charset)
     ours = Destination(name, host, port)
     return Destination(
         name,

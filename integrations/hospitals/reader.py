@@ -120,7 +120,7 @@ class _Reader:
             silence_minutes=read_silence(self.document.get("silence_minutes"), self.wrong),
             unended_hours=read_unended(self.document.get("unended_hours", {}), CLASSES, texts["hospital"], self.wrong),
             folder=read_folder(self.document.get("receive", {}), self.wrong),
-            send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong),
+            send=read_destination(self.document.get("send"), name, texts.get("hospital", ""), self.wrong, texts.get("charset", "")),
             events=self.event_table("events"),
             answers=self.event_table("answers"),
             master=self.master(),

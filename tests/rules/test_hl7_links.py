@@ -216,6 +216,30 @@ def test_an_independent_reader_accepts_what_we_write() -> None:
     assert problems(wrong)
 
 
+@pytest.mark.parametrize(
+    ("line", "told", "written"),
+    [("", "", "UTF-8"), ('charset = "GB18030"', "", "GB18030"), ('charset = "GB18030"', 'charset = "UTF-8"', "UTF-8")],
+)
+def test_a_hospital_is_written_to_in_the_characters_of_its_line(tmp_path: Path, line: str, told: str, written: str) -> None:
+    sends = read(site(tmp_path, f"{GOOD}{line}\n[send]\nhost = 'a'\nport = 1\n{told}\n")).send
+    assert sends is not None
+    assert sends.charset == written
+
+
+def test_the_dry_run_names_the_words_that_a_profile_does_not_know_and_nobody() -> None:
+    head = "MSH|^~\\&|HIS|H1|C|C|20260302||{}|M1|P|2.4\r"
+    person = "PID|1||C1^^^^IDCard~C2^^^^WorkNO~C3^^^^测试甲||测试甲||19310101|{}\r"
+    for event, sex, more, told in (
+        ("ADT^A01", "1", "PV1|1|住院\r", ()),
+        ("ADT^A01", "3", "PV1|1|疗养\r", ("PID-8 3", "PV1-2 某某")),
+        ("ADT^A31", "测试甲", "", ("PID-8 某某某",)),
+        ("ORU^R01", "M", "OBR|1||R1|^x\rOBX|1|NM|a^a||1||0-2|K|||F\rOBX|2|NM|b^b||1||0-2|↑|||F\r", ("OBX-8 K",)),
+    ):
+        found = check_message((head.format(event) + person.format(sex) + more).encode(), "x", 1, load("default"))
+        assert found.strange == (*told, "PID-3.5 WorkNO", "PID-3.5 某某某"), event
+        assert not found.rejected
+
+
 def test_a_shelf_without_default_knows_nobody() -> None:
     assert Shelf([], None).choose(header(), "127.0.0.1:1") is None
 

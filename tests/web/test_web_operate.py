@@ -21,6 +21,7 @@ from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.store import SYSTEM
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.tables import AuditRow
+from healthsvc.web import words
 from healthsvc.web.words import reasons
 from integrations.answers import KIND, TAKEN
 from integrations.effects.by_rule import closed_by_rule
@@ -71,6 +72,20 @@ def letter(site: Site) -> int:
     return 1
 
 
+def test_whatever_a_line_says_of_a_failed_delivery_has_chinese_words() -> None:
+    source = (Path(integrations.__path__[0]) / "mllp/client.py").read_text(encoding="utf-8")
+    said = re.findall(r'(?:return|NoAnswer\() ?f?"((?:the|TLS)[^"]*)"', source)
+    assert len(said) >= 7
+    spoken = {
+        text.format_map({"error": "before it had answered"} | dict.fromkeys(re.findall(r"{(\w+)", text), ""))
+        for text in said
+        if "." not in text
+    }
+    spoken |= {text.partition("{")[0] for text in said if "." in text}
+    assert {text: words.delivery_words(text) for text in spoken if not words.delivery_words(text)} == {}
+    assert words.delivery_words("AE unknown patient") == ""
+
+
 @pytest.mark.browser
 def test_the_pages_are_fit_to_be_seen(page: Any, site: Site, letter: int) -> None:  # noqa: F811
     sign_in(page, site.url, "operator1")
@@ -98,6 +113,7 @@ def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, s
     sent = re.search(r"/operate/sent/(\d+)", listed)
     assert sent is not None
     assert SAID_OF not in client.get(sent[0]).text
+    assert all("没有发出：消息没有通过发送前校验" in shown for shown in (listed, client.get(sent[0]).text))
     assert client.get("/operate/messages/99999").status_code == 404
 
 
