@@ -4,13 +4,14 @@ The visits go at once, for somebody has to make them; the contracts are drafted,
 signed it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from healthsvc.contract.found import check_staff, in_force, signed_with
+from healthsvc.contract.found import check_staff, in_force, predecessor_in_force, signed_with
 from healthsvc.contract.resources import is_family_doctor, to_agreement
-from healthsvc.contract.rules import Agreement
-from healthsvc.contract.service import draft_successor, hand_visits, policy_of
+from healthsvc.contract.rules import Agreement, Side, Signed
+from healthsvc.contract.service import add_signature, draft_successor, hand_visits, policy_of
 from healthsvc.errors import RuleViolation
 from healthsvc.healthfile.service import today
 from healthsvc.store import Store
@@ -26,6 +27,47 @@ class TakenOver:
     drafted: tuple[str, ...]
     visits: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """A contract in force with one doctor, and the draft with another that is to follow it."""
+
+    old: Agreement
+    draft: Agreement
+
+    @property
+    def doctor_signed(self) -> bool:
+        """Whether the doctor who takes over has signed the draft."""
+        return any(one.side is Side.DOCTOR for one in self.draft.signatures)
+
+    @property
+    def person_signed(self) -> bool:
+        """Whether the person, or whoever signs for them, has signed the draft."""
+        return any(one.side is not Side.DOCTOR for one in self.draft.signatures)
+
+
+def handings(store: Store, successor: str | None = None) -> list[Handing]:
+    """The drafts that wait for signatures and would give a person another doctor; ``successor`` (``Practitioner/x``) narrows to theirs."""
+    drafts = [one for one in _drafts(store) if successor is None or one.doctor == successor]
+    pairs = [(predecessor_in_force(store, one), one) for one in drafts]
+    found = [Handing(old, one) for old, one in pairs if old is not None and old.doctor != one.doctor]
+    return sorted(found, key=lambda one: (one.draft.start, one.draft.id))
+
+
+def sign_for_all(store: Store, drafts: Sequence[str], doctor: str, signed: Signed) -> int:
+    """The doctor who takes over signs several drafts with one hand; each keeps the signature as its own. Gives how many were signed now.
+
+    Raises:
+        RuleViolation: a draft is not theirs, or waits for no signature any more (``contract-list-changed``): nothing is signed then.
+    """
+    theirs = {one.draft.id: one for one in handings(store, doctor)}
+    if not drafts or any(id not in theirs for id in drafts):
+        raise RuleViolation("the list has changed meanwhile; look at it again and sign anew", reason="contract-list-changed")
+    waiting = [id for id in dict.fromkeys(drafts) if not theirs[id].doctor_signed]
+    for id in waiting:
+        add_signature(store, id, signed)
+    return len(waiting)
 
 
 def take_over(store: Store, doctor: str, successor: str, nurse: str | None = None, *, most: int = AT_ONCE) -> TakenOver:
@@ -65,6 +107,9 @@ def take_over(store: Store, doctor: str, successor: str, nurse: str | None = Non
 
 def _followed(store: Store, doctor: str) -> set[str]:
     """Contracts that a draft with somebody else than this doctor is to follow."""
+    return {one.predecessor for one in _drafts(store) if one.predecessor and one.doctor != doctor}
+
+
+def _drafts(store: Store) -> list[Agreement]:
     found = store.select("Contract", status=["negotiable", "offered", "executable"])
-    drafts: list[Agreement] = [to_agreement(one) for one in found if is_family_doctor(one)]
-    return {one.predecessor for one in drafts if one.predecessor and one.doctor != doctor}
+    return [to_agreement(one) for one in found if is_family_doctor(one)]

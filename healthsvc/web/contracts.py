@@ -108,7 +108,7 @@ def sign(
     """One side signs, with the finger, a pen or the mouse; or what was signed on paper is recorded."""
     if kind is SignatureKind.DRAWN and not drawing:
         raise Malformed("draw the signature first", reason="signature-empty")
-    given = SignatureGiven(side=side, kind=kind, name=name, relation=relation, drawing=_strokes(drawing) if drawing else None)
+    given = SignatureGiven(side=side, kind=kind, name=name, relation=relation, drawing=strokes_of(drawing) if drawing else None)
     service.add_signature(store, id, signed_of(given, store.at))
     return RedirectResponse(f"/contracts/{id}", status_code=303)
 
@@ -260,11 +260,16 @@ def drawn(text: str) -> Drawing:
     Raises:
         Malformed: it is not what a pad sends. Invalid: no hand has drawn that.
     """
-    strokes = _strokes(text)
+    strokes = strokes_of(text)
     return Drawing(strokes.width, strokes.height, tuple(tuple(stroke) for stroke in strokes.strokes))
 
 
-def _strokes(text: str) -> Drawn:
+def strokes_of(text: str) -> Drawn:
+    """What a pad has sent, as the door of contracts takes it.
+
+    Raises:
+        Malformed: it is not what a pad sends.
+    """
     try:
         return Drawn.model_validate(json.loads(text))
     except (ValidationError, ValueError):

@@ -55,12 +55,12 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
 
 
 @router.get("/operate/messages/{id}")
-def message(page: SignedPage, request: Request, store: StoreReading, id: int, withdrawn: int | None = None) -> Response:
+def message(page: SignedPage, request: Request, store: StoreReading, id: int, withdrawn: int | None = None, parted: int = 0) -> Response:
     """One message that has come in, masked, and what may be done about it."""
     desk = desk_of(request)
     return page.show(
         "operate_message.html", one=desk.view(store, id), numbers=desk.numbers(store, id), several=desk.is_misfiled(store, id),
-        states=STATES, withdrawn=withdrawn, why=why_of(page),
+        states=STATES, withdrawn=withdrawn, parted=parted, why=why_of(page),
     )  # fmt: skip
 
 
@@ -94,8 +94,8 @@ def edit(
 @router.post("/operate/messages/{id}/unmerge")
 def unmerge(page: SignedPage, request: Request, store: StoreWriting, id: int, reason: Reason = "") -> Response:
     """Take back what a merge message has joined."""
-    desk_of(request).unmerge(store, id, page.who.actor.name if page.who else "", reason)
-    return RedirectResponse(f"/operate/messages/{id}", status_code=303)
+    parted = desk_of(request).unmerge(store, id, page.who.actor.name if page.who else "", reason)
+    return RedirectResponse(f"/operate/messages/{id}?parted={len(parted)}", status_code=303)
 
 
 @router.post("/operate/messages/{id}/move")

@@ -190,7 +190,7 @@ def unmerge(store: Store, id: int, by: str, reason: str) -> tuple[str, ...]:
     told, row = reason_of(reason), _row(store, id)
     joined = _joined(store, (row.made or "").split())
     if not joined:
-        raise NotFound("this message has joined no files, or that was taken back already")
+        raise NotFound("this message has joined no files, or that was taken back already", reason="merge-none")
     for patient in joined:
         merging.unmerge(store, patient, by=by, reason=told)
         store.audit("hl7-unmerge", f"inbox/{id}", patient=patient, purpose=told)

@@ -230,6 +230,30 @@ def test_whoever_signed_with_a_doctor_who_leaves_is_taken_over_in_portions_and_s
         assert [one.doctor for one in others if one] == [D1, D1]
 
 
+def test_who_takes_over_signs_one_list_and_a_list_that_has_changed_is_not_signed(database: Database) -> None:
+    hand = Signed(Side.DOCTOR, SignatureKind.DRAWN, AT, data=b"<svg/>", format="image/svg+xml")
+    with database.writing(SYSTEM, at=AT) as store:
+        people = [person(store, f"测试{name}") for name in "子丑寅"]
+        for one in people:
+            service.sign(store, one, D1, N1, ON)
+        leaving.take_over(store, D1, D2)
+        found = leaving.handings(store, D2)
+        assert [(one.old.doctor, one.draft.doctor, one.doctor_signed, one.person_signed) for one in found] == [(D1, D2, False, False)] * 3
+        assert leaving.handings(store, D1) == []
+        listed = [one.draft.id for one in found]
+        service.add_signature(store, listed[0], Signed(Side.RESIDENT, SignatureKind.WET_SCAN, AT))
+        for wrong, doctor in (((), D2), ((*listed, "gone"), D2), (listed, D1)):
+            with pytest.raises(RuleViolation) as refused:
+                leaving.sign_for_all(store, wrong, doctor, hand)
+            assert refused.value.reason == "contract-list-changed"
+        assert leaving.sign_for_all(store, listed, D2, hand) == 3
+        agreements = [service.active(store, one) for one in people]
+        assert sorted(one.doctor for one in agreements if one) == [D1, D1, D2], "who had signed already is with the other doctor now"
+        left = leaving.handings(store)
+        assert [(one.draft.id, one.doctor_signed, one.person_signed) for one in left] == [(id, True, False) for id in listed[1:]]
+        assert leaving.sign_for_all(store, listed[1:], D2, hand) == 0
+
+
 @pytest.mark.parametrize(
     ("successor", "reason"), [(D1, "contract-successor-same"), ("Practitioner/nobody", None), (N1, "contract-staff-role")]
 )

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from conftest import Site, sign_in
 from test_web_browser import look, page
+from world import PASSWORD
 
 from healthsvc import clock
+from healthsvc.access import accounts
 from healthsvc.checkup.ladder import escalate
 from healthsvc.contract import service as contracts
 from healthsvc.contract.resources import to_agreement
@@ -129,9 +131,25 @@ def test_a_doctor_leaves_and_everybody_is_drafted_to_another(page: Any, site: Si
     page.get_by_role("status").get_by_text("已起草 2 份转签协议").wait_for()
     assert page.locator(".rows .who", has_text=f"转签天{wide}").count() == 1
     look(page, "contracts-taken-over")
-    with site.database.reading(SYSTEM, at=clock.now()) as store:
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
         owners = {visit.owner for one in people for visit in open_visits(store, one)}
+        accounts.create_user(store, f"takes{wide}", "doctor", practitioner=f"Practitioner/successor-{wide}", password=PASSWORD)
     assert owners == {f"Practitioner/successor-{wide}"}
+    page.get_by_role("link", name="打印告知书，核对待签").click()
+    page.get_by_role("link", name="打印告知书").click()
+    letters = page.locator(".letter")
+    text = letters.filter(has_text=f"转签天{wide}").inner_text()
+    assert all(word in text for word in (f"您的家庭医生{leaver}", f"由{successor}接手", "签字之前，原协议约定的服务不变"))
+    look(page, "contracts-notices")
+    sign_in(page, site.url, f"takes{wide}")
+    page.goto(f"{site.url}/contracts/taking-over")
+    page.get_by_label(f"为 转签地{wide} 签字").uncheck()
+    draw(page, page.locator("form[data-sign]"))
+    look(page, "contracts-one-list")
+    page.get_by_role("button", name="签勾选的协议").click()
+    page.get_by_role("status").get_by_text("已在 1 份协议上签字").wait_for()
+    chips = {name: page.locator(".rows > li", has_text=f"转签{name}{wide}").locator(".chip").all_inner_texts() for name in "天地"}
+    assert chips == {"天": ["医生已签", "待本人签字"], "地": ["待医生签字", "待本人签字"]}
 
 
 def test_a_reminder_is_seen_and_gone(page: Any, site: Site) -> None:
