@@ -4,8 +4,10 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import structlog
 import uvloop
@@ -29,6 +31,10 @@ from integrations.mllp.state import LineState
 from integrations.returning import Returning
 
 log = structlog.get_logger()
+SAID_AGAIN_SECONDS: Final = 60.0
+"""After so long the log says again that a peer is turned away for the same reason."""
+PEERS_KEPT: Final = 1000
+"""Peers and reasons that are remembered for it at most."""
 
 _ANSWERED = {
     FaultKind.UNFRAMED: Problem("the message came without its start byte VT (0x0B); nothing was stored", "MSH", "207"),
@@ -86,7 +92,7 @@ class Feeds:
             allowed,
             names,
             changed=metrics.CONNECTIONS.set,
-            refused=metrics.REFUSED.inc,
+            refused=Refusals().note,
             room=room,
         )
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
@@ -147,6 +153,25 @@ class Feeds:
         self._ready.set()
         await self._stop.wait()
         await self.server.stop(self._stop_seconds)
+
+
+class Refusals:
+    """Counts lines that are turned away, and says in the log who and why: each peer and reason once a minute, however often it knocks."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._said: dict[tuple[str, str], float] = {}
+
+    def note(self, peer: str, why: str) -> None:
+        """A line was turned away."""
+        metrics.REFUSED.inc()
+        at = self._now()
+        if at - self._said.get((peer, why), -SAID_AGAIN_SECONDS) < SAID_AGAIN_SECONDS:
+            return
+        if len(self._said) >= PEERS_KEPT:
+            self._said.clear()
+        self._said[peer, why] = at
+        log.warning("hospital line refused", peer=peer, why=why)
 
 
 def on_fault(fault: Fault, listen: str, peer: str) -> bytes:

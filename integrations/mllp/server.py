@@ -32,7 +32,7 @@ class Server:
     allowed: Callable[[str], bool] | None = None  # whether a peer address may connect; None: any
     names: frozenset[str] = frozenset()  # that a client's certificate may carry; empty: any that was let in
     changed: Callable[[int], None] = lambda _: None  # told the number of open lines whenever it changes
-    refused: Callable[[], None] = lambda: None
+    refused: Callable[[str, str], None] = lambda peer, why: None  # who was turned away, and why
     room: Room | None = None  # where other processes accept from the same address: the limits of them all
     listen: str = ""
     lines: "set[Line]" = field(default_factory=set)
@@ -70,10 +70,10 @@ class Server:
 
     def admits(self, peer: str) -> bool:
         """Whether a new line may come in: its address, and room for it among those that are here or about to be."""
-        if (self.allowed is None or self.allowed(peer)) and self._has_room(peer):
-            return True
-        self.refused()
-        return False
+        why = "address" if self.allowed is not None and not self.allowed(peer) else "" if self._has_room(peer) else "limit"
+        if why:
+            self.refused(peer, why)
+        return not why
 
     def _has_room(self, peer: str) -> bool:
         if self.room is not None:
@@ -153,7 +153,7 @@ class Line(Entered):
             line.abort()
             return
         if server.names and not server.names & names_of(transport.get_extra_info("peercert") or {}):
-            server.refused()
+            server.refused(peer, "certificate-name")
             line.abort()
             return
         keep_alive(transport.get_extra_info("socket"))

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import serving
+from structlog.testing import capture_logs
 
 from healthsvc import clock
 from healthsvc.access import tokens
@@ -30,7 +31,7 @@ from healthsvc.installation import open_installation
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
 from integrations.address import allowed_peers
-from integrations.feeds import Feeds
+from integrations.feeds import Feeds, Refusals
 from integrations.folder import Folders
 from integrations.hl7v2.batch import messages_of, split
 from integrations.hl7v2.replies import belongs, read_reply
@@ -197,6 +198,25 @@ def test_who_may_connect(database: Database) -> None:
         client.send(adt("X"))
     line.stop()
     assert stored(database) == []
+
+
+def test_who_is_turned_away_and_why_is_told_once_a_minute(database: Database, ours: Authority) -> None:
+    moment = [0.0]
+    with capture_logs() as logs:
+        noted = Refusals(lambda: moment[0])
+        for second, why in ((0, "address"), (30, "address"), (31, "limit"), (61, "address")):
+            moment[0] = second
+            noted.note("10.9.9.9", why)
+        line = Feeds(
+            database, shelf(), "127.0.0.1", 0,
+            tls=server_context(Path(ours.issue("localhost")), None, ours.file), names=frozenset({"his"}),
+        )  # fmt: skip
+        port = line.start()
+        with pytest.raises(NoAnswer):
+            say(port, Destination("h1", "localhost", port, tls=True, ca=str(ours.file), certificate=ours.issue("other")))
+        line.stop()
+    told = [(one["peer"], one["why"]) for one in logs if one["event"] == "hospital line refused"]
+    assert told == [("10.9.9.9", "address"), ("10.9.9.9", "limit"), ("10.9.9.9", "address"), ("127.0.0.1", "certificate-name")]
 
 
 @given(
