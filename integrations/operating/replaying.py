@@ -55,8 +55,10 @@ def chosen(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until
     A merge that was taken back since is left out and named; who finds that the two are one after all joins the files by hand.
 
     Raises:
-        Invalid: the time is longer than one replay can take.
+        Invalid: the time ends before it begins (``span-backward``), or is longer than one replay can take.
     """
+    if until <= since:
+        raise Invalid("the end of the time lies before its beginning; put since before until", path="until", reason="span-backward")
     wanted = (INBOX.c.received >= micros(since)) & (INBOX.c.received < micros(until)) & INBOX.c.state.in_(_REPLAYED)
     if link:
         wanted &= INBOX.c.link == link

@@ -132,6 +132,8 @@ def test_the_tools_work_from_their_forms(client: httpx.Client, site: Site, lette
     span = {"since": "2020-01-01 00:00", "until": "2099-01-01T00:00"}
     assert "条消息已重新排队" in client.post("/operate/replay", data={**token, **span}).text
     assert client.post("/operate/replay", data={**token, "since": "x", "until": "y"}).status_code == 422
+    backward = client.post("/operate/replay", data={**token, "since": span["until"], "until": span["since"]})
+    assert (backward.status_code, "结束时间早于开始时间" in backward.text) == (422, True)
 
 
 def test_a_replay_names_the_merges_that_it_left_out(client: httpx.Client, site: Site) -> None:
