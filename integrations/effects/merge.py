@@ -1,4 +1,4 @@
-"""Merges (A40, A18, A34): a hospital has found that two of its numbers are one person."""
+"""Merges (A40, A18, A34, A36): a hospital has found that two of its numbers are one person."""
 
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.json import Resource
@@ -16,7 +16,7 @@ from integrations.hospitals.profile import Profile, Unknown
 
 
 def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Outcome:
-    """A40, A18, A34, A43, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number. All pairs or none."""
+    """A40 and its like, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number. All pairs or none."""
     outcome = Outcome(happened=event.happened.at if event.happened else store.at)
     for one in event.merges:
         if event.event in MOVE_EVENTS:

@@ -41,6 +41,7 @@ PERSON_EVENTS = {"A28": "add person", "A31": "update person", "A60": "update all
 MERGE_EVENTS = {
     "A18": "merge",
     "A34": "merge",
+    "A36": "merge",
     "A40": "merge",
     "A47": "change number",
     "A43": "move to another person",

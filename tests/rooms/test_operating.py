@@ -152,11 +152,12 @@ def test_a_long_replay_lets_others_write_between_its_portions(hospital: Hospital
     assert [action for action, _ in audited(database)] == ["hl7-replay"]
 
 
-def test_a_merge_is_taken_back_by_its_message(hospital: Hospital, desk: Desk) -> None:
+@pytest.mark.parametrize("event", ["ADT^A40", "ADT^A18", "ADT^A34", "ADT^A36"])
+def test_a_merge_is_taken_back_by_its_message(hospital: Hospital, desk: Desk, event: str) -> None:
     database = hospital.database
     hospital.says("ADT^A28", "C1", name="测试甲")
     hospital.says("ADT^A28", "C2", name="测试甲")
-    hospital.says("ADT^A40", "C1", "MRG|C2^^^^IDCard")
+    hospital.says(event, "C1", "MRG|C2^^^^IDCard")
     merge = hospital.last()
     assert merge.state == "done"
     gone = do(database, lambda store: next(iter(desk.unmerge(store, merge.id, "测试运维", "two people"))))
