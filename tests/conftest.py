@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """``--pictures`` writes the README's pictures anew (healthsvc/docs/pictures); ``--engine`` tries a suite on another."""
     parser.addoption("--engine", default="sqlite", help="sqlite, postgresql or partitions: of suites that run on one engine alone")
     parser.addoption("--pictures", action="store_true", help="write the README's pictures anew from the pages")
-    parser.addoption("--shots", action="store_true", help="keep every page at both widths in artifacts/screenshots/every, to look at")
+    parser.addoption("--shots", action="store_true", help="keep pictures of the pages in artifacts/screenshots, to look at")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -27,6 +27,7 @@ from integrations.operating.desk import Desk
 
 CHROMIUM = Path("/usr/bin/chromium")
 SHOTS = Path(__file__).resolve().parents[2] / "artifacts" / "screenshots"
+_KEEPS_SHOTS: list[bool] = []
 NO_FACTOR = """
 [[parameter]]
 name = "access.second_factor_roles"
@@ -41,6 +42,12 @@ jurisdiction = "CN"
 """
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Whether pictures are wanted."""
+    if config.getoption("--shots"):
+        _KEEPS_SHOTS.append(True)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     """A failed test of a page tells what stood on the page."""
@@ -51,12 +58,26 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     return report
 
 
-def axe_core() -> str:
-    """The script that looks for what somebody with a screen reader or a keyboard would stumble over; a page is not looked at without."""
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}
+"""What axe looks at. It describes what it objects to and not what it found well, which takes it several times as long as looking does."""
+
+
+def objections(page: Any) -> list[tuple[str, list[Any]]]:
+    """What somebody with a screen reader or a keyboard would stumble over: axe's rule, and the first three places."""
     script = assets.TEST_PARTS / "axe.min.js"
     if not script.is_file():
         pytest.fail(f"{script} is not there: `python -m healthsvc.web.assets` fetches it", pytrace=False)
-    return script.read_text(encoding="utf-8")
+    # evaluated by the browser's debugger, which the page's policy does not concern
+    page.evaluate(script.read_text(encoding="utf-8"))
+    found = page.evaluate("options => axe.run(document, options).then(all => all.violations)", RULES)
+    return [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found]
+
+
+def keep_shot(page: Any, path: Path, **how: Any) -> None:
+    """A picture of the page, or of a part of it, for somebody to look at, with ``--shots``; without it nobody waits for pictures."""
+    if _KEEPS_SHOTS:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path, **how)
 
 
 @dataclass(frozen=True, slots=True)

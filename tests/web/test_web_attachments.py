@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import SHOTS, Site, sign_in
+from conftest import SHOTS, Site, keep_shot, sign_in
 from sqlalchemy import select
 from test_web_browser import look
 from test_web_forms import someone
@@ -129,8 +129,7 @@ def test_the_line_with_files_is_fit_to_be_seen(chromium: Any, doctor: httpx.Clie
     sign_in(page, site.url, "doctor1")
     page.goto(f"{site.url}/people/{patient}")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.locator("#story-sheet").screenshot(path=str(SHOTS / f"attachments-{width}.png"))
+    keep_shot(page.locator("#story-sheet"), SHOTS / f"attachments-{width}.png")
     with page.context.expect_page() as opened:
         page.get_by_role("link", name=re.compile("影像截图")).click()
     shown = opened.value

@@ -15,12 +15,11 @@ import httpx
 import pikepdf
 import pytest
 import time_machine
-from conftest import NO_FACTOR, SHOTS, axe_core
+from conftest import NO_FACTOR, SHOTS, keep_shot, objections
 from fastapi.routing import APIRoute
 from serving import serving
 from sqlalchemy import select
 from test_web_bedside import _dose
-from test_web_browser import RULES
 from test_web_forms import send
 from test_web_pages import csrf
 from world import DOCTORS, NURSES, PASSWORD, World, build
@@ -235,13 +234,10 @@ def test_every_page_has_a_reader(readers: dict[str, list[str]]) -> None:
     assert len(readers) > 55
 
 
-def test_every_page_is_sound_in_a_browser_far_away(
-    town: Town, readers: dict[str, list[str]], chromium: Any, pytestconfig: pytest.Config
-) -> None:
+def test_every_page_is_sound_in_a_browser_far_away(town: Town, readers: dict[str, list[str]], chromium: Any) -> None:
     """axe, weight, nothing asked of others, nothing on the console, nothing sticking out at 390 pixels. Pictures with ``--shots``."""
-    folder, keeps = SHOTS / "every", pytestconfig.getoption("--shots")
+    folder = SHOTS / "every"
     folder.mkdir(parents=True, exist_ok=True)
-    axe = axe_core()
     faults: list[str] = []
     weights: dict[str, int] = {}
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", timezone_id="America/Los_Angeles")
@@ -275,18 +271,14 @@ def test_every_page_is_sound_in_a_browser_far_away(
         weights[page] = sum(sizes) // 1024
         if weights[page] > (WITH_MAP if opened.locator("#map, svg.trend").count() else LIGHT):
             faults.append(f"{page}: weighs {weights[page]} KB")
-        opened.evaluate(axe)
-        found = opened.evaluate("options => axe.run(document, options)", RULES)["violations"]
-        faults += [f"{page}: {one['id']} {[node['target'] for node in one['nodes']][:3]}" for one in found]
+        faults += [f"{page}: {rule} {places}" for rule, places in objections(opened)]
         name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "id", page)).strip("-") or "today"
-        if keeps:
-            opened.screenshot(path=folder / f"{name[:60]}-1280.png")
+        keep_shot(opened, folder / f"{name[:60]}-1280.png")
         opened.set_viewport_size({"width": 390, "height": 844})
         wide = opened.evaluate("document.documentElement.scrollWidth")
         if wide > 390:
             faults.append(f"{page}: {wide} pixels wide on a phone")
-        if keeps:
-            opened.screenshot(path=folder / f"{name[:60]}-390.png")
+        keep_shot(opened, folder / f"{name[:60]}-390.png")
     (SHOTS / "weights.json").write_text(json.dumps(weights, indent=1), encoding="utf-8")
     context.close()
     assert faults == [], "\n".join(faults)

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import SHOTS, Site, sign_in
+from conftest import SHOTS, Site, keep_shot, sign_in
 from test_web_forms import someone
 from test_web_pages import csrf
 from test_web_pages import sign_in as sign_in_plainly
@@ -79,5 +79,5 @@ def test_these_pages_are_fit_to_be_seen(chromium: Any, site: Site, width: int) -
     ):
         page.goto(site.url + path)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-        page.screenshot(path=str(SHOTS / f"{name}-{width}.png"))
+        keep_shot(page, SHOTS / f"{name}-{width}.png")
     page.close()

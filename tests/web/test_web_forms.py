@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import SHOTS, Site, sign_in
+from conftest import SHOTS, Site, keep_shot, sign_in
 from test_web_pages import csrf
 from test_web_pages import sign_in as sign_in_plainly
 from world import NAMES
@@ -121,8 +121,7 @@ def test_forms_are_fit_to_be_seen(chromium: Any, site: Site, width: int) -> None
     for name in ("health-check-full", "personal-information", "mood-screen"):
         page.goto(f"{site.url}/people/{site.world.first}/forms/{name}")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(SHOTS / f"form-{name}-{width}.png"), full_page=True)
+        keep_shot(page, SHOTS / f"form-{name}-{width}.png", full_page=True)
     assert page.locator("#q-mood-satisfied").is_hidden()
     page.select_option("#q-mood-sad", "true")
     assert page.locator("#q-mood-satisfied").is_visible()
@@ -149,7 +148,7 @@ def test_a_visit_is_made_with_its_form(chromium: Any, site: Site, width: int) ->
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.fill("#q-systolic-left", "135")
     page.fill("#q-diastolic-left", "80")
-    page.screenshot(path=str(SHOTS / f"form-visit-{width}.png"))
+    keep_shot(page, SHOTS / f"form-visit-{width}.png")
     page.get_by_role("button", name="完成上门").click()
     page.wait_for_load_state("load")
     assert page.locator("#late_reason").count() == 1, "the visit is late and asks why"
