@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import postgres
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -75,12 +76,23 @@ def database(migrated_url: str) -> Iterator[Database]:
     opened.close()
 
 
-@pytest.fixture
-def laid(database: Database) -> Database:
-    with database.writing(SYSTEM, at=AT) as store:
+@pytest.fixture(scope="module")
+def tree_laid_out(postgres_server: str, migrated_template: str) -> str:
+    """Name of a database in which the tree is laid out, to be copied; that writers notice it is shown beside them."""
+    url = postgres.made(postgres_server, migrated_template)
+    opened = Database.open(url, validate=lambda _: [])
+    with opened.writing(SYSTEM, at=AT) as store:
         tree(store)
-    lay_out(database)
-    return database
+    lay_out(opened)
+    opened.close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def laid(postgres_server: str, tree_laid_out: str) -> Iterator[Database]:
+    opened = Database.open(postgres.made(postgres_server, tree_laid_out), validate=lambda _: [])
+    yield opened
+    opened.close()
 
 
 def lay_out(database: Database) -> None:
