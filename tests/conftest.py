@@ -72,6 +72,7 @@ LONGEST_FIRST = (
     "wire/test_schemathesis.py",
     "wire/test_rest_subscriptions.py",
     "paths/test_roles.py",
+    "wire/test_role_matrix.py",
     "web/test_web_browser.py",
     "web/test_web_pocket_browser.py",
     "web/test_web_progress.py",
@@ -229,9 +230,21 @@ def new_database_url(
     return lambda: postgres.made(server, template)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+BOTH_ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+
+
+@pytest.fixture(params=BOTH_ENGINES)
 def engine_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database, once on each engine."""
+    """URL of a database with all tables and no row, once on each engine: a copy, which is cheaper than migrating each."""
+    if request.param == "sqlite":
+        return embedded.made(tmp_path)
+    url: str = request.getfixturevalue("migrated_url")
+    return url
+
+
+@pytest.fixture(params=BOTH_ENGINES)
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a database in which nothing is, once on each engine, for suites of what makes its tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/healthsvc.sqlite"
     url: str = request.getfixturevalue("postgres_url")

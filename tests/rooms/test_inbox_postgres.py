@@ -12,8 +12,8 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def hospital(postgres_url: str) -> Iterator[Hospital]:
-    database = Database.open(postgres_url, rooms=ROOMS)
+def hospital(migrated_url: str) -> Iterator[Hospital]:
+    database = Database.open(migrated_url, rooms=ROOMS)
     there = Hospital(database)
     yield there
     there.inbox.stop()

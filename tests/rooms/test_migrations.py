@@ -13,11 +13,11 @@ from healthsvc.store.migrate import head
 from healthsvc.store.tables import metadata
 
 
-def test_migrated_tables_are_the_declared_ones(engine_url: str) -> None:
+def test_migrated_tables_are_the_declared_ones(bare_url: str) -> None:
     for path in Path(healthsvc.store.__file__).parent.glob("*_tables.py"):
         import_module(f"healthsvc.store.{path.stem}")
-    Database.open(engine_url, validate=lambda _: []).close()
-    engine = create_engine(engine_url)
+    Database.open(bare_url, validate=lambda _: []).close()
+    engine = create_engine(bare_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert context.get_current_revision() == head()
@@ -28,6 +28,6 @@ def test_migrated_tables_are_the_declared_ones(engine_url: str) -> None:
     assert differences == [], "declare the change in a new file of store/migrations/versions"
 
 
-def test_opening_twice_changes_nothing(engine_url: str) -> None:
+def test_opening_twice_changes_nothing(bare_url: str) -> None:
     for _ in range(2):
-        Database.open(engine_url, validate=lambda _: []).close()
+        Database.open(bare_url, validate=lambda _: []).close()

@@ -33,8 +33,8 @@ def members(database: Database) -> list[str]:
         return list(connection.execute(text(sql)).scalars())
 
 
-def test_what_was_indexed_otherwise_is_indexed_anew(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = Database.open(engine_url)
+def test_what_was_indexed_otherwise_is_indexed_anew(bare_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Database.open(bare_url)
     with old.writing(SYSTEM, at=AT) as store:
         for number in range(5):
             store.put({"resourceType": "Device", "id": f"d{number}", "patient": {"reference": "Patient/p"}})
@@ -54,20 +54,20 @@ def test_what_was_indexed_otherwise_is_indexed_anew(engine_url: str, monkeypatch
 
     monkeypatch.setattr(reindex, "_portion", killed)
     with pytest.raises(KeyboardInterrupt):
-        Database.open(engine_url)
-    opened = Database.open(engine_url)
+        Database.open(bare_url)
+    opened = Database.open(bare_url)
     assert members(opened) == ["d0", "d1", "d2", "d3"]
     with opened.reading(SYSTEM, at=AT) as store:
         assert [one["id"] for one in store.select("Device", patient="p")] == ["d0", "d1", "d2", "d3"]
     opened.close()
 
 
-def test_what_a_new_parameter_asks_is_found_in_what_was_stored_before(engine_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_new_parameter_asks_is_found_in_what_was_stored_before(bare_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Step by step, ended in between and gone on with, beside somebody who writes."""
     monkeypatch.setattr(reindex, "PORTION", 2)
     registry = Registry.load()
     plan = registry.compile("Device")
-    database = Database.open(engine_url)
+    database = Database.open(bare_url)
     with monkeypatch.context() as older, database.writing(SYSTEM, at=AT) as store:
         older.setitem(registry._plans, "Device", lambda resource, sink: None)  # a release that knew no parameter of Device
         for number in range(5):
@@ -103,8 +103,8 @@ def test_the_command_indexes_anew_and_says_how_many(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == {"indexed": 0, "types": ["Patient"]}
 
 
-def test_an_older_database_learns_what_its_resources_lack_and_what_stands_inside_of_names(engine_url: str) -> None:
-    old = Database.open(engine_url)
+def test_an_older_database_learns_what_its_resources_lack_and_what_stands_inside_of_names(bare_url: str) -> None:
+    old = Database.open(bare_url)
     with old.writing(SYSTEM, at=AT) as store:
         store.put({"resourceType": "Patient", "id": "named", "name": [{"text": "欧阳国强"}], "gender": "male"})
         store.put({"resourceType": "Patient", "id": "bare"})
@@ -120,7 +120,7 @@ def test_an_older_database_learns_what_its_resources_lack_and_what_stands_inside
 
     assert found(old, "gender:missing=true") == []
     old.close()
-    opened = Database.open(engine_url)
+    opened = Database.open(bare_url)
     assert found(opened, "gender:missing=true") == found(opened, "name:missing=true") == ["bare"]
     assert found(opened, "name:contains=国强") == ["named"]
     assert found(opened, "gender:missing=false") == ["named"]
@@ -137,11 +137,11 @@ def as_release_1_left_it(database: Database) -> None:
 
 
 def test_a_large_older_database_opens_at_once_and_finds_the_same_before_meanwhile_and_after(
-    engine_url: str, monkeypatch: pytest.MonkeyPatch
+    bare_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is only slower without its entries is looked for in the resources until a snapshot has all of them."""
     monkeypatch.setattr(reindex, "PORTION", 2)
-    old = Database.open(engine_url)
+    old = Database.open(bare_url)
     with old.writing(SYSTEM, at=AT) as store:
         for number in range(9):
             some = {"gender": "male"} if number % 2 else {"name": [{"text": "欧阳国强"}]}
@@ -156,9 +156,9 @@ def test_a_large_older_database_opens_at_once_and_finds_the_same_before_meanwhil
 
     even, odd = {f"p{number}" for number in range(0, 9, 2)}, {f"p{number}" for number in range(1, 9, 2)}
     expected = [even, odd, even]
-    opened = Database.open(engine_url)
+    opened = Database.open(bare_url)
     assert not opened.index_is_current
-    other = Database.open(engine_url)  # a second process, which was started meanwhile
+    other = Database.open(bare_url)  # a second process, which was started meanwhile
     portions = 0
     with opened.reading(SYSTEM, at=AT) as before:
         before.search("Patient", "_id=p1")
@@ -179,7 +179,7 @@ def test_a_large_older_database_opens_at_once_and_finds_the_same_before_meanwhil
         assert connection.execute(text(kept)).scalar_one() == len(even)
     opened.close()
     other.close()
-    again = Database.open(engine_url)
+    again = Database.open(bare_url)
     assert again.index_is_current
     assert found(again) == expected
     again.close()

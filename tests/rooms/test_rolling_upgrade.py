@@ -150,9 +150,9 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return Later()
 
 
-def test_the_program_of_before_goes_on_while_a_later_one_expands(engine_url: str, later: Any) -> None:
+def test_the_program_of_before_goes_on_while_a_later_one_expands(bare_url: str, later: Any) -> None:
     """It is writing when the schema grows under it, and it starts anew on the grown one: all that it does, it still does."""
-    old = Database.open(engine_url, rooms=ROOMS)
+    old = Database.open(bare_url, rooms=ROOMS)
     stop, errors, written = threading.Event(), [], [0]
 
     def work() -> None:
@@ -169,7 +169,7 @@ def test_the_program_of_before_goes_on_while_a_later_one_expands(engine_url: str
     writer.start()
     while written[0] < 5 and not errors:
         stop.wait(0.01)
-    other = create_engine(engine_url)
+    other = create_engine(bare_url)
     with later:
         try:
             migrate.upgrade(other)
@@ -184,7 +184,7 @@ def test_the_program_of_before_goes_on_while_a_later_one_expands(engine_url: str
     assert errors == []
     use(old, "a")
     old.close()
-    again = Database.open(engine_url, rooms=ROOMS)
+    again = Database.open(bare_url, rooms=ROOMS)
     use(again, "b")
     again.close()
     with other.connect() as connection:

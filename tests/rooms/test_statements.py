@@ -24,8 +24,8 @@ MOST = 21
 
 
 @pytest.fixture
-def database(postgres_url: str) -> Iterator[Database]:
-    opened = Database.open(postgres_url, rooms=ROOMS)
+def database(migrated_url: str) -> Iterator[Database]:
+    opened = Database.open(migrated_url, rooms=ROOMS)
     yield opened
     opened.close()
 

@@ -17,8 +17,8 @@ KNOWN = {"resourceType": "Patient", "identifier": [{"system": "urn:x", "value": 
 
 
 @pytest.fixture
-def client(postgres_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    database = Database.open(postgres_url)
+def client(migrated_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    database = Database.open(migrated_url)
     with working(database, tmp_path), fhir_client(database, tmp_path) as opened:
         yield opened
     database.close()
