@@ -3,23 +3,27 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup demo test lint bench clients lock wheelhouse sbom audit clean
+.PHONY: setup demo test lint lint-types lint-imports lint-style bench clients lock wheelhouse sbom audit clean
 
 setup: .venv/.ready healthsvc/web/static/vendor/.ready
 
-# Pinned dependencies, each checked against its hash; then this tree itself, and the planner's kernels compiled once.
-.venv/.ready: requirements.lock pyproject.toml
+# Pinned dependencies, each checked against its hash; then this tree itself. All of it is compiled on all cores, which pip does on one.
+.venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "healthsvc needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing pinned dependencies (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q healthsvc integrations
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib healthsvc integrations
+	@touch $@
+
+# The planner's kernels, compiled once; nothing but planning waits for them.
+.venv/.ready: .venv/.installed
 	@$(BIN)/healthsvc plan warm
 	@touch $@
 
 # Scripts and styles of the pages come from npm packages named in a lock file; nothing is fetched at run time.
-healthsvc/web/static/vendor/.ready: .venv/.ready healthsvc/web/package.json healthsvc/web/package-lock.json
+healthsvc/web/static/vendor/.ready: .venv/.installed healthsvc/web/package.json healthsvc/web/package-lock.json
 	@$(BIN)/python -m healthsvc.web.assets
 	@touch $@
 
@@ -29,11 +33,17 @@ demo: setup
 test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: setup
+lint: lint-types lint-imports lint-style
+
+lint-types: .venv/.installed
+	$(BIN)/mypy
+
+lint-imports: .venv/.installed
+	$(BIN)/lint-imports
+
+lint-style: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
 
 bench: setup
 	@$(BIN)/python -m tests.bench $(ARGS)
