@@ -26,11 +26,14 @@ def trace(
 ) -> str | None:
     """Write the message as Binary and the Provenance that joins it to the versions that it made; gives the Provenance's reference.
 
-    None where everything was on file already: then the message made nothing. Reading from any value: ``integrations/origin.py``.
+    None where everything was on file already: then the message made nothing. A message that has its effect anew keeps what it made
+    before among its targets: that came from it, too. Reading from any value: ``integrations/origin.py``.
     """
     targets = [target for reference in made if (target := _version(store, reference))]
     if not targets:
         return None
+    before = store.find("Provenance", f"hl7-provenance-{inbox_id}") or {}
+    targets = list(dict.fromkeys([*(one["reference"] for one in before.get("target", ())), *targets]))
     message = f"hl7-message-{inbox_id}"
     binary: Resource = {"resourceType": "Binary", "id": message, "contentType": MEDIA_TYPE, "data": b64encode(raw).decode()}
     if patient:

@@ -100,8 +100,8 @@ def _is_care(target: tuple[str, str]) -> bool:
 
 
 def targets(provenance: Resource) -> list[tuple[str, str]]:
-    """What a message wrote: type and id."""
-    return [(type, id) for type, id, *_ in (one["reference"].split("/") for one in provenance["target"])]
+    """What a message wrote: type and id, each once, however often it wrote it."""
+    return list(dict.fromkeys((type, id) for type, id, *_ in (one["reference"].split("/") for one in provenance["target"])))
 
 
 def withdraw_all(store: Store, targets: Sequence[tuple[str, str]]) -> int:

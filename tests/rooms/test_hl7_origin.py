@@ -12,6 +12,7 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import update_demographics
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.audit import AUDIT
+from integrations.operating.desk import Desk
 from integrations.origin import Origin, origin
 
 
@@ -51,6 +52,26 @@ def test_what_somebody_here_wrote_has_no_message(hospital: Hospital) -> None:
         asked(hospital, "Patient", patient, "photo")
     with pytest.raises(NotFound):
         asked(hospital, "Patient", "nobody")
+
+
+def test_a_message_that_is_replayed_keeps_what_it_made_before(hospital: Hospital) -> None:
+    hospital.says("ADT^A08", "C1", segment("PV1", _1="1", _2="I", _19="V1"), phone="12000000001")
+    patient = hospital.file("C1")["id"]
+    desk = Desk(hospital.inbox.shelf)
+    with hospital.database.writing(SYSTEM, at=clock.now()) as store:
+        update_demographics(store, patient, Person("", phones=("12000000002",)))
+    with hospital.database.reading(SYSTEM, at=clock.now()) as store:
+        about = desk.to_replay(store, "", AT.replace(year=2020), AT.replace(year=2100))
+    assert desk.replay(hospital.database, SYSTEM, about).queued == 1
+    hospital.worker.drain()
+    versions = {one.control_id: one.version for one in asked(hospital, "Patient", patient, "name")}
+    assert versions == {"M1": 1}, "the name came with the first effect"
+    with hospital.database.writing(SYSTEM, at=clock.now()) as store:
+        [letter] = desk.letters(store, 5, number="M1")
+        assert desk.numbers(store, letter.id), "its stay can still be moved to the right person"
+        withdrawn, _ = desk.move(store, letter.id, [("PID-3(1).1", "C9")], "wrong card")
+    [stay] = hospital.select("Encounter")
+    assert (withdrawn >= 1, stay["status"]) == (True, "entered-in-error")
 
 
 def test_a_result_of_twenty_leads_to_its_own_segment(hospital: Hospital) -> None:
