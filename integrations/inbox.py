@@ -15,8 +15,8 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime
 
 import structlog
@@ -30,6 +30,7 @@ from healthsvc.store.appending import Appender
 from healthsvc.store.bell import INBOX as INBOX_RINGS
 from healthsvc.store.journals import LineJournal
 from integrations.arrival import Arrival, State, receive, receive_empty_batch
+from integrations.awaiting import Waiting, tell_all
 from integrations.carrying import Carrier
 from integrations.counting import count
 from integrations.hl7v2.batch import batch_head, batch_tail, holds_several, is_batch, split
@@ -53,27 +54,6 @@ SLOW_SECONDS, AWAY_SECONDS = 0.02, 1.0
 """A commit that took so long is none for the thread of the lines; for so long it then leaves them to the other one."""
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """One frame that waits for its commit. A batch is taken apart by the thread that writes, so that nobody's line waits for it."""
-
-    raw: bytes
-    listen: str
-    peer: str
-    tell: Tell
-    loop: asyncio.AbstractEventLoop | None
-    """Where to tell it; None: in the thread that writes."""
-    arrival: Arrival | None = None
-    """None for a batch, and for several messages in one frame."""
-    joint: bytes = b""
-    """The answer to a batch."""
-
-    @property
-    def answer(self) -> bytes:
-        """What to tell."""
-        return self.joint if self.arrival is None else self.arrival.answer
-
-
 class Inbox:
     """Takes messages in. Start it before use and stop it after the last connection is gone; it then commits what is left."""
 
@@ -86,13 +66,15 @@ class Inbox:
         self._anteroom = Anteroom()
         self._journaling = None if journal is None else Journaling(database, journal)
         self._carrier = Carrier(database, self._carry if journal is None else journal.carry)
-        self._handed = self._written = 0
-        """Groups of the lines that the other thread was given, and that it has written; each counted by one thread."""
+        self._behind: Counter[Hashable] = Counter()
+        """Messages of the lines that the other thread has and that are not answered yet, by line; for the thread of the lines alone."""
+        self._held_up = 0
+        """Those of them that have to wait for the database."""
         self._away_until = 0.0
         self._turn = self._now()
         """When the turn of the lines began that is being collected."""
-        self._collected: list[_Waiting] = []
-        self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._collected: list[Waiting] = []
+        self._queue: queue.SimpleQueue[list[Waiting] | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
         self._run = secrets.token_hex(RUN_BYTES)
         self._thread = threading.Thread(target=self._write_groups, name="inbox", daemon=True)
@@ -111,7 +93,7 @@ class Inbox:
         if self._journaling is not None:
             self._journaling.close()
 
-    def take(self, raw: bytes, listen: str, peer: str, tell: Tell) -> str:
+    def take(self, raw: bytes, listen: str, peer: str, tell: Tell, line: Hashable = None) -> str:
         """Take one frame in; ``tell`` gets the answer here once it is on disk (empty where the link wants none). Gives whose line it is."""
         loop, collected = asyncio.get_running_loop(), self._collected
         if not collected:
@@ -123,14 +105,14 @@ class Inbox:
             return arrival.link
         if not collected:
             loop.call_soon(self._hand_over)  # everything that this turn of the loop has read goes to the writer together
-        collected.append(_Waiting(raw, listen, peer, tell, loop, arrival))
+        collected.append(Waiting(raw, listen, peer, tell, loop, arrival, line=line))
         return "" if arrival is None else arrival.link
 
     def take_now(self, raw: bytes, listen: str, peer: str) -> bytes:
         """As :meth:`take`, for callers without an event loop (HTTP, operators): blocks until the message is on disk."""
         answered: concurrent.futures.Future[bytes] = concurrent.futures.Future()
         arrival = None if holds_several(raw) else self._receive(raw, listen, peer)
-        waiting = _Waiting(raw, listen, peer, lambda answer: answered.set_result(answer or b""), None, arrival)
+        waiting = Waiting(raw, listen, peer, lambda answer: answered.set_result(answer or b""), None, arrival)
         if waiting.arrival is not None and waiting.arrival.query is not None:
             return self._ask(waiting.arrival)
         self._queue.put([waiting])
@@ -161,16 +143,36 @@ class Inbox:
 
     def _hand_over(self) -> None:
         collected, self._collected = self._collected, []
-        if self._embedded and self._handed == self._written and self._write_here(collected):
-            _tell_here(collected)
-            return
-        self._handed += 1
-        self._queue.put(collected)
+        here, there = self._parted(collected)
+        if here and self._write_here(here):
+            tell_all(here)
+        else:
+            there = collected
+        if there:
+            self._behind.update(waiting.line for waiting in there)
+            self._held_up += sum(waiting.odd for waiting in there)
+            self._queue.put(there)
 
-    def _write_here(self, group: list[_Waiting]) -> bool:
+    def _parted(self, collected: list[Waiting]) -> tuple[list[Waiting], list[Waiting]]:
+        """What the thread of the lines may try to write, and what waits for the other: all of a line of which something waits there, for
+        its messages stay in their order. A journal waits for no database, so what must wait for it holds up its own line alone."""
+        if self._journaling is None:
+            return ([], collected) if self._behind or not self._embedded else (collected, [])
+        waits = {waiting.line for waiting in collected if waiting.line in self._behind or waiting.odd}
+        if not waits:
+            return collected, []
+        return [one for one in collected if one.line not in waits], [one for one in collected if one.line in waits]
+
+    def _told(self, answers: list[Waiting]) -> None:
+        """In the thread of the lines: the other thread has written these."""
+        self._behind -= Counter(waiting.line for waiting in answers)  # those of which nothing is left go with it
+        self._held_up -= sum(waiting.odd for waiting in answers)
+        tell_all(answers)
+
+    def _write_here(self, group: list[Waiting]) -> bool:
         """Commit in the thread of the lines; False where somebody else writes, or where the other thread must say what is wrong."""
         begun = time.monotonic()
-        if begun < self._away_until:
+        if begun < self._away_until and not self._held_up:
             return False
         arrivals = [waiting.arrival for waiting in group if waiting.arrival is not None]
         if len(arrivals) < len(group):  # a batch may take long
@@ -195,14 +197,13 @@ class Inbox:
     def _write_groups(self) -> None:
         stopping = False
         while not stopping:
-            group: list[_Waiting] = []
-            more, of_lines = self._queue.get(), 0
+            group: list[Waiting] = []
+            more = self._queue.get()
             while True:
                 if more is None:
                     stopping = True
                     break
                 group += more
-                of_lines += more[0].loop is not None
                 if len(group) >= GROUP:
                     break
                 try:
@@ -211,17 +212,34 @@ class Inbox:
                     break
             if group:
                 self._write_group(group)
-                self._written += of_lines
 
-    def _write_group(self, group: list[_Waiting]) -> None:
+    def _write_group(self, group: list[Waiting]) -> None:
+        late = {waiting.line for waiting in group if waiting.odd or waiting.loop is None}
+        at_once = [waiting for waiting in group if waiting.line not in late] if self._journaling is not None and late else []
+        if at_once:  # a journal may have these while the others wait for the database
+            self._write_group(at_once)
+            group = [waiting for waiting in group if waiting.line in late]
         plain = all(waiting.loop is not None for waiting in group)  # who is no line looks for the message in the inbox next
         self._write([waiting.arrival for waiting in group if waiting.arrival is not None], plain=plain)
         for waiting in group:
             if waiting.arrival is None:
                 waiting.joint = self._batch(waiting)
-        _tell(group)
+        self._tell(group)
 
-    def _batch(self, waiting: _Waiting) -> bytes:
+    def _tell(self, group: list[Waiting]) -> None:
+        """Give everybody their answer; each event loop is woken once."""
+        told: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
+        for waiting in group:
+            if waiting.loop is None:
+                waiting.tell(waiting.answer)
+            else:
+                told.setdefault(waiting.loop, []).append(waiting)
+        for loop, answers in told.items():
+            # lines that were cut off at a stop have no loop any more: the messages are on disk, only their answers have nowhere to go
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._told, answers)
+
+    def _batch(self, waiting: Waiting) -> bytes:
         """Take the messages of a batch in; its answer has one result for each, and an envelope where the messages came in one."""
         batch = split(waiting.raw)
         messages = batch.messages
@@ -277,22 +295,3 @@ class Inbox:
             for arrival in arrivals:
                 not_now(arrival, self._number())
         count(arrivals)
-
-
-def _tell(group: list[_Waiting]) -> None:
-    """Give everybody their answer; each event loop is woken once."""
-    told: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
-    for waiting in group:
-        if waiting.loop is None:
-            waiting.tell(waiting.answer)
-        else:
-            told.setdefault(waiting.loop, []).append(waiting)
-    for loop, answers in told.items():
-        # lines that were cut off at a stop have no loop any more: the messages are on disk, only their answers have nowhere to go
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_tell_here, answers)
-
-
-def _tell_here(answers: list[_Waiting]) -> None:
-    for waiting in answers:
-        waiting.tell(waiting.answer)

@@ -5,6 +5,7 @@ waits in this journal. Sent again to another process in the moment before it is 
 meaning and is kept once (``healthsvc.store.journals``).
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -24,18 +25,28 @@ _There = dict[bytes, tuple[bytes, str]]
 """By its hash: the answer that a message got, and its code."""
 
 
+def goes_in(arrival: Arrival) -> bool:
+    """Whether a message is plain enough for a journal, by all that can be told without a look at what is known."""
+    return arrival.plain and arrival.sequence is None
+
+
 class Journaling:
-    """The journal of one process with the eyes on the database that it needs. One thread at a time takes."""
+    """The journal of one process with the eyes on the database that it needs."""
 
     def __init__(self, database: Database, journal: LineJournal) -> None:
         self.journal = journal
         self._database = database
         self._reading: Connection | None = None
+        self._one = threading.Lock()
 
     def take(self, arrivals: Sequence[Arrival]) -> bool:
         """Keep a group, or give what is known its old answer; False where it has to go through the database: nothing has happened then."""
-        if not self.journal.sound or not all(arrival.plain and arrival.sequence is None for arrival in arrivals):
+        if not self.journal.sound or not all(map(goes_in, arrivals)):
             return False
+        with self._one:
+            return self._take(arrivals)
+
+    def _take(self, arrivals: Sequence[Arrival]) -> bool:
         asked = {arrival.key: arrival for arrival in arrivals}
         fresh: Sequence[Arrival] = arrivals
         again: list[tuple[Arrival, bytes, AckCode]] = []

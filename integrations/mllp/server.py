@@ -239,7 +239,7 @@ class Line(Entered):
         state.messages += 1
         pending = Pending(self)
         self._answers.append(pending)
-        state.link = server.handler(content, server.listen, state.peer, pending.tell) or state.link
+        state.link = server.handler(content, server.listen, state.peer, pending.tell, self) or state.link
 
     def write_answers(self) -> None:
         """Write the answers that are there, in order; let the line read on, or close it, as is due."""

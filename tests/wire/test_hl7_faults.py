@@ -24,6 +24,7 @@ from peer import Peer
 from healthsvc import clock
 from healthsvc.rooms import ROOMS
 from healthsvc.store import SYSTEM, Database
+from healthsvc.store.journals import LineJournal
 from healthsvc.store.journals_read import waiting as lying
 from healthsvc.store.outbox import OUTBOX
 from integrations.feeds import Feeds
@@ -231,6 +232,32 @@ def test_a_locked_database_is_answered_ae_and_then_taken(tmp_path: Path, monkeyp
     with database.reading(SYSTEM, at=clock.now()) as store:
         assert [row.control_id for row in store.connection.execute(INBOX.select())] == ["L1"]
     database.close()
+
+
+def test_what_must_wait_for_a_locked_database_holds_up_its_own_line_alone(database: Database) -> None:
+    feeds = Feeds(database, shelf(), "127.0.0.1", 0, journal=LineJournal.take(database))
+    feeds.start()
+    said: list[str] = []
+
+    def odd(line: Client) -> None:
+        said.append(read_reply(line.send(adt("ODD", event="A40"))).code)
+
+    try:
+        with Client("127.0.0.1", feeds.port, belongs) as first, Client("127.0.0.1", feeds.port, belongs) as second:
+            with closing(sqlite3.connect(database.engine.url.database or "", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                waits = threading.Thread(target=odd, args=[first])
+                waits.start()
+                while not any(one.messages for one in feeds.lines()):
+                    time.sleep(0.001)
+                assert [read_reply(second.send(adt(f"P{n}"))).code for n in range(50)] == ["AA"] * 50
+                assert said == [], "it is refused once that is on disk"
+                other.execute("ROLLBACK")
+            waits.join()
+            assert said == ["AE"]
+            assert read_reply(first.send(adt("AFTER"))).code == "AA"
+    finally:
+        feeds.stop()
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)])
