@@ -179,9 +179,9 @@ def replay(
     link: Annotated[str, typer.Option("--link", help="Of this line only")] = "",
     patient: Annotated[str, typer.Option("--patient", help="About this file only (Patient id)")] = "",
 ) -> None:
-    """Let messages of a line, a time or a person have their effect anew, in their old order. What is right stays as it is.
+    """Let messages of a line, a time or a person have their effect anew, in their old order. What agrees stays as it is.
 
-    A merge (A40) that somebody has taken back since is left out, and named.
+    A person's particulars that were corrected here by hand since become what the hospital said. A merge (A40) that somebody has taken back since is left out, and named.
     """
     if not since:
         raise Invalid("say from when: --since 2026-11-28T08:00", path="--since", reason="moment")
