@@ -28,7 +28,7 @@ class Plain:
         self._engine = engine
         self._held = engine.raw_connection()
         self.raw: Any = self._held.driver_connection
-        self.connection = SimpleNamespace(driver_connection=self.raw)
+        self.connection = SimpleNamespace(driver_connection=self.raw, dbapi_connection=self.raw)
         self._whole: Connection | None = None
 
     def exec_driver_sql(self, sql: str, args: Sequence[Any] = ()) -> Any:

@@ -181,7 +181,7 @@ def replay(
 ) -> None:
     """Let messages of a line, a time or a person have their effect anew, in their old order. What agrees stays as it is.
 
-    A person's particulars that were corrected here by hand since become what the hospital said. A merge (A40) that somebody has taken back since is left out, and named.
+    Particulars that were corrected here since become what the hospital said. A merge (A40) that somebody has taken back since is left out.
     """
     if not since:
         raise Invalid("say from when: --since 2026-11-28T08:00", path="--since", reason="moment")
