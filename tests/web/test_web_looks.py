@@ -53,7 +53,7 @@ ELSEWHERE = {
     "/infusions/reactions/{event}", "/emergency/{alarm}", "/api/circle/siting", "/sign-out", "/audit/verify", "/api/circle/matrix",
     "/api/circle/home/{patient}", "/auth/authorize", "/api/contract/cards/{token}", "/cards/{token}", "/help/pictures/{name}",
     "/api/dayplan/{on}", "/progress/{id}", "/api/progress/{id}",
-    "/attachments/{type}/{id}/{turn}", "/contracts/taking-over", "/contracts/taking-over/notices",
+    "/attachments/{type}/{id}/{turn}", "/contracts/taking-over", "/contracts/taking-over/notices", "/operate/replay",
 }  # fmt: skip
 """Shown by what only stands after something has happened, or asked with a body of its own; the tests of their rooms do."""
 LOGINS = ("doctor1", "head1", "coordinator1", "bureau1", "operator1", "admin1", "system1", "auditor1", "window1", "hotline1")

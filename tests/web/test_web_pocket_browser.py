@@ -293,7 +293,7 @@ def test_wrong_codes_close_it_and_the_server_opens_it_again(here: Street, phone:
     phone.page.get_by_role("button", name="带上三天的上门").click()
     phone.state("1 条待同步")
     phone.page.get_by_role("link", name="云长青").click()
-    assert phone.page.get_by_text(re.compile("已填 [0-9]+ 项")).count() == 1
+    expect(phone.page.get_by_text(re.compile("已填 [0-9]+ 项"))).to_have_count(1)
 
 
 DUMP = """async () => {

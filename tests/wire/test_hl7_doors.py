@@ -14,13 +14,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import serving
-from structlog.testing import capture_logs
+from structlog.testing import LogCapture
 
 from healthsvc import clock
 from healthsvc.access import tokens
@@ -30,6 +31,7 @@ from healthsvc.errors import Invalid, TooLarge
 from healthsvc.installation import open_installation
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
+from integrations import feeds
 from integrations.address import allowed_peers
 from integrations.feeds import Feeds, Refusals
 from integrations.folder import Folders
@@ -200,22 +202,22 @@ def test_who_may_connect(database: Database) -> None:
     assert stored(database) == []
 
 
-def test_who_is_turned_away_and_why_is_told_once_a_minute(database: Database, ours: Authority) -> None:
-    moment = [0.0]
-    with capture_logs() as logs:
-        noted = Refusals(lambda: moment[0])
-        for second, why in ((0, "address"), (30, "address"), (31, "limit"), (61, "address")):
-            moment[0] = second
-            noted.note("10.9.9.9", why)
-        line = Feeds(
-            database, shelf(), "127.0.0.1", 0,
-            tls=server_context(Path(ours.issue("localhost")), None, ours.file), names=frozenset({"his"}),
-        )  # fmt: skip
-        port = line.start()
-        with pytest.raises(NoAnswer):
-            say(port, Destination("h1", "localhost", port, tls=True, ca=str(ours.file), certificate=ours.issue("other")))
-        line.stop()
-    told = [(one["peer"], one["why"]) for one in logs if one["event"] == "hospital line refused"]
+def test_who_is_turned_away_and_why_is_told_once_a_minute(database: Database, ours: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment, said = [0.0], LogCapture()
+    monkeypatch.setattr(feeds, "log", structlog.wrap_logger(None, processors=[said]))
+    noted = Refusals(lambda: moment[0])
+    for second, why in ((0, "address"), (30, "address"), (31, "limit"), (61, "address")):
+        moment[0] = second
+        noted.note("10.9.9.9", why)
+    line = Feeds(
+        database, shelf(), "127.0.0.1", 0,
+        tls=server_context(Path(ours.issue("localhost")), None, ours.file), names=frozenset({"his"}),
+    )  # fmt: skip
+    port = line.start()
+    with pytest.raises(NoAnswer):
+        say(port, Destination("h1", "localhost", port, tls=True, ca=str(ours.file), certificate=ours.issue("other")))
+    line.stop()
+    told = [(one["peer"], one["why"]) for one in said.entries if one["event"] == "hospital line refused"]
     assert told == [("10.9.9.9", "address"), ("10.9.9.9", "limit"), ("10.9.9.9", "address"), ("127.0.0.1", "certificate-name")]
 
 
@@ -271,8 +273,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_stays_while_the_database_cannot_write_and_holds_up_no_other(
-    impatient: None, inbox: Inbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    impatient: None, inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said = LogCapture()
+    monkeypatch.setattr("integrations.folder.log", structlog.wrap_logger(None, processors=[said]))
     folder, folders = tmp_path / "in", Folders(inbox, inbox.shelf, 1 << 20)
     (folder / "done" / "a.hl7.result.part").mkdir(parents=True)  # whatever is wrong with that one
     for name in ("a", "b"):
@@ -281,7 +285,7 @@ def test_a_file_stays_while_the_database_cannot_write_and_holds_up_no_other(
         other.execute("BEGIN IMMEDIATE")
         assert [folders.turn(), folders.turn(), folders.turn()] == [0, 0, 0]
         other.execute("ROLLBACK")
-    assert capsys.readouterr().out.count("cannot be taken in now") == 2, "each is told once"
+    assert [one["file"] for one in said.entries if "cannot be taken in now" in one["event"]] == ["a.hl7", "b.hl7"], "each is told once"
     assert stored(inbox.database) == []
     assert folders.turn() == 1
     assert sorted(path.name for path in folder.iterdir()) == ["a.hl7", "done"]
