@@ -293,7 +293,16 @@ def test_wrong_codes_close_it_and_the_server_opens_it_again(here: Street, phone:
     phone.page.get_by_role("button", name="带上三天的上门").click()
     phone.state("1 条待同步")
     phone.page.get_by_role("link", name="云长青").click()
-    expect(phone.page.get_by_text(re.compile("已填 [0-9]+ 项"))).to_have_count(1)
+    filled = phone.page.get_by_text(re.compile("已填 [0-9]+ 项"))
+    expect(filled).to_have_count(1)
+    visit = phone.page.url.partition("#")[2]
+    phone.page.get_by_role("link", name="我的三天").click()
+    phone.page.get_by_role("heading", name="我的三天").wait_for()
+    # it is opened, and a sync that ends in the same moment shows it, too
+    at_once = "way => { location.hash = way; for (const _ of [1, 2]) window.dispatchEvent(new HashChangeEvent('hashchange')); }"
+    phone.page.evaluate(at_once, visit)
+    expect(filled).to_have_count(1)
+    expect(phone.page.get_by_text("正在另一个页面填写")).to_have_count(0)
 
 
 DUMP = """async () => {

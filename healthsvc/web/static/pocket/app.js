@@ -44,7 +44,22 @@ function shown() {
 app.recordOf = function (task) { return app.records.find(function (one) { return one.task === task; }) || null; };
 
 let leaveView = null;
-async function show() {
+let showing = null;
+let again = false;
+// One view at a time: of two that came in between each other the second would find the first one's lock on the visit, and call it another page's.
+function show() {
+  again = true;
+  showing = showing || (async function () {
+    try {
+      while (again) { again = false; await turn(); }
+    } finally {
+      showing = null;
+    }
+  })();
+  return showing;
+}
+
+async function turn() {
   if (leaveView) { const act = leaveView; leaveView = null; await act(); }
   const way = location.hash.split("/");
   app.drip = false;
