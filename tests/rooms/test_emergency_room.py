@@ -155,7 +155,7 @@ def test_a_second_press_joins_the_open_alarm(database: Database, tmp_path: Path)
         assert len(service.all_open(store)) == 1
         rows = store.connection.execute(select(OUTBOX).where(OUTBOX.c.kind == service.CALL)).all()
         assert len(rows) == 1
-        assert "138" not in str(payload_of(store.sealer, rows[0]))
+        assert "138000000" not in str(payload_of(store.sealer, rows[0]))
 
 
 def test_an_alarm_from_the_bedside_is_taken_in(database: Database, tmp_path: Path) -> None:
