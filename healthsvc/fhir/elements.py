@@ -50,6 +50,13 @@ def codes(element: Any, system: str) -> tuple[str, ...]:
     return tuple(c["code"] for one in concepts for c in one.get("coding", ()) if c.get("system") == system and "code" in c)
 
 
+def words_of(concept: Any) -> str:
+    """What a CodeableConcept says: its text, else what its first code is called."""
+    if not isinstance(concept, dict):
+        return ""
+    return str(concept.get("text") or next((one.get("display") or one.get("code", "") for one in concept.get("coding", ())), ""))
+
+
 def instant(at: datetime) -> str:
     """A moment as FHIR writes it, to the second (microseconds only where there are some), in the zone that it carries."""
     if at.tzinfo is None:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from healthsvc.fhir.conformance.publish import CODE_TABLES
-from healthsvc.fhir.elements import derived_id, first_moment, is_active
+from healthsvc.fhir.elements import derived_id, first_moment, is_active, words_of
 from healthsvc.fhir.json import Resource, dumps
 from healthsvc.fhir.systems import BASE, LOINC
 from healthsvc.healthfile.service import follow, replaced, today
@@ -135,16 +135,12 @@ def _section(name: str, found: list[Resource], text: str) -> Resource:
 def _line(resource: Resource) -> str:
     """One resource in words."""
     named = resource.get("code") or resource.get("medicationCodeableConcept") or {}
-    words = [_words(named)]
+    words = [words_of(named)]
     parts = resource.get("component") or [resource]
     words.append("/".join(value for part in parts if (value := _value(part))))
     when = str(resource.get("effectiveDateTime") or resource.get("onsetDateTime") or "")[:10]
     words += [one["text"] for one in resource.get("dosage", ()) if one.get("text")]
     return " ".join(word for word in (*words, f"({when})" if when else "") if word)
-
-
-def _words(concept: Resource) -> str:
-    return str(concept.get("text") or next((c.get("display") or c.get("code") for c in concept.get("coding", ())), ""))
 
 
 def _value(element: Resource) -> str:
@@ -156,7 +152,7 @@ def _value(element: Resource) -> str:
             ends = (element[kind].get(one, {}), element[kind].get(other, {}))
             return f"{between.join(map(_number, ends))} {ends[0].get('unit', '')}".strip()
     if "valueCodeableConcept" in element:
-        return _words(element["valueCodeableConcept"])
+        return words_of(element["valueCodeableConcept"])
     found: Any = next((element[key] for key in ("valueInteger", "valueString", "valueBoolean") if key in element), "")
     return str(found)
 
@@ -177,7 +173,7 @@ def _counts(resource: Resource) -> bool:
 def _key(observation: Resource) -> str:
     codes = [f"{c.get('system')}|{c.get('code')}" for c in observation.get("code", {}).get("coding", ())]
     site = [str(c.get("code")) for c in observation.get("bodySite", {}).get("coding", ())]
-    return " ".join([*(codes or [_words(observation.get("code", {}))]), *site])
+    return " ".join([*(codes or [words_of(observation.get("code", {}))]), *site])
 
 
 def _at(text: object, store: Store) -> datetime:

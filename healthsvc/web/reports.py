@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from healthsvc.access.door import StoreReading
-from healthsvc.fhir.elements import reference_id
+from healthsvc.fhir.elements import reference_id, words_of
 from healthsvc.fhir.flags import CRITICAL
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
@@ -20,7 +20,7 @@ from healthsvc.visit.resources import is_visit, to_visit
 from healthsvc.web.attachments import WITHDRAWN, attached_to, when_of
 from healthsvc.web.lookup import Directory, name_of
 from healthsvc.web.render import SignedPage
-from healthsvc.web.telling import stands_for, words_of
+from healthsvc.web.telling import stands_for
 from healthsvc.web.values import Value, value_of
 from healthsvc.web.words import clock_time
 

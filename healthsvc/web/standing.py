@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from healthsvc.fhir.elements import words_of
 from healthsvc.fhir.json import Resource
 
 Chips = tuple[tuple[str, str], ...]
@@ -65,7 +66,7 @@ def doses(order: Resource) -> tuple[str, ...]:
 def given(record: Resource) -> str:
     """What was given of a drug: amount and route; empty where nobody says."""
     dosage = record.get("dosage", {})
-    return "，".join(filter(None, (_amount(dosage.get("dose", {})), _words(dosage.get("route", {})))))
+    return "，".join(filter(None, (_amount(dosage.get("dose", {})), words_of(dosage.get("route", {})))))
 
 
 def _dosage(dosage: Resource) -> str:
@@ -73,12 +74,12 @@ def _dosage(dosage: Resource) -> str:
     repeat, own = timing.get("repeat", {}), str(dosage.get("text", ""))
     parts = [
         *(_rate(one) for one in dosage.get("doseAndRate", ())),
-        _words(dosage.get("route", {})),
-        _words(timing.get("code", {})),
+        words_of(dosage.get("route", {})),
+        words_of(timing.get("code", {})),
         "、".join(str(one)[:5] for one in repeat.get("timeOfDay", ())),
         _days(repeat.get("boundsPeriod", {})),
         f"共 {repeat['count']} 次" if "count" in repeat else "",
-        *(_words(one) for one in dosage.get("additionalInstruction", ())),
+        *(words_of(one) for one in dosage.get("additionalInstruction", ())),
     ]
     return "，".join(filter(None, [own, *(part for part in parts if part and part not in own)]))
 
@@ -97,8 +98,3 @@ def _amount(quantity: Resource) -> str:
 def _days(period: Resource) -> str:
     start, end = (str(period.get(key, ""))[:10] for key in ("start", "end"))
     return f"{start} – {end}" if start and end and start != end else start or (f"– {end}" if end else "")
-
-
-def _words(concept: Resource) -> str:
-    coded = next((str(one.get("display") or one.get("code", "")) for one in concept.get("coding", ())), "")
-    return str(concept.get("text", "")) or coded

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from healthsvc.emergency.resources import is_alarm, to_alarm
 from healthsvc.emergency.rules import Act
+from healthsvc.fhir.elements import words_of
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension
 from healthsvc.infusion.evidence import says_none
@@ -267,13 +268,6 @@ def _moment(when: str, zone: tzinfo) -> tuple[datetime | None, bool]:
     except ValueError:
         return None, False
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone), False
-
-
-def words_of(concept: Any) -> str:
-    """What a CodeableConcept says: its text, else what its first code is called."""
-    if not isinstance(concept, dict):
-        return ""
-    return str(concept.get("text") or next((one.get("display") or one.get("code", "") for one in concept.get("coding", [])), ""))
 
 
 def _tone(shown: tuple[Value, ...]) -> str:
