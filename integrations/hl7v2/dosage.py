@@ -28,13 +28,12 @@ def each_timing(asked: Resource, timings: Sequence[Segment], old: Segment | None
         position: of that field.
         view: under what they are read.
     """
-    further = list(_of_tq1(timings, view) if timings else _of_old(old[position].repetitions if old is not None else (), view))
+    repeated = old[position].repetitions if old is not None else ()
+    further = list(_of_tq1(timings, view) if timings else _of_old(repeated, view))
     if not further or "dosageInstruction" not in asked:
         return
     first = asked["dosageInstruction"][0]
-    joins = [clean(one[12].text).upper() for one in timings] or [
-        clean(one.component(9).text).upper() for one in (old[position].repetitions if old is not None else ())
-    ]
+    joins = [clean(one[12].text).upper() for one in timings] or [clean(one.component(9).text).upper() for one in repeated]
     shared = {key: value for key, value in first.items() if key not in _OWN}
     made = [first, *({**deepcopy(shared), **one} for one in further)]
     sequence = 1

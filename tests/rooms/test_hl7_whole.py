@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -157,11 +158,13 @@ def test_a_kind_of_transaction_is_known_by_the_words_of_the_line(own_hospital: H
     assert charge["status"] == status
 
 
-def test_an_entry_of_a_master_file_ends_by_its_key_alone(own_hospital: Hospital) -> None:
-    def active(type: str, series: str, number: str) -> list[bool]:
-        named = f"{hospital_number(own_hospital.code.lower())}/{series}|{number}"
-        return [one["active"] for one in own_hospital.select(type, identifier=named)]
+def active_of(hospital: Hospital, type: str, series: str, number: str) -> list[bool]:
+    """Whether what carries a hospital's number is active."""
+    return [one["active"] for one in hospital.select(type, identifier=f"{hospital_number(hospital.code.lower())}/{series}|{number}")]
 
+
+def test_an_entry_of_a_master_file_ends_by_its_key_alone(own_hospital: Hospital) -> None:
+    active = partial(active_of, own_hospital)
     says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MAD|||S1", "STF|S1|S1|样例乙", "MFE|MAD|||K1", "STF|K1|K1|样例丙")
     says(own_hospital, "MFN^M05", "C1", "MFI|LOC", "MFE|MAD|||K1", "LOC|K1|一病区")
     assert says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MDL|||S1", "MFE|MDC|||K1") == ""
@@ -177,10 +180,7 @@ def test_an_entry_of_a_master_file_ends_by_its_key_alone(own_hospital: Hospital)
 
 
 def test_an_entry_of_a_master_file_ends_by_its_key_where_that_is_not_its_number(own_hospital: Hospital) -> None:
-    def active(type: str, series: str, number: str) -> list[bool]:
-        named = f"{hospital_number(own_hospital.code.lower())}/{series}|{number}"
-        return [one["active"] for one in own_hospital.select(type, identifier=named)]
-
+    active = partial(active_of, own_hospital)
     says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MAD|||9001", "STF|9001|N501|样例丁", "MFE|MAD|||9002", "STF|9002|9001|样例戊")
     says(own_hospital, "MFN^M05", "C1", "MFI|LOC", "MFE|MAD|||77", "LOC|W9|九病区")
     assert says(own_hospital, "MFN^M02", "C1", "MFI|STF", "MFE|MDL|||9001") == ""

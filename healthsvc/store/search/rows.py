@@ -58,9 +58,9 @@ class Rows:
         self._collate = ' COLLATE "C"' if self.postgres else ""
         self._estimates = _ESTIMATES.setdefault(store.database, OrderedDict())
 
-    def run(self, sql: str, args: Sequence[Any], *, anew: bool = True) -> Sequence[Any]:
-        """All rows of a statement with ``?`` marks; ``anew``: planned for these very values."""
-        known = within(sql, self.parts) if self.laid else sql
+    def run(self, sql: str, args: Sequence[Any], *, anew: bool = True, part: int | None = None) -> Sequence[Any]:
+        """All rows of a statement with ``?`` marks; ``anew``: planned for these very values; ``part``: where what it asks about is."""
+        known = within(sql, self.parts if part is None else (part,)) if self.laid else sql
         found: Sequence[Any] = run(self._connection, for_driver(self._connection, known), tuple(args), anew=anew).fetchall()
         return found
 
@@ -117,22 +117,14 @@ class Rows:
         """The row of ``_CURRENT``."""
         if not self.laid:
             return next(iter(self.run(_CURRENT, asked, anew=False)), None)
-        return led(self._connection, asked[1], asked[2], lambda _, part: next(iter(self._in(part, _CURRENT, asked)), None))
-
-    def _in(self, part: int, sql: str, args: Sequence[Any]) -> Sequence[Any]:
-        """All rows of a statement about one resource, of which we know where it is."""
-        found: Sequence[Any] = run(self._connection, for_driver(self._connection, within(sql, (part,))), tuple(args)).fetchall()
-        return found
+        return led(self._connection, *asked[1:], lambda _, part: next(iter(self.run(_CURRENT, asked, anew=False, part=part)), None))
 
     def patient(self, stored: Stored) -> str | None:
         """The id of the Patient in whose compartment a resource is (the first, if there are several)."""
         if stored.type == "Patient":
             return stored.id
         param = self.term(f"{stored.type}.{ast.COMPARTMENT}")
-        if param is None:
-            return None
-        asked = stored.pk, param
-        found = self._in(stored.part or 0, _PATIENT, asked) if self.laid else self.run(_PATIENT, asked)
+        found = [] if param is None else self.run(_PATIENT, (stored.pk, param), part=stored.part)
         return str(found[0][0]) if found else None
 
     def stored(self, row: Any) -> Stored:
