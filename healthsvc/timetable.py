@@ -72,4 +72,4 @@ def _forget_firings(store: Store) -> int:
 
 
 def _today(store: Store) -> date:
-    return store.at.astimezone(store.zone).date()
+    return store.today

@@ -33,7 +33,7 @@ class HandingOnPolicy:
 
 def policy_of(store: Store) -> HandingOnPolicy:
     """The policy values in force today."""
-    return store.policy.fill(HandingOnPolicy, "consent", store.at.astimezone(store.zone).date())
+    return store.policy.fill(HandingOnPolicy, "consent", store.today)
 
 
 def is_outside(actor: Actor, policy: HandingOnPolicy) -> bool:

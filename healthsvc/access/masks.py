@@ -19,5 +19,5 @@ def masks(store: Store, purpose: str) -> Masks:
     Raises:
         Invalid: the site's table cannot be read.
     """
-    policy = store.policy.fill(MaskingPolicy, "access", store.at.astimezone(store.zone).date())
+    policy = store.policy.fill(MaskingPolicy, "access", store.today)
     return masks_for(policy.masking, purpose, store.actor.roles)

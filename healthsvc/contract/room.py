@@ -65,7 +65,7 @@ def _admit_contract(old: Resource | None, new: Resource | None, store: Store) ->
         check_active(after, policy_of(store, after.start))
         _claim(before, after, store)
         if before is None or before.state is not State.ACTIVE:
-            today = store.at.astimezone(store.zone).date()
+            today = store.today
             check_start(after.start, today, policy_of(store, today))
             _begin(after, store)
         elif (before.person, before.nurse) != (after.person, after.nurse):

@@ -43,10 +43,7 @@ def planned_elsewhere(store: Store, task: Task, on: date) -> bool:
     encounter = store.find("Encounter", task.encounter.rpartition("/")[2]) if task.encounter else None
     if encounter is None or encounter.get("status") != "planned":
         return False
-    return (
-        moment_of(encounter.get("period", {}), "start", "Encounter.period").astimezone(store.zone).date()
-        >= store.at.astimezone(store.zone).date()
-    )
+    return moment_of(encounter.get("period", {}), "start", "Encounter.period").astimezone(store.zone).date() >= store.today
 
 
 def under_way(store: Store, on: date) -> dict[str, tuple[tuple[float, float], float]]:

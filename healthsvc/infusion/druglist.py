@@ -125,7 +125,7 @@ def admit_list(old: Resource | None, new: Resource | None, store: Store) -> None
             raise RuleViolation("the drug list is replaced by another version, not deleted", reason="infusion-drug-list-keep")
         return
     assert new is not None
-    roles = set(store.policy.value("infusion.drug_list_roles", store.at.astimezone(store.zone).date()))
+    roles = set(store.policy.value("infusion.drug_list_roles", store.today))
     if not roles & store.actor.roles:
         raise Forbidden(f"the drug list is changed by {', '.join(sorted(roles))}", reason="infusion-drug-list-role")
     from_table(to_table(new), "CodeSystem.concept")

@@ -115,7 +115,7 @@ def cancel(store: "Store", id: str) -> None:
 
 def forget(store: "Store") -> int:
     """Remove what has ended longer ago than the policy keeps it (``rest.work_keep_days``); gives how many."""
-    days = int(store.policy.value("rest.work_keep_days", store.at.astimezone(store.zone).date()))
+    days = int(store.policy.value("rest.work_keep_days", store.today))
     old = (ROWS.c.finished < micros(store.at - timedelta(days=days))) & ROWS.c.state.not_in([one.value for one in OPEN])
     return int(store.connection.execute(delete(ROWS).where(old)).rowcount)
 

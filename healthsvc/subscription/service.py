@@ -42,7 +42,7 @@ class SubscriptionPolicy:
 
 def policy_of(store: Store) -> SubscriptionPolicy:
     """As in force today."""
-    return store.policy.fill(SubscriptionPolicy, "subscription", store.at.astimezone(store.zone).date())
+    return store.policy.fill(SubscriptionPolicy, "subscription", store.today)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def outline(visit: Visit) -> dict[str, Any]:
 @router.get("/due")
 def due(store: StoreReading, on: date | None = None) -> list[dict[str, Any]]:
     """Visits that may be made on a day (today unless told)."""
-    return [outline(visit) for visit in service.due(store, on or store.at.astimezone(store.zone).date())]
+    return [outline(visit) for visit in service.due(store, on or store.today)]
 
 
 @router.get("/overdue")

@@ -103,7 +103,7 @@ def _settle(before: Visit | None, after: Visit | None, store: Store) -> None:
 
 
 def _settle_quarter(before: Visit | None, after: Visit | None, store: Store) -> None:
-    once = in_force(store.policy, store.at.astimezone(store.zone).date()).once_a_quarter
+    once = in_force(store.policy, store.today).once_a_quarter
     visit = after or before
     assert visit is not None
     held = quarter_key(before, store) if before and before.status in OPEN and before.kind in once else None

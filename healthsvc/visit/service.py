@@ -31,7 +31,7 @@ class Completed:
 
 def policy_of(store: Store, on: date | None = None) -> VisitPolicy:
     """The visit policy in force on a day (the day of the transaction unless told otherwise)."""
-    return in_force(store.policy, on or store.at.astimezone(store.zone).date())
+    return in_force(store.policy, on or store.today)
 
 
 def request(store: Store, visit: Visit, extensions: Sequence[Resource] = ()) -> Resource:

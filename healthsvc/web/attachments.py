@@ -114,7 +114,7 @@ def _as_text(body: bytes) -> bytes:
 
 def _day(store: Store, holder: Resource) -> str:
     """The day of a report or document, for the name of its file."""
-    return when_of(holder)[:10] or store.at.astimezone(store.zone).date().isoformat()
+    return when_of(holder)[:10] or store.today.isoformat()
 
 
 def when_of(resource: Resource) -> str:

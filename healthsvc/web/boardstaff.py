@@ -29,7 +29,7 @@ _CLOCK: Final = r"([01]?\d|2[0-3]):[0-5]\d|"
 @router.get("/board/staff")
 def staff(page: SignedPage, store: StoreReading, day: Day) -> Response:
     """Who is on leave, and the forms for leave and hand-over."""
-    return _shown(page, store, day or store.at.astimezone(store.zone).date())
+    return _shown(page, store, day or store.today)
 
 
 @router.post("/board/staff/leave")

@@ -104,7 +104,7 @@ def _why(block: Block | None) -> list[tuple[str, str]]:
 
 def _days(store: Store, found: Visit, on: date) -> list[date]:
     """The days on which the visit may be made, from today; of an overdue one the coming days."""
-    first = max(store.at.astimezone(store.zone).date(), found.window.start.astimezone(store.zone).date())
+    first = max(store.today, found.window.start.astimezone(store.zone).date())
     closes = found.window.end.astimezone(store.zone).date()
     last = min(closes if closes >= first else first + timedelta(days=_AHEAD), first + timedelta(days=_AHEAD))
     offered = {first + timedelta(days=number) for number in range((last - first).days + 1)}

@@ -157,7 +157,7 @@ def take_back(
 
 def today(store: Store) -> date:
     """The day at the site."""
-    return store.at.astimezone(store.zone).date()
+    return store.today
 
 
 def tried(request: Request, who: Signed, change: Asked) -> tuple[Trial, ...]:

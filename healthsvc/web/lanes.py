@@ -202,7 +202,7 @@ def _block(visit: Visit, encounter: Resource, face: Face, way: DayStop | None, s
     start = datetime.fromisoformat(period["start"]).astimezone(store.zone)
     end = datetime.fromisoformat(period["end"]).astimezone(store.zone) if "end" in period else start + timedelta(minutes=visit.minutes)
     status = str(encounter["status"])
-    if status in BEGUN and start.date() == store.at.astimezone(store.zone).date():
+    if status in BEGUN and start.date() == store.today:
         end = max(end, store.at.astimezone(store.zone))  # still there, longer than planned
     state = "late" if status == "planned" and end < store.at else "in-progress" if status in BEGUN else status
     staff = tuple(one["individual"]["reference"] for one in encounter.get("participant", ()) if "individual" in one)

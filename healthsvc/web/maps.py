@@ -62,7 +62,7 @@ def circles(request: Request, store: StoreReading) -> Response:
 @router.get("/map/day.json")
 def day(request: Request, store: StoreReading, day: Day, who: Signed, all: bool = False, board: bool = False) -> dict[str, Any]:
     """Stations, lanes and waiting visits of a day with their places; ``board``: with the colours of the coordinator's board."""
-    on = day or store.at.astimezone(store.zone).date()
+    on = day or store.today
     ways = _Ways(request, store, on)
     if board:
         return _of_board(store, on, ways)

@@ -64,7 +64,7 @@ def _told(reminder: Resource, store: Store, names: Directory) -> Told:
     kind, _, id = reminder["basedOn"][0]["reference"].partition("/")
     person, code, late = reminder["subject"]["reference"].rpartition("/")[2], code_of(reminder), None
     if kind == "Task" and (task := store.find("Task", id)) is not None:
-        late = days_late(to_visit(task).window, store.at.astimezone(store.zone).date(), store.zone)
+        late = days_late(to_visit(task).window, store.today, store.zone)
     link = f"/contracts/{id}" if kind == "Contract" else f"/visits/{id}"
     sent = datetime.fromisoformat(reminder["sent"])
     return Told(reminder["id"], code, LEVELS.get(code, ""), WORDS.get(code, code), sent, person, names.person(person), link, late)

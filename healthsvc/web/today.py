@@ -44,7 +44,7 @@ Day = Annotated[date | None, Depends(the_day)]
 @router.get("/")
 def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) -> Response:
     """The day, mine or everybody's."""
-    on = day or store.at.astimezone(store.zone).date()
+    on = day or store.today
     mine = None if all else mine_of(page)
     names = Directory(store)
     seen = boards.board(store, on, names, mine)
@@ -72,7 +72,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
 @router.get("/day/list")
 def waiting_list(page: SignedPage, store: StoreReading, day: Day, what: str = "overdue", all: bool = False, start: int = 0) -> Response:
     """Everything that is overdue, or due, a hundred at a time."""
-    on = day or store.at.astimezone(store.zone).date()
+    on = day or store.today
     overdue, due = pending(store, on, None if all else mine_of(page))
     found = overdue if what == "overdue" else due
     rows = boards.rows(found[max(start, 0) : start + _MANY], on, store, Directory(store))
@@ -102,5 +102,5 @@ def mine_of(page: Page) -> str | None:
 
 def reactions_of(store: Store, on: date, mine: str | None, names: Directory) -> list[tuple[Reacted, Person]]:
     """Reactions to a drip that concern whoever reads (None: everybody's) with the person; none on another day than today."""
-    is_today = on == store.at.astimezone(store.zone).date()
+    is_today = on == store.today
     return [(one, names.person(one.person)) for one in reactions_lately(store, on, mine)] if is_today else []

@@ -78,7 +78,7 @@ def standings(store: Store, shelf: Shelf) -> list[LineStanding]:
     times: dict[int, int] = {row.id: row.received for row in store.connection.execute(latest)}
     undone = _undone(store)
     out = _out(store)
-    policy = store.policy.fill(LinePolicy, "hospital", store.at.astimezone(store.zone).date())
+    policy = store.policy.fill(LinePolicy, "hospital", store.today)
     usual = policy.silence_minutes
     gaps = missing(store, micros(store.at - timedelta(days=policy.missing_days)))
     made = []

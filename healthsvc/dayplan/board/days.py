@@ -53,7 +53,7 @@ def try_passage(
         closes = visits.read(store, move.task).window.end.astimezone(store.zone).date()
         if move.task in pinned_tasks(store, on):
             leaves = leaves.with_conflicts(Conflict("pinned", move.task, None))
-        if store.at.astimezone(store.zone).date() <= closes < to:  # one that is overdue already may go to any day
+        if store.today <= closes < to:  # one that is overdue already may go to any day
             comes = comes.with_conflicts(Conflict("after-window", move.task, None))
     return Passage(leaves, comes)
 

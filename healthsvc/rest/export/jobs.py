@@ -43,7 +43,7 @@ class ExportPolicy:
     @classmethod
     def of(cls, store: Store) -> Self:
         """As in force today."""
-        return store.policy.fill(cls, "rest", store.at.astimezone(store.zone).date())
+        return store.policy.fill(cls, "rest", store.today)
 
 
 @dataclass(slots=True)
