@@ -38,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes never name a test: a gzip holds the second it was made in, so two workers would collect different names and none would run."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def shipped_hasher() -> Iterator[Any]:
     """How passwords are kept. Everywhere else in the tests it is argon2id of the least cost: as shipped each costs a fifth of a second."""

@@ -85,7 +85,7 @@ def test_an_extract_without_a_date_takes_it_from_its_name(tmp_path: Path, shared
         (b"<?xml version='1.0'?><osmChange version='0.6'/>", "holds changes"),
         (b"<html><body>429 Too Many Requests</body></html>", "is no OpenStreetMap file"),
         (b"BZh91AY", r"cannot be read as an OpenStreetMap XML \(bzip2\) file"),
-        (gzip.compress(b"<osm version='0.6'><way"), r"cannot be read as an OpenStreetMap XML \(gzip\) file"),
+        (gzip.compress(b"<osm version='0.6'><way", mtime=0), r"cannot be read as an OpenStreetMap XML \(gzip\) file"),
         (bytes(range(256)) * 4, "is no OpenStreetMap file"),
         (EXTRACT.read_bytes()[:900], "cannot be read as an OpenStreetMap PBF file"),
         (EXTRACT.read_bytes()[:100] + b"\0" * 3_000, "cannot be read as an OpenStreetMap PBF file"),
