@@ -4,6 +4,9 @@ A process of hospital lines holds one journal (``journal``) and answers once a m
 carries what stands there into the inbox and notes in the same transaction up to which number (``reader_place``): whatever is killed when,
 a message is carried once. A clean stop leaves no journal; one that nobody holds was left by a process that was killed, and who starts next
 carries what is in it.
+A hospital that opens a line for each message, or goes on by a second one, comes to one process now and to another then. Who carries
+therefore takes along what the others have answered by then, all in the order in which it came: what a sender has seen answered stands
+before what it sends next, also where the process that answered is held up.
 The same message may stand in two journals for a moment, if it was sent again to another process; the inbox's unique key keeps one.
 """
 
@@ -11,13 +14,16 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from heapq import merge
 from itertools import count, islice
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
 import structlog
+from sqlalchemy import Connection
 
+from healthsvc import clock
 from healthsvc.errors import Invalid, Refusal, Unavailable
 from healthsvc.store.anteroom import MOST
 from healthsvc.store.bell import INBOX
@@ -27,6 +33,7 @@ from healthsvc.store.journal import HALF_BYTES, Journal, free, peek
 from healthsvc.store.journal_rows import (
     FOREIGN,
     HASH,
+    RECEIVED,
     Row,
     encode,
     forget_place,
@@ -38,6 +45,8 @@ from healthsvc.store.journal_rows import (
     there,
     unfinished,
 )
+from healthsvc.store.journals_read import beside_until, some_wait_beside
+from healthsvc.store.stored import micros
 
 log = structlog.get_logger()
 
@@ -128,28 +137,50 @@ class LineJournal:
                 self._remember(row)
 
     def carry(self) -> int:
-        """Carry all that waits now into the inbox; gives how many messages came into it.
+        """Carry all that waits now into the inbox, and with it what other processes have answered up to now; gives how many messages came
+        into it.
 
         Raises:
             Unavailable: the database does not take it now.
         """
-        carried = 0
+        carried, file = 0, _file(self._database)
         with self._carrying:
             with self._lock:
-                left = len(self._waiting)
-            while left > 0:
+                until, left = micros(clock.utc_now()), len(self._waiting)
+            more = left > 0 or some_wait_beside(file, self.path)
+            while more:
                 with self._lock:
-                    portion = list(islice(self._waiting, min(left, MOST)))
+                    own = list(islice(self._waiting, min(left, MOST + 1)))
                 with self._database.plainly() as connection:
-                    carried += put(connection, [row for _, row in portion])
-                    set_place(connection, self._journal.id, portion[-1][0])
-                left -= len(portion)
+                    came, reached, more = self._carry(connection, own, until)
+                carried += came
+                gone = [row for number, row in own if number <= reached]
+                left -= len(gone)
+                more |= left > 0
                 with self._lock:
-                    del self._waiting[: len(portion)]
-                    for _, row in portion:
+                    del self._waiting[: len(gone)]
+                    for row in gone:
                         self._forget(row)
-                self._journal.carried(portion[-1][0])
+                if gone:
+                    self._journal.carried(reached)
         return carried
+
+    def _carry(self, connection: Connection, own: list[tuple[int, Row]], until: int) -> tuple[int, int, bool]:
+        """Carry a portion, inside of an open writing transaction: how many messages came in, up to which of ours, and whether more wait.
+
+        What one of the others has that came later than ``until`` stays: of ours something may be missing here that came before it.
+        """
+        mine = self._journal.id
+        reached = {mine: place(connection, mine) or 0}  # others may have carried some of ours
+        waiting = [(mine, own), *beside_until(connection, self.path, until)]
+        sources = [[(id, number, row) for number, row in entries if number > reached.get(id, 0)] for id, entries in waiting]
+        portion = list(islice(merge(*sources, key=_received), MOST + 1))
+        more, portion = len(portion) > MOST, portion[:MOST]
+        came = put(connection, [row for _, _, row in portion])
+        taken = {id: number for id, number, _ in portion}
+        for id, number in taken.items():
+            set_place(connection, id, number)
+        return came, (reached | taken)[mine], more
 
     def close(self) -> None:
         """Let go of it. One in which nothing waits goes: after a clean stop the database has everything by itself."""
@@ -206,6 +237,10 @@ def carry_left(database: Database) -> int:
         database.bell.ring(INBOX)
         log.info("hospital messages carried over that a process had left in its journal", messages=carried)
     return carried
+
+
+def _received(waiting: tuple[bytes, int, Row]) -> int:
+    return int(waiting[2][RECEIVED])
 
 
 def _place_in(database: Database, journal: Journal) -> int:

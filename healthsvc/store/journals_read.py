@@ -1,8 +1,10 @@
-"""The journals beside an embedded database as others see them while the processes of the lines write: for pages, keys and backups."""
+"""The journals beside an embedded database as others see them while the processes of the lines write: for pages, keys and backups, and for
+the process that carries."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +75,29 @@ def _not_carried(connection: Connection, path: Path) -> Iterator[Row]:
     return (row_of(entry) for entry in read(path, known)[1])
 
 
+def some_wait_beside(database: Path, own: Path) -> bool:
+    """Whether something seems to wait in a journal of another process; costs a look at each."""
+    return any(one.waits for path in there(database) if path != own and (one := _peeked(path)) is not None)
+
+
+def beside_until(connection: Connection, own: Path, until: int) -> list[tuple[bytes, list[tuple[int, Row]]]]:
+    """What waits in the journals of other processes and came up to a moment (microseconds since 1970 UTC): the id of each journal, and the
+    messages with their numbers, inside of an open writing transaction.
+
+    Only what was flushed: a record that was not may be written anew with other content under its number.
+    """
+    found = []
+    for path in there(Path(connection.engine.url.database or "")):
+        with suppress(OSError, Invalid):  # what is wrong with it is said by the process that holds it, or by who looks after what is left
+            peeked = peek(path)
+            if path == own or not peeked.waits or (known := place(connection, peeked.id)) is None:
+                continue
+            id, entries = read(path, known)
+            flushed = ((entry.number, row_of(entry)) for entry in entries if id == peeked.id and entry.number <= peeked.last)
+            found.append((id, list(takewhile(lambda one: one[1][RECEIVED] <= until, flushed))))
+    return found
+
+
 def carried_before(database: Path, seconds: float) -> bool:
     """Wait until what stands in the journals now has been carried by the processes that hold them; False where so long was not enough."""
     ends = time.monotonic() + seconds
@@ -90,6 +115,6 @@ def _not_yet(asked: Mapping[Path, Peeked]) -> dict[Path, Peeked]:
 
 
 def _peeked(path: Path) -> Peeked | None:
-    with suppress(FileNotFoundError, Invalid):
+    with suppress(OSError, Invalid):
         return peek(path)
     return None

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import sqlite3
 import struct
 import threading
@@ -286,11 +287,57 @@ def test_sent_again_to_another_process_within_the_window_it_is_kept_once_and_oth
     assert one.journal.path != two.journal.path
     assert one.take([arrival(1), arrival(2)])
     assert two.take([arrival(1, turn=1), arrival(2, content=2), arrival(3)])
-    assert two.journal.carry() == 3
-    assert one.journal.carry() == 1
-    assert kept(opened) == [("N1", False), ("N2", False), ("N3", False), ("N2", True)]
+    assert two.journal.carry() == 4
+    assert one.journal.carry() == 0
+    assert kept(opened) == [("N1", False), ("N2", False), ("N2", True), ("N3", False)]
     one.close()
     two.close()
+
+
+def test_whoever_carries_takes_along_what_others_have_answered_before(opened: Database) -> None:
+    """A sender with a line for each message is answered by one process now and by another then; one of them may be held up, or be gone."""
+    one, two, gone = take(opened), take(opened), take(opened)
+    assert gone.take([arrival(0)])
+    killed(gone)
+    assert one.take([arrival(1)])
+    assert two.take([arrival(2)])
+    assert one.take([arrival(3)])
+    later = arrival(5)
+    later.received += 3_600_000_000
+    assert one.take([later])
+    assert two.take([arrival(4)])
+    assert two.journal.carry() == 5
+    assert kept(opened) == [(f"N{number}", False) for number in range(5)]
+    assert carry_left(opened) == 0
+    assert one.journal.carry() == 1, "what came later than all of ours is left to whoever answered it"
+    with opened.engine.connect() as connection:
+        assert waiting(connection) == {}
+    for line in (one, two):
+        line.close()
+        assert not line.journal.path.exists()
+
+
+def test_whoever_answers_and_whoever_carries_the_order_is_that_of_a_sender_that_waits_for_its_answers(opened: Database) -> None:
+    chance, lines, told = random.Random(1), [take(opened) for _ in range(3)], 0
+    for _ in range(400):
+        which = chance.randrange(3)
+        match chance.randrange(12):
+            case 0:
+                killed(lines[which])
+                lines[which] = take(opened)
+            case 1 | 2:
+                lines[which].journal.carry()
+            case _:
+                group = [arrival(told), arrival(told + 1)]
+                if not lines[which].take(group):
+                    lines[which].journal.carry()
+                    assert lines[which].take(group), "what is carried makes room"
+                told += 2
+    for line in lines:
+        line.journal.carry()
+        line.close()
+    assert carry_left(opened) == 0
+    assert kept(opened) == [(f"N{number}", False) for number in range(told)]
 
 
 def test_a_full_journal_says_so_and_takes_again_once_it_is_carried(opened: Database) -> None:
