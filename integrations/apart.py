@@ -1,9 +1,9 @@
 """The hospital lines in processes of their own beside the API: an answer to a hospital then waits for nobody's search or page.
 
 One Python process runs one thread at a time. This process opens the address and starts so many ``serve --only feeds`` that accept from it,
-each with a journal of its own; it starts one again that dies, and stops them with itself. What one that died has answered is carried at
-once: others take its lines meanwhile, and what comes there is newer. They end by themselves when this one is gone, however it went: each
-holds the reading end of a pipe.
+each with a journal of its own; it starts one again that dies or has come to stand still (``pulse``), and stops them with itself. What one
+that died has answered is carried at once: others take its lines meanwhile, and what comes there is newer. They end by themselves when this
+one is gone, however it went: each holds the reading end of a pipe.
 """
 
 import os
@@ -24,6 +24,7 @@ from integrations import doors
 from integrations.address import Address
 from integrations.mllp import room
 from integrations.mllp.limits import Limits
+from integrations.pulse import Pulse
 from integrations.telling import Heard
 
 log = structlog.get_logger()
@@ -137,13 +138,15 @@ class _Process:
     def is_ready(self) -> bool:
         """Wait until it accepts; False where it has ended instead."""
         assert self._process is not None
-        said = self._process.stdout
+        said, pulse = self._process.stdout, Pulse(self._process, f"lines-apart-{self._number}")
         assert said is not None
         for line in said:
+            pulse.heard()
             if line.startswith(READY):
-                threading.Thread(target=self._pass_on, args=(said,), name="lines-apart-says", daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(said, pulse), name="lines-apart-says", daemon=True).start()
                 return True
             self._say(self._number, line)
+        pulse.over()
         self.finish(0)
         return False
 
@@ -195,10 +198,12 @@ class _Process:
             return False
         return self.is_ready()
 
-    def _pass_on(self, said: IO[str]) -> None:
+    def _pass_on(self, said: IO[str], pulse: Pulse) -> None:
         with said:
             for line in said:
+                pulse.heard()
                 self._say(self._number, line)
+        pulse.over()
 
 
 def watch_parent(gone: Callable[[], None]) -> None:

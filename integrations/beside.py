@@ -6,7 +6,8 @@ process. Which of the two works is decided by the lease that any two workers sha
 the other takes up.
 
 The two speak in lines of JSON over the child's standard input and output. When the line ends, the other side is gone: the child then
-finishes its message and ends, the parent works by itself again.
+finishes its message and ends, the parent works by itself again. A child that has come to stand still holds the lease, and perhaps the
+database, while nobody works: the parent ends it (``pulse``).
 """
 
 import json
@@ -28,6 +29,7 @@ from healthsvc.store.bell import CHANGES, INBOX, OUTBOX
 from integrations import metrics
 from integrations.ending import bounded
 from integrations.hospitals.shelf import Shelf
+from integrations.pulse import WORD_SECONDS, Pulse
 from integrations.worker import Worker
 
 log = structlog.get_logger()
@@ -35,8 +37,6 @@ AGAIN_SECONDS: Final = 60.0
 """After the child has ended by itself, the next one begins this much later at the earliest."""
 TOGETHER_SECONDS: Final = 0.01
 """Rings of one topic within so long are one word."""
-COUNT_SECONDS: Final = 1.0
-"""How often the child tells what it has done, for the parent's metrics."""
 READY: Final = "ready"
 RING: Final = "ring"
 PROCESSED: Final = "processed"
@@ -115,11 +115,13 @@ class Beside:
             _close(child)
         assert child.stdin is not None
         assert child.stdout is not None
-        ended = threading.Event()
+        ended, pulse = threading.Event(), Pulse(child, "hospital-worker")
         bell = threading.Thread(target=_relay, args=(self._installation.database.bell, INBOX, _speaker(child.stdin), ended), daemon=True)
         bell.start()
         for line in child.stdout:
+            pulse.heard()
             self._hear(json.loads(line))
+        pulse.over()
         code = child.wait()
         ended.set()
         bell.join()
@@ -166,7 +168,7 @@ def _relay(bell: Any, topic: str, say: Callable[..., None], ended: threading.Eve
     """Pass on that the bell rang for a topic."""
     rung = bell.subscribe(topic)
     while not ended.is_set():
-        if rung.wait(COUNT_SECONDS):
+        if rung.wait(WORD_SECONDS):
             rung.clear()
             say(RING, topic)
             ended.wait(TOGETHER_SECONDS)
@@ -174,18 +176,15 @@ def _relay(bell: Any, topic: str, say: Callable[..., None], ended: threading.Eve
 
 
 def _count(say: Callable[..., None], ended: threading.Event) -> None:
-    """Tell what has been processed since the last time, and how many wait."""
+    """Tell what has been processed since the last time, and how many wait, which is a sign of life, too."""
     told: Counter[tuple[str, str]] = Counter()
-    queued = -1.0
-    while not ended.wait(COUNT_SECONDS):
+    while not ended.wait(WORD_SECONDS):
         now = _processed()
         for (link, state), number in (now - told).items():
             say(PROCESSED, link, state, number)
         told = now
         waiting = next((one.value for family in metrics.QUEUED.collect() for one in family.samples), 0.0)
-        if waiting != queued:
-            queued = waiting
-            say(QUEUED, int(waiting))
+        say(QUEUED, int(waiting))
 
 
 def _processed() -> Counter[tuple[str, str]]:
@@ -233,9 +232,9 @@ def main(data: Path) -> None:
         for line in sys.stdin:
             word = json.loads(line)
             installation.database.bell.ring(word[1])
-        ended.set()
         bounded(installation.settings.stop_seconds)
         worker.stop()
+        ended.set()
 
 
 if __name__ == "__main__":

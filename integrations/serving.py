@@ -66,11 +66,11 @@ from integrations.operating.lines import warn_of_silence
 from integrations.operating.open_lines import OpenLines
 from integrations.operating.profiles import Profiles
 from integrations.origin import origin
+from integrations.pulse import WORD_SECONDS
 from integrations.repeating import Repeating
 from integrations.roads.valhalla import Valhalla
 from integrations.roles import Role
 from integrations.subscribers.teller import Teller
-from integrations.telling import SECONDS as TELL_SECONDS
 from integrations.telling import Telling
 from integrations.worker import Worker
 
@@ -266,7 +266,7 @@ class Serving:
         lines.start()
         self._stops.append(("open lines", lines.stop))
         if self._doors:
-            telling = Repeating("telling", Telling(feeds.lines).tell, breath=TELL_SECONDS, rest=TELL_SECONDS, last=True)
+            telling = Repeating("telling", Telling(feeds.lines).tell, breath=WORD_SECONDS, rest=WORD_SECONDS, last=True)
             telling.start()
             self._stops.append(("telling", telling.stop))
         return feeds

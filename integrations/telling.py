@@ -15,8 +15,6 @@ from integrations import metrics
 from integrations.mllp.state import LineState
 
 COUNTED: Final = "counted "
-SECONDS: Final = 1.0
-"""How often it is told."""
 _COUNTERS: Final[dict[str, Counter]] = {
     "received": metrics.RECEIVED,
     "duplicates": metrics.DUPLICATES,
@@ -34,18 +32,16 @@ class Telling:
     def __init__(self, lines: Callable[[], list[LineState]]) -> None:
         self._lines = lines
         self._told: Numbers[_Grown] = Numbers()
-        self._last: tuple[dict[str, float], int] = ({}, 0)
 
     def tell(self) -> bool:
-        """Say what has changed; there is never more to say at once."""
+        """Say what has grown and what stands, also where that is as before: a word is a sign of life (``pulse``). There is never more to
+        say at once."""
         now = _standing()
         grown = [[name, dict(labels), number] for (name, labels), number in (now - self._told).items()]
         heard = {one.labels["link"]: one.value for family in metrics.LAST_MESSAGE.collect() for one in family.samples}
-        standing = (heard, len(self._lines()))
-        if grown or standing != self._last:
-            sys.stdout.write(f"{COUNTED}{json.dumps([grown, *standing])}\n")
-            sys.stdout.flush()
-        self._told, self._last = now, standing
+        sys.stdout.write(f"{COUNTED}{json.dumps([grown, heard, len(self._lines())])}\n")
+        sys.stdout.flush()
+        self._told = now
         return False
 
 

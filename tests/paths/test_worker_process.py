@@ -17,6 +17,7 @@ from healthsvc.config import Settings
 from healthsvc.installation import Installation, open_installation
 from healthsvc.store import SYSTEM
 from healthsvc.store.stored import micros
+from integrations import pulse
 from integrations.beside import Beside
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
@@ -86,6 +87,27 @@ def test_many_waiting_messages_are_worked_off_beside_and_a_killed_process_loses_
     finally:
         beside.stop()
     assert (REGISTRY.get_sample_value("healthsvc_hl7_processed_total", {"link": "default", "state": "done"}) or 0) > counted
+
+
+def test_a_process_that_has_come_to_stand_still_is_ended_and_its_work_goes_on(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "SILENT_WORDS", 4)
+    take(here, range(200))
+    beside = Beside(here, shelf(), "test", many=150)
+    beside.start()
+    try:
+        until(lambda: beside.pid is not None)
+        take(here, range(200, 400))
+        until(lambda: states(here).get("done", 0) > 200)
+        frozen = beside.pid
+        assert frozen not in (None, os.getpid())
+        assert frozen
+        os.kill(frozen, signal.SIGSTOP)  # with the lease, and where it so happens in the midst of a transaction
+        until(lambda: beside.pid is None)
+        with pytest.raises(ProcessLookupError):
+            os.kill(frozen, signal.SIGCONT)
+        settled(here, 400)
+    finally:
+        beside.stop()
 
 
 def test_the_process_ends_with_its_parent_and_finishes_what_it_has_begun(here: Installation) -> None:

@@ -17,7 +17,7 @@ from healthsvc.errors import Invalid, Unavailable
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
 from healthsvc.store.journals import LineJournal
-from integrations import apart, metrics
+from integrations import apart, metrics, pulse
 from integrations.address import Address
 from integrations.doors import open_doors
 from integrations.feeds import Feeds
@@ -233,6 +233,38 @@ def test_a_process_of_lines_that_is_gone_is_started_as_soon_as_it_can_be_and_wha
     assert not Path(f"/proc/{second}").exists()
 
 
+def test_a_process_of_lines_that_has_come_to_stand_still_is_ended_and_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(pulse, "WORD_SECONDS", 0.02)
+    told, carried = tmp_path / "processes", threading.Event()
+    script = (
+        f"import os, time; open({str(told)!r}, 'a').write(f'{{os.getpid()}} '); print('ready x', flush=True)\n"
+        "while True: print('counted [[], {}, 0]', flush=True); time.sleep(0.01)"
+    )
+
+    class Speaking(apart.Apart):
+        """Its processes do nothing but say that they live."""
+
+        def _command(self) -> list[str]:
+            return [sys.executable, "-c", script]
+
+    lines = Speaking(tmp_path, Address("127.0.0.1", 0), 1, Limits(), carried.set)
+    lines.start()
+    time.sleep(20 * 0.02)
+    first = told.read_text().split()
+    assert len(first) == 1, "who speaks is left alone"
+    os.kill(int(first[0]), signal.SIGSTOP)
+    assert carried.wait(10)
+    ends = time.monotonic() + 10
+    while len(told.read_text().split()) < 2 and time.monotonic() < ends:
+        time.sleep(0.01)
+    lines.stop(5)
+    assert len(told.read_text().split()) == 2
+    assert not Path(f"/proc/{first[0]}").exists()
+
+
 def test_what_processes_have_counted_is_counted_once_by_the_one_that_started_them(capsys: pytest.CaptureFixture[str]) -> None:
     def total() -> float:
         return metrics.RECEIVED.labels("telling-test", "AA")._value.get()  # type: ignore[no-any-return]
@@ -245,9 +277,10 @@ def test_what_processes_have_counted_is_counted_once_by_the_one_that_started_the
     telling.tell()
     word = capsys.readouterr().out
     telling.tell()
-    assert capsys.readouterr().out == "", "nothing new, nothing said"
+    as_before = capsys.readouterr().out
     assert heard.hear(0, word)
     assert heard.hear(1, word)
+    assert heard.hear(1, as_before)
     assert total() == before + 6
     assert metrics.CONNECTIONS._value.get() == 2
     heard.gone(1)
