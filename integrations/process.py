@@ -2,6 +2,8 @@
 
 import os
 import socket
+import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,6 +30,10 @@ from integrations.serving import Serving
 log = structlog.get_logger()
 SUPERVISOR: Final = "NOTIFY_SOCKET"
 """Where systemd hears, by sd_notify(3), how far a service of ``Type=notify`` is."""
+WATCHDOG: Final = "WATCHDOG_USEC"
+"""Within how many microseconds systemd wants a sign of life each time (sd_watchdog_enabled(3)); without one it ends the process."""
+SIGNS_IN_TIME: Final = 3
+"""So many are given in that time."""
 LEFT_SECONDS: Final = 60.0
 """How often it is looked whether a process of lines has left a journal that is gone, and whoever started it too."""
 
@@ -38,6 +44,8 @@ class Supervisor:
     def __init__(self) -> None:
         told = os.environ.pop(SUPERVISOR, "")  # what this process starts is not to speak for it
         self._address = "\0" + told[1:] if told.startswith("@") else told
+        within, of = os.environ.pop(WATCHDOG, ""), os.environ.pop("WATCHDOG_PID", "")
+        self._within = int(within) / 1e6 if within.isdigit() and of in ("", str(os.getpid())) else 0.0
 
     def tell(self, *states: str) -> None:
         """Tell states such as ``READY=1`` (sd_notify(3)). A supervisor that does not listen stops nothing."""
@@ -49,6 +57,16 @@ class Supervisor:
                 line.send("\n".join(states).encode())
         except OSError as error:
             log.warning("the supervisor could not be told", states=states, error=error.strerror)
+
+    def give_signs_of_life(self) -> None:
+        """From now on, where it wants them: a process that is stopped, or in which no thread gets on, gives none."""
+        if self._within:
+            threading.Thread(target=self._give_signs, name="signs-of-life", daemon=True).start()
+
+    def _give_signs(self) -> None:
+        while True:
+            self.tell("WATCHDOG=1")
+            time.sleep(self._within / SIGNS_IN_TIME)
 
 
 def carry_what_is_left(database: Database) -> None:
@@ -99,6 +117,7 @@ def run(data: Path | None, http: Address, mllp: Address, only: Role | None, prob
         ready = f"ready {serving.where()}{f' mllp://{apart.mllp}' if apart else ''}"
         out.print(ready, markup=False)
         supervisor.tell("READY=1", f"STATUS={ready}")
+        supervisor.give_signs_of_life()
         ending.wait()
     finally:
         ending.begin()

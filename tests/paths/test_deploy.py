@@ -176,20 +176,24 @@ def test_where_it_listens_is_told_when_the_units_are_written(tmp_path: Path) -> 
 
 
 def test_a_supervisor_hears_when_it_answers_and_when_it_stops(tmp_path: Path) -> None:
-    """What ``Type=notify`` of the units waits for."""
+    """What ``Type=notify`` and ``WatchdogSec`` of the units wait for."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(str(tmp_path / "notify"))
         heard.settimeout(60)
         words = [*COMMAND, "serve", "--only", "timers", "--data", str(tmp_path / "data"), "--probes", "127.0.0.1:0"]
-        with subprocess.Popen(words, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}, stdout=subprocess.PIPE) as running:
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "600000"}
+        with subprocess.Popen(words, env={**os.environ, **told}, stdout=subprocess.PIPE) as running:
             try:
                 ready = heard.recv(4096).decode().splitlines()
                 assert ready[0] == "READY=1"
                 where = re.fullmatch(r"STATUS=ready probes=(http://\S+)", ready[1])
                 assert where
                 assert httpx.get(f"{where[1]}/readyz").status_code == 200
+                assert [heard.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
                 running.terminate()
-                assert heard.recv(4096).startswith(b"STOPPING=1\n")
+                while (word := heard.recv(4096)) == b"WATCHDOG=1":
+                    pass
+                assert word.startswith(b"STOPPING=1\n")
                 assert running.wait(30) == 0
             finally:
                 running.kill()
