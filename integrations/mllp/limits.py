@@ -13,6 +13,9 @@ class Limits:
     message_bytes: int = 32 << 20
     unfinished_bytes: int = 256 << 20
     """Of the unfinished frames of all lines of a process together; never less than two of the longest. Who goes beyond is cut off."""
+    unanswered_bytes: int = 256 << 20
+    """Of the whole frames of all lines of a process together that wait for their answers. Beyond it, who holds more than a line's share is
+    not read any further meanwhile."""
     half_frame_seconds: float = 30.0
     """How long an unfinished frame may stay without a further byte."""
     frame_seconds: float = 600.0

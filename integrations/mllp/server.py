@@ -16,6 +16,7 @@ from typing import cast
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
 from integrations.mllp.limits import Limits
 from integrations.mllp.peers import keep_alive, names_of
+from integrations.mllp.pending import Pending, Unanswered
 from integrations.mllp.room import Room
 from integrations.mllp.state import FaultHandler, Handler, LineState
 from integrations.mllp.threshold import BACKLOG, Entered, Threshold, listen_at
@@ -36,6 +37,7 @@ class Server:
     room: Room | None = None  # where other processes accept from the same address: the limits of them all
     listen: str = ""
     lines: "set[Line]" = field(default_factory=set)
+    unanswered: Unanswered = field(default_factory=Unanswered)
     _threshold: Threshold | None = None
     _servers: list[asyncio.Server] = field(default_factory=list)
     _drained: asyncio.Event | None = None
@@ -111,24 +113,6 @@ class Server:
         return [line.state for line in self.lines if line.state]
 
 
-class Pending:
-    """The place of one answer in the order of its line."""
-
-    __slots__ = ("_line", "answer")
-
-    def __init__(self, line: "Line", answer: bytes | None = None) -> None:
-        self._line = line
-        self.answer = answer
-
-    def tell(self, answer: bytes | None) -> None:
-        """The answer is there; the line writes it as soon as all before it are written."""
-        if answer is None:
-            self._line.abort()
-            return
-        self.answer = answer
-        self._line.write_answers()
-
-
 class Line(Entered):
     """One connection. Answers wait in the order of their messages; each is written as soon as all before it have been."""
 
@@ -138,6 +122,7 @@ class Line(Entered):
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self.state: LineState | None = None
+        self.held = 0
         self._answers: deque[Pending] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -168,10 +153,11 @@ class Line(Entered):
             return
         if (content := self.reader.whole(data)) is not None:
             self._take(content)
-            if self.transport is not None and len(self._answers) >= self.server.limits.in_flight:
-                self._pace(self.transport)
+            if len(self._answers) >= self.server.limits.in_flight or self.server.unanswered.is_beyond(self.server.limits):
+                self.pace()
             return
         self._begin(self.reader.feed(data))
+        self.pace()
         self._watch(data)
 
     def eof_received(self) -> bool:
@@ -225,21 +211,21 @@ class Line(Entered):
             if isinstance(each, Fault):
                 self.state.faults += 1
                 self.state.last = self.loop.time()
-                self._answers.append(Pending(self, self.server.fault_handler(each, self.server.listen, self.state.peer)))
-                self.write_answers()
+                self._pending(len(each.head)).tell(self.server.fault_handler(each, self.server.listen, self.state.peer))
             else:
                 self._take(each.content)
-        if self.transport is not None:
-            self._pace(self.transport)
+
+    def _pending(self, size: int) -> Pending:
+        self._answers.append(pending := Pending(self, self.server.unanswered, self.server.limits, size))
+        return pending
 
     def _take(self, content: bytes) -> None:
         state, server = self.state, self.server
         assert state is not None
         state.last = self.loop.time()
         state.messages += 1
-        pending = Pending(self)
-        self._answers.append(pending)
-        state.link = server.handler(content, server.listen, state.peer, pending.tell, self) or state.link
+        tell = self._pending(len(content)).tell
+        state.link = server.handler(content, server.listen, state.peer, tell, self) or state.link
 
     def write_answers(self) -> None:
         """Write the answers that are there, in order; let the line read on, or close it, as is due."""
@@ -254,15 +240,20 @@ class Line(Entered):
             if first:
                 transport.write(wrap(first))
         if self._leaving or not self._reading:
-            self._pace(transport)
+            self.pace()
 
-    def _pace(self, transport: asyncio.Transport) -> None:
+    def pace(self) -> None:
+        """Read on, or stop reading, or close, as is due."""
+        transport, server = self.transport, self.server
+        if transport is None:
+            return
         if self._leaving:
             if not self._answers:
                 transport.close()
             return
-        if self._reading != (len(self._answers) < self.server.limits.in_flight):
-            self._reading = not self._reading
+        stops = len(self._answers) >= server.limits.in_flight or server.unanswered.stops(self, self.reader.held, server.limits)
+        if self._reading == stops:
+            self._reading = not stops
             if self._reading:
                 transport.resume_reading()
             else:
@@ -279,7 +270,7 @@ class Line(Entered):
         if now - self._frame_began > self.server.limits.frame_seconds:
             self.abort()
         elif self.server.is_full(self.reader.held):
-            self._idle()
+            self._cut_off()
         elif data.endswith(LATE_ENDS):
             self._timer = self.loop.call_later(self.server.limits.missing_end_seconds, self._paused)
         else:
@@ -290,7 +281,14 @@ class Line(Entered):
         self._frame_began = None
 
     def _idle(self) -> None:
-        """Half a frame and then nothing: report it and hang up; it was never acknowledged."""
+        """Half a frame and then nothing."""
+        if self._reading:
+            self._cut_off()
+        else:  # it is we who do not take the rest
+            self._timer = self.loop.call_later(self.server.limits.half_frame_seconds, self._idle)
+
+    def _cut_off(self) -> None:
+        """Report half a frame and hang up; it was never acknowledged."""
         self._begin(self.reader.close())
         self.leave()
 

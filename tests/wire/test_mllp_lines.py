@@ -138,6 +138,41 @@ def test_many_unfinished_messages_take_no_more_memory_than_they_may_together(dat
         feeds.stop()
 
 
+def test_many_unanswered_messages_take_no_more_memory_than_they_may_together_and_small_ones_go_on(database: Database) -> None:
+    limits = Limits(message_bytes=1 << 20, unanswered_bytes=3 << 20, connections=16, half_frame_seconds=0.2)
+    feeds = Feeds(database, shelf(), "127.0.0.1", 0, limits=limits)
+    feeds.start()
+    crowd = [socket.create_connection(("127.0.0.1", feeds.port), timeout=10) for _ in range(4)]
+    text = "NTE|1||" + "x" * 900_000 + "\r"
+    senders = [
+        threading.Thread(target=one.sendall, args=[b"".join(wrap(adt(f"{line}-{n}", extra=text)) for n in range(6))])
+        for line, one in enumerate(crowd)
+    ]
+    try:
+        with closing(socket.create_connection(("127.0.0.1", feeds.port), timeout=10, source_address=("127.0.0.2", 0))) as small:
+            with database.one_writer():
+                for one in senders:
+                    one.start()
+                time.sleep(0.6)
+                assert limits.unanswered_bytes < feeds.server.unanswered.total < limits.unanswered_bytes + 4 * limits.message_bytes
+                small.sendall(wrap(adt("SMALL")))
+                ends = time.monotonic() + 5
+                while not (read := any(one.peer == "127.0.0.2" and one.messages for one in feeds.lines())) and time.monotonic() < ends:
+                    time.sleep(0.01)
+                assert read, "small ones are taken all the same"
+            assert read_reply(answers(small, 1)[0]).code == "AA"
+        for line, one in enumerate(crowd):
+            assert [read_reply(answer).control_id for answer in answers(one, 6)] == [f"{line}-{n}" for n in range(6)]
+        assert feeds.server.unanswered.total == 0
+    finally:
+        for one in crowd:
+            one.close()
+        for one in senders:
+            one.join()
+        feeds.stop()
+    assert len(stored(database)) == 4 * 6 + 1
+
+
 def test_the_last_message_before_the_peer_hangs_up_is_answered(line: socket.socket, database: Database) -> None:
     line.sendall(wrap(adt("LAST")))
     line.shutdown(socket.SHUT_WR)
