@@ -33,6 +33,8 @@ from integrations.returning import Returning
 log = structlog.get_logger()
 SAID_AGAIN_SECONDS: Final = 60.0
 """After so long the log says again that a peer is turned away for the same reason."""
+TLS_HANDSHAKE: Final = b"\x16\x03"
+"""How a record of the handshake begins (RFC 8446, 5.1)."""
 PEERS_KEPT: Final = 1000
 """Peers and reasons that are remembered for it at most."""
 
@@ -177,7 +179,8 @@ class Refusals:
 def on_fault(fault: Fault, listen: str, peer: str) -> bytes:
     """Count and log a fault of the line; refuse by its own number what carries one. What was cut short is never acknowledged."""
     metrics.FAULTS.labels(fault.kind.value).inc()
-    log.warning("hl7 line fault", kind=fault.kind.value, listen=listen, peer=peer, size=fault.size)
+    more = {"why": "the peer speaks TLS, this line does not"} if fault.head.startswith(TLS_HANDSHAKE) else {}
+    log.warning("hl7 line fault", kind=fault.kind.value, listen=listen, peer=peer, size=fault.size, **more)
     problem = _ANSWERED.get(fault.kind)
     if problem is None:
         return b""

@@ -11,6 +11,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from integrations.mllp.framing import LATE_ENDS, Fault, Frame, FrameReader, wrap
@@ -47,7 +48,8 @@ class Server:
         listening = list(doors) or listen_at(host, port)
         port = int(listening[0].getsockname()[1])
         if self.tls is not None:
-            self._threshold = Threshold(self.tls, self.limits.handshake_seconds, self.admits, self.forget, lambda peer: Line(self, peer))
+            seconds, line = self.limits.handshake_seconds, partial(Line, self)
+            self._threshold = Threshold(self.tls, seconds, self.admits, self.forget, self.refused, line)
             self._threshold.open(listening)
         else:
             for one in listening:

@@ -8,13 +8,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 from integrations.mllp.state import LineState
 
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted."""
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
+"""What OpenSSL says of a peer that speaks without."""
 NO_FILE_LEFT_SECONDS: Final = 0.2
 """So long nobody is accepted where the system gives no further file."""
 
@@ -35,6 +36,7 @@ class Threshold:
         seconds: float,
         admits: Callable[[str], bool],
         forget: Callable[[str], None],
+        failed: Callable[[str, str], None],
         line: Callable[[str], Entered],
     ) -> None:
         """Not open yet.
@@ -44,9 +46,11 @@ class Threshold:
             seconds: how long the handshake may take.
             admits: whether one from an address may come in.
             forget: told of the address of each that was let in and has not become a line.
+            failed: told of the address of each with whom TLS could not be agreed upon, and why.
             line: what an admitted connection becomes, by its address.
         """
         self._tls, self._seconds, self._admits, self._forget, self._line = tls, seconds, admits, forget, line
+        self._failed = failed
         self.agreeing: list[str] = []
         """The addresses of those whose handshake is under way."""
         self._entering: set[asyncio.Task[None]] = set()
@@ -91,14 +95,26 @@ class Threshold:
     async def _agree(self, connection: socket.socket, peer: str, line: Entered) -> None:
         self.agreeing.append(peer)
         try:
-            with suppress(OSError):  # no TLS, another's certificate, nothing in time: the peer was told as far as TLS has words for it
-                await asyncio.get_running_loop().connect_accepted_socket(
-                    lambda: line, connection, ssl=self._tls, ssl_handshake_timeout=self._seconds
-                )
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: line, connection, ssl=self._tls, ssl_handshake_timeout=self._seconds
+            )
+        except OSError as error:  # the peer was told as far as TLS has words for it
+            if why := _why(error):
+                self._failed(peer, why)
         finally:
             self.agreeing.remove(peer)
             if line.state is None:
                 self._forget(peer)
+
+
+def _why(error: OSError) -> str:
+    """Why TLS could not be agreed upon, for an operator; empty of who only connected and went, as whoever looks whether a port is open."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or type(error).__name__
+        return "speaks no TLS" if reason in _NO_TLS else f"TLS: {reason.lower().replace('_', ' ')}"
+    return "TLS: nothing in time" if isinstance(error, ConnectionAbortedError) else ""
 
 
 def listen_at(host: str, port: int) -> list[socket.socket]:

@@ -216,9 +216,35 @@ def test_who_is_turned_away_and_why_is_told_once_a_minute(database: Database, ou
     port = line.start()
     with pytest.raises(NoAnswer):
         say(port, Destination("h1", "localhost", port, tls=True, ca=str(ours.file), certificate=ours.issue("other")))
+    with closing(socket.create_connection(("127.0.0.1", port))):
+        pass  # who only looks whether the port is open
+    for own in (
+        Destination("h1", "localhost", port),
+        Destination("h1", "localhost", port, tls=True, ca=str(ours.file)),
+        Destination("h1", "localhost", port, tls=True, ca=str(ours.file), certificate=ours.issue("his", -1)),
+    ):
+        with pytest.raises(NoAnswer):
+            say(port, own)
     line.stop()
     told = [(one["peer"], one["why"]) for one in said.entries if one["event"] == "hospital line refused"]
-    assert told == [("10.9.9.9", "address"), ("10.9.9.9", "limit"), ("10.9.9.9", "address"), ("127.0.0.1", "certificate-name")]
+    assert told == [
+        *[("10.9.9.9", "address"), ("10.9.9.9", "limit"), ("10.9.9.9", "address"), ("127.0.0.1", "certificate-name")],
+        ("127.0.0.1", "speaks no TLS"),
+        ("127.0.0.1", "TLS: peer did not return a certificate"),
+        ("127.0.0.1", "certificate: certificate has expired"),
+    ]
+
+
+def test_who_speaks_tls_to_a_line_without_it_is_named_so(database: Database, ours: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = LogCapture()
+    monkeypatch.setattr(feeds, "log", structlog.wrap_logger(None, processors=[said]))
+    line = Feeds(database, shelf(), "127.0.0.1", 0)
+    port = line.start()
+    own = Destination("h1", "localhost", port, tls=True, ca=str(ours.file))
+    with pytest.raises(NoAnswer), Client("localhost", port, belongs, seconds=0.3, tls=client_context(own)) as client:
+        client.send(adt("T1"))
+    line.stop()
+    assert next(one["why"] for one in said.entries if one["event"] == "hl7 line fault") == "the peer speaks TLS, this line does not"
 
 
 @given(
