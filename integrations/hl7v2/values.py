@@ -21,7 +21,7 @@ _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(?:\.\d+)?)?\s*(?:Z
 YEARS = range(1800, 2200)
 """Years that a hospital can mean."""
 _POWER = re.compile(r"([^\w^]*\s*10)\^(\d{1,2}\s*/\s*[^\^~&\\|]+)")
-_PACKED = re.compile(r"\d{4,14}(?!\d)")
+_PACKED = re.compile(r"(\d{4,14}|\d{17})(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,11 @@ def time_of(text: str) -> str:
 
 
 def _spaced(digits: str) -> str:
-    """``20260105170124`` with its parts held apart."""
-    date, time = digits[:8], digits[8:]
+    """``20260105170124`` with its parts held apart; three digits more are milliseconds, as ``yyyyMMddHHmmssSSS`` writes them."""
+    date, time, thousandths = digits[:8], digits[8:14], digits[14:]
     written = "-".join(part for part in (date[:4], date[4:6], date[6:8]) if part)
-    return written + (" " + ":".join(time[at : at + 2] for at in range(0, len(time), 2)) if time else "")
+    clock = ":".join(time[at : at + 2] for at in range(0, len(time), 2))
+    return written + (f" {clock}" if clock else "") + (f".{thousandths}" if thousandths else "")
 
 
 def _hour(text: str | None, half: str | None) -> int:
