@@ -14,6 +14,7 @@ from integrations.effects.trace import trace
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import Family, as_standard, family_of
 from integrations.hl7v2.persons import apart, for_all
+from integrations.hl7v2.times import unread_times
 from integrations.hospitals.profile import Profile
 from integrations.reading import read
 
@@ -58,4 +59,6 @@ def process(store: Store, row: Any, profile: Profile) -> Outcome:
         raise NotOurs
     if not_ours:
         came_of_it.remarks.append(f"{not_ours} of the {len(parts)} persons are none of ours and were left aside")
+    unread = dict.fromkeys(place for place, _ in unread_times(whole, profile.nothing))
+    came_of_it.remarks += [f"{place} could not be read as a time and counts as not told" for place in unread]
     return came_of_it

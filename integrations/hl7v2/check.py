@@ -19,6 +19,7 @@ from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import Family, as_standard, family_of, missing_segment
 from integrations.hl7v2.files import Source, sources
 from integrations.hl7v2.header import Header, check_header, read_header
+from integrations.hl7v2.masking import shape
 from integrations.hl7v2.master import read_master
 from integrations.hl7v2.money import read_money
 from integrations.hl7v2.orders import read_orders
@@ -26,6 +27,7 @@ from integrations.hl7v2.oru import read_results
 from integrations.hl7v2.problem import read_problems, read_referral
 from integrations.hl7v2.qbp import read_query
 from integrations.hl7v2.strange import strange_words
+from integrations.hl7v2.times import unread_times
 from integrations.hospitals.profile import Profile
 from integrations.hospitals.shelf import load
 
@@ -56,6 +58,8 @@ class Checked:
     remark: str = ""
     strange: tuple[str, ...] = ()
     """Places and words that the link does not know (``PID-8 3``): taken, and read as if nothing stood there, or as a number of its own."""
+    times: tuple[str, ...] = ()
+    """Places where no time stands that could be read, and its shape (``OBR-7 99-99-99``): taken, and read as if nothing stood there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Report:
             "families": dict(Counter(one.mapped for one in held if one.mapped and not one.rejected and not one.to_review).most_common()),
             "events": dict(Counter(one.event for one in held if one.event).most_common()),
             "strange": dict(Counter(word for one in held for word in one.strange).most_common()),
+            "times": dict(Counter(place for one in held for place in one.times).most_common()),
             "reasons": dict(Counter(one.reason for one in self.messages if one.reason).most_common()),
         }
 
@@ -106,6 +111,9 @@ class Report:
         if counts["strange"]:
             told = ", ".join(f"{name} ({number})" for name, number in counts["strange"].items())
             yield f"words that the profile does not know, in messages that are taken all the same: {told}"
+        if counts["times"]:
+            told = ", ".join(f"{place} ({number})" for place, number in counts["times"].items())
+            yield f"times that cannot be read and count as not told, in messages that are taken all the same: {told}"
 
 
 def check(paths: Iterable[Path], profile: str = "default", progress: Progress | None = None) -> Report:
@@ -169,7 +177,8 @@ def read_under(raw: bytes, name: str, index: int, profile: Profile) -> tuple[Che
         reason = refusal.reason or issue.code
         return Checked(name, index, **known, rejected=True, reason=reason, place=issue.path or "", remark=refusal.text), None
     strange = dict.fromkeys(f"{place} {word}" for place, word in strange_words(message, profile))
-    return Checked(name, index, **known, strange=tuple(strange)), values
+    times = dict.fromkeys(f"{place} {shape(said)}" for place, said in unread_times(message, profile.nothing))
+    return Checked(name, index, **known, strange=tuple(strange), times=tuple(times)), values
 
 
 _READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {

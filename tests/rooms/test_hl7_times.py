@@ -69,3 +69,9 @@ def test_a_zone_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"line\.toml: time_zone must be an offset") as refused:
         read(path)
     assert refused.value.issues[0].path == "time_zone"
+
+
+def test_a_time_that_cannot_be_read_is_said_and_counts_as_not_told(hospital: Hospital) -> None:
+    began = started(hospital, load("default"), admission(hospital, "20260302091500250", "02/03/2026 08:00"))
+    assert began == "2026-03-02T09:15:00+08:00"  # that of the event
+    assert hospital.last().remark == "PV1-44 could not be read as a time and counts as not told"

@@ -240,6 +240,16 @@ def test_the_dry_run_names_the_words_that_a_profile_does_not_know_and_nobody() -
         assert not found.rejected
 
 
+def test_the_dry_run_names_the_times_that_cannot_be_read_by_their_shape() -> None:
+    text = (
+        "MSH|^~\\&|LIS|H1|C|C|26-03-02||ORU^R01|M1|P|2.4\rPID|1||C1^^^^IDCard||测试甲\r"
+        'OBR|1||R1|^x|||星期一|无||||||00000000||||||||20260302091500250\rOBX|1|NM|a^a||1|||||F|||""\rSCH||1|||||||||^^^02.03.26^20260302\r'
+    )
+    found = check_message(text.encode(), "x", 1, load("default"))
+    assert found.times == ("MSH-7 99-99-99", "OBR-7 某某某", "SCH-11.4 99.99.99")
+    assert not found.rejected
+
+
 def test_a_shelf_without_default_knows_nobody() -> None:
     assert Shelf([], None).choose(header(), "127.0.0.1:1") is None
 
