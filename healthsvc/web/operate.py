@@ -14,6 +14,7 @@ from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.stored import moment
 from healthsvc.web import words
 from healthsvc.web.desk import desk_of
+from healthsvc.web.remarks import remark_words
 from healthsvc.web.render import Page, SignedPage
 
 router = APIRouter(dependencies=[needs("operate")])
@@ -51,6 +52,7 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
         letters=desk.letters(store, MOST, link, state, number),
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, number=number,
         at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(), delivery=delivery_of(page), kinds=QUEUES,
+        remarked=remark_of(page),
     )  # fmt: skip
 
 
@@ -60,7 +62,7 @@ def message(page: SignedPage, request: Request, store: StoreReading, id: int, wi
     desk = desk_of(request)
     return page.show(
         "operate_message.html", one=desk.view(store, id), numbers=desk.numbers(store, id), several=desk.is_misfiled(store, id),
-        states=STATES, withdrawn=withdrawn, parted=parted, why=why_of(page),
+        states=STATES, withdrawn=withdrawn, parted=parted, why=why_of(page), remarked=remark_of(page),
     )  # fmt: skip
 
 
@@ -177,6 +179,11 @@ def why_of(page: Page) -> Any:
 def delivery_of(page: Page) -> Any:
     """Why a delivery failed, in the reader's language; empty where what was said is the hospital's own answer."""
     return lambda said: words.delivery_words(said, page.language)
+
+
+def remark_of(page: Page) -> Any:
+    """What is remarked on a message, in the reader's language; empty where its own text says it all."""
+    return lambda said: remark_words(said, page.language)
 
 
 def _when(text: str, what: str, store: Store) -> datetime:

@@ -71,6 +71,12 @@ def deliveries() -> Mapping[str, str]:
     return {key: str(value) for key, value in _read("reasons.toml")["delivery"].items()}
 
 
+@lru_cache(maxsize=1)
+def remarks() -> Mapping[str, str]:
+    """A remark on a message of the hospital line, ``{}`` for what changes in it -> its Chinese words."""
+    return {key: str(value) for key, value in _read("reasons.toml")["remark"].items()}
+
+
 def delivery_words(said: str, language: str = "zh") -> str:
     """What a failed delivery means, in the reader's language; empty where what was said is the hospital's own answer."""
     if language != "zh":

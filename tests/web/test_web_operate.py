@@ -121,7 +121,7 @@ def test_the_tools_work_from_their_forms(client: httpx.Client, site: Site, lette
     edited = {**token, "position": ["MSH-9.2", "", ""], "value": ["A31", "", ""], "reason": "typing error"}
     there = client.post(f"/operate/messages/{letter}/edit", data=edited)
     assert there.status_code == 303
-    assert "edited from message" in client.get(there.headers["location"]).text
+    assert f"由消息 {letter} 更正而来：MSH-9.2" in client.get(there.headers["location"]).text
     [two] = set(re.findall(r"/operate/messages/(\d+)/again", client.get("/operate").text))
     assert client.post(f"/operate/messages/{two}/close", data={**token, "reason": ""}).status_code == 422
     assert client.post(f"/operate/messages/{two}/close", data={**token, "reason": "test"}).status_code == 303
