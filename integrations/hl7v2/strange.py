@@ -13,6 +13,10 @@ from integrations.hospitals.profile import Profile
 
 _CODE: Final = re.compile(r"[A-Za-z0-9]{1,3}|[↑↓+\-]{1,4}")
 """What can be nobody's name or number and is shown as it is; anything else by its shape, for a sender may have shifted its fields."""
+_KIND: Final = re.compile(
+    r"[A-Za-z]+|DE\d{2}\.\d{2}\.\d{3}\.\d{2}|[就诊卡住院门急病历案档健康医社保险身份居民证登记主索引患者标识编号码电子]{1,9}[号卡证码]"
+)
+"""What names a kind of number: a word, a data element of WS 363 or WS 445, Chinese made of nothing but the words for numbers and cards."""
 _TRANSACTIONS: Final = frozenset({"CG", "CD", "PY", "AJ", "CO"})
 
 
@@ -27,7 +31,7 @@ def strange_words(message: Message, profile: Profile) -> Iterator[tuple[str, str
         kind, authority = clean(cx.component(5).text), cx.component(4)
         words = tuple(clean(authority.subcomponent(n).text) for n in (1, 2, 3))
         if kind and profile.number(kind, (*words, clean(authority.text))) not in profile.numbers:
-            yield "PID-3.5", kind if kind.isascii() and kind.isalpha() else shape(kind)
+            yield "PID-3.5", kind if _KIND.fullmatch(kind) else shape(kind)
 
 
 def _plain(message: Message, profile: Profile) -> Iterator[tuple[str, str]]:
