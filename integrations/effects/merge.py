@@ -1,4 +1,4 @@
-"""Merges (A40, A18, A34, A36): a hospital has found that two of its numbers are one person."""
+"""Merges (A40, A18, A30, A34, A36, A39): a hospital has found that two of its numbers are one person; or that they are two (A37)."""
 
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.json import Resource
@@ -10,19 +10,36 @@ from healthsvc.healthfile.service import update_demographics
 from healthsvc.store import Store
 from integrations.effects.care import Outcome
 from integrations.effects.handover import move_visit
-from integrations.effects.person import Party, SetAside, admit_person, citizen_ids, find, identifiers
-from integrations.hl7v2.adt import MOVE_EVENTS, AdtEvent, Merge
+from integrations.effects.person import NotOurs, Party, SetAside, admit_person, citizen_ids, find, identifiers
+from integrations.hl7v2.adt import MOVE_EVENTS, RENAME_EVENTS, AdtEvent, Merge
 from integrations.hospitals.profile import Profile, Unknown
 
 
 def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Outcome:
-    """A40 and its like, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number. All pairs or none."""
+    """A40 and its like, A46, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number. All pairs or none."""
     outcome = Outcome(happened=event.happened.at if event.happened else store.at)
     for one in event.merges:
         if event.event in MOVE_EVENTS:
             move_visit(store, one, event, profile, hospital, outcome)
         else:
-            _merge(store, one, profile, outcome, renames=event.event == "A47")
+            _merge(store, one, profile, outcome, renames=event.event in RENAME_EVENTS)
+    return outcome
+
+
+def unlinked(store: Store, event: AdtEvent, profile: Profile) -> Outcome:
+    """A37: the numbers of its PIDs are of different persons. Where they lead to one file here, somebody must take that back by hand:
+    what has been written since belongs to one of the two, and no message says to which."""
+    files = [file for numbers in event.apart if (file := find(store, numbers)) is not None]
+    if not files and profile.unknown_person is Unknown.FORGET:
+        raise NotOurs
+    if len({file["id"] for file in files}) < len(files):
+        raise SetAside(
+            "the hospital says that these are two persons, and their numbers are on one file here; take the merge back, then try again",
+            path="PID-3",
+            reason="unlink-asked",
+        )
+    outcome = Outcome(happened=event.happened.at if event.happened else store.at)
+    outcome.remarks.append("the numbers that are not one person were on no common file; nothing was changed")
     return outcome
 
 

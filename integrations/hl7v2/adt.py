@@ -12,7 +12,7 @@ from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.take import whole
 from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE, taking_part
 from integrations.hl7v2.participation import in_visit
-from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
+from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, numbers_of, person_of
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, member_of_staff, moment, number_of
 from integrations.hospitals.profile import Profile
 
@@ -40,9 +40,12 @@ VISIT_EVENTS = {
 PERSON_EVENTS = {"A28": "add person", "A31": "update person", "A60": "update allergies"}
 MERGE_EVENTS = {
     "A18": "merge",
+    "A30": "merge",
     "A34": "merge",
     "A36": "merge",
+    "A39": "merge",
     "A40": "merge",
+    "A46": "change number",
     "A47": "change number",
     "A43": "move to another person",
     "A44": "move account",
@@ -51,11 +54,14 @@ MERGE_EVENTS = {
     "A50": "change visit number",
     "A51": "change alternate visit number",
 }
+UNLINK_EVENTS = {"A37": "unlink"}
+RENAME_EVENTS = frozenset({"A46", "A47"})
+"""Of the merges, those that give one person another number and join no files."""
 _CLASS_BY_EVENT = {"A01": "IMP", "A06": "IMP", "A07": "AMB"}
 """What an event says of the class where PV1-2 does not: somebody is admitted, becomes an inpatient, becomes an outpatient."""
 MOVE_EVENTS = frozenset({"A44", "A45", "A49", "A50", "A51"})
 """Of these, those that move a visit or an account, or give it another number, and leave the persons as they are."""
-EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS
+EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS | UNLINK_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,8 @@ class AdtEvent:
     stay: Stay | None = None
     diagnoses: tuple[Diagnosis, ...] = ()
     merges: tuple[Merge, ...] = ()
+    apart: tuple[tuple[Number, ...], ...] = ()
+    """The numbers of each PID of an A37: these are not one person."""
 
 
 def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -> AdtEvent:
@@ -151,6 +159,7 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
         diagnoses=tuple(diagnosis_of(segment, profile, view) for segment in message.all("DG1") if segment[3] or segment[4]),
         merges=_merges(message, header, profile, zone) if header.trigger in MERGE_EVENTS else (),
+        apart=tuple(numbers_of(pid, header, profile) for pid in message.all("PID")) if header.trigger in UNLINK_EVENTS else (),
     )
 
 

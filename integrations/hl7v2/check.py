@@ -185,6 +185,7 @@ _READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {
     Family.VISIT: read_adt,
     Family.PERSON: read_adt,
     Family.MERGE: read_adt,
+    Family.UNLINK: read_adt,
     Family.RESULT: read_results,
     Family.ORDER: read_orders,
     Family.BOOKING: read_booking,

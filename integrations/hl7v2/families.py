@@ -14,6 +14,8 @@ class Family(StrEnum):
     VISIT = "visit"
     PERSON = "person"
     MERGE = "merge"
+    UNLINK = "unlink"
+    """A37: what was joined are two persons."""
     RESULT = "result"
     ORDER = "order"
     BOOKING = "booking"
@@ -36,6 +38,7 @@ NEEDS: dict[Family, tuple[tuple[str, ...], ...]] = {
     Family.VISIT: (("PID",),),
     Family.PERSON: (("PID",),),
     Family.MERGE: (("PID",), ("MRG",)),
+    Family.UNLINK: (("PID",),),
     Family.RESULT: (("PID",), ("OBR",)),
     Family.ORDER: (("PID",), ("ORC", "OBR", "RXO", "RXE", "RXD", "RXA")),
     Family.BOOKING: (("PID",), ("SCH",)),
@@ -52,6 +55,7 @@ _BY_CODE: dict[str, tuple[tuple[frozenset[str], Family], ...]] = {
         (frozenset(adt.VISIT_EVENTS), Family.VISIT),
         (frozenset(adt.PERSON_EVENTS), Family.PERSON),
         (frozenset(adt.MERGE_EVENTS), Family.MERGE),
+        (frozenset(adt.UNLINK_EVENTS), Family.UNLINK),
     ),
     "ORU": ((oru.ORU_EVENTS | {""}, Family.RESULT), (alarm.ALARM_EVENTS, Family.ALARM)),
     "OUL": ((oru.OUL_EVENTS, Family.RESULT),),

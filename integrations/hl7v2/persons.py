@@ -25,7 +25,7 @@ def apart(message: Message, header: Header, profile: Profile) -> list[Message]:
         return [message]
     family = family_of(header, profile.events)
     persons = message.all("PID")
-    if family is Family.ANSWER or len(persons) < 2 or len({_who(one) for one in persons}) < 2:
+    if family in (Family.ANSWER, Family.UNLINK) or len(persons) < 2 or len({_who(one) for one in persons}) < 2:
         return [message]
     if family not in _TOGETHER:
         raise Invalid(

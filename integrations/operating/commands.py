@@ -206,7 +206,7 @@ def unmerge(
     by: Annotated[str, typer.Option("--by", help="Name of whoever decides it")],
     data: Data = None,
 ) -> None:
-    """Take back what a merge message (A40, A36, A34, A18) has joined."""
+    """Take back what a merge message (A40, A39, A36, A34, A30, A18) has joined."""
     with at_desk(data, writing=True) as (store, desk):
         parted = desk.unmerge(store, id, by, reason)
     out.print(f"files in force again: {' '.join(parted)}", markup=False)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from healthsvc.store import SYSTEM, Actor, Database, Store, lease
 from healthsvc.store.audit import AUDIT
 from integrations import ended
 from integrations.effects.by_rule import closed_by_rule
+from integrations.hospitals.profile import Unknown
 from integrations.hospitals.shelf import Shelf, load, read, shelf
 from integrations.keep import INBOX
 from integrations.mllp.state import LineState
@@ -152,7 +154,7 @@ def test_a_long_replay_lets_others_write_between_its_portions(hospital: Hospital
     assert [action for action, _ in audited(database)] == ["hl7-replay"]
 
 
-@pytest.mark.parametrize("event", ["ADT^A40", "ADT^A18", "ADT^A34", "ADT^A36"])
+@pytest.mark.parametrize("event", ["ADT^A40", "ADT^A18", "ADT^A30", "ADT^A34", "ADT^A36", "ADT^A39"])
 def test_a_merge_is_taken_back_by_its_message(hospital: Hospital, desk: Desk, event: str) -> None:
     database = hospital.database
     hospital.says("ADT^A28", "C1", name="测试甲")
@@ -167,6 +169,27 @@ def test_a_merge_is_taken_back_by_its_message(hospital: Hospital, desk: Desk, ev
     with pytest.raises(NotFound):
         do(database, lambda store: desk.unmerge(store, merge.id, "测试运维", "again"))
     assert audited(database)[-1] == ("hl7-unmerge", f"inbox/{merge.id}")
+
+
+def test_a_hospital_that_takes_a_merge_back_is_heard_and_somebody_parts_the_files(hospital: Hospital, desk: Desk) -> None:
+    database = hospital.database
+    for number in ("C1", "C2"):
+        hospital.says("ADT^A28", number)
+    other = "PID|2||C2^^^^IDCard||测试甲"
+    assert hospital.says("ADT^A37^ADT_A37", "C1", other) == "AA"
+    assert (hospital.last().state, hospital.last().remark.split(";")[-1]) == ("done", " nothing was changed"), "they are two already"
+    hospital.says("ADT^A40", "C1", "MRG|C2^^^^IDCard")
+    merge = hospital.last()
+    assert hospital.says("ADT^A37^ADT_A37", "C1", other) == "AA"
+    asked = hospital.last()
+    assert (asked.state, asked.reason, asked.place) == ("review", "unlink-asked", "PID-3")
+    do(database, lambda store: desk.unmerge(store, merge.id, "测试运维", "told by the hospital"))
+    do(database, lambda store: desk.again(store, asked.id))
+    hospital.worker.drain()
+    assert [row.state for row in hospital.rows() if row.id == asked.id] == ["done"]
+    hospital.worker.shelf = Shelf([], replace(load("default"), unknown_person=Unknown.FORGET))
+    hospital.says("ADT^A37^ADT_A37", "C8", other.replace("C2", "C9"))
+    assert hospital.last().state == "forgotten"
 
 
 def test_a_merge_that_was_taken_back_is_not_made_again_by_a_replay_nor_by_a_resend(hospital: Hospital, desk: Desk) -> None:

@@ -52,7 +52,7 @@ MAPS: tuple[tuple[str, str, tuple[Row, ...], str], ...] = (
     ("PID", "Encounter", visit.PID_ENCOUNTER, "ADT"),
     ("PID", "Coverage", visit.PID_COVERAGE, "ADT"),
     ("NK1", "Patient", visit.NK1_PATIENT, "as PID"),
-    ("MRG", "Patient", visit.MRG_PATIENT, "A40 A18 A34 A36 A43 A47"),
+    ("MRG", "Patient", visit.MRG_PATIENT, "A40 A18 A30 A34 A36 A39 A43 A46 A47"),
     ("MRG", "Encounter", visit.MRG_ENCOUNTER, "A45 A50 A51"),
     ("MRG", "Account", visit.MRG_ACCOUNT, "A44 A49"),
     ("PV1", "Encounter", visit.PV1_ENCOUNTER, "ADT"),
