@@ -68,6 +68,8 @@ MOVES = {
     "A22": Move.RETURN,
     "A27": Move.CANCEL_ADMIT,
     "A38": Move.CANCEL_ADMIT,
+    "A52": Move.RETURN,
+    "A53": Move.LEAVE,
     "A54": Move.CHANGE,
 }
 

@@ -35,6 +35,8 @@ VISIT_EVENTS = {
     "A22": "return from leave",
     "A27": "cancel pending admit",
     "A38": "cancel pre-admit",
+    "A52": "cancel leave of absence",
+    "A53": "cancel return from leave",
     "A54": "change attending doctor",
 }
 PERSON_EVENTS = {"A28": "add person", "A31": "update person", "A60": "update allergies"}
