@@ -68,6 +68,11 @@ def lane_keys(raw: bytes, profile: Profile) -> frozenset[str]:
     return _about(raw, profile).keys
 
 
+def numbers_in_message(raw: bytes, profile: Profile) -> list[tuple[str, str]]:
+    """System and value of every number by which a message names people; none where it cannot be read."""
+    return [(one.system, one.value) for one in _numbers(raw, profile)]
+
+
 def _numbers(raw: bytes, profile: Profile) -> Iterator[Number]:
     try:
         message, header = read(raw, profile)

@@ -10,6 +10,7 @@ from healthsvc.commands.shape import Data, Json, err, out, progress, show_json
 from healthsvc.errors import Invalid, KeysLost
 from integrations import mapping
 from integrations.address import Address
+from integrations.operating import anew
 from integrations.operating import commands as operating
 from integrations.roles import Role
 
@@ -95,10 +96,10 @@ def check_files(
 hl7.command("lines")(operating.lines)
 hl7.command("letters")(operating.letters)
 hl7.command("show")(operating.show)
-hl7.command("retry")(operating.retry)
+hl7.command("retry")(anew.retry)
 hl7.command("close")(operating.close)
 hl7.command("edit")(operating.edit)
-hl7.command("replay")(operating.replay)
+hl7.command("replay")(anew.replay)
 hl7.command("unmerge")(operating.unmerge)
 hl7.command("misfiled")(operating.misfiled)
 hl7.command("announce")(operating.announce)

@@ -6,6 +6,7 @@ from typing import Any
 from healthsvc.store import Store
 from healthsvc.store.inbox_rows import raw_of
 from integrations.effects.care import Outcome
+from integrations.effects.corrected import Corrections
 from integrations.effects.event import apply
 from integrations.effects.group import left_out
 from integrations.effects.person import NotOurs
@@ -21,6 +22,16 @@ from integrations.reading import read
 
 def process(store: Store, row: Any, profile: Profile) -> Outcome:
     """Let one stored message have its effect and leave its trace: on each person's record that person's part of it."""
+    store.defers = corrections = Corrections(store, row.received, overruled=bool(row.overrules))
+    try:
+        outcome = _process(store, row, profile)
+    finally:
+        store.defers = None
+    corrections.tell(outcome)
+    return outcome
+
+
+def _process(store: Store, row: Any, profile: Profile) -> Outcome:
     raw = raw_of(store.connection, store.sealer, row.id)
     whole, header = read(raw, profile)
     parts = apart(whole, header, profile)

@@ -60,7 +60,7 @@ PASSED_SECONDS = 0.03
 LONGEST_PAUSE_MICROS = 3_600_000_000
 """No message is put off longer than an hour (eight attempts with doubling pauses take four minutes)."""
 _PENDING = (
-    select(INBOX.c.id, INBOX.c.link, INBOX.c.listen, INBOX.c.control_id, INBOX.c.event, INBOX.c.due, INBOX.c.attempts)
+    select(*(INBOX.c[name] for name in ("id", "link", "listen", "control_id", "event", "received", "due", "attempts", "overrules")))
     .where(INBOX.c.state == State.PENDING.value)
     .order_by(INBOX.c.id)
     .limit(LOOK_AHEAD)

@@ -48,6 +48,8 @@ class InboxRow(SQLModel, table=True):
     """What an operator should know, without any person's particulars."""
     made: str | None = Field(default=None, sa_column=Column(Text))
     """What it wrote, as references separated by blanks."""
+    overrules: bool | None = Field(default=None, sa_column=Column(Boolean))
+    """An operator has said that its word counts, whatever was corrected here since it came."""
 
 
 class ArrivedRow(SQLModel, table=True):

@@ -10,6 +10,7 @@ from healthsvc.fhir.json import Resource
 
 if TYPE_CHECKING:
     from healthsvc.store.store import Store
+    from healthsvc.store.stored import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,13 @@ class Room:
     name: str
     types: frozenset[str]
     admit: Admit
+
+
+class Deference(Protocol):
+    """What a writer with an older word leaves as somebody else has made it since."""
+
+    def over(self, old: "Stored", new: Resource) -> Resource:
+        """What is to be written instead of ``new`` over the current version ``old``."""
 
 
 class Language(Protocol):

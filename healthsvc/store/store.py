@@ -17,7 +17,7 @@ from healthsvc.store.dated import Dated
 from healthsvc.store.keeping import keep
 from healthsvc.store.looked import NOBODY_LOOKS, Looked
 from healthsvc.store.outbox import put as put_outbox
-from healthsvc.store.room import Actor
+from healthsvc.store.room import Actor, Deference
 from healthsvc.store.seen import UNSEEN, Seen, Sight
 from healthsvc.store.stored import Stored, bare_of, canonical, digest_of, new_id
 from healthsvc.store.terms import OpenTerms
@@ -35,8 +35,7 @@ class Store(Dated):
     def __init__(self, database: "Database", connection: Connection, actor: Actor, at: datetime, *, writable: bool) -> None:
         super().__init__(at, zone(database.zone))
         self.database = database
-        self.connection, self.actor = connection, actor
-        self.writable = writable
+        self.connection, self.actor, self.writable = connection, actor, writable
         self.policy: Policy = database.policy
         self.sealer = database.sealer
         self.terms = OpenTerms(database.terms, connection)
@@ -48,6 +47,7 @@ class Store(Dated):
         """What the actor may see of a type (the door sets it; None: all); what goes through here passes it, but for :meth:`wholly`."""
         self.reach: Reach | None = None  # the door says by what they see it, where that narrows the partitions that are asked
         self.parts: Parts | None = None
+        self.defers: Deference | None = None  # an older word gives way to what is there (the hospital line sets it)
         self.is_undoing = False  # a step taken by mistake is put back: a life may run backwards; what only one may hold still holds
 
     # -- reading --------------------------------------------------------------------------------------------------------------
@@ -169,10 +169,10 @@ class Store(Dated):
             raise Invalid(f"{type!r} is not a FHIR R4 resource type", path="resourceType")
         if not isinstance(id, str):
             raise Invalid("the resource has no id to be stored under", path=f"{type}.id")
-        bare = bare_of(resource)
-        digest = digest_of(canonical(bare))
         current = self._current(type, id, to_change=True)
         old, old_digest = current or (None, None)
+        bare = bare_of(resource if self.defers is None or old is None or old.deleted else self.defers.over(old, resource))
+        digest = digest_of(canonical(bare))
         self._must_be_seen(old)
         self._check_version(old, if_match)
         if old is not None and not old.deleted and old_digest == digest:

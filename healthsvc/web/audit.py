@@ -59,6 +59,7 @@ ACTS: Final = {
     "hl7-edit": "更正医院消息",
     "hl7-close": "关闭医院消息",
     "hl7-replay": "重放医院消息",
+    "hl7-kept": "保留人工更正",
     "hl7-unmerge": "撤销医院合并",
     "tell-hospital": "告知医院",
     "withhold": "未获同意不发",

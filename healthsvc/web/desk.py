@@ -43,8 +43,8 @@ class Desk(Protocol):
     def view(self, store: Store, id: int) -> object:
         """One message, masked."""
 
-    def again(self, store: Store, id: int) -> None:
-        """Try it again."""
+    def again(self, store: Store, id: int, *, overrule: bool = False) -> None:
+        """Try it again; ``overrule``: also against what was corrected here since it came."""
 
     def close(self, store: Store, id: int, reason: str) -> None:
         """Leave it at that."""
@@ -55,9 +55,12 @@ class Desk(Protocol):
     def to_replay(self, store: Store, link: str, since: datetime, until: datetime, patient: str = "") -> Any:
         """Which messages a replay is about."""
 
-    def replay(self, database: Database, actor: Actor, about: Any) -> tuple[int, Sequence[int]]:
+    def corrections(self, store: Store, ids: Sequence[int]) -> Sequence[object]:
+        """What somebody here has corrected by hand since these messages came."""
+
+    def replay(self, database: Database, actor: Actor, about: Any, *, overrule: bool = False) -> tuple[int, Sequence[int]]:
         """Let these have their effect anew, in transactions of its own; gives how many, and the merges that were left out since somebody
-        has taken them back."""
+        has taken them back. ``overrule``: also against those corrections."""
 
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""

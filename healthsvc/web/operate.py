@@ -28,6 +28,8 @@ STATES: Final = {
 QUEUES: Final = {"alarm": "报警", "emergency-call": "一键通呼叫", "infusion-reminder": "输液巡视提醒"}
 """What goes out beside messages to hospitals, by the kind of its rows."""
 Reason = Annotated[str, Form()]
+Overrule = Annotated[bool, Form()]
+"""The hospital's word counts also against what was corrected here since."""
 
 
 def _edits(
@@ -60,16 +62,19 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
 def message(page: SignedPage, request: Request, store: StoreReading, id: int, withdrawn: int | None = None, parted: int = 0) -> Response:
     """One message that has come in, masked, and what may be done about it."""
     desk = desk_of(request)
+    one: Any = desk.view(store, id)
+    corrected = desk.corrections(store, [id]) if one.open else ()
     return page.show(
-        "operate_message.html", one=desk.view(store, id), numbers=desk.numbers(store, id), several=desk.is_misfiled(store, id),
-        states=STATES, withdrawn=withdrawn, parted=parted, why=why_of(page), remarked=remark_of(page),
+        "operate_message.html", one=one, numbers=desk.numbers(store, id), several=desk.is_misfiled(store, id),
+        corrected=corrected, most=MOST, states=STATES, withdrawn=withdrawn, parted=parted, why=why_of(page),
+        remarked=remark_of(page),
     )  # fmt: skip
 
 
 @router.post("/operate/messages/{id}/again")
-def again(request: Request, store: StoreWriting, id: int) -> Response:
+def again(request: Request, store: StoreWriting, id: int, overrule: Overrule = False) -> Response:
     """Let the worker try a message again (after a profile or a file was mended)."""
-    desk_of(request).again(store, id)
+    desk_of(request).again(store, id, overrule=overrule)
     return RedirectResponse("/operate", status_code=303)
 
 
@@ -132,13 +137,20 @@ def replay(
     until: Annotated[str, Form()],
     link: Annotated[str, Form()] = "",
     patient: Annotated[str, Form()] = "",
+    overrule: Overrule = False,
+    run: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Let the messages of a line, a time or a person have their effect anew."""
+    """Say which messages of a line, a time or a person it is, and what was corrected here since; then (``run``) let them have their effect
+    anew."""
     assert page.who is not None
     desk = desk_of(request)
     about = desk.to_replay(store, link.strip(), _when(since, "since", store), _when(until, "until", store), patient.strip())
-    queued, left = desk.replay(request.app.state.database, page.who.actor, about)
-    return page.show("operate_replayed.html", count=queued, left=left)
+    if not run:
+        asked = {"since": since.strip(), "until": until.strip(), "link": link.strip(), "patient": patient.strip()}
+        corrected = desk.corrections(store, about.ids)
+        return page.show("operate_replay.html", asked=asked, count=len(about.ids), left=about.left, corrected=corrected, most=MOST)
+    queued, left = desk.replay(request.app.state.database, page.who.actor, about, overrule=overrule)
+    return page.show("operate_replayed.html", count=queued, left=left, overruled=overrule)
 
 
 @router.get("/operate/sent/{id}")

@@ -14,6 +14,8 @@ from healthsvc.healthfile.rules import Contact, ContactRole, Identifier, Person
 from healthsvc.healthfile.service import Filed, follow, policy_of, register, today, update_file
 from healthsvc.store import Store
 from healthsvc.store.lookup import holding
+from integrations.effects.corrected import has_kept, is_overruled
+from integrations.effects.repeated import DEATH, MARITAL, repeated, warning, without
 from integrations.hl7v2.person import Demographics, Number
 from integrations.hl7v2.values import has_han
 from integrations.hospitals.profile import Profile, Unknown
@@ -101,11 +103,11 @@ def admit_person(store: Store, known: Resource | None, told: Demographics, profi
     if known is None:
         return _unknown(store, told, profile)
     key = (blake2b(dumps(known), digest_size=16).digest(), id(told), id(profile), overwrite, today(store), policy_of(store).oldest_age)
-    before = _NOTHING_NEW.get(key)
+    before = None if is_overruled(store) else _NOTHING_NEW.get(key)
     if before is not None and before[0] is told and before[1] is profile:
         return Party(known["id"], known, False, False, before[2])
     party = _told(store, known, told, profile, overwrite=overwrite)
-    if not party.changed:
+    if not party.changed and not has_kept(store):  # what was kept for a message's age is kept from that message alone
         _NOTHING_NEW.put(key, (told, profile, party.warnings))
     return party
 
@@ -114,11 +116,14 @@ def _told(store: Store, known: Resource, told: Demographics, profile: Profile, *
     filed_as = to_person(known)
     _check_same(store, filed_as, told)
     values = _news(filed_as, _person(told)) if overwrite else _gaps(filed_as, _person(told))
-    filed = update_file(store, known, filed_as, values)
-    filed = _erase(store, filed, told) if overwrite else filed
+    marital = _marital_said(told) if overwrite or not known.get(MARITAL) else None
+    again = repeated(store, known, told if overwrite else replace(told, erased=frozenset()), values, marital)
+    filed = update_file(store, known, filed_as, without(values, filed_as, again))
+    filed = _erase(store, filed, told, again) if overwrite else filed
     filed = _born(store, filed, told)
-    filed = _deceased(store, _marital(store, filed, told, overwrite=overwrite), told)
-    return Party(filed.patient["id"], filed.patient, False, filed.changed, filed.warnings)
+    filed = filed if MARITAL in again else _marital(store, filed, told, overwrite=overwrite)
+    filed = filed if DEATH in again else _deceased(store, filed, told)
+    return Party(filed.patient["id"], filed.patient, False, filed.changed, (*filed.warnings, *warning(again)))
 
 
 def _unknown(store: Store, told: Demographics, profile: Profile) -> Party:
@@ -228,16 +233,16 @@ def _deceased(store: Store, filed: Filed, told: Demographics) -> Filed:
     return Filed(store.put(filed.patient | news), filed.warnings, filed.new, changed=True)
 
 
-def _erase(store: Store, filed: Filed, told: Demographics) -> Filed:
+def _erase(store: Store, filed: Filed, told: Demographics, again: frozenset[str]) -> Filed:
     """Take out what the sender erased with the null value; name, sex and birth date are never erased by a feed."""
     patient = dict(filed.patient)
-    if "PID-13" in told.erased and not told.phones:
+    if "PID-13" in told.erased and not told.phones and "phones" not in again:
         patient["telecom"] = [one for one in patient.get("telecom", []) if one.get("system") != "phone"]
-    if "PID-11" in told.erased and patient.get("address"):
+    if "PID-11" in told.erased and patient.get("address") and "address" not in again:
         home, *others = patient["address"]
         kept = {key: value for key, value in home.items() if key != "text"}
         patient["address"] = ([kept] if set(kept) - {"use"} else []) + others
-    if "PID-16" in told.erased:
+    if "PID-16" in told.erased and MARITAL not in again:
         patient.pop("maritalStatus", None)
     for key in ("telecom", "address"):
         if not patient.get(key):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Why = Annotated[str, typer.Option("--reason", help="Why, without naming the person; goes into the audit")]
 Outgoing = Annotated[bool, typer.Option("--out", help="A message to a hospital, not one that came in")]
 MOST = 1000
-_AS_TAKEN = "a running service takes a changed link profile over within seconds, unless a file is wrong: `healthsvc hl7 lines` says so"
 
 
 @contextmanager
@@ -136,15 +135,6 @@ def show(id: Annotated[int, typer.Argument(help="Number of the message")], data:
         out.print(f"{name}  " + "  ".join(f"{position}={shown}" for position, shown in fields), markup=False)
 
 
-def retry(id: Annotated[int, typer.Argument()], data: Data = None, outgoing: Outgoing = False) -> None:
-    """Try a message again, after a profile or a file was mended; with --out send it once more."""
-    with at_desk(data, writing=True) as (store, desk):
-        (desk.send_again if outgoing else desk.again)(store, id)
-    out.print(f"message {id} is queued again", markup=False)
-    if not outgoing:
-        out.print(_AS_TAKEN, markup=False)
-
-
 def close(id: Annotated[int, typer.Argument()], reason: Why, data: Data = None, outgoing: Outgoing = False) -> None:
     """Leave a message at that; with --out never send it."""
     with at_desk(data, writing=True) as (store, desk):
@@ -170,34 +160,6 @@ def _pairs(changes: list[str]) -> list[tuple[str, str]]:
     if len(pairs) != len(changes):
         raise Invalid("write --set POSITION=VALUE, for example --set PID-8=M", path="--set", reason="position")
     return pairs
-
-
-def replay(
-    data: Data = None,
-    since: Annotated[str, typer.Option("--since", help="From when, 2026-11-28T08:00")] = "",
-    until: Annotated[str, typer.Option("--until", help="To when; default now")] = "",
-    link: Annotated[str, typer.Option("--link", help="Of this line only")] = "",
-    patient: Annotated[str, typer.Option("--patient", help="About this file only (Patient id)")] = "",
-) -> None:
-    """Let messages of a line, a time or a person have their effect anew, in their old order. What agrees stays as it is.
-
-    Particulars that were corrected here since become what the hospital said. A merge (A40) that somebody has taken back since is left out.
-    """
-    if not since:
-        raise Invalid("say from when: --since 2026-11-28T08:00", path="--since", reason="moment")
-    from healthsvc import clock
-    from integrations.hospitals.shelf import shelf
-    from integrations.operating.desk import Desk
-
-    with installation(data) as here:
-        desk = Desk(shelf(here.settings.data / "hospitals"))
-        with here.database.reading(COMMAND, at=clock.now(clock.zone(here.database.zone))) as store:
-            about = desk.to_replay(store, link, _moment(since, store.zone), _moment(until, store.zone) if until else store.at, patient)
-        done = desk.replay(here.database, COMMAND, about)
-    out.print(f"{done.queued} messages are queued again", markup=False)
-    out.print(_AS_TAKEN, markup=False)
-    for id in done.left:
-        out.print(f"message {id} was left out: its merge was taken back since; if the two are one after all, join the files", markup=False)
 
 
 def unmerge(
@@ -263,14 +225,6 @@ def announce(
     with installation(data) as here:
         count = tell(here.database, shelf(here.settings.data / "hospitals"), link, topic, clock.now(clock.zone(here.database.zone)))
     out.print(f"{count} messages are queued for {link}", markup=False)
-
-
-def _moment(text: str, zone: Any) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid("a moment is written 2026-11-28T08:00", path=text[:20], reason="moment") from None
-    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 def _time(at: datetime | None) -> str:

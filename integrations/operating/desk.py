@@ -6,7 +6,7 @@ from datetime import datetime
 from healthsvc import clock
 from healthsvc.store import Actor, Database, Store
 from integrations.hospitals.shelf import Shelf
-from integrations.operating import inbox_desk, misfiled, outbox_desk, refiling, replaying
+from integrations.operating import correcting, inbox_desk, misfiled, outbox_desk, refiling, replaying
 from integrations.operating.ends import Ends, visit_ends
 from integrations.operating.inbox_desk import Letter, MessageView
 from integrations.operating.lines import LineStanding, standings
@@ -45,9 +45,9 @@ class Desk:
         """One message, masked."""
         return inbox_desk.view(store, self.shelf, id)
 
-    def again(self, store: Store, id: int) -> None:
-        """Try it again."""
-        inbox_desk.again(store, self.shelf, id)
+    def again(self, store: Store, id: int, *, overrule: bool = False) -> None:
+        """Try it again; ``overrule``: also against what was corrected here since it came."""
+        inbox_desk.again(store, self.shelf, id, overrule=overrule)
 
     def close(self, store: Store, id: int, reason: str) -> None:
         """Leave it at that."""
@@ -61,9 +61,13 @@ class Desk:
         """Which messages a replay is about; names the merges that were taken back since, which stay as they are."""
         return replaying.chosen(store, self.shelf, link=link, since=since, until=until, patient=patient)
 
-    def replay(self, database: Database, actor: Actor, about: replaying.Chosen) -> replaying.Replayed:
-        """Let these messages have their effect anew, in transactions of its own."""
-        return replaying.replay(database, actor, self.shelf, about, clock.now)
+    def corrections(self, store: Store, ids: Sequence[int]) -> Sequence[correcting.Corrected]:
+        """What somebody here has corrected by hand since these messages came."""
+        return correcting.corrections(store, self.shelf, ids)
+
+    def replay(self, database: Database, actor: Actor, about: replaying.Chosen, *, overrule: bool = False) -> replaying.Replayed:
+        """Let these messages have their effect anew, in transactions of its own; ``overrule``: also against those corrections."""
+        return replaying.replay(database, actor, self.shelf, about, clock.now, overrule=overrule)
 
     def unmerge(self, store: Store, id: int, by: str, reason: str) -> Sequence[str]:
         """Take back what a merge message has joined."""

@@ -27,6 +27,8 @@ from integrations.reading import read
 
 TROUBLE: Final = (State.DEAD.value, State.REVIEW.value, State.QUARANTINE.value)
 REASON_LONGEST: Final = 200
+OVERRULED: Final = "against what was corrected here since"
+"""In the audit, where an operator lets a hospital's older word count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,10 @@ def view(store: Store, shelf: Shelf, id: int) -> MessageView:
     )
 
 
-def again(store: Store, shelf: Shelf, id: int) -> None:
+def again(store: Store, shelf: Shelf, id: int, *, overrule: bool = False) -> None:
     """Put a message back into the queue, after a profile or a file was mended.
+
+    What somebody here has corrected since it came stays, unless its word is to count all the same (``overrule``).
 
     Raises:
         NotFound: there is no such message, or it needs no retry. Conflict: no profile fits its sender.
@@ -126,9 +130,9 @@ def again(store: Store, shelf: Shelf, id: int) -> None:
     row = _row(store, id)
     if row.state in TROUBLE and row.raw is not None:
         relink(store, shelf, row)
-    if not queue_again(store, INBOX.c.id == id, TROUBLE):
+    if not queue_again(store, INBOX.c.id == id, TROUBLE, overrule=overrule):
         raise NotFound("there is no such message to try again")
-    store.audit("hl7-retry", f"inbox/{id}")
+    store.audit("hl7-retry", f"inbox/{id}", purpose=OVERRULED if overrule else None)
 
 
 def close(store: Store, id: int, reason: str) -> None:
@@ -205,8 +209,8 @@ def reason_of(text: str) -> str:
     return told
 
 
-def queue_again(store: Store, which: Any, states: Sequence[str]) -> int:
-    """Let messages in one of these states be processed anew; gives how many."""
+def queue_again(store: Store, which: Any, states: Sequence[str], *, overrule: bool = False) -> int:
+    """Let messages in one of these states be processed anew; gives how many. ``overrule``: also against what was corrected here since."""
     values = {
         "state": State.PENDING.value,
         "attempts": 0,
@@ -215,6 +219,7 @@ def queue_again(store: Store, which: Any, states: Sequence[str]) -> int:
         "reason": None,
         "place": None,
         "remark": None,
+        "overrules": overrule or None,
     }
     where = (which, INBOX.c.state.in_(states), INBOX.c.raw.is_not(None))
     return int(store.connection.execute(update(INBOX).where(*where).values(**values)).rowcount)

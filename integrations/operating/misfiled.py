@@ -77,7 +77,7 @@ def mend(store: Store, shelf: Shelf, id: int, reason: str) -> int:
     withdrawn = withdraw_all(store, targets(provenance))
     store.delete("Binary", f"hl7-message-{id}")  # it shows everybody's results to whoever may see the one file
     store.delete("Provenance", provenance["id"])
-    queue_again(store, INBOX.c.id == id, (State.DONE.value,))
+    queue_again(store, INBOX.c.id == id, (State.DONE.value,), overrule=True)  # what was withdrawn just now is no correction
     store.audit("hl7-misfiled", f"inbox/{id}", purpose=told)
     return withdrawn
 

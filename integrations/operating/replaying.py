@@ -17,7 +17,7 @@ from integrations.arrival import State
 from integrations.hospitals.shelf import Shelf
 from integrations.keep import INBOX
 from integrations.lanes import keys
-from integrations.operating.inbox_desk import TROUBLE, queue_again
+from integrations.operating.inbox_desk import OVERRULED, TROUBLE, queue_again
 from integrations.operating.relinking import relinked
 
 _REPLAYED: Final = (*TROUBLE, State.DONE.value, State.IGNORED.value, State.CLOSED.value)
@@ -76,11 +76,14 @@ def chosen(store: Store, shelf: Shelf, *, link: str = "", since: datetime, until
     return Chosen(tuple(row.id for row in rows if row.id not in left), left, link, patient)
 
 
-def replay(database: Database, actor: Actor, shelf: Shelf, about: Chosen, now: Callable[[], datetime]) -> Replayed:
+def replay(
+    database: Database, actor: Actor, shelf: Shelf, about: Chosen, now: Callable[[], datetime], *, overrule: bool = False
+) -> Replayed:
     """Queue these messages again, in their old order, some at a time; gives how many.
 
-    Telling the same again changes nothing, so what was right stays; what was lost or mended comes in. A message that has been replaced or
-    forgotten meanwhile stays so.
+    Telling the same again changes nothing, so what was right stays; what was lost or mended comes in. What somebody here has corrected
+    since a message came stays, too (``operating/correcting.py`` names it beforehand), unless its word is to count all the same
+    (``overrule``, audited). A message that has been replaced or forgotten meanwhile stays so.
     """
     queued = 0
     for start in range(0, max(len(about.ids), 1), _PORTION):
@@ -88,11 +91,11 @@ def replay(database: Database, actor: Actor, shelf: Shelf, about: Chosen, now: C
             if not start:
                 named = f", {len(about.left)} merges left as taken back" if about.left else ""
                 told = f"inbox of {about.link or 'all lines'}, {len(about.ids)} messages{named}"
-                store.audit("hl7-replay", told, patient=about.patient or None)
+                store.audit("hl7-replay", told, patient=about.patient or None, purpose=OVERRULED if overrule else None)
             columns = (INBOX.c.id, INBOX.c.link, INBOX.c.state)
             which = INBOX.c.id.in_(about.ids[start : start + _PORTION]) & INBOX.c.state.in_(_REPLAYED) & INBOX.c.raw.is_not(None)
             rows = store.connection.execute(select(*columns).where(which).order_by(INBOX.c.id)).all()
-            queued += queue_again(store, INBOX.c.id.in_(relinked(store, shelf, rows, TROUBLE)), _REPLAYED)
+            queued += queue_again(store, INBOX.c.id.in_(relinked(store, shelf, rows, TROUBLE)), _REPLAYED, overrule=overrule)
     return Replayed(queued, about.left)
 
 

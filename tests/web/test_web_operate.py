@@ -17,8 +17,10 @@ from world import NAMES
 import integrations
 from healthsvc import clock
 from healthsvc.fhir.json import Resource
-from healthsvc.fhir.systems import V3_ACT_CODE
-from healthsvc.store import SYSTEM
+from healthsvc.fhir.systems import V3_ACT_CODE, hospital_number
+from healthsvc.healthfile.rules import Person
+from healthsvc.healthfile.service import update_demographics
+from healthsvc.store import SYSTEM, Actor
 from healthsvc.store.outbox import OUTBOX
 from healthsvc.store.tables import AuditRow
 from healthsvc.web import words
@@ -130,7 +132,8 @@ def test_the_tools_work_from_their_forms(client: httpx.Client, site: Site, lette
     assert client.post(f"{sent[0]}/again", data=token).status_code == 303
     assert client.post(f"{sent[0]}/close", data={**token, "reason": "test"}).status_code == 303
     span = {"since": "2020-01-01 00:00", "until": "2099-01-01T00:00"}
-    assert "条消息已重新排队" in client.post("/operate/replay", data={**token, **span}).text
+    assert "将重放的消息" in client.post("/operate/replay", data={**token, **span}).text
+    assert "条消息已重新排队" in client.post("/operate/replay", data={**token, **span, "run": "true"}).text
     assert client.post("/operate/replay", data={**token, "since": "x", "until": "y"}).status_code == 422
     backward = client.post("/operate/replay", data={**token, "since": span["until"], "until": span["since"]})
     assert (backward.status_code, "结束时间早于开始时间" in backward.text) == (422, True)
@@ -157,10 +160,56 @@ def test_a_replay_names_the_merges_that_it_left_out(client: httpx.Client, site: 
     again = client.post(f"/operate/messages/{merge.id}/unmerge", data=why)
     assert (again.status_code, "合并已被撤销，无需再撤" in again.text) == (404, True)
     span = {"since": "2020-01-01T00:00", "until": "2099-01-01T00:00", "csrf": token[1]}
-    told = client.post("/operate/replay", data=span).text
-    assert "1 条合并消息未重放" in told
-    assert f'href="/operate/messages/{merge.id}"' in told
+    for step in ({}, {"run": "true"}):
+        told = client.post("/operate/replay", data=span | step).text
+        assert "1 条合并消息未重放" in told
+        assert f'href="/operate/messages/{merge.id}"' in told
     Worker(site.database, shelf(), "test").drain()
+
+
+def corrected(site: Site, number: str) -> str:
+    """Somebody whose telephone a hospital has told and a nurse has put right since; a message about them waits. Gives the Patient id."""
+    inbox = Inbox(site.database, shelf())
+    inbox.start()
+    for event in ("ADT^A28", "ADT^A03"):
+        head = f"MSH|^~\\&|HIS|H1|C|C|20260107||{event}|{number}{event[-3:]}|P|2.4\rEVN||20260107\r"
+        pid = f"PID|1||{number}^^^^IDCard||{SAID_OF}||19320202|M|||||12000000001\r"
+        inbox.take_now(f"{head}{pid}".encode(), "127.0.0.1:1", "127.0.0.1")
+    inbox.stop()
+    Worker(site.database, shelf(), "test").drain()
+    with site.database.writing(Actor("Practitioner/operate-n", door="page"), at=clock.now()) as store:
+        patient = store.first("Patient", identifier=f"{hospital_number('h1')}|{number}")
+        assert patient is not None
+        return str(update_demographics(store, patient["id"], Person("", phones=("12000000002",))).patient["id"])
+
+
+def test_a_replay_tells_beforehand_what_was_corrected_and_asks_whether_the_hospitals_word_counts(client: httpx.Client, site: Site) -> None:
+    patient = corrected(site, "KC1")
+
+    def telephone() -> str:
+        Worker(site.database, shelf(), "test").drain()
+        with site.database.reading(SYSTEM, at=clock.now()) as store:
+            return str(store.read("Patient", patient)["telecom"][0]["value"])
+
+    enter(client, "operator1")
+    token = re.search(r'name="csrf" value="([^"]+)"', client.get("/operate").text)
+    assert token is not None
+    asked = {"since": "2020-01-01T00:00", "until": "2099-01-01T00:00", "patient": patient, "csrf": token[1]}
+    told = client.post("/operate/replay", data=asked).text
+    assert all(word in told for word in ("Patient", "telecom", 'name="overrule"'))
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', told))
+    assert asked.items() | {("link", ""), ("run", "true")} <= hidden.items()
+    assert "2 条消息已重新排队" in client.post("/operate/replay", data=hidden).text
+    assert telephone() == "12000000002"
+    seen = client.get("/operate", params={"number": "KC1A03"}).text
+    [waiting] = set(re.findall(r"/operate/messages/\d+", seen))
+    assert "telecom" in client.get(waiting).text, "before one message is tried again, too"
+    assert "以医院所述为准" in client.post("/operate/replay", data={**hidden, "overrule": "true"}).text
+    assert telephone() == "12000000001"
+    assert client.post(f"{waiting}/again", data={"csrf": token[1], "overrule": "true"}).status_code == 303
+    assert client.post(f"{waiting}/close", data={"csrf": token[1], "reason": "test"}).status_code == 404, "it is queued"
+    Worker(site.database, shelf(), "test").drain()
+    assert client.post(f"{waiting}/close", data={"csrf": token[1], "reason": "test"}).status_code == 303
 
 
 def test_a_message_of_the_wrong_person_is_found_by_its_number_and_moved_from_its_page(client: httpx.Client, site: Site) -> None:
