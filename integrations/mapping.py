@@ -69,13 +69,21 @@ def origin(
 
 def compare_profiles(paths: list[Path], profile: str, against: str | None, data: Path | None, *, json: bool) -> None:
     """Try a profile instead of the present one on old messages."""
+    from integrations.handling import Handling, settings
     from integrations.hl7v2.compare import compare
     from integrations.hospitals.shelf import load
 
     before = load(against) if against else in_force(data)
     with progress() as bar:
         task = bar.add_task("reading messages", total=None)
-        found = compare(paths, load(profile), before, lambda done, total: bar.update(task, completed=done, total=total))
+        found = compare(
+            paths,
+            load(profile),
+            before,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            handling=Handling(),
+            settings=settings,
+        )
     if json:
         show_json(found.as_json())
         return

@@ -1,7 +1,7 @@
 """Two link profiles on the same messages: what a new one would change, per message and as counts. Names places, not people's values."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,9 @@ class Compared:
     index: int
     event: str
     changes: tuple[Change, ...]
+    """What would be read otherwise."""
+    handled: tuple[Change, ...] = ()
+    """What would become of it otherwise though it is read as before: its answer, an unknown person, a drip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +55,36 @@ class Comparison:
     before: str
     after: str
     messages: tuple[Compared, ...]
+    settings: tuple[Change, ...] = ()
+    """Settings of the profiles that differ, whether these messages show it or not."""
 
     def counts(self) -> dict[str, Any]:
         """How many messages change, and by what."""
         return {
             "messages": sum(bool(one.index) for one in self.messages),
             "changed": sum(bool(one.changes) for one in self.messages),
-            "changes": dict(Counter(str(change) for one in self.messages for change in set(one.changes)).most_common()),
+            "handled": sum(bool(one.handled) for one in self.messages),
+            "changes": dict(Counter(str(change) for one in self.messages for change in {*one.changes, *one.handled}).most_common()),
         }
 
     def as_json(self) -> dict[str, Any]:
         """Counts, and every message that changes."""
-        changed = [asdict(one) for one in self.messages if one.changes]
-        return {"before": self.before, "after": self.after, "counts": self.counts(), "messages": changed}
+        changed = [asdict(one) for one in self.messages if one.changes or one.handled]
+        settings = [asdict(one) for one in self.settings]
+        return {"before": self.before, "after": self.after, "counts": self.counts(), "settings": settings, "messages": changed}
 
     def lines(self) -> Iterator[str]:
         """As text: each message that changes, then the counts."""
         for one in self.messages:
-            if one.changes:
-                yield f"{one.file} #{one.index}: {one.event} " + "; ".join(map(str, one.changes))
+            if one.changes or one.handled:
+                yield f"{one.file} #{one.index}: {one.event} " + "; ".join(map(str, (*one.changes, *one.handled)))
         counts = self.counts()
-        yield f"{self.after} instead of {self.before}: {counts['changed']} of {counts['messages']} messages would be read otherwise"
+        told = f"{counts['changed']} of {counts['messages']} messages would be read otherwise, {counts['handled']} handled otherwise"
+        yield f"{self.after} instead of {self.before}: {told}"
         for what, number in counts["changes"].items():
             yield f"  {number:>6}  {what}"
+        if self.settings:
+            yield "settings that differ: " + "; ".join(map(str, self.settings))
 
 
 def compare(
@@ -82,6 +92,9 @@ def compare(
     after: Profile,
     before: Profile | Callable[[bytes], Profile],
     progress: Progress | None = None,
+    *,
+    handling: Callable[[bytes, Profile], Mapping[str, str]] = lambda raw, profile: {},
+    settings: Callable[[Profile, Profile], Iterable[Change]] = lambda before, after: (),
 ) -> Comparison:
     """Read every message of files and folders under both profiles; nothing is stored.
 
@@ -90,8 +103,11 @@ def compare(
         after: the new profile.
         before: the present one, or what chooses it for a message.
         progress: told how many files are done, and of how many.
+        handling: what becomes of a message under a profile, beyond what is read.
+        settings: in what two profiles differ.
     """
     found = []
+    presents: list[Profile] = [before] if isinstance(before, Profile) else []
     for done, source in enumerate(sources(paths), start=1):
         try:
             messages = split(source.read()).messages
@@ -100,12 +116,22 @@ def compare(
             continue
         for index, raw in enumerate(messages, start=1):
             present = before if isinstance(before, Profile) else before(raw)
+            presents += [present] if not any(one is present for one in presents) else []
             old, old_values = read_under(raw, source.name, index, present)
             new, new_values = read_under(raw, source.name, index, after)
-            found.append(Compared(source.name, index, new.event or old.event, tuple(_changes(old, old_values, new, new_values))))
+            changes = tuple(_changes(old, old_values, new, new_values))
+            found.append(Compared(source.name, index, new.event or old.event, changes, tuple(_handled(handling, raw, present, after))))
         if progress is not None:
             progress(done, None)
-    return Comparison(before.name if isinstance(before, Profile) else "the profiles in force", after.name, tuple(found))
+    differ = dict.fromkeys(change for present in presents for change in settings(present, after))
+    return Comparison(before.name if isinstance(before, Profile) else "the profiles in force", after.name, tuple(found), tuple(differ))
+
+
+def _handled(handling: Callable[[bytes, Profile], Mapping[str, str]], raw: bytes, before: Profile, after: Profile) -> Iterator[Change]:
+    was, now = handling(raw, before), handling(raw, after)
+    for what in dict.fromkeys((*was, *now)):
+        if was.get(what) != now.get(what):
+            yield Change(what, was.get(what, _NOTHING), now.get(what, _NOTHING))
 
 
 def _changes(old: Checked, old_values: object, new: Checked, new_values: object) -> Iterator[Change]:

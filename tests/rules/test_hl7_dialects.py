@@ -127,4 +127,37 @@ def test_a_new_profile_is_tried_on_old_messages_and_names_no_person(tmp_path: Pa
     assert "测试甲" not in answer.output
     assert "C1" not in answer.output
     same = CliRunner().invoke(cli, ["hl7", "check", str(tmp_path / "a.hl7"), "--profile", "his-eai", "--against", "his-eai"])
-    assert "0 of 1 messages" in same.output
+    assert "0 of 1 messages would be read otherwise, 0 handled otherwise" in same.output
+
+
+def test_a_new_profile_that_reads_the_same_and_handles_otherwise_says_so(tmp_path: Path) -> None:
+    """Who is opened a file, what is answered, which drip is proposed: no value is another one."""
+    head = "MSH|^~\\&|HIS|H|C|C|2026||{}|{}|P|2.4"
+    order = ("ORC|NW|P1", "RXO|D1^药", "RXR|泵入")
+    for number, event in enumerate(("ADT^A01", "ADT^ZZ9", "OMP^O09"), start=1):
+        more = order if event == "OMP^O09" else ("PV1|1|I|W1||||||||||||||||V1",)
+        text = told(PID.format(name="测试甲", sex="M"), *more, head=head.format(event, number))
+        (tmp_path / f"{number}.hl7").write_text(text, encoding="utf-8")
+    (tmp_path / "data" / "hospitals").mkdir(parents=True)
+    present = 'extends = "default"\nprofile = "rm"\nversion = {}\ntitle = "人民"\nhospital = "rm"\n{}[match]\nsending_facility = "H"\n'
+    (tmp_path / "data" / "hospitals" / "rm.toml").write_text(present.format(1, 'unknown_person = "review"\n'), encoding="utf-8")
+    changed = (
+        'unknown_person = "register"\nunknown_event = "AR"\nack_unasked = "enhanced"\nsilence_minutes = 20\ninfusion_routes = ["泵入"]\n'
+    )
+    new = tmp_path / "new.toml"
+    new.write_text(present.format(2, changed), encoding="utf-8")
+    files = [str(tmp_path / f"{number}.hl7") for number in (1, 2, 3)]
+    answer = CliRunner().invoke(cli, ["hl7", "check", *files, "--profile", str(new), "--data", str(tmp_path / "data"), "--json"])
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.output)
+    assert (found["counts"]["changed"], found["counts"]["handled"]) == (0, 3)
+    assert found["counts"]["changes"] == {
+        "a person who is not on file: review -> register": 2,
+        "answer: ACK^ZZ9 AA -> ACK^ZZ9 AR": 1,
+        "a drip for somebody at home: not proposed -> proposed": 1,
+    }
+    differ = {one["what"]: (one["before"], one["after"]) for one in found["settings"]}
+    assert differ.items() >= {"silence_minutes": ("-", "20"), "infusion_routes": ("", ""), "ack_unasked": ("original", "enhanced")}.items()
+    assert "测试甲" not in answer.output
+    text = CliRunner().invoke(cli, ["hl7", "check", *files, "--profile", str(new), "--data", str(tmp_path / "data")]).output
+    assert "settings that differ: version: 1 -> 2; " in " ".join(text.split())
