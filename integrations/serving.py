@@ -200,7 +200,7 @@ class Serving:
             publish_conformance(here.database)
             note_policy(here.database, clock.now())
             prepare(here.database.engine)
-            desk, timetable = Desk(shelf, lambda: profiles.trouble), Timetable(here.database, timed)
+            desk, timetable = Desk(shelf, lambda: profiles.trouble, profiles.files), Timetable(here.database, timed)
             wiring: dict[str, Any] = {"origin": partial(origin, shelf=shelf), "desk": desk, "timetable": timetable}
             post = router(inbox, here.settings.request_limit, here.settings.message_limit)
             context = context_of(here.settings)

@@ -1,6 +1,6 @@
 """What the pages ask of the hospital side, which they may not import: the lines, the messages, and what may be done about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -27,6 +27,10 @@ class Desk(Protocol):
 
     def trouble(self) -> str:
         """Why the link profiles that lie in the site's folder are not in force; empty where they are."""
+
+    def not_in_force(self) -> Mapping[str, tuple[int, int]]:
+        """Link profiles whose file has another version than the one in force, by name: in force (0: none), and of the file (0: gone,
+        or it cannot be read)."""
 
     def standings(self, store: Store) -> Sequence[Standing]:
         """How each line stands."""

@@ -53,7 +53,8 @@ def operate(page: SignedPage, request: Request, store: StoreReading, link: str =
         "operate.html", listening=desk.listening(store), standings=desk.standings(store), ends=desk.visit_ends(store),
         letters=desk.letters(store, MOST, link, state, number),
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, number=number,
-        at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(), delivery=delivery_of(page), kinds=QUEUES,
+        at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(),
+        files=desk.not_in_force(), delivery=delivery_of(page), kinds=QUEUES,
         remarked=remark_of(page),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The operator's desk: everything that pages and commands may do about the lines, for the link profiles in force."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from healthsvc import clock
@@ -17,13 +17,22 @@ from integrations.operating.outbox_desk import SentView
 class Desk:
     """Given to the application at its start, since pages may not import the hospital side."""
 
-    def __init__(self, shelf: Shelf, trouble: Callable[[], str] = str) -> None:
+    def __init__(
+        self, shelf: Shelf, trouble: Callable[[], str] = str, files: Callable[[], Mapping[str, int] | None] = lambda: None
+    ) -> None:
         self.shelf = shelf
-        self._trouble = trouble
+        self._trouble, self._files = trouble, files
 
     def trouble(self) -> str:
         """Why the link profiles that lie in the site's folder are not in force; empty where they are."""
         return self._trouble()
+
+    def not_in_force(self) -> Mapping[str, tuple[int, int]]:
+        """Link profiles whose file has another version than the one in force, by name: in force (0: none), and of the file (0: gone,
+        or it cannot be read)."""
+        files, held = self._files(), {one.name: one.version for one in self.shelf.site}
+        versions = {name: (held.get(name, 0), files.get(name, 0)) for name in sorted({*held, *files})} if files is not None else {}
+        return {name: (now, file) for name, (now, file) in versions.items() if now != file}
 
     def standings(self, store: Store) -> Sequence[LineStanding]:
         """How each line stands."""

@@ -66,6 +66,15 @@ class Profiles:
         """Look no more."""
         self._rounds.stop()
 
+    def files(self) -> dict[str, int] | None:
+        """Versions of what lies in the folder, by name, where the folder is not as it was put in force; None: it is.
+
+        A file that cannot be read is left out: :attr:`trouble` names it.
+        """
+        if _print_of(self._folder) == self._taken:
+            return None
+        return {one.name: one.version for one in readable(self._folder).site}
+
     def look(self) -> None:
         """One look at the folder."""
         now = _print_of(self._folder)

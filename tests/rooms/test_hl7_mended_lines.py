@@ -232,8 +232,13 @@ def test_what_is_wrong_keeps_the_old_ones_and_is_told_until_it_is_mended(running
     told = {one.name: one for one in LineCollector(running.database, running.shelf, lambda: running.profiles.trouble).collect()}
     assert [one.value for one in told["healthsvc_hl7_profiles_refused"].samples] == [1.0]
     assert {one.labels["link"]: one.value for one in told["healthsvc_hl7_profile_version"].samples} == {"renmin": 1, "default": 1}
+    desk = Desk(running.shelf, lambda: running.profiles.trouble, running.profiles.files)
+    unreadable = "cannot be read" in said or "colour" in said
+    assert desk.not_in_force().get("renmin") == ((1, 0) if unreadable else None if "version = 1" in wrong else (1, 2))
+    assert desk.not_in_force()["other"] == (0, 1)
     path.write_text(good)
     assert running.looks() == ""
+    assert desk.not_in_force() == {}
     assert [one.name for one in running.shelf.site] == ["other", "renmin"]
     assert running.noted() == ["renmin new 1", "other new 1"]
 
