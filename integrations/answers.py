@@ -25,6 +25,8 @@ OF_A_MESSAGE: Final = "inbox/"
 """How the key of an answer of ours begins, which is about a hospital's message and not about a person."""
 TAKEN: Final = "taken"
 """State of a message whose commit answer has come and whose application answer has not."""
+NOW: Final = "send-now:"
+"""How a claim begins whose holder is the moment (microseconds) at which an operator has asked that a hospital be tried again at once."""
 LONGEST: Final = timedelta(hours=24)
 """Longer than any pause that a policy would set."""
 

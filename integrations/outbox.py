@@ -24,7 +24,7 @@ from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.outbox import put as put_outbox
 from healthsvc.store.stored import micros
 from integrations import metrics
-from integrations.answers import KIND, LONGEST, OF_A_MESSAGE, TAKEN, DeliveryPolicy, heard, judged, overdue, pause, policy_of
+from integrations.answers import KIND, LONGEST, NOW, OF_A_MESSAGE, TAKEN, DeliveryPolicy, heard, judged, overdue, pause, policy_of
 from integrations.arrival import MAX_ID, Arrival, State, digest
 from integrations.consent import objection
 from integrations.hl7v2.ack import AckCode
@@ -100,6 +100,7 @@ class Courier:
         self._rounds = Rounds(name, self._look, IDLE_SECONDS, lead=lead, database=database, topic=OUTBOX_RINGS)
         self._silences = 0
         self._rests_until: datetime | None = None
+        self._rests_from: datetime | None = None
         self._at = clock.utc_now()
         """The moment of the round that goes on."""
         self._answers = 0
@@ -121,7 +122,7 @@ class Courier:
         self._at = at
         with suppress(NoAnswer):  # the line was dropped; what goes out next opens another
             self._client.look()
-        if self._rests_until is not None and at < self._rests_until <= at + LONGEST:
+        if self._rests_until is not None and at < self._rests_until <= at + LONGEST and not self._is_asked_for(at):
             return 0
         settled = 0
         for row in self._due(at):
@@ -141,6 +142,12 @@ class Courier:
 
     def _look(self) -> int:
         return self.round(clock.utc_now(), self._rounds.leads)
+
+    def _is_asked_for(self, at: datetime) -> bool:
+        """Whether an operator has asked, since the rest began, that the hospital be tried again at once."""
+        with self.database.reading(_ACTOR, at=at) as store:
+            asked = store.holder(f"{NOW}{self.destination.name}")
+        return asked is not None and self._rests_from is not None and int(asked) > micros(self._rests_from)
 
     def _due(self, at: datetime) -> list[Any]:
         """The first waiting message of each person, where it is due; after silence those that were tried least come first."""
@@ -218,6 +225,7 @@ class Courier:
             return
         self._silent.setdefault(row.id, self._answers)
         self._silences += 1
+        self._rests_from = at
         self._rests_until = at + pause(self._silences, policy, self._chance())
 
     def _tell(self, row: Any, outcome: str) -> None:

@@ -90,6 +90,9 @@ class Desk(Protocol):
     def send_again(self, store: Store, id: int) -> None:
         """Send it once more."""
 
+    def send_now(self, store: Store, link: str) -> int:
+        """Try everything at once that waits for a hospital; gives how many wait."""
+
     def send_never(self, store: Store, id: int, reason: str) -> None:
         """Never send it."""
 

@@ -46,15 +46,17 @@ Edits = Annotated[list[tuple[str, str]], Depends(_edits)]
 
 
 @router.get("/operate")
-def operate(page: SignedPage, request: Request, store: StoreReading, link: str = "", state: str = "", number: str = "") -> Response:
-    """Everything an operator looks at in the morning."""
+def operate(
+    page: SignedPage, request: Request, store: StoreReading, link: str = "", state: str = "", number: str = "", now: int | None = None
+) -> Response:
+    """Everything an operator looks at in the morning; ``now``: so many messages have just been asked to go out at once."""
     desk, number = desk_of(request), number.strip()
     return page.show(
         "operate.html", listening=desk.listening(store), standings=desk.standings(store), ends=desk.visit_ends(store),
         letters=desk.letters(store, MOST, link, state, number),
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, number=number,
         at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(),
-        files=desk.not_in_force(), delivery=delivery_of(page), kinds=QUEUES,
+        files=desk.not_in_force(), now=now, delivery=delivery_of(page), kinds=QUEUES,
         remarked=remark_of(page),
     )  # fmt: skip
 
@@ -152,6 +154,13 @@ def replay(
         return page.show("operate_replay.html", asked=asked, count=len(about.ids), left=about.left, corrected=corrected, most=MOST)
     queued, left = desk.replay(request.app.state.database, page.who.actor, about, overrule=overrule)
     return page.show("operate_replayed.html", count=queued, left=left, overruled=overrule)
+
+
+@router.post("/operate/send-now")
+def send_now(request: Request, store: StoreWriting, link: Annotated[str, Form()]) -> Response:
+    """Try everything at once that waits for a hospital whose line is up again."""
+    count = desk_of(request).send_now(store, link.strip())
+    return RedirectResponse(f"/operate?now={count}", status_code=303)
 
 
 @router.get("/operate/sent/{id}")

@@ -142,6 +142,13 @@ def close(id: Annotated[int, typer.Argument()], reason: Why, data: Data = None, 
     out.print(f"message {id} is closed", markup=False)
 
 
+def send_now(link: Annotated[str, typer.Argument(help="Name of the link profile")], data: Data = None) -> None:
+    """Try everything at once that waits for a hospital, whatever pause is under way: its line is up again. Each person's in their order."""
+    with at_desk(data, writing=True) as (store, desk):
+        count = desk.send_now(store, link)
+    out.print(f"{count} messages for {link} go out now", markup=False)
+
+
 def edit(
     id: Annotated[int, typer.Argument()],
     changes: Annotated[list[str], typer.Option("--set", help="POSITION=VALUE, such as PID-8=M, PID-3(2).5=IDCard, OBX[3]-5=6.1")],

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from healthsvc.errors import NotFound, Refusal
 from healthsvc.store import Store
+from healthsvc.store.bell import OUTBOX as OUTBOX_RINGS
 from healthsvc.store.outbox import OUTBOX, payload_of
 from healthsvc.store.stored import micros, moment
-from integrations.answers import KIND, TAKEN
+from integrations.answers import KIND, NOW, TAKEN
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.masking import masked
 from integrations.operating.inbox_desk import reason_of
@@ -34,6 +35,8 @@ class SentView:
     attempts: int
     segments: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = ()
     open: bool = False
+    behind: int | None = None
+    """An earlier message of the same person that has to go out before."""
 
 
 def stuck(store: Store, most: int, link: str = "") -> list[SentView]:
@@ -52,10 +55,31 @@ def view(store: Store, id: int) -> SentView:
 
 
 def again(store: Store, id: int) -> None:
-    """Send a message once more, with the same control id."""
+    """Send a message once more, with the same control id, and at once even where its hospital has not answered lately."""
     values = {"state": "due", "attempts": 0, "due": micros(store.at), "error": None}
     _change(store, id, _OPEN, values, "there is no such message to send again")
+    _wake(store, _row(store, id).kind.removeprefix(KIND))
     store.audit("hl7-retry", f"outbox/{id}")
+
+
+def send_now(store: Store, link: str) -> int:
+    """Try everything at once that waits for a hospital, whatever pause is under way: its line is up again. Gives how many wait.
+
+    Their attempts count on, and each person's go out in their order. What was refused, withheld or given up is not among them.
+    """
+    waiting = (OUTBOX.c.kind == f"{KIND}{link}") & (OUTBOX.c.state == "due")
+    count = int(store.connection.execute(update(OUTBOX).where(waiting).values(due=micros(store.at))).rowcount)
+    if count:
+        _wake(store, link)
+        store.audit("hl7-retry", f"outbox of {link}, {count} messages")
+    return count
+
+
+def _wake(store: Store, link: str) -> None:
+    key = f"{NOW}{link}"
+    store.release(key)
+    store.claim(key, str(micros(store.at)))
+    store.rings.add(OUTBOX_RINGS)
 
 
 def close(store: Store, id: int, reason: str) -> None:
@@ -98,4 +122,11 @@ def _view(store: Store, row: Any, *, whole: bool = False) -> SentView:
         attempts=row.attempts,
         segments=segments,
         open=row.state in _OPEN,
+        behind=_before(store, row) if whole and row.state in ("due", TAKEN) else None,
     )
+
+
+def _before(store: Store, row: Any) -> int | None:
+    wanted = (OUTBOX.c.kind == row.kind, OUTBOX.c.key == row.key, OUTBOX.c.state.in_(("due", TAKEN)), OUTBOX.c.id < row.id)
+    first = store.connection.execute(select(func.min(OUTBOX.c.id)).where(*wanted)).scalar()
+    return None if first is None else int(first)

@@ -130,6 +130,9 @@ def test_the_tools_work_from_their_forms(client: httpx.Client, site: Site, lette
     sent = re.search(r"/operate/sent/(\d+)", client.get("/operate").text)
     assert sent is not None
     assert client.post(f"{sent[0]}/again", data=token).status_code == 303
+    assert "立即发送" in client.get(sent[0]).text, "it waits, and may be hastened"
+    hastened = client.post("/operate/send-now", data={**token, "link": "h1"})
+    assert "1 条待发消息立即发送" in client.get(hastened.headers["location"]).text
     assert client.post(f"{sent[0]}/close", data={**token, "reason": "test"}).status_code == 303
     span = {"since": "2020-01-01 00:00", "until": "2099-01-01T00:00"}
     assert "将重放的消息" in client.post("/operate/replay", data={**token, **span}).text

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from peer import Answer, Peer
 
 from healthsvc import clock
-from healthsvc.store import SYSTEM, Database
+from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.store.outbox import OUTBOX, payload_of
 from integrations.answers import DeliveryPolicy, pause
 from integrations.hl7v2.compose import message, segment
 from integrations.hl7v2.replies import control_id_of
 from integrations.hospitals.destination import Destination
+from integrations.hospitals.shelf import shelf
+from integrations.operating.desk import Desk
 from integrations.outbox import Courier, send_later
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=clock.zone())
@@ -95,6 +98,36 @@ def test_silence_rests_the_destination_and_does_not_flood(database: Database, st
         at += timedelta(seconds=30)
         delivering.round(at)
     assert set(states(database).values()) == {"done"}
+
+
+def test_an_operator_has_a_hospital_tried_again_at_once_and_each_person_in_order(database: Database, start: Start, courier: Hire) -> None:
+    peer = start(lambda control_id, times: None if len(peer.got) <= 2 else "AA")
+    leave(database, ("A", "a1"), ("A", "a2"), ("B", "b1"))
+    delivering, desk = courier(peer), Desk(shelf())
+
+    def asks(at: datetime, act: Callable[[Store], Any]) -> Any:
+        with database.writing(SYSTEM, at=at) as store:
+            return act(store)
+
+    def at(second: int) -> datetime:
+        return AT + timedelta(seconds=second)
+
+    delivering.round(AT)
+    delivering.round(at(1))
+    assert len(peer.got) == 1, "it rests"
+    assert asks(at(2), lambda store: desk.send_now(store, "h1")) == 3
+    delivering.round(at(2))
+    assert len(peer.got) == 2, "one knock more, then a rest again"
+    delivering.round(at(3))
+    assert len(peer.got) == 2
+    asks(at(4), lambda store: desk.send_again(store, 2))
+    assert asks(at(4), lambda store: (desk.sent(store, 2).behind, desk.sent(store, 1).behind)) == (1, None)
+    assert asks(at(4), lambda store: desk.send_now(store, "h2")) == 0
+    asks(at(4), lambda store: desk.send_now(store, "h1"))
+    while delivering.round(at(4)):
+        pass
+    assert states(database) == {"a1": "done", "a2": "done", "b1": "done"}
+    assert peer.got.index("a1") < peer.got.index("a2")
 
 
 def test_the_answer_to_another_message_is_not_taken(database: Database, start: Start, courier: Hire) -> None:
