@@ -19,6 +19,7 @@ from healthsvc.monitoring import site
 from healthsvc.store import retiring
 from healthsvc.store.journal import peek
 from healthsvc.store.journal_rows import FOREIGN, place, there
+from healthsvc.store.journals_read import without_file
 from healthsvc.store.migrate import head, pending
 from healthsvc.store.stored import moment
 from healthsvc.store.tables import NO_TERM
@@ -147,6 +148,13 @@ def line_journals(here: "Installation") -> str:
             if place(connection, found.id) is None and path.exists():
                 raise Amiss(FOREIGN.format(journal=path.name))
             waits += found.waits
+        if lost := without_file(connection):
+            named = ", ".join(f"{id.hex()} (carried up to record {number})" for id, number in sorted(lost.items()))
+            raise Amiss(
+                f"the file of {len(lost)} line journals of this database is gone: {named}. Bring it back if somebody has moved it away: "
+                "what stood there behind that record is nowhere else, and its senders were told AA. If this is a copy of the database, "
+                "or the file is lost: healthsvc hl7 forget-journal ID --reason WHY"
+            )
     return f"{len(paths)} beside the database, {waits} messages wait in them"
 
 

@@ -21,6 +21,7 @@ _READER: Final = "journal:"
 FOREIGN: Final = "{journal} is the journal of another database; move it away, or bring that database back"
 _PLACE: Final = "SELECT seq FROM reader_place WHERE reader = ?"
 _SET_PLACE: Final = "INSERT INTO reader_place (reader, seq) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq"
+_PLACES: Final = f"SELECT reader, seq FROM reader_place WHERE reader LIKE '{_READER}%'"  # noqa: S608 - our own name
 _FORGET_PLACE: Final = "DELETE FROM reader_place WHERE reader = ?"
 _POSITIVE: Final = frozenset({"AA", "CA"})
 HASH, LINK, RECEIVED, RAW = (COLUMNS.index(name) for name in ("hash", "link", "received", "raw"))
@@ -40,6 +41,11 @@ def place(connection: Connection, id: bytes) -> int | None:
     """Up to which record a journal has been carried into this database; None: it is that of another."""
     known = run(connection, _PLACE, (_reader(id),)).fetchone()
     return None if known is None else int(known[0])
+
+
+def places(connection: Connection) -> dict[bytes, int]:
+    """How far each journal of this database that has not been ended cleanly has been carried, by its id."""
+    return {bytes.fromhex(row[0].removeprefix(_READER)): int(row[1]) for row in run(connection, _PLACES, ()).fetchall()}
 
 
 def set_place(connection: Connection, id: bytes, number: int) -> None:

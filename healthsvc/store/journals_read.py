@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from healthsvc.errors import Invalid
 from healthsvc.store.journal import Entry, Peeked, peek, read
-from healthsvc.store.journal_rows import LINK, RAW, RECEIVED, Row, place, put, row_of, set_place, there
+from healthsvc.store.journal_rows import LINK, RAW, RECEIVED, Row, place, places, put, row_of, set_place, there, unfinished
 from healthsvc.store.sealing.sealer import MARK
 
 LOOK_SECONDS: Final = 0.01
@@ -33,6 +33,25 @@ def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
                 for row in _not_carried(connection, path):
                     count_, came = found.get(row[LINK], (0, row[RECEIVED]))
                     found[row[LINK]] = count_ + 1, min(came, row[RECEIVED])
+    return found
+
+
+def without_file(connection: Connection) -> dict[bytes, int]:
+    """Journals of which this database knows and whose file does not lie beside it (somebody has taken it away, or the database is a copy):
+    by id, up to which record each has been carried."""
+    if connection.dialect.name != "sqlite":
+        return {}
+    file = Path(connection.engine.url.database or "")
+    before = _ids(file)  # looked at twice: one may be made or ended at this moment
+    known = places(connection)
+    return {id: number for id, number in known.items() if id not in before | _ids(file)}
+
+
+def _ids(database: Path) -> set[bytes]:
+    found = set()
+    for path in (*there(database), *unfinished(database)):
+        with suppress(FileNotFoundError, Invalid):
+            found.add(peek(path).id)
     return found
 
 

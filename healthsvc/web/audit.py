@@ -61,6 +61,7 @@ ACTS: Final = {
     "hl7-replay": "重放医院消息",
     "hl7-kept": "保留人工更正",
     "hl7-unmerge": "撤销医院合并",
+    "journal-forget": "忘记线路日志",
     "tell-hospital": "告知医院",
     "withhold": "未获同意不发",
 }

@@ -219,6 +219,26 @@ def misfiled(
         raise typer.Exit(1)
 
 
+def forget_journal(
+    id: Annotated[str, typer.Argument(help="As the doctor names it")],
+    reason: Why,
+    data: Data = None,
+) -> None:
+    """Forget a journal of the lines whose file is gone for good, and in which nothing stands that anybody could still carry."""
+    from healthsvc.store.journal_rows import forget_place
+    from healthsvc.store.journals_read import without_file
+    from integrations.operating.inbox_desk import reason_of
+
+    told = reason_of(reason)
+    with at_desk(data, writing=True) as (store, _):
+        known = next((one for one in without_file(store.connection) if one.hex() == id.strip().lower()), None)
+        if known is None:
+            raise Invalid("there is no journal of this id whose file is gone; `healthsvc doctor` names those that are", path="ID")
+        forget_place(store.connection, known)
+        store.audit("journal-forget", f"journal/{known.hex()}", purpose=told)
+    out.print(f"journal {known.hex()} is forgotten", markup=False)
+
+
 def announce(
     link: Annotated[str, typer.Argument(help="Name of the link profile")],
     data: Data = None,

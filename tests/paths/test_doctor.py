@@ -139,6 +139,26 @@ def test_a_journal_of_lines_that_is_another_databases(here: Installation) -> Non
     assert checks.line_journals(here) == "0 beside the database, 0 messages wait in them"
 
 
+def test_a_journal_of_lines_whose_file_is_gone_is_named_until_somebody_forgets_it(here: Installation) -> None:
+    own = LineJournal.take(here.database, half=4096)
+    id, data = own._journal.id.hex(), str(here.settings.data)
+
+    def forget(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, ["hl7", "forget-journal", *words, "--data", data])
+        return result.exit_code, " ".join(result.output.split())
+
+    aside = own.path.rename(own.path.with_name("aside"))
+    assert f"gone: {id} (carried up to record 0)" in amiss(checks.line_journals, here)
+    aside.rename(own.path)
+    assert checks.line_journals(here) == "1 beside the database, 0 messages wait in them"
+    assert forget(id, "--reason", "it is there")[0] != 0
+    own.path.unlink()
+    assert forget("00", "--reason", "no such")[0] != 0
+    assert forget(id, "--reason", "disk was lost") == (0, f"journal {id} is forgotten")
+    assert checks.line_journals(here) == "0 beside the database, 0 messages wait in them"
+    own.close()
+
+
 def test_a_clock_that_was_set_back(here: Installation) -> None:
     assert checks.clocks(here)
     with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
