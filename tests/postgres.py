@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
+from ports import free_port
 from sqlalchemy import create_engine
 
 _databases = count(1)
@@ -71,9 +71,7 @@ class Cluster:
         self._prefix = ["runuser", "-u", "postgres", "--"] if as_root else []  # the server refuses to run as root
         if as_root:
             os.chown(self._folder, pwd.getpwnam("postgres").pw_uid, -1)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"postgresql+psycopg://healthsvc@127.0.0.1:{port}/postgres"
         self._options = [
             f"-p {port} -k {self._folder} -h 127.0.0.1 -c max_connections=100",
@@ -106,9 +104,7 @@ class Cluster:
         other._folder = Path(mkdtemp(prefix="healthsvc-pg-standby-", dir=self._folder.parent))
         if self._prefix:
             os.chown(other._folder, pwd.getpwnam("postgres").pw_uid, -1)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         other.url = f"postgresql+psycopg://healthsvc@127.0.0.1:{port}/postgres"
         other._options = [f"-p {port} -k {other._folder} -h 127.0.0.1 -c max_connections=100 -c fsync=off"]
         here = self.url.rpartition("127.0.0.1:")[2].partition("/")[0]

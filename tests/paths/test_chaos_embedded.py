@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import pytest
+from ports import free_port
 from served import READY_SECONDS
 
 from healthsvc import clock
@@ -43,7 +44,7 @@ class Site:
     def __init__(self, folder: Path, *, environment: dict[str, str] | None = None) -> None:
         self.data = folder / "data"
         self.environment = environment or {}
-        self.http, self.mllp = _free(), _free()
+        self.http, self.mllp = free_port(), free_port()
         here = open_installation(settings=Settings(data=self.data))
         with here.database.writing(SYSTEM, at=clock.now()) as store:
             store.put({"resourceType": "Practitioner", "id": "d1", "active": True, "name": [{"text": "程一"}]})
@@ -279,8 +280,3 @@ def full(site: Site) -> None:
     assert site.end(signal.SIGTERM) == 0
     assert site.starts == 1
     judge(site, world)
-
-
-def _free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -7,7 +7,6 @@ tables laid out by county: ``pytest -m long tests/paths/test_chaos_postgres.py``
 
 import random
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ import httpx
 import postgres
 import pytest
 from chaos import TIMER_EVERY_SECONDS, Household
+from ports import free_port
 from sqlalchemy import create_engine, select, text
 
 from healthsvc import clock
@@ -52,12 +52,6 @@ START_SECONDS = 180
 D1 = "Practitioner/d1"
 COUNTIES = ("county-1", "county-2", "county-3")
 COUNTY = {"coding": [{"system": code_system("organization-type"), "code": "county"}]}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Busy:

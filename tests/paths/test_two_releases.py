@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import postgres
 import pytest
+from ports import free_port
 from served import COMMAND, run
 from sqlalchemy import create_engine, text
 
@@ -51,12 +51,6 @@ def older(folder: Path) -> Path:
         archive.extractall(folder, filter="data")
     shutil.copytree(ROOT / "healthsvc/web/static/vendor", folder / "healthsvc/web/static/vendor", dirs_exist_ok=True)
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

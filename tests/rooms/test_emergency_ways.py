@@ -1,6 +1,5 @@
 """Ways to reach people, each against the real thing: an SMTP server, a gateway over HTTP; the nearest free doctor; alarms over HL7."""
 
-import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from hospital import AT, Hospital, cadre, segment
+from ports import free_port
 from test_emergency_room import Clock, Phone
 
 from healthsvc.circle.policy import policy_values
@@ -54,8 +54,7 @@ class Mailbox:
 @pytest.fixture
 def post() -> Iterator[tuple[Mailbox, int]]:
     mailbox = Mailbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
     yield mailbox, port

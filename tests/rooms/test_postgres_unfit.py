@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from ports import free_port
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
@@ -139,9 +140,7 @@ def pooler(url: str, folder: Path, mode: str, *lines: str) -> Iterator[str]:
     if program is None:
         pytest.skip("needs a pooler: apt-get install pgbouncer")
     there = make_url(url)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder.mkdir()
     told = [
         "[databases]", f"{there.database} = host=127.0.0.1 port={there.port} user=healthsvc", "[pgbouncer]", "listen_addr = 127.0.0.1",

@@ -1,7 +1,6 @@
 """``healthsvc hl7 send``: long files, archives, and where it stops and goes on when nobody answers."""
 
 import json
-import socket
 import sys
 import tracemalloc
 import zipfile
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from peer import Peer
+from ports import free_port
 
 from healthsvc.errors import Invalid
 from healthsvc.main import app
@@ -58,8 +58,7 @@ def test_it_stops_where_no_answer_comes_and_goes_on_from_there(
 
 
 def test_nobody_listens_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     (tmp_path / "a.hl7").write_bytes(messages("M1", "M2", "M3"))
     assert run(["hl7", "send", str(tmp_path / "a.hl7"), "--to", f"127.0.0.1:{port}"], monkeypatch) == 2
     told = capsys.readouterr()

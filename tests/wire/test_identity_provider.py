@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
+from ports import free_port
 from provider import CLIENT, SECRET, Claims, Provider, provider
 from serving import serving
 from sqlalchemy import text
@@ -288,8 +288,7 @@ def test_an_account_is_taken_by_the_name_that_it_expects_and_by_one_person_only(
 
 
 def test_where_the_provider_is_down_local_accounts_still_open(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     with served(tmp_path, f"http://127.0.0.1:{port}") as (url, _), browser(url) as client:
         down = client.get("/sign-in/provider")
         assert down.status_code == 503
@@ -335,8 +334,7 @@ def test_its_secret_is_never_printed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.fixture(scope="module")
 def foreign() -> Iterator[str]:
     """A provider from a package, as a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://localhost:{port}"
