@@ -60,9 +60,9 @@ def city() -> tuple[Problem, Plan]:
 def test_an_urgent_visit_is_ranked_into_three_hundred_in_well_under_a_second(city: tuple[Problem, Plan]) -> None:
     problem, plan = city
     rank_insertions(problem, plan, "v301")
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = rank_insertions(problem, plan, "v301", most=5)
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0
     assert len(found) == 5
     assert all(a.cost <= b.cost for a, b in pairwise(found))
     assert all(one.starts[0] >= problem.visits[-1].windows[0].start for one in found)

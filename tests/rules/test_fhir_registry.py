@@ -19,9 +19,9 @@ def test_all_types_of_r4_and_no_others() -> None:
 
 
 def test_loading_is_quick() -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     Registry()
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 @pytest.mark.parametrize(

@@ -174,9 +174,9 @@ def test_what_is_no_resource(resource: Any) -> None:
 
 def test_long_nonsense_is_refused_quickly() -> None:
     blank = {**PATIENT, "photo": [{"contentType": "image/png", "data": " " * 1_000_000 + "!"}]}
-    started = time.perf_counter()
+    started = time.thread_time()
     assert errors(blank)[0][0] == "Patient.photo[0].data"
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_depth_has_an_end() -> None:
