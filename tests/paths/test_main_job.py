@@ -86,7 +86,7 @@ def citizen_id(patient: dict[str, Any]) -> str:
     return next(str(one["value"]) for one in patient["identifier"] if one["system"] == CITIZEN_ID)
 
 
-def eventually(probe: Callable[[], Any], seconds: float = 15) -> Any:
+def eventually(probe: Callable[[], Any], seconds: float = 60) -> Any:
     """The answer of a probe once it is not empty: effects follow the acknowledgement within seconds."""
     ends = time.monotonic() + seconds
     while not (found := probe()) and time.monotonic() < ends:

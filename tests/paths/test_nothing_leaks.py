@@ -203,7 +203,7 @@ def settle(data: Path) -> None:
     """Wait until the worker has dealt with everything."""
     import time
 
-    for _ in range(100):
+    for _ in range(600):
         with sqlite3.connect(data / "healthsvc.sqlite") as plain:
             states = plain.execute("SELECT state, count(*) FROM inbox GROUP BY state").fetchall()
         plain.close()

@@ -31,7 +31,7 @@ def database(engine_url: str) -> Iterator[Database]:
     opened.close()
 
 
-def until(found: Callable[[], bool], seconds: float = 15) -> None:
+def until(found: Callable[[], bool], seconds: float = 60) -> None:
     ends = time.monotonic() + seconds
     while not found():
         assert time.monotonic() < ends, "not in time"

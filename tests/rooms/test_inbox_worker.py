@@ -128,7 +128,7 @@ def test_on_sqlite_only_the_holder_of_the_lease_works_and_gives_it_back(tmp_path
     assert rows(database)[0].state == "pending"  # type: ignore[attr-defined]
     with database.writing(SYSTEM, at=clock.utc_now()) as store:
         lease.give_back(store.connection, LEASE, "another")
-    for _ in range(100):
+    for _ in range(600):
         if rows(database)[0].state == "done":  # type: ignore[attr-defined]
             break
         time.sleep(0.05)

@@ -64,7 +64,7 @@ def effects(database: Database) -> int:
         return len(store.select("Basic"))
 
 
-def wait(until: Callable[[], object], seconds: float = 20) -> None:
+def wait(until: Callable[[], object], seconds: float = 60) -> None:
     ends = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < ends, "not in time"

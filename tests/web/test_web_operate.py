@@ -315,7 +315,7 @@ def test_timers_are_seen_by_operators_and_run_by_the_system_administrator(client
     assert found is not None
     assert client.post("/operate/jobs/sessions-forget/run", data={"csrf": found[1]}).status_code == 303
     assert client.post("/operate/jobs/gossip/run", data={"csrf": found[1]}).status_code == 404
-    for _ in range(100):
+    for _ in range(600):
         row = client.get("/operate/jobs").text.partition("清理过期登录")[2].partition("</tr>")[0]
         if "正常" in row:
             break

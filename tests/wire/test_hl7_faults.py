@@ -283,7 +283,7 @@ def test_a_clock_that_jumps_holds_nothing_up(database: Database, jump: timedelta
 def _to(peer: Peer) -> Any:
     from integrations.hospitals.destination import Destination
 
-    return Destination("h1", "127.0.0.1", peer.port, 2.0)
+    return Destination("h1", "127.0.0.1", peer.port, 5.0)
 
 
 @pytest.fixture

@@ -50,11 +50,11 @@ def states(database: Database) -> dict[str, str]:
 
 
 @pytest.fixture
-def courier(database: Database) -> Iterator[Callable[[Peer], Courier]]:
+def courier(database: Database) -> Iterator[Callable[..., Courier]]:
     hired: list[Courier] = []
 
-    def hire(peer: Peer) -> Courier:
-        hired.append(Courier(database, Destination("h1", "127.0.0.1", peer.port, 1.0), lambda: 0.5))
+    def hire(peer: Peer, seconds: float = 5.0) -> Courier:
+        hired.append(Courier(database, Destination("h1", "127.0.0.1", peer.port, seconds), lambda: 0.5))
         return hired[-1]
 
     yield hire
@@ -133,7 +133,7 @@ def test_an_operator_has_a_hospital_tried_again_at_once_and_each_person_in_order
 def test_the_answer_to_another_message_is_not_taken(database: Database, start: Start, courier: Hire) -> None:
     peer = start(lambda control_id, times: "AA ANOTHER" if times == 1 else "AA")
     leave(database, ("A", "a1"))
-    delivering = courier(peer)
+    delivering = courier(peer, 1.0)
     delivering.round(AT)
     assert states(database) == {"a1": "due"}
     delivering.round(AT + timedelta(minutes=5))

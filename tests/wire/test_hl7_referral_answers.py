@@ -54,7 +54,7 @@ def test_the_answer_to_our_referral_says_what_becomes_of_it(hospital: Hospital, 
     database = hospital.database
     made = referred(database)
     with closing(Peer(lambda control_id, times: "AA", "RRI^I12", more.format(ours=made.id, theirs=made.id))) as peer:
-        courier = Courier(database, Destination("default", "127.0.0.1", peer.port, 1.0), lambda: 0.5)
+        courier = Courier(database, Destination("default", "127.0.0.1", peer.port, 5.0), lambda: 0.5)
         while courier.round(AT):
             pass
         courier.stop()
