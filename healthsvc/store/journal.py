@@ -30,6 +30,7 @@ HALF_BYTES: Final = 16 << 20
 """Some 13,000 messages of 0.6 kB, sealed and with their answers: half a minute of 500 a second, should the database take none."""
 HINTS: Final = 64
 """Where it stands, without a flush, up to which number records are there, and up to which they were carried: for whoever only looks."""
+_ZEROS: Final = 1 << 20
 _HEAD: Final = struct.Struct("<8s16sI")
 _HALF: Final = struct.Struct("<QII")
 _RECORD: Final = struct.Struct("<II")
@@ -77,6 +78,7 @@ class Journal:
 
     def __init__(self, path: Path, file: int, size: int, id: bytes, entries: list[Entry], halves: list[_Read]) -> None:
         self.path, self.id = path, id
+        self._name, self._head = str(path), _head(id)
         self.entries = entries
         """What stood in it when it was opened, also what has been carried since."""
         self.sound = True
@@ -97,12 +99,13 @@ class Journal:
         Raises:
             OSError: the disk has no room for it, or something of that name is there.
         """
-        # to be read as well: where a file system cannot set room aside, the C library reads and writes it block by block
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(_head(id).ljust(PAGE, b"\0"))
+            # written, not only set aside: else the file system has to note at the first flush of each place that it is used now
+            for at in range(0, 2 * half, _ZEROS):
+                file.write(bytes(min(_ZEROS, 2 * half - at)))
             file.flush()
-            os.posix_fallocate(file.fileno(), 0, PAGE + 2 * half)
             os.fsync(file.fileno())
 
     @classmethod
@@ -175,10 +178,10 @@ class Journal:
     def stands(self) -> bool:
         """Whether the file that is written here is still the one of that name, and still this journal."""
         try:
-            there = self.path.stat().st_ino == os.fstat(self._file).st_ino
+            there = os.stat(self._name).st_ino == os.fstat(self._file).st_ino  # before every answer: a Path costs more than the call
         except OSError:
             return False
-        return there and os.pread(self._file, _HEAD.size, 0) == _head(self.id)
+        return there and os.pread(self._file, _HEAD.size, 0) == self._head
 
     def close(self) -> None:
         """Let go of it."""

@@ -30,7 +30,7 @@ READERS: Final[tuple[tuple[str, frozenset[Role], tuple[str, ...]], ...]] = (
     ("床旁与上门", _OF_CARE, ("health-file", "home-care", "offline")),
     ("办公室：签约、排班、考核", _OF_CARE | {Role.BUREAU}, ("contracts", "coordinator", "circle", "figures", "policy")),
     ("医院接口工程师", _OF_THE_MACHINE, ("connect-hospital", "hl7-mapping")),
-    ("运行维护", _OF_THE_MACHINE, ("operations", "configuration", "long-work", "scale", "growth", "performance")),
+    ("运行维护", _OF_THE_MACHINE, ("operations", "configuration", "long-work", "scale", "growth", "performance", "performance-line")),
     (
         "账号、安全与合规", frozenset({Role.SECURITY_ADMIN, Role.AUDITOR}),
         ("access", "at-rest", "data-classes", "dpia", "threat-model", "claims"),
