@@ -107,7 +107,7 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
     late = Late(*are_stale(store, (state, details), recorded))
     if late.state or late.details:
         outcome.remarks.append(f"{event.event} came after a later event of the same visit; it only completed the record")
-    elif event.event in ("A01", "A04") and has_ended(store.find("Encounter", stay_id), event.stay):
+    elif (event.event in ("A01", "A04") or kind in (Move.LEAVE, Move.RETURN)) and has_ended(store.find("Encounter", stay_id), event.stay):
         kind = Move.CHANGE
         outcome.remarks.append(f"{event.event} tells again of a visit that has ended; it only completed the record (A13 reopens one)")
     mark = len(store.acts)

@@ -10,7 +10,7 @@ from integrations.hl7v2.er7 import Message, Segment
 from integrations.hl7v2.header import Header, read_header
 from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.take import whole
-from integrations.hl7v2.maps.visit import DG1_MORE, PV1_MORE, PV2_MORE, taking_part
+from integrations.hl7v2.maps.visit import DG1_MORE, EXPECTED_DISCHARGE, EXPECTED_URL, PV1_MORE, PV2_MORE, taking_part
 from integrations.hl7v2.participation import in_visit
 from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, numbers_of, person_of
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, member_of_staff, moment, number_of
@@ -31,13 +31,23 @@ VISIT_EVENTS = {
     "A12": "cancel transfer",
     "A13": "cancel discharge",
     "A14": "pending admit",
+    "A15": "pending transfer",
+    "A16": "pending discharge",
+    "A17": "swap patients",
     "A21": "leave of absence",
     "A22": "return from leave",
+    "A25": "cancel pending discharge",
+    "A26": "cancel pending transfer",
     "A27": "cancel pending admit",
+    "A32": "cancel arriving",
+    "A33": "cancel departing",
     "A38": "cancel pre-admit",
     "A52": "cancel leave of absence",
     "A53": "cancel return from leave",
     "A54": "change attending doctor",
+    "A55": "cancel change of attending doctor",
+    "A61": "change consulting doctor",
+    "A62": "cancel change of consulting doctor",
 }
 PERSON_EVENTS = {"A28": "add person", "A31": "update person", "A60": "update allergies"}
 MERGE_EVENTS = {
@@ -59,6 +69,8 @@ MERGE_EVENTS = {
 UNLINK_EVENTS = {"A37": "unlink"}
 RENAME_EVENTS = frozenset({"A46", "A47"})
 """Of the merges, those that give one person another number and join no files."""
+_PENDING = frozenset({"A16", "A25"})
+"""Events before which nobody has left: what PV1-45 says is only expected."""
 _CLASS_BY_EVENT = {"A01": "IMP", "A06": "IMP", "A07": "AMB"}
 """What an event says of the class where PV1-2 does not: somebody is admitted, becomes an inpatient, becomes an outpatient."""
 MOVE_EVENTS = frozenset({"A44", "A45", "A49", "A50", "A51"})
@@ -169,7 +181,8 @@ def stay_of(message: Message, profile: Profile, zone: tzinfo) -> Stay:
     """Read PV1, with PV2-3 as the reason."""
     pv1, pv2, header = message["PV1"], message["PV2"], message["MSH"]
     team = tuple(one.raw for _, one, _ in in_visit(message))
-    also = (message.cut, message["PID"][18].raw, header[4].raw, header[9].raw, message["EVN"][1].raw, zone, team)
+    evn = message["EVN"]
+    also = (message.cut, message["PID"][18].raw, header[4].raw, header[9].raw, evn[1].raw, evn[3].raw, zone, team)
     stay, more = _STAYS.read(profile, (pv1.raw, pv2.raw), also, lambda: _read_stay(message, profile, zone))
     return replace(stay, more=reread(more))  # pieces of an Encounter are changed by whoever gets them
 
@@ -198,6 +211,7 @@ def _read_stay(message: Message, profile: Profile, zone: tzinfo) -> tuple[Stay, 
         (text for part in (pv1[19], pv1[50], message["PID"][18]) if (text := number_of(part.component(1).text, nothing))),
         "",
     )
+    erased = {f"{name}-{n}" for name, fields in ERASABLE.items() for n in fields if message[name][n].is_null}
     stay = Stay(
         number=number,
         code=known or ("AMB" if trigger == "A04" else "IMP"),
@@ -210,26 +224,37 @@ def _read_stay(message: Message, profile: Profile, zone: tzinfo) -> tuple[Stay, 
         vip=clean(pv1[16].component(1).text, nothing),
         patient_type=clean(pv1[18].component(1).text, nothing),
         admitted=moment(pv1[44].component(1).text, zone),
-        discharged=moment(pv1[45].component(1).text, zone),
+        discharged=None if trigger in _PENDING else moment(pv1[45].component(1).text, zone),
         reason=coded(message["PV2"][3], nothing).text or coded(message["PV2"][3], nothing).code,
-        erased=frozenset(f"{name}-{n}" for name, fields in ERASABLE.items() for n in fields if message[name][n].is_null),
+        erased=frozenset(erased | ({"PV2-9"} if trigger == "A25" else set())),
     )
-    return stay, dumps(_more(message, profile, zone, pv1))
+    return stay, dumps(_more(message, profile, zone, pv1, trigger))
 
 
-def _more(message: Message, profile: Profile, zone: tzinfo, pv1: Segment) -> Resource:
+def _more(message: Message, profile: Profile, zone: tzinfo, pv1: Segment, trigger: str) -> Resource:
     found: Resource = {}
     view = View(profile.hospital if profile.hospital != "MSH-4" else profile.hospital_of(read_header(message)), zone, profile.nothing)
     for name, rows in (("PV1", PV1_MORE), ("PV2", PV2_MORE)):
         segment = message.get(name)
         if segment is not None:
-            pour(found, segment, rows, view)
+            pour(found, segment, rows if trigger != "A25" else [row for row in rows if row.take is not EXPECTED_DISCHARGE], view)
+    if trigger == "A16":
+        _expect(found, message, pv1, view)
     team = found.get("participant", [])
     told = {code for one in team for typed in one["type"] for coding in typed["coding"] for code in [coding["code"]]}
     for part, segment, n in in_visit(message):
         if part != "ATND" and part not in told:
             team += [one for one in taking_part(part)(segment, n, view) if one not in team]
     return found | ({"participant": team} if team else {})
+
+
+def _expect(found: Resource, message: Message, pv1: Segment, view: View) -> None:
+    """When a pending discharge (A16) is expected, where PV2-9 does not say it: EVN-3, and of senders before 2.3 PV1-45."""
+    said = found.get("extension", [])
+    if any(one["url"] == EXPECTED_URL for one in said):
+        return
+    if (one := EXPECTED_DISCHARGE(message["EVN"], 3, view) or EXPECTED_DISCHARGE(pv1, 45, view)) is not None:
+        found["extension"] = [*said, one]
 
 
 def name_and_number(segment: Segment, position: int) -> Coded:

@@ -7,12 +7,14 @@ nobody's results can come into another's file, and what hangs on a person's reco
 
 from healthsvc.errors import Invalid
 from integrations.hl7v2.er7 import Message, Segment
-from integrations.hl7v2.families import Family, family_of
+from integrations.hl7v2.families import Family, as_standard, family_of
 from integrations.hl7v2.header import Header
 from integrations.hospitals.profile import Profile
 
 _TOGETHER = frozenset({Family.RESULT, Family.ORDER, Family.BOOKING, Family.MERGE})
 """Families whose messages may be about several persons."""
+_SWAP = "A17"
+"""Two people change beds (HL7 v2.5 3.3.17): each one's PID is followed by where they lie now."""
 
 
 def apart(message: Message, header: Header, profile: Profile) -> list[Message]:
@@ -27,7 +29,7 @@ def apart(message: Message, header: Header, profile: Profile) -> list[Message]:
     persons = message.all("PID")
     if family in (Family.ANSWER, Family.UNLINK) or len(persons) < 2 or len({_who(one) for one in persons}) < 2:
         return [message]
-    if family not in _TOGETHER:
+    if family not in _TOGETHER and not (family is Family.VISIT and as_standard(header, profile.events).trigger == _SWAP):
         raise Invalid(
             f"{header.event} names several persons, and it is about one; send a message for each", path="PID", reason="several-persons"
         )

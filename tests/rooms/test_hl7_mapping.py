@@ -67,12 +67,14 @@ OWN = {
     "OBR-8": "20260301111112",
     "SPM-17-collection.collectedPeriod": "20260301101112^20260301111112",
 }
+OWN |= {"EVN-3-extension": "20260305", "PV1-45-extension": "20260305"}
 HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|M1|P|2.5"
 CARRIER: dict[tuple[str, str], tuple[str, list[str], dict[str, str]]] = {
     ("MRG", "Patient"): ("ADT^A40", ["MRG|"], {}),
     ("MRG", "Encounter"): ("ADT^A45", ["MRG|||X-1"], {"MRG-6": "ADT^A51"}),
     ("MRG", "Account"): ("ADT^A44", ["MRG|||||X-1"], {}),
-    ("PV1", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1"], {"PV1-45": "ADT^A03"}),
+    ("EVN", "Encounter"): ("ADT^A01", ["EVN", "PV1||I|||||||||||||||||V1"], {"EVN-3": "ADT^A16"}),
+    ("PV1", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1"], {"PV1-45": "ADT^A03", "PV1-45-extension": "ADT^A16"}),
     ("PV1", "Coverage"): ("ADT^A01", ["PV1||I|||||||||||||||||V1"], {}),
     ("PV2", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "PV2"], {}),
     ("PID", "Encounter"): ("ADT^A01", ["PV1||I"], {}),
@@ -261,7 +263,8 @@ MAPPED = [(one, resource) for one in entries() for resource in [one.resource] if
 @pytest.mark.parametrize(("one", "resource"), MAPPED, ids=[f"{one.place}-{one.resource}.{one.element}" for one, _ in MAPPED])
 def test_a_mapped_field_becomes_its_element(hospital_day: Database, one: Entry, resource: str) -> None:
     event, lines = carrier(one.segment, resource)
-    special = CARRIER.get((one.segment, resource), ("", [], {}))[2].get(one.place, "")
+    others = CARRIER.get((one.segment, resource), ("", [], {}))[2]
+    special = others.get(f"{one.place}-{one.element}") or others.get(one.place, "")
     if "^" in special:
         event = special
     if one.segment == "PID":

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hospital import AT, Hospital, segment, status, tasks
+from hospital import AT, LISTEN, PEER, Hospital, segment, status, tasks
 from sqlalchemy import event
 
 from healthsvc.fhir.json import Resource
@@ -109,6 +109,86 @@ def test_a_transfer_taken_back_never_was(hospital: Hospital) -> None:
     hospital.says("ADT^A12", "C1", pv1(""), at=AT + 4 * HOUR)
     [stay] = stays(hospital, patient)
     assert [(one["location"]["display"], one["status"]) for one in stay["location"]] == [("W1 12床", "active")]
+
+
+def expected(hospital: Hospital, patient: str) -> list[str]:
+    """When the discharge of each stay is expected."""
+    of = {one["id"]: one.get("extension", ()) for one in stays(hospital, patient)}
+    return [one["valueDateTime"] for told in of.values() for one in told if one["url"].endswith("/expected-discharge")]
+
+
+@pytest.mark.parametrize(
+    ("pv2_9", "evn_3", "day"),
+    [("20260306", "", "2026-03-06"), ("", "20260307", "2026-03-07"), ("20260306", "20260307", "2026-03-06"), ("", "", "2026-03-08")],
+    ids=["PV2-9", "EVN-3", "both", "PV1-45"],
+)
+def test_a_pending_discharge_says_when_somebody_comes_home_until_it_is_taken_back(
+    hospital: Hospital, pv2_9: str, evn_3: str, day: str
+) -> None:
+    patient, checkup = hospital.cadre()
+    hospital.says("ADT^A01", "C1", pv1(began=AT))
+    told = hospital.message("ADT^A16", "C1", pv1(began=AT, ended="20260308"), segment("PV2", _9=pv2_9), at=AT + HOUR)
+    hospital.inbox.take_now(told.replace("\rPID", f"|{evn_3}\rPID", 1).encode(), LISTEN, PEER)
+    hospital.worker.drain()
+    assert hospital.last().state == "done"
+    assert spans(hospital, patient) == [("in-progress", "2026-03-02T09", "")], "nobody has left"
+    assert expected(hospital, patient) == [day]
+    assert status(hospital, checkup) == "on-hold"
+    hospital.says("ADT^A25", "C1", pv1(began=AT, ended="20260308"), "PV2|||||||||20260308", at=AT + 2 * HOUR)
+    assert expected(hospital, patient) == []
+    assert spans(hospital, patient) == [("in-progress", "2026-03-02T09", "")]
+
+
+def test_a_leave_and_a_return_that_are_taken_back_never_were(hospital: Hospital) -> None:
+    patient, checkup = hospital.cadre()
+    for hours, (trigger, stands, visit) in enumerate(
+        (
+            ("A01", "in-progress", "on-hold"),
+            ("A21", "onleave", "requested"),
+            ("A52", "in-progress", "on-hold"),
+            ("A21", "onleave", "requested"),
+            ("A22", "in-progress", "on-hold"),
+            ("A53", "onleave", "requested"),
+            ("A22", "in-progress", "on-hold"),
+            ("A03", "finished", "requested"),
+            ("A52", "finished", "requested"),
+            ("A53", "finished", "requested"),
+        )
+    ):
+        hospital.says(f"ADT^{trigger}", "C1", pv1(began=AT), at=AT + hours * HOUR)
+        assert hospital.last().state == "done"
+        assert ([one["status"] for one in stays(hospital, patient)], status(hospital, checkup)) == ([stands], visit), (hours, trigger)
+    assert "A13 reopens" in hospital.last().remark
+
+
+def test_a_change_of_doctors_that_is_taken_back_gives_the_former_one_again(hospital: Hospital) -> None:
+    patient, _ = hospital.cadre()
+    first, second = segment("PV1", _2="I", _7="D1^甲医生", _19="V1"), segment("PV1", _2="I", _7="D2^乙医生", _9="D3^丙医生", _19="V1")
+    attending = []
+    for hours, (trigger, told) in enumerate((("A01", first), ("A54", second), ("A61", second), ("A55", first), ("A62", first))):
+        hospital.says(f"ADT^{trigger}", "C1", told, at=AT + hours * HOUR)
+        assert hospital.last().state == "done"
+        [stay] = stays(hospital, patient)
+        attending.append(stay["participant"][0]["individual"]["display"])
+    assert attending == ["甲医生", "乙医生", "乙医生", "甲医生", "甲医生"]
+
+
+def test_two_people_who_change_beds_do_so_in_one_message(hospital: Hospital) -> None:
+    one, other = hospital.cadre()[0], hospital.cadre("C2")[0]
+    hospital.says("ADT^A01", "C1", pv1("W1^^12", number="V1"))
+    hospital.says("ADT^A01", "C2", pv1("W2^^3", number="V2"))
+    second = "PID|1||C2^^^^IDCard||测试甲||19300101|M"
+    hospital.says("ADT^A17", "C1", pv1("W2^^3", number="V1"), second, pv1("W1^^12", number="V2"), at=AT + HOUR)
+    assert hospital.last().state == "done"
+    found = [[place["location"]["display"] for place in stays(hospital, id)[0]["location"]] for id in (one, other)]
+    assert found == [["W1 12床", "W2 3床"], ["W2 3床", "W1 12床"]]
+    hospital.says("ADT^A15", "C1", segment("PV1", _2="I", _3="W2^^3", _19="V1", _42="W9^^1"), at=AT + 2 * HOUR)
+    hospital.says("ADT^A26", "C1", pv1("W2^^3", number="V1"), at=AT + 3 * HOUR)
+    assert [place["location"]["display"] for place in stays(hospital, one)[0]["location"]] == ["W1 12床", "W2 3床"], "only planned"
+    hospital.says("ADT^A10", "C1", pv1("W7", number="V1"), at=AT + 4 * HOUR)
+    hospital.says("ADT^A32", "C1", pv1("W2^^3", number="V1"), at=AT + 5 * HOUR)
+    places = stays(hospital, one)[0]["location"]
+    assert [(place["location"]["display"], place["status"]) for place in places] == [("W1 12床", "completed"), ("W2 3床", "active")]
 
 
 def test_a_cancelled_admission_keeps_its_results_and_doubts_its_diagnoses_until_it_is_told_again(hospital: Hospital) -> None:

@@ -82,7 +82,7 @@ def test_a_batch_that_is_not_what_its_trailer_announced_is_told_so() -> None:
         ("AR", "enhanced", "CR", State.DEAD),
     ],
 )
-@pytest.mark.parametrize("event", ["ADT^A55", "ADT^ZP7", "ZZZ^Z01", "VXU^V04"])
+@pytest.mark.parametrize("event", ["ADT^A99", "ADT^ZP7", "ZZZ^Z01", "VXU^V04"])
 def test_an_event_that_is_mapped_to_nothing_is_kept_and_answered_as_its_link_says(
     tmp_path: Path, policy: str, ack: str, code: str, state: State, event: str
 ) -> None:

@@ -48,6 +48,7 @@ class Entry:
 
 
 MAPS: tuple[tuple[str, str, tuple[Row, ...], str], ...] = (
+    ("EVN", "Encounter", visit.EVN_ENCOUNTER, "ADT"),
     ("PID", "Patient", visit.PID_PATIENT, "every message about a person; A08 A28 A31 overwrite, all others only fill gaps"),
     ("PID", "Encounter", visit.PID_ENCOUNTER, "ADT"),
     ("PID", "Coverage", visit.PID_COVERAGE, "ADT"),

@@ -8,6 +8,7 @@ from integrations.hl7v2.maps.types import MESSAGES, TYPES
 
 SEGMENTS = {
     "MSH": "消息头 Message header",
+    "EVN": "事件 Event type",
     "PID": "患者 Patient identification",
     "NK1": "亲属 Next of kin",
     "MRG": "合并 Merge",

@@ -28,6 +28,8 @@ def planned(name: str) -> Take:
     return take
 
 
+EXPECTED_URL = extension("expected-discharge")
+EXPECTED_DISCHARGE = planned("expected-discharge")
 PV1_MORE = (
     Row(4, "type[]", concepts),
     Row(5, "hospitalization.preAdmissionIdentifier", first(number("", "pre-admission"))),
@@ -45,7 +47,7 @@ PV1_MORE = (
 )
 PV2_MORE = (
     Row(8, "extension[]", planned("expected-admission"), shown="extension"),
-    Row(9, "extension[]", planned("expected-discharge"), shown="extension"),
+    Row(9, "extension[]", EXPECTED_DISCHARGE, shown="extension", note="when the discharge is expected; A25 takes it back"),
     Row(13, "participant[]", taking_part("REF"), shown="participant.individual"),
     Row(25, "priority", concept),
 )
@@ -58,7 +60,13 @@ PV1_ENCOUNTER = (
     Row(19, "identifier[]", note="by which the visit is known; PV1-50 or PID-18 where empty; used again, it is another stay"),
     Row(44, "period.start"),
     Row(45, "period.end"),
+    Row(45, "extension", note="A16: the expected discharge, where PV2-9 and EVN-3 are empty"),
     Row(50, "identifier[]", note="where PV1-19 is empty"),
+)
+EVN_ENCOUNTER = (
+    Row(2, "period.start", note="A01, where PV1-44 and EVN-6 are empty; else it orders events of one visit"),
+    Row(3, "extension", note="A16: the expected discharge, where PV2-9 is empty"),
+    Row(6, "period.start", note="A01, where PV1-44 is empty; likewise the end of A03"),
 )
 PV2_ENCOUNTER = (Row(3, "reasonCode[]"), *PV2_MORE)
 PV1_COVERAGE = (Row(20, "type.text", words, note="payment in the hospital's words"),)
