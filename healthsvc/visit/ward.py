@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
 
 from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension
 from healthsvc.healthfile.inpatient import ADMITTED_STATES, all_stays, is_of_class, stays_of
-from healthsvc.healthfile.service import follow, replaced, today
+from healthsvc.healthfile.service import follow, replaced, responsible_doctor, today
 from healthsvc.store import Store
 from healthsvc.visit.rules import Visit
 from healthsvc.visit.service import suspend
@@ -27,6 +27,7 @@ class WardPolicy:
     admission_visit_days: int
     discharge_followup_days: int
     discharge_overdue_days: int
+    discharge_ahead_days: int
 
 
 def inside(encounter: Resource | None, classes: Collection[str]) -> bool:
@@ -65,6 +66,19 @@ def lying(store: Store, *patients: str) -> list[Lying]:
     found = stays_of(store, files_of(store, *patients), *ADMITTED_STATES) if patients else all_stays(store, *ADMITTED_STATES)
     told = [_lying(store, one, on, policy.discharge_overdue_days) for one in found]
     return sorted((one for one in told if one is not None), key=lambda one: (-one.overdue, one.since))
+
+
+def coming_home(store: Store, on: date, mine: str) -> list[Lying]:
+    """Whom their hospitals mean to discharge on this day or soon after (``hospital.discharge_ahead_days``), the next first.
+
+    Args:
+        store: an open transaction.
+        on: the first day.
+        mine: only those for whom this doctor (``Practitioner/x``) is responsible.
+    """
+    last = on + timedelta(days=policy_of(store).discharge_ahead_days)
+    soon = [(one.expected, one) for one in lying(store) if one.expected is not None and on <= one.expected <= last]
+    return [one for _, one in sorted(soon, key=lambda pair: (pair[0], pair[1].stay)) if responsible_doctor(store, one.patient) == mine]
 
 
 def _lying(store: Store, stay: Resource, on: date, grace: int) -> Lying | None:

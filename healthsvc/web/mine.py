@@ -25,7 +25,7 @@ from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory, allergies_of
 from healthsvc.web.order import bundled
 from healthsvc.web.render import Page, SignedPage
-from healthsvc.web.today import AHEAD, KINDS, Day, mine_of, reactions_of
+from healthsvc.web.today import AHEAD, KINDS, Day, homecoming_of, mine_of, reactions_of
 from healthsvc.web.values import value_of
 
 router = APIRouter()
@@ -76,6 +76,7 @@ def my_day(page: SignedPage, store: StoreReading, day: Day) -> Response:
         kinds=KINDS,
         way_to=way_to,
         reactions=reactions_of(store, on, _me(page), Directory(store)),
+        homecoming=homecoming_of(store, on, _me(page), Directory(store)),
         **found,
     )
 

@@ -14,6 +14,7 @@ from healthsvc.healthfile.rules import Person
 from healthsvc.infusion.lately import Reacted, reactions_lately
 from healthsvc.store import Store
 from healthsvc.visit.pending import pending
+from healthsvc.visit.ward import Lying, coming_home
 from healthsvc.web import board as boards
 from healthsvc.web.lookup import Directory
 from healthsvc.web.planning import ask_for_plan, planning_of
@@ -66,6 +67,7 @@ def today(page: SignedPage, store: StoreReading, day: Day, all: bool = False) ->
         coming=None if seen.lanes else next_planned(store, on, AHEAD),
         kinds=KINDS,
         reactions=reactions_of(store, on, mine, names),
+        homecoming=homecoming_of(store, on, mine, names),
     )
 
 
@@ -98,6 +100,11 @@ def pin(
 def mine_of(page: Page) -> str | None:
     """``Practitioner/x`` of whoever reads, if they visit people themselves."""
     return page.who.session.practitioner if page.who and page.who.session else None
+
+
+def homecoming_of(store: Store, on: date, mine: str | None, names: Directory) -> list[tuple[Lying, Person]]:
+    """Who of whoever reads is expected home from hospital, with the person; nobody on another day than today, or for who visits nobody."""
+    return [(one, names.person(one.patient)) for one in coming_home(store, on, mine)] if mine and on == store.today else []
 
 
 def reactions_of(store: Store, on: date, mine: str | None, names: Directory) -> list[tuple[Reacted, Person]]:

@@ -30,20 +30,21 @@ def here(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[St
                 window, owner = Window(ends - timedelta(days=5), ends), "Practitioner/dr-1"
                 asked = Visit(f"late-{number}", "follow-up", found.people[number], window, 20, owner=owner, priority=priority)
                 visits.request(store, asked)
-            expected = {"url": extension("expected-discharge"), "valueDateTime": (day - timedelta(days=3)).isoformat()}
-            store.put(
-                {
-                    "resourceType": "Encounter",
-                    "id": "ward",
-                    "status": "in-progress",
-                    "class": {"system": V3_ACT_CODE, "code": "IMP"},
-                    "subject": {"reference": f"Patient/{found.people[5]}"},
-                    "period": {"start": (store.at - timedelta(days=12)).isoformat()},
-                    "serviceProvider": {"display": "测试医院"},
-                    "location": [{"location": {"display": "老年医学科 12床"}, "status": "active"}],
-                    "extension": [expected],
-                }
-            )
+            for id, person, late, bed in (("ward", 5, 3, 12), ("ward-soon", 4, -2, 14)):
+                expected = {"url": extension("expected-discharge"), "valueDateTime": (day - timedelta(days=late)).isoformat()}
+                store.put(
+                    {
+                        "resourceType": "Encounter",
+                        "id": id,
+                        "status": "in-progress",
+                        "class": {"system": V3_ACT_CODE, "code": "IMP"},
+                        "subject": {"reference": f"Patient/{found.people[person]}"},
+                        "period": {"start": (store.at - timedelta(days=12)).isoformat()},
+                        "serviceProvider": {"display": "测试医院"},
+                        "location": [{"location": {"display": f"老年医学科 {bed}床"}, "status": "active"}],
+                        "extension": [expected],
+                    }
+                )
         found.visit(0, hour=10)
         found.visit(2, hour=9)
         yield found
@@ -97,10 +98,11 @@ def test_the_day_the_overdue_and_the_signed(page: Any, here: Street) -> None:
 def test_who_lies_in_a_ward_stands_in_the_list_and_in_the_head_of_the_file(page: Any, here: Street) -> None:
     enter(page, here, "doctor1")
     page.goto(f"{here.url}/mine/people?only=ward")
-    assert page.locator(".rows .who").all_inner_texts() == [NAMES[5]]
+    assert sorted(page.locator(".rows .who").all_inner_texts()) == sorted([NAMES[4], NAMES[5]])
     assert page.get_by_text("超过预计出院 3 天").is_visible()
+    assert page.get_by_text(re.compile("预计 .+ 出院")).is_visible()
     look(page, "mine-ward")
-    page.locator(".rows .who").first.click()
+    page.locator(".rows .who", has_text=NAMES[5]).click()
     head = page.locator(".in-ward")
     said = head.inner_text()
     assert head.bounding_box()["y"] < page.viewport_size["height"], "seen without scrolling"
@@ -110,6 +112,21 @@ def test_who_lies_in_a_ward_stands_in_the_list_and_in_the_head_of_the_file(page:
     look(page, "person-in-ward")
     page.goto(f"{here.url}/people/{here.people[1]}")
     assert page.locator(".in-ward").count() == 0
+
+
+def test_who_is_expected_home_from_hospital_stands_on_the_doctors_first_pages(page: Any, here: Street) -> None:
+    enter(page, here, "doctor1")
+    for way in ("/mine/day", "/"):
+        page.goto(f"{here.url}{way}")
+        soon = page.get_by_role("region", name="预计出院")
+        assert soon.locator(".who").all_inner_texts() == [NAMES[4]], "neither whose day has passed, nor on any other day"
+        assert "测试医院 老年医学科 14床" in soon.inner_text()
+    look(page, "today-homecoming")
+    page.goto(f"{here.url}/mine/day?on=2030-01-01")
+    assert page.get_by_role("region", name="预计出院").count() == 0
+    enter(page, here, "nurse2")
+    page.goto(f"{here.url}/mine/day")
+    assert page.get_by_role("region", name="预计出院").count() == 0, "of those whose doctor one is"
 
 
 def test_a_day_without_visits_leads_to_the_next_that_has_some(page: Any, here: Street) -> None:
