@@ -8,7 +8,7 @@ from integrations.effects.stay import opaque
 from integrations.hl7v2.adt import Diagnosis
 from integrations.hl7v2.maps.take import codings
 
-_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 
 
@@ -79,13 +79,13 @@ def conditions(store: Store, patient: str, encounter: str, diagnoses: Iterable[D
             "code": concept,
             "subject": {"reference": f"Patient/{patient}"},
             "encounter": {"reference": f"Encounter/{encounter}"},
-            "verificationStatus": {"coding": [{"system": _VERIFICATION, "code": "confirmed"}]},
+            "verificationStatus": {"coding": [{"system": VERIFICATION, "code": "confirmed"}]},
             "clinicalStatus": {"coding": [{"system": _CLINICAL, "code": "active"}]},
         }
         if diagnosis.deleted:
             if store.get("Condition", id) is None:
                 continue
-            told["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": "entered-in-error"}]}
+            told["verificationStatus"] = {"coding": [{"system": VERIFICATION, "code": "entered-in-error"}]}
             del told["clinicalStatus"]  # R4 con-5
         written.append(store.put(told))
     return written
@@ -97,6 +97,6 @@ def doubted(store: Store, encounter: str) -> list[Resource]:
     for known in store.select("Condition", encounter=encounter):
         said = [one.get("code") for one in known.get("verificationStatus", {}).get("coding", ())]
         if known["id"].startswith("dx-") and said == ["confirmed"]:
-            doubt = {"coding": [{"system": _VERIFICATION, "code": "unconfirmed"}]}
+            doubt = {"coding": [{"system": VERIFICATION, "code": "unconfirmed"}]}
             written.append(store.put(known | {"verificationStatus": doubt}))
     return written

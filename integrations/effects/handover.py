@@ -6,8 +6,8 @@ from healthsvc.fhir.systems import hospital_number, visit_number
 from healthsvc.healthfile.service import follow
 from healthsvc.store import Store
 from integrations.effects.care import Outcome, follows
+from integrations.effects.joining import account_of
 from integrations.effects.person import SetAside, admit_person, find
-from integrations.effects.stay import opaque
 from integrations.effects.which import newest, theirs, under
 from integrations.hl7v2.adt import AdtEvent, Merge
 from integrations.hospitals.profile import Profile
@@ -19,17 +19,17 @@ def move_visit(store: Store, one: Merge, event: AdtEvent, profile: Profile, hosp
     outcome.patient = party.id
     if party.changed:
         outcome.wrote(party.patient)
-    named = [number for number in (one.visit, one.account) if number]
+    named = {one.account: one.new_visit or one.new_account} | {one.visit: one.new_visit}
     former = find(store, one.prior)
-    stays = [found for number in named if (found := _booked(store, number, hospital, former, party.id))]
-    account = store.find("Account", f"account-{opaque(hospital, one.account)}") if one.account else None
+    stays = [(found, now) for number, now in named.items() if number and (found := _booked(store, number, hospital, former, party.id))]
+    account = account_of(store, hospital, one.account) if one.account else None
     if not stays and account is None:
         outcome.remarks.append("neither visit nor account is on file; nothing was moved")
-    renamed = event.stay.number if event.stay else ""
-    for stay in stays:
-        _give(store, stay, party.id, renamed, hospital, outcome)
+    for stay, now in stays:
+        _give(store, stay, party.id, now, hospital, outcome)
     if account is not None:
-        number = {"system": f"{hospital_number(hospital)}/account", "value": renamed} if event.event == "A49" and renamed else None
+        renamed = (one.new_account or one.new_visit) if event.event == "A49" else ""
+        number = {"system": f"{hospital_number(hospital)}/account", "value": renamed} if renamed else None
         known = account.get("identifier", [])
         more = [number] if number and number not in known else []
         outcome.wrote(store.put(account | {"subject": [reference("Patient", party.id)], "identifier": [*known, *more]}))

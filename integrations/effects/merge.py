@@ -10,16 +10,20 @@ from healthsvc.healthfile.service import update_demographics
 from healthsvc.store import Store
 from integrations.effects.care import Outcome
 from integrations.effects.handover import move_visit
+from integrations.effects.joining import join
 from integrations.effects.person import NotOurs, Party, SetAside, admit_person, citizen_ids, find, identifiers
-from integrations.hl7v2.adt import MOVE_EVENTS, RENAME_EVENTS, AdtEvent, Merge
+from integrations.hl7v2.adt import JOIN_EVENTS, MOVE_EVENTS, RENAME_EVENTS, AdtEvent, Merge
 from integrations.hospitals.profile import Profile, Unknown
 
 
 def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Outcome:
-    """A40 and its like, A46, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number. All pairs or none."""
+    """A40 and its like, A46, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number; A35, A41, A42: two
+    visits are one. All pairs or none."""
     outcome = Outcome(happened=event.happened.at if event.happened else store.at)
     for one in event.merges:
-        if event.event in MOVE_EVENTS:
+        if event.event in JOIN_EVENTS:
+            join(store, one, event.event, profile, hospital, outcome)
+        elif event.event in MOVE_EVENTS:
             move_visit(store, one, event, profile, hospital, outcome)
         else:
             _merge(store, one, profile, outcome, renames=event.event in RENAME_EVENTS)

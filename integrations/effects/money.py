@@ -8,6 +8,7 @@ from healthsvc.fhir.systems import hospital_number
 from healthsvc.greenchannel.rules import Right
 from integrations.effects.care import Outcome
 from integrations.effects.clock import waited
+from integrations.effects.joining import account_of
 from integrations.effects.scene import Scene, joined
 from integrations.hl7v2.money import ACCOUNT_EVENTS, Money, read_money
 
@@ -36,8 +37,8 @@ def money(scene: Scene) -> Outcome:
 
 
 def _account_known(scene: Scene, event: Money) -> str | None:
-    id = scene.id("account", event.account) if event.account else None
-    return id if id and scene.store.find("Account", id) else None
+    known = account_of(scene.store, scene.hospital, event.account) if event.account else None
+    return str(known["id"]) if known else None
 
 
 def _account(scene: Scene, event: Money, patient: str, outcome: Outcome) -> str | None:
@@ -45,10 +46,10 @@ def _account(scene: Scene, event: Money, patient: str, outcome: Outcome) -> str 
     if not event.account:
         outcome.remarks.append("the account has no number (PID-18, PV1-19); nothing could be opened")
         return None
-    id = scene.id("account", event.account)
+    known = account_of(scene.store, scene.hospital, event.account)
+    id = str(known["id"]) if known else scene.id("account", event.account)
     if scene.is_late(f"account:{id}", event.sent, outcome, "an account"):
         return id
-    known = scene.store.find("Account", id)
     told: Resource = {
         "resourceType": "Account",
         "id": id,

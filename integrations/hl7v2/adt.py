@@ -28,8 +28,7 @@ VISIT_EVENTS = {
     "A09": "departing",
     "A10": "arriving",
     "A11": "cancel admit",
-    "A12": "cancel transfer",
-    "A13": "cancel discharge",
+    **{"A12": "cancel transfer", "A13": "cancel discharge"},
     "A14": "pending admit",
     "A15": "pending transfer",
     "A16": "pending discharge",
@@ -39,26 +38,19 @@ VISIT_EVENTS = {
     "A25": "cancel pending discharge",
     "A26": "cancel pending transfer",
     "A27": "cancel pending admit",
-    "A32": "cancel arriving",
-    "A33": "cancel departing",
+    **{"A32": "cancel arriving", "A33": "cancel departing"},
     "A38": "cancel pre-admit",
-    "A52": "cancel leave of absence",
-    "A53": "cancel return from leave",
+    **{"A52": "cancel leave of absence", "A53": "cancel return from leave"},
     "A54": "change attending doctor",
     "A55": "cancel change of attending doctor",
-    "A61": "change consulting doctor",
-    "A62": "cancel change of consulting doctor",
+    **{"A61": "change consulting doctor", "A62": "cancel change of consulting doctor"},
 }
 PERSON_EVENTS = {"A28": "add person", "A31": "update person", "A60": "update allergies"}
 MERGE_EVENTS = {
-    "A18": "merge",
-    "A30": "merge",
-    "A34": "merge",
-    "A36": "merge",
-    "A39": "merge",
-    "A40": "merge",
-    "A46": "change number",
-    "A47": "change number",
+    **dict.fromkeys(("A18", "A30", "A34", "A36", "A39", "A40"), "merge"),
+    **dict.fromkeys(("A46", "A47"), "change number"),
+    **dict.fromkeys(("A35", "A41"), "join accounts"),
+    "A42": "join visits",
     "A43": "move to another person",
     "A44": "move account",
     "A45": "move visit",
@@ -73,8 +65,10 @@ _PENDING = frozenset({"A16", "A25"})
 """Events before which nobody has left: what PV1-45 says is only expected."""
 _CLASS_BY_EVENT = {"A01": "IMP", "A06": "IMP", "A07": "AMB"}
 """What an event says of the class where PV1-2 does not: somebody is admitted, becomes an inpatient, becomes an outpatient."""
-MOVE_EVENTS = frozenset({"A44", "A45", "A49", "A50", "A51"})
-"""Of these, those that move a visit or an account, or give it another number, and leave the persons as they are."""
+JOIN_EVENTS = frozenset({"A35", "A41", "A42"})
+"""Of these, those by which two visits or two accounts of one person become one."""
+MOVE_EVENTS = JOIN_EVENTS | {"A44", "A45", "A49", "A50", "A51"}
+"""Of these, those that join or move a visit or an account, or give it another number, and leave the persons as they are."""
 EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS | UNLINK_EVENTS
 
 
@@ -131,9 +125,13 @@ class Merge:
     survivor: Demographics
     prior: tuple[Number, ...]
     account: str = ""
-    """MRG-3, where an account is moved or renamed."""
+    """MRG-3, where an account is joined, moved or renamed."""
     visit: str = ""
-    """MRG-5, where a visit is moved or gets another number; for A51 MRG-6."""
+    """MRG-5, where a visit is joined, moved or gets another number; for A51 MRG-6."""
+    new_account: str = ""
+    """PID-18: the account as it is known from now on."""
+    new_visit: str = ""
+    """PV1-19, else PV1-50, else PID-18, of the PV1 behind the MRG: the visit as it is known from now on; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +277,8 @@ def diagnosis_of(segment: Segment, profile: Profile, view: View) -> Diagnosis:
 
 
 def _merges(message: Message, header: Header, profile: Profile, zone: tzinfo) -> tuple[Merge, ...]:
-    """Every PID with the MRG that follows it; one message may merge several persons (HL7 v2.5 3.3.40)."""
+    """Every PID with each MRG that follows it: one message may merge several persons (HL7 v2.5 3.3.40), or move several visits of one
+    (3.3.45); the PV1 behind an MRG belongs to it."""
     found: list[Merge] = []
     pid: Segment | None = None
     for segment in message.segments:
@@ -294,8 +293,11 @@ def _merges(message: Message, header: Header, profile: Profile, zone: tzinfo) ->
                 raise Invalid(text, path="MRG-3", reason="no-prior")
             if not prior and header.trigger not in MOVE_EVENTS:
                 raise Invalid("MRG-1 names no number that this link knows, so nothing can be merged", path="MRG-1", reason="no-prior")
-            found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior), *moved))
-            pid = None
+            account = number_of(pid[18].component(1).text, profile.nothing)
+            found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior), *moved, new_account=account))
+        elif segment.name == "PV1" and found and not found[-1].new_visit:
+            numbers = (number_of(segment[n].component(1).text, profile.nothing) for n in (19, 50))
+            found[-1] = replace(found[-1], new_visit=next(filter(None, numbers), "") or found[-1].new_account)
     if not found:
         raise Invalid("a merge needs an MRG segment after its PID", path="MRG", reason="no-merge")
     return tuple(found)

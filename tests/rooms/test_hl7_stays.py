@@ -225,6 +225,112 @@ def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital, ev
     assert status(hospital, checkup) == "requested"
 
 
+def with_account(hospital: Hospital, event: str, number: str, *lines: str, at: datetime = AT) -> None:
+    """Says something of C1 with an account number (PID-18)."""
+    head, evn, pid, *rest = hospital.message(event, "C1", *lines, at=at).rstrip("\r").split("\r")
+    fields = pid.split("|")
+    told = "|".join([*fields, *[""] * (18 - len(fields)), number])
+    hospital.inbox.take_now("\r".join((head, evn, told, *rest, "")).encode(), LISTEN, PEER)
+    hospital.worker.drain()
+    assert hospital.last().state == "done", (event, hospital.last().remark)
+
+
+def booked_on(hospital: Hospital, patient: str, type: str, element: str) -> list[str]:
+    found = hospital.select(type, patient=patient)
+    return [str(one[element]["reference"]) for one in found if one.get("status") != "entered-in-error"]
+
+
+def test_two_visits_that_are_one_go_on_as_one_with_all_that_hangs_on_them(hospital: Hospital) -> None:
+    patient, checkup = hospital.cadre()
+    stroke, pressure = (segment("DG1", _1="1", _3=code, _6="入院诊断") for code in ("I63.9^脑梗死^I10", "I10^高血压^I10"))
+    hospital.says("ADT^A05", "C1", pv1(number="V2"))
+    hospital.says("ADT^A08", "C1", pv1(number="V2"), stroke, at=AT + HOUR)
+    hospital.says("ADT^A01", "C1", pv1(number="V1", began=AT + HOUR), stroke, pressure, at=AT + HOUR)
+    report = ("OBR|1||F1|K^钾|||20260302113000||||||||||||||||||F", "OBX|1|NM|K^钾||4.1|mmol/L|3.5-5.3||||F")
+    hospital.says("ORU^R01", "C1", pv1(number="V1"), *report, at=AT + 3 * HOUR)
+    prior = segment("MRG", _1="C1^^^^IDCard", _5="V1")
+    for hours in (4, 5):
+        hospital.says("ADT^A42", "C1", prior, pv1(number="V2"), at=AT + hours * HOUR)
+        assert hospital.last().state == "done"
+        [kept] = [one for one in stays(hospital, patient) if one["status"] != "entered-in-error"]
+        [gone] = [one for one in stays(hospital, patient) if one["status"] == "entered-in-error"]
+        assert (kept["status"], kept["period"]["start"][:13]) == ("in-progress", "2026-03-02T10")
+        assert sorted(one["value"] for one in kept["identifier"]) == ["V1", "V2"]
+        assert gone["partOf"]["reference"] == f"Encounter/{kept['id']}"
+        for type in ("Observation", "DiagnosticReport"):
+            assert booked_on(hospital, patient, type, "encounter") == [f"Encounter/{kept['id']}"]
+        valid = {one["id"]: one["code"]["text"] for one in hospital.select("Condition", patient=patient) if "clinicalStatus" in one}
+        assert sorted(valid.values()) == ["脑梗死", "高血压"]
+        assert {one["condition"]["reference"] for one in kept["diagnosis"]} == {f"Condition/{id}" for id in valid}
+        assert status(hospital, checkup) == "on-hold"
+    hospital.says("ADT^A08", "C1", pv1(number="V2"), stroke, pressure, at=AT + 6 * HOUR)
+    assert len([one for one in hospital.select("Condition", patient=patient) if "clinicalStatus" in one]) == 2, "told again, not anew"
+    hospital.says("ADT^A03", "C1", pv1(number="V1", began=AT + HOUR), at=AT + DAY)
+    assert sorted(one["status"] for one in stays(hospital, patient)) == ["entered-in-error", "finished"], "the former number leads there"
+    assert status(hospital, checkup) == "requested"
+    assert [one["status"] for one in tasks(hospital, patient, "admission-visit")].count("requested") <= 1
+
+
+def test_of_two_visits_that_are_one_only_one_is_on_file(hospital: Hospital) -> None:
+    patient, _ = hospital.cadre()
+    hospital.says("ADT^A01", "C1", pv1(number="V2", began=AT))
+    hospital.says("ADT^A42", "C1", segment("MRG", _1="C1^^^^IDCard", _5="V1"), pv1(number="V2"), at=AT + HOUR)
+    hospital.says("ADT^A03", "C1", pv1(number="V1"), at=AT + DAY)
+    assert [one["status"] for one in stays(hospital, patient)] == ["finished"]
+    hospital.says("ADT^A42", "C1", segment("MRG", _1="C1^^^^IDCard", _5="V8"), pv1(number="V9"), at=AT + DAY)
+    assert "nothing was joined" in hospital.last().remark
+    hospital.says("ADT^A01", "C4", pv1(number="V4"), name="测试丁")
+    hospital.says("ADT^A42", "C1", segment("MRG", _1="C4^^^^IDCard", _5="V4"), pv1(number="V2"), at=AT + DAY)
+    assert (hospital.last().state, hospital.last().reason) == ("review", "join-other-person")
+
+
+@pytest.mark.parametrize("event", ["ADT^A35", "ADT^A41"])
+def test_two_accounts_that_are_one_go_on_as_one_with_their_charges(hospital: Hospital, event: str) -> None:
+    patient, _ = hospital.cadre()
+    ward = segment("PV1", _1="1", _2="I", _3="W1^^12")
+    with_account(hospital, "ADT^A01", "A1", ward)
+    with_account(hospital, "BAR^P01", "A1")
+    with_account(hospital, "BAR^P01", "A2", at=AT + HOUR)
+    with_account(hospital, "DFT^P03", "A1", "FT1|1|F1||20260302110000||CG|GH^挂号费", at=AT + 2 * HOUR)
+    with_account(hospital, event, "A2", segment("MRG", _1="C1^^^^IDCard", _3="A1"), at=AT + 3 * HOUR)
+    with_account(hospital, "DFT^P03", "A1", "FT1|1|F2||20260302120000||CG|GH^检查费", at=AT + 4 * HOUR)
+    with_account(hospital, "BAR^P06", "A1", at=AT + 5 * HOUR)
+    gone, kept = sorted(hospital.select("Account", patient=patient), key=lambda one: one["status"])
+    assert (gone["status"], kept["status"]) == ("entered-in-error", "inactive"), "what is told of the former is told of the other"
+    assert sorted(one["value"] for one in kept["identifier"]) == ["A1", "A2"]
+    assert (kept["servicePeriod"]["start"][:13], kept["servicePeriod"]["end"][:13]) == ("2026-03-02T09", "2026-03-02T14")
+    charges = hospital.select("ChargeItem", patient=patient)
+    assert [[one["reference"] for one in charge["account"]] for charge in charges] == [[f"Account/{kept['id']}"]] * 2
+    with_account(hospital, "ADT^A03", "A2", ward, at=AT + DAY)
+    assert [one["status"] for one in stays(hospital, patient)] == ["finished"], "a stay known by its account goes with it"
+
+
+def test_an_account_that_got_another_number_goes_on_under_it(hospital: Hospital) -> None:
+    patient, _ = hospital.cadre()
+    with_account(hospital, "BAR^P01", "A1")
+    with_account(hospital, "ADT^A49", "A2", segment("MRG", _1="C1^^^^IDCard", _3="A1"), at=AT + HOUR)
+    with_account(hospital, "BAR^P06", "A2", at=AT + 2 * HOUR)
+    [account] = hospital.select("Account", patient=patient)
+    assert account["status"] == "inactive"
+
+
+def test_several_visits_of_one_person_are_moved_in_one_message(hospital: Hospital) -> None:
+    right, _ = hospital.cadre()
+    for number in ("V1", "V2"):
+        hospital.says("ADT^A04", "C5", segment("PV1", _1="1", _2="O", _19=number), name="测试戊")
+    lines = [line for number in ("V1", "V2") for line in (segment("MRG", _1="C5^^^^IDCard", _5=number), pv1(number=number))]
+    hospital.says("ADT^A45", "C1", *lines, at=AT + HOUR)
+    assert len(stays(hospital, right)) == 2
+
+
+@pytest.mark.parametrize("event", ["ADT^A30", "ADT^A39", "ADT^A46"])
+def test_older_words_for_two_numbers_of_one_person(hospital: Hospital, event: str) -> None:
+    patient, _ = hospital.cadre()
+    hospital.says(event, "C9", segment("MRG", _4="C1^^^^IDCard"), at=AT + HOUR)
+    assert hospital.last().state == "done"
+    assert hospital.file("C9")["id"] == hospital.file("C1")["id"] == patient
+
+
 def test_a_stay_says_which_diagnosis_is_that_of_the_admission_and_which_the_main_one(hospital: Hospital) -> None:
     patient, _ = hospital.cadre()
     fracture, pressure = "S72.0^股骨颈骨折^I10", "I10^高血压^I10"

@@ -106,10 +106,14 @@ MRG_PATIENT = (
     Row(4, "link[]", note="as MRG-1"),
 )
 MRG_ENCOUNTER = (
-    Row(5, "subject", note="A45: the visit goes over to the person of PID-3; A50: it is known under the number of PV1-19, too"),
+    Row(
+        5,
+        "subject",
+        note="A45: the visit goes over to the person of PID-3; A50: it is known under the number of PV1-19, too; A42: both are one visit",
+    ),
     Row(6, "subject", note="A51: as MRG-5"),
 )
-MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3"),)
+MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3; A35, A41: it and that of PID-18 are one"),)
 DG1_MORE = (
     Row(5, "onsetDateTime", when),
     Row(16, "asserter", person),
