@@ -9,6 +9,7 @@ from typing import Final
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.pinyin import full_spellings
 from healthsvc.fhir.systems import CITIZEN_ID, UNVERIFIED_CITIZEN_ID, code_system
+from healthsvc.healthfile.linking import SEE_ALSO
 from healthsvc.healthfile.resources import links, to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow, today
@@ -56,18 +57,20 @@ def duplicates(store: Store, patient: str) -> list[Likeness]:
 
     Looked at are the files with the same birth date, telephone number or name (pinyin counts, so 王珊 and 王姗 meet).
     """
-    file = follow(store, patient)
-    return alike(store, to_person(file), file["id"])
+    return alike(store, to_person(file := follow(store, patient)), file)
 
 
-def alike(store: Store, person: Person, own: str | None = None) -> list[Likeness]:
+def alike(store: Store, person: Person, own: Resource | None = None) -> list[Likeness]:
     """Files in force that may be this person's, most alike first; ``own`` is the file that is not compared with itself."""
     policy = store.policy.fill(LikenessPolicy, "healthfile", today(store))
+    file = own or {"id": ""}
+    named = links(file, SEE_ALSO)
+    linked = {one["id"]: one for one in store.select("Patient", _id=named)} if named else {}
     found = []
-    for id, other in _candidates(store, person).items():
-        if id == own or links(other, "replaced-by"):
+    for id, other in (linked | _candidates(store, person)).items():
+        if id == file["id"] or links(other, "replaced-by"):
             continue
-        score, reasons = compare(person, to_person(other), policy.likeness)
+        score, reasons = _weighed(file, other, (person, to_person(other)), policy.likeness)
         if score >= policy.likeness_threshold:
             found.append(Likeness(id, score, reasons))
     return sorted(found, key=lambda one: (-one.score, one.patient))
@@ -86,10 +89,11 @@ class Pair:
 def pairs(store: Store, most: int) -> list[Pair]:
     """The pairs of files in force that may be one person, most alike first; those that somebody has looked at and parted do not show.
 
-    Compared are files that share a birth date, a telephone number or a name's sound; never all with all.
+    Compared are files that share a birth date, a telephone number or a name's sound, or that a hospital has linked; never all with all.
     """
     policy = store.policy.fill(LikenessPolicy, "healthfile", today(store))
-    people = {one["id"]: to_person(one) for one in store.select("Patient") if not links(one, "replaced-by")}
+    files = {one["id"]: one for one in store.select("Patient") if not links(one, "replaced-by")}
+    people = {id: to_person(one) for id, one in files.items()}
     blocks: dict[str, list[str]] = {}
     for id, person in people.items():
         for key in {
@@ -100,9 +104,10 @@ def pairs(store: Store, most: int) -> list[Pair]:
             blocks.setdefault(key, []).append(id)
     parted = {one["id"] for one in store.select("DetectedIssue", code=f"{_CODE}|not-one-person")}
     met = {(a, b) for ids in blocks.values() for a in ids for b in ids if a < b}
+    met |= {(min(id, other), max(id, other)) for id, one in files.items() for other in links(one, SEE_ALSO) if other in files}
     found = []
     for a, b in met:
-        score, reasons = compare(people[a], people[b], policy.likeness)
+        score, reasons = _weighed(files[a], files[b], (people[a], people[b]), policy.likeness)
         if score >= policy.likeness_threshold and _parting_id(a, b) not in parted:
             found.append(Pair(a, b, score, reasons))
     return sorted(found, key=lambda pair: (-pair.score, pair.one, pair.other))[:most]
@@ -128,6 +133,19 @@ def part(store: Store, one: str, other: str, by: str, reason: str) -> Resource:
 
 def _parting_id(one: str, other: str) -> str:
     return f"two-people-{blake2b('|'.join(sorted((one, other))).encode(), digest_size=12).hexdigest()}"
+
+
+def is_told_apart(store: Store, one: str, other: str) -> bool:
+    """Whether somebody has looked at these two files and found that they are two people's."""
+    return store.find("DetectedIssue", _parting_id(one, other)) is not None
+
+
+def _weighed(one: Resource, other: Resource, people: tuple[Person, Person], points: dict[str, int]) -> tuple[int, tuple[str, ...]]:
+    """As :func:`compare`, and whether a hospital has said that the two files are one person's."""
+    score, reasons = compare(*people, points)
+    if other["id"] in links(one, SEE_ALSO) or one["id"] in links(other, SEE_ALSO):
+        return score + points.get("linked", 0), ("linked", *reasons)
+    return score, reasons
 
 
 def _candidates(store: Store, person: Person) -> dict[str, Resource]:

@@ -54,7 +54,7 @@ def match(store: Store, call: Call) -> Answer:
     numbers = [(one["system"], one["value"]) for one in patient.get("identifier", ()) if one.get("system") and one.get("value")]
     certain = identify(store, numbers) if numbers else None
     found: list[tuple[Resource, float, str]] = [(certain, 1.0, "certain")] if certain else []
-    for one in [] if certain_only else alike(store, to_person(patient), certain["id"] if certain else None):
+    for one in [] if certain_only else alike(store, to_person(patient), certain):
         other = store.find("Patient", one.patient)
         if other is not None:
             found.append((other, min(one.score / probable, 0.99), "probable" if one.score >= probable else "possible"))

@@ -19,6 +19,7 @@ from healthsvc.web.render import Page, SignedPage
 router = APIRouter()
 _MOST: Final = 100
 REASONS: Final = {
+    "linked": "医院告知为同一人",
     "same-name": "姓名相同",
     "same-sound": "姓名同音",
     "other-name": "姓名不同",

@@ -27,8 +27,9 @@ from integrations.effects.diagnosis import conditions, diagnosed, doubted
 from integrations.effects.document import document
 from integrations.effects.followed import are_stale, follow, is_stale
 from integrations.effects.laboratory import results
+from integrations.effects.link import links
 from integrations.effects.master import master
-from integrations.effects.merge import merges, unlinked
+from integrations.effects.merge import merges
 from integrations.effects.money import money
 from integrations.effects.orders import orders
 from integrations.effects.person import Party, SetAside, admit_person, find
@@ -43,6 +44,7 @@ from integrations.hl7v2.header import Header
 from integrations.hospitals.profile import Profile
 
 _CHAPTERS: dict[Family, Callable[[Scene], Outcome]] = {
+    Family.LINK: links,
     Family.RESULT: results,
     Family.ORDER: orders,
     Family.BOOKING: booking,
@@ -66,12 +68,10 @@ def apply(store: Store, message: Message, header: Header, profile: Profile) -> O
     """
     family, known = family_of(header, profile.events), as_standard(header, profile.events)
     scene = scene_of(store, message, known, profile)
-    if family in (Family.VISIT, Family.PERSON, Family.MERGE, Family.UNLINK):
+    if family in (Family.VISIT, Family.PERSON, Family.MERGE):
         event = read_adt(message, known, profile, scene.zone)
         if family is Family.MERGE:
             return merges(store, event, profile, scene.hospital)
-        if family is Family.UNLINK:
-            return unlinked(store, event, profile)
         outcome = _particulars(scene, event) if family is Family.PERSON else _visit(scene, event)
         if outcome.patient:
             background(scene, outcome.patient, outcome)

@@ -1,4 +1,4 @@
-"""Merges (A40, A18, A30, A34, A36, A39): a hospital has found that two of its numbers are one person; or that they are two (A37)."""
+"""Merges (A40, A18, A30, A34, A36, A39): a hospital has found that two of its numbers are one person."""
 
 from healthsvc.errors import RuleViolation
 from healthsvc.fhir.json import Resource
@@ -11,7 +11,7 @@ from healthsvc.store import Store
 from integrations.effects.care import Outcome
 from integrations.effects.handover import move_visit
 from integrations.effects.joining import join
-from integrations.effects.person import NotOurs, Party, SetAside, admit_person, citizen_ids, find, identifiers
+from integrations.effects.person import Party, SetAside, admit_person, citizen_ids, find, identifiers
 from integrations.hl7v2.adt import JOIN_EVENTS, MOVE_EVENTS, RENAME_EVENTS, AdtEvent, Merge
 from integrations.hospitals.profile import Profile, Unknown
 
@@ -27,23 +27,6 @@ def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Ou
             move_visit(store, one, event, profile, hospital, outcome)
         else:
             _merge(store, one, profile, outcome, renames=event.event in RENAME_EVENTS)
-    return outcome
-
-
-def unlinked(store: Store, event: AdtEvent, profile: Profile) -> Outcome:
-    """A37: the numbers of its PIDs are of different persons. Where they lead to one file here, somebody must take that back by hand:
-    what has been written since belongs to one of the two, and no message says to which."""
-    files = [file for numbers in event.apart if (file := find(store, numbers)) is not None]
-    if not files and profile.unknown_person is Unknown.FORGET:
-        raise NotOurs
-    if len({file["id"] for file in files}) < len(files):
-        raise SetAside(
-            "the hospital says that these are two persons, and their numbers are on one file here; take the merge back, then try again",
-            path="PID-3",
-            reason="unlink-asked",
-        )
-    outcome = Outcome(happened=event.happened.at if event.happened else store.at)
-    outcome.remarks.append("the numbers that are not one person were on no common file; nothing was changed")
     return outcome
 
 

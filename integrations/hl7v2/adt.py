@@ -12,7 +12,7 @@ from integrations.hl7v2.maps.row import View, pour
 from integrations.hl7v2.maps.take import whole
 from integrations.hl7v2.maps.visit import DG1_MORE, EXPECTED_DISCHARGE, EXPECTED_URL, PV1_MORE, PV2_MORE, taking_part
 from integrations.hl7v2.participation import in_visit
-from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, numbers_of, person_of
+from integrations.hl7v2.person import Demographics, Number, demographics, numbers_in, person_of
 from integrations.hl7v2.values import NOTHING_CODED, Coded, Moment, clean, coded, member_of_staff, moment, number_of
 from integrations.hospitals.profile import Profile
 
@@ -58,7 +58,6 @@ MERGE_EVENTS = {
     "A50": "change visit number",
     "A51": "change alternate visit number",
 }
-UNLINK_EVENTS = {"A37": "unlink"}
 RENAME_EVENTS = frozenset({"A46", "A47"})
 """Of the merges, those that give one person another number and join no files."""
 _PENDING = frozenset({"A16", "A25"})
@@ -69,7 +68,7 @@ JOIN_EVENTS = frozenset({"A35", "A41", "A42"})
 """Of these, those by which two visits or two accounts of one person become one."""
 MOVE_EVENTS = JOIN_EVENTS | {"A44", "A45", "A49", "A50", "A51"}
 """Of these, those that join or move a visit or an account, or give it another number, and leave the persons as they are."""
-EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS | UNLINK_EVENTS
+EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +147,6 @@ class AdtEvent:
     stay: Stay | None = None
     diagnoses: tuple[Diagnosis, ...] = ()
     merges: tuple[Merge, ...] = ()
-    apart: tuple[tuple[Number, ...], ...] = ()
-    """The numbers of each PID of an A37: these are not one person."""
 
 
 def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -> AdtEvent:
@@ -171,7 +168,6 @@ def read_adt(message: Message, header: Header, profile: Profile, zone: tzinfo) -
         stay=stay_of(message, profile, zone) if "PV1" in message else None,
         diagnoses=tuple(diagnosis_of(segment, profile, view) for segment in message.all("DG1") if segment[3] or segment[4]),
         merges=_merges(message, header, profile, zone) if header.trigger in MERGE_EVENTS else (),
-        apart=tuple(numbers_of(pid, header, profile) for pid in message.all("PID")) if header.trigger in UNLINK_EVENTS else (),
     )
 
 

@@ -19,6 +19,7 @@ from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.families import Family, as_standard, family_of, missing_segment
 from integrations.hl7v2.files import Source, sources
 from integrations.hl7v2.header import Header, check_header, read_header
+from integrations.hl7v2.linked import read_linked
 from integrations.hl7v2.masking import shape
 from integrations.hl7v2.master import read_master
 from integrations.hl7v2.money import read_money
@@ -185,7 +186,7 @@ _READERS: dict[Family, Callable[[Message, Header, Profile, tzinfo], object]] = {
     Family.VISIT: read_adt,
     Family.PERSON: read_adt,
     Family.MERGE: read_adt,
-    Family.UNLINK: read_adt,
+    Family.LINK: read_linked,
     Family.RESULT: read_results,
     Family.ORDER: read_orders,
     Family.BOOKING: read_booking,

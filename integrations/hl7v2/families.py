@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from integrations.hl7v2 import adt, alarm, booking, document, master, money, orders, oru, problem, qbp
+from integrations.hl7v2 import adt, alarm, booking, document, linked, master, money, orders, oru, problem, qbp
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header
 
@@ -14,8 +14,7 @@ class Family(StrEnum):
     VISIT = "visit"
     PERSON = "person"
     MERGE = "merge"
-    UNLINK = "unlink"
-    """A37: what was joined are two persons."""
+    LINK = "link"
     RESULT = "result"
     ORDER = "order"
     BOOKING = "booking"
@@ -38,7 +37,7 @@ NEEDS: dict[Family, tuple[tuple[str, ...], ...]] = {
     Family.VISIT: (("PID",),),
     Family.PERSON: (("PID",),),
     Family.MERGE: (("PID",), ("MRG",)),
-    Family.UNLINK: (("PID",),),
+    Family.LINK: (("PID",),),
     Family.RESULT: (("PID",), ("OBR",)),
     Family.ORDER: (("PID",), ("ORC", "OBR", "RXO", "RXE", "RXD", "RXA")),
     Family.BOOKING: (("PID",), ("SCH",)),
@@ -55,7 +54,7 @@ _BY_CODE: dict[str, tuple[tuple[frozenset[str], Family], ...]] = {
         (frozenset(adt.VISIT_EVENTS), Family.VISIT),
         (frozenset(adt.PERSON_EVENTS), Family.PERSON),
         (frozenset(adt.MERGE_EVENTS), Family.MERGE),
-        (frozenset(adt.UNLINK_EVENTS), Family.UNLINK),
+        (frozenset(linked.LINK_EVENTS), Family.LINK),
     ),
     "ORU": ((oru.ORU_EVENTS | {""}, Family.RESULT), (alarm.ALARM_EVENTS, Family.ALARM)),
     "OUL": ((oru.OUL_EVENTS, Family.RESULT),),

@@ -27,7 +27,7 @@ def apart(message: Message, header: Header, profile: Profile) -> list[Message]:
         return [message]
     family = family_of(header, profile.events)
     persons = message.all("PID")
-    if family in (Family.ANSWER, Family.UNLINK) or len(persons) < 2 or len({_who(one) for one in persons}) < 2:
+    if family in (Family.ANSWER, Family.LINK) or len(persons) < 2 or len({_who(one) for one in persons}) < 2:
         return [message]
     if family not in _TOGETHER and not (family is Family.VISIT and as_standard(header, profile.events).trigger == _SWAP):
         raise Invalid(

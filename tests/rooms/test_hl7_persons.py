@@ -10,6 +10,8 @@ from hospital import AT, Hospital, cadre
 from healthsvc.errors import Invalid, NotFound
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import hospital_number
+from healthsvc.healthfile.duplicates import duplicates, pairs, part
+from healthsvc.healthfile.merging import merge
 from healthsvc.store import SYSTEM, Database
 from integrations.ahead import profile_of
 from integrations.effects.event import apply
@@ -266,6 +268,61 @@ def test_several_merges_in_one_message_are_told_apart(hospital: Hospital) -> Non
         part = base64.b64decode(binary["data"]).decode("gb18030")
         assert f"{theirs}1^" not in part
         assert f"{theirs}2^" not in part
+
+
+def linked(hospital: Hospital, event: str, id: str, *numbers: str) -> tuple[str, str]:
+    """Says that these numbers are one person's, or are not; gives state and reason."""
+    names = {"C1": "测试甲||19300101|M", "C2": "测试乙||19300101|M", "C3": "测试丙||19320303|M"}
+    persons = "".join(f"PID|{n}||{one}^^^^IDCard||{names[one]}\r" for n, one in enumerate(numbers, start=1))
+    assert take(hospital, HEAD.format(event=event, id=id) + "EVN||20260302090000\r" + persons) == "AA"
+    return hospital.last().state, hospital.last().reason
+
+
+def seen_also(hospital: Hospital, *numbers: str) -> list[list[str]]:
+    files = [hospital.file(one) for one in numbers]
+    return [[one["other"]["reference"] for one in file.get("link", ()) if one["type"] == "seealso"] for file in files]
+
+
+def test_two_records_that_a_hospital_links_stay_two_and_are_shown_to_whoever_decides(hospital: Hospital) -> None:
+    assert linked(hospital, "ADT^A24", "L1", "C1", "C2") == ("done", None)
+    assert linked(hospital, "ADT^A24", "L2", "C2", "C1") == ("done", None)
+    one, other = (hospital.file(number)["id"] for number in ("C1", "C2"))
+    assert seen_also(hospital, "C1", "C2") == [[f"Patient/{other}"], [f"Patient/{one}"]]
+    with hospital.database.reading(SYSTEM, at=AT) as store:
+        [pair] = pairs(store, 9)
+        [like] = duplicates(store, one)
+    assert {pair.one, pair.other} == {one, other}
+    assert (pair.reasons[0], like.patient, like.reasons[0]) == ("linked", other, "linked"), "though the names differ"
+    assert linked(hospital, "ADT^A37", "L3", "C1", "C2") == ("done", None)
+    assert seen_also(hospital, "C1", "C2") == [[], []]
+    with hospital.database.reading(SYSTEM, at=AT) as store:
+        assert pairs(store, 9) == []
+    assert linked(hospital, "ADT^A37", "L4", "C1", "C2") == ("done", None)
+    assert "no common file" in hospital.last().remark
+
+
+def test_a_link_that_somebody_has_found_wrong_waits_for_somebody(hospital: Hospital) -> None:
+    linked(hospital, "ADT^A24", "L1", "C1", "C2")
+    one, other = (hospital.file(number)["id"] for number in ("C1", "C2"))
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        part(store, one, other, "样例", "已核实为两人")
+    linked(hospital, "ADT^A37", "L2", "C1", "C2")
+    assert linked(hospital, "ADT^A24", "L3", "C1", "C2") == ("review", "link-parted")
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        merge(store, one, other)
+    assert linked(hospital, "ADT^A24", "L4", "C1", "C2") == ("done", None)
+    assert "one file already" in hospital.last().remark
+    assert linked(hospital, "ADT^A37", "L5", "C1", "C2") == ("review", "unlink-asked")
+    assert linked(hospital, "ADT^A24", "L6", "C1") == ("dead", "link-two")
+
+
+def test_two_records_with_two_citizen_ids_are_not_linked_unseen(hospital: Hospital) -> None:
+    hospital.cadre("C1")
+    hospital.cadre("C3")
+    with hospital.database.writing(SYSTEM, at=AT) as store:
+        store.put(hospital.file("C3") | {"name": [{"text": "测试丙"}], "birthDate": "1932-03-03"})
+    assert linked(hospital, "ADT^A24", "L1", "C1", "C3") == ("review", "merge-citizen-ids")
+    assert seen_also(hospital, "C1", "C3") == [[], []]
 
 
 def test_a_file_that_a_message_opens_has_one_version_with_all_that_it_tells(hospital: Hospital, tmp_path: Path) -> None:
