@@ -13,7 +13,7 @@ from integrations.hl7v2.ack import COMMIT, AckCode, AckMode, Problem, answer, en
 from integrations.hl7v2.charset import ASCII, Decoded, decode, header_line
 from integrations.hl7v2.delimiters import flaw_of, usual
 from integrations.hl7v2.er7 import Message
-from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment
+from integrations.hl7v2.families import NEEDS, Family, family_of, missing_segment, why_unneeded
 from integrations.hl7v2.header import Header, check_header, read_header
 from integrations.hl7v2.sequence import number_of
 from integrations.hospitals.profile import Profile, UnknownEvent
@@ -209,8 +209,8 @@ def _judge(arrival: Arrival, read: Read, number: str) -> None:
         arrival.remark = f"{header.event} asks what we cannot answer; ask by QBP^Q22 or QBP^Q23"
     elif family is Family.ANSWER and (profile.send is None or "MSA" not in read.message):
         arrival.state, arrival.reason = State.IGNORED, "answer"
-    elif family is None:
-        _unknown_event(arrival, profile.unknown_event, header)
+    elif family in (None, Family.UNNEEDED):
+        _without_effect(arrival, profile.unknown_event, header, why_unneeded(header, profile.events))
     elif (absent := missing_segment(family, read.message)) is not None:
         if profile.missing_segment == "review":
             arrival.state = State.REVIEW
@@ -220,10 +220,10 @@ def _judge(arrival: Arrival, read: Read, number: str) -> None:
         arrival.remark = f"{header.event} needs a {absent} segment"
 
 
-def _unknown_event(arrival: Arrival, policy: UnknownEvent, header: Header) -> None:
-    arrival.reason, arrival.place = "unknown-event", "MSH-9"
-    arrival.remark = f"{header.event} is mapped to nothing here"
-    if policy is UnknownEvent.ACCEPT:
+def _without_effect(arrival: Arrival, policy: UnknownEvent, header: Header, why: str) -> None:
+    arrival.reason, arrival.place = "event-unneeded" if why else "unknown-event", "MSH-9"
+    arrival.remark = why or f"{header.event} is mapped to nothing here"
+    if why or policy is UnknownEvent.ACCEPT:
         arrival.state = State.IGNORED
     else:
         arrival.code, arrival.state = AckCode(policy.value), State.DEAD

@@ -246,7 +246,7 @@ def _check_in_force(row: Any, profile: Profile) -> None:
 
 def _state_of(refusal: Refusal, profile: Profile) -> State:
     """What becomes of a message that was refused; an event that is none of our concern is only kept, as when it came."""
-    if refusal.reason == "unknown-event" and profile.unknown_event is UnknownEvent.ACCEPT:
+    if refusal.reason == "event-unneeded" or (refusal.reason == "unknown-event" and profile.unknown_event is UnknownEvent.ACCEPT):
         return State.IGNORED
     return State.REVIEW if isinstance(refusal, (SetAside, Conflict)) else State.DEAD
 

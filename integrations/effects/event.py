@@ -39,7 +39,7 @@ from integrations.effects.stay import MOVES, Late, Move, Moved, has_ended, move
 from integrations.effects.which import encounter_id
 from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.er7 import Message
-from integrations.hl7v2.families import Family, as_standard, family_of
+from integrations.hl7v2.families import Family, as_standard, family_of, why_unneeded
 from integrations.hl7v2.header import Header
 from integrations.hospitals.profile import Profile
 
@@ -76,6 +76,8 @@ def apply(store: Store, message: Message, header: Header, profile: Profile) -> O
         if outcome.patient:
             background(scene, outcome.patient, outcome)
         return outcome
+    if family is Family.UNNEEDED:
+        raise NotSupported(why_unneeded(header, profile.events), path="MSH-9", reason="event-unneeded")
     if family not in _CHAPTERS:
         raise NotSupported(f"{header.event} is mapped to nothing here", path="MSH-9", reason="unknown-event")
     if family is Family.REFERRAL_ANSWER:

@@ -71,7 +71,7 @@ MOVES = {
     "A52": Move.RETURN,
     "A53": Move.LEAVE,
     "A54": Move.CHANGE,
-    **dict.fromkeys(("A15", "A16", "A25", "A26", "A55", "A61", "A62"), Move.CHANGE),
+    **dict.fromkeys(("A15", "A16", "A25", "A26", "A55", "A61", "A62", "P12"), Move.CHANGE),
     "A17": Move.TRANSFER,
     "A32": Move.CANCEL_TRANSFER,
     "A33": Move.CANCEL_TRANSFER,

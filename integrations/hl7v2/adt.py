@@ -45,6 +45,8 @@ VISIT_EVENTS = {
     "A55": "cancel change of attending doctor",
     **{"A61": "change consulting doctor", "A62": "cancel change of consulting doctor"},
 }
+CODING_EVENTS = frozenset({"P12"})
+"""Events of BAR that say the diagnoses and procedures of a visit anew (HL7 v2.5 6.4.7)."""
 PERSON_EVENTS = {"A28": "add person", "A31": "update person", "A60": "update allergies"}
 MERGE_EVENTS = {
     **dict.fromkeys(("A18", "A30", "A34", "A36", "A39", "A40"), "merge"),
@@ -68,7 +70,6 @@ JOIN_EVENTS = frozenset({"A35", "A41", "A42"})
 """Of these, those by which two visits or two accounts of one person become one."""
 MOVE_EVENTS = JOIN_EVENTS | {"A44", "A45", "A49", "A50", "A51"}
 """Of these, those that join or move a visit or an account, or give it another number, and leave the persons as they are."""
-EVENTS = VISIT_EVENTS | PERSON_EVENTS | MERGE_EVENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from integrations.hl7v2 import adt, alarm, booking, document, linked, master, money, orders, oru, problem, qbp
 from integrations.hl7v2.er7 import Message
 from integrations.hl7v2.header import Header
+from integrations.hl7v2.maps.events import UNNEEDED
 
 
 class Family(StrEnum):
@@ -29,6 +30,8 @@ class Family(StrEnum):
     QUERY = "query"
     OTHER_QUERY = "other-query"
     """A question that we do not answer: refused at once, because its sender waits."""
+    UNNEEDED = "unneeded"
+    """An event that the standard knows and that calls for nothing here, each for a reason (``maps/events.py``)."""
     ANSWER = "answer"
     """An acknowledgement or response that came to the wrong door: kept, answered, nothing done."""
 
@@ -64,7 +67,7 @@ _BY_CODE: dict[str, tuple[tuple[frozenset[str], Family], ...]] = {
     "REF": ((frozenset(problem.REFERRAL_EVENTS), Family.REFERRAL),),
     "RRI": ((frozenset(problem.REFERRAL_EVENTS), Family.REFERRAL_ANSWER),),
     "DFT": ((money.CHARGE_EVENTS, Family.MONEY),),
-    "BAR": ((frozenset(money.ACCOUNT_EVENTS), Family.MONEY),),
+    "BAR": ((frozenset(money.ACCOUNT_EVENTS), Family.MONEY), (adt.CODING_EVENTS, Family.VISIT)),
     "MFN": ((master.MASTER_EVENTS, Family.MASTER),),
     "QBP": ((qbp.QUERY_EVENTS, Family.QUERY),),
     **{code: ((triggers, Family.ORDER),) for code, triggers in orders.ORDER_EVENTS.items()},
@@ -81,11 +84,25 @@ def family_of(header: Header, events: Mapping[str, str] | None = None) -> Family
     for triggers, family in _BY_CODE.get(known.code, ()):
         if known.trigger in triggers:
             return family
+    if known.event in UNNEEDED:
+        return Family.UNNEEDED
     if known.code in _QUERIES:
         return Family.OTHER_QUERY
     if known.code in _ANSWERS or known.code.startswith(("RSP", "RR")):
         return Family.ANSWER
     return None
+
+
+def events() -> list[tuple[str, Family, str]]:
+    """Every event that has a family, as people write it, with what it is called where its chapter names it, or why it is not needed."""
+    named = {**adt.VISIT_EVENTS, **adt.PERSON_EVENTS, **adt.MERGE_EVENTS, **linked.LINK_EVENTS}
+    found = [
+        (f"{code}^{trigger}" if trigger else code, family, named.get(trigger, "") if code == "ADT" else "")
+        for code, rows in _BY_CODE.items()
+        for triggers, family in rows
+        for trigger in triggers
+    ]
+    return sorted([*found, *((event, Family.UNNEEDED, why) for event, why in UNNEEDED.items())])
 
 
 def as_standard(header: Header, events: Mapping[str, str]) -> Header:
@@ -95,6 +112,11 @@ def as_standard(header: Header, events: Mapping[str, str]) -> Header:
         return header
     code, _, trigger = meant.partition("^")
     return header._replace(code=code, trigger=trigger)
+
+
+def why_unneeded(header: Header, events: Mapping[str, str]) -> str:
+    """Why an event of :attr:`Family.UNNEEDED` calls for nothing here; empty of any other."""
+    return UNNEEDED.get(as_standard(header, events).event, "")
 
 
 def missing_segment(family: Family, message: Message) -> str | None:

@@ -225,6 +225,17 @@ def test_a_visit_that_got_another_number_goes_on_under_it(hospital: Hospital, ev
     assert status(hospital, checkup) == "requested"
 
 
+def test_the_diagnoses_of_a_stay_are_told_anew_by_its_bill(hospital: Hospital) -> None:
+    patient, _ = hospital.cadre()
+    hospital.says("ADT^A01", "C1", pv1(began=AT), segment("DG1", _1="1", _3="R55^晕厥^I10", _6="入院诊断"))
+    hospital.says("ADT^A03", "C1", pv1(began=AT), at=AT + DAY)
+    final = segment("DG1", _1="1", _3="I63.9^脑梗死^I10", _6="出院诊断", _15="1")
+    hospital.says("BAR^P12", "C1", pv1(began=AT), final, at=AT + 2 * DAY)
+    assert spans(hospital, patient) == [("finished", "2026-03-02T09", "2026-03-03T09")]
+    [stay] = stays(hospital, patient)
+    assert [one["use"]["text"] for one in stay["diagnosis"]] == ["入院诊断", "出院诊断"]
+
+
 def with_account(hospital: Hospital, event: str, number: str, *lines: str, at: datetime = AT) -> None:
     """Says something of C1 with an account number (PID-18)."""
     head, evn, pid, *rest = hospital.message(event, "C1", *lines, at=at).rstrip("\r").split("\r")

@@ -12,6 +12,8 @@ from integrations.arrival import State, receive
 from integrations.hl7v2.batch import batch_tail
 from integrations.hl7v2.charset import decode
 from integrations.hl7v2.er7 import Message
+from integrations.hl7v2.families import Family, events
+from integrations.hl7v2.maps.events import UNNEEDED
 from integrations.hl7v2.values import moment
 from integrations.hospitals.shelf import shelf
 
@@ -69,6 +71,30 @@ def test_a_batch_that_is_not_what_its_trailer_announced_is_told_so() -> None:
     block = b"BHS|^~\\&|HIS\rBTS|7\r"
     assert batch_tail(block, 7, 7) == b"BTS|7\r" == batch_tail(block, 7, None)
     assert batch_tail(block, 1, 7) == b"BTS|1|BTS-1 announced 7 messages, 1 came\r"
+
+
+@pytest.mark.parametrize("policy", ["accept", "AE", "AR"])
+def test_an_event_that_calls_for_nothing_here_is_accepted_on_any_line_and_says_why(tmp_path: Path, policy: str) -> None:
+    (tmp_path / "line.toml").write_text(
+        f'extends = "default"\nprofile = "line"\nversion = 1\ntitle = "x"\nhospital = "h"\nunknown_event = "{policy}"\n'
+        '[match]\nsending_application = "HIS"\n[events]\n"ADT^ZB1" = "ADT^A20"\n',
+        encoding="utf-8",
+    )
+    for event in (*UNNEEDED, "ADT^ZB1"):
+        raw = f"MSH|^~\\&|HIS|H1|||20260105||{event}|1|P|2.5\rEVN||20260105\r".encode()
+        arrival = receive(raw, shelf(tmp_path), listen="127.0.0.1:1", peer="127.0.0.1", at=AT, number="n")
+        assert (arrival.code.value, arrival.state, arrival.reason) == ("AA", State.IGNORED, "event-unneeded")
+        assert arrival.remark == UNNEEDED[event.replace("ZB1", "A20")]
+
+
+def test_every_event_of_patients_and_accounts_is_read_or_has_its_reason() -> None:
+    """HL7 v2.6 table 0003: ADT A01 to A55 (A19 is a query) and A60 to A62, BAR, DFT."""
+    admission = [f"ADT^A{n:02}" for n in (*range(1, 19), *range(20, 56), 60, 61, 62)]
+    accounts = ["BAR^P01", "BAR^P02", "BAR^P05", "BAR^P06", "BAR^P10", "BAR^P12", "DFT^P03", "DFT^P11"]
+    listed = {event: (family, note) for event, family, note in events()}
+    assert set(admission + accounts) - set(listed) == set()
+    assert all(note for event, (_, note) in listed.items() if event.startswith("ADT"))
+    assert {event for event, (family, _) in listed.items() if family is Family.UNNEEDED} == set(UNNEEDED)
 
 
 @pytest.mark.parametrize(

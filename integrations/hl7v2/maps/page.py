@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from integrations.hl7v2.families import Family, events
 from integrations.hl7v2.maps.catalogue import VERSION, Entry, Fate, entries
 from integrations.hl7v2.maps.differences import CODES, ELSEWHERE, NOT_TAKEN
 from integrations.hl7v2.maps.types import MESSAGES, TYPES
@@ -71,7 +72,18 @@ From a value in the file to the message and field it came from: `healthsvc hl7 o
 
 def markdown() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *_tables(entries()), *_types(), *_differences(), ""])
+    return "\n".join([_HEAD, *_events(), *_tables(entries()), *_types(), *_differences(), ""])
+
+
+def _events() -> Iterator[str]:
+    yield "\n## 事件 · Messages and events\n"
+    yield "每个事件归入哪一类见下；具体作用见[医院接入](connect-hospital.md)。标为不需要的，消息原样保存并应答接受，"
+    yield "档案不变。其余未列出的事件按线路配置的 `unknown_event` 应答。Which family each event belongs to; what it does is told in"
+    yield "[connecting a hospital](connect-hospital.md). One that is not needed is kept and accepted, and changes nothing; an event"
+    yield "that is not listed is answered as the link's `unknown_event` says.\n"
+    yield "| 事件 event | 类别 family | 说明 note |\n|---|---|---|"
+    for event, family, note in events():
+        yield f"| {event.replace('^', ' ')} | {'不需要 not needed' if family is Family.UNNEEDED else family.value} | {note} |"
 
 
 def _tables(listed: Iterable[Entry]) -> Iterator[str]:
