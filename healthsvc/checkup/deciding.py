@@ -11,6 +11,7 @@ from healthsvc.checkup.resources import FOLLOW_UP, ICD10_DIABETES, ICD10_HYPERTE
 from healthsvc.errors import NotFound
 from healthsvc.fhir.elements import derived_id
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.problems import problems_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import age
 from healthsvc.healthfile.service import follow, replaced, today
@@ -56,7 +57,7 @@ def judge(store: Store, occasion: Occasion, found: Findings, observations: Seque
     birth = to_person(patient).birth
     reading = _reading(found, age(birth, on) if birth else 0)
     files = [patient["id"], *replaced(store, patient["id"])]
-    conditions = store.select("Condition", patient=files)
+    conditions = problems_of(store, files)
     policy = store.policy.fill(FollowUpPolicy, "checkup", on)
     basis = [f"Observation/{one['id']}" for one in observations]
     made = []

@@ -20,6 +20,7 @@ from healthsvc.forms import service
 from healthsvc.forms.resources import to_answers
 from healthsvc.forms.rules import DONE, Answers, Form
 from healthsvc.forms.tables import FORMS
+from healthsvc.healthfile.problems import problems_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store
@@ -138,7 +139,7 @@ def _for_visit(store: Store, id: str) -> Asked:
     if visit.status not in OPEN:
         raise NotFound("this visit is over; its form is in the person's file")
     patient = follow(store, visit.person)
-    conditions = store.select("Condition", patient=[patient["id"], *replaced(store, patient["id"])])
+    conditions = problems_of(store, [patient["id"], *replaced(store, patient["id"])])
     ill = [disease for disease, codes in DISEASES.items() if any(has_code(one, codes) for one in conditions)]
     return Asked(FORMS[form_for(visit, ill)], patient, f"/visits/{id}/form", visit=id)
 

@@ -13,6 +13,7 @@ from healthsvc.contract.fulfilment import Fulfilment
 from healthsvc.contract.resources import is_family_doctor, to_agreement
 from healthsvc.contract.rules import Agreement
 from healthsvc.errors import RuleViolation
+from healthsvc.healthfile.problems import problems_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow, replaced, today
@@ -147,7 +148,7 @@ def _next_mine(page: Page, store: Store, after: date) -> date | None:
 def _call(store: Store, stop: boards.Stop, person: Person, on: date) -> Call:
     id = follow(store, stop.visit.person)["id"]
     files = [id, *replaced(store, id)]
-    codes = [one.get("code", {}) for one in store.select("Condition", patient=files)]
+    codes = [one.get("code", {}) for one in problems_of(store, files)]
     texts = [code.get("text") or next((c.get("display", "") for c in code.get("coding", [])), "") for code in codes]
     measured = [one for one in store.select("Observation", patient=files, code=_PRESSURE) if "effectiveDateTime" in one]
     last = max(measured, key=lambda one: str(one["effectiveDateTime"]), default=None)

@@ -19,6 +19,7 @@ from healthsvc.greenchannel import service as greenchannel
 from healthsvc.greenchannel.rules import REASON_NAMES, RIGHT_NAMES, STANDING_NAMES
 from healthsvc.healthfile.freshness import freshness_of
 from healthsvc.healthfile.oddities import oddities
+from healthsvc.healthfile.problems import problems_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import completeness_of, follow, policy_of, replaced, today
@@ -155,7 +156,7 @@ def _file(store: Store, patient: Resource) -> dict[str, Any]:
         "to_form": FORM_OF,
         "missing_names": MISSING,
         "numbers": _numbers(known, masks(store, "file")),
-        "conditions": store.select("Condition", patient=list(files)),
+        "conditions": problems_of(store, files),
         "allergies": allergies_of(store, id),
         "open_visits": [(visit, standing(visit, store.at), names.staff(visit.owner)) for visit in visits.open_visits(store, id)],
         "is_away": any(one.status is Status.ON_HOLD and one.reason == AWAY for one in visits.open_visits(store, id)),

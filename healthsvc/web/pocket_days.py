@@ -13,6 +13,7 @@ from healthsvc.fhir.json import Resource
 from healthsvc.forms import service as forms
 from healthsvc.forms.resources import to_answers
 from healthsvc.forms.tables import FORMS
+from healthsvc.healthfile.problems import problems_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import follow, replaced, today
@@ -125,7 +126,7 @@ def _person(person: Person, store: Store) -> dict[str, Any]:
 
 
 def _illnesses(store: Store, patient: str) -> list[str]:
-    found = [one.get("code", {}) for one in store.select("Condition", patient=[patient, *replaced(store, patient)])]
+    found = [one.get("code", {}) for one in problems_of(store, [patient, *replaced(store, patient)])]
     texts = [code.get("text") or next((c.get("display", "") for c in code.get("coding", [])), "") for code in found]
     return list(dict.fromkeys(text for text in texts if text))
 
@@ -139,7 +140,7 @@ def _last(store: Store, patient: str, page: Page) -> list[dict[str, str]]:
 
 def _forms(store: Store, visit: Visit, patient: Resource) -> list[tuple[str, bool]]:
     """The forms of a visit: the one that completes it, where it has one, and those that belong to it besides."""
-    conditions = store.select("Condition", patient=[patient["id"], *replaced(store, patient["id"])])
+    conditions = problems_of(store, [patient["id"], *replaced(store, patient["id"])])
     ill = [disease for disease, codes in DISEASES.items() if any(has_code(one, codes) for one in conditions)]
     main = form_for(visit, ill) if visit.kind in _WITH_FORM else ""
     others = [*(_FOLLOW_UPS[one] for one in ill if one in _FOLLOW_UPS and visit.kind in _BESIDE), *_BESIDE.get(visit.kind, ())]

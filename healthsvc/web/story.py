@@ -9,6 +9,7 @@ from healthsvc.circle.resources import TRAVEL_CODES
 from healthsvc.documents.resources import KIND
 from healthsvc.emergency.resources import EMERGENCY
 from healthsvc.fhir.dates import END
+from healthsvc.fhir.elements import reference_id
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.inpatient import inpatient_classes
 from healthsvc.healthfile.service import follow, replaced
@@ -155,10 +156,12 @@ def _read(store: Store, files: Sequence[str], names: Directory, spots: Sequence[
     encounters = (one for one in found.values() if one["resourceType"] == "Encounter")
     stays = _stays(store)
     shown = {one["id"] for one in encounters if one.get("class", {}).get("code") not in stays}
+    named = {ref for one in found.values() if one["resourceType"] == "Encounter" for ref in _diagnoses(one)}
     results = {ref for one in found.values() if one["resourceType"] == "DiagnosticReport" for ref in _results(one)}
     more = {pk for pk, target in chronicle.targets(store, "Observation", files, "encounter") if target in shown} if shown else set()
     more |= {pk for pk, target in chronicle.targets(store, "Task", files, "encounter") if target in shown} if shown else set()
     more |= set(chronicle.ids(store, "Observation", files, results).values())
+    more |= set(chronicle.ids(store, "Condition", files, named).values())
     held: dict[str, list[Resource]] = defaultdict(list)
     for one in (*found.values(), *(body for _, body in chronicle.bodies(store, more - pks))):
         held[one["resourceType"]].append(one)
@@ -167,6 +170,10 @@ def _read(store: Store, files: Sequence[str], names: Directory, spots: Sequence[
         for one in Teller(store.zone, names, held, _stays(store)).tell()
         if one.ref.startswith("Observation/") or one.part in parts[one.ref]
     ]
+
+
+def _diagnoses(encounter: Resource) -> set[str]:
+    return {id for one in encounter.get("diagnosis", ()) if (id := reference_id(one.get("condition"), "Condition"))}
 
 
 def _results(report: Resource) -> set[str]:

@@ -13,6 +13,7 @@ from healthsvc.fhir.systems import extension
 from healthsvc.infusion.evidence import says_none
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.web.attachments import WITHDRAWN, Attached, attached_to, when_of
+from healthsvc.web.diagnosed import diagnoses
 from healthsvc.web.lookup import Directory
 from healthsvc.web.standing import doses, given, is_over, of_dose, of_finding, of_order
 from healthsvc.web.values import Value, value_of
@@ -62,6 +63,7 @@ class Teller:
         self._by_encounter: dict[str, list[Resource]] = {}
         self._by_id = {f"Observation/{one['id']}": one for one in held["Observation"]}
         self._tasks = {one.get("encounter", {}).get("reference"): one for one in held["Task"] if "encounter" in one}
+        self._conditions = {str(one["id"]): one for one in held["Condition"]}
         self._told: set[str] = set()
         for one in held["Observation"]:
             self._by_encounter.setdefault(one.get("encounter", {}).get("reference", ""), []).append(one)
@@ -92,6 +94,7 @@ class Teller:
         ward = places[-1].get("location", {}).get("display", "") if places else ""
         reason = "，".join(filter(None, (words_of(one) for one in encounter.get("reasonCode", []))))
         lines = _plain(" ".join(filter(None, (where, ward))), reason)
+        told = diagnoses(encounter, self._conditions)
         if encounter.get("status") in ("cancelled", "entered-in-error"):
             yield from self._at(period.get("start"), "hospital", "", "住院已取消", lines, kind="hospital")
             return
@@ -103,10 +106,14 @@ class Teller:
         if len(expected) > len("2026-01-01"):
             expected = datetime.fromisoformat(expected).astimezone(self._zone).date().isoformat()
         lines = (*lines, ("预计出院", expected)) if expected and open_stay else lines
-        yield from self._at(period.get("start"), "hospital", "red", "急诊" if emergency else "入院", lines, kind="hospital", chips=chips)
+        first = tuple(line for line in told if line[0] == "入院诊断" or "end" not in period)
+        yield from self._at(
+            period.get("start"), "hospital", "red", "急诊" if emergency else "入院", (*lines, *first), kind="hospital", chips=chips
+        )
         if "end" in period:
             left = "离开急诊" if emergency else "出院"
-            yield from self._at(period["end"], "hospital", "green", left, lines[:1], kind="hospital", part="end")
+            last = tuple(line for line in told if line not in first)
+            yield from self._at(period["end"], "hospital", "green", left, (*lines[:1], *last), kind="hospital", part="end")
 
     def _visit(self, encounter: Resource) -> Iterator[Event]:
         reference = f"Encounter/{encounter['id']}"

@@ -11,12 +11,14 @@ from healthsvc.checkup import service as checkups
 from healthsvc.checkup.selfcare import POINTS
 from healthsvc.errors import Refusal
 from healthsvc.fhir.json import Resource
+from healthsvc.healthfile.problems import problems_of
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, replaced
 from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import OPEN, Kind, Standing, Status, Visit, standing
 from healthsvc.web import findings_form as form
+from healthsvc.web.diagnosed import diagnoses
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
 from healthsvc.web.lookup import Directory, allergies_of, staff_of
@@ -69,6 +71,7 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
     store.audit("read", f"Task/{id}", patient=patient["id"], purpose="visit")
     names = Directory(store)
     encounter = store.find(*current.encounter.split("/", 1)) if current.encounter else None
+    conditions = problems_of(store, [patient["id"], *replaced(store, patient["id"])])
     before = sorted(store.select("Observation", patient=patient["id"]), key=lambda one: str(one.get("effectiveDateTime", "")), reverse=True)
     return page.show(
         "visit.html",
@@ -92,10 +95,17 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
         made=[value_of(o) for o in before if o.get("encounter", {}).get("reference") == current.encounter and current.encounter],
         before=[(o.get("effectiveDateTime", ""), value_of(o)) for o in before if is_measured(o)][:_LAST],
         allergies=allergies_of(store, patient["id"]),
-        conditions=store.select("Condition", patient=[patient["id"], *replaced(store, patient["id"])]),
+        conditions=conditions,
+        stays=_stays(store, current, {one["id"]: one for one in conditions}),
         encounter=encounter,
         team=[names.staff(one) for one in participants(encounter)],
     )
+
+
+def _stays(store: Store, visit: Visit, conditions: dict[str, Resource]) -> list[tuple[Resource, tuple[tuple[str, str], ...]]]:
+    """The stays in hospital because of which the visit is made, with the diagnoses that the hospital has told of them."""
+    ids = [source.partition("/")[2] for source in visit.sources if source.startswith("Encounter/")]
+    return [(stay, diagnoses(stay, conditions)) for id in ids if (stay := store.find("Encounter", id)) is not None]
 
 
 def filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store) -> Typed:

@@ -290,8 +290,8 @@ def _merges(message: Message, header: Header, profile: Profile, zone: tzinfo) ->
                 raise Invalid(text, path="MRG-3", reason="no-prior")
             if not prior and header.trigger not in MOVE_EVENTS:
                 raise Invalid("MRG-1 names no number that this link knows, so nothing can be merged", path="MRG-1", reason="no-prior")
-            account = number_of(pid[18].component(1).text, profile.nothing)
-            found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior), *moved, new_account=account))
+            now = number_of(pid[18].component(1).text, profile.nothing)
+            found.append(Merge(person_of(pid, [], header, profile, zone), tuple(prior), moved[0], moved[1], now))
         elif segment.name == "PV1" and found and not found[-1].new_visit:
             numbers = (number_of(segment[n].component(1).text, profile.nothing) for n in (19, 50))
             found[-1] = replace(found[-1], new_visit=next(filter(None, numbers), "") or found[-1].new_account)

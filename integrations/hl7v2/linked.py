@@ -34,4 +34,4 @@ def read_linked(message: Message, header: Header, profile: Profile, zone: tzinfo
         raise Invalid(f"{header.event} is about two records, and the message names {len(persons)}", path="PID", reason="link-two")
     evn = message["EVN"]
     moments = (moment(part.component(1).text, zone) for part in (evn[6], evn[2], message["MSH"][7]))
-    return Linked(*persons, next(filter(None, moments), None))
+    return Linked(persons[0], persons[1], next(filter(None, moments), None))

@@ -9,6 +9,7 @@ from healthsvc.circle.resources import MEASUREMENT
 from healthsvc.fhir.json import Lexical, Resource
 from healthsvc.fhir.systems import LOINC, V3_ACT_CODE
 from healthsvc.healthfile.merging import merge
+from healthsvc.healthfile.problems import problems_of
 from healthsvc.homebed.words import measured as measured_words
 from healthsvc.store import SYSTEM, Database, Store
 from healthsvc.web.lookup import Directory
@@ -135,6 +136,25 @@ def test_what_was_stopped_refuted_or_taken_back_is_not_told_as_if_it_stood(store
     [event] = [one for one in walked(store, "", 100) if one.ref.endswith("/a-told")]
     assert [text for text, _ in event.chips] == ([chip] if chip else [])
     assert event.tone != "red" or chip != "已撤销", "what was taken back warns no more"
+
+
+def test_a_stay_is_told_with_its_diagnoses_and_each_where_it_belongs(store: Store) -> None:
+    told = (("fever", "发热", "AD", 1), ("stroke", "脑梗死", "DD", 1), ("pressure", "高血压", "DD", None), ("other", "低钾血症", "", None))
+    listed = []
+    for id, words, role, rank in told:
+        store.put({"resourceType": "Condition", "id": f"a-{id}", "subject": SUBJECT, "code": {"text": words}} | stands("c", "confirmed"))
+        use = {"use": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/diagnosis-role", "code": role}]}} if role else {}
+        listed.append({"condition": {"reference": f"Condition/a-{id}"}, **use, **({"rank": rank} if rank else {})})
+    for number in (1, 2):
+        store.put(store.read("Encounter", f"a-stay-{number}") | {"diagnosis": listed[::-1]})
+    gone = {key: value for key, value in store.read("Condition", "a-other").items() if key != "clinicalStatus"}
+    store.put(gone | stands("c", "entered-in-error"))
+    said = {(one.ref, one.part): one.lines for most in (100, 1) for one in walked(store, "hospital", most)}
+    of_admission, of_discharge = ("入院诊断", "发热"), ("出院诊断", "脑梗死、高血压")
+    assert said["Encounter/a-stay-1", ""] == (of_admission,)
+    assert said["Encounter/a-stay-1", "end"] == (of_discharge,), "and what was taken back nowhere"
+    assert said["Encounter/a-stay-2", ""] == (of_admission, of_discharge), "a stay that goes on has but one place"
+    assert [one["id"] for one in problems_of(store, ["a"])].count("a-other") == 0
 
 
 def test_an_order_of_a_hospital_says_how_much_and_how_often(store: Store) -> None:

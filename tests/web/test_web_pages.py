@@ -12,6 +12,7 @@ from world import NAMES, PASSWORD, citizen_id
 
 from healthsvc import clock
 from healthsvc.access import accounts
+from healthsvc.fhir.systems import V3_ACT_CODE
 from healthsvc.healthfile.rules import Person
 from healthsvc.healthfile.service import register
 from healthsvc.store import SYSTEM
@@ -284,6 +285,38 @@ def test_a_file_leads_to_all_its_visits_however_many_wait(client: httpx.Client, 
     assert set(re.findall(r'href="/visits/(many-\d)"', page)) == {f"many-{number}" for number in range(8)}
     shown, _, unfolded = page.partition("另有 2 项")
     assert ("many-5" in shown, "many-6" in shown, "many-6" in unfolded) == (True, False, True)
+
+
+def test_a_visit_after_a_stay_shows_the_stay_and_its_diagnoses_but_none_that_was_taken_back(client: httpx.Client, site: Site) -> None:
+    verification = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        patient = str(register(store, Person("出院测试"), "urn:test").patient["id"])
+        subject = {"reference": f"Patient/{patient}"}
+        for id, words, state in (("home-1", "脑梗死恢复期", "confirmed"), ("home-2", "误诊肺炎", "entered-in-error")):
+            known = {"verificationStatus": {"coding": [{"system": verification, "code": state}]}, "code": {"text": words}}
+            store.put({"resourceType": "Condition", "id": id, "subject": subject, **known})
+        role = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/diagnosis-role", "code": "DD"}]}
+        store.put(
+            {
+                "resourceType": "Encounter",
+                "id": "stay-home",
+                "status": "finished",
+                "class": {"system": V3_ACT_CODE, "code": "IMP"},
+                "subject": subject,
+                "period": {"start": "2026-03-02", "end": "2026-03-09"},
+                "serviceProvider": {"display": "测试医院"},
+                "diagnosis": [{"condition": {"reference": f"Condition/home-{n}"}, "use": role} for n in (1, 2)],
+            }
+        )
+        window = Window(store.at, store.at + timedelta(days=7))
+        visits.request(store, Visit("home-visit", Kind.FOLLOW_UP, patient, window, 20, sources=("Encounter/stay-home",)))
+    sign_in(client, "doctor1")
+    page = client.get("/visits/home-visit").text
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page))
+    assert facts["住院"].startswith("测试医院")
+    assert (facts["出院诊断"], facts["诊断"]) == ("脑梗死恢复期", "脑梗死恢复期")
+    assert "误诊肺炎" not in page
+    assert "误诊肺炎" not in client.get(f"/people/{patient}").text
 
 
 def test_the_pages_speak_english_too(client: httpx.Client) -> None:
