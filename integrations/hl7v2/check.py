@@ -164,7 +164,7 @@ def read_under(raw: bytes, name: str, index: int, profile: Profile) -> tuple[Che
         header = read_header(message)
         known |= {"read": True, "event": header.event, "version": header.version, "control_id": header.control_id}
         family = family_of(header, profile.events)
-        known["mapped"] = family.value if family else ""
+        known["mapped"] = family.value if family is not None and family is not Family.UNNEEDED else ""
         check_header(header, needs_id=profile.control_id == "required")
         if family is Family.OTHER_QUERY:
             raise NotSupported(f"{header.event} asks what we cannot answer", path="MSH-9", reason="unknown-query")
