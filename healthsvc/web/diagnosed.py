@@ -1,4 +1,4 @@
-"""住院诊断 the diagnoses of a stay in the words of the hospital, each with its part in it: of the admission, of the discharge."""
+"""住院诊断、手术操作 the diagnoses of a stay in the words of the hospital, each with its part in it, and what was done during it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,9 +6,12 @@ from typing import Final
 from healthsvc.fhir.elements import reference_id, words_of
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.problems import is_gone
+from healthsvc.store import Store
+from healthsvc.store.lookup import pointing
 
 _PARTS: Final = {"AD": "入院诊断", "DD": "出院诊断"}
 """diagnosis-role; what has no such part is 诊断."""
+_NOT_DONE: Final = frozenset({"entered-in-error", "not-done"})
 _LAST: Final = 1 << 30
 """Where a diagnosis without a rank stands: behind all that have one."""
 
@@ -22,3 +25,20 @@ def diagnoses(encounter: Resource, conditions: Mapping[str, Resource]) -> tuple[
             role = next((code for coding in one.get("use", {}).get("coding", ()) if (code := coding.get("code")) in _PARTS), "")
             found[_PARTS.get(role, "诊断")].append((one.get("rank", _LAST), words))
     return tuple((part, "、".join(dict.fromkeys(words for _, words in sorted(listed)))) for part, listed in found.items() if listed)
+
+
+def performers(record: Resource) -> str:
+    """Who did it, each with their part, in the words of the hospital."""
+    found = [(words_of(one.get("function")), one.get("actor", {}).get("display", "")) for one in record.get("performer", ())]
+    return "、".join(f"{name}（{part}）" if part else str(name) for part, name in found if name)
+
+
+def operations(store: Store, encounter: str) -> tuple[str, ...]:
+    """What was done during a stay, with its day, the first first; what was taken back or was not done is left out."""
+    found = [known for id in pointing(store, "Procedure", "encounter", encounter) if (known := store.find("Procedure", id)) is not None]
+    told = [(_day(one), words_of(one.get("code"))) for one in found if one.get("status") not in _NOT_DONE]
+    return tuple(" ".join(filter(None, (words, day))) for day, words in sorted(told))
+
+
+def _day(record: Resource) -> str:
+    return str(record.get("performedDateTime") or record.get("performedPeriod", {}).get("start", ""))[:10]

@@ -18,6 +18,11 @@ _GIVEN: Final[Mapping[str, Chips]] = {
     "in-progress": (("进行中", "blue"),), "on-hold": (("暂停", "amber"),), "entered-in-error": TAKEN_BACK,
 }  # fmt: skip
 """medication-admin-status."""
+_DONE: Final[Mapping[str, Chips]] = {
+    "preparation": (("计划中", "amber"),), "in-progress": (("进行中", "blue"),), "not-done": (("未做", ""),),
+    "on-hold": (("暂停", "amber"),), "stopped": (("中止", "red"),), "unknown": (("未确认", "amber"),), "entered-in-error": TAKEN_BACK,
+}  # fmt: skip
+"""event-status of a Procedure; one that is completed needs no word."""
 _CERTAINTY: Final[Mapping[str, Chips]] = {
     "provisional": (("疑似", "amber"),), "differential": (("待排", "amber"),), "unconfirmed": (("未确认", "amber"),),
     "refuted": (("已排除", ""),), "entered-in-error": TAKEN_BACK,
@@ -40,6 +45,11 @@ def of_order(order: Resource) -> Chips:
 def of_dose(record: Resource) -> Chips:
     """How the giving of a drug stands."""
     return _GIVEN.get(str(record.get("status")), ())
+
+
+def of_procedure(record: Resource) -> Chips:
+    """How something that was to be done stands."""
+    return _DONE.get(str(record.get("status")), ())
 
 
 def of_finding(finding: Resource) -> Chips:

@@ -30,10 +30,14 @@ _MANY: Final[Mapping[str, tuple[str, ...]]] = {
     "ServiceRequest": ("authored", "occurrence"),
     "Condition": ("onset-date", "recorded-date"),
     "DocumentReference": ("period", "date"),
+    "Procedure": ("date",),
 }
 """Of what a file may hold thousands, and the search parameters that say when it was, the first that has a value."""
 _FEW: Final = ("Contract", "EpisodeOfCare", "Flag", "AllergyIntolerance")
-_KIND_OF: Final = {"DiagnosticReport": "result", "Observation": "result", "ServiceRequest": "hospital", "DocumentReference": "hospital"}
+_KIND_OF: Final = {
+    **dict.fromkeys(("DiagnosticReport", "Observation"), "result"),
+    **dict.fromkeys(("DocumentReference", "Procedure", "ServiceRequest"), "hospital"),
+}
 
 
 class Spot(NamedTuple):

@@ -13,9 +13,9 @@ from healthsvc.fhir.systems import extension
 from healthsvc.infusion.evidence import says_none
 from healthsvc.infusion.records import is_given, to_given
 from healthsvc.web.attachments import WITHDRAWN, Attached, attached_to, when_of
-from healthsvc.web.diagnosed import diagnoses
+from healthsvc.web.diagnosed import diagnoses, performers
 from healthsvc.web.lookup import Directory
-from healthsvc.web.standing import doses, given, is_over, of_dose, of_finding, of_order
+from healthsvc.web.standing import doses, given, is_over, of_dose, of_finding, of_order, of_procedure
 from healthsvc.web.values import Value, value_of
 
 ATTENDED: Final = ("EMER", "OBSENC")
@@ -74,7 +74,7 @@ class Teller:
             ("Encounter", self._encounter), ("DiagnosticReport", self._report), ("Contract", self._contract), ("EpisodeOfCare", self._bed),
             ("MedicationRequest", self._order), ("MedicationAdministration", self._infusion), ("ServiceRequest", self._referral),
             ("Flag", self._flag), ("Condition", self._condition), ("AllergyIntolerance", self._allergy), ("Task", self._task),
-            ("DocumentReference", self._document),
+            ("DocumentReference", self._document), ("Procedure", self._procedure),
         )  # fmt: skip
         for type, way in ways:
             for one in self._held[type]:
@@ -218,6 +218,11 @@ class Teller:
         when = condition.get("onsetDateTime") or condition.get("recordedDate")
         chips, about = of_finding(condition), words_of(condition.get("code"))
         yield from self._at(when, "note", "", "诊断", (), kind="care", chips=chips, about=about)
+
+    def _procedure(self, record: Resource) -> Iterator[Event]:
+        when = record.get("performedDateTime") or record.get("performedPeriod", {}).get("start")
+        chips, about = of_procedure(record), words_of(record.get("code"))
+        yield from self._at(when, "note", "blue", "手术操作", _plain(performers(record)), kind="hospital", chips=chips, about=about)
 
     def _allergy(self, allergy: Resource) -> Iterator[Event]:
         when = allergy.get("onsetDateTime") or allergy.get("recordedDate")

@@ -18,7 +18,7 @@ from healthsvc.store import Store
 from healthsvc.visit import service as visits
 from healthsvc.visit.rules import OPEN, Kind, Standing, Status, Visit, standing
 from healthsvc.web import findings_form as form
-from healthsvc.web.diagnosed import diagnoses
+from healthsvc.web.diagnosed import diagnoses, operations
 from healthsvc.web.findings_form import Typed
 from healthsvc.web.forms import typed_form
 from healthsvc.web.lookup import Directory, allergies_of, staff_of
@@ -103,9 +103,10 @@ def _show(page: Page, store: Store, id: str, typed: Typed, refusal: Refusal | No
 
 
 def _stays(store: Store, visit: Visit, conditions: dict[str, Resource]) -> list[tuple[Resource, tuple[tuple[str, str], ...]]]:
-    """The stays in hospital because of which the visit is made, with the diagnoses that the hospital has told of them."""
+    """The stays in hospital because of which the visit is made, with what the hospital has told of diagnoses and of operations."""
     ids = [source.partition("/")[2] for source in visit.sources if source.startswith("Encounter/")]
-    return [(stay, diagnoses(stay, conditions)) for id in ids if (stay := store.find("Encounter", id)) is not None]
+    done = {id: tuple(("手术操作", words) for words in operations(store, id)) for id in ids}
+    return [(stay, (*diagnoses(stay, conditions), *done[id])) for id in ids if (stay := store.find("Encounter", id)) is not None]
 
 
 def filled(typed: Typed, visit: Visit, encounter: Resource | None, store: Store) -> Typed:

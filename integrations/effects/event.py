@@ -34,6 +34,7 @@ from integrations.effects.money import money
 from integrations.effects.orders import orders
 from integrations.effects.person import Party, SetAside, admit_person, find
 from integrations.effects.problem import problems, referral, referral_answer
+from integrations.effects.procedure import procedures
 from integrations.effects.scene import Scene, begun, scene_of
 from integrations.effects.stay import MOVES, Late, Move, Moved, has_ended, move
 from integrations.effects.which import encounter_id
@@ -119,6 +120,7 @@ def _visit(scene: Scene, event: AdtEvent) -> Outcome:
     moves_it = kind not in (Move.CHANGE, Move.TRANSFER, Move.CANCEL_TRANSFER)
     follow(store, details, recorded, event.event, *([state] if moves_it else []))
     outcome.wrote(moved.after, *conditions(store, party.id, moved.id, event.diagnoses, hospital))
+    outcome.wrote(*procedures(scene, party.id, moved.id, event.recorded.at if event.recorded else store.at))
     _follow_stay(store, party, moved, kind, policy, outcome)
     follows(store, mark, outcome)
     return outcome

@@ -18,7 +18,7 @@ from integrations.hospitals.profile import Profile
 _IN_ERROR: Final = "entered-in-error"
 _BOOKED: Final = {
     **dict.fromkeys(("Condition", "DiagnosticReport", "DocumentReference", "MedicationRequest", "Observation"), "encounter"),
-    **dict.fromkeys(("ServiceRequest",), "encounter"),
+    **dict.fromkeys(("Procedure", "ServiceRequest"), "encounter"),
     **dict.fromkeys(("ChargeItem", "MedicationAdministration", "MedicationDispense"), "context"),
 }
 """What a hospital hangs on a visit, and the search parameter by which it points there."""

@@ -30,7 +30,7 @@ WITHDRAWN: Final = "entered-in-error"
 _BY_STATUS: Final = frozenset(
     {
         *("Account", "Appointment", "ChargeItem", "Coverage", "DiagnosticReport", "DocumentReference", "Encounter"),
-        *("MedicationAdministration", "MedicationDispense", "MedicationRequest", "Observation", "ServiceRequest", "Specimen"),
+        *("MedicationAdministration", "MedicationDispense", "MedicationRequest", "Observation", "Procedure", "ServiceRequest", "Specimen"),
     }
 )
 _WHOSE: Final = "say whose it is: --set PID-3.1=NUMBER, and --set PID-3(2).1=... where the message gives the person more numbers"

@@ -67,6 +67,7 @@ OWN = {
     "OBR-8": "20260301111112",
     "SPM-17-collection.collectedPeriod": "20260301101112^20260301111112",
 }
+OWN |= {**dict.fromkeys(("PR1-8", "PR1-11", "PR1-12"), PERSON), "PR1-2": "I10", "PR1-7": "30", "PR1-20": "D"}
 OWN |= {"EVN-3-extension": "20260305", "PV1-45-extension": "20260305"}
 HEAD = "MSH|^~\\&|HIS|H1|C|C|20260302090000||{event}|M1|P|2.5"
 CARRIER: dict[tuple[str, str], tuple[str, list[str], dict[str, str]]] = {
@@ -83,6 +84,7 @@ CARRIER: dict[tuple[str, str], tuple[str, list[str], dict[str, str]]] = {
     ("NK1", "Patient"): ("ADT^A31", ["NK1||样家属"], {}),
     ("DG1", "Condition"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "DG1|1||D1"], {}),
     ("DG1", "Encounter"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "DG1|1||D1"], {}),
+    ("PR1", "Procedure"): ("ADT^A01", ["PV1||I|||||||||||||||||V1", "PR1|1||P1"], {}),
     ("AL1", "AllergyIntolerance"): ("ADT^A60", ["AL1|1||P1^青霉素"], {}),
     ("IAM", "AllergyIntolerance"): ("ADT^A60", ["IAM|1||P1^青霉素"], {}),
     ("IN1", "Coverage"): ("ADT^A31", ["IN1|1|||样公司"], {}),
@@ -141,6 +143,8 @@ LENGTHS = (("AIS", 4, 7), ("AIG", 8, 11), ("AIL", 6, 9), ("AIP", 6, 9))
 ASIDE: dict[str, dict[str, str]] = {
     "PV1-50": {"PV1-19": ""},
     "PID-2": {},
+    "PR1-5-performedPeriod.start": {"PR1-7": "30"},
+    "PR1-7": {"PR1-5": "20260301101112"},
     "SCH-9": {"SCH-11": "^^^20260301101112"},
     "SCH-10": {"SCH-11": "^^^20260301101112", "SCH-9": "7"},
     "SCH-25": {"SCH-11": "^^^20260301101112"},

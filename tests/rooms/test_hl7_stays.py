@@ -236,6 +236,33 @@ def test_the_diagnoses_of_a_stay_are_told_anew_by_its_bill(hospital: Hospital) -
     assert [one["use"]["text"] for one in stay["diagnosis"]] == ["入院诊断", "出院诊断"]
 
 
+def test_what_was_done_during_a_stay_is_on_file_once_with_its_day_and_who_did_it(hospital: Hospital) -> None:
+    patient, _ = hospital.cadre()
+    hip = {"_3": "81.52^髋关节部分置换^ICD9CM", "_6": "P^治疗"}
+    hospital.says("ADT^A01", "C1", pv1(began=AT), segment("PR1", _1="1", **hip))
+    [planned] = hospital.select("Procedure", patient=patient)
+    assert (planned["status"], planned["code"]["text"]) == ("unknown", "髋关节部分置换")
+    told = segment("PR1", _1="1", **hip, _5="20260303090000", _7="90", _8="A1^麻醉甲", _11="S1^外科乙", _12="S2^外科丙")
+    hospital.says("ADT^A08", "C1", pv1(began=AT), told, at=AT + HOUR)
+    [record] = hospital.select("Procedure", patient=patient)
+    assert (record["id"], record["status"]) == (planned["id"], "preparation"), "tomorrow"
+    again = segment("PR1", _1="2", _3="99.04^输血", _5="20260304")
+    other = segment("PR1", _1="3", _3="38.93^置管", _5="20260303", _19="N7")
+    for trigger, after in (("ADT^A03", 2 * DAY), ("BAR^P12", 3 * DAY)):
+        hospital.says(trigger, "C1", pv1(began=AT), told, again, other, at=AT + after)
+        assert hospital.last().state == "done"
+        found = {one["code"]["text"]: one for one in hospital.select("Procedure", patient=patient)}
+        assert {words: one["status"] for words, one in found.items()} == dict.fromkeys(("髋关节部分置换", "输血", "置管"), "completed")
+    record, [stay] = found["髋关节部分置换"], stays(hospital, patient)
+    assert record["encounter"]["reference"] == f"Encounter/{stay['id']}"
+    assert [value[:16] for value in record["performedPeriod"].values()] == ["2026-03-03T09:00", "2026-03-03T10:30"]
+    by = [(one.get("function", {}).get("text", ""), one["actor"]["display"]) for one in record["performer"]]
+    assert by == [("麻醉", "麻醉甲"), ("手术", "外科乙"), ("", "外科丙")]
+    hospital.says("BAR^P12", "C1", pv1(began=AT), segment("PR1", _1="1", _3="38.93^置管", _19="N7", _20="D"), at=AT + 4 * DAY)
+    left = {one["code"]["text"]: one["status"] for one in hospital.select("Procedure", patient=patient)}
+    assert left == {"髋关节部分置换": "completed", "输血": "completed", "置管": "entered-in-error"}
+
+
 def with_account(hospital: Hospital, event: str, number: str, *lines: str, at: datetime = AT) -> None:
     """Says something of C1 with an account number (PID-18)."""
     head, evn, pid, *rest = hospital.message(event, "C1", *lines, at=at).rstrip("\r").split("\r")

@@ -157,6 +157,17 @@ def test_a_stay_is_told_with_its_diagnoses_and_each_where_it_belongs(store: Stor
     assert [one["id"] for one in problems_of(store, ["a"])].count("a-other") == 0
 
 
+def test_what_was_done_in_hospital_is_told_with_who_did_it_and_how_it_stands(store: Store) -> None:
+    done: Resource = {"resourceType": "Procedure", "subject": SUBJECT, "code": {"text": "髋关节置换"}}
+    by = [{"function": {"text": "手术"}, "actor": {"display": "外科乙"}}, {"actor": {"display": "外科丙"}}]
+    span = {"start": AT.isoformat(), "end": (AT + timedelta(hours=2)).isoformat()}
+    store.put(done | {"id": "a-done", "status": "completed", "performedPeriod": span, "performer": by})
+    store.put(done | {"id": "a-planned", "status": "preparation", "performedDateTime": "2026-11-30"})
+    said = {one.ref: (one.title, one.about, one.lines, one.chips, one.kind) for one in walked(store, "hospital", 2)}
+    assert said["Procedure/a-done"] == ("手术操作", "髋关节置换", (("", "外科乙（手术）、外科丙"),), (), "hospital")
+    assert said["Procedure/a-planned"][2:4] == ((), (("计划中", "amber"),))
+
+
 def test_an_order_of_a_hospital_says_how_much_and_how_often(store: Store) -> None:
     twice: Resource = {
         "doseAndRate": [{"doseQuantity": {"value": Lexical("0.50"), "unit": "g"}}], "route": {"text": "口服"},

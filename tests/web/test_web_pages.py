@@ -308,6 +308,9 @@ def test_a_visit_after_a_stay_shows_the_stay_and_its_diagnoses_but_none_that_was
                 "diagnosis": [{"condition": {"reference": f"Condition/home-{n}"}, "use": role} for n in (1, 2)],
             }
         )
+        done = {"subject": subject, "encounter": {"reference": "Encounter/stay-home"}, "performedDateTime": "2026-03-03"}
+        for id, words, state in (("home-op", "髋关节置换", "completed"), ("home-not", "误记手术", "entered-in-error")):
+            store.put({"resourceType": "Procedure", "id": id, "status": state, "code": {"text": words}, **done})
         window = Window(store.at, store.at + timedelta(days=7))
         visits.request(store, Visit("home-visit", Kind.FOLLOW_UP, patient, window, 20, sources=("Encounter/stay-home",)))
     sign_in(client, "doctor1")
@@ -315,7 +318,9 @@ def test_a_visit_after_a_stay_shows_the_stay_and_its_diagnoses_but_none_that_was
     facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page))
     assert facts["住院"].startswith("测试医院")
     assert (facts["出院诊断"], facts["诊断"]) == ("脑梗死恢复期", "脑梗死恢复期")
+    assert facts["手术操作"] == "髋关节置换 2026-03-03"
     assert "误诊肺炎" not in page
+    assert "误记手术" not in page
     assert "误诊肺炎" not in client.get(f"/people/{patient}").text
 
 

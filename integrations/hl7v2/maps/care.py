@@ -198,7 +198,13 @@ RF1_REFERRAL = (
 FT1_CHARGE = (
     Row(2, "identifier[]", number("", "charge")),
     Row(4, "occurrenceDateTime", when),
-    Row(6, "status", table(CHARGE, "unknown"), note="the link's own words, then table 0017"),
+    Row(
+        6,
+        "status",
+        table(CHARGE, "unknown"),
+        note="the link's own words, then table 0017; a payment is a ChargeItem that is billed, for its moment ends the wait at the till: "
+        "PaymentReconciliation is a payer's word on the claims that a remittance settles, of which FT1 tells nothing",
+    ),
     Row(7, "code", concept),
     Row(10, "quantity", lambda segment, n, view: {"value": value} if (value := decimal(segment, n, view)) is not None else None),
     Row(11, "priceOverride", money),

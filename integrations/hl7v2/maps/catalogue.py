@@ -61,6 +61,7 @@ MAPS: tuple[tuple[str, str, tuple[Row, ...], str], ...] = (
     ("PV2", "Encounter", visit.PV2_ENCOUNTER, "ADT"),
     ("DG1", "Condition", visit.DG1_CONDITION, "ADT"),
     ("DG1", "Encounter", visit.DG1_ENCOUNTER, "ADT"),
+    ("PR1", "Procedure", visit.PR1_PROCEDURE, "ADT, BAR P12"),
     ("AL1", "AllergyIntolerance", care.AL1_ALLERGY, "ADT"),
     ("IAM", "AllergyIntolerance", care.IAM_ALLERGY, "ADT"),
     ("IN1", "Coverage", visit.IN1_COVERAGE, "ADT"),
@@ -145,8 +146,12 @@ DROPPED = {
 """Fields that are passed over on purpose, and why. Set ids are too: they only count."""
 
 
-_LATER = {"SPM": {30: "ACCESSION_ID", 31: "OTHER_SPECIMEN_ID", 32: "SHIPMENT_ID"}, "TXA": {24: "FOLDER_ASSIGNMENT", 25: "DOCUMENT_TITLE"}}
-"""Fields of later versions that are read, too."""
+_LATER = {
+    "PR1": {11: "SURGEON", 12: "PROCEDURE_PRACTITIONER"},
+    "SPM": {30: "ACCESSION_ID", 31: "OTHER_SPECIMEN_ID", 32: "SHIPMENT_ID"},
+    "TXA": {24: "FOLDER_ASSIGNMENT", 25: "DOCUMENT_TITLE"},
+}
+"""Fields of later and of earlier versions that are read, too."""
 
 
 @lru_cache(maxsize=1)
@@ -195,7 +200,7 @@ def _entries() -> Iterator[Entry]:
 def fields(segment: str) -> dict[int, str]:
     """Position and name of every field of a segment, after the standard."""
     _, parts = load_library(_SINCE.get(segment, VERSION)).get(segment, "Segment")
-    return {int(name.rpartition("_")[2]): str(what[3]) for name, what, *_ in parts} | _LATER.get(segment, {})
+    return dict(sorted(({int(name.rpartition("_")[2]): str(what[3]) for name, what, *_ in parts} | _LATER.get(segment, {})).items()))
 
 
 def types(segment: str) -> dict[int, str]:

@@ -47,6 +47,7 @@ NOT_TAKEN: dict[tuple[str, str], dict[int, str]] = {
         35: "Chinese feeds write the kind of payment here: it becomes Coverage.type",
         40: "kept verbatim: PID-13 and PID-14 have the telephones in every feed seen",
     },
+    ("PR1", "Procedure"): {16: NO_USE, 23: OTHER_PLACE, 25: NO_USE},
     ("PRT", "Observation"): {14: "kept verbatim: the address of a place in hospital"},
     ("PV1", "Encounter"): {6: FORMER, 11: FORMER, 40: NO_USE, 42: FORMER, 53: NO_USE, 54: NO_USE},
     ("PV2", "Encounter"): {1: FORMER, **dict.fromkeys((11, 12, 38), NO_USE), 22: SECURITY},

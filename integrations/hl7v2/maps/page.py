@@ -16,6 +16,7 @@ SEGMENTS = {
     "PV1": "就诊 Patient visit",
     "PV2": "就诊补充 Patient visit, additional",
     "DG1": "诊断 Diagnosis",
+    "PR1": "手术操作 Procedures",
     "AL1": "过敏 Allergy",
     "IAM": "过敏（带动作） Patient adverse reaction",
     "IN1": "保险 Insurance",

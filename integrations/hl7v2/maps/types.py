@@ -150,7 +150,6 @@ MESSAGES: dict[tuple[str, str], str] = {
     **dict.fromkeys((("PD1", "Observation"), ("PD1", "Patient")), "kept verbatim: the signed contract says who looks after a person"),
     ("PID", "Account"): "an Account comes with BAR P01 and DFT P03",
     ("PID", "Appointment"): "the person takes part in the Appointment",
-    ("PR1", "Procedure"): NO_USE,
     **dict.fromkeys((("PRT", "CareTeam"), ("ROL", "CareTeam"), ("ROL", "Patient"), ("PRT", "Patient")), _TEAM),
     **dict.fromkeys((("PRT", "PractitionerRole"), ("PRT", "Device"), ("PRT", "RelatedPerson")), OTHER_PLACE),
     ("PV1", "Basic"): "the versions of the Encounter are its history",

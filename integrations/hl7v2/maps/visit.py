@@ -18,6 +18,16 @@ def taking_part(code: str) -> Take:
     return take
 
 
+def performing(part: str) -> Take:
+    """A member of staff who has done something, and as what."""
+
+    def take(segment: Segment, n: int, view: View) -> list[Resource]:
+        function = {"function": {"text": part}} if part else {}
+        return [{**function, "actor": one} for one in people(segment, n, view)]
+
+    return take
+
+
 def planned(name: str) -> Take:
     """A moment that is only expected: R4 has no element for it."""
 
@@ -114,6 +124,24 @@ MRG_ENCOUNTER = (
     Row(6, "subject", note="A51: as MRG-5"),
 )
 MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3; A35, A41: it and that of PID-18 are one"),)
+PR1_MORE = (
+    Row(6, "category", concept),
+    Row(8, "performer[]", performing("麻醉"), shown="performer.actor"),
+    Row(11, "performer[]", performing("手术"), shown="performer.actor"),
+    Row(12, "performer[]", performing(""), shown="performer.actor"),
+    Row(15, "reasonCode[]", concepts),
+    Row(19, "identifier[]", number("", "procedure")),
+)
+PR1_PROCEDURE = (
+    Row(2, "code.coding[].system", note="where PR1-3.3 is empty"),
+    Row(3, "code", note="every triplet that has a code, each in its own system"),
+    Row(4, "code.text", note="where PR1-3 has no words"),
+    Row(5, "performedDateTime", note="completed where it lies before the message, else in preparation; without it nobody knows"),
+    Row(5, "performedPeriod.start", note="with PR1-7, where it is known to the minute"),
+    Row(7, "performedPeriod.end", note="with PR1-5"),
+    *PR1_MORE,
+    Row(20, "status", note="D (delete) becomes entered-in-error"),
+)
 DG1_MORE = (
     Row(5, "onsetDateTime", when),
     Row(16, "asserter", person),
