@@ -28,7 +28,7 @@ _OF_THE_VISIT: Final = ("class", "type", "serviceType", "priority", "participant
 
 
 def join(store: Store, one: Merge, event: str, profile: Profile, hospital: str, outcome: Outcome) -> None:
-    """Let the visit under MRG-5 go on as that of PV1-19 (A42), the account under MRG-3 as that of PID-18 (A35, A41).
+    """Let the visit under MRG-5 go on as that of PV1-19 (A42), the account under MRG-3 as that of PID-18 (A35, A36, A41).
 
     A stay that is known by its account, for want of a visit number, goes with its account.
 

@@ -18,7 +18,7 @@ from integrations.hospitals.profile import Profile, Unknown
 
 def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Outcome:
     """A40 and its like, A46, A47: two numbers are one person; A44, A45, A49 to A51: a visit changes hands or number; A35, A41, A42: two
-    visits are one. All pairs or none."""
+    visits or accounts are one; A36: two persons and their accounts. All pairs or none."""
     outcome = Outcome(happened=event.happened.at if event.happened else store.at)
     for one in event.merges:
         if event.event in JOIN_EVENTS:
@@ -27,6 +27,8 @@ def merges(store: Store, event: AdtEvent, profile: Profile, hospital: str) -> Ou
             move_visit(store, one, event, profile, hospital, outcome)
         else:
             _merge(store, one, profile, outcome, renames=event.event in RENAME_EVENTS)
+            if event.event == "A36" and one.account:  # HL7 v2.5 3.3.36: the numbers of the person and of the account
+                join(store, one, event.event, profile, hospital, outcome)
     return outcome
 
 

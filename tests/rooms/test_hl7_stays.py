@@ -343,6 +343,19 @@ def test_two_accounts_that_are_one_go_on_as_one_with_their_charges(hospital: Hos
     assert [one["status"] for one in stays(hospital, patient)] == ["finished"], "a stay known by its account goes with it"
 
 
+def test_the_accounts_of_two_files_that_are_joined_are_joined_with_them(hospital: Hospital) -> None:
+    patient, _ = hospital.cadre()
+    with_account(hospital, "BAR^P01", "A2")
+    hospital.says("ADT^A28", "C9", name="测试甲")
+    other = hospital.message("BAR^P01", "C9", at=AT + HOUR).replace("|19300101|M|||||", "|19300101|M||||||||||A9", 1)
+    hospital.inbox.take_now(other.encode(), LISTEN, PEER)
+    hospital.worker.drain()
+    with_account(hospital, "ADT^A36", "A2", segment("MRG", _1="C9^^^^IDCard", _3="A9"), at=AT + 2 * HOUR)
+    assert hospital.file("C9")["link"][0]["type"] == "replaced-by"
+    accounts = [one for file in (patient, hospital.file("C9")["id"]) for one in hospital.select("Account", patient=file)]
+    assert sorted(one["status"] for one in accounts) == ["active", "entered-in-error"]
+
+
 def test_an_account_that_got_another_number_goes_on_under_it(hospital: Hospital) -> None:
     patient, _ = hospital.cadre()
     with_account(hospital, "BAR^P01", "A1")

@@ -55,7 +55,7 @@ MAPS: tuple[tuple[str, str, tuple[Row, ...], str], ...] = (
     ("NK1", "Patient", visit.NK1_PATIENT, "as PID"),
     ("MRG", "Patient", visit.MRG_PATIENT, "A40 A18 A30 A34 A36 A39 A43 A46 A47"),
     ("MRG", "Encounter", visit.MRG_ENCOUNTER, "A42 A45 A50 A51"),
-    ("MRG", "Account", visit.MRG_ACCOUNT, "A35 A41 A44 A49"),
+    ("MRG", "Account", visit.MRG_ACCOUNT, "A35 A36 A41 A44 A49"),
     ("PV1", "Encounter", visit.PV1_ENCOUNTER, "ADT"),
     ("PV1", "Coverage", visit.PV1_COVERAGE, "ADT"),
     ("PV2", "Encounter", visit.PV2_ENCOUNTER, "ADT"),

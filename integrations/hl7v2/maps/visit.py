@@ -123,7 +123,7 @@ MRG_ENCOUNTER = (
     ),
     Row(6, "subject", note="A51: as MRG-5"),
 )
-MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3; A35, A41: it and that of PID-18 are one"),)
+MRG_ACCOUNT = (Row(3, "subject", note="A44: the account goes over to the person of PID-3; A35, A36, A41: it and that of PID-18 are one"),)
 PR1_MORE = (
     Row(6, "category", concept),
     Row(8, "performer[]", performing("麻醉"), shown="performer.actor"),
