@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -28,15 +27,12 @@ from integrations.mllp.limits import Limits
 from integrations.mllp.room import Room
 from integrations.mllp.server import Server
 from integrations.mllp.state import LineState
+from integrations.refusals import Refusals, Refused
 from integrations.returning import Returning
 
 log = structlog.get_logger()
-SAID_AGAIN_SECONDS: Final = 60.0
-"""After so long the log says again that a peer is turned away for the same reason."""
 TLS_HANDSHAKE: Final = b"\x16\x03"
 """How a record of the handshake begins (RFC 8446, 5.1)."""
-PEERS_KEPT: Final = 1000
-"""Peers and reasons that are remembered for it at most."""
 
 _ANSWERED = {
     FaultKind.UNFRAMED: Problem("the message came without its start byte VT (0x0B); nothing was stored", "MSH", "207"),
@@ -86,6 +82,7 @@ class Feeds:
         self.inbox = Inbox(database, shelf, journal)
         self._doors = doors
         self.host, self.port = host, port
+        self._refusals = Refusals()
         self.server = Server(
             self.inbox.take,
             on_fault,
@@ -94,7 +91,7 @@ class Feeds:
             allowed,
             names,
             changed=metrics.CONNECTIONS.set,
-            refused=Refusals().note,
+            refused=self._refusals.note,
             room=room,
         )
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
@@ -136,6 +133,10 @@ class Feeds:
         """The lines that are open now."""
         return self.server.states()
 
+    def refused(self) -> list[Refused]:
+        """Who was turned away of late, and why."""
+        return self._refusals.of_late()
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.set_default_executor(ThreadPoolExecutor(4, "hospital-window"))
@@ -155,25 +156,6 @@ class Feeds:
         self._ready.set()
         await self._stop.wait()
         await self.server.stop(self._stop_seconds)
-
-
-class Refusals:
-    """Counts lines that are turned away, and says in the log who and why: each peer and reason once a minute, however often it knocks."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._said: dict[tuple[str, str], float] = {}
-
-    def note(self, peer: str, why: str) -> None:
-        """A line was turned away."""
-        metrics.REFUSED.inc()
-        at = self._now()
-        if at - self._said.get((peer, why), -SAID_AGAIN_SECONDS) < SAID_AGAIN_SECONDS:
-            return
-        if len(self._said) >= PEERS_KEPT:
-            self._said.clear()
-        self._said[peer, why] = at
-        log.warning("hospital line refused", peer=peer, why=why)
 
 
 def on_fault(fault: Fault, listen: str, peer: str) -> bytes:

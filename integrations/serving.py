@@ -262,7 +262,7 @@ class Serving:
         feeds = feeds_of(here, shelf, self.mllp, self._doors)
         self.mllp = Address(self.mllp.host, feeds.start())
         self._stops.append(("feeds", partial(feeds.stop, self._grace * LINES_SHARE)))
-        lines = OpenLines(here.database, self.holder, str(self.mllp), feeds.lines)
+        lines = OpenLines(here.database, self.holder, str(self.mllp), feeds.lines, refused=feeds.refused)
         lines.start()
         self._stops.append(("open lines", lines.stop))
         if self._doors:

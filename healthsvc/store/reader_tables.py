@@ -34,6 +34,8 @@ class FeedRow(SQLModel, table=True):
     at: int = Field(sa_column=Column(BigInteger, nullable=False))
     lines: str = Field(sa_column=Column(Text, nullable=False))
     """JSON: peer, seconds since it connected, messages, faults. No person, no message."""
+    refused: str | None = Field(default=None, sa_column=Column(Text))
+    """JSON: who was turned away of late: peer, why, how often, when last."""
 
 
 PLACE = PlaceRow.__table__  # type: ignore[attr-defined]
@@ -45,6 +47,6 @@ SET_TOLD = text(
     "ON CONFLICT (destination, subject) DO UPDATE SET digest = excluded.digest, event = excluded.event, at = excluded.at"
 )
 SET_FEED = text(
-    "INSERT INTO feed (process, listen, at, lines) VALUES (:process, :listen, :at, :lines) "
-    "ON CONFLICT (process) DO UPDATE SET listen = excluded.listen, at = excluded.at, lines = excluded.lines"
+    "INSERT INTO feed (process, listen, at, lines, refused) VALUES (:process, :listen, :at, :lines, :refused) "
+    "ON CONFLICT (process) DO UPDATE SET listen = excluded.listen, at = excluded.at, lines = excluded.lines, refused = excluded.refused"
 )

@@ -57,7 +57,7 @@ def operate(
         stuck=desk.stuck(store, MOST, link), queues=queues(store), states=STATES, most=MOST, link=link, state=state, number=number,
         at=store.at, span=span_of(page), why=why_of(page), trouble=desk.trouble(),
         files=desk.not_in_force(), now=now, delivery=delivery_of(page), kinds=QUEUES,
-        remarked=remark_of(page),
+        remarked=remark_of(page), refusal=refusal_of(page),
     )  # fmt: skip
 
 
@@ -201,6 +201,11 @@ def why_of(page: Page) -> Any:
 def delivery_of(page: Page) -> Any:
     """Why a delivery failed, in the reader's language; empty where what was said is the hospital's own answer."""
     return lambda said: words.delivery_words(said, page.language)
+
+
+def refusal_of(page: Page) -> Any:
+    """Why a line was turned away, in the reader's language; empty where its own text says it all."""
+    return lambda why: words.refusal_words(why, page.language)
 
 
 def remark_of(page: Page) -> Any:

@@ -84,6 +84,18 @@ def delivery_words(said: str, language: str = "zh") -> str:
     return next((told for begins, told in deliveries().items() if said.startswith(begins)), reasons().get(said, ""))
 
 
+def refusal_words(why: str, language: str = "zh") -> str:
+    """Why a line was turned away, in the reader's language; empty where its own text says it all."""
+    if language != "zh":
+        return ""
+    return next((told for begins, told in _refusals().items() if why.startswith(begins)), "")
+
+
+@lru_cache(maxsize=1)
+def _refusals() -> dict[str, str]:
+    return {key: str(value) for key, value in _read("reasons.toml")["refusal"].items()}
+
+
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((_HERE / name).read_text(encoding="utf-8"))
 

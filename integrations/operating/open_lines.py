@@ -14,6 +14,7 @@ from healthsvc.store.reader_tables import FEED, SET_FEED
 from healthsvc.store.stored import micros, moment
 from integrations.leading import Rounds
 from integrations.mllp.state import LineState
+from integrations.refusals import Refused
 
 LOOK_SECONDS: Final = 2.0
 WORD_LENGTH: Final = timedelta(seconds=20)
@@ -33,6 +34,16 @@ class OpenLine:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """A peer that was turned away for one reason of late."""
+
+    peer: str
+    why: str
+    times: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Listening:
     """One process that listens, and who is connected to it."""
 
@@ -41,6 +52,8 @@ class Listening:
     listen: str
     at: datetime
     lines: tuple[OpenLine, ...]
+    refused: tuple[TurnedAway, ...] = ()
+    """The latest first."""
 
     @property
     def open(self) -> int:
@@ -58,8 +71,10 @@ class OpenLines:
         listen: str,
         lines: Callable[[], Sequence[LineState]],
         now: Callable[[], datetime] = clock.utc_now,
+        refused: Callable[[], Sequence[Refused]] = tuple,
     ) -> None:
         self._database, self._process, self._listen, self._lines, self._now = database, process, listen, lines, now
+        self._refused = refused
         self._said: tuple[Any, ...] = ()
         self._when: datetime | None = None
         self._rounds = Rounds("open-lines", self.say, LOOK_SECONDS)
@@ -76,13 +91,14 @@ class OpenLines:
 
     def say(self) -> None:
         """Write down what is new."""
-        now, lines = self._now(), self._lines()
-        shape = tuple((line.peer, line.since, line.faults) for line in lines)
+        now, lines, refused = self._now(), self._lines(), self._refused()
+        shape = (*((line.peer, line.since, line.faults) for line in lines), *((one.peer, one.why) for one in refused))
         if shape == self._said and self._when is not None and timedelta() <= now - self._when < WORD_LENGTH:
             return
         told = dumps([{"peer": line.peer, "messages": line.messages, "faults": line.faults} for line in lines]).decode()
+        away = dumps([{"peer": one.peer, "why": one.why, "times": one.times, "last": micros(one.last)} for one in refused]).decode()
         with self._database.writing(_ACTOR, at=now) as store:
-            values = {"process": self._process, "listen": self._listen, "at": micros(now), "lines": told}
+            values = {"process": self._process, "listen": self._listen, "at": micros(now), "lines": told, "refused": away}
             store.connection.execute(SET_FEED, values)
             store.connection.execute(delete(FEED).where(FEED.c.at < micros(now - 60 * GONE_AFTER)))
         self._said, self._when = shape, now
@@ -91,4 +107,16 @@ class OpenLines:
 def listening(store: Store) -> list[Listening]:
     """Every process that listens now."""
     rows = store.connection.execute(select(FEED).where(FEED.c.at > micros(store.at - GONE_AFTER)).order_by(FEED.c.listen, FEED.c.process))
-    return [Listening(row.process, row.listen, moment(row.at), tuple(OpenLine(**one) for one in loads(row.lines.encode()))) for row in rows]
+    return [
+        Listening(
+            row.process,
+            row.listen,
+            moment(row.at),
+            tuple(OpenLine(**one) for one in loads(row.lines.encode())),
+            tuple(
+                TurnedAway(one["peer"], one["why"], one["times"], moment(one["last"]).astimezone(store.zone))
+                for one in loads((row.refused or "[]").encode())
+            ),
+        )
+        for row in rows
+    ]

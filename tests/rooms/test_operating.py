@@ -34,6 +34,7 @@ from integrations.operating.open_lines import OpenLines
 from integrations.operating.profiles import note
 from integrations.operating.replaying import Replayed
 from integrations.outbox import send_later
+from integrations.refusals import Refusals
 
 OPERATOR = Actor("user/op", "测试运维", frozenset({"operator"}), "page")
 
@@ -316,6 +317,21 @@ def test_every_listening_process_shows_its_lines_and_one_that_was_killed_is_show
     assert seen() == [("b:2", [("10.1.9.5", 3, 0)])]
     now += timedelta(seconds=61)
     assert seen() == []
+
+
+def test_who_was_turned_away_stands_below_the_process_that_listens(database: Database, desk: Desk) -> None:
+    away = Refusals()
+    for why in ("address", "TLS: nothing in time", "address"):
+        away.note("10.1.9.9", why)
+    listening = OpenLines(database, "a:1", "0.0.0.0:2575", list, refused=away.of_late)
+    listening.say()
+    with database.reading(OPERATOR, at=clock.now()) as store:
+        [one] = desk.listening(store)
+    assert {(each.peer, each.why, each.times) for each in one.refused} == {
+        ("10.1.9.9", "address", 2),
+        ("10.1.9.9", "TLS: nothing in time", 1),
+    }
+    listening.stop()
 
 
 def test_sequence_numbers_that_did_not_come_stand_at_their_line(hospital: Hospital) -> None:

@@ -32,6 +32,7 @@ from integrations.mllp.state import LineState
 from integrations.operating.desk import Desk
 from integrations.operating.open_lines import OpenLines
 from integrations.outbox import send_later
+from integrations.refusals import Refusals
 from integrations.worker import Worker
 
 SAID_OF = "测试庚"
@@ -90,14 +91,24 @@ def test_the_pages_are_fit_to_be_seen(page: Any, site: Site, letter: int) -> Non
     look(page, "operate-lines")
     page.goto(f"{site.url}/operate/messages/{letter}")
     look(page, "operate-message")
+    patient = corrected(site, f"KP{page.viewport_size['width']}")
+    page.goto(f"{site.url}/operate")
+    for name, value in (("since", "2020-01-01 08:00"), ("until", "2099-01-01 08:00"), ("patient", patient)):
+        page.fill(f"#replay-{name}", value)
+    page.locator("form[action='/operate/replay'] button").click()
+    page.wait_for_selector("[name=overrule]")
+    look(page, "operate-replay")
 
 
 def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, site: Site, letter: int) -> None:
     enter(client, "operator1")
-    OpenLines(site.database, "feeds1:4711", "10.1.9.2:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)]).say()
+    away = Refusals()
+    away.note("10.1.9.77", "TLS: peer did not return a certificate")
+    OpenLines(site.database, "feeds1:4711", "10.1.9.2:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)], refused=away.of_late).say()
     listed = client.get("/operate").text
     assert "OP1" in listed
     assert all(word in listed for word in ("10.1.9.2:2575", "feeds1:4711", "10.1.9.4", "1 个连接")), "lines of another process"
+    assert all(word in listed for word in ("10.1.9.77", "对方没有出示证书", "1 次")), "and whom it has turned away"
     assert SAID_OF not in listed
     rows = {name: row for row in listed.split("<tr>") for name in ("无A03医院", "有A03医院") if name in row}
     marked = {name: ("未收到离院消息" in row, re.findall(r'"number">(\d+)<', row)) for name, row in rows.items()}

@@ -31,9 +31,9 @@ from healthsvc.errors import Invalid, TooLarge
 from healthsvc.installation import open_installation
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.anteroom import carry_over
-from integrations import feeds
+from integrations import feeds, refusals
 from integrations.address import allowed_peers
-from integrations.feeds import Feeds, Refusals
+from integrations.feeds import Feeds
 from integrations.folder import Folders
 from integrations.hl7v2.batch import messages_of, split
 from integrations.hl7v2.replies import belongs, read_reply
@@ -205,8 +205,8 @@ def test_who_may_connect(database: Database) -> None:
 
 def test_who_is_turned_away_and_why_is_told_once_a_minute(database: Database, ours: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     moment, said = [0.0], LogCapture()
-    monkeypatch.setattr(feeds, "log", structlog.wrap_logger(None, processors=[said]))
-    noted = Refusals(lambda: moment[0])
+    monkeypatch.setattr(refusals, "log", structlog.wrap_logger(None, processors=[said]))
+    noted = refusals.Refusals(lambda: moment[0])
     for second, why in ((0, "address"), (30, "address"), (31, "limit"), (61, "address")):
         moment[0] = second
         noted.note("10.9.9.9", why)
