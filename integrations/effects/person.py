@@ -117,7 +117,7 @@ def _told(store: Store, known: Resource, told: Demographics, profile: Profile, *
     _check_same(store, filed_as, told)
     values = _news(filed_as, _person(told)) if overwrite else _gaps(filed_as, _person(told))
     marital = _marital_said(told) if overwrite or not known.get(MARITAL) else None
-    again = repeated(store, known, told if overwrite else replace(told, erased=frozenset()), values, marital)
+    again = repeated(store, known, filed_as, told if overwrite else replace(told, erased=frozenset()), values, marital)
     filed = update_file(store, known, filed_as, without(values, filed_as, again))
     filed = _erase(store, filed, told, again) if overwrite else filed
     filed = _born(store, filed, told)

@@ -24,17 +24,20 @@ _UNDATED: Final = "undated"
 _SHOWN: Final = {"phones": "telecom", "sex": "gender", "birth": "birthDate", "family": "contact", DEATH: "deceased"}
 
 
-def repeated(store: Store, known: Resource, told: Demographics, values: Person, marital: Resource | None) -> frozenset[str]:
+def repeated(
+    store: Store, known: Resource, filed_as: Person, told: Demographics, values: Person, marital: Resource | None
+) -> frozenset[str]:
     """Which particulars of a file a message would change back to what stood there before somebody here corrected it.
 
     Args:
         store: an open writing transaction.
         known: the file.
+        filed_as: the person whom it describes.
         told: what the message says, with what it erases.
         values: what it would write; empty values say nothing.
         marital: its marital status where it would be written.
     """
-    here = _said(known)
+    here = _told(filed_as, known)
     news: dict[str, Any] = {
         "name": names.normal(values.name),
         "sex": "" if values.sex == "unknown" else values.sex,
@@ -76,7 +79,10 @@ def warning(again: frozenset[str]) -> tuple[str, ...]:
 
 
 def _said(patient: Resource) -> Mapping[str, Any]:
-    person = to_person(patient)
+    return _told(to_person(patient), patient)
+
+
+def _told(person: Person, patient: Resource) -> Mapping[str, Any]:
     return {
         "name": person.name,
         "sex": person.sex,
