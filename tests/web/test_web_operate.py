@@ -91,13 +91,6 @@ def test_the_pages_are_fit_to_be_seen(page: Any, site: Site, letter: int) -> Non
     look(page, "operate-lines")
     page.goto(f"{site.url}/operate/messages/{letter}")
     look(page, "operate-message")
-    patient = corrected(site, f"KP{page.viewport_size['width']}")
-    page.goto(f"{site.url}/operate")
-    for name, value in (("since", "2020-01-01 08:00"), ("until", "2099-01-01 08:00"), ("patient", patient)):
-        page.fill(f"#replay-{name}", value)
-    page.locator("form[action='/operate/replay'] button").click()
-    page.wait_for_selector("[name=overrule]")
-    look(page, "operate-replay")
 
 
 def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, site: Site, letter: int) -> None:
@@ -378,3 +371,31 @@ def test_the_bureau_has_ledgers_with_masked_names_and_a_doctor_may_name_the_purp
     enter(client, "doctor1")
     assert NAMES[0] not in client.get("/figures/ledgers/contracts?first=2020-01-01").text
     assert NAMES[0] in client.get("/figures/ledgers/contracts?first=2020-01-01&purpose=care").text
+
+
+@pytest.mark.browser
+def test_a_line_in_trouble_and_what_was_corrected_are_fit_to_be_seen(page: Any, site: Site) -> None:  # noqa: F811
+    number, away, desk = f"KP{page.viewport_size['width']}", Refusals(), Desk(shelf())
+    patient = corrected(site, number)
+    away.note("10.1.9.78", "certificate: unable to get local issuer certificate")
+    lines = OpenLines(site.database, "feeds1:4712", "10.1.9.3:2575", lambda: [LineState("10.1.9.4", 0.0, 12, 1)], refused=away.of_late)
+    lines.say()
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        send_later(store, "h1", number, f"MSH|^~\\&|A|B|C|D|20260101||ADT^A31|{number}|P|2.4\rPID|1||1||{SAID_OF}\r", event="ADT^A31")
+        [waiting] = desk.letters(store, 5, number=f"{number}A03")
+        due = store.connection.execute(select(OUTBOX.c.id).where(OUTBOX.c.number == number)).scalar_one()
+    sign_in(page, site.url, "operator1")
+    page.goto(f"{site.url}/operate")
+    look(page, "operate-trouble")
+    for name, value in (("since", "2020-01-01 08:00"), ("until", "2099-01-01 08:00"), ("patient", patient)):
+        page.fill(f"#replay-{name}", value)
+    page.locator("form[action='/operate/replay'] button").click()
+    page.wait_for_selector("[name=overrule]")
+    look(page, "operate-replay")
+    for path in (f"messages/{waiting.id}", f"sent/{due}"):
+        page.goto(f"{site.url}/operate/{path}")
+        look(page, f"operate-{path.partition('/')[0]}")
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        desk.close(store, waiting.id, "test")
+        desk.send_never(store, due, "test")
+    lines.stop()
