@@ -28,7 +28,7 @@ UNSEEN = {
     "accept", "act", "active", "all", "away", "back", "batch", "before", "board", "drawing", "ended", "error", "expected", "force", "form",
     "go", "id", "justified", "key", "kind", "known", "logout_token", "iss", "months", "next", "one", "other", "permits", "pinned",
     "position", "proposal", "slack", "staff", "state", "supply", "task", "there", "told", "value", "version", "versions", "view", "what",
-    "who", "withdrawn", "areas", "occasion", "full", "left", "taken", "contract", "parted", "signed",
+    "who", "withdrawn", "areas", "occasion", "full", "left", "taken", "contract", "parted", "signed", "link", "now", "overrule", "run",
 }  # fmt: skip
 """Carried along by a form or an address, pressed as a button or picked from a list that is shown: nobody types them."""
 
