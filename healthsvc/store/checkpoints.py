@@ -13,6 +13,7 @@ it. On the log SQLite holds no locks.
 
 import contextlib
 import os
+import sqlite3
 import struct
 import threading
 from bisect import bisect_left
@@ -73,7 +74,7 @@ class Checkpoints:
         while not self._stop.wait(LOOK_SECONDS):
             try:
                 self.turn()
-            except DBAPIError as error:  # the disk is full, or the file is held: the next look tries again
+            except (DBAPIError, sqlite3.Error) as error:  # the disk is full, or the file is held: the next look tries again
                 log.warning("the write-ahead log cannot be emptied now", reason=type(error).__name__)
 
 

@@ -1,6 +1,7 @@
 """Who writes next, and how the write-ahead log is emptied: nobody waits longer than for those before them."""
 
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 import embedded
 import pytest
 from hospital import AT
+from structlog.testing import capture_logs
 
 from healthsvc.store import SYSTEM, Database
 from healthsvc.store.checkpoints import Checkpoints
@@ -133,4 +135,29 @@ def test_a_full_log_goes_into_the_file_and_is_begun_anew(database: Database) -> 
         write(60 + int(time.monotonic() * 1000) % 1000)
     checkpoints.stop()
     assert checkpoints.pages() < 60
+    database.close()
+
+
+def test_what_finds_no_room_on_the_disk_goes_into_the_file_once_there_is_some(database: Database) -> None:
+    checkpoints = Checkpoints(database, pages=60)
+    checkpoints.turn()
+    for number in range(20):
+        with database.writing(SYSTEM, at=AT) as store:
+            store.put({"resourceType": "Basic", "id": f"r{number}", "code": {"text": "x" * 9000}})
+    file, before = Path(database.engine.url.database or ""), resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = file.stat().st_size
+    with capture_logs() as said:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            checkpoints.start()
+            until = time.monotonic() + 10
+            while not said and time.monotonic() < until:
+                time.sleep(0.05)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [one["event"] for one in said[:1]] == ["the write-ahead log cannot be emptied now"]
+    while file.stat().st_size == size and time.monotonic() < until:
+        time.sleep(0.05)
+    assert file.stat().st_size > size
+    checkpoints.stop()
     database.close()
