@@ -35,6 +35,7 @@ class Journaling:
 
     def __init__(self, database: Database, journal: LineJournal) -> None:
         self.journal = journal
+        journal.tell_reused = lambda link, messages: metrics.REUSED.labels(link).inc(messages)  # those that came to two processes
         self._database = database
         self._reading: Connection | None = None
         self._one = threading.Lock()

@@ -1,5 +1,6 @@
 """Messages as a journal's records and as rows of the inbox; where the journals of a database lie, and how far each has been carried."""
 
+from collections import Counter
 from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
@@ -58,8 +59,8 @@ def forget_place(connection: Connection, id: bytes) -> None:
     run(connection, _FORGET_PLACE, (_reader(id),))
 
 
-def put(connection: Connection, rows: Sequence[Row]) -> int:
-    """Those that are not there yet, in their order; a number that was used before for other content is marked."""
+def put(connection: Connection, rows: Sequence[Row], reused: Counter[str] | None = None) -> int:
+    """Those that are not there yet, in their order; a number that was used before for other content is marked, and counted by link."""
     there: dict[Key, dict[bytes, Known | None]] = {}
     positive: set[Key] = set()
     for known in inbox_rows.known(connection, list({(row[0], row[1], row[2]) for row in rows})):
@@ -73,7 +74,10 @@ def put(connection: Connection, rows: Sequence[Row]) -> int:
         if hash in others:
             continue
         others[hash] = None
-        fresh.append((*row, *_TO_WORK_ON, bool(row[2]) and key in positive, *_NOTHING_MORE))
+        marked = bool(row[2]) and key in positive
+        if marked and reused is not None:
+            reused[row[LINK]] += 1
+        fresh.append((*row, *_TO_WORK_ON, marked, *_NOTHING_MORE))
         positive.add(key)
     inbox_rows.append(connection, fresh)
     return len(fresh)

@@ -12,7 +12,8 @@ The same message may stand in two journals for a moment, if it was sent again to
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from heapq import merge
 from itertools import count, islice
@@ -64,6 +65,8 @@ class LineJournal:
             self._remember(row)
         self._lock = threading.Lock()
         self._carrying = threading.Lock()
+        self.tell_reused: Callable[[str, int], object] = lambda _link, _messages: None
+        """Told how many messages of a link had a number that was used before for other content, once they are carried."""
 
     @classmethod
     def take(cls, database: Database, *, half: int = HALF_BYTES) -> Self:
@@ -151,9 +154,12 @@ class LineJournal:
             while more:
                 with self._lock:
                     own = list(islice(self._waiting, min(left, MOST + 1)))
+                reused: Counter[str] = Counter()
                 with self._database.plainly() as connection:
-                    came, reached, more = self._carry(connection, own, until)
+                    came, reached, more = self._carry(connection, own, until, reused)
                 carried += came
+                for link, messages in reused.items():
+                    self.tell_reused(link, messages)
                 gone = [row for number, row in own if number <= reached]
                 left -= len(gone)
                 more |= left > 0
@@ -165,7 +171,7 @@ class LineJournal:
                     self._journal.carried(reached)
         return carried
 
-    def _carry(self, connection: Connection, own: list[tuple[int, Row]], until: int) -> tuple[int, int, bool]:
+    def _carry(self, connection: Connection, own: list[tuple[int, Row]], until: int, reused: Counter[str]) -> tuple[int, int, bool]:
         """Carry a portion, inside of an open writing transaction: how many messages came in, up to which of ours, and whether more wait.
 
         What one of the others has that came later than ``until`` stays: of ours something may be missing here that came before it.
@@ -176,7 +182,7 @@ class LineJournal:
         sources = [[(id, number, row) for number, row in entries if number > reached.get(id, 0)] for id, entries in waiting]
         portion = list(islice(merge(*sources, key=_received), MOST + 1))
         more, portion = len(portion) > MOST, portion[:MOST]
-        came = put(connection, [row for _, _, row in portion])
+        came = put(connection, [row for _, _, row in portion], reused)
         taken = {id: number for id, number, _ in portion}
         for id, number in taken.items():
             set_place(connection, id, number)

@@ -55,6 +55,8 @@ class MessageView:
     """Whether it can be tried again, edited or closed."""
     merge: bool
     """Whether it has joined two files, which can be taken back."""
+    reused: bool
+    """Whether its sender had used this control id before for other content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def view(store: Store, shelf: Shelf, id: int) -> MessageView:
         size=sum(map(len, texts)),
         open=row.state in TROUBLE and row.raw is not None,
         merge=bool(_joined(store, made)),
+        reused=row.reused,
     )
 
 

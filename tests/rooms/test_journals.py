@@ -25,7 +25,7 @@ from healthsvc.store.journal import PAGE, Full, Journal, free, peek, read
 from healthsvc.store.journal_rows import place, set_place, unfinished
 from healthsvc.store.journals import LineJournal, carry_left
 from healthsvc.store.journals_read import carried_before, put_beside, rows_beside, waiting
-from integrations import carrying
+from integrations import carrying, metrics
 from integrations.arrival import Arrival, receive
 from integrations.carrying import Carrier
 from integrations.hospitals.shelf import shelf
@@ -279,11 +279,13 @@ def test_a_number_used_again_goes_through_the_database_and_what_waits_comes_firs
 def test_sent_again_to_another_process_within_the_window_it_is_kept_once_and_other_content_is_marked(opened: Database) -> None:
     one, two = take(opened), take(opened)
     assert one.journal.path != two.journal.path
+    counted = metrics.REUSED.labels("default")._value.get()
     assert one.take([arrival(1), arrival(2)])
     assert two.take([arrival(1, turn=1), arrival(2, content=2), arrival(3)])
     assert two.journal.carry() == 4
     assert one.journal.carry() == 0
     assert kept(opened) == [("N1", False), ("N2", False), ("N2", True), ("N3", False)]
+    assert metrics.REUSED.labels("default")._value.get() == counted + 1
     one.close()
     two.close()
 

@@ -28,6 +28,7 @@ from integrations.answers import KIND, TAKEN
 from integrations.effects.by_rule import closed_by_rule
 from integrations.hospitals.shelf import shelf
 from integrations.inbox import Inbox
+from integrations.keep import INBOX
 from integrations.mllp.state import LineState
 from integrations.operating.desk import Desk
 from integrations.operating.open_lines import OpenLines
@@ -91,6 +92,22 @@ def test_the_pages_are_fit_to_be_seen(page: Any, site: Site, letter: int) -> Non
     look(page, "operate-lines")
     page.goto(f"{site.url}/operate/messages/{letter}")
     look(page, "operate-message")
+
+
+@pytest.mark.usefixtures("letter")
+def test_a_control_id_that_was_used_again_for_other_content_is_said_on_the_message(client: httpx.Client, site: Site) -> None:
+    inbox = Inbox(site.database, shelf())
+    inbox.start()
+    for birth in ("19300101", "19300102"):
+        head = "MSH|^~\\&|HIS|H1|C|C|20260105170124||ADT^A31|OP-AGAIN|P|2.4\rEVN||20260105170124\r"
+        inbox.take_now(f"{head}PID|1||K9^^^^IDCard||{SAID_OF}||{birth}|M\r".encode(), "127.0.0.1:1", "127.0.0.1")
+    inbox.stop()
+    ours = INBOX.c.control_id == "OP-AGAIN"
+    with site.database.writing(SYSTEM, at=clock.now()) as store:
+        ids = store.connection.execute(select(INBOX.c.id).where(ours).order_by(INBOX.c.id)).scalars().all()
+        store.connection.execute(INBOX.update().where(ours).values(state="closed"))
+    enter(client, "operator1")
+    assert ["医院重用了控制号，内容不同" in client.get(f"/operate/messages/{id}").text for id in ids] == [False, True]
 
 
 def test_an_operator_sees_lines_and_masked_messages_only(client: httpx.Client, site: Site, letter: int) -> None:
