@@ -16,23 +16,21 @@ WORD_SECONDS: Final = 1.0
 """How often a started process says a word."""
 SILENT_WORDS: Final = 15
 """So many that did not come are the end: many times what a busy machine takes, and half of what the journal of the lines holds."""
-STARTING_WORDS: Final = 120
-"""Until its first word it may take so long."""
 
 
 class Pulse:
-    """Listens to one process from now on, in a thread of its own."""
+    """Listens to one process from its first word on, in a thread of its own: a start takes as long as it takes."""
 
     def __init__(self, process: "subprocess.Popen[str]", part: str) -> None:
         """``part``: what it does, for the log."""
         self._process, self._part = process, part
-        self._missed, self._most = 0, STARTING_WORDS
+        self._missed, self._begun = 0, False
         self._over = threading.Event()
         threading.Thread(target=self._listen, name=f"pulse-{part}", daemon=True).start()
 
     def heard(self) -> None:
         """It has said something."""
-        self._missed, self._most = 0, SILENT_WORDS
+        self._missed, self._begun = 0, True
 
     def over(self) -> None:
         """It has ended; whoever has its number now is none of ours."""
@@ -41,8 +39,8 @@ class Pulse:
     def _listen(self) -> None:
         # words are counted, not seconds: where this process was stopped itself, or the machine was, nobody has missed any
         while not self._over.wait(WORD_SECONDS):
-            self._missed += 1
-            if self._missed >= self._most:
+            self._missed += self._begun
+            if self._missed >= SILENT_WORDS:
                 log.error("a process has come to stand still and is ended", part=self._part, pid=self._process.pid)
                 self._process.kill()
                 return

@@ -90,7 +90,7 @@ def test_many_waiting_messages_are_worked_off_beside_and_a_killed_process_loses_
 
 
 def test_a_process_that_has_come_to_stand_still_is_ended_and_its_work_goes_on(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "SILENT_WORDS", 4)
+    monkeypatch.setattr(pulse, "SILENT_WORDS", 8)
     take(here, range(200))
     beside = Beside(here, shelf(), "test", many=150)
     beside.start()

@@ -272,7 +272,7 @@ def test_a_process_of_lines_that_has_come_to_stand_still_is_ended_and_started_ag
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apart, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(pulse, "WORD_SECONDS", 0.02)
+    monkeypatch.setattr(pulse, "WORD_SECONDS", 0.05)
     told, carried = tmp_path / "processes", threading.Event()
     script = (
         f"import os, time; open({str(told)!r}, 'a').write(f'{{os.getpid()}} '); print('ready x', flush=True)\n"
@@ -287,7 +287,7 @@ def test_a_process_of_lines_that_has_come_to_stand_still_is_ended_and_started_ag
 
     lines = Speaking(tmp_path, Address("127.0.0.1", 0), 1, Limits(), carried.set)
     lines.start()
-    time.sleep(20 * 0.02)
+    time.sleep(20 * 0.05)
     first = told.read_text().split()
     assert len(first) == 1, "who speaks is left alone"
     os.kill(int(first[0]), signal.SIGSTOP)
