@@ -46,7 +46,7 @@ from healthsvc.store.journal_rows import (
     there,
     unfinished,
 )
-from healthsvc.store.journals_read import beside_until, some_wait_beside
+from healthsvc.store.journals_read import Waiting, beside_until, some_wait_beside
 from healthsvc.store.stored import micros
 
 log = structlog.get_logger()
@@ -154,9 +154,11 @@ class LineJournal:
             while more:
                 with self._lock:
                     own = list(islice(self._waiting, min(left, MOST + 1)))
+                with self._database.engine.connect() as connection, connection.begin():  # it may be long: no writer waits for it
+                    others = beside_until(connection, self.path, until)
                 reused: Counter[str] = Counter()
                 with self._database.plainly() as connection:
-                    came, reached, more = self._carry(connection, own, until, reused)
+                    came, reached, more = self._carry(connection, [(self._journal.id, own), *others], reused)
                 carried += came
                 for link, messages in reused.items():
                     self.tell_reused(link, messages)
@@ -171,22 +173,19 @@ class LineJournal:
                     self._journal.carried(reached)
         return carried
 
-    def _carry(self, connection: Connection, own: list[tuple[int, Row]], until: int, reused: Counter[str]) -> tuple[int, int, bool]:
-        """Carry a portion, inside of an open writing transaction: how many messages came in, up to which of ours, and whether more wait.
-
-        What one of the others has that came later than ``until`` stays: of ours something may be missing here that came before it.
-        """
+    def _carry(self, connection: Connection, waiting: Sequence[Waiting], reused: Counter[str]) -> tuple[int, int, bool]:
+        """Carry a portion, inside of an open writing transaction: how many messages came in, up to which of ours, and whether more wait."""
+        reached = {id: place(connection, id) for id, _ in waiting}  # others may have carried some meanwhile, also of ours
         mine = self._journal.id
-        reached = {mine: place(connection, mine) or 0}  # others may have carried some of ours
-        waiting = [(mine, own), *beside_until(connection, self.path, until)]
-        sources = [[(id, number, row) for number, row in entries if number > reached.get(id, 0)] for id, entries in waiting]
+        reached[mine] = reached[mine] or 0
+        sources = [[(id, *one) for one in entries if one[0] > known] for id, entries in waiting if (known := reached[id]) is not None]
         portion = list(islice(merge(*sources, key=_received), MOST + 1))
         more, portion = len(portion) > MOST, portion[:MOST]
         came = put(connection, [row for _, _, row in portion], reused)
         taken = {id: number for id, number, _ in portion}
         for id, number in taken.items():
             set_place(connection, id, number)
-        return came, (reached | taken)[mine], more
+        return came, taken.get(mine) or reached[mine] or 0, more
 
     def close(self) -> None:
         """Let go of it. One in which nothing waits goes: after a clean stop the database has everything by itself."""

@@ -15,6 +15,8 @@ from healthsvc.store.journal import Entry, Peeked, peek, read
 from healthsvc.store.journal_rows import LINK, RAW, RECEIVED, Row, place, places, put, row_of, set_place, there, unfinished
 from healthsvc.store.sealing.sealer import MARK
 
+Waiting = tuple[bytes, list[tuple[int, Row]]]
+"""The id of a journal, and messages that wait in it with their numbers."""
 LOOK_SECONDS: Final = 0.01
 """How often it is looked whether something has been carried."""
 
@@ -99,9 +101,9 @@ def some_wait_beside(database: Path, own: Path) -> bool:
     return any(one.waits for path in there(database) if path != own and (one := _peeked(path)) is not None)
 
 
-def beside_until(connection: Connection, own: Path, until: int) -> list[tuple[bytes, list[tuple[int, Row]]]]:
-    """What waits in the journals of other processes and came up to a moment (microseconds since 1970 UTC): the id of each journal, and the
-    messages with their numbers, inside of an open writing transaction.
+def beside_until(connection: Connection, own: Path, until: int) -> list[Waiting]:
+    """What waits in the journals of other processes and came up to a moment (microseconds since 1970 UTC). What came later stays: of the
+    own ones that were looked at before, something may be missing that came before it.
 
     Only what was flushed: a record that was not may be written anew with other content under its number.
     """
