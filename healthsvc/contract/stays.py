@@ -70,7 +70,12 @@ def _admitted(old: Resource | None, new: Resource, store: Store, patient: str) -
     asked = store.find("Task", derived_id("admission-visit", stay))
     theirs = asked is None or is_same_person(store, reference_id(asked.get("for"), "Patient") or "", patient)
     days = ward.policy_of(store).admission_visit_days
-    ask(store, patient, "admission-visit", stay, _moment(new, "start", store), days, key="" if theirs else f"{stay}-{patient}"[:64])
+    ask(store, patient, "admission-visit", stay, _moment(new, "start", store), days, key="" if theirs else _apart(stay, patient))
+
+
+def _apart(stay: str, patient: str) -> str:
+    """The key of a visit to somebody in a stay that was another person's before."""
+    return f"{stay}-{patient}"[:64]
 
 
 def take_up(store: Store, patient: str, stay: str, new: Resource | None) -> None:
@@ -80,7 +85,11 @@ def take_up(store: Store, patient: str, stay: str, new: Resource | None) -> None
 
 
 def discharged(store: Store, patient: str, stay: Resource) -> None:
-    """Somebody is back from hospital: the referral that led there asks for its own follow-up, otherwise the stay does."""
+    """Somebody is back from hospital: nobody goes to the ward any more; the referral that led there asks for its own follow-up, otherwise
+    the stay does."""
+    id = str(stay["id"])
+    for asked in (id, _apart(id, patient)):
+        call_off(store, derived_id("admission-visit", asked), "discharged")
     if referrals.discharged(store, patient, f"Encounter/{stay['id']}") is None:
         ask(store, patient, "follow-up", str(stay["id"]), _moment(stay, "end", store), ward.policy_of(store).discharge_followup_days)
 

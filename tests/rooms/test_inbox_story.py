@@ -35,6 +35,8 @@ def test_an_admission_holds_the_visits_and_a_discharge_takes_them_up(hospital: H
     assert (stay["status"], stay["period"]["end"]) == ("finished", "2026-03-05T10:00:00+08:00")
     [followup] = tasks(hospital, patient, "follow-up")
     assert followup["status"] == "requested"
+    [visit] = tasks(hospital, patient, "admission-visit")
+    assert visit["status"] == "cancelled", "nobody is in the ward any more"
 
 
 def test_a_stay_names_the_hospital_by_its_name_where_that_is_known(hospital: Hospital) -> None:

@@ -49,10 +49,10 @@ def test_an_admission_over_fhir_holds_the_visits_and_its_end_takes_them_up(hospi
     assert visit["restriction"]["period"]["end"][:10] == "2026-03-05", "three days from the admission"
     stay(hospital, patient, "finished", at=AT + 2 * DAY)
     assert status(hospital, checkup) == "requested"
-    assert asked(hospital, patient) == {"admission-visit": ["requested"], "follow-up": ["requested"]}
+    assert asked(hospital, patient) == {"admission-visit": ["cancelled"], "follow-up": ["requested"]}, "nobody is in the ward any more"
     stay(hospital, patient, "in-progress", at=AT + 2 * DAY)  # the discharge was a mistake
     assert status(hospital, checkup) == "on-hold"
-    assert asked(hospital, patient)["follow-up"] == ["cancelled"]
+    assert asked(hospital, patient) == {"admission-visit": ["requested"], "follow-up": ["cancelled"]}
     stay(hospital, patient, "entered-in-error", at=AT + 2 * DAY)  # and so was the admission
     assert status(hospital, checkup) == "requested"
     assert asked(hospital, patient) == {"admission-visit": ["cancelled"], "follow-up": ["cancelled"]}
