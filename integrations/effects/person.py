@@ -17,7 +17,7 @@ from healthsvc.store.lookup import holding
 from integrations.effects.corrected import has_kept, is_overruled
 from integrations.effects.repeated import DEATH, MARITAL, repeated, warning, without
 from integrations.hl7v2.person import Demographics, Number
-from integrations.hl7v2.values import has_han
+from integrations.hl7v2.values import has_han, is_wide
 from integrations.hospitals.profile import Profile, Unknown
 
 _NOTHING_NEW: Final[Remembered[tuple[Demographics, Profile, tuple[str, ...]]]] = Remembered(2048)
@@ -175,7 +175,9 @@ def _person(told: Demographics) -> Person:
 
 
 def _news(known: Person, told: Person) -> Person:
-    """What the message says, but a Chinese name on file is not replaced by its pinyin."""
+    """What the message says, but a Chinese name on file is not replaced by its pinyin, nor an address with its door by a town alone."""
+    vague = bool(known.address) and is_wide(told.address) and not is_wide(known.address)
+    told = replace(told, address="") if vague else told
     return replace(told, name=known.name) if has_han(known.name) and not has_han(told.name) else told
 
 

@@ -116,6 +116,9 @@ def test_particulars_are_updated_by_a31_and_only_filled_in_by_an_admission(hospi
     [file] = hospital.select("Patient", _id=patient)
     assert file["telecom"][0]["value"] == "12000000001"
     assert file["address"][0]["text"] == "某市某区一路1号"
+    hospital.says("ADT^A31", "C1", phone="^^^^^^12000000001", address="^^某市^某省^315000^CHN^H", at=AT + timedelta(hours=1))
+    [file] = hospital.select("Patient", _id=patient)
+    assert file["address"][0]["text"] == "某市某区一路1号", "a town is no news where the door is known"
     hospital.says("ADT^A31", "C1", phone="^^^^^^12000000003", at=AT - timedelta(hours=1))
     [file] = hospital.select("Patient", _id=patient)
     assert file["telecom"][0]["value"] == "12000000001", "an older word does not overwrite a newer one"

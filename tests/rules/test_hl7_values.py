@@ -18,7 +18,7 @@ from integrations.hl7v2.er7 import Message, Part
 from integrations.hl7v2.header import read_header
 from integrations.hl7v2.numbers import Quantity, Share, Span, bounds, number_in
 from integrations.hl7v2.oru import ResultEvent, read_results
-from integrations.hl7v2.values import address, moment, name, phones
+from integrations.hl7v2.values import address, is_wide, moment, name, phones
 from integrations.hospitals.shelf import load
 
 ZONE = clock.zone()
@@ -143,6 +143,21 @@ def test_a_birth_date_is_the_day_that_was_written_whatever_offset_the_message_ha
 )
 def test_phones_wherever_they_stand(raw: str, values: list[str]) -> None:
     assert [phone.value for phone in phones(field(raw), "home", DEFAULT.nothing)] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [
+        ("某省某市", True),
+        ("某省某市某区某街道", True),
+        ("某市某村", False),
+        ("某市某路12号", False),
+        ("某小区三幢二室", False),
+        ("1 Test Street", False),
+    ],
+)
+def test_a_town_alone_is_no_address_to_go_to(text: str, wide: bool) -> None:
+    assert is_wide(text) is wide
 
 
 def test_the_home_address_among_several() -> None:

@@ -96,7 +96,7 @@ PID_PATIENT = (
     Row(5, "name[]"),
     Row(7, "birthDate", note="a year or a month where no more is sent and none is on file"),
     Row(8, "gender", note="by the link's table; 0 1 2 9 also as recorded (GB/T 2261.1)"),
-    Row(11, "address[].text"),
+    Row(11, "address[].text", note="a town or a district alone replaces no address with a street or a door"),
     Row(13, "telecom[]"),
     Row(14, "telecom[]"),
     Row(16, "maritalStatus", concept),
