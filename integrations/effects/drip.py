@@ -1,5 +1,6 @@
 """A drip that a hospital orders for somebody at home: put before our doctor, who alone can make a course of it."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -21,6 +22,10 @@ _MILLILITRES = frozenset({"ml", "mls", "毫升"})
 _AN_HOUR = frozenset({"ml/h", "ml/hr", "ml/hour", "毫升/小时"})
 _A_DAY = {"QD": 1, "BID": 2, "TID": 3, "QID": 4, "ONCE": 1, "ST": 1, "Q24H": 1, "Q12H": 2, "Q8H": 3, "Q6H": 4}
 """Words for how often a day (table 0335 and its everyday short forms)."""
+
+
+_BASE = re.compile("氯化钠|葡萄糖|林格|糖盐|灭菌注射用水|乳酸钠|sodium chloride|glucose|dextrose|ringer", re.IGNORECASE)
+"""Names of what other drugs are dissolved in; an order under such a name with additives is one for the additives."""
 
 
 def home_infusion(scene: Scene, placed: Placed, request: Resource, party: Party, outcome: Outcome, *, inpatient: bool, told: bool) -> None:
@@ -82,12 +87,37 @@ def wanted(request: Resource) -> dict[str, Any]:
     words = [str(often.get("text", "")), *(str(one.get("code", "")) for one in often.get("coding", ()))]
     if times := next((_A_DAY[word.strip().upper()] for word in words if word.strip().upper() in _A_DAY), None):
         known["times_a_day"] = times
-    for note in request.get("note", ()):
-        if note["text"].startswith("溶媒 "):
-            known |= _solvent(note["text"].split(" ")[1:])
+    notes = [str(note["text"]).partition(" ") for note in request.get("note", ())]
+    for kind, _, said in notes:
+        if kind == "溶媒":
+            known |= _solvent(said.split(" "))
+    known |= _mixed(known, [said for kind, _, said in notes if kind == "加药"])
     known["doctor"] = request.get("requester", {}).get("display", "")
     known["indication"] = next((one["text"] for one in request.get("reasonCode", ()) if one.get("text")), "")
     return known
+
+
+def _mixed(known: dict[str, Any], additives: list[str]) -> dict[str, Any]:
+    """What is added to the ordered drug (RXC additive) is drug as well: where the order itself names the base, it is the drug.
+
+    Nothing that would run into the vein may be missing from what the doctor is asked.
+    """
+    ordered = str(known["drug_name"])
+    added = [one for one in additives if ordered not in (one, _measured(one)[0])]
+    if not added:
+        return {}
+    if "solvent" in known or not _BASE.search(ordered):
+        whole = f"{ordered} {known.get('dose', '')}".strip()
+        return {"drug_name": " + ".join([whole, *added]), "drug_code": "", "dose": ""}
+    name, dose = _measured(added[0]) if len(added) == 1 else (" + ".join(added), "")
+    return {"drug_name": name, "drug_code": "", "dose": dose, "solvent": ordered}
+
+
+def _measured(component: str) -> tuple[str, str]:
+    """A component in words as its name and its amount with the unit; all name where no amount stands at the end."""
+    words = component.split(" ")
+    has_amount = len(words) >= 3 and words[-2].replace(".", "", 1).isdecimal()
+    return (" ".join(words[:-2]), " ".join(words[-2:])) if has_amount else (component, "")
 
 
 def _solvent(words: list[str]) -> dict[str, Any]:

@@ -66,6 +66,29 @@ def test_a_drip_for_somebody_at_home_is_proposed_and_still_passes_every_gate(hos
         assert not [one for one in course.visits if store.read("Task", one["id"])["status"] in ("requested", "accepted")]
 
 
+@pytest.mark.parametrize(
+    ("rxo", "components", "drug", "dose", "solvent", "volume"),
+    [
+        ("NS^0.9%氯化钠注射液|250||ml", ("RXC|A|Y9^参麦注射液|50|ml",), "参麦注射液", "50 ml", "0.9%氯化钠注射液", 250),
+        ("NS^0.9%氯化钠注射液|250||ml", ("RXC|A|Y9^参麦注射液|50|ml", "RXC|A|K^氯化钾注射液|10|ml"),
+         "参麦注射液 50 ml + 氯化钾注射液 10 ml", "", "0.9%氯化钠注射液", 250),
+        ("C^头孢曲松钠|2||g", ("RXC|B|NS^0.9%氯化钠|100|ml", "RXC|A|C^头孢曲松钠|2|g", "RXC|A|K^氯化钾注射液|10|ml"),
+         "头孢曲松钠 2 g + 氯化钾注射液 10 ml", "", "0.9%氯化钠", 100),
+        ("L^左氧氟沙星注射液|100||ml", ("RXC|A|K^氯化钾注射液|10|ml",), "左氧氟沙星注射液 + 氯化钾注射液 10 ml", "", "", 100),
+    ],
+)  # fmt: skip
+def test_whatever_would_run_into_the_vein_is_named_to_the_doctor(
+    hospital: Hospital, rxo: str, components: tuple[str, ...], drug: str, dose: str, solvent: str, volume: int
+) -> None:
+    patient = ours(hospital)
+    hospital.says("OMP^O09", "C1", ORC, f"RXO|{rxo}", "RXR|静滴^静脉滴注", *components, at=AT.astimezone())
+    assert hospital.last().state == "done", hospital.last()
+    with hospital.database.reading(DOCTOR, at=AT) as store:
+        [told] = hospital_orders.waiting(store, patient)
+        said = hospital_orders.to_wanted(told)
+    assert (said.drug_name, said.dose, said.solvent, said.volume_ml) == (drug, dose, solvent, volume)
+
+
 def test_who_is_in_hospital_or_not_ours_gets_no_proposal(hospital: Hospital) -> None:
     ours(hospital)
     ordered(hospital, ORC, RXE, "RXR|PO^口服")
