@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from healthsvc.access.door import StoreReading
 from healthsvc.fhir.elements import reference_id, words_of
-from healthsvc.fhir.flags import CRITICAL
+from healthsvc.fhir.flags import ABNORMAL, CRITICAL
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.resources import to_person
 from healthsvc.healthfile.service import follow, replaced
@@ -41,6 +41,7 @@ class Result:
 
     value: Value
     critical: bool
+    abnormal: bool
     bounds: str
     """The range of the laboratory, as one reads it; empty where it told none."""
     status: tuple[str, str] | None
@@ -157,6 +158,7 @@ def _result(store: Store, observation: Resource, earlier: Sequence[Resource]) ->
     return Result(
         value=value_of(observation),
         critical=bool(flags & CRITICAL) and not gone,
+        abnormal=bool(flags & ABNORMAL) and not gone,
         bounds="" if gone else "；".join(filter(None, map(_bounds, observation.get("referenceRange", ())))),
         status=None if status == "final" else STATUSES.get(status),
         gone=gone,

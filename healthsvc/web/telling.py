@@ -8,6 +8,7 @@ from typing import Any, Final
 from healthsvc.emergency.resources import is_alarm, to_alarm
 from healthsvc.emergency.rules import Act
 from healthsvc.fhir.elements import words_of
+from healthsvc.fhir.flags import ABNORMAL, CRITICAL
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension
 from healthsvc.infusion.evidence import says_none
@@ -16,7 +17,7 @@ from healthsvc.web.attachments import WITHDRAWN, Attached, attached_to, when_of
 from healthsvc.web.diagnosed import diagnoses, performers
 from healthsvc.web.lookup import Directory
 from healthsvc.web.standing import doses, given, is_over, of_dose, of_finding, of_order, of_procedure
-from healthsvc.web.values import Value, value_of
+from healthsvc.web.values import Value, flags_of, foremost, value_of
 
 ATTENDED: Final = ("EMER", "OBSENC")
 """Classes of an Encounter that the line tells as it tells a stay in a ward, though it is none: the emergency room and its observation."""
@@ -140,14 +141,14 @@ class Teller:
         held = [self._by_id[one["reference"]] for one in report.get("result", []) if one.get("reference") in self._by_id]
         self._told |= {one["id"] for one in held}
         results = [one for one in held if one.get("status") not in WITHDRAWN]
-        shown = tuple(value_of(one) for one in results[:_MOST_VALUES])
+        shown = tuple(value_of(one) for one in foremost(results, _MOST_VALUES))
         when = when_of(report)
         lines, link, title = _plain(report.get("conclusion", "")), f"/reports/{report['id']}", words_of(report.get("code")) or "检查报告"
         if report.get("status") in WITHDRAWN:
             yield from self._at(when, "result", "", title, (), link=link, kind="result", chips=(("已撤销", ""),))
             return
-        chips = (*stands_for(report), *_abnormal(shown))
-        yield from self._at(when, "result", _tone(shown), title, lines, shown, link, "result", chips)
+        chips = (*_abnormal(results), *stands_for(report), *((("仅列部分结果", ""),) if len(results) > _MOST_VALUES else ()))
+        yield from self._at(when, "result", _tone(results), title, lines, shown, link, "result", chips)
 
     def _document(self, document: Resource) -> Iterator[Event]:
         """A document of a hospital (discharge summary, letter), with its files or only announced."""
@@ -168,9 +169,9 @@ class Teller:
                 when = one.get("effectiveDateTime") or one.get("effectivePeriod", {}).get("start") or one.get("issued") or ""
                 by_moment.setdefault(when, []).append(one)
         for when, found in by_moment.items():
-            shown = tuple(value_of(one) for one in found[:_MOST_VALUES])
+            shown = tuple(value_of(one) for one in foremost(found, _MOST_VALUES))
             title = shown[0].name if len(shown) == 1 else "检查结果"
-            for event in self._at(when, "result", _tone(shown), title, (), shown, kind="result", chips=_abnormal(shown)):
+            for event in self._at(when, "result", _tone(found), title, (), shown, kind="result", chips=_abnormal(found)):
                 yield replace(event, ref=f"Observation/{found[0]['id']}")
 
     def _contract(self, contract: Resource) -> Iterator[Event]:
@@ -282,12 +283,14 @@ def _moment(when: str, zone: tzinfo) -> tuple[datetime | None, bool]:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone), False
 
 
-def _tone(shown: tuple[Value, ...]) -> str:
-    return "red" if any(value.mark for value in shown) else ""
+def _tone(results: Sequence[Resource]) -> str:
+    return "red" if _abnormal(results) else ""
 
 
-def _abnormal(shown: tuple[Value, ...]) -> tuple[tuple[str, str], ...]:
-    return (("有异常", "red"),) if any(value.mark for value in shown) else ()
+def _abnormal(results: Sequence[Resource]) -> tuple[tuple[str, str], ...]:
+    """Of all results, whether they are shown or not."""
+    flags = {flag for one in results for flag in flags_of(one)}
+    return (("危急值", "red"),) if flags & CRITICAL else (("有异常", "red"),) if flags & ABNORMAL else ()
 
 
 def stands_for(report: Resource) -> tuple[tuple[str, str], ...]:

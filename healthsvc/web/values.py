@@ -1,11 +1,12 @@
 """Numbers of Observations as one reads them: name, value, unit, and whether they are out of range."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from healthsvc.circle.resources import TRAVEL_CODES
 from healthsvc.fhir.conformance.publish import CODE_TABLES
-from healthsvc.fhir.flags import HIGH, LOW
+from healthsvc.fhir.flags import ABNORMAL, CRITICAL, HIGH, LOW
 from healthsvc.fhir.json import Resource
 from healthsvc.visit.vital_names import DIASTOLIC, NAMES, SYSTOLIC
 
@@ -95,6 +96,17 @@ def is_measured(observation: Resource) -> bool:
     )
 
 
+def flags_of(observation: Resource) -> list[str]:
+    """The flags of a value, as its laboratory set them."""
+    return [str(code.get("code", "")) for concept in observation.get("interpretation", []) for code in concept.get("coding", [])]
+
+
+def foremost(results: Sequence[Resource], most: int) -> Sequence[Resource]:
+    """As many as there is room for: in their own order where all fit, else what is critical first, then what is abnormal."""
+    if len(results) <= most:
+        return results
+    return sorted(results, key=lambda one: (CRITICAL.isdisjoint(flags_of(one)), ABNORMAL.isdisjoint(flags_of(one))))[:most]
+
+
 def _mark(observation: Resource) -> str:
-    found = (code.get("code", "") for concept in observation.get("interpretation", []) for code in concept.get("coding", []))
-    return next((_MARKS[code] for code in found if code in _MARKS), "")
+    return next((_MARKS[code] for code in flags_of(observation) if code in _MARKS), "")

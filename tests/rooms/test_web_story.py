@@ -183,6 +183,26 @@ def test_an_order_of_a_hospital_says_how_much_and_how_often(store: Store) -> Non
     assert said["MedicationAdministration/a-given"] == (["2 g，静脉滴注"], ["中止"])
 
 
+@pytest.mark.parametrize(
+    ("flags", "chips", "tone"),
+    [({33: "HH"}, ["危急值", "仅列部分结果"], "red"), ({33: "POS"}, ["有异常", "仅列部分结果"], "red"), ({}, ["仅列部分结果"], "")],
+)
+def test_what_is_critical_in_a_long_report_is_told_wherever_it_stands(
+    store: Store, flags: dict[int, str], chips: list[str], tone: str
+) -> None:
+    results = []
+    for number in range(34):
+        code = [{"coding": [{"code": flags[number]}]}] if number in flags else [{"coding": [{"code": "N"}]}]
+        one: Resource = {"resourceType": "Observation", "id": f"a-long-{number}", "status": "final", "code": {"text": f"第{number}项"}}
+        store.put(one | {"subject": SUBJECT, "effectiveDateTime": AT.isoformat(), "valueString": "x", "interpretation": code})
+        results.append({"reference": f"Observation/a-long-{number}"})
+    report: Resource = {"resourceType": "DiagnosticReport", "id": "a-long", "status": "final", "code": {"text": "生化全套"}}
+    store.put(report | {"subject": SUBJECT, "effectiveDateTime": AT.isoformat(), "result": results})
+    [event] = [one for one in walked(store, "", 100) if one.ref == "DiagnosticReport/a-long"]
+    assert ([text for text, _ in event.chips], event.tone, len(event.values)) == (chips, tone, 24)
+    assert event.values[0].name == ("第33项" if flags else "第0项")
+
+
 @pytest.mark.parametrize("most", [1, 2, 3, 7])
 @pytest.mark.parametrize("kind", KINDS)
 def test_pages_join_to_the_same_line(store: Store, kind: str, most: int) -> None:
