@@ -21,7 +21,7 @@ from healthsvc.web.attachments import WITHDRAWN, attached_to, when_of
 from healthsvc.web.lookup import Directory, name_of
 from healthsvc.web.render import SignedPage
 from healthsvc.web.telling import stands_for
-from healthsvc.web.values import Value, value_of
+from healthsvc.web.values import Value, flags_of, value_of
 from healthsvc.web.words import clock_time
 
 router = APIRouter()
@@ -119,9 +119,12 @@ def latest(store: Store, patient: str, most: int) -> list[Listed]:
     found = [one for one in store.select("DiagnosticReport", patient=files) if one.get("status") not in WITHDRAWN]
     found.sort(key=when_of, reverse=True)
     return [
-        Listed(one["id"], words_of(one.get("code")) or "检查报告", when_of(one), any(value_of(held).mark for held in _held(store, one)))
-        for one in found[:most]
+        Listed(one["id"], words_of(one.get("code")) or "检查报告", when_of(one), _is_abnormal(_held(store, one))) for one in found[:most]
     ]
+
+
+def _is_abnormal(results: Sequence[Resource]) -> bool:
+    return any(not ABNORMAL.isdisjoint(flags_of(one)) for one in results)
 
 
 def _held(store: Store, report: Resource) -> list[Resource]:
