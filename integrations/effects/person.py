@@ -1,5 +1,6 @@
 """Which of our people a hospital means, and what its word may change in that person's file."""
 
+import re
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
@@ -17,7 +18,7 @@ from healthsvc.store.lookup import holding
 from integrations.effects.corrected import has_kept, is_overruled
 from integrations.effects.repeated import DEATH, MARITAL, repeated, warning, without
 from integrations.hl7v2.person import Demographics, Number
-from integrations.hl7v2.values import has_han, is_wide
+from integrations.hl7v2.values import has_han
 from integrations.hospitals.profile import Profile, Unknown
 
 _NOTHING_NEW: Final[Remembered[tuple[Demographics, Profile, tuple[str, ...]]]] = Remembered(2048)
@@ -27,6 +28,7 @@ Both are known by being the very same objects (a reading that comes again is one
 
 _VAGUE: Final = frozenset({"year", "month"})
 """Precision of a birth date that is no birthday."""
+_DOOR = re.compile(r"\d|街(?!道)|[路巷弄村组队里苑园号幢栋楼室]|Street|Road|Lane|Ave", re.IGNORECASE)
 
 
 class SetAside(Refusal):
@@ -172,6 +174,11 @@ def _person(told: Demographics) -> Person:
         contacts=tuple(Contact(ContactRole.FAMILY, kin.name, kin.phone, kin.relation) for kin in told.kin[:1]),
         deceased=(told.died.at.date() if told.died else None),
     )
+
+
+def is_wide(text: str) -> bool:
+    """Whether an address ends with a town or a district: no street, no village, no number, and nobody finds the door by it."""
+    return _DOOR.search(text) is None
 
 
 def _news(known: Person, told: Person) -> Person:

@@ -21,7 +21,6 @@ _TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d)(?:\.\d+)?)?\s*(?:Z
 YEARS = range(1800, 2200)
 """Years that a hospital can mean."""
 _POWER = re.compile(r"([^\w^]*\s*10)\^(\d{1,2}\s*/\s*[^\^~&\\|]+)")
-_DOOR = re.compile(r"\d|街(?!道)|[路巷弄村组队里苑园号幢栋楼室]|Street|Road|Lane|Ave", re.IGNORECASE)
 _PACKED = re.compile(r"(\d{4,14}|\d{17})(?!\d)")
 
 
@@ -237,11 +236,6 @@ def address(field: Part, nothing: Iterable[str] = ()) -> str:
                 if kind == "H":
                     break
     return chosen or ""
-
-
-def is_wide(text: str) -> bool:
-    """Whether an address ends with a town or a district: no street, no village, no number, and nobody finds the door by it."""
-    return _DOOR.search(text) is None
 
 
 def _address_text(repetition: Part, nothing: Iterable[str]) -> str:

@@ -13,12 +13,13 @@ from healthsvc import clock
 from healthsvc.errors import Invalid
 from healthsvc.fhir.json import Lexical, dumps
 from healthsvc.fhir.systems import CITIZEN_ID, HEALTH_CARD, hospital_number
+from integrations.effects.person import is_wide
 from integrations.hl7v2.adt import AdtEvent, read_adt
 from integrations.hl7v2.er7 import Message, Part
 from integrations.hl7v2.header import read_header
 from integrations.hl7v2.numbers import Quantity, Share, Span, bounds, number_in
 from integrations.hl7v2.oru import ResultEvent, read_results
-from integrations.hl7v2.values import address, is_wide, moment, name, phones
+from integrations.hl7v2.values import address, moment, name, phones
 from integrations.hospitals.shelf import load
 
 ZONE = clock.zone()
