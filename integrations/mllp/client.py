@@ -31,6 +31,10 @@ class _Gone(OSError):
     """The peer has hung up."""
 
 
+class _Cut(_Gone):
+    """It has hung up within an answer."""
+
+
 class Client:
     """One line to a peer; connects when it is first needed, and is closed whenever an answer cannot be trusted."""
 
@@ -111,6 +115,7 @@ class Client:
         except TimeoutError as error:
             if written and quiet is not None and not self._reader.half_open:
                 return None
+            self._take(self._reader.close())
             told = self._why(error)
             self.close()
             raise NoAnswer(told) from None
@@ -217,7 +222,7 @@ class Client:
         cut = self._reader.half_open
         self._take(self._reader.close())
         if not self._came:
-            raise _Gone("in the midst of its answer" if cut else "before it had answered")
+            raise _Cut("in the midst of its answer") if cut else _Gone("before it had answered")
 
     def _take(self, found: list[Frame | Fault]) -> None:
         for each in found:
@@ -228,18 +233,18 @@ class Client:
 
     def _why(self, error: Exception) -> str:
         """What an operator should know of a failure; says nothing of any message."""
-        noise = f"; what came was no framed answer ({self._noise})" if self._noise else ""
+        noise = f"what came is no framed answer ({self._noise}): " if self._noise and not isinstance(error, _Cut) else ""
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"the peer's certificate is not accepted: {error.verify_message}"
         if isinstance(error, ssl.SSLError):
             return f"TLS could not be agreed upon: {error.reason or type(error).__name__}"
         if isinstance(error, _Gone):
-            return f"the peer hung up {error}{noise}"
+            return f"{noise}the peer hung up {error}"
         if isinstance(error, socket.gaierror):
             return f"the peer's address {self._address[0]} is not known"
         if self._socket is None:
             reason = f"not within {self._seconds:g} s" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__  # type: ignore[attr-defined]
             return f"the peer cannot be reached: {reason}"
         if isinstance(error, TimeoutError):
-            return f"the peer did not answer within {self._seconds:g} s{noise}"
-        return f"the peer hung up before it had answered{noise}"
+            return f"{noise}the peer did not answer within {self._seconds:g} s"
+        return f"{noise}the peer hung up before it had answered"

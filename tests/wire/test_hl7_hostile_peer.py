@@ -143,9 +143,11 @@ def out(raw: bytes) -> Says:
         (out(wrap(ack("AA", "ANOTHER"))), "belongs to another message"),
         (out(wrap(ack("AA", "b1"))), "belongs to another message"),
         (out(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1c\r"), "no framed answer"),
+        (out(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "no framed answer (junk): the peer did not answer within 0.4 s"),
+        (lambda line, number, times: bool(line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")), "(junk): the peer hung up before"),
         (out(wrap(b"\xff\xfe\x00garbage")), "belongs to another message"),
     ],
-    ids=["silent", "hangs up", "half an answer", "wrong number", "number of one not sent", "speaks HTTP", "garbage in a frame"],
+    ids=["silent", "hangs up", "half an answer", "wrong number", "number of one not sent", "speaks HTTP", "and ends no frame", "and hangs up", "garbage in a frame"],
 )
 def test_whatever_is_no_answer_keeps_the_message_and_says_why(
     database: Database, listen: Callable[..., Listener], hire: Callable[..., Courier], says: Says, why: str
