@@ -89,6 +89,15 @@ def test_whatever_would_run_into_the_vein_is_named_to_the_doctor(
     assert (said.drug_name, said.dose, said.solvent, said.volume_ml) == (drug, dose, solvent, volume)
 
 
+def test_the_amount_of_the_pharmacy_counts_before_that_of_its_timing(hospital: Hospital) -> None:
+    patient = ours(hospital)
+    ordered(hospital, ORC, segment("RXE", _1="1^BID^^20261123^20261124", _2="NS^0.9%氯化钠注射液", _3="250", _5="ml"), RXR)
+    with hospital.database.reading(DOCTOR, at=AT) as store:
+        [told] = hospital_orders.waiting(store, patient)
+        said = hospital_orders.to_wanted(told)
+    assert (said.volume_ml, said.times_a_day, said.days) == (250, 2, 2)
+
+
 def test_who_is_in_hospital_or_not_ours_gets_no_proposal(hospital: Hospital) -> None:
     ours(hospital)
     ordered(hospital, ORC, RXE, "RXR|PO^口服")

@@ -147,7 +147,17 @@ def out(raw: bytes) -> Says:
         (lambda line, number, times: bool(line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")), "(junk): the peer hung up before"),
         (out(wrap(b"\xff\xfe\x00garbage")), "belongs to another message"),
     ],
-    ids=["silent", "hangs up", "half an answer", "wrong number", "number of one not sent", "speaks HTTP", "and ends no frame", "and hangs up", "garbage in a frame"],
+    ids=[
+        "silent",
+        "hangs up",
+        "half an answer",
+        "wrong number",
+        "number of one not sent",
+        "speaks HTTP",
+        "HTTP without end",
+        "HTTP, hangs up",
+        "garbage in a frame",
+    ],
 )
 def test_whatever_is_no_answer_keeps_the_message_and_says_why(
     database: Database, listen: Callable[..., Listener], hire: Callable[..., Courier], says: Says, why: str

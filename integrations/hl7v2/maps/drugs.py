@@ -138,12 +138,12 @@ RXO_MEDICATION = (
     Row(21, _DOSE + "rateQuantity", amount(22), also=(22,)),
 )
 RXE_MEDICATION = (
-    Row(1, _DOSE + "doseQuantity", old_amount, note="TQ.1, where RXE-3 gives no amount"),
     Row(1, "dosageInstruction[].timing.code", old_interval, note="TQ.2"),
     Row(1, "dosageInstruction[].timing.repeat.boundsPeriod.start", timing(4), note="TQ.4"),
     Row(1, "dosageInstruction[].timing.repeat.boundsPeriod.end", timing(5), note="TQ.5"),
     Row(2, "medicationCodeableConcept", concept),
     Row(3, _DOSE + "doseQuantity", least(4, 5), also=(5,)),
+    Row(1, _DOSE + "doseQuantity", old_amount, note="TQ.1, where RXE-3 gives no amount"),
     Row(4, _DOSE + "doseRange", span(3, 5), also=(3, 5)),
     Row(7, "dosageInstruction[].additionalInstruction[]", concepts),
     Row(9, "substitution.allowedCodeableConcept", concept),
