@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from integrations.hospitals.shelf import shelf
 from integrations.longwork.kinds import kinds
 from integrations.longwork.runner import Looking
 from integrations.operating.desk import Desk
+from integrations.origin import origin
 
 CHROMIUM = Path("/usr/bin/chromium")
 SHOTS = Path(__file__).resolve().parents[2] / "artifacts" / "screenshots"
@@ -109,7 +111,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     installation = open_installation(settings=Settings(data=data))
     world = build(installation.database, clock.now())
     timetable = Timetable(installation.database, jobs(session_life(installation.settings), data))
-    with serving(create_app(installation, wiring={"desk": Desk(shelf()), "timetable": timetable})) as url:
+    with serving(
+        create_app(installation, wiring={"desk": Desk(shelf()), "timetable": timetable, "origin": partial(origin, shelf=shelf())})
+    ) as url:
         yield Site(url, world, installation.database)
     installation.close()
 

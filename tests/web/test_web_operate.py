@@ -282,6 +282,24 @@ def test_a_message_of_the_wrong_person_is_found_by_its_number_and_moved_from_its
     assert client.post(f"{there}/move", data=moved).status_code == 403
 
 
+def test_where_a_value_came_from_is_asked_by_a_click(client: httpx.Client, site: Site) -> None:
+    inbox = Inbox(site.database, shelf())
+    inbox.start()
+    head = "MSH|^~\\&|HIS|H1|C|C|20260105170124||ADT^A31|OR1|P|2.4\rEVN||20260105170124\r"
+    inbox.take_now(f"{head}PID|1||K77^^^^IDCard||测试辛||19300101|M\r".encode(), "127.0.0.1:1", "127.0.0.1")
+    inbox.stop()
+    Worker(site.database, shelf(), "test").drain()
+    with site.database.reading(SYSTEM, at=clock.now()) as store:
+        [file] = store.select("Patient", identifier=f"{hospital_number('h1')}|K77")
+    enter(client, "doctor1")
+    there = f"/origin/Patient/{file['id']}"
+    whole = client.get(there).text
+    assert f"{there}?element=birthDate" in whole
+    asked = client.get(there, params={"element": "birthDate"}).text
+    assert all(word in asked for word in ("出生日期", "PID-7", "19300101", "OR1"))
+    assert "T" not in re.findall(r"版本 \d+ · ([^<]+) · ", asked)[0], "a moment as it is read, not as it is stored"
+
+
 def test_a_message_without_a_chinese_word_is_edited_with_one(client: httpx.Client, site: Site) -> None:
     inbox = Inbox(site.database, shelf())
     inbox.start()
