@@ -28,6 +28,8 @@ from integrations.operating.desk import Desk
 from integrations.origin import origin
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE = 60_000
+"""Milliseconds for which a page is waited for: where others work, too, it may take more than the thirty seconds of Playwright."""
 SHOTS = Path(__file__).resolve().parents[2] / "artifacts" / "screenshots"
 _KEEPS_SHOTS: list[bool] = []
 NO_FACTOR = """
@@ -132,8 +134,9 @@ def chromium() -> Iterator[Any]:
         pytest.skip("needs Chromium: apt-get install chromium fonts-noto-cjk")
     if assets.missing():
         pytest.skip("needs the pages' scripts: .venv/bin/python -m healthsvc.web.assets")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM),

@@ -6,7 +6,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from conftest import NO_FACTOR, Site, worker
+from conftest import NO_FACTOR, PATIENCE, Site, worker
+from playwright.sync_api import expect
 from serving import serving
 from test_web_browser import DESK, PHONE, look
 from world import PASSWORD, build
@@ -107,7 +108,7 @@ _COOKIES: list[Any] = []
 def opened(request: pytest.FixtureRequest, chromium: Any, room: Room, **how: Any) -> Iterator[Any]:
     context = chromium.new_context(locale="zh-CN", timezone_id="America/New_York", **how)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
     page.keeps_pictures = request.config.getoption("--pictures")
     foreign: list[str] = []
     complaints: list[str] = []
@@ -212,7 +213,7 @@ def test_a_drag_that_breaks_a_rule_is_refused_with_its_reason(page: Any, room: R
     assert page.locator("#trial").get_by_role("button", name="应用").count() == 0
     look(page, "board-refused")
     page.keyboard.press("Escape")
-    assert page.locator("#trial section").count() == 0
+    expect(page.locator("#trial section")).to_have_count(0)
     assert room.stop(on, task)[0] == (owner,)
 
 
@@ -328,7 +329,7 @@ def test_planning_again_leaves_what_is_confirmed(page: Any, room: Room) -> None:
     page.locator(f'.block.pinned[data-task="{task}"]').wait_for()
     page.get_by_role("button", name="围绕已确认的重排").click()
     page.get_by_text("排队中").first.wait_for()
-    assert page.get_by_role("button", name="围绕已确认的重排").is_disabled(), "nobody asks for it twice"
+    expect(page.get_by_role("button", name="围绕已确认的重排"), "nobody asks for it twice").to_be_disabled()
     page.goto(f"{room.site.url}/people")
     page.locator("#at-work summary").click()
     page.locator("#at-work a").first.click()
@@ -374,8 +375,8 @@ def test_leave_names_what_it_touches_and_all_of_it_goes_to_somebody_else(page: A
     page.get_by_role("status").get_by_text("涉及").wait_for()
     look(page, "board-leave")
     page.get_by_role("link", name="转交给一个人").click()
-    assert page.locator("#hand-over").get_by_label("从").input_value() == owner
-    assert page.locator("#hand-over").get_by_label("给").input_value() == other, "who has the most time for it is offered"
+    expect(page.locator("#hand-over").get_by_label("从")).to_have_value(owner)
+    expect(page.locator("#hand-over").get_by_label("给"), "who has the most time for it is offered").to_have_value(other)
     page.locator("#hand-over").get_by_label("给").select_option(other)
     page.locator("#hand-over").get_by_role("button", name="试算").click()
     page.get_by_role("heading", name="转交：").wait_for()
@@ -547,7 +548,7 @@ def test_coverage_shows_gaps_and_a_study_runs_is_kept_and_compared(page: Any, ro
     page.locator("#map .pin").nth(1).wait_for()
     page.locator("table tbody tr").last.get_by_role("link", name="看位置").click()
     page.locator("#map .pin").nth(1).wait_for(state="detached")
-    assert page.locator("#map .pin").count() == 1
+    expect(page.locator("#map .pin")).to_have_count(1)
     page.mouse.move(0, 0)  # what a pointer over the map brings up fades in, and is judged when it is there or not at all
     look(page, "siting")
     page.set_viewport_size(PHONE)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHOTS, Site, keep_shot, objections, sign_in, worker
+from conftest import PATIENCE, SHOTS, Site, keep_shot, objections, sign_in, worker
 from PIL import Image
+from playwright.sync_api import expect
 
 from healthsvc.web.help import DOCS
 
@@ -32,6 +33,7 @@ def page(request: pytest.FixtureRequest, chromium: Any, site: Site) -> Iterator[
     """A fresh browser; afterwards: no other host was asked, nothing stood on the console."""
     context = chromium.new_context(viewport=request.param, locale="zh-CN", timezone_id="America/New_York")
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE)
     opened.keeps_pictures = request.config.getoption("--pictures")
     foreign: list[str] = []
     complaints: list[str] = []
@@ -98,7 +100,7 @@ def test_a_doctor_sees_only_the_own_day_until_all_is_asked_for(page: Any, site: 
     sign_in(page, site.url, "doctor1")
     assert page.locator(".lane").count() == 1
     page.get_by_role("link", name="看全部", exact=True).click()
-    assert page.locator(".lane").count() == 3
+    expect(page.locator(".lane")).to_have_count(3)
 
 
 def test_times_are_the_site_s_and_not_the_browser_s(page: Any, site: Site) -> None:
@@ -143,7 +145,7 @@ def test_a_file_tells_its_story(page: Any, site: Site) -> None:
     look(page, "person")
     page.get_by_role("link", name="检查结果").click()
     page.locator("#story-sheet [aria-current]", has_text="检查结果").wait_for()
-    assert page.locator("#story .event:visible").count() == 1
+    expect(page.locator("#story .event:visible")).to_have_count(1)
     page.get_by_text("数据表").first.click()
     assert page.locator(".numbers tbody tr").first.is_visible()
     page.goto(f"{site.url}/people/{site.world.first}/card")
@@ -172,7 +174,7 @@ def test_a_visit_is_completed_and_stands_in_the_file(page: Any, site: Site) -> N
     page.get_by_text("143/82").first.wait_for()
     look(page, "visit-done")
     page.get_by_role("link", name="回到个人档案").click()
-    assert page.locator("#story").get_by_text("143/82").count() == 1
+    expect(page.locator("#story").get_by_text("143/82")).to_have_count(1)
     assert width in (1280, 390)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 from conftest import Site, sign_in
+from playwright.sync_api import expect
 from test_web_browser import look, page  # noqa: F401 - the fixture
 from world import PASSWORD
 
@@ -39,11 +40,11 @@ def test_a_call_by_telephone_is_worked_to_its_end(page: Any, site: Site) -> None
     page.get_by_role("button", name="立即呼叫").click()
     page.get_by_role("heading", name=f"冯测试{width}").wait_for()
     page.get_by_text("测试路1号").wait_for()
-    assert page.get_by_text("已呼叫，等待应答").count() == 1
+    expect(page.get_by_text("已呼叫，等待应答")).to_have_count(1)
     look(page, "emergency-alarm")
     page.get_by_role("button", name="来不了").click()
     page.get_by_text("社区乙").first.wait_for()
-    assert page.get_by_text("未接通").count() >= 1
+    page.get_by_text("未接通").first.wait_for()
     page.locator("li", has_text="社区乙").get_by_role("button", name="前往").click()
     page.get_by_role("status").get_by_text("已有人处置").wait_for()
     page.get_by_label("交接给").select_option("120")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from conftest import Site, sign_in
+from playwright.sync_api import expect
 from test_web_browser import look, page  # noqa: F401 - the fixture
 
 from healthsvc import clock
@@ -31,7 +32,7 @@ def test_from_a_figure_to_the_person_behind_it(page: Any, site: Site) -> None:  
     page.goto(f"{site.url}/figures")
     page.get_by_role("link", name="签约率").first.click()
     page.get_by_role("heading", name="口径").wait_for()
-    assert page.get_by_role("heading", name="各季度").count() == 1
+    expect(page.get_by_role("heading", name="各季度")).to_have_count(1)
     page.locator(".rows .who").first.click()
     page.wait_for_url("**/people/*")
 
@@ -72,4 +73,4 @@ def test_somebody_came(page: Any, site: Site) -> None:  # noqa: F811
     row.get_by_label("方式").select_option("phone")
     row.get_by_role("button", name="保存").click()
     page.wait_for_url("**/mustvisits?occasion=birthday")
-    assert page.locator("li", has_text=f"卫生日{width}").count() == 0
+    expect(page.locator("li", has_text=f"卫生日{width}")).to_have_count(0)

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from conftest import PATIENCE
+from playwright.sync_api import expect
 from pocket_world import NAMES, PASSWORD, Street, street
 from test_web_browser import DESK, PHONE, look
 
@@ -54,6 +56,7 @@ def here(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[St
 def page(request: pytest.FixtureRequest, chromium: Any) -> Iterator[Any]:
     context = chromium.new_context(viewport=request.param, locale="zh-CN", timezone_id="America/New_York")
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE)
     opened.keeps_pictures = False
     yield opened
     context.close()
@@ -75,8 +78,8 @@ def test_the_day_the_overdue_and_the_signed(page: Any, here: Street) -> None:
     assert page.get_by_role("link", name="导航").first.get_attribute("href").startswith("geo:29.")
     look(page, "mine-day")
     page.get_by_role("link", name="出诊单").click()
-    assert page.locator(".day-sheet tbody tr").count() == 2
-    assert page.locator(".day-sheet").get_by_text("0574-6666").count() == 2
+    expect(page.locator(".day-sheet tbody tr")).to_have_count(2)
+    expect(page.locator(".day-sheet").get_by_text("0574-6666")).to_have_count(2)
     look(page, "mine-sheet")
     page.emulate_media(media="print")
     assert page.locator("nav.side").is_hidden()
@@ -92,7 +95,7 @@ def test_the_day_the_overdue_and_the_signed(page: Any, here: Street) -> None:
     assert page.locator(".rows .who").all_inner_texts()[:4] == [NAMES[1], NAMES[0], NAMES[2], NAMES[3]]
     look(page, "mine-people")
     page.get_by_role("link", name="逾期 4").click()
-    assert page.locator(".rows .who").count() == 4
+    expect(page.locator(".rows .who")).to_have_count(4)
 
 
 def test_who_lies_in_a_ward_stands_in_the_list_and_in_the_head_of_the_file(page: Any, here: Street) -> None:
@@ -103,6 +106,7 @@ def test_who_lies_in_a_ward_stands_in_the_list_and_in_the_head_of_the_file(page:
     assert page.get_by_text(re.compile("预计 .+ 出院")).is_visible()
     look(page, "mine-ward")
     page.locator(".rows .who", has_text=NAMES[5]).click()
+    page.wait_for_load_state("load")
     head = page.locator(".in-ward")
     said = head.inner_text()
     assert head.bounding_box()["y"] < page.viewport_size["height"], "seen without scrolling"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CHROMIUM
+from conftest import CHROMIUM, PATIENCE
 from playwright.sync_api import Error, expect
 from pocket_world import NAMES, OTHER, PASSWORD, Street, street
 from sqlalchemy import select
@@ -114,7 +114,7 @@ def handset(playwright: Any, url: str, profile: Path) -> Iterator[Handset]:
     context.on("request", lambda asked: foreign.append(asked.url) if not asked.url.startswith((url, "data:", "blob:", "chrome:")) else None)
     page.on("console", lambda said: complaints.append(said.text) if is_complaint(said) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
     try:
         yield Handset(context, page, url)
     finally:
@@ -153,10 +153,10 @@ def test_a_visit_without_network_survives_a_killed_browser_and_is_stored_once(he
         phone.page.goto(f"{here.url}/pocket")
         phone.unlock()
         phone.state("1 条待同步")
-        assert phone.page.get_by_role("img", name="草稿，未签发").count() == 1
+        expect(phone.page.get_by_role("img", name="草稿，未签发")).to_have_count(1)
         phone.page.get_by_role("link", name=name).click()
         phone.page.get_by_role("link", name="上门结果").click()
-        assert phone.page.get_by_label("收缩压").first.input_value() == "143"
+        expect(phone.page.get_by_label("收缩压").first).to_have_value("143")
         phone.page.get_by_role("button", name="填好了").click()
         phone.page.get_by_role("link", name="查床记录").click()
         phone.page.get_by_label("主诉").fill("夜间咳嗽减轻")
@@ -215,7 +215,7 @@ def _records(here: Street) -> list[str]:
 
 
 def _wait(phone: Handset, true: Any) -> None:
-    for _ in range(100):
+    for _ in range(600):
         if true():
             return
         phone.page.wait_for_timeout(100)
@@ -235,7 +235,7 @@ def test_both_sides_are_shown_and_whoever_made_the_visit_decides(here: Street, p
         visits.plan(store, second, at, at + timedelta(minutes=30), [OTHER])
     phone.online()
     phone.page.get_by_role("heading", name="要处理的记录").wait_for()
-    assert phone.page.get_by_role("img", name="两边有出入，请决定").count() >= 2
+    phone.page.get_by_role("img", name="两边有出入，请决定").nth(1).wait_for()
     phone.page.get_by_role("link", name="蒲月华").first.click()
     phone.page.get_by_text("此次上门已由他人登记完成").wait_for()
     row = phone.page.get_by_role("row", name=re.compile("血压（左臂）"))
@@ -332,7 +332,7 @@ def test_an_account_that_is_closed_erases_the_phone_and_loses_nothing(here: Stre
     phone.online()
     phone.page.get_by_text("账号已停用、锁定或改了密码").wait_for()
     assert "A KEY" not in phone.page.evaluate(DUMP)
-    assert phone.page.get_by_label("开锁码").count() == 0
+    expect(phone.page.get_by_label("开锁码")).to_have_count(0)
     with here.writing() as store:
         accounts.set_active(store, "nurse2", True)
     phone.take_along("nurse2")
@@ -350,7 +350,7 @@ def test_time_erases_it_also_without_network_and_the_lock_takes_the_key(here: St
     phone.page.get_by_label("开锁码").fill(CODE)
     phone.page.get_by_role("button", name="开锁", exact=True).click()
     phone.page.get_by_label("心率").wait_for()
-    assert phone.page.get_by_label("心率").input_value() == "71"
+    expect(phone.page.get_by_label("心率")).to_have_value("71")
     phone.page.clock.fast_forward(15 * 3600 * 1000)
     phone.page.clock.run_for(20_000)
     phone.page.get_by_text("太久没有联系或使用").wait_for()
@@ -367,7 +367,7 @@ def test_signing_out_asks_about_what_waits_and_then_erases_everything(here: Stre
     phone.context.set_offline(False)
     phone.page.route("**/api/pocket/records", lambda route: route.abort())
     phone.page.goto(f"{here.url}/help")
-    assert phone.page.get_by_role("img", name="1 条未同步").count() >= 1
+    phone.page.get_by_role("img", name="1 条未同步").first.wait_for()
     phone.page.locator("details.account summary").click()
     phone.page.get_by_role("button", name="退出登录").click()
     phone.page.get_by_role("heading", name="还有 1 条记录没有同步").wait_for()

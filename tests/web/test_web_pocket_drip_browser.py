@@ -7,6 +7,7 @@ from typing import Any
 import embedded
 import pytest
 import time_machine
+from playwright.sync_api import expect
 from pocket_world import PASSWORD
 from serving import serving
 from test_web_bedside import AT, _dose
@@ -52,8 +53,8 @@ def test_a_drip_without_network(chromium: Any, tmp_path: Path) -> None:
             phone.look("pocket-drip")
             press(phone, "identify")
             phone.page.get_by_text("这一步要联网办理").wait_for()
-            assert phone.page.locator('form[data-act="clear"]').count() == 0
-            assert phone.page.get_by_role("img", name="等待同步").count() == 2
+            expect(phone.page.locator('form[data-act="clear"]')).to_have_count(0)
+            expect(phone.page.get_by_role("img", name="等待同步")).to_have_count(2)
             phone.look("pocket-drip-gates")
             phone.online()
             phone.page.get_by_role("img", name="等待同步").first.wait_for(state="detached")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from conftest import Site, sign_in
+from playwright.sync_api import expect
 from test_web_browser import DESK, look, page  # noqa: F401 - page is a fixture
 
 pytestmark = pytest.mark.browser
@@ -106,7 +107,7 @@ def test_the_last_letters_win_over_a_slow_answer(page: Any, site: Site) -> None:
     page.keyboard.press("Control+A")
     page.keyboard.type("wdq", delay=10)
     page.get_by_role("link", name="王德全").wait_for()
-    assert page.get_by_role("link", name="单国强").count() == 0
+    expect(page.get_by_role("link", name="单国强")).to_have_count(0)
 
 
 @at_a_desk
