@@ -1,7 +1,10 @@
 """Counts what has arrived, for monitoring."""
 
+from collections import Counter as Numbers
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
+from typing import Final
 
 from prometheus_client import Counter, Gauge
 
@@ -9,18 +12,15 @@ from integrations import metrics
 from integrations.arrival import Arrival
 from integrations.hl7v2.ack import AckCode
 
+_TOLD: Final = attrgetter("link", "code")
+_HEARD: Final = attrgetter("link", "received")
+
 
 def count(arrivals: Sequence[Arrival]) -> None:
     """Count messages that are answered, by link and code; note when each link was last heard."""
-    numbers: dict[tuple[str, AckCode], int] = {}
-    heard: dict[str, int] = {}
-    for arrival in arrivals:
-        told = arrival.link, arrival.code
-        numbers[told] = numbers.get(told, 0) + 1
-        heard[arrival.link] = arrival.received
-    for (link, code), number in numbers.items():
+    for (link, code), number in Numbers(map(_TOLD, arrivals)).items():
         _received(link, code).inc(number)
-    for link, received in heard.items():
+    for link, received in dict(map(_HEARD, arrivals)).items():
         _last_message(link).set(received / 1e6)
 
 

@@ -22,7 +22,7 @@ from healthsvc.store.engine import Database
 from healthsvc.store.inbox_rows import Key, Known, in_portions
 from healthsvc.store.trouble import said_clearly
 
-COLUMNS: Final = inbox_rows.COLUMNS[: inbox_rows.COLUMNS.index("state")]
+COLUMNS: Final = inbox_rows.COLUMNS[: inbox_rows.CAME]
 """What a message has in the anteroom besides its number; it is new, plain, and waits to be processed."""
 MOST: Final = 2000
 """So many are carried over at once, at the latest."""

@@ -5,6 +5,7 @@ that serves the lines waits for it. So a group goes in as few statements with ma
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -19,6 +20,10 @@ COLUMNS: Final = (
 )  # fmt: skip
 _ALWAYS: Final = COLUMNS.index("reused")
 """From here on a column is empty in nearly every row; binding an empty value costs the driver more than writing it."""
+CAME: Final = COLUMNS.index("state")
+"""So many columns, from the first, say what came and what was answered; the others what becomes of it."""
+_WAITS: Final = "'pending', 0, "
+_NOTHING_MORE: Final = "false, " + "NULL, " * (len(COLUMNS) - _ALWAYS - 1)
 CHUNKS: Final = (256, 64, 16, 4, 1)
 """Rows in one statement: few sizes, so that the driver keeps every statement prepared."""
 Row = TypeVar("Row")
@@ -86,13 +91,27 @@ def known(connection: Connection, keys: Sequence[Key]) -> Iterator[Known]:
 
 def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Write rows (values in the order of ``COLUMNS``) one after the other; one that is there already stays as it is."""
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    plain = not any(any(row[_ALWAYS:]) for row in rows)
-    width, empty = (_ALWAYS, ", false" + ", NULL" * (len(COLUMNS) - _ALWAYS - 1)) if plain else (len(COLUMNS), "")
-    values = f"({', '.join([mark] * width)}{empty}, 0)"
+    if any(any(row[_ALWAYS:]) for row in rows):
+        _append(connection, rows, len(COLUMNS), "")
+    else:
+        _append(connection, [row[:_ALWAYS] for row in rows], _ALWAYS, _NOTHING_MORE)
+
+
+def append_waiting(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """As :func:`append`, what simply waits to be processed: of each row the first ``CAME`` values."""
+    _append(connection, rows, CAME, _WAITS + _NOTHING_MORE)
+
+
+def _append(connection: Connection, rows: Sequence[tuple[Any, ...]], width: int, rest: str) -> None:
     for portion in in_portions(rows):
-        sql = f"INSERT INTO inbox ({', '.join(COLUMNS)}, attempts) VALUES {', '.join([values] * len(portion))} ON CONFLICT DO NOTHING"  # noqa: S608
-        run(connection, sql, tuple(chain.from_iterable(row[:width] for row in portion)))
+        run(connection, _insert(connection.dialect.name, len(portion), width, rest), tuple(chain.from_iterable(portion)))
+
+
+@lru_cache(maxsize=64)
+def _insert(dialect: str, rows: int, width: int, rest: str) -> str:
+    marks = ", ".join(["?" if dialect == "sqlite" else "%s"] * width)
+    values = f"({marks}, {rest}0)"
+    return f"INSERT INTO inbox ({', '.join(COLUMNS)}, attempts) VALUES {', '.join([values] * rows)} ON CONFLICT DO NOTHING"  # noqa: S608 - our own names only
 
 
 def change(connection: Connection, id: int, values: dict[str, Any]) -> None:

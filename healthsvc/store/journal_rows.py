@@ -25,7 +25,9 @@ _SET_PLACE: Final = "INSERT INTO reader_place (reader, seq) VALUES (?, ?) ON CON
 _PLACES: Final = f"SELECT reader, seq FROM reader_place WHERE reader LIKE '{_READER}%'"  # noqa: S608 - our own name
 _FORGET_PLACE: Final = "DELETE FROM reader_place WHERE reader = ?"
 _POSITIVE: Final = frozenset({"AA", "CA"})
-HASH, LINK, RECEIVED, RAW = (COLUMNS.index(name) for name in ("hash", "link", "received", "raw"))
+KEY: Final = slice(3)
+"""Of a row: link, sender, control id."""
+HASH, LINK, RECEIVED, RAW, ANSWER, CODE = (COLUMNS.index(name) for name in ("hash", "link", "received", "raw", "answer", "code"))
 _TO_WORK_ON: Final = ("pending", 0)
 _NOTHING_MORE: Final = (None, None, None, None)
 
@@ -61,15 +63,20 @@ def forget_place(connection: Connection, id: bytes) -> None:
 
 def put(connection: Connection, rows: Sequence[Row], reused: Counter[str] | None = None) -> int:
     """Those that are not there yet, in their order; a number that was used before for other content is marked, and counted by link."""
+    keys = {row[KEY] for row in rows}
+    before = list(inbox_rows.known(connection, list(keys)))
+    if not before and len(keys) == len(rows):  # as it nearly always is
+        inbox_rows.append_waiting(connection, rows)
+        return len(rows)
     there: dict[Key, dict[bytes, Known | None]] = {}
     positive: set[Key] = set()
-    for known in inbox_rows.known(connection, list({(row[0], row[1], row[2]) for row in rows})):
+    for known in before:
         there.setdefault(known[1:4], {})[known.hash] = known
         if known.code in _POSITIVE:
             positive.add(known[1:4])
     fresh = []
     for row in rows:
-        key, hash = (row[0], row[1], row[2]), row[HASH]
+        key, hash = row[KEY], row[HASH]
         others = there.setdefault(key, {})
         if hash in others:
             continue

@@ -13,7 +13,7 @@ The same message may stand in two journals for a moment, if it was sent again to
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from heapq import merge
 from itertools import count, islice
@@ -32,8 +32,11 @@ from healthsvc.store.engine import Database
 from healthsvc.store.inbox_rows import Key
 from healthsvc.store.journal import HALF_BYTES, Journal, free, peek
 from healthsvc.store.journal_rows import (
+    ANSWER,
+    CODE,
     FOREIGN,
     HASH,
+    KEY,
     RECEIVED,
     Row,
     encode,
@@ -60,9 +63,8 @@ class LineJournal:
         self._waiting: list[tuple[int, Row]] = [(entry.number, row_of(entry)) for entry in journal.entries if entry.number > carried]
         journal.entries.clear()
         journal.carried(carried)
-        self._known: dict[Key, dict[bytes, tuple[bytes, str]]] = {}
-        for _, row in self._waiting:
-            self._remember(row)
+        self._known: dict[Key, list[Row]] = {}
+        self._remember(row for _, row in self._waiting)
         self._lock = threading.Lock()
         self._carrying = threading.Lock()
         self.tell_reused: Callable[[str, int], object] = lambda _link, _messages: None
@@ -125,7 +127,7 @@ class LineJournal:
     def under(self, key: Key) -> dict[bytes, tuple[bytes, str]]:
         """What waits under this key, by its hash: the answer and its code."""
         with self._lock:
-            return dict(self._known.get(key, {}))
+            return {row[HASH]: (row[ANSWER], row[CODE]) for row in self._known.get(key, ())}
 
     def append(self, rows: Sequence[Row]) -> None:
         """Put messages at the end, on disk when this returns.
@@ -135,9 +137,8 @@ class LineJournal:
         """
         last = self._journal.append([encode(row) for row in rows])
         with self._lock:
-            for number, row in enumerate(rows, last - len(rows) + 1):
-                self._waiting.append((number, row))
-                self._remember(row)
+            self._waiting += enumerate(rows, last - len(rows) + 1)
+            self._remember(rows)
 
     def carry(self) -> int:
         """Carry all that waits now into the inbox, and with it what other processes have answered up to now; gives how many messages came
@@ -153,7 +154,7 @@ class LineJournal:
             more = left > 0 or some_wait_beside(file, self.path)
             while more:
                 with self._lock:
-                    own = list(islice(self._waiting, min(left, MOST + 1)))
+                    own = self._waiting[: min(left, MOST + 1)]
                 with self._database.engine.connect() as connection, connection.begin():  # it may be long: no writer waits for it
                     others = beside_until(connection, self.path, until)
                 reused: Counter[str] = Counter()
@@ -167,8 +168,7 @@ class LineJournal:
                 more |= left > 0
                 with self._lock:
                     del self._waiting[: len(gone)]
-                    for row in gone:
-                        self._forget(row)
+                    self._forget(gone)
                 if gone:
                     self._journal.carried(reached)
         return carried
@@ -200,16 +200,17 @@ class LineJournal:
         finally:
             self._journal.close()
 
-    def _remember(self, row: Row) -> None:
-        link, sender, control_id, hash, *_, answer, code = row
-        self._known.setdefault((link, sender, control_id), {})[hash] = answer, code
+    def _remember(self, rows: Iterable[Row]) -> None:
+        known = self._known
+        for row in rows:
+            known.setdefault(row[KEY], []).append(row)
 
-    def _forget(self, row: Row) -> None:
-        key = row[0], row[1], row[2]
-        under = self._known.get(key, {})
-        under.pop(row[HASH], None)
-        if not under:
-            self._known.pop(key, None)
+    def _forget(self, rows: Iterable[Row]) -> None:
+        known = self._known
+        for row in rows:
+            under = known.pop(row[KEY])
+            if len(under) > 1:
+                known[row[KEY]] = [one for one in under if one is not row]
 
 
 def carry_left(database: Database) -> int:

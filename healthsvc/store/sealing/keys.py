@@ -77,10 +77,13 @@ class Seal:
             raise KeysLost(f"the keys that opened this database are not there; {REMEDY}")
         return found
 
-    def close(self, plain: bytes, what: str) -> bytes:
-        """Seal some bytes; ``what`` (a table and column and row) is bound to it, so that a sealed value cannot be moved elsewhere."""
+    def close(self, plain: bytes, what: str, mark: bytes = b"") -> bytes:
+        """Seal some bytes; ``what`` (a table and column and row) is bound to it, so that a sealed value cannot be moved elsewhere.
+
+        ``mark`` is put before it.
+        """
         nonce = self._nonce()
-        return b"".join((self.newest, nonce, self._encrypt(nonce, plain, what.encode())))
+        return b"".join((mark, self.newest, nonce, self._encrypt(nonce, plain, what.encode())))
 
     def open(self, sealed: bytes, what: str) -> bytes:
         """What was sealed.

@@ -63,7 +63,7 @@ class Sealer:
 
     def close(self, plain: bytes, what: str) -> bytes:
         """A value as it goes into a column."""
-        return plain if self._seal is None or not plain else MARK + self._seal.close(plain, what)
+        return plain if self._seal is None or not plain else self._seal.close(plain, what, MARK)
 
     def open(self, kept: bytes, what: str) -> bytes:
         """A value as it was before; one that was never sealed is itself.
