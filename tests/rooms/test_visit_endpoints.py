@@ -1,12 +1,13 @@
 """The doors of file, visit, checkup, contract and referral over a real socket: a year of one person by HTTP alone."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import time_machine
 from fastapi import FastAPI
 from serving import NO_TLS, serving
 
@@ -25,6 +26,13 @@ from healthsvc.visit.endpoints import router as visits
 
 ROSTERS = Path(__file__).resolve().parents[2] / "fixtures" / "rosters"
 D1 = "Practitioner/d1"
+
+
+@pytest.fixture(autouse=True)
+def day() -> Iterator[None]:
+    """A day on which this quarter's visit is due for who signs on it: in a quarter's last days the first one is the next quarter's."""
+    with time_machine.travel(datetime(2026, 11, 23, 10, 0, tzinfo=clock.zone()), tick=True):
+        yield
 
 
 @pytest.fixture
