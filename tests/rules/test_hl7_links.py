@@ -238,9 +238,15 @@ def test_the_dry_run_names_the_words_that_a_profile_does_not_know_and_nobody() -
         found = check_message((head.format(event) + person.format(sex) + more).encode(), "x", 1, load("default"))
         assert found.strange == (*told, "PID-3.5 WorkNO", "PID-3.5 某某某"), event
         assert not found.rejected
-    kinds = "PID|1||C1^^^^就诊卡号~C2^^^^DE01.00.021.00~C3^^^^张门诊号~C4^^^^DE01.00.0210||测试甲\r"
+    kinds = "PID|1||C1^^^^社保卡号~C2^^^^DE01.00.999.00~C3^^^^张门诊号~C4^^^^DE01.00.0210||测试甲\r"
     found = check_message((head.format("ADT^A31") + kinds).encode(), "x", 1, load("default"))
-    assert found.strange == tuple(f"PID-3.5 {kind}" for kind in ("就诊卡号", "DE01.00.021.00", "某某某某", "xx99.99.9999"))
+    assert found.strange == tuple(f"PID-3.5 {kind}" for kind in ("社保卡号", "DE01.00.999.00", "某某某某", "xx99.99.9999"))
+
+
+def test_the_national_names_of_numbers_are_known_to_the_built_in_profile() -> None:
+    profile = load("default")
+    kinds = {"DE02.01.030.00": "citizen", "DE01.00.021.00": "health-card", "DE01.00.014.00": "inpatient", "DE01.00.010.00": "outpatient"}
+    assert {kind: number.means for kind in kinds if (number := profile.number(kind, ())) is not None} == kinds
 
 
 def test_the_dry_run_names_the_times_that_cannot_be_read_by_their_shape() -> None:
