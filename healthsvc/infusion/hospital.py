@@ -51,6 +51,8 @@ class HospitalOrder:
     doctor: str = ""
     """The hospital's doctor, by name."""
     indication: str = ""
+    group: str = ""
+    """The hospital's number of the group (ORC-4, 组号): the drugs of one bag may come as several orders of one group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ def to_wanted(proposal: Resource) -> HospitalOrder:
         times_a_day=repeat.get("frequency"),
         doctor=proposal.get("requester", {}).get("display", ""),
         indication=next((one.get("text", "") for one in proposal.get("reasonCode", ())), ""),
+        group=str(proposal.get("groupIdentifier", {}).get("value", "")),
     )
 
 
@@ -243,6 +246,8 @@ def _written(wanted: HospitalOrder, person: str, id: str, drugs: DrugList) -> Re
         made["requester"] = {"display": wanted.doctor}
     if wanted.indication:
         made["reasonCode"] = [{"text": wanted.indication}]
+    if wanted.group:
+        made["groupIdentifier"] = {"system": f"{BASE}/NamingSystem/order/{wanted.hospital}", "value": wanted.group}
     return made
 
 

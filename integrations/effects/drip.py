@@ -93,6 +93,7 @@ def wanted(request: Resource) -> dict[str, Any]:
             known |= _solvent(said.split(" "))
     known |= _mixed(known, [said for kind, _, said in notes if kind == "加药"])
     known["doctor"] = request.get("requester", {}).get("display", "")
+    known["group"] = str(request.get("groupIdentifier", {}).get("value", ""))
     known["indication"] = next((one["text"] for one in request.get("reasonCode", ()) if one.get("text")), "")
     return known
 

@@ -98,6 +98,16 @@ def test_the_amount_of_the_pharmacy_counts_before_that_of_its_timing(hospital: H
     assert (said.volume_ml, said.times_a_day, said.days) == (250, 2, 2)
 
 
+def test_drugs_of_one_bag_that_come_as_orders_of_one_group_say_so(hospital: Hospital) -> None:
+    patient = ours(hospital)
+    for number, what in (("M1", "NS^0.9%氯化钠注射液|250||ml"), ("M2", "Y9^参麦注射液|50||ml")):
+        order = segment("ORC", _1="NW", _2=number, _4="G7")
+        hospital.says("OMP^O09", "C1", order, f"RXO|{what}", "RXR|静滴^静脉滴注", at=AT.astimezone(), id=number)
+    with hospital.database.reading(DOCTOR, at=AT) as store:
+        told = [hospital_orders.to_wanted(one) for one in hospital_orders.waiting(store, patient)]
+    assert {(one.number, one.drug_name, one.group) for one in told} == {("M1", "0.9%氯化钠注射液", "G7"), ("M2", "参麦注射液", "G7")}
+
+
 def test_who_is_in_hospital_or_not_ours_gets_no_proposal(hospital: Hospital) -> None:
     ours(hospital)
     ordered(hospital, ORC, RXE, "RXR|PO^口服")

@@ -219,12 +219,17 @@ def test_a_hospital_order_is_taken_up_or_declined(desk: Desk) -> None:
             desk.patient, "h-1", "ORD-1", "氨溴索", "", "30 mg", "0.9%氯化钠", 100, 120, date(2026, 11, 24), 2, 1, "钱医生"
         )
         proposal = hospital.propose(store, wanted)["id"]
-        other = hospital.propose(store, HospitalOrder(desk.patient, "h-1", "ORD-2", "某药"))["id"]
+        other = hospital.propose(store, HospitalOrder(desk.patient, "h-1", "ORD-2", "某药", group="G7"))["id"]
+        hospital.propose(store, HospitalOrder(desk.patient, "h-1", "ORD-3", "又一药", group="G7"))
         hospital.record_dose(store, HospitalDose(desk.patient, "h-1", "ORD-1/1", "氨溴索", AT - timedelta(days=1)))
     assert "钱医生" in desk.see("/infusions")
     assert desk.see("/infusions/running").startswith("<section"), "the part that asks again every half minute"
     filled = desk.see(f"/people/{desk.patient}/infusion?proposal={proposal}")
     assert 'value="30 mg"' in filled
+    assert "组号 G7 有 2 条医嘱" in filled
+    with desk.installation.database.writing(SYSTEM, at=AT) as store:
+        hospital.withdraw(store, "h-1", "ORD-3")
+    assert "可能是同一袋药液" not in desk.see(f"/people/{desk.patient}/infusion")
     given = {key: value for key, value in ORDERED.items() if not key.startswith("first")}
     made = desk.press(f"/people/{desk.patient}/infusion", **given, proposal=proposal)
     assert made.status_code == 303, made.text
