@@ -8,6 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from integrations.mllp.state import LineState
@@ -23,7 +24,7 @@ NO_FILE_LEFT_SECONDS: Final = 0.2
 class Entered(asyncio.Protocol):
     """What an admitted connection becomes."""
 
-    state: LineState | None
+    state: LineState | None = None
     """Set once TLS is agreed upon and its certificate may come in: whoever goes after that is told by itself."""
 
 
@@ -78,19 +79,21 @@ class Threshold:
                 except OSError:  # those that are here end some day
                     await asyncio.sleep(NO_FILE_LEFT_SECONDS)
                     continue
+                peer = str(address[0])
+                line = self._line(peer)
                 # each in a task of its own: whatever one meets with, the next one is let in
-                entering = asyncio.create_task(self._enter(connection, str(address[0])))
+                entering = asyncio.create_task(self._enter(connection, peer, line))
                 self._entering.add(entering)
-                entering.add_done_callback(self._entering.discard)
+                entering.add_done_callback(partial(self._entered, connection, line))
 
-    async def _enter(self, connection: socket.socket, peer: str) -> None:
-        line = self._line(peer)
-        try:
-            if self._admits(peer):
-                await self._agree(connection, peer, line)
-        finally:
-            if line.state is None:
-                connection.close()
+    async def _enter(self, connection: socket.socket, peer: str, line: Entered) -> None:
+        if self._admits(peer):
+            await self._agree(connection, peer, line)
+
+    def _entered(self, connection: socket.socket, line: Entered, entering: "asyncio.Task[None]") -> None:
+        self._entering.discard(entering)
+        if line.state is None:  # looked at here, for of a task that is cancelled before it begins nothing runs
+            connection.close()
 
     async def _agree(self, connection: socket.socket, peer: str, line: Entered) -> None:
         self.agreeing.append(peer)

@@ -1,5 +1,7 @@
 """The other doors of the hospital line: TLS with and without a client's certificate, folders, HTTP, batches of any size."""
 
+import asyncio
+import gc
 import json
 import os
 import resource
@@ -8,6 +10,7 @@ import sqlite3
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +47,7 @@ from integrations.inbox import Inbox
 from integrations.keep import INBOX
 from integrations.mllp.client import Client, NoAnswer
 from integrations.mllp.limits import Limits
+from integrations.mllp.threshold import Entered, Threshold, listen_at
 from integrations.mllp.tls import client_context, server_context
 
 SITE = 'extends = "default"\nprofile = "h1"\nversion = 1\ntitle = "x"\nhospital = "h1"\n[receive]\nfolder = "{folder}"\n'
@@ -184,6 +188,26 @@ def test_an_old_tls_is_refused_and_a_wrong_file_says_so(database: Database, ours
         server_context(Path("/nowhere.pem"), None, None)
     with pytest.raises(Invalid, match="fit together"):
         server_context(Path(ours.issue("a")), Path(ours.issue("b")), None)
+
+
+def test_whoever_was_accepted_in_the_moment_of_closing_is_closed_too() -> None:
+    async def close_at_once() -> bytes:
+        [listening] = listen_at("127.0.0.1", 0)
+        told: list[str] = []
+        door = Threshold(
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), 5, lambda _: True, told.append, lambda peer, _: told.append(peer), lambda _: Entered()
+        )
+        with socket.create_connection(listening.getsockname(), timeout=5) as client:
+            door.open([listening])
+            while not door._entering:  # noqa: ASYNC110 - the very next turn is meant
+                await asyncio.sleep(0)
+            await door.close()
+            gc.collect()  # a socket that nobody has closed is complained of here
+            assert told == []
+            return await asyncio.to_thread(client.recv, 1)
+
+    with ThreadPoolExecutor(1) as apart:  # a browser of another test may have a loop in this thread
+        assert apart.submit(asyncio.run, close_at_once()).result() == b""
 
 
 def test_who_may_connect(database: Database) -> None:
