@@ -93,10 +93,15 @@ def _anybody(store: Store, effect: str) -> bool:
 
 
 def _said(store: Store, effect: str, recipients: Collection[str]) -> ast.Node:
-    """Patients who have said so, themselves or in a file that was merged into this one."""
+    """Patients who have said so, themselves or in a file that was merged with theirs: of such two one is out of use.
+
+    Two files that a hospital only links (``healthfile/linking.py``) may be two people's, and each says its own.
+    """
     word = ast.All((_on_purpose(), _is(effect), _about(recipients), *_in_force(store.at, store)))
     theirs = ast.Referred("Consent", "Consent.patient", word)
-    return ast.Any((theirs, ast.Chained(("Patient.link",), "Patient", theirs)))
+    out_of_use = ast.Tokens(("Patient.active",), ((None, "false"),))
+    merged = ast.Chained(("Patient.link",), "Patient", ast.All((theirs, out_of_use)))
+    return ast.Any((theirs, merged, ast.All((out_of_use, ast.Chained(("Patient.link",), "Patient", theirs)))))
 
 
 def _on_purpose() -> ast.Node:

@@ -31,7 +31,7 @@ from healthsvc.consent.rules import Form, Purpose
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import CITIZEN_ID, code_system, hospital_number
 from healthsvc.greenchannel import service as channels
-from healthsvc.healthfile import merging
+from healthsvc.healthfile import linking, merging
 from healthsvc.healthfile.citizen_id import check_digit
 from healthsvc.healthfile.rules import Category, Identifier, Person
 from healthsvc.healthfile.service import register
@@ -294,6 +294,8 @@ def test_the_condition_in_sql_is_the_rule_of_the_rooms(
                 store.put(_consent(person, number, word))
         store.put({"resourceType": "Patient", "id": "merged", "name": [{"text": "merged"}]})
         merging.merge(store, "merged", "denies", by="Practitioner/dr-1", reason="同一人")
+        for one, other in (("silent", "foreign"), ("care", "permits"), ("over", "denies-h1")):
+            linking.link(store, one, other)
     with database.reading(SYSTEM, at=AT) as store:
         node = handing_on.agreeing(store, recipients)
         assert node is not None
