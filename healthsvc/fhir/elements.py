@@ -50,6 +50,11 @@ def codes(element: Any, system: str) -> tuple[str, ...]:
     return tuple(c["code"] for one in concepts for c in one.get("coding", ()) if c.get("system") == system and "code" in c)
 
 
+def performed(procedure: Resource) -> str:
+    """When something was done, or began, as it is written; empty where nobody says."""
+    return str(procedure.get("performedDateTime") or procedure.get("performedPeriod", {}).get("start", ""))
+
+
 def words_of(concept: Any) -> str:
     """What a CodeableConcept says: its text, else what its first code is called."""
     if not isinstance(concept, dict):

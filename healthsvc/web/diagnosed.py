@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from healthsvc.fhir.elements import reference_id, words_of
+from healthsvc.fhir.elements import performed, reference_id, words_of
 from healthsvc.fhir.json import Resource
 from healthsvc.healthfile.problems import is_gone
 from healthsvc.store import Store
@@ -36,9 +36,5 @@ def performers(record: Resource) -> str:
 def operations(store: Store, encounter: str) -> tuple[str, ...]:
     """What was done during a stay, with its day, the first first; what was taken back or was not done is left out."""
     found = [known for id in pointing(store, "Procedure", "encounter", encounter) if (known := store.find("Procedure", id)) is not None]
-    told = [(_day(one), words_of(one.get("code"))) for one in found if one.get("status") not in _NOT_DONE]
+    told = [(performed(one)[:10], words_of(one.get("code"))) for one in found if one.get("status") not in _NOT_DONE]
     return tuple(" ".join(filter(None, (words, day))) for day, words in sorted(told))
-
-
-def _day(record: Resource) -> str:
-    return str(record.get("performedDateTime") or record.get("performedPeriod", {}).get("start", ""))[:10]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from healthsvc.emergency.resources import is_alarm, to_alarm
 from healthsvc.emergency.rules import Act
-from healthsvc.fhir.elements import words_of
+from healthsvc.fhir.elements import performed, words_of
 from healthsvc.fhir.flags import ABNORMAL, CRITICAL
 from healthsvc.fhir.json import Resource
 from healthsvc.fhir.systems import extension
@@ -221,7 +221,7 @@ class Teller:
         yield from self._at(when, "note", "", "诊断", (), kind="care", chips=chips, about=about)
 
     def _procedure(self, record: Resource) -> Iterator[Event]:
-        when = record.get("performedDateTime") or record.get("performedPeriod", {}).get("start")
+        when = performed(record)
         chips, about = of_procedure(record), words_of(record.get("code"))
         yield from self._at(when, "note", "blue", "手术操作", _plain(performers(record)), kind="hospital", chips=chips, about=about)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from healthsvc.fhir.elements import reference
+from healthsvc.fhir.elements import performed, reference
 from healthsvc.fhir.json import Resource
 from healthsvc.store import Store
 from healthsvc.store.lookup import pointing
@@ -56,10 +56,6 @@ def _id(store: Store, encounter: str, done: Done) -> str:
         for id in pointing(store, "Procedure", "encounter", encounter)
         if (known := store.find("Procedure", id)) is not None and known["code"] == done.record["code"] and "identifier" not in known
     ]
-    day = _day(done.record)
-    meant = next((str(one["id"]) for one in same if not day or _day(one) in ("", day)), None)
+    day = performed(done.record)[:10]
+    meant = next((str(one["id"]) for one in same if not day or performed(one)[:10] in ("", day)), None)
     return meant or f"proc-{opaque(encounter, str(done.record['code']), day)}"
-
-
-def _day(record: Resource) -> str:
-    return str(record.get("performedDateTime") or record.get("performedPeriod", {}).get("start", ""))[:10]

@@ -34,16 +34,6 @@ class OpenLine:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnedAway:
-    """A peer that was turned away for one reason of late."""
-
-    peer: str
-    why: str
-    times: int
-    last: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Listening:
     """One process that listens, and who is connected to it."""
 
@@ -52,7 +42,7 @@ class Listening:
     listen: str
     at: datetime
     lines: tuple[OpenLine, ...]
-    refused: tuple[TurnedAway, ...] = ()
+    refused: tuple[Refused, ...] = ()
     """The latest first."""
 
     @property
@@ -114,7 +104,7 @@ def listening(store: Store) -> list[Listening]:
             moment(row.at),
             tuple(OpenLine(**one) for one in loads(row.lines.encode())),
             tuple(
-                TurnedAway(one["peer"], one["why"], one["times"], moment(one["last"]).astimezone(store.zone))
+                Refused(one["peer"], one["why"], one["times"], moment(one["last"]).astimezone(store.zone))
                 for one in loads((row.refused or "[]").encode())
             ),
         )
